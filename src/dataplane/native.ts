@@ -1,0 +1,201 @@
+/**
+ * The typed face of the native addon, and its loader.
+ *
+ * Promise: `loadNative()` returns the addon or null with the reason (`nativeProblem()`), never throws. The addon
+ * has no policy and no global state: it is loaded once per worker thread, every object belongs to the thread
+ * that made it, and file descriptors and mappings are released by `close()`, by garbage collection or when the
+ * thread's environment ends, whichever is first.
+ *
+ * Errors thrown by the addon are `Error`s with `code` (an errno name such as 'ENODEV') and a one-line message
+ * that names the system call and the interface. Nothing in `receive`, `send` and `wait` throws.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/** Frame pool as the addon sees it: see `FramePool`. All sizes in bytes. */
+export interface NativePool {
+  readonly bytes: Uint8Array;
+  readonly smallSlots: number;
+  readonly smallBytes: number;
+  readonly largeSlots: number;
+  readonly largeBytes: number;
+  /** Offset of the frame in its slot; the virtio-net header (10 bytes) ends there. */
+  readonly headroom: number;
+  /** This worker's free slots: word 0 is the count, words 1 … count are slot ids; taken from the top. */
+  readonly freeSmall: Int32Array;
+  readonly freeLarge: Int32Array;
+}
+
+/** The arrays that a receive call fills (those of `Burst`), and its status words. */
+export interface NativeReceiveArrays {
+  readonly id: Int32Array;
+  readonly off: Int32Array;
+  readonly len: Int32Array;
+  readonly flags: Int32Array;
+  /** See `ReceiveStatus`: written by every call. */
+  readonly status: Int32Array;
+}
+
+/** Words of the status array of a receive call. */
+export const ReceiveStatus = {
+  /** Why the call stopped early: 0 nothing more to read or `max` reached, 1 no small slot, 2 no large slot. */
+  stopped: 0,
+  /** Frames of this call that were taken from the kernel but exceed the largest slot (or were truncated). */
+  tooLong: 1,
+  /** Frames of this call that were taken from the kernel but are unusable (impossible virtio-net header, empty). */
+  malformed: 2,
+  /** errno of the device when it is down or gone, else 0. */
+  error: 3,
+} as const;
+export const RECEIVE_STATUS_WORDS = 4;
+
+/** The arrays that a send call reads, and the result per frame (`SendResult`). */
+export interface NativeSendArrays {
+  readonly off: Int32Array;
+  readonly len: Int32Array;
+  readonly flags: Int32Array;
+  readonly result: Uint8Array;
+}
+
+export const SendResult = { sent: 0, full: 1, tooLong: 2, down: 3 } as const;
+
+export interface NativeReceiver {
+  /** Takes at most `max` frames into the pool; fills the arrays from index 0; returns the number. */
+  receive(max: number): number;
+  close(): void;
+}
+
+export interface NativeSender {
+  /**
+   * Sends the frames at indices from … to-1 in order and writes a `SendResult` for each; a full device gets one
+   * bounded retry. Returns how many were sent.
+   */
+  send(from: number, to: number): number;
+  close(): void;
+}
+
+/** What `linkInfo` tells of an interface. */
+export interface LinkInfo {
+  readonly name: string;
+  readonly index: number;
+  /** IFF_UP. */
+  readonly up: boolean;
+  /** IFF_RUNNING (carrier). */
+  readonly running: boolean;
+  readonly mtu: number;
+  readonly mac: string;
+  readonly rxQueues: number;
+  readonly txQueues: number;
+  /** IFLA_QDISC, e.g. 'noqueue', 'mq', 'fq_codel'. */
+  readonly qdisc: string;
+  /** IFLA_MASTER's name (bridge, bond …), or null. */
+  readonly master: string | null;
+  /** IFLA_INFO_KIND, e.g. 'veth', 'tun', or null for hardware. */
+  readonly kind: string | null;
+  /** TSO for IPv4 and IPv6 is on (ETHTOOL_GTSO). */
+  readonly tso: boolean;
+  /** Number of IPv4 and global IPv6 addresses. */
+  readonly addresses: number;
+}
+
+export interface PacketReceiveOptions {
+  readonly ifindex: number;
+  /** Ring slots (rounded up to fill the blocks). */
+  readonly slots: number;
+  /** PACKET_FANOUT: group id, mode and member count; absent for a single socket. */
+  readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
+  /** Take a promiscuous membership (given back when the descriptor closes). */
+  readonly promiscuous: boolean;
+}
+
+export interface TapOptions {
+  readonly name: string;
+  readonly queues: number;
+  /** TUNSETOFFLOAD: accept and deliver GSO frames and partial checksums. */
+  readonly offload: boolean;
+}
+
+export interface Native {
+  /** Null when there is no such interface. */
+  linkInfo(name: string): LinkInfo | null;
+
+  /** A bound TPACKET socket with its ring set up; returns the descriptor. */
+  openPacketReceive(options: PacketReceiveOptions): number;
+  /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
+  openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
+  /** PACKET_STATISTICS since the last call: packets seen and packets dropped for want of a free slot. */
+  packetStatistics(fd: number): { packets: number; drops: number };
+  /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
+  openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };
+  /** Sets a header-hash steering program on a multi-queue TAP; false where the kernel refuses it. */
+  setTapSteering(fd: number, queues: number): boolean;
+  /** IFF_UP on an interface (the one this program created). */
+  setLinkUp(name: string): void;
+  closeDescriptor(fd: number): void;
+
+  /**
+   * Worker side of a packet socket: duplicates the descriptor and maps its ring. `cursor` is one shared word
+   * that holds the ring position, so that another thread can go on where a dead one stopped.
+   */
+  PacketReceiver: new (
+    fd: number,
+    cursor: Int32Array,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+  ) => NativeReceiver;
+  /** `plain` takes GSO frames too unless `qdisc` (a second socket without bypass) is given for them; -1 = none. */
+  PacketSender: new (
+    plain: number,
+    qdisc: number,
+    pool: Uint8Array,
+    arrays: NativeSendArrays,
+  ) => NativeSender;
+  TapReceiver: new (fd: number, pool: NativePool, arrays: NativeReceiveArrays) => NativeReceiver;
+  TapSender: new (fd: number, pool: Uint8Array, arrays: NativeSendArrays) => NativeSender;
+
+  /** An eventfd (non-blocking). */
+  openEvent(): number;
+  /** Adds 1 to an eventfd: wakes who waits on it. One system call. */
+  wake(fd: number): void;
+  /**
+   * Sleeps until one of the descriptors is readable or the time is over; drains `event` (an eventfd); clears
+   * pending socket errors so that a dead link cannot make it spin. Returns the number of readable descriptors.
+   */
+  wait(event: number, fds: Int32Array, count: number, timeoutMs: number): number;
+  /** Pins the calling thread to a CPU. Throws EINVAL for a CPU that is not there. */
+  pinThread(cpu: number): void;
+  /** CPU time of the calling thread in nanoseconds (CLOCK_THREAD_CPUTIME_ID). */
+  threadCpuTime(): number;
+  /** CLOCK_MONOTONIC in nanoseconds as a double (exact to 2^53). */
+  monotonic(): number;
+  /** Gives the CPU to another runnable thread (sched_yield). */
+  yieldThread(): void;
+}
+
+let loaded: Native | null | undefined;
+let problem = '';
+
+/** The addon, or null where it is not built or does not load; then `nativeProblem()` says why in one line. */
+export function loadNative(): Native | null {
+  if (loaded !== undefined) return loaded;
+  const file = fileURLToPath(new URL('../../build/Release/rxsteer.node', import.meta.url));
+  loaded = null;
+  if (process.platform !== 'linux') problem = 'live ports need Linux';
+  else if (!existsSync(file))
+    problem = 'the native addon is not built (run `npm run setup`; it needs cmake and a C++ compiler)';
+  else {
+    try {
+      loaded = createRequire(import.meta.url)(file) as Native;
+    } catch (error) {
+      problem = `the native addon does not load: ${(error as Error).message.split('\n')[0]}`;
+    }
+  }
+  return loaded;
+}
+
+/** Why `loadNative()` returned null; empty otherwise. */
+export function nativeProblem(): string {
+  loadNative();
+  return problem;
+}

@@ -1,0 +1,48 @@
+/**
+ * The error that means "the call or the configuration is wrong" (exit code 2 of the command line).
+ *
+ * Promise: the message is one line that says what is wrong, where (flag, file, path in the file) and what would
+ * be right. Anything else that is thrown is a failure while running (exit code 1).
+ */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+}
+
+/** Levenshtein distance, for suggestions only. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, substitution));
+    }
+    previous = row;
+  }
+  return previous[b.length]!;
+}
+
+/**
+ * The known names nearest to a mistyped one, best first, at most `most`; those that share a prefix or differ by
+ * few letters. Empty when nothing is near.
+ */
+export function nearestNames(name: string, known: readonly string[], most = 3): string[] {
+  const wanted = name.toLowerCase();
+  return known
+    .map((candidate) => {
+      const lower = candidate.toLowerCase();
+      const contains = wanted.length > 1 && (lower.includes(wanted) || wanted.includes(lower));
+      return { candidate, score: distance(wanted, lower) - (contains ? 3 : 0) };
+    })
+    .filter(({ candidate, score }) => score <= Math.max(2, Math.floor(candidate.length / 3)))
+    .sort((a, b) => a.score - b.score)
+    .slice(0, most)
+    .map(({ candidate }) => candidate);
+}
+
+/** `unknown policy "rsss": did you mean rss? known: …` as a UserError. */
+export function unknownName(what: string, name: string, known: readonly string[]): UserError {
+  const near = nearestNames(name, known);
+  const hint = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
+  return new UserError(`unknown ${what} "${name}": ${hint}known: ${known.join(', ')}`);
+}

@@ -1,0 +1,130 @@
+/**
+ * A burst: up to `BURST_MAX` received frames, described by parallel typed arrays.
+ *
+ * Promise: everything that a stage of the engine needs to know about a frame is a 32-bit field at the frame's
+ * index in one of these arrays; no object exists per frame. The arrays are private to one worker (not shared),
+ * allocated once and reused for every burst.
+ *
+ * Structure of arrays rather than array of structures because each stage touches a few fields of all frames:
+ * its loop then walks few, contiguous cache lines, and V8 keeps one monomorphic `Int32Array` load per field.
+ * `Int32Array` everywhere, also for hashes (read them with `>>> 0`): values above 2^31 in a `Uint32Array` leave
+ * the small-integer range and cost V8 a double conversion.
+ *
+ * A burst comes from one receive queue, so `port` and `queue` are scalars.
+ */
+
+/** Frames in one burst at most (NAPI's weight, `dev_weight`, is 64 too). */
+export const BURST_MAX = 64;
+
+/** Bits of `Burst.flags`: what the receive path knows about a frame before anyone parses it. */
+export const FrameFlag = {
+  /** A virtio-net header with content precedes the frame (`VNET_HDR_LENGTH` bytes before `off`). */
+  vnet: 1,
+  /** The frame is a GSO/GRO super-frame: to be segmented by whoever puts it on a wire. */
+  gso: 2,
+  /** The transport checksum is partial (`VIRTIO_NET_HDR_F_NEEDS_CSUM`). */
+  needsCsum: 4,
+  /** The capture or the kernel cut the frame short: `len` bytes are there, the frame was longer. */
+  truncated: 8,
+} as const;
+
+/** Bytes of the virtio-net header in front of every frame in the pool (without `num_buffers`). */
+export const VNET_HDR_LENGTH = 10;
+
+/**
+ * Fields of `Burst.kind`, the result of dissection.
+ *
+ * bits 0-1: IP version (0 = not IP, 1 = IPv4, 2 = IPv6); bits 8-15: the transport protocol number that was
+ * reached after walking options and extension headers (the fragment's next header for fragments).
+ */
+export const Kind = {
+  ipMask: 3,
+  ipv4: 1,
+  ipv6: 2,
+  /** The addresses were readable (an IP packet without this bit was cut short or lies about its length). */
+  addresses: 4,
+  /** TCP, UDP or SCTP ports were readable at `l4`; never set for fragments. */
+  ports: 8,
+  /** A fragment: IPv4 MF or offset, or an IPv6 Fragment header (atomic ones too). */
+  fragment: 16,
+  /** IPv6 with at least one extension header. */
+  extension: 32,
+  /** The headers contradict the frame (bad version, length beyond the frame, truncated header). */
+  bad: 64,
+  /** Destination MAC is a group address (broadcast or multicast). */
+  group: 128,
+  protocolShift: 8,
+} as const;
+
+export class Burst {
+  /** Frames in the burst: valid indices are 0 … n-1. */
+  n = 0;
+  /** Index of the port that received the frames. */
+  port = 0;
+  /** Receive queue of that port. */
+  queue = 0;
+  /** The frame pool; a frame's bytes are `bytes[off[i]] … bytes[off[i] + len[i] - 1]`. */
+  readonly bytes: Uint8Array;
+  /** The same memory for multi-byte reads. Big-endian by DataView's default. */
+  readonly view: DataView;
+
+  // Filled by the port.
+  /** Pool slot. */
+  readonly id = new Int32Array(BURST_MAX);
+  /** Byte offset of the frame in `bytes`. */
+  readonly off = new Int32Array(BURST_MAX);
+  /** Bytes of the frame that are present. */
+  readonly len = new Int32Array(BURST_MAX);
+  /** `FrameFlag` bits. */
+  readonly flags = new Int32Array(BURST_MAX);
+
+  // Filled by dissection (`dissectBurst`).
+  /** See `Kind`. */
+  readonly kind = new Int32Array(BURST_MAX);
+  /** Ethertype after all VLAN tags (0 for LLC frames and frames below 14 bytes). */
+  readonly ethertype = new Int32Array(BURST_MAX);
+  /** Absolute offset of the IP header, or -1. */
+  readonly l3 = new Int32Array(BURST_MAX);
+  /** Absolute offset of the transport header (ports at `l4` … `l4 + 3`), or -1. */
+  readonly l4 = new Int32Array(BURST_MAX);
+  /** Outer VLAN tag control information, or -1 when untagged. */
+  readonly vlan = new Int32Array(BURST_MAX);
+  /** Destination MAC: first two bytes, and last four bytes. */
+  readonly dmacHi = new Int32Array(BURST_MAX);
+  readonly dmacLo = new Int32Array(BURST_MAX);
+  /** Source MAC: first two bytes, and last four bytes. */
+  readonly smacHi = new Int32Array(BURST_MAX);
+  readonly smacLo = new Int32Array(BURST_MAX);
+  /** 32-bit identity of the directed outer flow (addresses, protocol, ports, VLAN id); 0 when not IP. */
+  readonly flow = new Int32Array(BURST_MAX);
+
+  // Filled by steering.
+  /** The hash that decided (0 where nothing was hashed). */
+  readonly hash = new Int32Array(BURST_MAX);
+  /** `HashType` that was hashed (0 = none). */
+  readonly hashType = new Int32Array(BURST_MAX);
+  /** Index into the indirection table or CPU list, or -1. */
+  readonly bucket = new Int32Array(BURST_MAX);
+  /** Queue that the table names, or -1 where the policy has no queues. */
+  readonly rxq = new Int32Array(BURST_MAX);
+  /** The worker that shall process the frame. */
+  readonly worker = new Int32Array(BURST_MAX);
+
+  /** @param bytes the pool (or any buffer that holds the frames); kept, not copied. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Describes one frame for stages that work on bursts (explain, replay, tests). Throws RangeError when full. */
+  add(off: number, len: number, flags = 0): number {
+    const i = this.n;
+    if (i >= BURST_MAX) throw new RangeError(`a burst holds at most ${BURST_MAX} frames`);
+    this.id[i] = i;
+    this.off[i] = off;
+    this.len[i] = len;
+    this.flags[i] = flags;
+    this.n = i + 1;
+    return i;
+  }
+}

@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests import the built modules (`#rxsteer/…` is dist/) and node loads them itself: worker threads load the same
+// files, so that no module exists twice. Files below test/serial touch machine-wide settings and run one by one.
+const common = {
+  environment: 'node' as const,
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  server: { deps: { external: [/\/dist\//] } },
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...common, name: 'parallel', include: ['test/**/*.test.ts'], exclude: ['test/serial/**', 'test/soak/**'] } },
+      {
+        test: {
+          ...common,
+          name: 'serial',
+          include: ['test/serial/**/*.test.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
