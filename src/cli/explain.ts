@@ -15,8 +15,8 @@ import { flowFrame, parseFlow } from '../packet/flow-text.js';
 import { compilePolicy, defaultWorkers } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { Decision, Steering } from '../policy/steering.js';
+import { feedCapture } from './capture-feed.js';
 import { formatFields, print, printJson } from './output.js';
-import { openCapture } from '../capture/reader.js';
 
 export interface Explanation extends Decision {
   readonly packet: FrameDescription;
@@ -25,14 +25,25 @@ export interface Explanation extends Decision {
 /** Longest frame that `--frame` takes: the largest IP packet, and two tags. */
 const FRAME_BYTES_MAX = 65535 + 14 + 8;
 
+/** What was decided about frame `i` of a steered burst, and why. */
+function explainOf(steering: Steering, burst: Burst, i: number): Explanation {
+  const { hash, bucket, queue, worker, reason } = steering.decision(burst, i);
+  return { packet: describeFrame(burst, i), hash, bucket, queue, worker, reason };
+}
+
 /** Steers one frame and tells why. */
 export function explainFrame(steering: Steering, frame: Uint8Array): Explanation {
   const burst = new Burst(frame);
   burst.add(0, frame.length);
   dissectBurst(burst);
   steering.steer(burst);
-  const { hash, bucket, queue, worker, reason } = steering.decision(burst, 0);
-  return { packet: describeFrame(burst, 0), hash, bucket, queue, worker, reason };
+  return explainOf(steering, burst, 0);
+}
+
+/** Steers packets 1 … `number` of a capture and tells about the last. @throws UserError where there are fewer. */
+async function explainPacket(steering: Steering, file: string, number: number): Promise<Explanation> {
+  const { burst, index } = await feedCapture(steering, file, number);
+  return explainOf(steering, burst, index);
 }
 
 interface Flags {
@@ -99,7 +110,10 @@ function frameOf(flags: Flags): Uint8Array | null {
 function toText({ packet, hash, bucket, queue, worker, reason }: Explanation): string {
   const ports = packet.sport === null ? ['', ''] : [` port ${packet.sport}`, ` port ${packet.dport}`];
   const fields: [string, string][] = [
-    ['packet', `${packet.length} bytes, ethertype ${packet.ethertype ?? 'none'}${packet.fragment ? ', fragment' : ''}`],
+    [
+      'packet',
+      `${packet.length} bytes, ethertype ${packet.ethertype ?? 'none'}${packet.fragment ? ', fragment' : ''}`,
+    ],
   ];
   if (packet.vlans.length > 0) fields.push(['vlans', packet.vlans.join(' ')]);
   if (packet.src !== null) {
@@ -107,7 +121,11 @@ function toText({ packet, hash, bucket, queue, worker, reason }: Explanation): s
     fields.push(['protocol', String(packet.protocol)]);
   }
   if (hash !== null) {
-    fields.push(['hash', `${hash.value} (${hash.function}, ${hash.type})`], ['input', hash.input], ['key', hash.key]);
+    fields.push(
+      ['hash', `${hash.value} (${hash.function}, ${hash.type})`],
+      ['input', hash.input],
+      ['key', hash.key],
+    );
   }
   if (bucket !== null) fields.push(['bucket', String(bucket)]);
   if (queue !== null) fields.push(['queue', String(queue)]);
@@ -137,7 +155,13 @@ export function register(program: Command): void {
       const steering = compilePolicy(spec, { workers });
       const frame = frameOf(flags);
       const explanation =
-        frame === null ? await explainCapture(steering, flags) : explainFrame(steering, frame);
+        frame === null
+          ? await explainPacket(
+              steering,
+              flags.capture!,
+              wholeNumber(flags.packet ?? '1', 1, 1e12, '--packet'),
+            )
+          : explainFrame(steering, frame);
       if (flags.json === true) printJson(explanation);
       else print(toText(explanation));
     });

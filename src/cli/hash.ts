@@ -107,7 +107,11 @@ export function computeHash(
 }
 
 /** One line of a batch: never throws for what the line says. */
-function computeLine(line: string, number: number, cache: ToeplitzCache): { value: string } | { error: string } {
+function computeLine(
+  line: string,
+  number: number,
+  cache: ToeplitzCache,
+): { value: string } | { error: string } {
   try {
     let request: unknown;
     try {
@@ -170,7 +174,8 @@ export function register(program: Command): void {
     .action(async (flags: Flags) => {
       if (flags.batch !== undefined) {
         const other = Object.keys(flags).find((name) => name !== 'batch' && name !== 'json');
-        if (other !== undefined) throw new UserError(`--${other} does not go with --batch: give it in each line`);
+        if (other !== undefined)
+          throw new UserError(`--${other} does not go with --batch: give it in each line`);
         await runBatch(flags.batch);
         return;
       }

@@ -37,10 +37,13 @@ function parseEnd(text: string, wantsPort: boolean, place: string): { address: s
   const bracketed = match?.[1] !== undefined;
   const valid = isIPv4(address) ? !bracketed : isIPv6(address) && !address.includes('%');
   if (match === null || !valid) {
-    throw new UserError(`${place}: "${text.trim()}" is not an IP address${wantsPort ? ' with port' : ''}; ${FORM}`);
+    throw new UserError(
+      `${place}: "${text.trim()}" is not an IP address${wantsPort ? ' with port' : ''}; ${FORM}`,
+    );
   }
   if (!wantsPort) {
-    if (match[4] !== undefined) throw new UserError(`${place}: "${text.trim()}": no port is wanted here; ${FORM}`);
+    if (match[4] !== undefined)
+      throw new UserError(`${place}: "${text.trim()}": no port is wanted here; ${FORM}`);
     return { address, port: 0 };
   }
   const port = Number(match[4]);
