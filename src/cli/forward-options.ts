@@ -18,7 +18,8 @@ import {
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { UserError } from '../errors.js';
 import { defaultWorkers } from '../policy/compile.js';
-import { parseCpuList, parsePolicy } from '../policy/parse.js';
+import { parsePolicy } from '../policy/parse.js';
+import { parseNumberList } from '../policy/values.js';
 
 export interface ForwardFlags {
   readonly port: string[];
@@ -129,7 +130,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
-  const policy = parsePolicy(given, { command: 'forward', ...(asked === undefined ? {} : { workers: asked }) });
+  const policy = parsePolicy(given);
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
   const fdb = (file.fdb ?? []).map((entry) => {
     const port = portIndex.get(entry.port);
@@ -150,7 +151,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     policy,
     policyText: typeof given === 'string' ? given : JSON.stringify(given),
     workers: asked ?? defaultWorkers(policy),
-    cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
+    cpus: cpuText === undefined ? [] : parseNumberList(cpuText, '--cpus'),
     backlog: number('backlog', DEFAULT_BACKLOG, 1, 1 << 20),
     smallFrames: number('frames', DEFAULT_SMALL_FRAMES, 256, 1 << 22),
     largeFrames: number('largeFrames', DEFAULT_LARGE_FRAMES, 1, 1 << 16),

@@ -8,7 +8,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
-import { policyBytes } from '../policy/compile.js';
+import { sharedBytes } from '../policy/compile.js';
 import { allocateSwitching } from './forwarding.js';
 import type { Native } from './native.js';
 import { LivePort } from './ports/live.js';
@@ -76,7 +76,7 @@ export class Engine {
     this.warn = options.warn;
     const events = this.plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
     this.memory = allocateEngineMemory(this.plan, {
-      policy: new SharedArrayBuffer(policyBytes(this.plan.policy)),
+      policy: new SharedArrayBuffer(Math.max(8, sharedBytes(this.plan.policy, this.plan))),
       switching: allocateSwitching(this.plan, options.switching),
       events,
     });

@@ -11,6 +11,7 @@
 import { type Forwarder, WORK_MAX, Work } from '../forward/work.js';
 import { Burst, BURST_MAX, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
+import { stageOf } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
 import {
   Drop,
@@ -24,7 +25,7 @@ import {
 } from './counters.js';
 import type { Fault } from './faults.js';
 import { LINE_WORDS } from './layout.js';
-import type { Ledger } from './ledger.js';
+import { type Ledger, UNWATCHED } from './ledger.js';
 import { ReceiveStatus } from './native.js';
 import type { ReceiveQueue } from './ports/attach.js';
 import { OwnRing, RingConsumer, RingProducer } from './ring.js';
@@ -59,7 +60,6 @@ export class WorkerLoop {
   private readonly me: number;
   private readonly workers: number;
   private readonly work = new Work();
-  private readonly slots = new Int32Array(BURST_MAX);
   private readonly producers: (RingProducer | null)[] = [];
   private readonly consumers: (RingConsumer | null)[] = [];
   /** Frames of the current work that came from each worker's ring. */
@@ -87,7 +87,7 @@ export class WorkerLoop {
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.words = views.workers[worker]!;
-    this.keep = p.steering.spec.stage === 'nic';
+    this.keep = stageOf(p.steering.spec, 'forward') === 'nic';
     const offsetOf = views.pool.offsetOf.bind(views.pool);
     for (let w = 0; w < plan.workers; w++) {
       const to = views.rings[worker * plan.workers + w]!;
@@ -211,30 +211,37 @@ export class WorkerLoop {
   /** Puts each frame of the burst where steering wants it: into the own work, or into a backlog ring. */
   private dispatch(queue: number): void {
     const { burst, views, ledger, fault } = this.p;
-    const { counters, slots, me } = this;
+    const { counters, me } = this;
     const n = burst.n;
     const sequences = views.sequences;
     const first = sequences[queue * LINE_WORDS]!;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
-    counters[WorkerCounter.unwatched]! += ledger.enter(burst, queue, first, slots);
     fault.reach('dispatch');
     const worker = burst.worker;
     const kind = burst.kind;
+    const flow = burst.flow;
     let bad = 0;
+    let unwatched = 0;
     let mine = 0;
     let dropped = 0;
     for (let i = 0; i < n; i++) {
       if ((kind[i]! & Kind.bad) !== 0) bad++;
       const to = worker[i]!;
+      const seq = (first + i) | 0;
+      const slot = ledger.slotFor(flow[i]!, queue, seq);
+      if (slot === UNWATCHED) unwatched++;
       if (to === me) {
-        this.keepFrame(i, (first + i) | 0, slots[i]!);
+        this.keepFrame(i, seq, slot);
         mine++;
-      } else if (!this.producers[to]!.push(burst, i, (first + i) | 0, slots[i]!)) {
-        this.dropBacklog(i, to, (first + i) | 0, slots[i]!);
+      } else if (!this.producers[to]!.push(burst, i, seq, slot)) {
+        this.dropBacklog(i, to);
         dropped++;
+        continue;
       }
+      if (slot >= 0) ledger.note(slot, seq);
     }
     counters[WorkerCounter.badHeaders]! += bad;
+    counters[WorkerCounter.unwatched]! += unwatched;
     if (mine > 0) this.own.accept(mine);
     if (mine < n) this.publish();
     if (dropped > 0) views.pool.flush();
@@ -262,11 +269,10 @@ export class WorkerLoop {
     work.n = w + 1;
   }
 
-  private dropBacklog(i: number, to: number, seq: number, slot: number): void {
-    const { burst, views, ledger } = this.p;
+  private dropBacklog(i: number, to: number): void {
+    const { burst, views } = this.p;
     views.counters.handoff[handoffBase(this.workers, this.me, to) + HandoffCounter.drops]!++;
     this.counters[WorkerCounter.dropped + Drop.backlog]!++;
-    if (slot >= 0) ledger.finish(slot, seq);
     views.pool.free(this.me, burst.id[i]!);
   }
 

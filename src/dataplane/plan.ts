@@ -4,7 +4,7 @@
  * Promise: whatever contradicts itself is refused here with one line, before any worker starts.
  */
 import { UserError } from '../errors.js';
-import type { PolicySpec } from '../policy/spec.js';
+import { orderOf, type PolicySpec } from '../policy/spec.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import { availableParallelism, cpus } from 'node:os';
 import { parseFault } from './faults.js';
@@ -54,7 +54,7 @@ export function planEngine(
   }
   if (options.fault !== null) parseFault(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
-  let order = options.policy.order;
+  let order = orderOf(options.policy, 'forward');
   for (const [index, live] of ports.live) {
     const name = options.ports[index]!.name;
     if (live.orderLost !== '' && order !== 'none') {

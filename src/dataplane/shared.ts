@@ -155,14 +155,12 @@ export function scratchOffset(plan: EnginePlan, w: number): number {
 /** Main thread, once: allocates and initialises. */
 export function allocateEngineMemory(
   plan: EnginePlan,
-  extra: { policyBytes: number; switchBytes: number; events: number[] },
+  extra: Omit<EngineMemory, 'frames' | 'words'>,
 ): EngineMemory {
   const memory: EngineMemory = {
     frames: new SharedArrayBuffer(scratchOffset(plan, plan.workers)),
     words: allocateShared((carver) => carve(carver, plan)),
-    policy: new SharedArrayBuffer(extra.policyBytes),
-    switching: new SharedArrayBuffer(extra.switchBytes),
-    events: extra.events,
+    ...extra,
   };
   const views = attachEngine(plan, memory);
   views.pool.initialise();

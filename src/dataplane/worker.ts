@@ -79,8 +79,8 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
       worker,
       burst,
       status,
-      steering: compilePolicy(plan.policy, { workers: plan.workers, shared: memory.policy }),
-      forwarder: makeForwarder(plan, memory),
+      steering: compilePolicy(plan.policy, { workers: plan.workers, ports: plan.ports, shared: memory.policy }),
+      forwarder: makeForwarder(plan, memory, worker),
       ledger,
       transmitter: new Transmitter({
         worker,

@@ -107,7 +107,7 @@ function attachReceiver(p: AttachParts, port: PortInfo, q: number, arrays: Recei
   const state = new Int32Array(port.state, q * 8, 2);
   if (port.source !== null) {
     return port.source.kind === 'memory'
-      ? new MemorySource(port.source.options, state, p.pool, p.worker, arrays)
+      ? new MemorySource(port.source.options, port.index, p.pool, p.worker, arrays, state)
       : new CaptureSource(port.source.path, state, p.pool, p.worker, arrays);
   }
   const fd = p.views.portFds[port.index * PORT_FDS + PortFd.receive + q]!;

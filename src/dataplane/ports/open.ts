@@ -9,7 +9,6 @@ import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
 import { LivePort } from './live.js';
-import { isFinite } from './memory-options.js';
 import type { PortInfo } from './port.js';
 import { checkPorts, type PortSpec } from './port-spec.js';
 
@@ -78,7 +77,7 @@ function describe(spec: PortSpec, index: number, workers: number): PortInfo {
         ...base,
         rxQueues: 1,
         txQueues: 0,
-        source: { kind: 'memory', options: spec.source, finite: isFinite(spec.source) },
+        source: { kind: 'memory', options: spec.source, finite: spec.source.packets > 0 },
         state: state(1),
       };
     case 'pcap':

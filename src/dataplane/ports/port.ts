@@ -6,7 +6,7 @@
  * has to survive that thread lies in shared memory.
  */
 import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
-import type { MemoryOptions } from './memory-options.js';
+import type { MemorySourceOptions } from './memory-options.js';
 
 export type ReceiveArrays = NativeReceiveArrays;
 export type SendArrays = NativeSendArrays;
@@ -68,7 +68,7 @@ export interface PortInfo {
   readonly offload: boolean;
   /** Where the frames of a memory source or a capture come from; null for live ports and for sinks. */
   readonly source:
-    | { readonly kind: 'memory'; readonly options: MemoryOptions; readonly finite: boolean }
+    | { readonly kind: 'memory'; readonly options: MemorySourceOptions; readonly finite: boolean }
     | { readonly kind: 'capture'; readonly path: string; readonly finite: true }
     | null;
   /** Where frames go that are delivered; null for live ports and for sources. */
