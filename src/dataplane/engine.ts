@@ -143,7 +143,8 @@ export class Engine {
         return;
       } catch (error) {
         const phase = Atomics.load(this.views.global, Global.phase);
-        if (this.startedAt === 0) {
+        const ran = Atomics.load(words, WorkerWord.state) === WorkerState.running;
+        if (this.startedAt === 0 && !ran) {
           startErrors.push(error as Error);
           return;
         }
