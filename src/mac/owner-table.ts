@@ -39,10 +39,14 @@ const WORKER_MASK = 0x7fff;
 const CONFIGURED = 0x8000;
 const PORT_SHIFT = 16;
 
+/** Workers and ports that the table has room for, whatever is in use: its size then depends on `guests` only. */
+export const OWNER_WORKERS_MAX = 1024;
+export const OWNER_PORTS_MAX = 256;
+
 /** Limits of an owner table. */
 export interface OwnerLimits {
+  /** Workers that may own, at most `OWNER_WORKERS_MAX`. */
   readonly workers: number;
-  readonly ports: number;
   /** Guests that are remembered at most; slots are twice as many. */
   readonly guests: number;
   /** Guests that one port may bring, so that one sender of forged addresses cannot fill the table. */
@@ -53,10 +57,9 @@ function slotsFor(guests: number): number {
   return 2 ** Math.ceil(Math.log2(2 * Math.max(1, guests)));
 }
 
-/** Bytes of shared memory that a table needs. */
-export function ownerTableBytes(limits: OwnerLimits): number {
-  const words = HEADER_WORDS + limits.workers + 2 * limits.ports + SLOT_WORDS * slotsFor(limits.guests);
-  return 4 * words;
+/** Bytes of shared memory that a table for so many guests needs. */
+export function ownerTableBytes(guests: number): number {
+  return 4 * (HEADER_WORDS + OWNER_WORKERS_MAX + 2 * OWNER_PORTS_MAX + SLOT_WORDS * slotsFor(guests));
 }
 
 export class OwnerTable {
@@ -70,16 +73,16 @@ export class OwnerTable {
 
   /** Attaches to `shared` (zeroed, or already in use by other workers with the same limits). */
   constructor(shared: SharedArrayBuffer, limits: OwnerLimits) {
-    const needed = ownerTableBytes(limits);
+    const needed = ownerTableBytes(limits.guests);
     if (shared.byteLength < needed) {
       throw new RangeError(`owner table needs ${needed} bytes, ${shared.byteLength} are given`);
     }
     this.limits = limits;
     this.#words = new Int32Array(shared, 0, needed / 4);
     this.#loadAt = HEADER_WORDS;
-    this.#portOwnerAt = this.#loadAt + limits.workers;
-    this.#portGuestsAt = this.#portOwnerAt + limits.ports;
-    this.#slotsAt = this.#portGuestsAt + limits.ports;
+    this.#portOwnerAt = this.#loadAt + OWNER_WORKERS_MAX;
+    this.#portGuestsAt = this.#portOwnerAt + OWNER_PORTS_MAX;
+    this.#slotsAt = this.#portGuestsAt + OWNER_PORTS_MAX;
     this.#slotMask = slotsFor(limits.guests) - 1;
   }
 

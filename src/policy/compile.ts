@@ -5,7 +5,8 @@
  * later. Called once a worker thread; instances of one policy with the same `shared` memory agree.
  */
 import { UserError } from '../errors.js';
-import { MacSteering, macHighestWorker, macSharedBytes } from './mac.js';
+import { ownerTableBytes } from '../mac/owner-table.js';
+import { MacSteering, macHighestWorker } from './mac.js';
 import { MacHashSteering } from './mac-hash.js';
 import { RoundRobinSteering } from './round-robin.js';
 import { RpsSteering } from './rps.js';
@@ -14,8 +15,6 @@ import { SingleSteering } from './single.js';
 import type { PolicySpec } from './spec.js';
 import type { CompileContext, CompileOptions, Steering } from './steering.js';
 import { WORKER_MAX } from './values.js';
-
-const ONE_PORT = [{ name: 'port0' }];
 
 /** Workers where nobody says: highest CPU id named + 1, else queues, else 1. */
 export function defaultWorkers(spec: PolicySpec): number {
@@ -33,9 +32,8 @@ export function defaultWorkers(spec: PolicySpec): number {
 }
 
 /** Bytes of shared memory that all workers of a forwarder must be given as `shared`; 0 for most policies. */
-export function sharedBytes(spec: PolicySpec, options: CompileOptions = {}): number {
-  if (spec.policy !== 'mac') return 0;
-  return macSharedBytes(spec, options.workers ?? defaultWorkers(spec), (options.ports ?? ONE_PORT).length);
+export function policyBytes(spec: PolicySpec): number {
+  return spec.policy === 'mac' ? ownerTableBytes(spec.guests) : 0;
 }
 
 /** @throws UserError where the policy asks for what the workers, ports or NIC do not have. */
@@ -46,8 +44,8 @@ export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): S
   }
   const context: CompileContext = {
     workers,
-    ports: options.ports ?? ONE_PORT,
-    shared: options.shared ?? null,
+    ports: options.ports ?? null,
+    shared: options.shared !== undefined && options.shared.byteLength > 0 ? options.shared : null,
   };
   switch (spec.policy) {
     case 'single':

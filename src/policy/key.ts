@@ -5,6 +5,7 @@
  * which lengths are permitted. `random` comes from the seed.
  */
 import { UserError } from '../errors.js';
+import { parseHex } from '../hash/hex.js';
 import { isKeyName, namedKey, parseKey, randomKey } from '../hash/keys.js';
 
 /** Lengths that a key may have. */
@@ -43,4 +44,13 @@ export function resolveKey(
     throw new UserError(`${place}: the key has ${key.length} bytes; permitted: ${permitted}`);
   }
   return key;
+}
+
+/** A key of exactly `length` bytes, in hex. @throws UserError */
+export function parseExactKey(text: string, place: string, length: number): Uint8Array {
+  const key = parseHex(text, place);
+  if (key.length === length) return key;
+  throw new UserError(
+    `${place}: the key has ${key.length} bytes; permitted: ${length} bytes (${2 * length} hex digits)`,
+  );
 }

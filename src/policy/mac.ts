@@ -9,7 +9,14 @@
  */
 import { UserError } from '../errors.js';
 import { formatMac, parseMac } from '../mac/address.js';
-import { ANY_VLAN, NO_OWNER, type OwnerLimits, OwnerTable, ownerTableBytes } from '../mac/owner-table.js';
+import {
+  ANY_VLAN,
+  NO_OWNER,
+  OWNER_PORTS_MAX,
+  type OwnerLimits,
+  OwnerTable,
+  ownerTableBytes,
+} from '../mac/owner-table.js';
 import { type Burst, Kind } from '../packet/burst.js';
 import type { MacSpec } from './spec.js';
 import {
@@ -19,15 +26,6 @@ import {
   type PolicyPort,
   type Steering,
 } from './steering.js';
-
-function limitsOf(spec: MacSpec, workers: number, ports: number): OwnerLimits {
-  return { workers, ports, guests: spec.guests, guestsPerPort: spec.guestsPerPort };
-}
-
-/** Bytes of shared memory that the policy needs. */
-export function macSharedBytes(spec: MacSpec, workers: number, ports: number): number {
-  return ownerTableBytes(limitsOf(spec, workers, ports));
-}
 
 /** Highest worker that the policy names, or -1. */
 export function macHighestWorker(spec: MacSpec): number {
@@ -51,7 +49,7 @@ export class MacSteering implements Steering {
   readonly queues = 1;
   /** The shared table, for control and statistics. */
   readonly owners: OwnerTable;
-  readonly #ports: readonly PolicyPort[];
+  readonly #ports: readonly PolicyPort[] | null;
   /** 1 for ports where guests are learned. */
   readonly #learns: Uint8Array;
   readonly #follow: boolean;
@@ -63,16 +61,17 @@ export class MacSteering implements Steering {
     this.text = spec.text;
     this.workers = context.workers;
     this.#ports = context.ports;
-    const limits = limitsOf(spec, context.workers, context.ports.length);
-    const shared = context.shared ?? new SharedArrayBuffer(ownerTableBytes(limits));
+    const limits: OwnerLimits = {
+      workers: context.workers,
+      guests: spec.guests,
+      guestsPerPort: spec.guestsPerPort,
+    };
+    const shared = context.shared ?? new SharedArrayBuffer(ownerTableBytes(spec.guests));
     this.owners = new OwnerTable(shared, limits);
     this.#follow = spec.assign === 'follow-cpu';
-    this.#learns = new Uint8Array(context.ports.length).fill(spec.assign === 'static' ? 0 : 1);
-    for (const name of spec.uplink) this.#learns[portIndex(context.ports, name, 'uplink')] = 0;
-    for (const [name, worker] of Object.entries(spec.ports)) {
-      this.#checkWorker(worker, `ports.${name}`);
-      this.owners.setPortOwner(portIndex(context.ports, name, 'ports'), worker);
-    }
+    this.#learns = new Uint8Array(OWNER_PORTS_MAX).fill(spec.assign === 'static' ? 0 : 1);
+    for (const [name, worker] of Object.entries(spec.ports)) this.#checkWorker(worker, `ports.${name}`);
+    if (context.ports !== null) this.#configurePorts(context.ports);
     spec.owners.forEach((owner, index) => {
       const place = `owners[${index}]`;
       const worker = owner.worker ?? owner.cpu ?? 0;
@@ -118,7 +117,7 @@ export class MacSteering implements Steering {
     const vid = tag < 0 ? 0 : tag & 0xfff;
     const high = burst.dmacHi[i]!;
     const low = burst.dmacLo[i]!;
-    const name = this.#ports[burst.port]?.name ?? String(burst.port);
+    const name = this.#ports?.[burst.port]?.name ?? String(burst.port);
     const portOwner = `-> owner of port ${name}, worker ${burst.worker[i]}`;
     if (burst.len[i]! < 6) return `no destination MAC in ${burst.len[i]} bytes ${portOwner}`;
     const mac = `${formatMac(high, low)}${vid > 0 ? ` on VLAN ${vid}` : ''}`;
@@ -132,6 +131,13 @@ export class MacSteering implements Steering {
         ? 'that of its port'
         : 'the least loaded when it was learned';
     return `${mac} is owned by worker ${burst.worker[i]} (${how})`;
+  }
+
+  #configurePorts(ports: readonly PolicyPort[]): void {
+    for (const name of this.spec.uplink) this.#learns[portIndex(ports, name, 'uplink')] = 0;
+    for (const [name, worker] of Object.entries(this.spec.ports)) {
+      this.owners.setPortOwner(portIndex(ports, name, 'ports'), worker);
+    }
   }
 
   #checkWorker(worker: number, place: string): void {

@@ -11,23 +11,63 @@ import { UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
 import { parseMac } from '../mac/address.js';
 import { NIC_NAMES } from '../nic/profiles.js';
-import { POLICY_NAMES, type PolicyName, type PolicySpec, schemas } from './spec.js';
+import { compilePolicy } from './compile.js';
+import {
+  defaultOrder,
+  defaultStage,
+  POLICY_NAMES,
+  type PolicyContext,
+  type PolicyName,
+  type PolicySpec,
+  schemas,
+} from './spec.js';
+import { parseNumberList, WORKER_MAX } from './values.js';
 
 /** Largest policy file, so that a wrong name (a capture, a device) is noticed and not read for ever. */
 const FILE_BYTES_MAX = 4 << 20;
+
+export interface ParseOptions {
+  /** Whose defaults of order and stage hold; default `model` (replay, explain, the library). */
+  readonly command?: string;
+  /** Number of workers, where it is known: the policy is then checked against it. */
+  readonly workers?: number;
+}
 
 /**
  * @param given a policy string, `@FILE`, or the object form; objects name the policy with `policy` (or `name`).
  * @throws UserError
  */
-export function parsePolicy(given: string | object): PolicySpec {
+export function parsePolicy(given: string | object, options: ParseOptions = {}): PolicySpec {
+  const context: PolicyContext = options.command === 'forward' ? 'forward' : 'model';
+  const parsed = parseGiven(given);
+  const spec = {
+    ...parsed,
+    order: parsed.order ?? defaultOrder(parsed.policy, context),
+    stage: parsed.stage ?? defaultStage(parsed.policy, context),
+  } as PolicySpec;
+  if (options.workers !== undefined) compilePolicy(spec, { workers: options.workers });
+  return spec;
+}
+
+/** CPU ids of `0-1+3` (or `0-1,3`, where no policy string is around it). @throws UserError */
+export function parseCpuList(place: string, text: string): number[] {
+  const cpus = parseNumberList(text.replaceAll(',', '+'), place);
+  const high = cpus.find((cpu) => cpu > WORKER_MAX);
+  if (high !== undefined) throw new UserError(`${place}: CPU ${high}: CPU ids go to ${WORKER_MAX}`);
+  return cpus;
+}
+
+/** A policy that went through its schema; order and stage only where the user said so. */
+type Parsed = Omit<PolicySpec, 'order' | 'stage'> & Partial<Pick<PolicySpec, 'order' | 'stage'>>;
+
+function parseGiven(given: string | object): Parsed {
   if (typeof given !== 'string') return parseObject(given, JSON.stringify(given), 'policy');
   const text = given.trim();
   if (text.startsWith('@')) return parseFile(text);
   return parseText(text, text);
 }
 
-function parseFile(text: string): PolicySpec {
+function parseFile(text: string): Parsed {
   const path = text.slice(1);
   let content: string;
   try {
@@ -50,7 +90,7 @@ function parseFile(text: string): PolicySpec {
   return parseObject(value, text, `policy file ${path}`);
 }
 
-function parseText(policy: string, text: string): PolicySpec {
+function parseText(policy: string, text: string): Parsed {
   const colon = policy.indexOf(':');
   const name = colon < 0 ? policy : policy.slice(0, colon);
   checkName(name);
@@ -71,7 +111,7 @@ function parseText(policy: string, text: string): PolicySpec {
   return validate(name, value, text, `policy ${name}`);
 }
 
-function parseObject(given: object, text: string, place: string): PolicySpec {
+function parseObject(given: object, text: string, place: string): Parsed {
   const { policy, name, ...rest } = given as Record<string, unknown>;
   const chosen = policy ?? name;
   if (typeof chosen !== 'string') {
@@ -91,7 +131,7 @@ function keysOf(name: PolicyName): string[] {
   return Object.keys(schemas[name].shape).filter((key) => key !== 'policy');
 }
 
-function validate(name: PolicyName, value: object, text: string, place: string): PolicySpec {
+function validate(name: PolicyName, value: object, text: string, place: string): Parsed {
   const result = schemas[name].safeParse(value);
   if (!result.success) throw describe(result.error.issues[0]!, name, value, place);
   const spec = { ...result.data, text } as PolicySpec;

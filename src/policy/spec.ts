@@ -100,28 +100,36 @@ export const schemas = {
 export type PolicyName = keyof typeof schemas;
 export const POLICY_NAMES = Object.keys(schemas) as PolicyName[];
 
-/** The policy as the user gave it, beside its values. */
-interface Given {
-  readonly text: string;
-}
-
-export type SingleSpec = z.infer<typeof single> & Given;
-export type RssSpec = z.infer<typeof rss> & Given;
-export type RpsSpec = z.infer<typeof rps> & Given;
-export type MacSpec = z.infer<typeof mac> & Given;
-export type MacHashSpec = z.infer<typeof macHash> & Given;
-export type RoundRobinSpec = z.infer<typeof roundRobin> & Given;
-export type PolicySpec = SingleSpec | RssSpec | RpsSpec | MacSpec | MacHashSpec | RoundRobinSpec;
-
 export type Order = 'strict' | 'linux' | 'none';
 export type Stage = 'nic' | 'cpu';
 
-/** Order that a policy keeps where it does not say: strict in `forward`, else linux for rps, none for the others. */
-export function orderOf(spec: PolicySpec, context: 'forward' | 'model'): Order {
-  return spec.order ?? (context === 'forward' ? 'strict' : spec.policy === 'rps' ? 'linux' : 'none');
+/** What parsing adds to the values: the policy as the user gave it, and the defaults that depend on the context. */
+interface Given {
+  readonly text: string;
+  readonly order: Order;
+  readonly stage: Stage;
 }
 
-/** Stage where it does not say: nic for rss in a model (replay, explain), cpu for all else and in `forward`. */
-export function stageOf(spec: PolicySpec, context: 'forward' | 'model'): Stage {
-  return spec.stage ?? (context === 'model' && spec.policy === 'rss' ? 'nic' : 'cpu');
+type Spec<T extends z.ZodType> = Omit<z.infer<T>, keyof Given> & Given;
+
+export type SingleSpec = Spec<typeof single>;
+export type RssSpec = Spec<typeof rss>;
+export type RpsSpec = Spec<typeof rps>;
+export type MacSpec = Spec<typeof mac>;
+export type MacHashSpec = Spec<typeof macHash>;
+export type RoundRobinSpec = Spec<typeof roundRobin>;
+export type PolicySpec = SingleSpec | RssSpec | RpsSpec | MacSpec | MacHashSpec | RoundRobinSpec;
+
+/** Where a policy is used: the forwarder keeps order strictly and has no NIC of its own. */
+export type PolicyContext = 'forward' | 'model';
+
+/** Order where a policy does not say: strict in `forward`, else linux for rps, none for the others. */
+export function defaultOrder(policy: PolicyName, context: PolicyContext): Order {
+  if (context === 'forward') return 'strict';
+  return policy === 'rps' ? 'linux' : 'none';
+}
+
+/** Stage where a policy does not say: nic for rss in a model (replay, explain), cpu for all else and in `forward`. */
+export function defaultStage(policy: PolicyName, context: PolicyContext): Stage {
+  return context === 'model' && policy === 'rss' ? 'nic' : 'cpu';
 }

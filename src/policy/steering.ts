@@ -57,16 +57,17 @@ export interface PolicyPort {
 export interface CompileOptions {
   /** Default: `defaultWorkers(spec)`. */
   readonly workers?: number;
-  /** Ports by index; default: one port, `port0`. */
+  /** Ports by index; without them the names of ports in a policy are not looked up. */
   readonly ports?: readonly PolicyPort[];
-  /** State that all workers of a forwarder share, `sharedBytes()` long and zeroed; default: the instance's own. */
+  /** State that all workers of a forwarder share, `policyBytes()` long and zeroed; default: the instance's own. */
   readonly shared?: SharedArrayBuffer;
 }
 
 /** What compilation hands to each policy. */
 export interface CompileContext {
   readonly workers: number;
-  readonly ports: readonly PolicyPort[];
+  /** Null where they are not known. */
+  readonly ports: readonly PolicyPort[] | null;
   readonly shared: SharedArrayBuffer | null;
 }
 
