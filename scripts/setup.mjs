@@ -23,7 +23,11 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 function run(command, args) {
   const result = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  return { ok: result.status === 0, output: `${result.stdout ?? ''}${result.stderr ?? ''}`.trim(), error: result.error };
+  return {
+    ok: result.status === 0,
+    output: `${result.stdout ?? ''}${result.stderr ?? ''}`.trim(),
+    error: result.error,
+  };
 }
 
 /** The first line that names an error, else the last one. */
@@ -49,7 +53,9 @@ function digest(paths) {
 
 const stamps = join('node_modules', '.rxsteer');
 const fresh = (step, inputs, output) =>
-  existsSync(output) && existsSync(join(stamps, step)) && readFileSync(join(stamps, step), 'utf8') === digest(inputs);
+  existsSync(output) &&
+  existsSync(join(stamps, step)) &&
+  readFileSync(join(stamps, step), 'utf8') === digest(inputs);
 const mark = (step, inputs) => {
   mkdirSync(stamps, { recursive: true });
   writeFileSync(join(stamps, step), digest(inputs));
@@ -89,7 +95,9 @@ if (process.platform !== 'linux') {
   if (!['make', 'ninja'].some((name) => run(name, ['--version']).ok)) missing.push('make');
   if (missing.length > 0) {
     rmSync(addon, { force: true });
-    say(`no native addon, so no live ports (AF_PACKET, TAP): missing ${missing.join(', ')} (apt-get install ${missing.join(' ')})`);
+    say(
+      `no native addon, so no live ports (AF_PACKET, TAP): missing ${missing.join(', ')} (apt-get install ${missing.join(' ')})`,
+    );
   } else {
     say('compiling the native addon');
     const { ok, output } = run(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'compile']);

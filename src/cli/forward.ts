@@ -6,24 +6,29 @@
  * A second interrupt ends at once with exit code 130.
  */
 import type { Command } from 'commander';
-import { UserError } from '../errors.js';
 import type { EngineOptions } from '../dataplane/plan.js';
 import type { Summary } from '../dataplane/summary.js';
+import { UserError } from '../errors.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
+import { renderRates, renderSummary } from './forward-report.js';
 import { printJson } from './output.js';
-import { renderSummary, renderRates } from './forward-report.js';
 
 export function register(program: Command): void {
   program
     .command('forward')
-    .description('forward packets between interfaces, TAPs, captures and memory ports under a steering policy')
+    .description(
+      'forward packets between interfaces, TAPs, captures and memory ports under a steering policy',
+    )
     .option(
       '--port <NAME=KIND:TARGET[,option=value…]>',
       'a port, twice or more: af_packet:IFACE, tap:IFACE, pcap:FILE, memory:source, memory:sink',
       (value: string, all: string[]) => [...all, value],
       [] as string[],
     )
-    .option('--mode <wire|switch>', 'wire joins two ports, switch learns MAC addresses (default: wire for two ports)')
+    .option(
+      '--mode <wire|switch>',
+      'wire joins two ports, switch learns MAC addresses (default: wire for two ports)',
+    )
     .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')

@@ -24,7 +24,10 @@ export const DROP_REASONS = [
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Index of each drop reason behind `WorkerCounter.dropped`. */
-export const Drop = Object.fromEntries(DROP_REASONS.map((name, i) => [name, i])) as Record<DropReason, number>;
+export const Drop = Object.fromEntries(DROP_REASONS.map((name, i) => [name, i])) as Record<
+  DropReason,
+  number
+>;
 
 /** Counters of one worker. */
 export const WorkerCounter = {

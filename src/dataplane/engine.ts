@@ -8,13 +8,13 @@
  */
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
-import { sharedBytes } from '../policy/compile.js';
+import { policyBytes } from '../policy/compile.js';
 import { allocateSwitching } from './forwarding.js';
 import type { Native } from './native.js';
-import { LivePort } from './ports/live.js';
+import { type EngineOptions, planEngine } from './plan.js';
+import type { LivePort } from './ports/live.js';
 import { type OpenPorts, openPorts } from './ports/open.js';
 import { ringDrained } from './ring.js';
-import { type EngineOptions, planEngine } from './plan.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -76,7 +76,7 @@ export class Engine {
     this.warn = options.warn;
     const events = this.plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
     this.memory = allocateEngineMemory(this.plan, {
-      policy: new SharedArrayBuffer(Math.max(8, sharedBytes(this.plan.policy, this.plan))),
+      policy: new SharedArrayBuffer(policyBytes(this.plan.policy)),
       switching: allocateSwitching(this.plan, options.switching),
       events,
     });
@@ -93,7 +93,7 @@ export class Engine {
 
   /** Opens everything and starts the workers. Throws UserError for what the caller can mend. */
   static async start(options: EngineOptions): Promise<Engine> {
-    const ports = openPorts(options.ports, options);
+    const ports = await openPorts(options.ports, options);
     let engine: Engine | null = null;
     try {
       engine = new Engine(options, ports);
@@ -209,7 +209,9 @@ export class Engine {
     if (this.watch !== null) clearInterval(this.watch);
     this.watch = null;
     Atomics.store(global, Global.phase, Phase.drain);
-    await this.until(() => workers.every((words) => Atomics.load(words, WorkerWord.phaseSeen) === Phase.drain));
+    await this.until(() =>
+      workers.every((words) => Atomics.load(words, WorkerWord.phaseSeen) === Phase.drain),
+    );
     await this.until(() => rings.every(ringDrained));
     Atomics.store(global, Global.phase, Phase.exit);
     this.wakeAll();

@@ -9,9 +9,8 @@
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
 import { type Forwarder, WORK_MAX, Work } from '../forward/work.js';
-import { Burst, BURST_MAX, Kind } from '../packet/burst.js';
+import { BURST_MAX, type Burst, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
-import { stageOf } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
 import {
   Drop,
@@ -87,15 +86,13 @@ export class WorkerLoop {
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.words = views.workers[worker]!;
-    this.keep = stageOf(p.steering.spec, 'forward') === 'nic';
+    this.keep = p.steering.spec.stage === 'nic';
     const offsetOf = views.pool.offsetOf.bind(views.pool);
     for (let w = 0; w < plan.workers; w++) {
       const to = views.rings[worker * plan.workers + w]!;
       const from = views.rings[w * plan.workers + worker]!;
       this.producers.push(w === worker ? null : new RingProducer(to, views.pool.owner, w, plan.backlog));
-      this.consumers.push(
-        w === worker ? null : new RingConsumer(from, views.pool.owner, worker, offsetOf),
-      );
+      this.consumers.push(w === worker ? null : new RingConsumer(from, views.pool.owner, worker, offsetOf));
     }
     this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;

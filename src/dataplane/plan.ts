@@ -3,15 +3,16 @@
  *
  * Promise: whatever contradicts itself is refused here with one line, before any worker starts.
  */
-import { UserError } from '../errors.js';
-import { orderOf, type PolicySpec } from '../policy/spec.js';
-import { chooseMode, type SwitchingOptions } from './forwarding.js';
+
 import { availableParallelism, cpus } from 'node:os';
+import { UserError } from '../errors.js';
+import { BURST_MAX } from '../packet/burst.js';
+import type { PolicySpec } from '../policy/spec.js';
 import { parseFault } from './faults.js';
+import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
 import type { EnginePlan } from './shared.js';
-import { BURST_MAX } from '../packet/burst.js';
 
 export interface EngineOptions {
   readonly ports: readonly PortSpec[];
@@ -46,7 +47,9 @@ export function planEngine(
 ): { plan: EnginePlan; order: 'strict' | 'linux' | 'none' } {
   const { workers } = options;
   if (options.cpus.length > 0 && options.cpus.length < workers) {
-    throw new UserError(`--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`);
+    throw new UserError(
+      `--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`,
+    );
   }
   const present = cpus().length;
   for (const cpu of options.cpus) {
@@ -54,7 +57,7 @@ export function planEngine(
   }
   if (options.fault !== null) parseFault(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
-  let order = orderOf(options.policy, 'forward');
+  let order = options.policy.order;
   for (const [index, live] of ports.live) {
     const name = options.ports[index]!.name;
     if (live.orderLost !== '' && order !== 'none') {
@@ -62,7 +65,9 @@ export function planEngine(
       order = 'none';
     }
     if (live.strictRefused !== '' && order === 'strict') {
-      throw new UserError(`port ${name}: order=strict can't be promised: ${live.strictRefused}; use order=none`);
+      throw new UserError(
+        `port ${name}: order=strict can't be promised: ${live.strictRefused}; use order=none`,
+      );
     }
   }
   const multiQueueWithoutPolling = options.ports.length > 0 && workers > availableParallelism() * 8;

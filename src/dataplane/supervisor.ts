@@ -13,7 +13,12 @@ import { type EngineMemory, type EnginePlan, type EngineViews, WorkerState, Work
 import { releaseLocksOf } from './txlock.js';
 
 /** Returns how many frames were lost. */
-export function buryWorker(plan: EnginePlan, views: EngineViews, memory: EngineMemory, worker: number): number {
+export function buryWorker(
+  plan: EnginePlan,
+  views: EngineViews,
+  memory: EngineMemory,
+  worker: number,
+): number {
   const words = views.workers[worker]!;
   Atomics.store(words, WorkerWord.state, WorkerState.absent);
   Atomics.store(words, WorkerWord.asleep, 0);

@@ -14,19 +14,20 @@ import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
 import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
 import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
+import { HEADROOM } from './layout.js';
 import type { Ledger } from './ledger.js';
 import { SendResult } from './native.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './shared.js';
-import { HEADROOM } from './layout.js';
 import { type LockMeter, releaseLock, takeLock } from './txlock.js';
 
 /** Send result → drop reason. */
-const REASON = new Int32Array(4);
+const REASON = new Int32Array(5);
 REASON[SendResult.full] = Drop.txFull;
 REASON[SendResult.tooLong] = Drop.tooLong;
 REASON[SendResult.down] = Drop.portDown;
+REASON[SendResult.refused] = Drop.malformed;
 
 const HEAVY = FrameFlag.gso | FrameFlag.needsCsum;
 
@@ -92,7 +93,8 @@ export class Transmitter {
           if (p !== from && this.senders[p] !== null) lists[p * WORK_MAX + listed[p]!++] = i;
         }
       } else {
-        reason[i] = out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
+        reason[i] =
+          out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
       }
     }
     for (let p = 0; p < ports; p++) {

@@ -79,7 +79,11 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
       worker,
       burst,
       status,
-      steering: compilePolicy(plan.policy, { workers: plan.workers, ports: plan.ports, shared: memory.policy }),
+      steering: compilePolicy(plan.policy, {
+        workers: plan.workers,
+        ports: plan.ports,
+        shared: memory.policy,
+      }),
       forwarder: makeForwarder(plan, memory, worker),
       ledger,
       transmitter: new Transmitter({

@@ -127,7 +127,9 @@ export class LivePort {
     const link = native.linkInfo(spec.interface);
     if (link === null || spec.kind === 'tap') return;
     if (link.addresses > 0) {
-      this.warn(`${spec.interface} has an address: the kernel handles its frames too (ip addr flush dev ${spec.interface})`);
+      this.warn(
+        `${spec.interface} has an address: the kernel handles its frames too (ip addr flush dev ${spec.interface})`,
+      );
     }
     if (link.master !== null) {
       this.warn(
@@ -161,7 +163,9 @@ export class LivePort {
       this.readDrops();
       const old = this.forget();
       this.state = 'gone';
-      this.warn(`${spec.interface} (port ${spec.name}) has vanished: its frames are dropped as portDown until it is back`);
+      this.warn(
+        `${spec.interface} (port ${spec.name}) has vanished: its frames are dropped as portDown until it is back`,
+      );
       return { change: 'descriptors', old };
     }
     if (this.state === 'gone') {
@@ -189,7 +193,8 @@ export class LivePort {
   /** Adds what the kernel dropped since the last call (ring full, TAP queue full). */
   readDrops(): void {
     if (this.spec.kind === 'tap') {
-      if (this.state !== 'gone') this.kernelDrops = Math.max(this.kernelDrops, this.deviceDrops() - this.dropBaseline);
+      if (this.state !== 'gone')
+        this.kernelDrops = Math.max(this.kernelDrops, this.deviceDrops() - this.dropBaseline);
       return;
     }
     for (const fd of this.receiveFds) this.kernelDrops += this.native.packetStatistics(fd).drops;
@@ -201,7 +206,10 @@ export class LivePort {
       .split('\n')
       .find((row) => row.trim().startsWith(`${this.spec.interface}:`));
     // Behind the colon: 8 receive columns, then transmit bytes, packets, errs, drop.
-    const columns = line?.slice(line.indexOf(':') + 1).trim().split(/\s+/);
+    const columns = line
+      ?.slice(line.indexOf(':') + 1)
+      .trim()
+      .split(/\s+/);
     return columns === undefined ? 0 : Number(columns[11]);
   }
 

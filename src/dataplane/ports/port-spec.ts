@@ -109,7 +109,8 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
       if (target === 'sink') {
         return { ...named, kind, source: null, txQueues: r.integer('queues', 0, 1, 1024) };
       }
-      if (target !== 'source') throw unknownName(`target of memory port ${named.name}`, target, ['source', 'sink']);
+      if (target !== 'source')
+        throw unknownName(`target of memory port ${named.name}`, target, ['source', 'sink']);
       return { ...named, kind, source: memorySource(r), txQueues: 0 };
     default:
       throw unknownName(`kind of port ${named.name}`, kind, PORT_KINDS);

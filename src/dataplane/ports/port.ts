@@ -5,6 +5,8 @@
  * of the accounting exist once. Calls are per burst. Objects belong to the worker thread that made them; whatever
  * has to survive that thread lies in shared memory.
  */
+
+import type { CaptureSpool } from '../../capture/spool.js';
 import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
 import type { MemorySourceOptions } from './memory-options.js';
 
@@ -69,7 +71,7 @@ export interface PortInfo {
   /** Where the frames of a memory source or a capture come from; null for live ports and for sinks. */
   readonly source:
     | { readonly kind: 'memory'; readonly options: MemorySourceOptions; readonly finite: boolean }
-    | { readonly kind: 'capture'; readonly path: string; readonly finite: true }
+    | { readonly kind: 'capture'; readonly spool: CaptureSpool; readonly finite: true }
     | null;
   /** Where frames go that are delivered; null for live ports and for sources. */
   readonly sink: { readonly kind: 'memory' } | { readonly kind: 'capture'; readonly path: string } | null;
