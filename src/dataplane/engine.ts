@@ -41,12 +41,20 @@ const DEATHS_PER_SECOND = 10;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+/** Waits for a promise, but no longer than so; leaves no timer behind that would keep the process alive. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, limit]);
+  clearTimeout(timer);
+}
+
 export class Engine {
   readonly plan: EnginePlan;
   readonly memory: EngineMemory;
   readonly views: EngineViews;
-  /** What the order promise of this run is, as the summary states it. */
-  readonly order: 'strict' | 'linux' | 'none';
   startedAt = 0;
   stoppedAt = 0;
   /** Set when a worker could not be kept running. */
@@ -68,9 +76,7 @@ export class Engine {
   private fail: () => void = () => {};
 
   private constructor(options: EngineOptions, ports: OpenPorts) {
-    const planned = planEngine(options, ports);
-    this.plan = planned.plan;
-    this.order = planned.order;
+    this.plan = planEngine(options, ports);
     this.ports = ports;
     this.native = ports.native;
     this.warn = options.warn;
@@ -215,7 +221,7 @@ export class Engine {
     await this.until(() => rings.every(ringDrained));
     Atomics.store(global, Global.phase, Phase.exit);
     this.wakeAll();
-    await Promise.race([Promise.all(this.runs), delay(DRAIN_TIMEOUT_MS)]);
+    await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);
     this.stoppedAt = performance.now();
     this.refreshPortCounters();
     await this.abandon();
@@ -234,7 +240,7 @@ export class Engine {
   private async abandon(): Promise<void> {
     Atomics.store(this.views.global, Global.phase, Phase.exit);
     this.wakeAll();
-    await Promise.race([Promise.all(this.runs), delay(DRAIN_TIMEOUT_MS)]);
+    await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);
     await this.pool?.destroy();
     this.pool = null;
     for (const event of this.memory.events) if (event >= 0) this.native?.closeDescriptor(event);
