@@ -22,7 +22,7 @@ const GUESTS = 4;
 const FLOWS = 64;
 const WORKERS = 2;
 const RATE = 50_000;
-const SECONDS = 1.2;
+const SECONDS = 1;
 const PACKETS = Math.round(RATE * SECONDS);
 const SOURCE = `memory:source,flows=${FLOWS},guests=${GUESTS},rate=${RATE},packets=${PACKETS},burst=32`;
 /** The guest behind a TAP; the others are behind veth pairs. */
