@@ -58,7 +58,12 @@ export interface NativeSendArrays {
   readonly result: Uint8Array;
 }
 
-export const SendResult = { sent: 0, full: 1, tooLong: 2, down: 3 } as const;
+/**
+ * What became of a frame: `full` = the device had no room, also after the retry; `tooLong` = beyond the MTU;
+ * `down` = the interface is down or gone; `refused` = the kernel or the addon finds it impossible (shorter than an
+ * Ethernet header, a virtio-net header that contradicts it, outside the pool).
+ */
+export const SendResult = { sent: 0, full: 1, tooLong: 2, down: 3, refused: 4 } as const;
 
 export interface NativeReceiver {
   /** Takes at most `max` frames into the pool; fills the arrays from index 0; returns the number. */
@@ -85,6 +90,7 @@ export interface LinkInfo {
   readonly running: boolean;
   readonly mtu: number;
   readonly mac: string;
+  /** Queues in use (ETHTOOL_GCHANNELS), or allocated where the driver does not tell (a TAP: 256 with multi_queue). */
   readonly rxQueues: number;
   readonly txQueues: number;
   /** IFLA_QDISC, e.g. 'noqueue', 'mq', 'fq_codel'. */
@@ -101,7 +107,7 @@ export interface LinkInfo {
 
 export interface PacketReceiveOptions {
   readonly ifindex: number;
-  /** Ring slots (rounded up to fill the blocks). */
+  /** Ring slots of 2 KiB, 1 to 262,144; rounded up to a power of two, at least 64. */
   readonly slots: number;
   /** PACKET_FANOUT: group id, mode and member count; absent for a single socket. */
   readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
