@@ -41,6 +41,16 @@ const DEATHS_PER_SECOND = 10;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+/** Awaits a promise for a limited time; leaves no timer behind that would keep the process alive. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}
+
 export class Engine {
   readonly plan: EnginePlan;
   readonly memory: EngineMemory;
@@ -215,7 +225,7 @@ export class Engine {
     await this.until(() => rings.every(ringDrained));
     Atomics.store(global, Global.phase, Phase.exit);
     this.wakeAll();
-    await Promise.race([Promise.all(this.runs), delay(DRAIN_TIMEOUT_MS)]);
+    await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);
     this.stoppedAt = performance.now();
     this.refreshPortCounters();
     await this.abandon();
@@ -234,7 +244,7 @@ export class Engine {
   private async abandon(): Promise<void> {
     Atomics.store(this.views.global, Global.phase, Phase.exit);
     this.wakeAll();
-    await Promise.race([Promise.all(this.runs), delay(DRAIN_TIMEOUT_MS)]);
+    await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);
     await this.pool?.destroy();
     this.pool = null;
     for (const event of this.memory.events) if (event >= 0) this.native?.closeDescriptor(event);
