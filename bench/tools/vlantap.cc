@@ -2,7 +2,7 @@
 //
 //   vlantap --interface PARENT --tap NAME --vlan ID
 //
-// Creates the TAP `NAME` (up) and moves frames between it and `PARENT`: frames from the TAP leave PARENT with the
+// Creates the TAP `NAME` (up, with the parent's address) and moves frames between it and `PARENT`: frames from the TAP leave PARENT with the
 // tag, frames with the tag that PARENT receives arrive at the TAP without. Offloads are kept: both sides carry the
 // virtio-net header, so that GSO frames and partial checksums pass in both directions (csum_start moves with the
 // tag). Frames on PARENT without the tag, or with another one, are not its business.
@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "common.h"
@@ -37,7 +38,7 @@ constexpr uint8_t kNeedsCsum = 1;
 constexpr int kVnet = int(sizeof(VnetHeader));
 constexpr int kMost = 65535 + 18;
 
-int open_tap(const std::string& name) {
+int open_tap(const std::string& name, const std::string& parent) {
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
   if (fd < 0) fail_errno("/dev/net/tun");
   ifreq request{};
@@ -49,6 +50,13 @@ int open_tap(const std::string& name) {
   if (ioctl(fd, TUNSETOFFLOAD, basic | 0x20 | 0x40) != 0 && ioctl(fd, TUNSETOFFLOAD, basic) != 0)
     fail_errno("TUNSETOFFLOAD");
   const int control = socket(AF_INET, SOCK_DGRAM, 0);
+  // As a VLAN device has: a parent that filters by address (macvlan) lets only its own through.
+  ifreq hardware{};
+  strncpy(hardware.ifr_name, parent.c_str(), IFNAMSIZ - 1);
+  if (ioctl(control, SIOCGIFHWADDR, &hardware) != 0) fail_errno("SIOCGIFHWADDR " + parent);
+  memcpy(request.ifr_name, name.c_str(), std::min<size_t>(name.size() + 1, IFNAMSIZ));
+  request.ifr_hwaddr = hardware.ifr_hwaddr;
+  if (ioctl(control, SIOCSIFHWADDR, &request) != 0) fail_errno("SIOCSIFHWADDR " + name);
   request.ifr_flags = IFF_UP;
   if (ioctl(control, SIOCSIFFLAGS, &request) != 0) fail_errno("setting " + name + " up");
   close(control);
@@ -131,7 +139,7 @@ int main(int argc, char** argv) {
   const int index = interface_index(options.required("interface"));
   const uint32_t vlan = uint32_t(options.number("vlan", 1, 0, 4094));
   const int packet = open_packet(index);
-  const int tap = open_tap(options.required("tap"));
+  const int tap = open_tap(options.required("tap"), options.required("interface"));
   struct sigaction action {};
   action.sa_handler = on_signal;
   sigaction(SIGTERM, &action, nullptr);

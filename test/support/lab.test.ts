@@ -24,7 +24,7 @@ describe.skipIf(!privileged())('lab', () => {
       await lab.address(a, 'a0.7', '10.0.7.1/24');
       await lab.address(b, 'b0.7', '10.0.7.2/24');
       for (const target of ['10.0.0.2', 'fd00::2', '10.0.7.2'])
-        expect(await ping(lab, a, target, { count: 3 })).toEqual({ sent: 3, received: 3, duplicates: 0 });
+        expect(await ping(lab, a, target, { count: 1 })).toEqual({ sent: 1, received: 1, duplicates: 0 });
       expect((await ping(lab, a, '10.0.0.9', { count: 1, interval: 0.2 })).received).toBe(0);
       if (installed('iperf3'))
         expect((await iperf(lab, a, b, '10.0.7.2', { bytes: '20M' })).bytes).toBeGreaterThan(10e6);

@@ -9,7 +9,10 @@ export interface Pings {
   readonly duplicates: number;
 }
 
-/** Pings from a namespace, `count` times 10 ms apart; resolves also when none is answered. */
+/**
+ * Pings from a namespace, `count` times 10 ms apart; resolves also when none is answered. What `ping` says it received
+ * is a lower bound: once it has a reply it waits for the others two round-trip times only.
+ */
 export async function ping(
   lab: Lab,
   ns: string,
