@@ -184,6 +184,16 @@ describe.skipIf(problem !== '')(title('AF_PACKET port'), { timeout: 30_000 }, ()
     });
   });
 
+  it('replaces a ring that the kernel has killed, and only such a one', async () => {
+    expect(await scenario('packet', 'stuck')).toEqual({
+      before: { drops: true, resets: 1, first: true, cursor: 0 },
+      after: true,
+      last: 1 + 100 + 64,
+      resets: 1,
+      cursor: 164,
+    });
+  });
+
   it('refuses wrong arguments and missing privileges with one line that names them', async () => {
     const r = await scenario<Record<string, Failure> & { closed: number[]; unprivileged: Failure[] }>(
       'packet',

@@ -12,7 +12,7 @@ describe.skipIf(problem !== '')(title('TAP port'), { timeout: 30_000 }, () => {
       back: [0, 0, 0, 0, 0, 4],
       seen: whole,
       free: [128, 32],
-      empty: [0, 0, 0, 0, 0],
+      empty: [0, 0, 0, 0, 0, 0, 0],
     });
   });
 
