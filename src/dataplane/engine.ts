@@ -9,6 +9,7 @@
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
 import { policyBytes } from '../policy/compile.js';
+import { PortCounter, portBase } from './counters.js';
 import { allocateSwitching } from './forwarding.js';
 import type { Native } from './native.js';
 import { type EngineOptions, planEngine } from './plan.js';
@@ -66,6 +67,7 @@ export class Engine {
   private pool: Piscina | null = null;
   private readonly runs: Promise<void>[] = [];
   private readonly deaths: number[] = [];
+  private readonly resets = new Map<number, number>();
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
@@ -176,6 +178,7 @@ export class Engine {
   /** Periodic: links, kernel counters, finite sources. */
   private look(): void {
     const { global, workers } = this.views;
+    this.noteResets();
     for (const [index, live] of this.ports.live) {
       const { change, old } = live.check();
       if (change !== 'descriptors') continue;
@@ -193,6 +196,20 @@ export class Engine {
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
     if (finite && workers.every((words) => Atomics.load(words, WorkerWord.sourcesDone) === 1)) {
       this.sourcesEnded?.();
+    }
+  }
+
+  /** Warns once for every receive ring that the kernel gave up (a super-frame that virtio-net cannot express). */
+  private noteResets(): void {
+    for (const index of this.ports.live.keys()) {
+      const at = portBase(index) + PortCounter.ringResets;
+      const resets = this.views.counters.port.reduce((sum, c) => sum + c[at]!, 0);
+      const seen = this.resets.get(index) ?? 0;
+      if (resets === seen) continue;
+      this.resets.set(index, resets);
+      this.warn(
+        `port ${this.plan.ports[index]!.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
+      );
     }
   }
 
