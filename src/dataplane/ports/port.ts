@@ -5,7 +5,10 @@
  * of the accounting exist once. Calls are per burst. Objects belong to the worker thread that made them; whatever
  * has to survive that thread lies in shared memory.
  */
+
+import type { CaptureSpool } from '../../capture/spool.js';
 import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
+import type { MemorySourceOptions } from './memory-options.js';
 
 export type ReceiveArrays = NativeReceiveArrays;
 export type SendArrays = NativeSendArrays;
@@ -63,6 +66,15 @@ export interface PortInfo {
   readonly rxQueues: number;
   /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
   readonly txQueues: number;
+  /** Super-frames and partial checksums may be given to the device. */
+  readonly offload: boolean;
+  /** Where the frames of a memory source or a capture come from; null for live ports and for sinks. */
+  readonly source:
+    | { readonly kind: 'memory'; readonly options: MemorySourceOptions; readonly finite: boolean }
+    | { readonly kind: 'capture'; readonly spool: CaptureSpool; readonly finite: true }
+    | null;
+  /** Where frames go that are delivered; null for live ports and for sources. */
+  readonly sink: { readonly kind: 'memory' } | { readonly kind: 'capture'; readonly path: string } | null;
   /** Two words per receive queue in shared memory, kept across worker restarts (position of a source, ring cursor). */
   readonly state: SharedArrayBuffer;
 }

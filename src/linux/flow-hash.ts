@@ -1,0 +1,169 @@
+/**
+ * The kernel's software packet hash (`skb_get_hash`, and `__skb_get_hash_symmetric` with `symmetric`).
+ *
+ * Promise: for a given 128-bit key the exact value that a little-endian kernel with that key computes for the
+ * frame: flow keys (see `FlowKeys`), made symmetric, SipHash-2-4, lower 32 bits, 0 replaced by 1. A running kernel's
+ * key is random per boot and secret, so values differ from its values while equalities between frames do not.
+ * No allocation per packet. An object may be used by one thread only.
+ */
+import { type Burst, Kind } from '../packet/burst.js';
+import { AddressKind, FLOW_KEY_BYTES, FlowKeys } from './flow-keys.js';
+import { SIPHASH_STATE_WORDS, SipHash } from './siphash.js';
+import type { LinuxBehaviour } from './version.js';
+
+export interface LinuxFlowHashOptions {
+  /** Addresses and ports only: what PACKET_FANOUT_HASH and tun use. Default false. */
+  readonly symmetric?: boolean;
+  /** See `LinuxBehaviour.canonical`. Default 'sorted'. */
+  readonly canonical?: LinuxBehaviour['canonical'];
+  /** See `FlowKeyOptions.mplsEntropy`. Default false. */
+  readonly mplsEntropy?: boolean;
+}
+
+/** Plain frames share their first 24 bytes (no label, no tag): the state behind them is kept per combination. */
+const PREFIX_WORDS = 6;
+/** First words of these combinations: IPv4 TCP, IPv4 UDP, IPv6 TCP, IPv6 UDP. */
+const PREFIX_OF = Int32Array.of(0x060008, 0x110008, 0x06dd86, 0x11dd86);
+const PLAIN_KIND = Kind.addresses | Kind.ports | Kind.fragment | Kind.extension | Kind.bad | Kind.ipMask;
+const PLAIN_IPV4 = Kind.addresses | Kind.ports | Kind.ipv4;
+const PLAIN_IPV6 = Kind.addresses | Kind.ports | Kind.ipv6;
+
+export class LinuxFlowHash {
+  /** What the last hashed frame consisted of. Not written by `hashBurst` for plain TCP and UDP. */
+  readonly keys: FlowKeys;
+
+  private readonly sip: SipHash;
+  private readonly symmetric: boolean;
+  private readonly canonical: LinuxBehaviour['canonical'];
+  /** Saved states, in the order of `PREFIX_OF`. */
+  private readonly prefixes = new Int32Array(4 * SIPHASH_STATE_WORDS);
+  /** The words of a plain frame; word 8 (ICMP), 11 and 17 (padding) stay 0. */
+  private readonly plain4 = new Int32Array(12);
+  private readonly plain6 = new Int32Array(18);
+
+  /** @param key 16 bytes. Throws `UserError` for any other length. */
+  constructor(key: Uint8Array, options: LinuxFlowHashOptions = {}) {
+    this.sip = new SipHash(key);
+    this.symmetric = options.symmetric === true;
+    this.canonical = options.canonical ?? 'sorted';
+    this.keys = new FlowKeys({ symmetric: this.symmetric, mplsEntropy: options.mplsEntropy === true });
+    const first = new Int32Array(PREFIX_WORDS);
+    for (let i = 0; i < 4; i++) {
+      const at = i * SIPHASH_STATE_WORDS;
+      first[0] = PREFIX_OF[i]!;
+      this.prefixes.set(this.sip.initial, at);
+      this.sip.absorb(this.prefixes, at, first, 0, PREFIX_WORDS);
+    }
+  }
+
+  /** Hash of one Ethernet frame, as a signed 32-bit number, never 0. Leaves what was hashed in `keys`. */
+  hashFrame(bytes: Uint8Array, off: number, len: number): number {
+    const keys = this.keys;
+    keys.dissect(bytes, off, len);
+    const words = keys.words;
+    if (keys.addresses === AddressKind.ipv4) this.order(words, 9, 10, 1, 7);
+    else if (keys.addresses === AddressKind.ipv6) this.order(words, 9, 13, 4, 7);
+    const length = FLOW_KEY_BYTES[keys.addresses]!;
+    const whole = (length >> 3) << 1;
+    const lo = (length & 4) !== 0 ? words[whole]! : 0;
+    // Most frames that come here have nothing in the first 24 bytes but a well-known pair of protocols.
+    let h = 0;
+    const prefix = (words[1]! | words[2]! | words[3]!) === 0 ? PREFIX_OF.indexOf(words[0]!) : -1;
+    if (prefix >= 0) {
+      const at = prefix * SIPHASH_STATE_WORDS;
+      h = this.sip.finish(this.prefixes, at, words, PREFIX_WORDS, whole, lo, length << 24);
+    } else h = this.sip.finish(this.sip.initial, 0, words, 0, whole, lo, length << 24);
+    return h === 0 ? 1 : h;
+  }
+
+  /**
+   * Writes `burst.hash` for all frames of a dissected burst. Plain TCP and UDP take the positions of their headers
+   * from the dissection; all else is walked again by the kernel's rules.
+   */
+  hashBurst(burst: Burst): void {
+    const { n, kind, off, len, l3, l4, hash, bytes } = burst;
+    for (let i = 0; i < n; i++) {
+      const k = kind[i]!;
+      const at = l3[i]!;
+      const transport = k >> Kind.protocolShift;
+      if (at === off[i]! + 14 && (transport === 6 || transport === 17)) {
+        const shape = k & PLAIN_KIND;
+        if (shape === PLAIN_IPV4) {
+          hash[i] = this.hashPlain4(bytes, at, l4[i]!, transport);
+          continue;
+        }
+        if (shape === PLAIN_IPV6) {
+          // A flow label is the low 20 bits of the first word; it ends the walk, except for the symmetric hash.
+          const label = (bytes[at + 1]! & 15) | bytes[at + 2]! | bytes[at + 3]!;
+          if (label === 0 || this.symmetric) {
+            hash[i] = this.hashPlain6(bytes, at, l4[i]!, transport);
+            continue;
+          }
+        }
+      }
+      hash[i] = this.hashFrame(bytes, off[i]!, len[i]!);
+    }
+  }
+
+  private hashPlain4(bytes: Uint8Array, l3: number, l4: number, transport: number): number {
+    const w = this.plain4;
+    w[7] = wire(bytes, l4);
+    w[9] = wire(bytes, l3 + 12);
+    w[10] = wire(bytes, l3 + 16);
+    this.order(w, 9, 10, 1, 7);
+    const state = transport === 6 ? 0 : SIPHASH_STATE_WORDS;
+    const h = this.sip.finish(this.prefixes, state, w, PREFIX_WORDS, 12, 0, 48 << 24);
+    return h === 0 ? 1 : h;
+  }
+
+  private hashPlain6(bytes: Uint8Array, l3: number, l4: number, transport: number): number {
+    const w = this.plain6;
+    w[7] = wire(bytes, l4);
+    for (let i = 0; i < 8; i++) w[9 + i] = wire(bytes, l3 + 8 + 4 * i);
+    this.order(w, 9, 13, 4, 7);
+    const state = transport === 6 ? 2 * SIPHASH_STATE_WORDS : 3 * SIPHASH_STATE_WORDS;
+    const h = this.sip.finish(this.prefixes, state, w, PREFIX_WORDS, 18, 0, 72 << 24);
+    return h === 0 ? 1 : h;
+  }
+
+  /**
+   * Puts the two addresses (`size` words at `src` and `dst`) and the two ports into the order that both
+   * directions of a flow share (`__flow_hash_consistentify`). IPv4 addresses and ports compare as little-endian
+   * numbers, IPv6 addresses byte by byte.
+   */
+  private order(words: Int32Array, src: number, dst: number, size: number, ports: number): void {
+    const p = words[ports]!;
+    const portsSwap = p >>> 16 < (p & 0xffff);
+    let difference = 0;
+    if (size === 1) {
+      const s = words[src]!;
+      const d = words[dst]!;
+      if (this.canonical === 'signed') difference = (d - s) | 0;
+      else difference = d === s ? 0 : d >>> 0 < s >>> 0 ? -1 : 1;
+    } else {
+      for (let i = 0; i < size && difference === 0; i++) {
+        const s = words[src + i]!;
+        const d = words[dst + i]!;
+        if (s !== d) difference = swap32(d) >>> 0 < swap32(s) >>> 0 ? -1 : 1;
+      }
+    }
+    if (difference < 0) {
+      for (let i = 0; i < size; i++) {
+        const t = words[src + i]!;
+        words[src + i] = words[dst + i]!;
+        words[dst + i] = t;
+      }
+    }
+    const swap =
+      this.canonical === 'together' ? difference < 0 || (difference === 0 && portsSwap) : portsSwap;
+    if (swap) words[ports] = (p << 16) | (p >>> 16);
+  }
+}
+
+function wire(b: Uint8Array, o: number): number {
+  return b[o]! | (b[o + 1]! << 8) | (b[o + 2]! << 16) | (b[o + 3]! << 24);
+}
+
+function swap32(w: number): number {
+  return (w << 24) | ((w & 0xff00) << 8) | ((w >>> 8) & 0xff00) | (w >>> 24);
+}
