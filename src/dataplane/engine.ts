@@ -147,7 +147,9 @@ export class Engine {
     const words = this.views.workers[w]!;
     for (;;) {
       try {
-        await this.pool!.run({ plan: this.plan, memory: this.memory, worker: w });
+        const task = { plan: this.plan, memory: this.memory, worker: w };
+        const complaints = (await this.pool!.run(task)) as string[];
+        for (const line of complaints) this.warn(line);
         return;
       } catch (error) {
         const phase = Atomics.load(this.views.global, Global.phase);

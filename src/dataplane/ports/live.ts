@@ -220,7 +220,10 @@ export class LivePort {
     // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
     // What the kernel sends into a TAP is what we receive.
     const column = this.spec.kind === 'tap' ? 11 : 3;
-    const columns = line?.slice(line.indexOf(':') + 1).trim().split(/\s+/);
+    const columns = line
+      ?.slice(line.indexOf(':') + 1)
+      .trim()
+      .split(/\s+/);
     return columns === undefined ? 0 : Number(columns[column]);
   }
 
