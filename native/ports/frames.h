@@ -22,7 +22,9 @@ constexpr int kStatusStopped = 0;
 constexpr int kStatusTooLong = 1;
 constexpr int kStatusMalformed = 2;
 constexpr int kStatusError = 3;
-constexpr size_t kStatusWords = 4;
+constexpr int kStatusKernelDrops = 4;
+constexpr int kStatusResets = 5;
+constexpr size_t kStatusWords = 6;
 
 constexpr int32_t kStoppedNoSmall = 1;
 constexpr int32_t kStoppedNoLarge = 2;

@@ -38,6 +38,10 @@ class PacketReceiver final : public Napi::ObjectWrap<PacketReceiver>, public Clo
   Outcome takeFromSlot(tpacket2_hdr* slot, uint32_t status, int32_t index);
   Outcome takeFromQueue(tpacket2_hdr* slot, uint32_t status, int32_t index);
   void discardQueued();
+  void idle(uint32_t position);
+  bool mapRing();
+  void unmapRing();
+  void checkRing(uint32_t position);
 
   UniqueFd socket_;
   uint8_t* ring_ = nullptr;
@@ -48,6 +52,10 @@ class PacketReceiver final : public Napi::ObjectWrap<PacketReceiver>, public Clo
   FramePool pool_;
   ReceiveArrays out_;
   DeviceWatch watch_{false};
+  // Last look at the kernel's drop counter (see checkRing): when, and at which position of the ring.
+  int64_t lookedMs_ = 0;
+  uint32_t lookedPosition_ = 0;
+  bool looked_ = false;
 };
 
 }  // namespace rxsteer

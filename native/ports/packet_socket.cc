@@ -72,7 +72,24 @@ sockaddr_ll address(int ifindex, uint16_t protocol) {
   return result;
 }
 
+tpacket_req geometry(uint32_t slots) {
+  tpacket_req ring{};
+  // Blocks are contiguous in the kernel: small ones are there even when memory is fragmented.
+  ring.tp_block_size = std::min<uint32_t>(slots * kRingSlotBytes, 64 << 10);
+  ring.tp_frame_size = kRingSlotBytes;
+  ring.tp_frame_nr = slots;
+  ring.tp_block_nr = slots * kRingSlotBytes / ring.tp_block_size;
+  return ring;
+}
+
 }  // namespace
+
+bool resetReceiveRing(int fd, uint32_t slots) {
+  const tpacket_req none{};
+  const tpacket_req ring = geometry(slots);
+  return ::setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof none) == 0 &&
+         ::setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof ring) == 0;
+}
 
 UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
   UniqueFd socket = packetSocket();
@@ -87,12 +104,7 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
   growBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, kReceiveBufferBytes);
 
   const uint32_t slots = std::bit_ceil(std::clamp(config.slots, kRingSlotsMin, kRingSlotsMax));
-  tpacket_req ring{};
-  // Blocks are contiguous in the kernel: small ones are there even when memory is fragmented.
-  ring.tp_block_size = std::min<uint32_t>(slots * kRingSlotBytes, 64 << 10);
-  ring.tp_frame_size = kRingSlotBytes;
-  ring.tp_frame_nr = slots;
-  ring.tp_block_nr = slots * kRingSlotBytes / ring.tp_block_size;
+  const tpacket_req ring = geometry(slots);
   set(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof ring, "PACKET_RX_RING");
 
   // Not in a fanout group: the group has its own hook and its own flag for the same.

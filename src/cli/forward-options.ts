@@ -36,6 +36,7 @@ export interface ForwardFlags {
   readonly macAge?: string;
   readonly macLimit?: string;
   readonly fault?: string;
+  readonly endWithStdin?: boolean;
   readonly json?: boolean;
 }
 

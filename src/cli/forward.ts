@@ -42,6 +42,7 @@ export function register(program: Command): void {
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
     .option('--fault <STAGE@WORKER[:AFTER]>', 'tests: let a worker die at a stage of its loop')
+    .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .option('--json', 'print the summary as one JSON document')
     .action(async (flags: ForwardFlags) => {
       await forward(flags);
@@ -58,6 +59,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
   const summary = await runForwarder(parsed.engine, {
     durationMs: parsed.durationMs,
     statsMs: parsed.statsMs,
+    endWithStdin: flags.endWithStdin === true,
     onReady: () => say('ready'),
   });
   if (flags.json === true) printJson(summary);
@@ -67,6 +69,8 @@ async function forward(flags: ForwardFlags): Promise<void> {
 export interface RunHooks {
   readonly durationMs: number | null;
   readonly statsMs: number | null;
+  /** Stop when standard input ends. */
+  readonly endWithStdin?: boolean;
   readonly onReady: () => void;
 }
 
@@ -93,6 +97,10 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     const engine = await Engine.start(options);
     hooks.onReady();
     const ends = [interrupt, engine.drained, engine.failed];
+    if (hooks.endWithStdin === true) {
+      process.stdin.resume();
+      process.stdin.once('end', interrupted).once('error', interrupted);
+    }
     if (hooks.durationMs !== null) {
       const { durationMs } = hooks;
       ends.push(
@@ -119,6 +127,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   } finally {
     clearTimeout(timer);
     clearInterval(stats);
+    if (hooks.endWithStdin === true) process.stdin.pause();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }

@@ -60,6 +60,10 @@ export const WorkerCounter = {
   poolEmpty: 20,
   /** Deaths of this worker. Written by the main thread. */
   deaths: 21,
+  /** CPU time of the worker's threads in nanoseconds (native layer only). */
+  cpuNs: 22,
+  /** Frames sent to their flow's old worker because it had not finished with the flow (order=strict). */
+  postponed: 23,
   dropped: 24,
 } as const;
 const WORKER_COUNTERS = 40;

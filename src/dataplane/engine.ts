@@ -41,13 +41,13 @@ const DEATHS_PER_SECOND = 10;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** Awaits a promise for a limited time; leaves no timer behind that would keep the process alive. */
+/** Waits for a promise, but no longer than so; leaves no timer behind that would keep the process alive. */
 async function within(promise: Promise<unknown>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
+  const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
   });
-  await Promise.race([promise, late]);
+  await Promise.race([promise, limit]);
   clearTimeout(timer);
 }
 
@@ -55,8 +55,6 @@ export class Engine {
   readonly plan: EnginePlan;
   readonly memory: EngineMemory;
   readonly views: EngineViews;
-  /** What the order promise of this run is, as the summary states it. */
-  readonly order: 'strict' | 'linux' | 'none';
   startedAt = 0;
   stoppedAt = 0;
   /** Set when a worker could not be kept running. */
@@ -78,9 +76,7 @@ export class Engine {
   private fail: () => void = () => {};
 
   private constructor(options: EngineOptions, ports: OpenPorts) {
-    const planned = planEngine(options, ports);
-    this.plan = planned.plan;
-    this.order = planned.order;
+    this.plan = planEngine(options, ports);
     this.ports = ports;
     this.native = ports.native;
     this.warn = options.warn;

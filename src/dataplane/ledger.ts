@@ -1,5 +1,6 @@
 /**
- * The order ledger: notices every frame that finishes after a later frame of its flow and receive queue.
+ * The order ledger: notices every frame that finishes after a later frame of its flow and receive queue, and keeps
+ * a flow on its worker while frames of it are on their way (`guard`, for order=strict).
  *
  * Promise: a frame counts as reordered exactly when its ingest sequence number is below the highest one finished
  * in its flow (RFC 4737, section 3: sequence smaller than NextExp). No false alarms: a ledger slot belongs to one
@@ -7,7 +8,7 @@
  * slots are still busy with other flows is not watched, and the caller counts it as such. Frames dropped before
  * they reach a worker leave no trace: they are lost, not early.
  *
- * Threads: the worker that polls the receive queue is the only writer of `tag` and `ingest`; `finished` is
+ * Threads: the worker that polls the receive queue is the only writer of `tag`, `ingest` and `worker`; `finished` is
  * advanced by compare-and-swap by whichever worker finishes the frame. Frames finish in the order of the send
  * calls of one worker; between workers the ledger sees the order in which they report.
  */
@@ -24,6 +25,7 @@ export function carveLedger(carver: Carver, queues: number) {
     tag: carver.words(queues * LEDGER_SLOTS),
     ingest: carver.words(queues * LEDGER_SLOTS),
     finished: carver.words(queues * LEDGER_SLOTS),
+    worker: carver.words(queues * LEDGER_SLOTS),
   };
 }
 
@@ -31,11 +33,13 @@ export class Ledger {
   private readonly tag: Int32Array;
   private readonly ingest: Int32Array;
   private readonly finished: Int32Array;
+  private readonly worker: Int32Array;
 
   constructor(shared: ReturnType<typeof carveLedger>) {
     this.tag = shared.tag;
     this.ingest = shared.ingest;
     this.finished = shared.finished;
+    this.worker = shared.worker;
   }
 
   /**
@@ -62,8 +66,20 @@ export class Ledger {
   }
 
   /** The frame that `slotFor` was asked for is on its way (it was not dropped before a worker had it). */
-  note(s: number, seq: number): void {
+  note(s: number, seq: number, worker: number): void {
     this.ingest[s] = seq;
+    this.worker[s] = worker;
+  }
+
+  /**
+   * The worker that the flow in slot `s` must stay on: the one that its last frame went to, until that frame has
+   * finished (with it all before: a flow's frames on one worker finish in order); after that, `wanted`. A frame
+   * that died with its worker holds the flow there until the next one of the flow has finished.
+   */
+  guard(s: number, wanted: number): number {
+    const current = this.worker[s]!;
+    if (current === wanted || Atomics.load(this.finished, s) === this.ingest[s]) return wanted;
+    return current;
   }
 
   /** Frame `seq` in slot `s` has finished; true when a later one of its flow had finished before. */

@@ -49,6 +49,8 @@ export interface LoopParts {
   readonly sleeper: Sleeper;
   readonly waker: Waker;
   readonly fault: Fault;
+  /** CPU time of the calling thread in nanoseconds, or null. */
+  readonly cpuTime: (() => number) | null;
   /** Receive queues that this worker polls. Replaced by `reattach`. */
   receivers: ReceiveQueue[];
   /** Called when a port's descriptors changed: brings `receivers` and the senders up to date. */
@@ -69,6 +71,8 @@ export class WorkerLoop {
   private readonly words: Int32Array;
   private readonly fds = new Int32Array(64);
   private readonly keep: boolean;
+  /** Frames stay on their flow's worker while it has others of the flow in flight. */
+  private readonly strict: boolean;
   private draining = false;
   private epoch = 0;
   private starved = false;
@@ -76,6 +80,7 @@ export class WorkerLoop {
   private nowSeconds = 0;
   private readonly elapsedBefore: number;
   private readonly sleptBefore: number;
+  private readonly cpuBefore: number;
   private readonly ready: () => boolean;
 
   constructor(private readonly p: LoopParts) {
@@ -86,6 +91,7 @@ export class WorkerLoop {
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.words = views.workers[worker]!;
+    this.strict = plan.order === 'strict';
     this.keep = p.steering.spec.stage === 'nic';
     const offsetOf = views.pool.offsetOf.bind(views.pool);
     for (let w = 0; w < plan.workers; w++) {
@@ -97,6 +103,8 @@ export class WorkerLoop {
     this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
+    // A thread that hosted a dead worker goes on with the CPU time it already has.
+    this.cpuBefore = this.counters[WorkerCounter.cpuNs]! - (p.cpuTime === null ? 0 : p.cpuTime());
     this.epoch = Atomics.load(views.global, Global.portsEpoch);
     Atomics.store(this.words, WorkerWord.epochSeen, this.epoch);
     this.ready = () => this.somethingWaits();
@@ -219,14 +227,23 @@ export class WorkerLoop {
     const flow = burst.flow;
     let bad = 0;
     let unwatched = 0;
+    let postponed = 0;
+    const strict = this.strict;
     let mine = 0;
     let dropped = 0;
     for (let i = 0; i < n; i++) {
       if ((kind[i]! & Kind.bad) !== 0) bad++;
-      const to = worker[i]!;
+      let to = worker[i]!;
       const seq = (first + i) | 0;
       const slot = ledger.slotFor(flow[i]!, queue, seq);
       if (slot === UNWATCHED) unwatched++;
+      else if (slot >= 0 && strict) {
+        const stay = ledger.guard(slot, to);
+        if (stay !== to) {
+          to = stay;
+          postponed++;
+        }
+      }
       if (to === me) {
         this.keepFrame(i, seq, slot);
         mine++;
@@ -235,10 +252,11 @@ export class WorkerLoop {
         dropped++;
         continue;
       }
-      if (slot >= 0) ledger.note(slot, seq);
+      if (slot >= 0) ledger.note(slot, seq, to);
     }
     counters[WorkerCounter.badHeaders]! += bad;
     counters[WorkerCounter.unwatched]! += unwatched;
+    counters[WorkerCounter.postponed]! += postponed;
     if (mine > 0) this.own.accept(mine);
     if (mine < n) this.publish();
     if (dropped > 0) views.pool.flush();
@@ -363,6 +381,7 @@ export class WorkerLoop {
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;
+    if (this.p.cpuTime !== null) counters[WorkerCounter.cpuNs] = this.cpuBefore + this.p.cpuTime();
     counters[WorkerCounter.sleeps]! += sleeper.sleeps;
     counters[WorkerCounter.wakeupsReceived]! += sleeper.woken;
     sleeper.sleeps = 0;

@@ -47,8 +47,18 @@ export const ReceiveStatus = {
   malformed: 2,
   /** errno of the device when it is down or gone, else 0. */
   error: 3,
+  /**
+   * Frames that the kernel dropped at this queue's ring and that this call learned of (an idle receiver looks every
+   * 100 ms); `packetStatistics` does not tell these again: the sum of both is exact.
+   */
+  kernelDrops: 4,
+  /**
+   * The kernel's ring was dead and has been replaced (an AF_PACKET ring drops everything after one GSO frame of a
+   * type that its header cannot express: UFO, SCTP). Worth a warning; the frames are in `kernelDrops`.
+   */
+  resets: 5,
 } as const;
-export const RECEIVE_STATUS_WORDS = 4;
+export const RECEIVE_STATUS_WORDS = 6;
 
 /** The arrays that a send call reads, and the result per frame (`SendResult`). */
 export interface NativeSendArrays {
@@ -130,7 +140,10 @@ export interface Native {
   openPacketReceive(options: PacketReceiveOptions): number;
   /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
   openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
-  /** PACKET_STATISTICS since the last call: packets seen and packets dropped for want of a free slot. */
+  /**
+   * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
+   * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.
+   */
   packetStatistics(fd: number): { packets: number; drops: number };
   /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
   openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };

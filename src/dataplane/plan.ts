@@ -40,11 +40,8 @@ export const DEFAULT_LARGE_FRAMES = 1024;
 export const DEFAULT_SPIN_US = 20;
 const LARGE_FRAMES_LEAST = 128;
 
-/** Checks and completes; `order` is what this run can promise. */
-export function planEngine(
-  options: EngineOptions,
-  ports: OpenPorts,
-): { plan: EnginePlan; order: 'strict' | 'linux' | 'none' } {
+/** Checks and completes. */
+export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {
   const { workers } = options;
   if (options.cpus.length > 0 && options.cpus.length < workers) {
     throw new UserError(
@@ -73,11 +70,12 @@ export function planEngine(
   const multiQueueWithoutPolling = options.ports.length > 0 && workers > availableParallelism() * 8;
   if (multiQueueWithoutPolling) options.warn(`${workers} workers on ${availableParallelism()} CPUs`);
   const perWorker = (total: number, least: number) => Math.max(least, Math.ceil(total / workers));
-  const plan: EnginePlan = {
+  return {
     workers,
     cpus: Array.from({ length: workers }, (_, w) => options.cpus[w] ?? -1),
     ports: ports.infos,
     mode,
+    order,
     policy: options.policy,
     policyText: options.policyText,
     backlog: options.backlog,
@@ -88,5 +86,4 @@ export function planEngine(
     originMs: performance.timeOrigin + performance.now(),
     fault: options.fault,
   };
-  return { plan, order };
 }

@@ -19,6 +19,8 @@ export interface EnginePlan {
   readonly cpus: readonly number[];
   readonly ports: readonly PortInfo[];
   readonly mode: 'wire' | 'switch';
+  /** The order that this run keeps. */
+  readonly order: 'strict' | 'linux' | 'none';
   readonly policy: PolicySpec;
   readonly policyText: string;
   /** Frames that may wait in one backlog ring. */
@@ -58,8 +60,6 @@ export const WorkerWord = {
   phaseSeen: 1,
   /** The last ports epoch that the worker has attached to. */
   epochSeen: 2,
-  /** Thread id (gettid). */
-  tid: 3,
   /** 1 when every finite source that it polls is drained. */
   sourcesDone: 4,
   /** 1 once an injected fault was thrown (tests). */

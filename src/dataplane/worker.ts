@@ -5,7 +5,6 @@
  * death: the main thread cleans up after it and starts it again). Sockets, mappings and descriptors of this
  * thread are closed either way. Piscina calls the default export once per incarnation.
  */
-import { readlinkSync } from 'node:fs';
 import { Burst } from '../packet/burst.js';
 import { compilePolicy } from '../policy/compile.js';
 import { Fault } from './faults.js';
@@ -42,15 +41,6 @@ function sharedLocks(plan: EnginePlan, worker: number): Int32Array {
     const users = Math.ceil((plan.workers - queue) / port.txQueues);
     return users > 1 ? lockIndex(plan, port.index, queue) : -1;
   });
-}
-
-/** The Linux thread id of the calling thread, 0 elsewhere. */
-function threadId(): number {
-  try {
-    return Number(readlinkSync('/proc/thread-self').split('/').pop());
-  } catch {
-    return 0;
-  }
 }
 
 export default function runWorker({ plan, memory, worker }: WorkerTask): void {
@@ -100,6 +90,7 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
       }),
       sleeper: new Sleeper(native, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
       waker: makeWaker(native, views.workers, memory.events),
+      cpuTime: native === null ? null : native.threadCpuTime,
       fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
       receivers,
       reattach: () => {
@@ -112,7 +103,6 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
       },
     };
     const loop = new WorkerLoop(parts);
-    Atomics.store(words, WorkerWord.tid, threadId());
     Atomics.store(words, WorkerWord.state, WorkerState.running);
     loop.run();
     Atomics.store(words, WorkerWord.state, WorkerState.ended);
