@@ -37,19 +37,25 @@ function hasPorts(protocol: number): boolean {
 }
 
 /**
- * One step of the flow mix: bijective in `word` for a given `h` (and the reverse), so that flows which differ in
- * one 32-bit field only never share a tag.
+ * The flow tag of two address words, the ports word and the word of protocol and VLAN id. The products do not wait
+ * for each other, so that their latencies overlap; odd factors keep flows apart that differ in one word only.
  */
-function mix(h: number, word: number): number {
-  const x = Math.imul(h ^ word, 0x85ebca6b);
-  return x ^ (x >>> 15);
+function flowTag(source: number, destination: number, ports: number, rest: number): number {
+  const sum =
+    (Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b)) +
+    (Math.imul(ports, 0xc2b2ae35) ^ Math.imul(rest, 0x27d4eb2f));
+  const x = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
+  const y = x ^ (x >>> 13);
+  // 0 is kept for "not IP".
+  return y === 0 ? 1 : y;
 }
 
-/** Last step: spreads the high bits down; 0 is kept for "not IP". */
-function finish(h: number): number {
-  const x = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  const y = x ^ (x >>> 16);
-  return y === 0 ? 1 : y;
+/** 16 address bytes as one word, for `flowTag`. */
+function foldAddress(view: DataView, at: number): number {
+  return (
+    (Math.imul(view.getInt32(at), 0x165667b1) ^ Math.imul(view.getInt32(at + 4), 0x61c88647)) +
+    (Math.imul(view.getInt32(at + 8), 0x5bd1e995) ^ Math.imul(view.getInt32(at + 12), 0x1b873593))
+  );
 }
 
 /** Fills kind, ethertype, l3, l4, vlan, the MAC words and flow of every frame of the burst. */
@@ -68,18 +74,25 @@ export function dissectBurst(burst: Burst): void {
     dmacLo[i] = view.getInt32(at + 2);
     smacHi[i] = view.getUint16(at + 6);
     smacLo[i] = view.getInt32(at + 8);
-    const group = high & 0x100 ? Kind.group : 0;
-    const type = view.getUint16(at + 12);
-    // Common path: untagged IPv4 without options, not a fragment (0x3fff leaves DF out), ports inside the packet.
-    if (type === EtherType.ipv4 && length >= ETHERNET_HEADER + 24) {
-      const ip = at + ETHERNET_HEADER;
+    const group = (high & 0x100) >>> 1;
+    let type = view.getUint16(at + 12);
+    let ip = at + ETHERNET_HEADER;
+    let tag = -1;
+    if (type === EtherType.vlan && length >= ETHERNET_HEADER + VLAN_TAG) {
+      tag = view.getUint16(ip);
+      type = view.getUint16(ip + 2);
+      ip += VLAN_TAG;
+    }
+    // Common path: at most one tag, IPv4 without options, no fragment (0x3fff leaves DF out), ports in the packet.
+    const there = at + length - ip;
+    if (type === EtherType.ipv4 && there >= 24) {
       const first = view.getInt32(ip);
       const total = first & 0xffff;
       const protocol = view.getUint8(ip + 9);
       if (
         first >>> 24 === 0x45 &&
         total >= 24 &&
-        total <= length - ETHERNET_HEADER &&
+        total <= there &&
         (view.getUint16(ip + 6) & 0x3fff) === 0 &&
         (protocol === Protocol.tcp || protocol === Protocol.udp)
       ) {
@@ -87,15 +100,13 @@ export function dissectBurst(burst: Burst): void {
         ethertype[i] = type;
         l3[i] = ip;
         l4[i] = ip + 20;
-        vlan[i] = -1;
-        let h = mix(0x9e3779b1, view.getInt32(ip + 12));
-        h = mix(h, view.getInt32(ip + 16));
-        h = mix(h, view.getInt32(ip + 20));
-        flow[i] = finish(mix(h, protocol << 12));
+        vlan[i] = tag;
+        const rest = (protocol << 12) | (tag < 0 ? 0 : tag & 0xfff);
+        flow[i] = flowTag(view.getInt32(ip + 12), view.getInt32(ip + 16), view.getInt32(ip + 20), rest);
         continue;
       }
     }
-    dissectGeneral(burst, i, at, at + length, type, group);
+    dissectGeneral(burst, i, at, at + length, group);
   }
 }
 
@@ -118,8 +129,9 @@ function dissectRunt(burst: Burst, i: number): void {
 }
 
 /** Everything that the common path leaves: tags, then the network layer. */
-function dissectGeneral(burst: Burst, i: number, at: number, end: number, type: number, group: number): void {
+function dissectGeneral(burst: Burst, i: number, at: number, end: number, group: number): void {
   const { view } = burst;
+  let type = view.getUint16(at + 12);
   let position = at + ETHERNET_HEADER;
   let tag = -1;
   while (isVlanTag(type)) {
@@ -157,7 +169,7 @@ function setHeaderless(burst: Burst, i: number, ip: number, kind: number): void 
   burst.kind[i] = kind | Kind.bad;
   burst.l3[i] = ip;
   burst.l4[i] = -1;
-  burst.flow[i] = finish(mix(kind & Kind.ipMask, vlanId(burst, i)));
+  burst.flow[i] = flowTag(0, 0, kind & Kind.ipMask, vlanId(burst, i));
 }
 
 function dissectIpv4(burst: Burst, i: number, ip: number, end: number, group: number): void {
@@ -195,10 +207,8 @@ function dissectIpv4(burst: Burst, i: number, ip: number, end: number, group: nu
   }
   burst.kind[i] = kind | (protocol << Kind.protocolShift);
   burst.l3[i] = ip;
-  let h = mix(0x9e3779b1, view.getInt32(ip + 12));
-  h = mix(h, view.getInt32(ip + 16));
-  h = mix(h, ports);
-  burst.flow[i] = finish(mix(h, (protocol << 12) | vlanId(burst, i)));
+  const rest = (protocol << 12) | vlanId(burst, i);
+  burst.flow[i] = flowTag(view.getInt32(ip + 12), view.getInt32(ip + 16), ports, rest);
 }
 
 function dissectIpv6(burst: Burst, i: number, ip: number, end: number, group: number): void {
@@ -254,8 +264,6 @@ function dissectIpv6(burst: Burst, i: number, ip: number, end: number, group: nu
   }
   burst.kind[i] = kind | (protocol << Kind.protocolShift);
   burst.l3[i] = ip;
-  let h = mix(0x7f4a7c15, view.getInt32(ip + 8));
-  for (let word = ip + 12; word < ip + 40; word += 4) h = mix(h, view.getInt32(word));
-  h = mix(h, ports);
-  burst.flow[i] = finish(mix(h, (protocol << 12) | vlanId(burst, i)));
+  const rest = (protocol << 12) | vlanId(burst, i);
+  burst.flow[i] = flowTag(foldAddress(view, ip + 8), foldAddress(view, ip + 24), ports, rest);
 }

@@ -18,8 +18,7 @@ import {
   GENERIC_TYPES,
   HASH_TYPE_NAMES,
   hashTypeMask,
-  selectionIndex,
-  selectionTable,
+  selectionByKind,
 } from '../nic/hash-types.js';
 import type { Burst } from '../packet/burst.js';
 import { protocolName } from '../packet/protocol.js';
@@ -48,7 +47,7 @@ interface FlowHash {
 class KernelHash implements FlowHash {
   readonly #hash: LinuxFlowHash;
   readonly #key: Uint8Array;
-  readonly #select = selectionTable(hashTypeMask(GENERIC_TYPES));
+  readonly #select = selectionByKind(hashTypeMask(GENERIC_TYPES));
 
   constructor(key: Uint8Array) {
     this.#key = key;
@@ -60,7 +59,7 @@ class KernelHash implements FlowHash {
     this.#hash.hashBurst(burst);
     const { n, kind, hashType } = burst;
     const select = this.#select;
-    for (let i = 0; i < n; i++) hashType[i] = select[selectionIndex(kind[i]!)]!;
+    for (let i = 0; i < n; i++) hashType[i] = select[kind[i]! & 0xffff]!;
   }
 
   details(burst: Burst, i: number): HashDetails {

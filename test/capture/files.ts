@@ -104,8 +104,10 @@ export interface Packet {
 
 /** The packets of a batch, copied. */
 export function packetsOf(batch: CaptureBatch): Packet[] {
+  const { buffer, byteOffset, length } = batch.bytes;
+  const bytes = Buffer.from(buffer, byteOffset, length);
   return Array.from({ length: batch.n }, (_, i) => ({
-    data: Buffer.from(batch.bytes).toString('hex', batch.off[i], batch.off[i]! + batch.len[i]!),
+    data: bytes.toString('hex', batch.off[i], batch.off[i]! + batch.len[i]!),
     original: batch.original[i]!,
     linkType: batch.linkType[i]!,
     seconds: batch.seconds[i]!,
