@@ -79,13 +79,13 @@ export class CaptureCore {
     this.decoder ??= this.recognise();
     const decoder = this.decoder;
     const consumed = decoder.decode(this.bytes, this.start, this.end, batch);
+    if (decoder instanceof PcapDecoder && decoder.skippedLinkType >= 0) {
+      throw new UserError(`${this.name}: ${linkTypeProblem(decoder.skippedLinkType)}`);
+    }
     this.start += consumed;
     this.passed += consumed;
     status.packets += batch.n;
     status.skipped = decoder.skipped;
-    if (decoder instanceof PcapDecoder && decoder.skippedLinkType >= 0) {
-      throw new UserError(`${this.name}: ${linkTypeProblem(decoder.skippedLinkType)}`);
-    }
     if (decoder.damage !== '') {
       this.stopped = true;
       if (status.packets === 0) throw new UserError(`${this.name}: ${decoder.damage} at byte ${this.passed}`);

@@ -36,6 +36,7 @@ export interface ForwardFlags {
   readonly macAge?: string;
   readonly macLimit?: string;
   readonly fault?: string;
+  readonly endWithStdin?: boolean;
   readonly json?: boolean;
 }
 
@@ -59,7 +60,9 @@ const configSchema = z.strictObject({
   fdb: z
     .array(
       z.strictObject({
-        mac: z.string().regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01'),
+        mac: z
+          .string()
+          .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01'),
         vlan: z.number().int().min(0).max(4094).optional(),
         port: z.string(),
       }),
@@ -120,7 +123,9 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const texts = flags.port.length > 0 ? flags.port : (file.ports ?? []);
   const ports = texts.map(parsePort);
   if (ports.length < 2) {
-    throw new UserError(`forward needs at least two ports (--port NAME=KIND:TARGET, twice or more), not ${ports.length}`);
+    throw new UserError(
+      `forward needs at least two ports (--port NAME=KIND:TARGET, twice or more), not ${ports.length}`,
+    );
   }
   const mode = pick('mode');
   if (mode !== undefined && mode !== 'wire' && mode !== 'switch') {
@@ -129,16 +134,26 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
-  const policy = parsePolicy(given, { command: 'forward', ...(asked === undefined ? {} : { workers: asked }) });
+  const policy = parsePolicy(given, {
+    command: 'forward',
+    ...(asked === undefined ? {} : { workers: asked }),
+  });
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
   const fdb = (file.fdb ?? []).map((entry) => {
     const port = portIndex.get(entry.port);
     if (port === undefined) {
-      throw new UserError(`--config fdb: ${entry.mac}: there is no port "${entry.port}": known: ${[...portIndex.keys()].join(', ')}`);
+      throw new UserError(
+        `--config fdb: ${entry.mac}: there is no port "${entry.port}": known: ${[...portIndex.keys()].join(', ')}`,
+      );
     }
     return { mac: entry.mac.toLowerCase(), vlan: entry.vlan ?? 0, port };
   });
-  const number = (key: 'backlog' | 'frames' | 'largeFrames' | 'spin' | 'macAge' | 'macLimit', fallback: number, least: number, most: number) => {
+  const number = (
+    key: 'backlog' | 'frames' | 'largeFrames' | 'spin' | 'macAge' | 'macLimit',
+    fallback: number,
+    least: number,
+    most: number,
+  ) => {
     const text = pick(key);
     const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     return text === undefined ? fallback : whole(flag, text, least, most);
@@ -163,5 +178,9 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     fault: flags.fault ?? null,
     warn,
   };
-  return { engine, durationMs: seconds('--duration', pick('duration')), statsMs: seconds('--stats', pick('stats')) };
+  return {
+    engine,
+    durationMs: seconds('--duration', pick('duration')),
+    statsMs: seconds('--stats', pick('stats')),
+  };
 }

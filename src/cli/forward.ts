@@ -6,24 +6,30 @@
  * A second interrupt ends at once with exit code 130.
  */
 import type { Command } from 'commander';
-import { UserError } from '../errors.js';
 import type { EngineOptions } from '../dataplane/plan.js';
 import type { Summary } from '../dataplane/summary.js';
+import { UserError } from '../errors.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
+import { renderRates, renderSummary } from './forward-report.js';
+import { sweepDead } from './lab.js';
 import { printJson } from './output.js';
-import { renderSummary, renderRates } from './forward-report.js';
 
 export function register(program: Command): void {
   program
     .command('forward')
-    .description('forward packets between interfaces, TAPs, captures and memory ports under a steering policy')
+    .description(
+      'forward packets between interfaces, TAPs, captures and memory ports under a steering policy',
+    )
     .option(
       '--port <NAME=KIND:TARGET[,option=value…]>',
       'a port, twice or more: af_packet:IFACE, tap:IFACE, pcap:FILE, memory:source, memory:sink',
       (value: string, all: string[]) => [...all, value],
       [] as string[],
     )
-    .option('--mode <wire|switch>', 'wire joins two ports, switch learns MAC addresses (default: wire for two ports)')
+    .option(
+      '--mode <wire|switch>',
+      'wire joins two ports, switch learns MAC addresses (default: wire for two ports)',
+    )
     .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')
@@ -37,6 +43,7 @@ export function register(program: Command): void {
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
     .option('--fault <STAGE@WORKER[:AFTER]>', 'tests: let a worker die at a stage of its loop')
+    .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .option('--json', 'print the summary as one JSON document')
     .action(async (flags: ForwardFlags) => {
       await forward(flags);
@@ -49,10 +56,13 @@ function say(line: string): void {
 }
 
 async function forward(flags: ForwardFlags): Promise<void> {
+  // What a killed run of this program left behind goes now; live ones' namespaces are never touched.
+  for (const name of sweepDead()) say(`rxsteer: removed ${name}, left by a killed run`);
   const parsed = forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`));
   const summary = await runForwarder(parsed.engine, {
     durationMs: parsed.durationMs,
     statsMs: parsed.statsMs,
+    endWithStdin: flags.endWithStdin === true,
     onReady: () => say('ready'),
   });
   if (flags.json === true) printJson(summary);
@@ -62,6 +72,8 @@ async function forward(flags: ForwardFlags): Promise<void> {
 export interface RunHooks {
   readonly durationMs: number | null;
   readonly statsMs: number | null;
+  /** Stop when standard input ends. */
+  readonly endWithStdin?: boolean;
   readonly onReady: () => void;
 }
 
@@ -88,6 +100,10 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     const engine = await Engine.start(options);
     hooks.onReady();
     const ends = [interrupt, engine.drained, engine.failed];
+    if (hooks.endWithStdin === true) {
+      process.stdin.resume();
+      process.stdin.once('end', interrupted).once('error', interrupted);
+    }
     if (hooks.durationMs !== null) {
       const { durationMs } = hooks;
       ends.push(
@@ -114,6 +130,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   } finally {
     clearTimeout(timer);
     clearInterval(stats);
+    if (hooks.endWithStdin === true) process.stdin.pause();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }

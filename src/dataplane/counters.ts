@@ -24,7 +24,10 @@ export const DROP_REASONS = [
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Index of each drop reason behind `WorkerCounter.dropped`. */
-export const Drop = Object.fromEntries(DROP_REASONS.map((name, i) => [name, i])) as Record<DropReason, number>;
+export const Drop = Object.fromEntries(DROP_REASONS.map((name, i) => [name, i])) as Record<
+  DropReason,
+  number
+>;
 
 /** Counters of one worker. */
 export const WorkerCounter = {
@@ -57,6 +60,10 @@ export const WorkerCounter = {
   poolEmpty: 20,
   /** Deaths of this worker. Written by the main thread. */
   deaths: 21,
+  /** CPU time of the worker's threads in nanoseconds (native layer only). */
+  cpuNs: 22,
+  /** Frames sent to their flow's old worker because it had not finished with the flow (order=strict). */
+  postponed: 23,
   dropped: 24,
 } as const;
 const WORKER_COUNTERS = 40;
@@ -70,6 +77,10 @@ export const PortCounter = {
   txErrors: 4,
   deliveredPackets: 5,
   deliveredBytes: 6,
+  /** Drops that the kernel counted and a receiver read (reading clears the kernel's counter). */
+  kernelDrops: 7,
+  /** Receive rings that the kernel had given up and that were replaced. */
+  ringResets: 8,
 } as const;
 const PORT_COUNTERS = 16;
 

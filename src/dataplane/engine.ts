@@ -9,12 +9,13 @@
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
 import { policyBytes } from '../policy/compile.js';
+import { PortCounter, portBase } from './counters.js';
 import { allocateSwitching } from './forwarding.js';
 import type { Native } from './native.js';
-import { LivePort } from './ports/live.js';
+import { type EngineOptions, planEngine } from './plan.js';
+import type { LivePort } from './ports/live.js';
 import { type OpenPorts, openPorts } from './ports/open.js';
 import { ringDrained } from './ring.js';
-import { type EngineOptions, planEngine } from './plan.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -41,12 +42,20 @@ const DEATHS_PER_SECOND = 10;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+/** Waits for a promise, but no longer than so; leaves no timer behind that would keep the process alive. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, limit]);
+  clearTimeout(timer);
+}
+
 export class Engine {
   readonly plan: EnginePlan;
   readonly memory: EngineMemory;
   readonly views: EngineViews;
-  /** What the order promise of this run is, as the summary states it. */
-  readonly order: 'strict' | 'linux' | 'none';
   startedAt = 0;
   stoppedAt = 0;
   /** Set when a worker could not be kept running. */
@@ -58,6 +67,7 @@ export class Engine {
   private pool: Piscina | null = null;
   private readonly runs: Promise<void>[] = [];
   private readonly deaths: number[] = [];
+  private readonly resets = new Map<number, number>();
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
@@ -68,9 +78,7 @@ export class Engine {
   private fail: () => void = () => {};
 
   private constructor(options: EngineOptions, ports: OpenPorts) {
-    const planned = planEngine(options, ports);
-    this.plan = planned.plan;
-    this.order = planned.order;
+    this.plan = planEngine(options, ports);
     this.ports = ports;
     this.native = ports.native;
     this.warn = options.warn;
@@ -93,7 +101,7 @@ export class Engine {
 
   /** Opens everything and starts the workers. Throws UserError for what the caller can mend. */
   static async start(options: EngineOptions): Promise<Engine> {
-    const ports = openPorts(options.ports, options);
+    const ports = await openPorts(options.ports, options);
     let engine: Engine | null = null;
     try {
       engine = new Engine(options, ports);
@@ -139,11 +147,14 @@ export class Engine {
     const words = this.views.workers[w]!;
     for (;;) {
       try {
-        await this.pool!.run({ plan: this.plan, memory: this.memory, worker: w });
+        const task = { plan: this.plan, memory: this.memory, worker: w };
+        const complaints = (await this.pool!.run(task)) as string[];
+        for (const line of complaints) this.warn(line);
         return;
       } catch (error) {
         const phase = Atomics.load(this.views.global, Global.phase);
-        if (this.startedAt === 0) {
+        const ran = Atomics.load(words, WorkerWord.state) === WorkerState.running;
+        if (this.startedAt === 0 && !ran) {
           startErrors.push(error as Error);
           return;
         }
@@ -169,6 +180,7 @@ export class Engine {
   /** Periodic: links, kernel counters, finite sources. */
   private look(): void {
     const { global, workers } = this.views;
+    this.noteResets();
     for (const [index, live] of this.ports.live) {
       const { change, old } = live.check();
       if (change !== 'descriptors') continue;
@@ -186,6 +198,20 @@ export class Engine {
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
     if (finite && workers.every((words) => Atomics.load(words, WorkerWord.sourcesDone) === 1)) {
       this.sourcesEnded?.();
+    }
+  }
+
+  /** Warns once for every receive ring that the kernel gave up (a super-frame that virtio-net cannot express). */
+  private noteResets(): void {
+    for (const index of this.ports.live.keys()) {
+      const at = portBase(index) + PortCounter.ringResets;
+      const resets = this.views.counters.port.reduce((sum, c) => sum + c[at]!, 0);
+      const seen = this.resets.get(index) ?? 0;
+      if (resets === seen) continue;
+      this.resets.set(index, resets);
+      this.warn(
+        `port ${this.plan.ports[index]!.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
+      );
     }
   }
 
@@ -208,11 +234,13 @@ export class Engine {
     if (this.watch !== null) clearInterval(this.watch);
     this.watch = null;
     Atomics.store(global, Global.phase, Phase.drain);
-    await this.until(() => workers.every((words) => Atomics.load(words, WorkerWord.phaseSeen) === Phase.drain));
+    await this.until(() =>
+      workers.every((words) => Atomics.load(words, WorkerWord.phaseSeen) === Phase.drain),
+    );
     await this.until(() => rings.every(ringDrained));
     Atomics.store(global, Global.phase, Phase.exit);
     this.wakeAll();
-    await Promise.race([Promise.all(this.runs), delay(DRAIN_TIMEOUT_MS)]);
+    await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);
     this.stoppedAt = performance.now();
     this.refreshPortCounters();
     await this.abandon();
@@ -231,7 +259,7 @@ export class Engine {
   private async abandon(): Promise<void> {
     Atomics.store(this.views.global, Global.phase, Phase.exit);
     this.wakeAll();
-    await Promise.race([Promise.all(this.runs), delay(DRAIN_TIMEOUT_MS)]);
+    await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);
     await this.pool?.destroy();
     this.pool = null;
     for (const event of this.memory.events) if (event >= 0) this.native?.closeDescriptor(event);

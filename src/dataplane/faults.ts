@@ -42,7 +42,9 @@ export function parseFault(text: string): { stage: Stage; worker: number; after:
   const match = /^([a-z]+)@(\d+)(?::(\d+))?$/.exec(text);
   const stage = STAGES.find((name) => name === match?.[1]);
   if (match === null || stage === undefined) {
-    throw new UserError(`fault "${text}": expected STAGE@WORKER[:AFTER] with STAGE one of ${STAGES.join(', ')}`);
+    throw new UserError(
+      `fault "${text}": expected STAGE@WORKER[:AFTER] with STAGE one of ${STAGES.join(', ')}`,
+    );
   }
   return { stage, worker: Number(match[2]), after: Number(match[3] ?? 1) };
 }

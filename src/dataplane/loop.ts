@@ -9,7 +9,7 @@
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
 import { type Forwarder, WORK_MAX, Work } from '../forward/work.js';
-import { Burst, BURST_MAX, Kind } from '../packet/burst.js';
+import { BURST_MAX, type Burst, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import type { Steering } from '../policy/steering.js';
 import {
@@ -24,7 +24,7 @@ import {
 } from './counters.js';
 import type { Fault } from './faults.js';
 import { LINE_WORDS } from './layout.js';
-import type { Ledger } from './ledger.js';
+import { type Ledger, UNWATCHED } from './ledger.js';
 import { ReceiveStatus } from './native.js';
 import type { ReceiveQueue } from './ports/attach.js';
 import { OwnRing, RingConsumer, RingProducer } from './ring.js';
@@ -49,6 +49,8 @@ export interface LoopParts {
   readonly sleeper: Sleeper;
   readonly waker: Waker;
   readonly fault: Fault;
+  /** CPU time of the calling thread in nanoseconds, or null. */
+  readonly cpuTime: (() => number) | null;
   /** Receive queues that this worker polls. Replaced by `reattach`. */
   receivers: ReceiveQueue[];
   /** Called when a port's descriptors changed: brings `receivers` and the senders up to date. */
@@ -59,7 +61,6 @@ export class WorkerLoop {
   private readonly me: number;
   private readonly workers: number;
   private readonly work = new Work();
-  private readonly slots = new Int32Array(BURST_MAX);
   private readonly producers: (RingProducer | null)[] = [];
   private readonly consumers: (RingConsumer | null)[] = [];
   /** Frames of the current work that came from each worker's ring. */
@@ -70,6 +71,8 @@ export class WorkerLoop {
   private readonly words: Int32Array;
   private readonly fds = new Int32Array(64);
   private readonly keep: boolean;
+  /** Frames stay on their flow's worker while it has others of the flow in flight. */
+  private readonly strict: boolean;
   private draining = false;
   private epoch = 0;
   private starved = false;
@@ -77,6 +80,7 @@ export class WorkerLoop {
   private nowSeconds = 0;
   private readonly elapsedBefore: number;
   private readonly sleptBefore: number;
+  private readonly cpuBefore: number;
   private readonly ready: () => boolean;
 
   constructor(private readonly p: LoopParts) {
@@ -87,19 +91,20 @@ export class WorkerLoop {
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.words = views.workers[worker]!;
+    this.strict = plan.order === 'strict';
     this.keep = p.steering.spec.stage === 'nic';
     const offsetOf = views.pool.offsetOf.bind(views.pool);
     for (let w = 0; w < plan.workers; w++) {
       const to = views.rings[worker * plan.workers + w]!;
       const from = views.rings[w * plan.workers + worker]!;
       this.producers.push(w === worker ? null : new RingProducer(to, views.pool.owner, w, plan.backlog));
-      this.consumers.push(
-        w === worker ? null : new RingConsumer(from, views.pool.owner, worker, offsetOf),
-      );
+      this.consumers.push(w === worker ? null : new RingConsumer(from, views.pool.owner, worker, offsetOf));
     }
     this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
+    // A thread that hosted a dead worker goes on with the CPU time it already has.
+    this.cpuBefore = this.counters[WorkerCounter.cpuNs]! - (p.cpuTime === null ? 0 : p.cpuTime());
     this.epoch = Atomics.load(views.global, Global.portsEpoch);
     Atomics.store(this.words, WorkerWord.epochSeen, this.epoch);
     this.ready = () => this.somethingWaits();
@@ -180,6 +185,11 @@ export class WorkerLoop {
       this.starved = true;
       counters[WorkerCounter.poolEmpty]!++;
     }
+    if (status[ReceiveStatus.kernelDrops] !== 0 || status[ReceiveStatus.resets] !== 0) {
+      const at = portBase(queue.port);
+      this.portCounters[at + PortCounter.kernelDrops]! += status[ReceiveStatus.kernelDrops]!;
+      this.portCounters[at + PortCounter.ringResets]! += status[ReceiveStatus.resets]!;
+    }
     if (n + refused === 0) return 0;
     let bytes = 0;
     for (let i = 0; i < n; i++) {
@@ -211,30 +221,47 @@ export class WorkerLoop {
   /** Puts each frame of the burst where steering wants it: into the own work, or into a backlog ring. */
   private dispatch(queue: number): void {
     const { burst, views, ledger, fault } = this.p;
-    const { counters, slots, me } = this;
+    const { counters, me } = this;
     const n = burst.n;
     const sequences = views.sequences;
     const first = sequences[queue * LINE_WORDS]!;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
-    counters[WorkerCounter.unwatched]! += ledger.enter(burst, queue, first, slots);
     fault.reach('dispatch');
     const worker = burst.worker;
     const kind = burst.kind;
+    const flow = burst.flow;
     let bad = 0;
+    let unwatched = 0;
+    let postponed = 0;
+    const strict = this.strict;
     let mine = 0;
     let dropped = 0;
     for (let i = 0; i < n; i++) {
       if ((kind[i]! & Kind.bad) !== 0) bad++;
-      const to = worker[i]!;
-      if (to === me) {
-        this.keepFrame(i, (first + i) | 0, slots[i]!);
-        mine++;
-      } else if (!this.producers[to]!.push(burst, i, (first + i) | 0, slots[i]!)) {
-        this.dropBacklog(i, to, (first + i) | 0, slots[i]!);
-        dropped++;
+      let to = worker[i]!;
+      const seq = (first + i) | 0;
+      const slot = ledger.slotFor(flow[i]!, queue, seq);
+      if (slot === UNWATCHED) unwatched++;
+      else if (slot >= 0 && strict) {
+        const stay = ledger.guard(slot, to);
+        if (stay !== to) {
+          to = stay;
+          postponed++;
+        }
       }
+      if (to === me) {
+        this.keepFrame(i, seq, slot);
+        mine++;
+      } else if (!this.producers[to]!.push(burst, i, seq, slot)) {
+        this.dropBacklog(i, to);
+        dropped++;
+        continue;
+      }
+      if (slot >= 0) ledger.note(slot, seq, to);
     }
     counters[WorkerCounter.badHeaders]! += bad;
+    counters[WorkerCounter.unwatched]! += unwatched;
+    counters[WorkerCounter.postponed]! += postponed;
     if (mine > 0) this.own.accept(mine);
     if (mine < n) this.publish();
     if (dropped > 0) views.pool.flush();
@@ -262,11 +289,10 @@ export class WorkerLoop {
     work.n = w + 1;
   }
 
-  private dropBacklog(i: number, to: number, seq: number, slot: number): void {
-    const { burst, views, ledger } = this.p;
+  private dropBacklog(i: number, to: number): void {
+    const { burst, views } = this.p;
     views.counters.handoff[handoffBase(this.workers, this.me, to) + HandoffCounter.drops]!++;
     this.counters[WorkerCounter.dropped + Drop.backlog]!++;
-    if (slot >= 0) ledger.finish(slot, seq);
     views.pool.free(this.me, burst.id[i]!);
   }
 
@@ -360,6 +386,7 @@ export class WorkerLoop {
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;
+    if (this.p.cpuTime !== null) counters[WorkerCounter.cpuNs] = this.cpuBefore + this.p.cpuTime();
     counters[WorkerCounter.sleeps]! += sleeper.sleeps;
     counters[WorkerCounter.wakeupsReceived]! += sleeper.woken;
     sleeper.sleeps = 0;

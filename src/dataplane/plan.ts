@@ -3,15 +3,16 @@
  *
  * Promise: whatever contradicts itself is refused here with one line, before any worker starts.
  */
-import { UserError } from '../errors.js';
-import type { PolicySpec } from '../policy/spec.js';
-import { chooseMode, type SwitchingOptions } from './forwarding.js';
+
 import { availableParallelism, cpus } from 'node:os';
+import { UserError } from '../errors.js';
+import { BURST_MAX } from '../packet/burst.js';
+import type { PolicySpec } from '../policy/spec.js';
 import { parseFault } from './faults.js';
+import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
 import type { EnginePlan } from './shared.js';
-import { BURST_MAX } from '../packet/burst.js';
 
 export interface EngineOptions {
   readonly ports: readonly PortSpec[];
@@ -39,14 +40,13 @@ export const DEFAULT_LARGE_FRAMES = 1024;
 export const DEFAULT_SPIN_US = 20;
 const LARGE_FRAMES_LEAST = 128;
 
-/** Checks and completes; `order` is what this run can promise. */
-export function planEngine(
-  options: EngineOptions,
-  ports: OpenPorts,
-): { plan: EnginePlan; order: 'strict' | 'linux' | 'none' } {
+/** Checks and completes. */
+export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {
   const { workers } = options;
   if (options.cpus.length > 0 && options.cpus.length < workers) {
-    throw new UserError(`--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`);
+    throw new UserError(
+      `--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`,
+    );
   }
   const present = cpus().length;
   for (const cpu of options.cpus) {
@@ -62,17 +62,20 @@ export function planEngine(
       order = 'none';
     }
     if (live.strictRefused !== '' && order === 'strict') {
-      throw new UserError(`port ${name}: order=strict can't be promised: ${live.strictRefused}; use order=none`);
+      throw new UserError(
+        `port ${name}: order=strict can't be promised: ${live.strictRefused}; use order=none`,
+      );
     }
   }
   const multiQueueWithoutPolling = options.ports.length > 0 && workers > availableParallelism() * 8;
   if (multiQueueWithoutPolling) options.warn(`${workers} workers on ${availableParallelism()} CPUs`);
   const perWorker = (total: number, least: number) => Math.max(least, Math.ceil(total / workers));
-  const plan: EnginePlan = {
+  return {
     workers,
     cpus: Array.from({ length: workers }, (_, w) => options.cpus[w] ?? -1),
     ports: ports.infos,
     mode,
+    order,
     policy: options.policy,
     policyText: options.policyText,
     backlog: options.backlog,
@@ -83,5 +86,4 @@ export function planEngine(
     originMs: performance.timeOrigin + performance.now(),
     fault: options.fault,
   };
-  return { plan, order };
 }

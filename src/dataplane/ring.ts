@@ -93,7 +93,9 @@ export class RingProducer {
     const vlan = burst.vlan[i]!;
     entries[e] = id;
     entries[e + 1] =
-      burst.len[i]! | (burst.flags[i]! << FLAGS_SHIFT) | ((burst.kind[i]! & Kind.group) !== 0 ? GROUP_BIT : 0);
+      burst.len[i]! |
+      (burst.flags[i]! << FLAGS_SHIFT) |
+      ((burst.kind[i]! & Kind.group) !== 0 ? GROUP_BIT : 0);
     entries[e + 2] =
       burst.port | (burst.queue << QUEUE_SHIFT) | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << VLAN_SHIFT);
     entries[e + 3] = seq;
@@ -163,7 +165,7 @@ export class RingConsumer {
       available = (this.tailSeen - this.head) | 0;
       if (available === 0) return 0;
     }
-    const count = available < max ? available : max;
+    const count = Math.min(available, max);
     const entries = this.entries;
     const ownerWord = this.consumer + 1;
     let w = work.n;

@@ -19,6 +19,8 @@ export interface EnginePlan {
   readonly cpus: readonly number[];
   readonly ports: readonly PortInfo[];
   readonly mode: 'wire' | 'switch';
+  /** The order that this run keeps. */
+  readonly order: 'strict' | 'linux' | 'none';
   readonly policy: PolicySpec;
   readonly policyText: string;
   /** Frames that may wait in one backlog ring. */
@@ -58,8 +60,6 @@ export const WorkerWord = {
   phaseSeen: 1,
   /** The last ports epoch that the worker has attached to. */
   epochSeen: 2,
-  /** Thread id (gettid). */
-  tid: 3,
   /** 1 when every finite source that it polls is drained. */
   sourcesDone: 4,
   /** 1 once an injected fault was thrown (tests). */
@@ -155,14 +155,12 @@ export function scratchOffset(plan: EnginePlan, w: number): number {
 /** Main thread, once: allocates and initialises. */
 export function allocateEngineMemory(
   plan: EnginePlan,
-  extra: { policyBytes: number; switchBytes: number; events: number[] },
+  extra: Omit<EngineMemory, 'frames' | 'words'>,
 ): EngineMemory {
   const memory: EngineMemory = {
     frames: new SharedArrayBuffer(scratchOffset(plan, plan.workers)),
     words: allocateShared((carver) => carve(carver, plan)),
-    policy: new SharedArrayBuffer(extra.policyBytes),
-    switching: new SharedArrayBuffer(extra.switchBytes),
-    events: extra.events,
+    ...extra,
   };
   const views = attachEngine(plan, memory);
   views.pool.initialise();

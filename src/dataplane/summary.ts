@@ -4,7 +4,6 @@
  * Promise: reads counters only; exact at rest, each counter at its own moment while workers run. `inFlight` and
  * `framesLeaked` are counted from the pool itself, never computed from the other totals.
  */
-import { readFileSync } from 'node:fs';
 import {
   DROP_REASONS,
   type DropReason,
@@ -17,13 +16,17 @@ import {
   WorkerCounter,
 } from './counters.js';
 import type { Engine } from './engine.js';
-import { firstQueue, WorkerWord } from './shared.js';
+import { loadNative } from './native.js';
+import { firstQueue } from './shared.js';
 
 export interface PortSummary {
   name: string;
   kind: string;
-  rx: { packets: number; bytes: number; kernelDrops: number };
+  /** `kernelDrops`: frames that found no room in the kernel. `ringResets`: receive rings replaced after the kernel gave them up. */
+  rx: { packets: number; bytes: number; kernelDrops: number; ringResets: number };
   tx: { packets: number; bytes: number; errors: number };
+  /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
+  txByWorker: number[];
   /** What a sink or a capture writer took. */
   delivered: { packets: number; bytes: number };
   queues: { id: number; worker: number; packets: number; bytes: number }[];
@@ -38,7 +41,7 @@ export interface WorkerSummary {
   wakeupsSent: number;
   wakeupsReceived: number;
   busyRatio: number;
-  /** CPU time of the thread so far in milliseconds; null off Linux and after the worker has ended. */
+  /** CPU time of the worker's loop in milliseconds; null without the native layer. */
   cpuMs: number | null;
   sleeps: number;
   poolEmpty: number;
@@ -68,17 +71,9 @@ export interface Summary {
     framesLeaked: number;
     reordered: number;
     orderUnwatched: number;
+    movesPostponed: number;
     badHeaders: number;
   };
-}
-
-/** CPU time of a thread of this process in nanoseconds (first field of schedstat), or null. */
-export function threadCpuNs(tid: number): number | null {
-  try {
-    return Number(readFileSync(`/proc/self/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
-  } catch {
-    return null;
-  }
 }
 
 function portSummary(engine: Engine, index: number): PortSummary {
@@ -93,13 +88,17 @@ function portSummary(engine: Engine, index: number): PortSummary {
     rx: {
       packets: sum(PortCounter.rxPackets),
       bytes: sum(PortCounter.rxBytes),
-      kernelDrops: engine.live(index)?.kernelDrops ?? 0,
+      kernelDrops: (engine.live(index)?.kernelDrops ?? 0) + sum(PortCounter.kernelDrops),
+      ringResets: sum(PortCounter.ringResets),
     },
     tx: {
       packets: sum(PortCounter.txPackets),
       bytes: sum(PortCounter.txBytes),
       errors: sum(PortCounter.txErrors),
     },
+    txByWorker: views.counters.port.map(
+      (c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!,
+    ),
     delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
     queues: Array.from({ length: info.rxQueues }, (_, q) => {
       const at = queueBase(first + q);
@@ -117,7 +116,6 @@ function workerSummary(engine: Engine, w: number): WorkerSummary {
   const c = engine.views.counters.worker[w]!;
   const cpu = engine.plan.cpus[w]!;
   const elapsed = c[WorkerCounter.elapsedNs]!;
-  const cpuNs = threadCpuNs(Atomics.load(engine.views.workers[w]!, WorkerWord.tid));
   const busy = elapsed > 0 ? Math.max(0, 1 - c[WorkerCounter.sleptNs]! / elapsed) : 0;
   return {
     id: w,
@@ -128,7 +126,7 @@ function workerSummary(engine: Engine, w: number): WorkerSummary {
     wakeupsSent: c[WorkerCounter.wakeupsSent]!,
     wakeupsReceived: c[WorkerCounter.wakeupsReceived]!,
     busyRatio: Math.round(busy * 10_000) / 10_000,
-    cpuMs: cpuNs === null ? null : Math.round(cpuNs / 1e4) / 100,
+    cpuMs: loadNative() === null ? null : Math.round(c[WorkerCounter.cpuNs]! / 1e4) / 100,
     sleeps: c[WorkerCounter.sleeps]!,
     poolEmpty: c[WorkerCounter.poolEmpty]!,
     deaths: c[WorkerCounter.deaths]!,
@@ -167,7 +165,7 @@ export function summarize(engine: Engine): Summary {
     durationMs: Math.round((stopped ? engine.stoppedAt : performance.now()) - engine.startedAt),
     policy: plan.policyText,
     mode: plan.mode,
-    order: engine.order,
+    order: plan.order,
     ports: plan.ports.map((_, index) => portSummary(engine, index)),
     workers: plan.cpus.map((_, w) => workerSummary(engine, w)),
     handoffs,
@@ -185,6 +183,7 @@ export function summarize(engine: Engine): Summary {
       framesLeaked: stopped ? views.pool.slots - views.pool.countFree() - inFlight : 0,
       reordered: total(WorkerCounter.reordered),
       orderUnwatched: total(WorkerCounter.unwatched),
+      movesPostponed: total(WorkerCounter.postponed),
       badHeaders: total(WorkerCounter.badHeaders),
     },
   };

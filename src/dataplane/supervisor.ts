@@ -6,19 +6,24 @@
  * successor goes on there. Frames that were already in a ring are not lost. Main thread only, and only while the
  * worker's thread no longer runs the loop.
  */
-import { releaseTableLock } from '../forward/mac-layout.js';
+import { MacControl } from '../forward/mac-control.js';
 import { Drop, WorkerCounter } from './counters.js';
 import { repairRing } from './ring.js';
 import { type EngineMemory, type EnginePlan, type EngineViews, WorkerState, WorkerWord } from './shared.js';
 import { releaseLocksOf } from './txlock.js';
 
 /** Returns how many frames were lost. */
-export function buryWorker(plan: EnginePlan, views: EngineViews, memory: EngineMemory, worker: number): number {
+export function buryWorker(
+  plan: EnginePlan,
+  views: EngineViews,
+  memory: EngineMemory,
+  worker: number,
+): number {
   const words = views.workers[worker]!;
   Atomics.store(words, WorkerWord.state, WorkerState.absent);
   Atomics.store(words, WorkerWord.asleep, 0);
   releaseLocksOf(views.locks, worker);
-  if (plan.mode === 'switch') releaseTableLock(memory.switching, worker);
+  if (plan.mode === 'switch') new MacControl(memory.switching, plan.workers).recover(worker);
   for (let from = 0; from < plan.workers; from++) {
     if (from !== worker) repairRing(views.rings[from * plan.workers + worker]!, views.pool.owner, worker);
   }

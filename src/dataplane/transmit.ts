@@ -10,21 +10,24 @@
  */
 import { Out, WORK_MAX, type Work } from '../forward/work.js';
 import { FrameFlag } from '../packet/burst.js';
-import { completeFrameChecksum, planSegments, Segmentation, writeSegment } from '../packet/segment.js';
+import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
+import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
+import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
+import { HEADROOM } from './layout.js';
 import type { Ledger } from './ledger.js';
 import { SendResult } from './native.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './shared.js';
-import { HEADROOM } from './layout.js';
 import { type LockMeter, releaseLock, takeLock } from './txlock.js';
 
 /** Send result → drop reason. */
-const REASON = new Int32Array(4);
+const REASON = new Int32Array(5);
 REASON[SendResult.full] = Drop.txFull;
 REASON[SendResult.tooLong] = Drop.tooLong;
 REASON[SendResult.down] = Drop.portDown;
+REASON[SendResult.refused] = Drop.malformed;
 
 const HEAVY = FrameFlag.gso | FrameFlag.needsCsum;
 
@@ -60,8 +63,8 @@ export class Transmitter {
   /** Work index of each entry of the send arrays. */
   private readonly frameOf = new Int32Array(SEND_MAX);
   private readonly meter: LockMeter = { contended: 0, waitedNs: 0 };
-  private readonly segmentation = new Segmentation();
-  private readonly scratchLengths = new Int32Array(SCRATCH_SLOTS);
+  private readonly segments = new SegmentPlan();
+  private readonly vnet = new VnetHeader();
   private segmentsSent = 0;
 
   constructor(private readonly parts: TransmitParts) {
@@ -90,7 +93,8 @@ export class Transmitter {
           if (p !== from && this.senders[p] !== null) lists[p * WORK_MAX + listed[p]!++] = i;
         }
       } else {
-        reason[i] = out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
+        reason[i] =
+          out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
       }
     }
     for (let p = 0; p < ports; p++) {
@@ -126,7 +130,7 @@ export class Transmitter {
           this.sendSegmented(port, sender, work, i);
           continue;
         }
-        if (completeFrameChecksum(this.pool.bytes, work.off[i]!, work.len[i]!)) {
+        if (this.finishChecksum(work.off[i]!, work.len[i]!)) {
           work.flags[i] = work.flags[i]! & ~(FrameFlag.vnet | FrameFlag.needsCsum);
         } else {
           this.fail(i, Drop.malformed);
@@ -182,9 +186,14 @@ export class Transmitter {
   /** Segments super-frame i into scratch slots and sends the segments, a scratch area full at a time. */
   private sendSegmented(port: number, sender: Sender, work: Work, i: number): void {
     const bytes = this.pool.bytes;
-    const plan = this.segmentation;
-    if (!planSegments(plan, bytes, work.off[i]!, work.len[i]!) || plan.longest > SCRATCH_SLOT_BYTES - HEADROOM) {
+    const plan = this.segments;
+    const from = work.off[i]!;
+    if (planSegments(bytes, from, work.len[i]!, plan) < 1) {
       this.fail(i, Drop.malformed);
+      return;
+    }
+    if (plan.lengthOf(0) > SCRATCH_SLOT_BYTES - HEADROOM) {
+      this.fail(i, Drop.tooLong);
       return;
     }
     const { off, len, flags, result } = sender.arrays;
@@ -196,16 +205,15 @@ export class Transmitter {
       const n = Math.min(SCRATCH_SLOTS, plan.count - first);
       for (let k = 0; k < n; k++) {
         const at = this.parts.scratch + k * SCRATCH_SLOT_BYTES + HEADROOM;
-        this.scratchLengths[k] = writeSegment(plan, bytes, first + k, at);
         off[k] = at;
-        len[k] = this.scratchLengths[k]!;
+        len[k] = writeSegment(bytes, from, plan, first + k, at);
         flags[k] = 0;
       }
       sender.send(0, n);
       for (let k = 0; k < n; k++) {
         if (result[k] === SendResult.sent) {
           packets++;
-          octets += this.scratchLengths[k]!;
+          octets += len[k]!;
         } else {
           lost++;
           reason = REASON[result[k]!]!;
@@ -221,6 +229,14 @@ export class Transmitter {
     copies[i] = copies[i]! + 1;
     this.failed[i] = this.failed[i]! + lost;
     if (!sender.delivers) this.segmentsSent += packets - 1;
+  }
+
+  /** Completes the partial checksum of a frame in place; false when its virtio-net header is impossible. */
+  private finishChecksum(off: number, len: number): boolean {
+    const { bytes } = this.pool;
+    const { vnet } = this;
+    readVnet(bytes, off, vnet);
+    return completeChecksum(bytes, off, len, vnet.csumStart, vnet.csumOffset) === ChecksumResult.done;
   }
 
   private fail(i: number, reason: number): void {

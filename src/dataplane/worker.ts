@@ -5,7 +5,6 @@
  * death: the main thread cleans up after it and starts it again). Sockets, mappings and descriptors of this
  * thread are closed either way. Piscina calls the default export once per incarnation.
  */
-import { readlinkSync } from 'node:fs';
 import { Burst } from '../packet/burst.js';
 import { compilePolicy } from '../policy/compile.js';
 import { Fault } from './faults.js';
@@ -44,16 +43,8 @@ function sharedLocks(plan: EnginePlan, worker: number): Int32Array {
   });
 }
 
-/** The Linux thread id of the calling thread, 0 elsewhere. */
-function threadId(): number {
-  try {
-    return Number(readlinkSync('/proc/thread-self').split('/').pop());
-  } catch {
-    return 0;
-  }
-}
-
-export default function runWorker({ plan, memory, worker }: WorkerTask): void {
+/** Returns what sources and sinks have to complain of, one line each. */
+export default function runWorker({ plan, memory, worker }: WorkerTask): string[] {
   const views = attachEngine(plan, memory);
   const native = loadNative();
   const words = views.workers[worker]!;
@@ -79,8 +70,12 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
       worker,
       burst,
       status,
-      steering: compilePolicy(plan.policy, { workers: plan.workers, shared: memory.policy }),
-      forwarder: makeForwarder(plan, memory),
+      steering: compilePolicy(plan.policy, {
+        workers: plan.workers,
+        ports: plan.ports,
+        shared: memory.policy,
+      }),
+      forwarder: makeForwarder(plan, memory, worker),
       ledger,
       transmitter: new Transmitter({
         worker,
@@ -96,6 +91,7 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
       }),
       sleeper: new Sleeper(native, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
       waker: makeWaker(native, views.workers, memory.events),
+      cpuTime: native === null ? null : native.threadCpuTime,
       fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
       receivers,
       reattach: () => {
@@ -108,10 +104,14 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
       },
     };
     const loop = new WorkerLoop(parts);
-    Atomics.store(words, WorkerWord.tid, threadId());
     Atomics.store(words, WorkerWord.state, WorkerState.running);
     loop.run();
     Atomics.store(words, WorkerWord.state, WorkerState.ended);
+    const complaints = [
+      ...receivers.map(({ receiver }) => receiver.warning?.() ?? null),
+      ...senders.map((sender) => sender?.problem?.() ?? null),
+    ];
+    return complaints.filter((line) => line !== null);
   } finally {
     closeAll();
   }

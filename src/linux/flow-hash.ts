@@ -22,6 +22,8 @@ export interface LinuxFlowHashOptions {
 
 /** Plain frames share their first 24 bytes (no label, no tag): the state behind them is kept per combination. */
 const PREFIX_WORDS = 6;
+/** First words of these combinations: IPv4 TCP, IPv4 UDP, IPv6 TCP, IPv6 UDP. */
+const PREFIX_OF = Int32Array.of(0x060008, 0x110008, 0x06dd86, 0x11dd86);
 const PLAIN_KIND = Kind.addresses | Kind.ports | Kind.fragment | Kind.extension | Kind.bad | Kind.ipMask;
 const PLAIN_IPV4 = Kind.addresses | Kind.ports | Kind.ipv4;
 const PLAIN_IPV6 = Kind.addresses | Kind.ports | Kind.ipv6;
@@ -33,7 +35,7 @@ export class LinuxFlowHash {
   private readonly sip: SipHash;
   private readonly symmetric: boolean;
   private readonly canonical: LinuxBehaviour['canonical'];
-  /** Saved states: IPv4 TCP, IPv4 UDP, IPv6 TCP, IPv6 UDP. */
+  /** Saved states, in the order of `PREFIX_OF`. */
   private readonly prefixes = new Int32Array(4 * SIPHASH_STATE_WORDS);
   /** The words of a plain frame; word 8 (ICMP), 11 and 17 (padding) stay 0. */
   private readonly plain4 = new Int32Array(12);
@@ -48,7 +50,7 @@ export class LinuxFlowHash {
     const first = new Int32Array(PREFIX_WORDS);
     for (let i = 0; i < 4; i++) {
       const at = i * SIPHASH_STATE_WORDS;
-      first[0] = (i < 2 ? 0x0008 : 0xdd86) | ((i & 1 ? 17 : 6) << 16);
+      first[0] = PREFIX_OF[i]!;
       this.prefixes.set(this.sip.initial, at);
       this.sip.absorb(this.prefixes, at, first, 0, PREFIX_WORDS);
     }
@@ -64,7 +66,13 @@ export class LinuxFlowHash {
     const length = FLOW_KEY_BYTES[keys.addresses]!;
     const whole = (length >> 3) << 1;
     const lo = (length & 4) !== 0 ? words[whole]! : 0;
-    const h = this.sip.finish(this.sip.initial, 0, words, 0, whole, lo, length << 24);
+    // Most frames that come here have nothing in the first 24 bytes but a well-known pair of protocols.
+    let h = 0;
+    const prefix = (words[1]! | words[2]! | words[3]!) === 0 ? PREFIX_OF.indexOf(words[0]!) : -1;
+    if (prefix >= 0) {
+      const at = prefix * SIPHASH_STATE_WORDS;
+      h = this.sip.finish(this.prefixes, at, words, PREFIX_WORDS, whole, lo, length << 24);
+    } else h = this.sip.finish(this.sip.initial, 0, words, 0, whole, lo, length << 24);
     return h === 0 ? 1 : h;
   }
 

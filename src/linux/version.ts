@@ -28,6 +28,11 @@ export interface LinuxBehaviour {
   /** The backlog's head counter moves with each packet, or once a poll (6.10). */
   readonly headCounter: 'packet' | 'poll';
   /**
+   * What a flow slot gets as tail: a counter of accepted packets, or the head plus the length of the input queue
+   * (2.6.35), which forgets packets that are being processed.
+   */
+  readonly tailCounter: 'head+length' | 'counter';
+  /**
    * How the software hash is made symmetric: addresses and ports swapped together (before 6.0), sorted
    * independently with a signed comparison that fails for addresses exactly 2^31 apart (6.0 to 6.5), or sorted.
    */
@@ -45,6 +50,7 @@ export const MODERN: LinuxBehaviour = {
   deleteAtUnhash: true,
   singleCpuShortcut: false,
   headCounter: 'poll',
+  tailCounter: 'counter',
   canonical: 'sorted',
 };
 
@@ -68,6 +74,7 @@ export function linuxBehaviour(release: string): LinuxBehaviour {
     deleteAtUnhash: since(6, 16) || !since(4, 0),
     singleCpuShortcut: !since(4, 0),
     headCounter: since(6, 10) ? 'poll' : 'packet',
+    tailCounter: since(3, 0) ? 'counter' : 'head+length',
     canonical: since(6, 6) ? 'sorted' : since(6, 0) ? 'signed' : 'together',
   };
 }

@@ -6,93 +6,22 @@
  * Promise: lengths and checksums are right unless an option overrides them (tests need wrong ones too). Addresses
  * are text. Every call returns a new array; not for hot paths. Impossible values throw RangeError.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import {
+  concatBytes,
+  ipv4Bytes,
+  ipv6Bytes,
+  macBytes,
+  type Packet,
+  type Payload,
+  payloadBytes,
+  type Transport,
+  uint16s,
+  uint32s,
+} from './build-bytes.js';
 import { foldSum, internetChecksum, pseudoSum4, pseudoSum6, putUint16, sctpCrc, sum16 } from './checksum.js';
 
-/** Bytes, text (UTF-8), or a number of bytes with the pattern 0, 1, 2 … 255, 0 …. */
-export type Payload = Uint8Array | string | number;
-
-/** A transport segment whose checksum the IP builder fills in, since it covers the IP addresses. */
-export interface Transport {
-  /** IP protocol number. */
-  readonly protocol: number;
-  readonly bytes: Uint8Array;
-  /** Offset of the checksum in `bytes`; -1: there is none to fill in, or it was given. */
-  readonly checksumAt: number;
-  /** ICMP has no pseudo header. */
-  readonly pseudoHeader: boolean;
-  /** Store only the pseudo header's sum, as for VIRTIO_NET_HDR_F_NEEDS_CSUM. */
-  readonly partial: boolean;
-}
-
-/** A packet of the network layer with its ethertype. */
-export interface Packet {
-  readonly ethertype: number;
-  readonly bytes: Uint8Array;
-}
-
-export function payloadBytes(payload: Payload): Uint8Array {
-  if (typeof payload === 'number') return Uint8Array.from({ length: payload }, (_, i) => i & 0xff);
-  return typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
-}
-
-/** `02:00:00:00:00:01` as 6 bytes. */
-export function macBytes(text: string): Uint8Array {
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) throw new RangeError(`"${text}" is not a MAC address`);
-  return Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16));
-}
-
-/** `192.0.2.1` as 4 bytes. */
-export function ipv4Bytes(text: string): Uint8Array {
-  if (!isIPv4(text)) throw new RangeError(`"${text}" is not an IPv4 address`);
-  return Uint8Array.from(text.split('.'), Number);
-}
-
-/** `2001:db8::1` (also `::ffff:192.0.2.1`) as 16 bytes. */
-export function ipv6Bytes(text: string): Uint8Array {
-  if (!isIPv6(text) || text.includes('%')) throw new RangeError(`"${text}" is not an IPv6 address`);
-  const groups = (part: string): number[] =>
-    part === ''
-      ? []
-      : part.split(':').flatMap((group) => {
-          if (!group.includes('.')) return [Number.parseInt(group, 16)];
-          const [a, b, c, d] = ipv4Bytes(group) as unknown as [number, number, number, number];
-          return [(a << 8) | b, (c << 8) | d];
-        });
-  const [left = '', right] = text.split('::');
-  const head = groups(left);
-  const tail = right === undefined ? [] : groups(right);
-  const all = [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
-  const out = new Uint8Array(16);
-  all.forEach((group, i) => {
-    putUint16(out, i * 2, group);
-  });
-  return out;
-}
-
-export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-/** Big-endian 16-bit values as bytes. */
-export function uint16s(...values: readonly number[]): Uint8Array {
-  const out = new Uint8Array(values.length * 2);
-  values.forEach((value, i) => {
-    putUint16(out, i * 2, value);
-  });
-  return out;
-}
-
-/** Big-endian 32-bit values as bytes. */
-export function uint32s(...values: readonly number[]): Uint8Array {
-  return uint16s(...values.flatMap((value) => [(value >>> 16) & 0xffff, value & 0xffff]));
-}
+export * from './build-bytes.js';
+export * from './build-tunnel.js';
 
 export interface VlanTag {
   /** Tag protocol; default 0x8100. */
@@ -395,54 +324,6 @@ export function arp(options: ArpOptions): Packet {
     ipv4Bytes(options.targetIp),
   );
   return { ethertype: options.operation > 2 ? 0x8035 : 0x0806, bytes };
-}
-
-/** An IP packet inside IP: IPIP (protocol 4) or 6in4 / 6in6 (41). */
-export function ipInIp(inner: Packet): Transport {
-  const protocol = inner.ethertype === 0x86dd ? 41 : 4;
-  return { protocol, bytes: inner.bytes, checksumAt: -1, pseudoHeader: false, partial: false };
-}
-
-/** GRE (RFC 2784, 2890) around a packet, or around an Ethernet frame (bare bytes, protocol 0x6558). */
-export function gre(options: { key?: number; sequence?: number }, inner: Packet | Uint8Array): Transport {
-  const packet = 'ethertype' in inner ? inner : { ethertype: 0x6558, bytes: inner };
-  const flags = (options.key === undefined ? 0 : 0x2000) | (options.sequence === undefined ? 0 : 0x1000);
-  const bytes = concatBytes(
-    uint16s(flags, packet.ethertype),
-    options.key === undefined ? new Uint8Array(0) : uint32s(options.key),
-    options.sequence === undefined ? new Uint8Array(0) : uint32s(options.sequence),
-    packet.bytes,
-  );
-  return { protocol: 47, bytes, checksumAt: -1, pseudoHeader: false, partial: false };
-}
-
-/** VXLAN (RFC 7348) header and inner frame: a payload for `udp` to port 4789. */
-export function vxlan(vni: number, frame: Uint8Array): Uint8Array {
-  return concatBytes(uint32s(0x0800_0000, vni << 8), frame);
-}
-
-/** Geneve (RFC 8926) without options: a payload for `udp` to port 6081. */
-export function geneve(vni: number, inner: Packet | Uint8Array): Uint8Array {
-  const packet = 'ethertype' in inner ? inner : { ethertype: 0x6558, bytes: inner };
-  return concatBytes(uint16s(0, packet.ethertype), uint32s(vni << 8), packet.bytes);
-}
-
-/** GTP-U G-PDU without options (3GPP TS 29.281): a payload for `udp` to port 2152. */
-export function gtpu(teid: number, inner: Packet): Uint8Array {
-  return concatBytes(uint16s(0x30ff, inner.bytes.length), uint32s(teid), inner.bytes);
-}
-
-/** An MPLS label stack (RFC 3032), outermost first, around a packet. */
-export function mpls(labels: readonly number[], inner: Packet): Packet {
-  const entries = labels.map((label, i) => (label << 12) | (i === labels.length - 1 ? 0x100 : 0) | 64);
-  return { ethertype: 0x8847, bytes: concatBytes(uint32s(...entries), inner.bytes) };
-}
-
-/** A PPPoE session packet (RFC 2516) around a packet. */
-export function pppoe(session: number, inner: Packet): Packet {
-  const protocol = inner.ethertype === 0x86dd ? 0x0057 : 0x0021;
-  const bytes = concatBytes(uint16s(0x1100, session, inner.bytes.length + 2, protocol), inner.bytes);
-  return { ethertype: 0x8864, bytes };
 }
 
 /** The sum over a transport segment and its pseudo header: 0xffff where the checksum is right. */

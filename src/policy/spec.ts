@@ -138,6 +138,7 @@ export type PolicyContext = 'forward' | 'model';
 
 /** Order where a policy does not say: strict in `forward`, else linux for rps, none for the others. */
 export function defaultOrder(policy: PolicyName, context: PolicyContext): Order {
+  if (policy === 'round-robin') return 'none';
   if (context === 'forward') return 'strict';
   return policy === 'rps' ? 'linux' : 'none';
 }

@@ -1,4 +1,4 @@
-/** Frames for the tests of the Linux model: byte arrays put together from parts, no checksums. */
+/** Frames for the tests of the Linux model: byte arrays put together from parts. */
 
 export type Part = readonly number[] | Uint8Array;
 
@@ -21,14 +21,15 @@ export const tagged = (
 
 const v4 = (text: string): number[] => text.split('.').map(Number);
 
-export const ip4 = (
+/** With a good header checksum: the kernel's tests want these packets received. */
+export function ip4(
   src: string,
   dst: string,
   proto: number,
   payload: Part,
   { frag = 0, ttl = 64, id = 1, options = [] as Part } = {},
-): Uint8Array =>
-  join(
+): Uint8Array {
+  const header = join(
     [0x45 + options.length / 4, 0],
     u16(20 + options.length + payload.length),
     u16(id),
@@ -37,8 +38,12 @@ export const ip4 = (
     v4(src),
     v4(dst),
     options,
-    payload,
   );
+  let sum = 0;
+  for (let i = 0; i < header.length; i += 2) sum += (header[i]! << 8) | header[i + 1]!;
+  header.set(u16(~((sum % 0x10000) + Math.floor(sum / 0x10000))), 10);
+  return join(header, payload);
+}
 
 /** Eight groups, `::` permitted. */
 export function v6(text: string): number[] {

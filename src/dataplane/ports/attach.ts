@@ -9,7 +9,7 @@ import { type Native, type NativeReceiver, type NativeSender, SendResult } from 
 import type { FramePool } from '../pool.js';
 import { type EnginePlan, type EngineViews, firstQueue, PORT_FDS, PortFd } from '../shared.js';
 import { CaptureSource } from './capture-source.js';
-import { CaptureWriterSender } from './capture-writer.js';
+import { CaptureSender } from './capture-writer.js';
 import { MemorySink } from './memory-sink.js';
 import { MemorySource } from './memory-source.js';
 import { makeSendArrays, type PortInfo, type ReceiveArrays, type Receiver, type Sender } from './port.js';
@@ -96,8 +96,14 @@ export function attachReceivers(p: AttachParts): ReceiveQueue[] {
     for (let q = p.worker; q < port.rxQueues; q += p.plan.workers) {
       const receiver = attachReceiver(p, port, q, arrays);
       if (receiver === null) continue;
-      const finite = port.source !== null && port.source.finite;
-      queues.push({ port: port.index, queue: q, global: firstQueue(p.plan, port.index) + q, finite, receiver });
+      const finite = port.source?.finite === true;
+      queues.push({
+        port: port.index,
+        queue: q,
+        global: firstQueue(p.plan, port.index) + q,
+        finite,
+        receiver,
+      });
     }
   }
   return queues;
@@ -107,8 +113,8 @@ function attachReceiver(p: AttachParts, port: PortInfo, q: number, arrays: Recei
   const state = new Int32Array(port.state, q * 8, 2);
   if (port.source !== null) {
     return port.source.kind === 'memory'
-      ? new MemorySource(port.source.options, state, p.pool, p.worker, arrays)
-      : new CaptureSource(port.source.path, state, p.pool, p.worker, arrays);
+      ? new MemorySource(port.source.options, port.index, p.pool, p.worker, arrays, state)
+      : new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
   }
   const fd = p.views.portFds[port.index * PORT_FDS + PortFd.receive + q]!;
   if (fd < 0 || p.native === null) return null;
@@ -128,7 +134,7 @@ export function attachSenders(p: AttachParts): (Sender | null)[] {
 function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   if (port.txQueues === 0) return null;
   if (port.sink !== null) {
-    return port.sink.kind === 'memory' ? new MemorySink() : new CaptureWriterSender(port.sink.path, p.pool.bytes);
+    return port.sink.kind === 'memory' ? new MemorySink() : new CaptureSender(port.sink.path, p.pool.bytes);
   }
   const base = port.index * PORT_FDS;
   const queue = p.worker % port.txQueues;
@@ -138,6 +144,11 @@ function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   const native =
     port.kind === 'tap'
       ? new p.native.TapSender(fd, p.pool.bytes, arrays)
-      : new p.native.PacketSender(fd, p.views.portFds[base + PortFd.sendQdisc + queue]!, p.pool.bytes, arrays);
+      : new p.native.PacketSender(
+          fd,
+          p.views.portFds[base + PortFd.sendQdisc + queue]!,
+          p.pool.bytes,
+          arrays,
+        );
   return new LiveSender(native, arrays, port.offload);
 }

@@ -6,7 +6,7 @@
  */
 import { UserError, unknownName } from '../../errors.js';
 import { LIVE_QUEUES_MAX } from '../shared.js';
-import { type MemoryOptions, parseMemoryOptions } from './memory-options.js';
+import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
 
 export const PORT_KINDS = ['af_packet', 'tap', 'pcap', 'memory'] as const;
 export const FANOUT_MODES = ['hash', 'cpu', 'qm', 'lb', 'rnd'] as const;
@@ -50,7 +50,7 @@ export interface CapturePortSpec extends Named {
 export interface MemoryPortSpec extends Named {
   readonly kind: 'memory';
   /** The generator's options, or null for a sink. */
-  readonly source: MemoryOptions | null;
+  readonly source: MemorySourceOptions | null;
   /** Transmit queues of a sink; 0 = one per worker. Fewer than workers means that they share it through a lock. */
   readonly txQueues: number;
 }
@@ -109,10 +109,19 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
       if (target === 'sink') {
         return { ...named, kind, source: null, txQueues: r.integer('queues', 0, 1, 1024) };
       }
-      if (target !== 'source') throw unknownName(`target of memory port ${named.name}`, target, ['source', 'sink']);
-      return { ...named, kind, source: parseMemoryOptions(r.where, r.rest()), txQueues: 0 };
+      if (target !== 'source')
+        throw unknownName(`target of memory port ${named.name}`, target, ['source', 'sink']);
+      return { ...named, kind, source: memorySource(r), txQueues: 0 };
     default:
       throw unknownName(`kind of port ${named.name}`, kind, PORT_KINDS);
+  }
+}
+
+function memorySource(r: OptionReader): MemorySourceOptions {
+  try {
+    return parseMemoryOptions('source', r.rest()) as MemorySourceOptions;
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${r.where}: ${error.message}`) : error;
   }
 }
 

@@ -5,8 +5,10 @@
  * of the accounting exist once. Calls are per burst. Objects belong to the worker thread that made them; whatever
  * has to survive that thread lies in shared memory.
  */
+
+import type { CaptureSpool } from '../../capture/spool.js';
 import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
-import type { MemoryOptions } from './memory-options.js';
+import type { MemorySourceOptions } from './memory-options.js';
 
 export type ReceiveArrays = NativeReceiveArrays;
 export type SendArrays = NativeSendArrays;
@@ -27,6 +29,8 @@ export interface Receiver {
    * before something else happens. `now` is `performance.now()`.
    */
   dueInMs(now: number): number;
+  /** What went wrong with the source so far (a damaged capture), one line, or null. */
+  warning?(): string | null;
   close(): void;
 }
 
@@ -40,6 +44,8 @@ export interface Sender {
   readonly delivers: boolean;
   /** Sends frames from … to-1 in order, a `SendResult` for each; returns how many were taken. */
   send(from: number, to: number): number;
+  /** Why frames could not be delivered (a full disk), one line, or null. */
+  problem?(): string | null;
   close(): void;
 }
 
@@ -68,8 +74,8 @@ export interface PortInfo {
   readonly offload: boolean;
   /** Where the frames of a memory source or a capture come from; null for live ports and for sinks. */
   readonly source:
-    | { readonly kind: 'memory'; readonly options: MemoryOptions; readonly finite: boolean }
-    | { readonly kind: 'capture'; readonly path: string; readonly finite: true }
+    | { readonly kind: 'memory'; readonly options: MemorySourceOptions; readonly finite: boolean }
+    | { readonly kind: 'capture'; readonly spool: CaptureSpool; readonly finite: true }
     | null;
   /** Where frames go that are delivered; null for live ports and for sources. */
   readonly sink: { readonly kind: 'memory' } | { readonly kind: 'capture'; readonly path: string } | null;
