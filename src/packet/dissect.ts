@@ -132,7 +132,7 @@ export function dissectBurst(burst: Burst): void {
         continue;
       }
     }
-    dissectGeneral(burst, i, at, at + length, group);
+    dissectFrom(burst, i, view.getUint16(at + 12), at + HEADER, at + length, group);
   }
 }
 
@@ -154,11 +154,19 @@ function dissectRunt(burst: Burst, i: number): void {
   burst.flow[i] = 0;
 }
 
-/** Everything that the common path leaves: tags, then the network layer. */
-function dissectGeneral(burst: Burst, i: number, at: number, end: number, group: number): void {
+/**
+ * Everything that the common path leaves: tags from `position` on, where an ethertype of `type` says what follows,
+ * then the network layer, up to `end`. Fills what `dissectBurst` fills, but for the MAC words.
+ */
+export function dissectFrom(
+  burst: Burst,
+  i: number,
+  type: number,
+  position: number,
+  end: number,
+  group: number,
+): void {
   const { view } = burst;
-  let type = view.getUint16(at + 12);
-  let position = at + ETHERNET_HEADER;
   let tag = -1;
   while (isVlanTag(type)) {
     if (end - position < VLAN_TAG) {
