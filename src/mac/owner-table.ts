@@ -188,6 +188,24 @@ export class OwnerTable {
     return true;
   }
 
+  /**
+   * A learned guest announced itself on another port: it is behind that one now, and `worker` (if not negative) owns
+   * it from now on. False for unknown and configured guests, and where nothing changes. Any worker may call it: of
+   * two announcements at once the last wins, and the loads stay right because the old value is exchanged.
+   */
+  relocate(vlan: number, high: number, low: number, port: number, worker: number): boolean {
+    const slot = this.#slot(vlan, high, low);
+    if (slot < 0) return false;
+    const words = this.#words;
+    const old = Atomics.load(words, slot + VALUE);
+    if ((old & CONFIGURED) !== 0 || old >>> PORT_SHIFT === port) return false;
+    const owner = worker >= 0 ? worker : old & WORKER_MASK;
+    if (Atomics.compareExchange(words, slot + VALUE, old, owner | (port << PORT_SHIFT)) !== old) return false;
+    Atomics.sub(words, this.#loadAt + (old & WORKER_MASK), 1);
+    Atomics.add(words, this.#loadAt + owner, 1);
+    return true;
+  }
+
   /** Frees the insert word after a worker died while it held it. For the supervising thread. */
   recover(): void {
     Atomics.store(this.#words, INSERT_WORD, 0);

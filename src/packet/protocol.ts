@@ -8,6 +8,7 @@
 export const EtherType = {
   ipv4: 0x0800,
   arp: 0x0806,
+  rarp: 0x8035,
   /** 802.1Q customer tag. */
   vlan: 0x8100,
   /** 802.1ad service tag. */

@@ -9,8 +9,8 @@
  * level" are virtio's (hash tunnel types).
  */
 import { type Burst, Kind } from './burst.js';
-import { dissectFrom } from './dissect.js';
-import { ETHERNET_HEADER, EtherType, Protocol } from './protocol.js';
+import { countTags, dissectFrom } from './dissect.js';
+import { ETHERNET_HEADER, EtherType, Protocol, VLAN_TAG } from './protocol.js';
 
 export const TUNNEL_NAMES = [
   'ipip',
@@ -157,9 +157,8 @@ function findBelowIp(burst: Burst, i: number, mask: number, out: InnerPacket): b
   const isMpls = type === EtherType.mpls || type === EtherType.mplsMulticast;
   if (!isMpls && type !== EtherType.pppoe) return false;
   if ((mask & (1 << (isMpls ? MPLS : PPPOE))) === 0) return false;
-  // Dissection keeps no offset for what is not IP: find the ethertype again behind the tags.
-  let position = burst.off[i]! + ETHERNET_HEADER;
-  while (view.getUint16(position - 2) !== type) position += 4;
+  // Dissection keeps no offset for what is not IP.
+  let position = burst.off[i]! + ETHERNET_HEADER + VLAN_TAG * countTags(burst, i);
   if (!isMpls) {
     // Version and type 1, session data; then the PPP protocol.
     if (end - position < 8 || view.getUint16(position) !== 0x1100) return false;
