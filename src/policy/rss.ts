@@ -101,8 +101,9 @@ export function compileRssHash(spec: RssSpec): RssHash {
   return new RssHash({
     key: deviceKey(profile, key),
     types,
-    symmetric: spec.symmetric ?? 'none',
+    symmetric: spec.symmetric ?? profile.symmetric,
     start: profile.start,
+    isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
   });
 }

@@ -88,6 +88,16 @@ describe('rss', () => {
     expect(burst.hash[0]).toBe(toeplitzBitwise(key.slice().reverse(), input, -1));
   });
 
+  it('the first ENA generations sort, and give the low half of the hash twice', () => {
+    const there = ethernet({}, ipv4({ src: '10.9.0.2', dst: '10.0.0.1' }, tcp({ sport: 2, dport: 1 })));
+    const back = ethernet({}, ipv4({ src: '10.0.0.1', dst: '10.9.0.2' }, tcp({ sport: 1, dport: 2 })));
+    const burst = steer(policy('rss:nic=ena-old,queues=4'), [there, back]);
+    const input = new Uint8Array([...ipv4Bytes('10.0.0.1'), ...ipv4Bytes('10.9.0.2'), ...uint16s(1, 2)]);
+    const low = toeplitzBitwise(namedKey('enaFixed'), input, -1) & 0xffff;
+    expect(burst.hash[0]! >>> 0).toBe(low * 0x10001);
+    expect(burst.hash[1]).toBe(burst.hash[0]);
+  });
+
   it('random keys come from the seed', () => {
     const hashes = (text: string) => Array.from(steer(policy(text), [flow(1)]).hash.subarray(0, 1));
     expect(hashes('rss:key=random,seed=5')).toEqual(hashes('rss:key=random,seed=5'));
