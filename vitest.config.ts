@@ -12,7 +12,14 @@ const common = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: 'parallel', include: ['test/**/*.test.ts'], exclude: ['test/serial/**', 'test/soak/**'] } },
+      {
+        test: {
+          ...common,
+          name: 'parallel',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/serial/**', 'test/soak/**'],
+        },
+      },
       {
         test: {
           ...common,

@@ -47,8 +47,18 @@ export const ReceiveStatus = {
   malformed: 2,
   /** errno of the device when it is down or gone, else 0. */
   error: 3,
+  /**
+   * Frames that the kernel dropped at this queue's ring and that this call learned of (an idle receiver looks every
+   * 100 ms); `packetStatistics` does not tell these again: the sum of both is exact.
+   */
+  kernelDrops: 4,
+  /**
+   * The kernel's ring was dead and has been replaced (an AF_PACKET ring drops everything after one GSO frame of a
+   * type that its header cannot express: UFO, SCTP). Worth a warning; the frames are in `kernelDrops`.
+   */
+  resets: 5,
 } as const;
-export const RECEIVE_STATUS_WORDS = 4;
+export const RECEIVE_STATUS_WORDS = 6;
 
 /** The arrays that a send call reads, and the result per frame (`SendResult`). */
 export interface NativeSendArrays {
@@ -58,7 +68,12 @@ export interface NativeSendArrays {
   readonly result: Uint8Array;
 }
 
-export const SendResult = { sent: 0, full: 1, tooLong: 2, down: 3 } as const;
+/**
+ * What became of a frame: `full` = the device had no room, also after the retry; `tooLong` = beyond the MTU;
+ * `down` = the interface is down or gone; `refused` = the kernel or the addon finds it impossible (shorter than an
+ * Ethernet header, a virtio-net header that contradicts it, outside the pool).
+ */
+export const SendResult = { sent: 0, full: 1, tooLong: 2, down: 3, refused: 4 } as const;
 
 export interface NativeReceiver {
   /** Takes at most `max` frames into the pool; fills the arrays from index 0; returns the number. */
@@ -85,6 +100,7 @@ export interface LinkInfo {
   readonly running: boolean;
   readonly mtu: number;
   readonly mac: string;
+  /** Queues in use (ETHTOOL_GCHANNELS), or allocated where the driver does not tell (a TAP: 256 with multi_queue). */
   readonly rxQueues: number;
   readonly txQueues: number;
   /** IFLA_QDISC, e.g. 'noqueue', 'mq', 'fq_codel'. */
@@ -101,7 +117,7 @@ export interface LinkInfo {
 
 export interface PacketReceiveOptions {
   readonly ifindex: number;
-  /** Ring slots (rounded up to fill the blocks). */
+  /** Ring slots of 2 KiB, 1 to 262,144; rounded up to a power of two, at least 64. */
   readonly slots: number;
   /** PACKET_FANOUT: group id, mode and member count; absent for a single socket. */
   readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
@@ -124,7 +140,10 @@ export interface Native {
   openPacketReceive(options: PacketReceiveOptions): number;
   /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
   openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
-  /** PACKET_STATISTICS since the last call: packets seen and packets dropped for want of a free slot. */
+  /**
+   * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
+   * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.
+   */
   packetStatistics(fd: number): { packets: number; drops: number };
   /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
   openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };

@@ -1,0 +1,2 @@
+export const TOOLS: readonly string[];
+export function tool(name: string): string;

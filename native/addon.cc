@@ -1,0 +1,229 @@
+// Registration of the addon: argument conversion only. The interface is `Native` in src/dataplane/native.ts.
+#include <linux/if_packet.h>
+#include <napi.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string>
+
+#include "link.h"
+#include "ports/packet_rx.h"
+#include "ports/packet_socket.h"
+#include "ports/packet_tx.h"
+#include "ports/tap.h"
+#include "steering_bpf.h"
+#include "util/args.h"
+#include "util/env_state.h"
+#include "wait.h"
+
+namespace rxsteer {
+
+namespace {
+
+using Info = Napi::CallbackInfo;
+
+// Runs a control call; a failed system call becomes a JavaScript error whose text ends with `subject`.
+template <typename Call>
+auto control(Napi::Env env, const std::string& subject, Call call) {
+  try {
+    return call();
+  } catch (const SystemError& failure) {
+    throw errnoError(env, failure.error, subject.empty() ? failure.what : failure.what + " (" + subject + ")",
+                     failure.hint);
+  }
+}
+
+Napi::Number adopted(Napi::Env env, UniqueFd fd) {
+  return Napi::Number::New(env, EnvState::of(env)->adopt(std::move(fd)));
+}
+
+std::string nameArgument(const Info& info) {
+  const std::string name = stringValue(info[0], "name");
+  checkInterfaceName(info.Env(), name);
+  return name;
+}
+
+Napi::Value linkInfo(const Info& info) {
+  Napi::Env env = info.Env();
+  const std::string name = nameArgument(info);
+  const auto link = control(env, "", [&] { return readLink(name); });
+  if (!link) return env.Null();
+  Napi::Object result = Napi::Object::New(env);
+  const auto optional = [&](const std::string& value) -> Napi::Value {
+    if (value.empty()) return env.Null();
+    return Napi::String::New(env, value);
+  };
+  result.Set("name", link->name);
+  result.Set("index", link->index);
+  result.Set("up", Napi::Boolean::New(env, link->up));
+  result.Set("running", Napi::Boolean::New(env, link->running));
+  result.Set("mtu", link->mtu);
+  result.Set("mac", link->mac);
+  result.Set("rxQueues", link->rxQueues);
+  result.Set("txQueues", link->txQueues);
+  result.Set("qdisc", link->qdisc);
+  result.Set("master", optional(link->master));
+  result.Set("kind", optional(link->kind));
+  result.Set("tso", Napi::Boolean::New(env, link->tso));
+  result.Set("addresses", link->addresses);
+  return result;
+}
+
+uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
+  if (mode == "hash") return PACKET_FANOUT_HASH;
+  if (mode == "lb") return PACKET_FANOUT_LB;
+  if (mode == "cpu") return PACKET_FANOUT_CPU;
+  if (mode == "rnd") return PACKET_FANOUT_RND;
+  if (mode == "qm") return PACKET_FANOUT_QM;
+  throw invalid(env, "fanout mode \"" + mode + "\" is none of hash, lb, cpu, qm, rnd");
+}
+
+Napi::Value openReceive(const Info& info) {
+  Napi::Env env = info.Env();
+  const Napi::Object options = objectArgument(info, 0, "options");
+  PacketReceiveConfig config{};
+  config.ifindex = intValue(options.Get("ifindex"), "ifindex");
+  const int slots = intValue(options.Get("slots"), "slots");
+  if (slots < 1 || static_cast<uint32_t>(slots) > kRingSlotsMax)
+    throw invalid(env, "slots must be 1 to " + std::to_string(kRingSlotsMax));
+  config.slots = static_cast<uint32_t>(slots);
+  config.promiscuous = options.Get("promiscuous").ToBoolean();
+  const Napi::Value fanout = options.Get("fanout");
+  if (fanout.IsObject()) {
+    const auto object = fanout.As<Napi::Object>();
+    config.fanout = Fanout{static_cast<uint16_t>(intValue(object.Get("group"), "fanout.group")),
+                           fanoutMode(env, stringValue(object.Get("mode"), "fanout.mode"))};
+  }
+  return adopted(env, control(env, "interface index " + std::to_string(config.ifindex),
+                              [&] { return openPacketReceive(config); }));
+}
+
+Napi::Value openSend(const Info& info) {
+  Napi::Env env = info.Env();
+  const Napi::Object options = objectArgument(info, 0, "options");
+  const int ifindex = intValue(options.Get("ifindex"), "ifindex");
+  const bool bypass = options.Get("bypass").ToBoolean();
+  return adopted(env, control(env, "interface index " + std::to_string(ifindex),
+                              [&] { return openPacketSend(ifindex, bypass); }));
+}
+
+Napi::Value statistics(const Info& info) {
+  Napi::Env env = info.Env();
+  const int fd = intArgument(info, 0, "fd");
+  tpacket_stats stats{};
+  socklen_t size = sizeof stats;
+  if (::getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0)
+    throw errnoError(env, errno, "PACKET_STATISTICS");
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("packets", stats.tp_packets);
+  result.Set("drops", stats.tp_drops);
+  return result;
+}
+
+Napi::Value openTapCall(const Info& info) {
+  Napi::Env env = info.Env();
+  const Napi::Object options = objectArgument(info, 0, "options");
+  const std::string name = stringValue(options.Get("name"), "name");
+  checkInterfaceName(env, name);
+  const int queues = intValue(options.Get("queues"), "queues");
+  const bool offload = options.Get("offload").ToBoolean();
+  Tap tap = control(env, "", [&] { return openTap(name, queues < 0 ? 0 : static_cast<uint32_t>(queues), offload); });
+  Napi::Array fds = Napi::Array::New(env, tap.queues.size());
+  for (uint32_t q = 0; q < tap.queues.size(); q++) fds.Set(q, adopted(env, std::move(tap.queues[q])));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("fds", fds);
+  result.Set("created", Napi::Boolean::New(env, tap.created));
+  result.Set("index", tap.ifindex);
+  return result;
+}
+
+Napi::Value steerTap(const Info& info) {
+  return Napi::Boolean::New(info.Env(), setTapSteering(intArgument(info, 0, "fd")));
+}
+
+void linkUp(const Info& info) {
+  const std::string name = nameArgument(info);
+  control(info.Env(), "", [&] { setLinkUp(name); });
+}
+
+void closeDescriptor(const Info& info) {
+  Napi::Env env = info.Env();
+  const int fd = intArgument(info, 0, "fd");
+  if (!EnvState::of(env)->closeDescriptor(fd))
+    throw errnoError(env, EBADF, "closing descriptor " + std::to_string(fd) + ", which this thread did not open");
+}
+
+Napi::Value openEventCall(const Info& info) {
+  return adopted(info.Env(), control(info.Env(), "", [] { return openEvent(); }));
+}
+
+void wakeCall(const Info& info) {
+  int32_t fd = -1;
+  napi_get_value_int32(info.Env(), info[0], &fd);
+  wake(fd);
+}
+
+// event, fds, count, timeoutMs. Never throws: arguments of the wrong type wait on nothing.
+Napi::Value waitCall(const Info& info) {
+  Napi::Env env = info.Env();
+  int32_t event = -1;
+  int32_t count = 0;
+  int32_t timeoutMs = 0;
+  napi_get_value_int32(env, info[0], &event);
+  napi_get_value_int32(env, info[2], &count);
+  napi_get_value_int32(env, info[3], &timeoutMs);
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, info[1], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_int32_array)
+    length = 0;
+  const auto fds = static_cast<uint32_t>(std::clamp<int64_t>(count, 0, static_cast<int64_t>(length)));
+  return Napi::Number::New(
+      env, waitReadable(event, static_cast<const int32_t*>(data), fds, std::max(timeoutMs, 0), *EnvState::of(env)));
+}
+
+void pin(const Info& info) {
+  const int cpu = intArgument(info, 0, "cpu");
+  control(info.Env(), "", [&] { pinThread(cpu); });
+}
+
+Napi::Value cpuTime(const Info& info) { return Napi::Number::New(info.Env(), threadCpuTimeNs()); }
+Napi::Value monotonic(const Info& info) { return Napi::Number::New(info.Env(), monotonicNs()); }
+void yieldThread(const Info&) { ::sched_yield(); }
+
+}  // namespace
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  EnvState::install(env);
+  const auto function = [&](const char* name, auto callback) {
+    exports.Set(name, Napi::Function::New(env, callback, name));
+  };
+  function("linkInfo", linkInfo);
+  function("openPacketReceive", openReceive);
+  function("openPacketSend", openSend);
+  function("packetStatistics", statistics);
+  function("openTap", openTapCall);
+  function("setTapSteering", steerTap);
+  function("setLinkUp", linkUp);
+  function("closeDescriptor", closeDescriptor);
+  function("openEvent", openEventCall);
+  function("wake", wakeCall);
+  function("wait", waitCall);
+  function("pinThread", pin);
+  function("threadCpuTime", cpuTime);
+  function("monotonic", monotonic);
+  function("yieldThread", yieldThread);
+  exports.Set("PacketReceiver", PacketReceiver::define(env));
+  exports.Set("PacketSender", PacketSender::define(env));
+  exports.Set("TapReceiver", TapReceiver::define(env));
+  exports.Set("TapSender", TapSender::define(env));
+  return exports;
+}
+
+}  // namespace rxsteer
+
+static Napi::Object initialise(Napi::Env env, Napi::Object exports) { return rxsteer::init(env, exports); }
+
+NODE_API_MODULE(rxsteer, initialise)

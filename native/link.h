@@ -1,0 +1,35 @@
+// What the kernel tells of an interface, by rtnetlink and ethtool.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "util/system_error.h"
+
+namespace rxsteer {
+
+struct Link {
+  std::string name;
+  int index = 0;
+  bool up = false;
+  bool running = false;
+  uint32_t mtu = 0;
+  std::string mac;
+  uint32_t rxQueues = 1;
+  uint32_t txQueues = 1;
+  std::string qdisc;
+  std::string master;
+  std::string kind;
+  bool tso = false;
+  // IPv4, and IPv6 of global scope.
+  uint32_t addresses = 0;
+};
+
+// Nothing where there is no such interface. Throws SystemError.
+std::optional<Link> readLink(const std::string& name);
+
+// IFF_UP. Throws SystemError.
+void setLinkUp(const std::string& name);
+
+}  // namespace rxsteer

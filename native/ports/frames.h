@@ -1,0 +1,125 @@
+// The frame pool and the burst arrays as native code sees them: pointers into JavaScript's memory.
+//
+// Promise: taking a slot and describing a frame allocates nothing and calls nothing. The free lists and arrays
+// belong to the thread that uses them; only the pool's bytes are shared, and a slot's bytes belong to who took it.
+// The constants mirror `FrameFlag`, `ReceiveStatus` and `SendResult` in TypeScript.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "util/args.h"
+
+namespace rxsteer {
+
+constexpr int32_t kFlagVnet = 1;
+constexpr int32_t kFlagGso = 2;
+constexpr int32_t kFlagNeedsCsum = 4;
+
+constexpr int kStatusStopped = 0;
+constexpr int kStatusTooLong = 1;
+constexpr int kStatusMalformed = 2;
+constexpr int kStatusError = 3;
+constexpr int kStatusKernelDrops = 4;
+constexpr int kStatusResets = 5;
+constexpr size_t kStatusWords = 6;
+
+constexpr int32_t kStoppedNoSmall = 1;
+constexpr int32_t kStoppedNoLarge = 2;
+
+enum class SendResult : uint8_t { sent = 0, full = 1, tooLong = 2, down = 3, refused = 4 };
+
+// A stack of free slot ids: word 0 is the count, words 1 … count the ids.
+struct FreeList {
+  int32_t* words = nullptr;
+  bool empty() const { return words[0] <= 0; }
+  int32_t take() { return words[words[0]--]; }
+  void giveBack(int32_t id) { words[++words[0]] = id; }
+};
+
+class FramePool {
+ public:
+  // Reads and checks a `NativePool`; keeps its typed arrays alive.
+  void bind(Napi::Object pool);
+
+  FreeList small;
+  FreeList large;
+
+  // Longest frame in a slot of the class.
+  uint32_t smallCapacity() const { return smallBytes_ - headroom_; }
+  uint32_t largeCapacity() const { return largeBytes_ - headroom_; }
+  // Slot ids are numbered through: small slots first. Offset of the frame in the pool.
+  uint32_t frameOffset(int32_t id) const {
+    const auto slot = static_cast<uint32_t>(id);
+    return slot < smallSlots_ ? slot * smallBytes_ + headroom_
+                              : smallSlots_ * smallBytes_ + (slot - smallSlots_) * largeBytes_ + headroom_;
+  }
+  uint8_t* bytes() const { return bytes_; }
+
+ private:
+  uint8_t* bytes_ = nullptr;
+  uint32_t smallSlots_ = 0;
+  uint32_t smallBytes_ = 0;
+  uint32_t largeBytes_ = 0;
+  uint32_t headroom_ = 0;
+  std::vector<Napi::ObjectReference> keep_;
+};
+
+// The arrays that a receive call fills.
+class ReceiveArrays {
+ public:
+  void bind(Napi::Object arrays);
+
+  int32_t* status = nullptr;
+  // Entries that all arrays have.
+  int32_t capacity() const { return capacity_; }
+  void put(int32_t index, int32_t id, uint32_t off, uint32_t len, int32_t flags) {
+    id_[index] = id;
+    off_[index] = static_cast<int32_t>(off);
+    len_[index] = static_cast<int32_t>(len);
+    flags_[index] = flags;
+  }
+  void clearStatus() {
+    for (size_t i = 0; i < kStatusWords; i++) status[i] = 0;
+  }
+
+ private:
+  int32_t* id_ = nullptr;
+  int32_t* off_ = nullptr;
+  int32_t* len_ = nullptr;
+  int32_t* flags_ = nullptr;
+  int32_t capacity_ = 0;
+  std::vector<Napi::ObjectReference> keep_;
+};
+
+// The frames that a send call reads, and their results.
+class SendArrays {
+ public:
+  void bind(Napi::Value pool, Napi::Object arrays);
+
+  int32_t capacity() const { return capacity_; }
+  // The virtio-net header (and the frame behind it), or null where offset and length leave the pool.
+  uint8_t* message(int32_t index) const {
+    const int64_t off = off_[index];
+    const int64_t len = len_[index];
+    if (off < 10 || len <= 0 || off + len > static_cast<int64_t>(poolBytes_)) return nullptr;
+    return pool_ + off - 10;
+  }
+  uint32_t length(int32_t index) const { return static_cast<uint32_t>(len_[index]); }
+  int32_t flags(int32_t index) const { return flags_[index]; }
+  void result(int32_t index, SendResult value) { result_[index] = static_cast<uint8_t>(value); }
+
+ private:
+  uint8_t* pool_ = nullptr;
+  size_t poolBytes_ = 0;
+  int32_t* off_ = nullptr;
+  int32_t* len_ = nullptr;
+  int32_t* flags_ = nullptr;
+  uint8_t* result_ = nullptr;
+  int32_t capacity_ = 0;
+  std::vector<Napi::ObjectReference> keep_;
+};
+
+}  // namespace rxsteer

@@ -1,0 +1,72 @@
+// TAP interfaces: opening all queues of one, its receiver and its sender.
+//
+// Promise: descriptors are non-blocking, every frame is preceded by a 10-byte virtio-net header. A TAP that did
+// not exist vanishes with its last descriptor. `receive` and `send` never throw; one system call a frame (tun has
+// no batched ones).
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ports/device_watch.h"
+#include "ports/frames.h"
+#include "util/env_state.h"
+#include "util/fd.h"
+#include "util/system_error.h"
+
+namespace rxsteer {
+
+struct Tap {
+  std::vector<UniqueFd> queues;
+  // It did not exist before.
+  bool created;
+  int ifindex;
+};
+
+// Creates or attaches. `offload`: GSO frames (TCP, and UDP where the kernel can) and partial checksums pass as they
+// are; else the kernel completes both before we read. Throws SystemError.
+Tap openTap(const std::string& name, uint32_t queues, bool offload);
+
+class TapReceiver final : public Napi::ObjectWrap<TapReceiver>, public Closable {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit TapReceiver(const Napi::CallbackInfo& info);
+  ~TapReceiver() override { closeNow(); }
+  void closeNow() override { queue_.reset(); }
+
+ private:
+  Napi::Value receive(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo&) { closeNow(); }
+  int32_t receiveBurst(int32_t max);
+  bool deliver(const uint8_t* message, uint32_t length, int32_t index);
+
+  UniqueFd queue_;
+  FramePool pool_;
+  ReceiveArrays out_;
+  DeviceWatch watch_{true};
+  // Where frames are read while no large slot is free: a read cannot be undone, and its length is known only
+  // afterwards. One that needs a large slot waits here (`pending_` bytes with header) and goes first.
+  std::vector<uint8_t> spare_;
+  uint32_t pending_ = 0;
+};
+
+class TapSender final : public Napi::ObjectWrap<TapSender>, public Closable {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit TapSender(const Napi::CallbackInfo& info);
+  ~TapSender() override { closeNow(); }
+  void closeNow() override { queue_.reset(); }
+
+ private:
+  Napi::Value send(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo&) { closeNow(); }
+  int32_t sendRange(int32_t from, int32_t to);
+
+  UniqueFd queue_;
+  SendArrays in_;
+};
+
+}  // namespace rxsteer

@@ -1,0 +1,168 @@
+/**
+ * `rxsteer explain`: which worker gets this packet, and why.
+ *
+ * Promise: the decision is made by the same code as in the forwarder; the JSON has the fields of the contract and
+ * absent values are null. Policies with state see the packets before the one in question first.
+ */
+import type { Command } from 'commander';
+import { UserError } from '../errors.js';
+import { parseHex } from '../hash/hex.js';
+import { formatMac, parseMac } from '../mac/address.js';
+import { Burst } from '../packet/burst.js';
+import { describeFrame, type FrameDescription } from '../packet/describe.js';
+import { dissectBurst } from '../packet/dissect.js';
+import { flowFrame, parseFlow } from '../packet/flow-text.js';
+import { compilePolicy, defaultWorkers } from '../policy/compile.js';
+import { parsePolicy } from '../policy/parse.js';
+import type { Decision, Steering } from '../policy/steering.js';
+import { feedCapture } from './capture-feed.js';
+import { formatFields, print, printJson } from './output.js';
+
+export interface Explanation extends Decision {
+  readonly packet: FrameDescription;
+}
+
+/** Longest frame that `--frame` takes: the largest IP packet, and two tags. */
+const FRAME_BYTES_MAX = 65535 + 14 + 8;
+
+/** What was decided about frame `i` of a steered burst, and why. */
+function explainOf(steering: Steering, burst: Burst, i: number): Explanation {
+  const { hash, bucket, queue, worker, reason } = steering.decision(burst, i);
+  return { packet: describeFrame(burst, i), hash, bucket, queue, worker, reason };
+}
+
+/** Steers one frame and tells why. */
+export function explainFrame(steering: Steering, frame: Uint8Array): Explanation {
+  const burst = new Burst(frame);
+  burst.add(0, frame.length);
+  dissectBurst(burst);
+  steering.steer(burst);
+  return explainOf(steering, burst, 0);
+}
+
+/** Steers packets 1 … `number` of a capture and tells about the last. @throws UserError where there are fewer. */
+async function explainPacket(steering: Steering, file: string, number: number): Promise<Explanation> {
+  const { burst, index } = await feedCapture(steering, file, number);
+  return explainOf(steering, burst, index);
+}
+
+interface Flags {
+  readonly policy: string;
+  readonly flow?: string;
+  readonly frame?: string;
+  readonly capture?: string;
+  readonly packet?: string;
+  readonly vlan?: string;
+  readonly srcMac?: string;
+  readonly dstMac?: string;
+  readonly workers?: string;
+  readonly json?: boolean;
+}
+
+function wholeNumber(text: string, least: number, most: number, flag: string): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    throw new UserError(`${flag}: "${text}" is not a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+function macOption(text: string | undefined, flag: string): string | undefined {
+  if (text === undefined) return undefined;
+  const { high, low } = parseMac(text, flag);
+  return formatMac(high, low);
+}
+
+/** The frame that --flow or --frame gives, or null where a capture does. */
+function frameOf(flags: Flags): Uint8Array | null {
+  const sources = ['flow', 'frame', 'capture'].filter((name) => name in flags);
+  if (sources.length !== 1) {
+    const given = sources.map((name) => `--${name}`).join(' and ');
+    throw new UserError(`${given || 'no packet'} given: one of --flow, --frame, --capture is needed`);
+  }
+  if (flags.packet !== undefined && flags.capture === undefined) {
+    throw new UserError('--packet: goes with --capture only');
+  }
+  if (flags.flow === undefined) {
+    const stray = (['vlan', 'srcMac', 'dstMac'] as const).find((name) => flags[name] !== undefined);
+    if (stray !== undefined) {
+      const flag = { vlan: '--vlan', srcMac: '--src-mac', dstMac: '--dst-mac' }[stray];
+      throw new UserError(`${flag}: goes with --flow only; a ${sources[0]} has its own`);
+    }
+  }
+  if (flags.flow !== undefined) {
+    const srcMac = macOption(flags.srcMac, '--src-mac');
+    const dstMac = macOption(flags.dstMac, '--dst-mac');
+    return flowFrame(parseFlow(flags.flow, '--flow'), {
+      vlans: flags.vlan === undefined ? [] : [wholeNumber(flags.vlan, 0, 4095, '--vlan')],
+      ...(srcMac === undefined ? {} : { srcMac }),
+      ...(dstMac === undefined ? {} : { dstMac }),
+    });
+  }
+  if (flags.frame === undefined) return null;
+  const frame = parseHex(flags.frame.replace(/\s+/g, ''), '--frame');
+  if (frame.length === 0 || frame.length > FRAME_BYTES_MAX) {
+    throw new UserError(`--frame: ${frame.length} bytes; 1 to ${FRAME_BYTES_MAX} are permitted`);
+  }
+  return frame;
+}
+
+function toText({ packet, hash, bucket, queue, worker, reason }: Explanation): string {
+  const ports = packet.sport === null ? ['', ''] : [` port ${packet.sport}`, ` port ${packet.dport}`];
+  const fields: [string, string][] = [
+    [
+      'packet',
+      `${packet.length} bytes, ethertype ${packet.ethertype ?? 'none'}${packet.fragment ? ', fragment' : ''}`,
+    ],
+  ];
+  if (packet.vlans.length > 0) fields.push(['vlans', packet.vlans.join(' ')]);
+  if (packet.src !== null) {
+    fields.push(['from', `${packet.src}${ports[0]}`], ['to', `${packet.dst}${ports[1]}`]);
+    fields.push(['protocol', String(packet.protocol)]);
+  }
+  if (hash !== null) {
+    fields.push(
+      ['hash', `${hash.value} (${hash.function}, ${hash.type})`],
+      ['input', hash.input],
+      ['key', hash.key],
+    );
+  }
+  if (bucket !== null) fields.push(['bucket', String(bucket)]);
+  if (queue !== null) fields.push(['queue', String(queue)]);
+  fields.push(['worker', String(worker)], ['reason', reason]);
+  return formatFields(fields);
+}
+
+export function register(program: Command): void {
+  program
+    .command('explain')
+    .description('which worker gets a packet, and why')
+    .requiredOption('--policy <policy>', 'NAME, NAME:key=value,… or @FILE')
+    .option('--flow <flow>', '"tcp 192.0.2.1:1000 > 192.0.2.2:80"; udp, sctp; icmp, ip without ports')
+    .option('--frame <hex>', 'an Ethernet frame')
+    .option('--capture <file>', 'a pcap or pcapng file, with --packet')
+    .option('--packet <n>', 'number of the packet in the capture, from 1; those before it are fed first')
+    .option('--vlan <id>', 'VLAN tag of the --flow')
+    .option('--src-mac <mac>', 'source MAC of the --flow')
+    .option('--dst-mac <mac>', 'destination MAC of the --flow')
+    .option('--workers <n>', 'number of workers (default: from the policy)')
+    .option('--json', 'print JSON')
+    .allowExcessArguments(false)
+    .action(async (flags: Flags) => {
+      const spec = parsePolicy(flags.policy);
+      const workers =
+        flags.workers === undefined ? defaultWorkers(spec) : wholeNumber(flags.workers, 1, 1024, '--workers');
+      const steering = compilePolicy(spec, { workers });
+      const frame = frameOf(flags);
+      const explanation =
+        frame === null
+          ? await explainPacket(
+              steering,
+              flags.capture!,
+              wholeNumber(flags.packet ?? '1', 1, 1e12, '--packet'),
+            )
+          : explainFrame(steering, frame);
+      if (flags.json === true) printJson(explanation);
+      else print(toText(explanation));
+    });
+}

@@ -1,0 +1,186 @@
+/**
+ * The flags and the configuration file of `rxsteer forward`, checked and turned into engine options.
+ *
+ * Promise: every wrong value gives one UserError line that names the flag or the path in the file and what is
+ * permitted. Flags override the file.
+ */
+import { readFileSync } from 'node:fs';
+import YAML from 'yaml';
+import { z } from 'zod';
+import {
+  DEFAULT_BACKLOG,
+  DEFAULT_LARGE_FRAMES,
+  DEFAULT_SMALL_FRAMES,
+  DEFAULT_SPIN_US,
+  type EngineOptions,
+  WORKERS_MAX,
+} from '../dataplane/plan.js';
+import { parsePort } from '../dataplane/ports/port-spec.js';
+import { UserError } from '../errors.js';
+import { defaultWorkers } from '../policy/compile.js';
+import { parseCpuList, parsePolicy } from '../policy/parse.js';
+
+export interface ForwardFlags {
+  readonly port: string[];
+  readonly mode?: string;
+  readonly policy?: string;
+  readonly workers?: string;
+  readonly cpus?: string;
+  readonly duration?: string;
+  readonly stats?: string;
+  readonly config?: string;
+  readonly backlog?: string;
+  readonly frames?: string;
+  readonly largeFrames?: string;
+  readonly spin?: string;
+  readonly macAge?: string;
+  readonly macLimit?: string;
+  readonly fault?: string;
+  readonly endWithStdin?: boolean;
+  readonly json?: boolean;
+}
+
+const count = z.union([z.number(), z.string()]).transform(String);
+
+/** The file: the same names as the flags; `policy` may be an object, `fdb` lists static addresses of the switch. */
+const configSchema = z.strictObject({
+  ports: z.array(z.string()).optional(),
+  mode: z.enum(['wire', 'switch']).optional(),
+  policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  workers: count.optional(),
+  cpus: count.optional(),
+  duration: count.optional(),
+  stats: count.optional(),
+  backlog: count.optional(),
+  frames: count.optional(),
+  largeFrames: count.optional(),
+  spin: count.optional(),
+  macAge: count.optional(),
+  macLimit: count.optional(),
+  fdb: z
+    .array(
+      z.strictObject({
+        mac: z
+          .string()
+          .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01'),
+        vlan: z.number().int().min(0).max(4094).optional(),
+        port: z.string(),
+      }),
+    )
+    .optional(),
+});
+type Config = z.infer<typeof configSchema>;
+
+function readConfig(path: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`--config ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`);
+  }
+  let value: unknown;
+  try {
+    value = YAML.parse(text);
+  } catch (error) {
+    throw new UserError(`--config ${path}: ${(error as Error).message.split('\n')[0]}`);
+  }
+  const result = configSchema.safeParse(value);
+  if (!result.success) {
+    const issue = result.error.issues[0]!;
+    const place = issue.path.length > 0 ? issue.path.join('.') : 'top level';
+    throw new UserError(`--config ${path}: ${place}: ${issue.message}`);
+  }
+  return result.data;
+}
+
+function whole(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least || value > most) {
+    throw new UserError(`${flag} ${text}: expected a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+function seconds(flag: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 1e9) {
+    throw new UserError(`${flag} ${text}: expected a number of seconds above 0`);
+  }
+  return value * 1000;
+}
+
+export interface ParsedForward {
+  readonly engine: EngineOptions;
+  readonly durationMs: number | null;
+  readonly statsMs: number | null;
+}
+
+/** Parses and checks everything. Throws UserError. */
+export function forwardOptions(flags: ForwardFlags, warn: (message: string) => void): ParsedForward {
+  const file: Config = flags.config === undefined ? {} : readConfig(flags.config);
+  const pick = (key: keyof ForwardFlags & keyof Config) => (flags[key] ?? file[key]) as string | undefined;
+  const texts = flags.port.length > 0 ? flags.port : (file.ports ?? []);
+  const ports = texts.map(parsePort);
+  if (ports.length < 2) {
+    throw new UserError(
+      `forward needs at least two ports (--port NAME=KIND:TARGET, twice or more), not ${ports.length}`,
+    );
+  }
+  const mode = pick('mode');
+  if (mode !== undefined && mode !== 'wire' && mode !== 'switch') {
+    throw new UserError(`--mode ${mode}: expected wire or switch`);
+  }
+  const given = flags.policy ?? file.policy ?? 'rss';
+  const workersText = pick('workers');
+  const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
+  const policy = parsePolicy(given, {
+    command: 'forward',
+    ...(asked === undefined ? {} : { workers: asked }),
+  });
+  const portIndex = new Map(ports.map((port, index) => [port.name, index]));
+  const fdb = (file.fdb ?? []).map((entry) => {
+    const port = portIndex.get(entry.port);
+    if (port === undefined) {
+      throw new UserError(
+        `--config fdb: ${entry.mac}: there is no port "${entry.port}": known: ${[...portIndex.keys()].join(', ')}`,
+      );
+    }
+    return { mac: entry.mac.toLowerCase(), vlan: entry.vlan ?? 0, port };
+  });
+  const number = (
+    key: 'backlog' | 'frames' | 'largeFrames' | 'spin' | 'macAge' | 'macLimit',
+    fallback: number,
+    least: number,
+    most: number,
+  ) => {
+    const text = pick(key);
+    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    return text === undefined ? fallback : whole(flag, text, least, most);
+  };
+  const cpuText = pick('cpus');
+  const engine: EngineOptions = {
+    ports,
+    ...(mode === undefined ? {} : { mode }),
+    policy,
+    policyText: typeof given === 'string' ? given : JSON.stringify(given),
+    workers: asked ?? defaultWorkers(policy),
+    cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
+    backlog: number('backlog', DEFAULT_BACKLOG, 1, 1 << 20),
+    smallFrames: number('frames', DEFAULT_SMALL_FRAMES, 256, 1 << 22),
+    largeFrames: number('largeFrames', DEFAULT_LARGE_FRAMES, 1, 1 << 16),
+    spinMaxUs: number('spin', DEFAULT_SPIN_US, 0, 100_000),
+    switching: {
+      ageingSeconds: number('macAge', 300, 1, 1_000_000),
+      learnLimit: number('macLimit', 4096, 0, 1 << 20),
+      fdb,
+    },
+    fault: flags.fault ?? null,
+    warn,
+  };
+  return {
+    engine,
+    durationMs: seconds('--duration', pick('duration')),
+    statsMs: seconds('--stats', pick('stats')),
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * What `rxsteer forward` shows people: the summary as tables, and the line of rates of `--stats`.
+ *
+ * Promise: pure functions of the summary; every number carries its unit; what is zero and uninteresting is left
+ * out, what was lost never is.
+ */
+import type { Summary } from '../dataplane/summary.js';
+import {
+  colour,
+  formatBytes,
+  formatCount,
+  formatFields,
+  formatNanoseconds,
+  formatRatio,
+  formatTable,
+} from './output.js';
+
+const right = (title: string) => ({ title, align: 'right' as const });
+const whole = (n: number) => n.toLocaleString('en-GB');
+
+/** Frames received but neither transmitted, delivered nor in flight. */
+export function droppedFrames(summary: Summary): number {
+  return Object.values(summary.totals.dropped).reduce((sum, n) => sum + n, 0);
+}
+
+function rate(packets: number, summary: Summary): string {
+  return summary.durationMs > 0 ? `${formatCount((packets * 1000) / summary.durationMs)}pps` : '-';
+}
+
+function portTable(summary: Summary): string {
+  return formatTable(
+    [
+      { title: 'port' },
+      { title: 'kind' },
+      right('received'),
+      right('bytes'),
+      right('kernel drops'),
+      right('sent'),
+      right('bytes'),
+      right('errors'),
+      right('delivered'),
+    ],
+    summary.ports.map((port) => [
+      port.name,
+      port.kind,
+      whole(port.rx.packets),
+      formatBytes(port.rx.bytes),
+      whole(port.rx.kernelDrops),
+      whole(port.tx.packets),
+      formatBytes(port.tx.bytes),
+      whole(port.tx.errors),
+      whole(port.delivered.packets),
+    ]),
+  );
+}
+
+function workerTable(summary: Summary): string {
+  return formatTable(
+    [
+      { title: 'worker' },
+      { title: 'CPU' },
+      right('received'),
+      right('processed'),
+      right('handed off'),
+      right('wake-ups sent'),
+      right('woken'),
+      right('busy'),
+      right('tx lock waits'),
+      right('waited'),
+    ],
+    summary.workers.map((w) => [
+      String(w.id),
+      w.cpu === null ? 'any' : String(w.cpu),
+      whole(w.received),
+      whole(w.processed),
+      whole(w.handedOff),
+      whole(w.wakeupsSent),
+      whole(w.wakeupsReceived),
+      formatRatio(w.busyRatio),
+      whole(w.txLock.contended),
+      formatNanoseconds(w.txLock.waitedNs),
+    ]),
+  );
+}
+
+function handoffTable(summary: Summary): string {
+  return formatTable(
+    [{ title: 'hand-off' }, right('packets'), right('dropped'), right('most waiting')],
+    summary.handoffs
+      .filter((h) => h.packets + h.drops > 0)
+      .map((h) => [`${h.from} -> ${h.to}`, whole(h.packets), whole(h.drops), whole(h.highWater)]),
+  );
+}
+
+/** The whole summary for people, with a final line break. */
+export function renderSummary(summary: Summary): string {
+  const { totals } = summary;
+  const dropped = droppedFrames(summary);
+  const reasons = Object.entries(totals.dropped)
+    .filter(([, n]) => n > 0)
+    .map(([reason, n]) => `${reason} ${whole(n)}`);
+  const copies = [
+    ['flooded copies', totals.floodedCopies],
+    ['delivered copies', totals.deliveredCopies],
+    ['segments beyond the first', totals.segmentCopies],
+    ['copies lost', totals.copiesDropped],
+  ] as const;
+  const fields: [string, string][] = [
+    ['policy', `${summary.policy} (${summary.mode}, order ${summary.order})`],
+    ['time', `${(summary.durationMs / 1000).toFixed(1)} s`],
+    ['received', `${whole(totals.received)}  (${rate(totals.received, summary)})`],
+    ['transmitted', whole(totals.transmitted)],
+    ...(totals.delivered > 0 ? [['delivered', whole(totals.delivered)] as [string, string]] : []),
+    ['dropped', dropped === 0 ? '0' : `${whole(dropped)}  (${reasons.join(', ')})`],
+    ...copies.filter(([, n]) => n > 0).map(([name, n]): [string, string] => [name, whole(n)]),
+    ['reordered', totals.reordered === 0 ? '0' : colour.red(whole(totals.reordered))],
+    ...(totals.badHeaders > 0 ? [['bad headers', whole(totals.badHeaders)] as [string, string]] : []),
+  ];
+  const parts = [formatFields(fields), portTable(summary), workerTable(summary)];
+  if (summary.handoffs.some((h) => h.packets + h.drops > 0)) parts.push(handoffTable(summary));
+  const unaccounted = totals.received - totals.transmitted - totals.delivered - dropped - totals.inFlight;
+  if (unaccounted !== 0 || totals.framesLeaked !== 0) {
+    parts.push(
+      colour.red(`accounting is off: ${unaccounted} frames unaccounted for, ${totals.framesLeaked} leaked`),
+    );
+  }
+  return `${parts.join('\n\n')}\n`;
+}
+
+/** One line: rates since the previous summary, load of each worker, losses so far. */
+export function renderRates(previous: Summary, current: Summary): string {
+  const ms = current.durationMs - previous.durationMs;
+  const perSecond = (after: number, before: number) =>
+    formatCount(ms > 0 ? ((after - before) * 1000) / ms : 0);
+  const ports = current.ports
+    .map((port, i) => {
+      const old = previous.ports[i]!;
+      const out = port.tx.packets + port.delivered.packets;
+      const oldOut = old.tx.packets + old.delivered.packets;
+      return `${port.name} rx ${perSecond(port.rx.packets, old.rx.packets)}pps tx ${perSecond(out, oldOut)}pps`;
+    })
+    .join(', ');
+  const busy = current.workers.map((w) => formatRatio(w.busyRatio)).join(' ');
+  const lost = droppedFrames(current) + current.ports.reduce((sum, port) => sum + port.rx.kernelDrops, 0);
+  return `${(current.durationMs / 1000).toFixed(0)} s: ${ports}; busy ${busy}; lost ${whole(lost)}; reordered ${whole(current.totals.reordered)}`;
+}

@@ -1,0 +1,144 @@
+/**
+ * `rxsteer forward`: the userspace forwarder on the command line.
+ *
+ * Promise: prints one line `ready` on standard error when every port is open and every worker runs; ends at
+ * --duration, at SIGINT or SIGTERM, or when all finite sources are drained; then drains and prints the summary.
+ * A second interrupt ends at once with exit code 130.
+ */
+import type { Command } from 'commander';
+import type { EngineOptions } from '../dataplane/plan.js';
+import type { Summary } from '../dataplane/summary.js';
+import { UserError } from '../errors.js';
+import { type ForwardFlags, forwardOptions } from './forward-options.js';
+import { renderRates, renderSummary } from './forward-report.js';
+import { sweepDead } from './lab.js';
+import { printJson } from './output.js';
+
+export function register(program: Command): void {
+  program
+    .command('forward')
+    .description(
+      'forward packets between interfaces, TAPs, captures and memory ports under a steering policy',
+    )
+    .option(
+      '--port <NAME=KIND:TARGET[,option=value…]>',
+      'a port, twice or more: af_packet:IFACE, tap:IFACE, pcap:FILE, memory:source, memory:sink',
+      (value: string, all: string[]) => [...all, value],
+      [] as string[],
+    )
+    .option(
+      '--mode <wire|switch>',
+      'wire joins two ports, switch learns MAC addresses (default: wire for two ports)',
+    )
+    .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
+    .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
+    .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')
+    .option('--duration <SECONDS>', 'stop after this time')
+    .option('--stats <SECONDS>', 'print a line of rates on standard error at this interval')
+    .option('--config <FILE>', 'read all of this from a YAML or JSON file; flags override it')
+    .option('--backlog <FRAMES>', 'frames that may wait between two workers (default 4096)')
+    .option('--frames <N>', 'small frames (up to 1984 bytes) in the pool (default 32768)')
+    .option('--large-frames <N>', 'large frames (up to 64 KiB) in the pool (default 1024)')
+    .option('--spin <MICROSECONDS>', 'longest spin before a worker sleeps (default 20)')
+    .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
+    .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
+    .option('--fault <STAGE@WORKER[:AFTER]>', 'tests: let a worker die at a stage of its loop')
+    .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
+    .option('--json', 'print the summary as one JSON document')
+    .action(async (flags: ForwardFlags) => {
+      await forward(flags);
+    });
+}
+
+/** Prints a line on standard error, at once. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function forward(flags: ForwardFlags): Promise<void> {
+  // What a killed run of this program left behind goes now; live ones' namespaces are never touched.
+  for (const name of sweepDead()) say(`rxsteer: removed ${name}, left by a killed run`);
+  const parsed = forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`));
+  const summary = await runForwarder(parsed.engine, {
+    durationMs: parsed.durationMs,
+    statsMs: parsed.statsMs,
+    endWithStdin: flags.endWithStdin === true,
+    onReady: () => say('ready'),
+  });
+  if (flags.json === true) printJson(summary);
+  else process.stdout.write(renderSummary(summary));
+}
+
+export interface RunHooks {
+  readonly durationMs: number | null;
+  readonly statsMs: number | null;
+  /** Stop when standard input ends. */
+  readonly endWithStdin?: boolean;
+  readonly onReady: () => void;
+}
+
+/** Starts an engine, runs it until it is to end, stops it; the final summary. Used by `demo` too. */
+export async function runForwarder(options: EngineOptions, hooks: RunHooks): Promise<Summary> {
+  const { Engine } = await import('../dataplane/engine.js');
+  const { summarize } = await import('../dataplane/summary.js');
+  let interrupts = 0;
+  let interrupted: () => void = () => {};
+  const interrupt = new Promise<void>((resolve) => {
+    interrupted = resolve;
+  });
+  const onSignal = () => {
+    interrupts++;
+    // A loop inside a native wait would hang a plain exit: let the kernel end the process.
+    if (interrupts > 1) hardExit();
+    interrupted();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  let timer: NodeJS.Timeout | undefined;
+  let stats: NodeJS.Timeout | undefined;
+  try {
+    const engine = await Engine.start(options);
+    hooks.onReady();
+    const ends = [interrupt, engine.drained, engine.failed];
+    if (hooks.endWithStdin === true) {
+      process.stdin.resume();
+      process.stdin.once('end', interrupted).once('error', interrupted);
+    }
+    if (hooks.durationMs !== null) {
+      const { durationMs } = hooks;
+      ends.push(
+        new Promise((resolve) => {
+          timer = setTimeout(resolve, durationMs);
+        }),
+      );
+    }
+    if (hooks.statsMs !== null) {
+      let previous = summarize(engine);
+      stats = setInterval(() => {
+        engine.refreshPortCounters();
+        const current = summarize(engine);
+        say(renderRates(previous, current));
+        previous = current;
+      }, hooks.statsMs);
+    }
+    await Promise.race(ends);
+    clearInterval(stats);
+    await engine.stop();
+    const summary = summarize(engine);
+    if (engine.failure !== null) throw engine.failure;
+    return summary;
+  } finally {
+    clearTimeout(timer);
+    clearInterval(stats);
+    if (hooks.endWithStdin === true) process.stdin.pause();
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+/** Ends the process now with exit code 130, threads inside native calls or not. */
+function hardExit(): never {
+  // process.exit() waits for worker threads; reallyExit does not run any hook.
+  (process as unknown as { reallyExit(code: number): never }).reallyExit(130);
+  throw new UserError('unreachable');
+}

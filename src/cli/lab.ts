@@ -1,0 +1,114 @@
+/**
+ * Network namespaces and links that the program makes for itself (the demo), and their removal.
+ *
+ * Promise: every namespace is named `rxsteer-PID-STARTTIME-ROLE` after the process that made it; links live inside
+ * namespaces only, so that removing a namespace removes everything. `sweepDead` removes what killed processes left
+ * and never touches what belongs to a live one: a process is recognised by its id and its start time together.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { UserError } from '../errors.js';
+
+const PREFIX = 'rxsteer';
+const NAMESPACES = '/run/netns';
+
+/** Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), or null when there is none. */
+export function startTime(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command name may hold anything, also parentheses: count from the last one.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function namespaces(): string[] {
+  try {
+    return readdirSync(NAMESPACES);
+  } catch {
+    return [];
+  }
+}
+
+/** Removes the namespaces of this program's dead processes; returns their names. Needs root; never throws. */
+export function sweepDead(): string[] {
+  const removed: string[] = [];
+  for (const name of namespaces()) {
+    const match = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-`).exec(name);
+    if (match === null || startTime(Number(match[1])) === match[2]) continue;
+    if (spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' }).status === 0) removed.push(name);
+  }
+  return removed;
+}
+
+/** True when `ip` can be run. */
+export function hasIp(): boolean {
+  return spawnSync('ip', ['-V'], { stdio: 'ignore' }).status === 0;
+}
+
+/** Why namespaces cannot be made here, in one line with the cure; empty when they can. */
+export function labProblem(): string {
+  if (process.platform !== 'linux') return 'network namespaces need Linux';
+  if (process.getuid?.() !== 0) return 'network namespaces need root (sudo npm start)';
+  if (!hasIp()) return 'the ip command is missing (apt-get install iproute2)';
+  const name = `${PREFIX}-${process.pid}-${startTime(process.pid)}-probe`;
+  const made = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
+  if (made.status !== 0) return `no network namespaces here: ${made.stderr.trim().split('\n')[0]}`;
+  spawnSync('ip', ['netns', 'del', name]);
+  return '';
+}
+
+/** A set of namespaces of this process. */
+export class Lab {
+  private readonly made: string[] = [];
+  private readonly tag = `${PREFIX}-${process.pid}-${startTime(process.pid)}`;
+
+  /** Runs `ip` with arguments; throws one line on failure. */
+  ip(...args: string[]): string {
+    try {
+      return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    } catch (error) {
+      const stderr = String((error as { stderr?: string }).stderr ?? '').trim();
+      throw new Error(`ip ${args.join(' ')}: ${stderr.split('\n')[0]}`);
+    }
+  }
+
+  /** Makes a namespace with loopback up and IPv6 off (router solicitations would spoil counts); its name. */
+  namespace(role: string): string {
+    const name = `${this.tag}-${role}`;
+    this.ip('netns', 'add', name);
+    this.made.push(name);
+    this.inside(
+      name,
+      'sh',
+      '-c',
+      'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6',
+    );
+    this.ip('-n', name, 'link', 'set', 'dev', 'lo', 'up');
+    return name;
+  }
+
+  /** A veth pair between two namespaces, both ends up. */
+  veth(namespaceA: string, a: string, namespaceB: string, b: string): void {
+    this.ip('link', 'add', a, 'netns', namespaceA, 'type', 'veth', 'peer', 'name', b, 'netns', namespaceB);
+    this.ip('-n', namespaceA, 'link', 'set', 'dev', a, 'up');
+    this.ip('-n', namespaceB, 'link', 'set', 'dev', b, 'up');
+  }
+
+  /** Runs a program inside a namespace and returns its output. */
+  inside(namespace: string, ...command: string[]): string {
+    return this.ip('netns', 'exec', namespace, ...command);
+  }
+
+  /** Removes everything; call it however the program ends. */
+  close(): void {
+    for (const name of this.made.splice(0)) spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+  }
+}
+
+/** For callers that cannot go on without a lab. */
+export function requireLab(): void {
+  const problem = labProblem();
+  if (problem !== '') throw new UserError(problem);
+}

@@ -1,0 +1,95 @@
+/**
+ * The program `rxsteer`, as a function.
+ *
+ * Promise: exit code 0 for done, 2 for a wrong call or configuration, 1 for a failure while running; whatever goes
+ * wrong is one line on standard error, `rxsteer: …`, and a stack trace only with `--debug`. The code of a command is
+ * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { nearestNames, UserError } from '../errors.js';
+
+/** Every command module exports this: adds its command to the program. */
+interface CommandModule {
+  register(program: Command): void;
+}
+
+/** Commands in the order of the help; those whose module is not part of this build are left out. */
+const commandNames = ['demo', 'forward', 'replay', 'explain', 'hash', 'bench', 'tune', 'ctl'];
+
+function moduleUrl(name: string): URL {
+  return new URL(`./${name}.js`, import.meta.url);
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** Makes commander throw instead of exiting, for a command and everything below it. */
+function takeOver(command: Command): void {
+  command.exitOverride();
+  // Errors are printed here, in the one form of the whole program.
+  command.configureOutput({ outputError: () => {} });
+  for (const child of command.commands) takeOver(child);
+}
+
+async function build(argv: readonly string[]): Promise<Command> {
+  const program = new Command('rxsteer');
+  program
+    .description('Software packet steering for Linux: RSS, RPS, RFS and MAC steering')
+    .version(version(), '-V, --version')
+    .option('--debug', 'show stack traces')
+    .helpOption('-h, --help')
+    .showHelpAfterError(false);
+  const present = commandNames.filter((name) => existsSync(moduleUrl(name)));
+  const wanted = argv.find((argument) => !argument.startsWith('-'));
+  const load = wanted !== undefined && present.includes(wanted) ? [wanted] : present;
+  for (const name of load) {
+    const module = (await import(moduleUrl(name).href)) as CommandModule;
+    module.register(program);
+  }
+  program.action(() => {
+    if (wanted === undefined) program.help({ error: false });
+    const near = nearestNames(wanted ?? '', present);
+    const hint = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
+    throw new UserError(`unknown command "${wanted}": ${hint}commands: ${present.join(', ')}`);
+  });
+  program.allowExcessArguments();
+  takeOver(program);
+  return program;
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] ?? '';
+}
+
+/** commander puts its suggestion on a second line. */
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, ' ');
+}
+
+/** Prints the one line and gives the exit code. */
+function report(error: unknown, debug: boolean): number {
+  if (error instanceof CommanderError) {
+    // Help and version end the parse by throwing too.
+    if (error.exitCode === 0) return 0;
+    process.stderr.write(`rxsteer: ${oneLine(error.message).replace(/^error: /, '')}\n`);
+    return 2;
+  }
+  const message = error instanceof Error ? firstLine(error.message) || error.name : String(error);
+  process.stderr.write(`rxsteer: ${message}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return error instanceof UserError ? 2 : 1;
+}
+
+/** Runs one command line (without `node` and the program's name); gives the exit code. Never throws. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  try {
+    const program = await build(argv);
+    await program.parseAsync([...argv], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    return report(error, argv.includes('--debug'));
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * From what the user asked for to the plan that all workers share: workers, pinning, mode, policy, order, sizes.
+ *
+ * Promise: whatever contradicts itself is refused here with one line, before any worker starts.
+ */
+
+import { availableParallelism, cpus } from 'node:os';
+import { UserError } from '../errors.js';
+import { BURST_MAX } from '../packet/burst.js';
+import type { PolicySpec } from '../policy/spec.js';
+import { parseFault } from './faults.js';
+import { chooseMode, type SwitchingOptions } from './forwarding.js';
+import type { OpenPorts } from './ports/open.js';
+import type { PortSpec } from './ports/port-spec.js';
+import type { EnginePlan } from './shared.js';
+
+export interface EngineOptions {
+  readonly ports: readonly PortSpec[];
+  readonly mode?: 'wire' | 'switch';
+  readonly policy: PolicySpec;
+  readonly policyText: string;
+  readonly workers: number;
+  /** CPU of each worker; empty = not pinned. */
+  readonly cpus: readonly number[];
+  readonly backlog: number;
+  readonly smallFrames: number;
+  readonly largeFrames: number;
+  readonly spinMaxUs: number;
+  readonly switching: SwitchingOptions;
+  readonly fault: string | null;
+  readonly warn: (message: string) => void;
+}
+
+export const WORKERS_MAX = 256;
+/** Frames in one backlog ring: `netdev_max_backlog` is 1000; a descheduled worker needs a little more. */
+export const DEFAULT_BACKLOG = 4096;
+/** Slots of the whole pool. */
+export const DEFAULT_SMALL_FRAMES = 32_768;
+export const DEFAULT_LARGE_FRAMES = 1024;
+export const DEFAULT_SPIN_US = 20;
+const LARGE_FRAMES_LEAST = 128;
+
+/** Checks and completes. */
+export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {
+  const { workers } = options;
+  if (options.cpus.length > 0 && options.cpus.length < workers) {
+    throw new UserError(
+      `--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`,
+    );
+  }
+  const present = cpus().length;
+  for (const cpu of options.cpus) {
+    if (cpu >= present) throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are 0-${present - 1}`);
+  }
+  if (options.fault !== null) parseFault(options.fault);
+  const mode = chooseMode(options.ports.length, options.mode);
+  let order = options.policy.order;
+  for (const [index, live] of ports.live) {
+    const name = options.ports[index]!.name;
+    if (live.orderLost !== '' && order !== 'none') {
+      options.warn(`port ${name}: ${live.orderLost}; order is none`);
+      order = 'none';
+    }
+    if (live.strictRefused !== '' && order === 'strict') {
+      throw new UserError(
+        `port ${name}: order=strict can't be promised: ${live.strictRefused}; use order=none`,
+      );
+    }
+  }
+  const multiQueueWithoutPolling = options.ports.length > 0 && workers > availableParallelism() * 8;
+  if (multiQueueWithoutPolling) options.warn(`${workers} workers on ${availableParallelism()} CPUs`);
+  const perWorker = (total: number, least: number) => Math.max(least, Math.ceil(total / workers));
+  return {
+    workers,
+    cpus: Array.from({ length: workers }, (_, w) => options.cpus[w] ?? -1),
+    ports: ports.infos,
+    mode,
+    order,
+    policy: options.policy,
+    policyText: options.policyText,
+    backlog: options.backlog,
+    smallPerWorker: perWorker(options.smallFrames, 4 * BURST_MAX),
+    largePerWorker: perWorker(options.largeFrames, LARGE_FRAMES_LEAST),
+    spinMaxUs: options.spinMaxUs,
+    burst: BURST_MAX,
+    originMs: performance.timeOrigin + performance.now(),
+    fault: options.fault,
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * The worker's side of ports: makes receivers and senders from what the main thread opened.
+ *
+ * Promise: a worker's objects are its own; descriptors are duplicated, so closing them never affects another
+ * thread. A port whose device is gone (descriptor -1) receives nothing and answers `down` to every frame.
+ */
+import type { Burst } from '../../packet/burst.js';
+import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
+import type { FramePool } from '../pool.js';
+import { type EnginePlan, type EngineViews, firstQueue, PORT_FDS, PortFd } from '../shared.js';
+import { CaptureSource } from './capture-source.js';
+import { CaptureSender } from './capture-writer.js';
+import { MemorySink } from './memory-sink.js';
+import { MemorySource } from './memory-source.js';
+import { makeSendArrays, type PortInfo, type ReceiveArrays, type Receiver, type Sender } from './port.js';
+
+/** A receive queue as the worker loop polls it. */
+export interface ReceiveQueue {
+  readonly port: number;
+  readonly queue: number;
+  /** Number among the receive queues of all ports. */
+  readonly global: number;
+  /** The source has an end. */
+  readonly finite: boolean;
+  readonly receiver: Receiver;
+}
+
+export interface AttachParts {
+  readonly plan: EnginePlan;
+  readonly views: EngineViews;
+  readonly pool: FramePool;
+  readonly native: Native | null;
+  readonly worker: number;
+  readonly burst: Burst;
+  readonly status: Int32Array;
+}
+
+/** A native receiver as a `Receiver`: always ready to be asked, never finished. */
+class LiveReceiver implements Receiver {
+  constructor(
+    private readonly native: NativeReceiver,
+    readonly descriptor: number,
+  ) {}
+  receive(max: number): number {
+    return this.native.receive(max);
+  }
+  finished(): boolean {
+    return false;
+  }
+  dueInMs(): number {
+    return Infinity;
+  }
+  close(): void {
+    this.native.close();
+  }
+}
+
+class LiveSender implements Sender {
+  readonly delivers = false;
+  constructor(
+    private readonly native: NativeSender,
+    readonly arrays: Sender['arrays'],
+    readonly offload: boolean,
+  ) {}
+  send(from: number, to: number): number {
+    return this.native.send(from, to);
+  }
+  close(): void {
+    this.native.close();
+  }
+}
+
+/** The transmit side of a device that is gone. */
+class DownSender implements Sender {
+  readonly arrays = makeSendArrays();
+  readonly delivers = false;
+  readonly offload = true;
+  send(from: number, to: number): number {
+    this.arrays.result.fill(SendResult.down, from, to);
+    return 0;
+  }
+  close(): void {}
+}
+
+/** The receive queues that a worker polls: queue q of every port belongs to worker q mod workers. */
+export function attachReceivers(p: AttachParts): ReceiveQueue[] {
+  const queues: ReceiveQueue[] = [];
+  const arrays: ReceiveArrays = {
+    id: p.burst.id,
+    off: p.burst.off,
+    len: p.burst.len,
+    flags: p.burst.flags,
+    status: p.status,
+  };
+  for (const port of p.plan.ports) {
+    for (let q = p.worker; q < port.rxQueues; q += p.plan.workers) {
+      const receiver = attachReceiver(p, port, q, arrays);
+      if (receiver === null) continue;
+      const finite = port.source?.finite === true;
+      queues.push({
+        port: port.index,
+        queue: q,
+        global: firstQueue(p.plan, port.index) + q,
+        finite,
+        receiver,
+      });
+    }
+  }
+  return queues;
+}
+
+function attachReceiver(p: AttachParts, port: PortInfo, q: number, arrays: ReceiveArrays): Receiver | null {
+  const state = new Int32Array(port.state, q * 8, 2);
+  if (port.source !== null) {
+    return port.source.kind === 'memory'
+      ? new MemorySource(port.source.options, port.index, p.pool, p.worker, arrays, state)
+      : new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
+  }
+  const fd = p.views.portFds[port.index * PORT_FDS + PortFd.receive + q]!;
+  if (fd < 0 || p.native === null) return null;
+  const pool = p.pool.nativeView(p.worker);
+  const native =
+    port.kind === 'tap'
+      ? new p.native.TapReceiver(fd, pool, arrays)
+      : new p.native.PacketReceiver(fd, state, pool, arrays);
+  return new LiveReceiver(native, fd);
+}
+
+/** This worker's sender of every port; null for ports that cannot send. */
+export function attachSenders(p: AttachParts): (Sender | null)[] {
+  return p.plan.ports.map((port) => attachSender(p, port));
+}
+
+function attachSender(p: AttachParts, port: PortInfo): Sender | null {
+  if (port.txQueues === 0) return null;
+  if (port.sink !== null) {
+    return port.sink.kind === 'memory' ? new MemorySink() : new CaptureSender(port.sink.path, p.pool.bytes);
+  }
+  const base = port.index * PORT_FDS;
+  const queue = p.worker % port.txQueues;
+  const fd = p.views.portFds[base + PortFd.send + queue]!;
+  if (fd < 0 || p.native === null) return new DownSender();
+  const arrays = makeSendArrays();
+  const native =
+    port.kind === 'tap'
+      ? new p.native.TapSender(fd, p.pool.bytes, arrays)
+      : new p.native.PacketSender(
+          fd,
+          p.views.portFds[base + PortFd.sendQdisc + queue]!,
+          p.pool.bytes,
+          arrays,
+        );
+  return new LiveSender(native, arrays, port.offload);
+}

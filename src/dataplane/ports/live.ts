@@ -1,0 +1,241 @@
+/**
+ * The main thread's side of a live port (AF_PACKET or TAP): opens the descriptors that the workers duplicate,
+ * watches the interface, reads the kernel's drop counters.
+ *
+ * Promise: opening either succeeds completely or throws one UserError line and leaves nothing open. A device that
+ * goes down, vanishes or comes back is noticed by `check`, reported once per change, and picked up again; the
+ * descriptors of a vanished device are replaced, never reused.
+ *
+ * Descriptors are opened by the main thread, not by the workers: the order in which sockets join a fanout group
+ * is then the order of the queues, frames wait in the kernel while a dead worker is restarted, and a TAP's queue
+ * does not come and go with a thread.
+ */
+import { readFileSync } from 'node:fs';
+import { UserError } from '../../errors.js';
+import type { LinkInfo, Native } from '../native.js';
+import { PORT_FDS, PortFd } from '../shared.js';
+import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
+
+export type LiveSpec = PacketPortSpec | TapPortSpec;
+
+/** What changed at the last check: descriptors were replaced (workers must attach anew), or only the link's state. */
+export type LinkChange = 'none' | 'state' | 'descriptors';
+
+export class LivePort {
+  /** Receive and transmit queues, fixed when the port is first opened. */
+  readonly rxQueues: number;
+  readonly txQueues: number;
+  /** This program made the interface: it goes away with the last descriptor. */
+  readonly created: boolean;
+  /** Order of a flow's frames is lost before they reach us, and why; empty where it is kept. */
+  orderLost = '';
+  /** Why `order=strict` cannot be promised; empty where it can. */
+  strictRefused = '';
+  state: 'up' | 'down' | 'gone' = 'up';
+  private index: number;
+  private receiveFds: number[] = [];
+  private sendFds: number[] = [];
+  private qdiscFds: number[] = [];
+  private dropBaseline = 0;
+  private ringDrops = 0;
+  /** Device drops since the port was opened, and those of earlier devices of the same name. */
+  private deviceDropsNow = 0;
+  private pastDeviceDrops = 0;
+
+  constructor(
+    private readonly native: Native,
+    readonly spec: LiveSpec,
+    private readonly fanoutGroup: number,
+    private readonly warn: (message: string) => void,
+  ) {
+    const before = native.linkInfo(spec.interface);
+    if (spec.kind === 'af_packet') {
+      const link = this.requireLink(before);
+      if (spec.fanout === 'qm' && spec.queues > link.rxQueues) {
+        throw new UserError(
+          `--port ${spec.name}: queues=${spec.queues}: ${spec.interface} has ${link.rxQueues} receive queue(s), and fanout=qm follows them`,
+        );
+      }
+      this.txQueues = spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
+    } else {
+      this.txQueues = spec.queues;
+    }
+    this.rxQueues = spec.queues;
+    this.created = spec.kind === 'tap' && before === null;
+    this.index = -1;
+    this.open(before);
+    this.warnings();
+  }
+
+  private requireLink(link: LinkInfo | null): LinkInfo {
+    const { name, interface: device } = this.spec;
+    if (link === null) throw new UserError(`--port ${name}: there is no interface "${device}"`);
+    if (!link.up) {
+      throw new UserError(`--port ${name}: interface ${device} is down (ip link set ${device} up)`);
+    }
+    return link;
+  }
+
+  /** Opens all descriptors; on failure closes what was opened. */
+  private open(link: LinkInfo | null): void {
+    try {
+      if (this.spec.kind === 'tap') this.openTap(this.spec);
+      else this.openPacket(this.spec, link!);
+      this.pastDeviceDrops += this.deviceDropsNow;
+      this.deviceDropsNow = 0;
+      this.dropBaseline = this.deviceDrops();
+    } catch (error) {
+      this.close();
+      if (error instanceof UserError) throw error;
+      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
+    }
+  }
+
+  private openPacket(spec: PacketPortSpec, link: LinkInfo): void {
+    const { native } = this;
+    const fanout = spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {};
+    for (let q = 0; q < spec.queues; q++) {
+      this.receiveFds.push(
+        native.openPacketReceive({ ifindex: link.index, slots: spec.ring, promiscuous: true, ...fanout }),
+      );
+    }
+    // A device without TSO refuses super-frames from a bypass socket, so they take a second socket that queues.
+    // Where the device has a real queueing discipline, plain frames could overtake them there: then everything
+    // goes one way, past the queue if the device does TSO, else through it.
+    const queueing = link.qdisc !== 'noqueue' && link.qdisc !== '';
+    const bypass = !queueing || link.tso || !spec.offload;
+    for (let q = 0; q < this.txQueues; q++) {
+      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass }));
+      if (spec.offload && !queueing) {
+        this.qdiscFds.push(native.openPacketSend({ ifindex: link.index, bypass: false }));
+      }
+    }
+    this.index = link.index;
+    if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
+      this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
+    }
+  }
+
+  private openTap(spec: TapPortSpec): void {
+    const { native } = this;
+    const tap = native.openTap({ name: spec.interface, queues: spec.queues, offload: spec.offload });
+    this.receiveFds = tap.fds;
+    this.index = tap.index;
+    if (tap.created) native.setLinkUp(spec.interface);
+    if (spec.queues > 1 && !native.setTapSteering(tap.fds[0]!, spec.queues)) {
+      this.strictRefused = `the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF), and its own choice moves a flow's queue when we write`;
+    }
+  }
+
+  private warnings(): void {
+    const { spec, native } = this;
+    const link = native.linkInfo(spec.interface);
+    if (link === null || spec.kind === 'tap') return;
+    if (link.addresses > 0) {
+      this.warn(
+        `${spec.interface} has an address: the kernel handles its frames too (ip addr flush dev ${spec.interface})`,
+      );
+    }
+    if (link.master !== null) {
+      this.warn(
+        `${spec.interface} belongs to ${link.master}: the kernel handles its frames too (ip link set ${spec.interface} nomaster)`,
+      );
+    }
+  }
+
+  /** Writes the descriptors to the port's words of `portFds` (-1 = none). */
+  publish(portFds: Int32Array, port: number): void {
+    const base = port * PORT_FDS;
+    portFds.fill(-1, base, base + PORT_FDS);
+    const send = this.spec.kind === 'tap' ? this.receiveFds : this.sendFds;
+    this.receiveFds.forEach((fd, q) => {
+      portFds[base + PortFd.receive + q] = fd;
+    });
+    send.forEach((fd, q) => {
+      portFds[base + PortFd.send + q] = fd;
+    });
+    this.qdiscFds.forEach((fd, q) => {
+      portFds[base + PortFd.sendQdisc + q] = fd;
+    });
+  }
+
+  /** Looks at the interface; when it returns 'descriptors', call `publish`, tell the workers, then close the old ones. */
+  check(): { change: LinkChange; old: number[] } {
+    const { spec } = this;
+    const link = this.native.linkInfo(spec.interface);
+    if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
+      if (this.state === 'gone') return { change: 'none', old: [] };
+      this.readDrops();
+      const old = this.forget();
+      this.state = 'gone';
+      this.warn(
+        `${spec.interface} (port ${spec.name}) has vanished: its frames are dropped as portDown until it is back`,
+      );
+      return { change: 'descriptors', old };
+    }
+    if (this.state === 'gone') {
+      if (spec.kind === 'af_packet' && !link.up) return { change: 'none', old: [] };
+      try {
+        this.open(link);
+      } catch {
+        return { change: 'none', old: [] };
+      }
+      this.state = 'up';
+      this.warn(`${spec.interface} (port ${spec.name}) is back`);
+      return { change: 'descriptors', old: [] };
+    }
+    const state = link.up ? 'up' : 'down';
+    if (state === this.state) return { change: 'none', old: [] };
+    this.state = state;
+    this.warn(
+      state === 'down'
+        ? `${spec.interface} (port ${spec.name}) is down: frames to it are dropped as portDown`
+        : `${spec.interface} (port ${spec.name}) is up again`,
+    );
+    return { change: 'state', old: [] };
+  }
+
+  /**
+   * Frames that the kernel dropped before this program could have them: no room in a receive ring (as far as the
+   * main thread read that counter), and those that the device counts: full backlog of the receiving CPU (veth),
+   * missed by the hardware, full TAP queue.
+   */
+  get kernelDrops(): number {
+    return this.ringDrops + this.pastDeviceDrops + this.deviceDropsNow;
+  }
+
+  /** Brings `kernelDrops` up to date. */
+  readDrops(): void {
+    if (this.state === 'gone') return;
+    this.deviceDropsNow = Math.max(this.deviceDropsNow, this.deviceDrops() - this.dropBaseline);
+    if (this.spec.kind === 'tap') return;
+    for (const fd of this.receiveFds) this.ringDrops += this.native.packetStatistics(fd).drops;
+  }
+
+  /** The device's drop counter, as this thread's network namespace shows it. */
+  private deviceDrops(): number {
+    const line = readFileSync('/proc/thread-self/net/dev', 'utf8')
+      .split('\n')
+      .find((row) => row.trim().startsWith(`${this.spec.interface}:`));
+    // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
+    // What the kernel sends into a TAP is what we receive.
+    const column = this.spec.kind === 'tap' ? 11 : 3;
+    const columns = line
+      ?.slice(line.indexOf(':') + 1)
+      .trim()
+      .split(/\s+/);
+    return columns === undefined ? 0 : Number(columns[column]);
+  }
+
+  private forget(): number[] {
+    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds];
+    this.receiveFds = [];
+    this.sendFds = [];
+    this.qdiscFds = [];
+    return old;
+  }
+
+  close(): void {
+    for (const fd of this.forget()) this.native.closeDescriptor(fd);
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * The memory source: a seeded generator of Ethernet + IPv4 + UDP frames.
+ *
+ * Promise: frame number i is a pure function of (options, port, i), and i lies in the port's shared state words, so
+ * that a restarted worker goes on with the frame after the last one that was handed out. Flows are visited in
+ * rounds, every flow once a round in an order that differs from round to round, so the sequence number of a flow is
+ * the round number: receivers see a gap or a swap without any table in the generator.
+ *
+ * Threads: one receiver object, used by the worker that polls the queue; the state words are written by it only.
+ *
+ * Speed: headers come from one prebuilt 60-byte template per flow, copied as 32-bit words (slots are aligned; a
+ * call of `set` or `copyWithin` costs more than 15 stores); checksums are patched from precomputed sums.
+ */
+
+import { ethernet, ipv4, udp } from '../../packet/build.js';
+import { foldSum, pseudoSum4, putUint16, storeIpv4Checksum, sum16 } from '../../packet/checksum.js';
+import { ReceiveStatus } from '../native.js';
+import type { FramePool } from '../pool.js';
+import type { MemorySourceOptions } from './memory-options.js';
+import type { ReceiveArrays, Receiver } from './port.js';
+
+/** Where a frame says which it is, relative to its start: 16-bit mark, 32-bit flow id, 32-bit sequence number. */
+export const STAMP_MARK_OFFSET = 42;
+export const STAMP_FLOW_OFFSET = 44;
+export const STAMP_SEQUENCE_OFFSET = 48;
+export const STAMP_MARK = 0x5258;
+
+/** Frame lengths of `imix`, 7 : 4 : 1 (Ethernet 64, 594 and 1518 bytes with FCS), spread over 12 frames. */
+const IMIX = Int32Array.of(60, 590, 60, 60, 590, 60, 1514, 60, 590, 60, 590, 60);
+
+const TEMPLATE_BYTES = 60;
+const TEMPLATE_WORDS = 15;
+/** Templates lie this far apart: a cache line. */
+const TEMPLATE_STRIDE = 16;
+
+/** How far, in milliseconds, a source with a rate may fall behind and still catch up. */
+const CATCH_UP_MS = 250;
+
+/** One step of a 32-bit mixing function (the finaliser of MurmurHash3): equal inputs, equal outputs. */
+function mix(value: number): number {
+  let x = value | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return (x ^ (x >>> 16)) >>> 0;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+function macText(first: number, number: number): string {
+  const hex = (value: number) => value.toString(16).padStart(2, '0');
+  return `02:${hex(first)}:${[24, 16, 8, 0].map((shift) => hex((number >>> shift) & 255)).join(':')}`;
+}
+
+/** The MAC of guest g (0 …): 02:00:00:00:00:01 …. */
+export function guestMac(g: number): string {
+  return macText(0, g + 1);
+}
+
+/** The source MAC of the frames of port `port`. */
+export function sourceMac(port: number): string {
+  return macText(1, port + 1);
+}
+
+/** A frame of `length` bytes with all that the flows have in common, by the ordinary builders. */
+function commonFrame(port: number, length: number): Uint8Array {
+  return ethernet(
+    { dst: guestMac(0), src: sourceMac(port) },
+    ipv4(
+      { src: '10.0.0.0', dst: '11.0.0.0', dontFragment: true },
+      udp({ sport: 0, dport: 0 }, new Uint8Array(length - 42)),
+    ),
+  );
+}
+
+/** Makes `frame` the frame of flow `flow` with sequence number 0; a million flows must not take seconds. */
+function becomeFlow(frame: Uint8Array, options: MemorySourceOptions, port: number, flow: number): void {
+  const guest = (flow % options.guests) + 1;
+  // An odd multiplier and an xor permute 24 bits: addresses look random and no two flows share one.
+  const address = Math.imul(flow ^ mix(options.seed), 0x9e3779b1);
+  const ports = mix(options.seed ^ mix(flow + 0x10000 * (port + 1)));
+  putUint16(frame, 2, guest >>> 16);
+  putUint16(frame, 4, guest);
+  for (const [at, value] of [
+    [27, address],
+    [31, guest],
+  ] as const) {
+    frame[at] = value >>> 16;
+    putUint16(frame, at + 1, value);
+  }
+  putUint16(frame, 34, 1024 + ((ports & 0xffff) % 64_512));
+  putUint16(frame, 36, 1024 + ((ports >>> 16) % 64_512));
+  putUint16(frame, STAMP_MARK_OFFSET, STAMP_MARK);
+  putUint16(frame, STAMP_FLOW_OFFSET, (port << 8) | (flow >>> 16));
+  putUint16(frame, STAMP_FLOW_OFFSET + 2, flow);
+  storeIpv4Checksum(frame, 14, 20);
+  putUint16(frame, 40, 0);
+  const length = frame.length - 34;
+  const checksum = sum16(frame, 34, length, pseudoSum4(frame, 14, 17, length)) ^ 0xffff;
+  putUint16(frame, 40, checksum === 0 ? 0xffff : checksum);
+}
+
+export class MemorySource implements Receiver {
+  readonly descriptor = -1;
+  private readonly templates: Int32Array;
+  /** Per flow: sums without the fields that depend on length and sequence number. */
+  private readonly ipSum: Int32Array;
+  private readonly udpSum: Int32Array;
+  private readonly words: Int32Array;
+  private readonly bytes: Uint8Array;
+  /** Step from flow to flow within a round: coprime to the number of flows, so that a round visits each once. */
+  private readonly step: number;
+  // The position, decoded: frame `index` is number `place` of round `round` and belongs to `flow`.
+  private index = 0;
+  private round = 0;
+  private place = 0;
+  private flow = 0;
+  private phase = 0;
+  // Clock of a source with a rate: `base` frames had been given at `startMs`.
+  private startMs = -1;
+  private base = 0;
+
+  /**
+   * @param port index of the port: flow ids and source MACs of several sources differ
+   * @param worker the home worker, whose slots are taken
+   * @param state two shared words: the number of the next frame, low and high half
+   */
+  constructor(
+    private readonly options: MemorySourceOptions,
+    port: number,
+    private readonly pool: FramePool,
+    private readonly worker: number,
+    private readonly arrays: ReceiveArrays,
+    private readonly state: Int32Array,
+  ) {
+    const { flows, seed } = options;
+    this.bytes = pool.bytes;
+    this.words = new Int32Array(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length >> 2);
+    this.templates = new Int32Array(flows * TEMPLATE_STRIDE);
+    this.ipSum = new Int32Array(flows);
+    this.udpSum = new Int32Array(flows);
+    const templateBytes = new Uint8Array(this.templates.buffer);
+    const frame = commonFrame(port, options.size === 0 ? TEMPLATE_BYTES : options.size);
+    const length = frame.length - 34;
+    for (let flow = 0; flow < flows; flow++) {
+      const at = flow * TEMPLATE_STRIDE * 4;
+      becomeFlow(frame, options, port, flow);
+      templateBytes.set(frame.subarray(0, TEMPLATE_BYTES), at);
+      // One's complement arithmetic: the sum over all but a field is the complement of what the field must hold
+      // less the parts that change.
+      const ipChecksum = (frame[24]! << 8) | frame[25]!;
+      const udpChecksum = (frame[40]! << 8) | frame[41]!;
+      this.ipSum[flow] = foldSum((ipChecksum ^ 0xffff) + ((length + 20) ^ 0xffff));
+      this.udpSum[flow] = foldSum((udpChecksum ^ 0xffff) + (foldSum(2 * length) ^ 0xffff));
+    }
+    let step = 1 + (mix(seed ^ 0x5eed) % flows);
+    while (gcd(step, flows) !== 1) step++;
+    this.step = step % flows;
+    this.seek(this.state[0]! >>> 0, this.state[1]! >>> 0);
+  }
+
+  /** First flow of a round. */
+  private firstOf(round: number): number {
+    return mix(mix(this.options.seed) ^ (round | 0)) % this.options.flows;
+  }
+
+  private seek(low: number, high: number): void {
+    const { flows } = this.options;
+    this.index = high * 0x1_0000_0000 + low;
+    this.round = Math.floor(this.index / flows);
+    this.place = this.index - this.round * flows;
+    // Below 2^40: exact.
+    this.flow = (this.firstOf(this.round) + this.step * this.place) % flows;
+    this.phase = this.index % 12;
+  }
+
+  finished(): boolean {
+    return this.options.packets !== 0 && this.index >= this.options.packets;
+  }
+
+  dueInMs(now: number): number {
+    if (this.finished()) return Number.POSITIVE_INFINITY;
+    const { rate, burst } = this.options;
+    if (rate === 0 || this.startMs < 0) return 0;
+    const given = this.index - this.base;
+    // The burst that the next frame belongs to is due when all frames before it should have been given.
+    const dueMs = this.startMs + ((given - (given % burst)) * 1000) / rate;
+    return dueMs > now ? dueMs - now : 0;
+  }
+
+  /** How many of `max` frames are due by now. */
+  private due(max: number): number {
+    const { rate, burst, packets } = this.options;
+    let most = max;
+    if (packets !== 0 && packets - this.index < most) most = packets - this.index;
+    if (rate === 0) return most;
+    const now = performance.now();
+    if (this.startMs < 0) {
+      this.startMs = now;
+      this.base = this.index;
+    }
+    const behindMs = now - this.startMs - ((this.index - this.base) * 1000) / rate;
+    // After a stall the schedule moves: a burst of seconds' worth of frames is no rate.
+    if (behindMs > CATCH_UP_MS + (burst * 1000) / rate) this.startMs += behindMs - CATCH_UP_MS;
+    const dueBursts = Math.floor(((now - this.startMs) * rate) / (1000 * burst)) + 1;
+    const due = dueBursts * burst - (this.index - this.base);
+    return Math.min(due, most);
+  }
+
+  receive(max: number): number {
+    const { status, id: ids, off: offs, len: lens, flags } = this.arrays;
+    status.fill(0);
+    const most = this.due(max);
+    if (most <= 0) return 0;
+    const { flows, size } = this.options;
+    const { words, bytes, templates, pool, worker, step } = this;
+    let { flow, place, round, phase } = this;
+    let n = 0;
+    for (; n < most; n++) {
+      const length = size === 0 ? IMIX[phase]! : size;
+      const id = pool.take(worker, length);
+      if (id < 0) {
+        status[ReceiveStatus.stopped] = 1;
+        break;
+      }
+      const off = pool.offsetOf(id);
+      let to = off >> 2;
+      let from = flow * TEMPLATE_STRIDE;
+      // An empty virtio-net header: 10 bytes, so the last three words of the headroom.
+      words[to - 3] = 0;
+      words[to - 2] = 0;
+      words[to - 1] = 0;
+      for (const end = from + TEMPLATE_WORDS; from < end; from++, to++) words[to] = templates[from]!;
+      let udpSum = this.udpSum[flow]! + (round & 0xffff) + ((round >>> 16) & 0xffff) + 2 * (length - 34);
+      udpSum = (udpSum & 0xffff) + (udpSum >>> 16);
+      udpSum = ((udpSum & 0xffff) + (udpSum >>> 16)) ^ 0xffff;
+      if (udpSum === 0) udpSum = 0xffff;
+      bytes[off + 40] = udpSum >>> 8;
+      bytes[off + 41] = udpSum;
+      bytes[off + 48] = round >>> 24;
+      bytes[off + 49] = round >>> 16;
+      bytes[off + 50] = round >>> 8;
+      bytes[off + 51] = round;
+      if (size === 0) {
+        let ipSum = this.ipSum[flow]! + length - 14;
+        ipSum = ((ipSum & 0xffff) + (ipSum >>> 16)) ^ 0xffff;
+        bytes[off + 16] = (length - 14) >>> 8;
+        bytes[off + 17] = length - 14;
+        bytes[off + 24] = ipSum >>> 8;
+        bytes[off + 25] = ipSum;
+        bytes[off + 38] = (length - 34) >>> 8;
+        bytes[off + 39] = length - 34;
+      }
+      // Up to 3 bytes beyond the frame, still inside the slot. On shared memory `fill` of words takes a third of
+      // the time of `fill` or `set` of bytes.
+      if (length > TEMPLATE_BYTES) words.fill(0, to, (off + length + 3) >> 2);
+      ids[n] = id;
+      offs[n] = off;
+      lens[n] = length;
+      flags[n] = 0;
+      phase = phase === 11 ? 0 : phase + 1;
+      place++;
+      if (place === flows) {
+        place = 0;
+        round++;
+        flow = this.firstOf(round);
+      } else {
+        flow += step;
+        if (flow >= flows) flow -= flows;
+      }
+    }
+    this.flow = flow;
+    this.place = place;
+    this.round = round;
+    this.phase = phase;
+    this.index += n;
+    this.state[0] = this.index | 0;
+    this.state[1] = Math.floor(this.index / 0x1_0000_0000);
+    return n;
+  }
+
+  close(): void {}
+}

@@ -1,0 +1,105 @@
+/**
+ * Opens every port of a run on the main thread.
+ *
+ * Promise: all or nothing: when one port cannot be opened, those that were are closed again and one UserError
+ * line says which port and why.
+ */
+import { closeSync, readFileSync } from 'node:fs';
+import { spoolCapture } from '../../capture/spool.js';
+import { createCaptureFile } from '../../capture/writer.js';
+import { UserError } from '../../errors.js';
+import { loadNative, type Native, nativeProblem } from '../native.js';
+import { LivePort } from './live.js';
+import type { PortInfo } from './port.js';
+import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
+
+export interface OpenPorts {
+  readonly infos: readonly PortInfo[];
+  /** Live ports by index. */
+  readonly live: ReadonlyMap<number, LivePort>;
+  readonly native: Native | null;
+  close(): void;
+}
+
+/** Bit numbers in CapEff. */
+const CAPABILITY = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
+
+function requireCapability(spec: PortSpec, name: keyof typeof CAPABILITY): void {
+  const line = readFileSync('/proc/self/status', 'utf8').match(/^CapEff:\s*([0-9a-f]+)/m);
+  const effective = BigInt(`0x${line?.[1] ?? '0'}`);
+  if (((effective >> BigInt(CAPABILITY[name])) & 1n) === 0n) {
+    throw new UserError(
+      `--port ${spec.name}: ${spec.kind} needs ${name} (run as root, or setcap ${name.toLowerCase()}+ep)`,
+    );
+  }
+}
+
+export async function openPorts(
+  specs: readonly PortSpec[],
+  options: { readonly workers: number; readonly warn: (message: string) => void },
+): Promise<OpenPorts> {
+  checkPorts(specs);
+  const live = new Map<number, LivePort>();
+  const files: number[] = [];
+  const wantsNative = specs.some((spec) => spec.kind === 'af_packet' || spec.kind === 'tap');
+  const native = loadNative();
+  const close = () => {
+    for (const port of live.values()) port.close();
+    for (const fd of files.splice(0)) closeSync(fd);
+  };
+  try {
+    if (wantsNative && native === null) throw new UserError(`live ports: ${nativeProblem()}`);
+    const infos: PortInfo[] = [];
+    for (const [index, spec] of specs.entries()) {
+      const base = { index, name: spec.name, kind: spec.kind, offload: true, source: null, sink: null };
+      if (spec.kind === 'memory') infos.push({ ...base, ...memoryPort(spec, options.workers) });
+      else if (spec.kind === 'pcap') {
+        const port = await capturePort(spec, options.warn);
+        if (port.source !== null) files.push(port.source.spool.fd);
+        infos.push({ ...base, ...port });
+      } else {
+        requireCapability(spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
+        // The group id is per network namespace: the process id keeps two instances apart.
+        const group = (process.pid * 31 + index) & 0xffff;
+        const port = new LivePort(native!, spec, group, options.warn);
+        live.set(index, port);
+        const { rxQueues, txQueues } = port;
+        infos.push({ ...base, offload: spec.offload, rxQueues, txQueues, state: stateWords(rxQueues) });
+      }
+    }
+    return { infos, live, native, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function stateWords(queues: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(Math.max(1, queues) * 8);
+}
+
+function memoryPort(spec: MemoryPortSpec, workers: number) {
+  if (spec.source !== null) {
+    const finite = spec.source.packets > 0;
+    const source = { kind: 'memory' as const, options: spec.source, finite };
+    return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };
+  }
+  const txQueues = spec.txQueues > 0 ? spec.txQueues : workers;
+  return { rxQueues: 0, txQueues, sink: { kind: 'memory' as const }, state: stateWords(0) };
+}
+
+async function capturePort(spec: CapturePortSpec, warn: (message: string) => void) {
+  try {
+    if (spec.mode === 'write') {
+      createCaptureFile(spec.path);
+      const sink = { kind: 'capture' as const, path: spec.path };
+      return { rxQueues: 0, txQueues: 1, offload: false, source: null, sink, state: stateWords(0) };
+    }
+    const spool = await spoolCapture(spec.path);
+    if (spool.warning !== null) warn(spool.warning);
+    const source = { kind: 'capture' as const, spool, finite: true as const };
+    return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`--port ${spec.name}: ${error.message}`) : error;
+  }
+}

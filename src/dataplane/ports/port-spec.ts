@@ -1,0 +1,209 @@
+/**
+ * The text form of a port, `NAME=KIND:TARGET[,option=value…]`, parsed and checked.
+ *
+ * Promise: a `PortSpec` is complete (defaults filled) and free of contradictions that can be seen without opening
+ * anything; everything else is a one-line UserError that names the port.
+ */
+import { UserError, unknownName } from '../../errors.js';
+import { LIVE_QUEUES_MAX } from '../shared.js';
+import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
+
+export const PORT_KINDS = ['af_packet', 'tap', 'pcap', 'memory'] as const;
+export const FANOUT_MODES = ['hash', 'cpu', 'qm', 'lb', 'rnd'] as const;
+export type FanoutMode = (typeof FANOUT_MODES)[number];
+
+/** IFNAMSIZ - 1. */
+const INTERFACE_NAME_MAX = 15;
+
+interface Named {
+  readonly name: string;
+  /** The text it was parsed from. */
+  readonly text: string;
+}
+
+export interface PacketPortSpec extends Named {
+  readonly kind: 'af_packet';
+  readonly interface: string;
+  /** Receive queues: members of a PACKET_FANOUT group when more than one. */
+  readonly queues: number;
+  readonly fanout: FanoutMode;
+  readonly offload: boolean;
+  /** Transmit queues; 0 = as many as the device has. */
+  readonly txQueues: number;
+  /** Slots of each receive ring. */
+  readonly ring: number;
+}
+
+export interface TapPortSpec extends Named {
+  readonly kind: 'tap';
+  readonly interface: string;
+  readonly queues: number;
+  readonly offload: boolean;
+}
+
+export interface CapturePortSpec extends Named {
+  readonly kind: 'pcap';
+  readonly path: string;
+  readonly mode: 'read' | 'write';
+}
+
+export interface MemoryPortSpec extends Named {
+  readonly kind: 'memory';
+  /** The generator's options, or null for a sink. */
+  readonly source: MemorySourceOptions | null;
+  /** Transmit queues of a sink; 0 = one per worker. Fewer than workers means that they share it through a lock. */
+  readonly txQueues: number;
+}
+
+export type PortSpec = PacketPortSpec | TapPortSpec | CapturePortSpec | MemoryPortSpec;
+
+/** Parses one `--port`. Throws UserError. */
+export function parsePort(text: string): PortSpec {
+  const match = /^([^=:,]+)=([a-z_]+):([^,]*)(?:,(.*))?$/.exec(text);
+  if (match === null) {
+    throw new UserError(
+      `--port ${text}: expected NAME=KIND:TARGET[,option=value…], e.g. a=af_packet:eth0 or b=memory:sink`,
+    );
+  }
+  const [, name, kind, target, rest] = match as unknown as [string, string, string, string, string?];
+  const where = `--port ${name}`;
+  const options = new Map<string, string>();
+  for (const part of rest ? rest.split(',') : []) {
+    const at = part.indexOf('=');
+    if (at <= 0) throw new UserError(`${where}: option "${part}": expected option=value`);
+    const key = part.slice(0, at);
+    if (options.has(key)) throw new UserError(`${where}: option "${key}" is given twice`);
+    options.set(key, part.slice(at + 1));
+  }
+  const reader = new OptionReader(where, options);
+  const spec = parseKind(reader, kind, target, { name, text });
+  reader.finish();
+  return spec;
+}
+
+function parseKind(r: OptionReader, kind: string, target: string, named: Named): PortSpec {
+  switch (kind) {
+    case 'af_packet':
+      return {
+        ...named,
+        kind,
+        interface: interfaceName(r.where, target),
+        queues: r.integer('queues', 1, 1, LIVE_QUEUES_MAX),
+        fanout: r.choice('fanout', FANOUT_MODES, 'hash'),
+        offload: r.onOff('offload'),
+        txQueues: r.integer('txqueues', 0, 1, LIVE_QUEUES_MAX),
+        ring: r.integer('ring', 8192, 64, 1 << 20),
+      };
+    case 'tap':
+      return {
+        ...named,
+        kind,
+        interface: interfaceName(r.where, target),
+        queues: r.integer('queues', 1, 1, LIVE_QUEUES_MAX),
+        offload: r.onOff('offload'),
+      };
+    case 'pcap':
+      if (target === '') throw new UserError(`${r.where}: pcap needs a file, e.g. pcap:in.pcap`);
+      return { ...named, kind, path: target, mode: r.choice('mode', ['read', 'write'] as const, 'read') };
+    case 'memory':
+      if (target === 'sink') {
+        return { ...named, kind, source: null, txQueues: r.integer('queues', 0, 1, 1024) };
+      }
+      if (target !== 'source')
+        throw unknownName(`target of memory port ${named.name}`, target, ['source', 'sink']);
+      return { ...named, kind, source: memorySource(r), txQueues: 0 };
+    default:
+      throw unknownName(`kind of port ${named.name}`, kind, PORT_KINDS);
+  }
+}
+
+function memorySource(r: OptionReader): MemorySourceOptions {
+  try {
+    return parseMemoryOptions('source', r.rest()) as MemorySourceOptions;
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${r.where}: ${error.message}`) : error;
+  }
+}
+
+function interfaceName(where: string, name: string): string {
+  if (name === '') throw new UserError(`${where}: an interface name is missing`);
+  if (Buffer.byteLength(name) > INTERFACE_NAME_MAX) {
+    throw new UserError(`${where}: interface name "${name}" is longer than ${INTERFACE_NAME_MAX} bytes`);
+  }
+  if (/[\s/]/.test(name) || name === '.' || name === '..') {
+    throw new UserError(`${where}: "${name}" is not an interface name (no blanks, no slash)`);
+  }
+  return name;
+}
+
+/** Reads options by name with defaults, and complains about those that nobody asked for. */
+class OptionReader {
+  private readonly known: string[] = [];
+  constructor(
+    readonly where: string,
+    private readonly options: Map<string, string>,
+  ) {}
+
+  private take(key: string): string | undefined {
+    this.known.push(key);
+    const value = this.options.get(key);
+    this.options.delete(key);
+    return value;
+  }
+
+  integer(key: string, fallback: number, least: number, most: number): number {
+    const value = this.take(key);
+    if (value === undefined) return fallback;
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < least || number > most) {
+      throw new UserError(`${this.where}: ${key}=${value}: expected a whole number from ${least} to ${most}`);
+    }
+    return number;
+  }
+
+  choice<T extends string>(key: string, values: readonly T[], fallback: T): T {
+    const value = this.take(key);
+    if (value === undefined) return fallback;
+    const found = values.find((candidate) => candidate === value);
+    if (found === undefined) {
+      throw new UserError(`${this.where}: ${key}=${value}: expected one of ${values.join(', ')}`);
+    }
+    return found;
+  }
+
+  onOff(key: string): boolean {
+    return this.choice(key, ['on', 'off'] as const, 'on') === 'on';
+  }
+
+  /** All remaining options, for a parser of its own. */
+  rest(): Map<string, string> {
+    const rest = new Map(this.options);
+    this.options.clear();
+    return rest;
+  }
+
+  finish(): void {
+    const left = [...this.options.keys()];
+    if (left.length > 0) throw unknownName(`option of ${this.where.replace('--', '')}`, left[0]!, this.known);
+  }
+}
+
+/** Checks a whole set of ports: names, interfaces and files used once. */
+export function checkPorts(ports: readonly PortSpec[]): void {
+  const names = new Set<string>();
+  const targets = new Map<string, string>();
+  for (const port of ports) {
+    if (names.has(port.name)) throw new UserError(`--port ${port.name}: this name is given twice`);
+    names.add(port.name);
+    const target =
+      port.kind === 'af_packet' || port.kind === 'tap'
+        ? `interface ${port.interface}`
+        : port.kind === 'pcap' && port.mode === 'write'
+          ? `file ${port.path}`
+          : null;
+    if (target === null) continue;
+    const other = targets.get(target);
+    if (other !== undefined) throw new UserError(`--port ${port.name}: ${target} is already port ${other}`);
+    targets.set(target, port.name);
+  }
+}

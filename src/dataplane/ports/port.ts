@@ -1,0 +1,84 @@
+/**
+ * What a port is to a worker: receivers (one per receive queue that the worker polls) and a sender.
+ *
+ * Promise: the same interface for kernel interfaces, TAPs, memory and captures, so that the worker loop and all
+ * of the accounting exist once. Calls are per burst. Objects belong to the worker thread that made them; whatever
+ * has to survive that thread lies in shared memory.
+ */
+
+import type { CaptureSpool } from '../../capture/spool.js';
+import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
+import type { MemorySourceOptions } from './memory-options.js';
+
+export type ReceiveArrays = NativeReceiveArrays;
+export type SendArrays = NativeSendArrays;
+
+/** One receive queue. */
+export interface Receiver {
+  /**
+   * Takes at most `max` frames into free slots of the pool and fills the arrays from index 0. Writes the status
+   * words (`ReceiveStatus`). Never throws, never blocks.
+   */
+  receive(max: number): number;
+  /** Descriptor to wait on, or -1 (memory and captures). */
+  readonly descriptor: number;
+  /** True when a finite source has given everything. */
+  finished(): boolean;
+  /**
+   * Milliseconds until the next frame is due, for sources that are not descriptors: 0 = now, Infinity = not
+   * before something else happens. `now` is `performance.now()`.
+   */
+  dueInMs(now: number): number;
+  /** What went wrong with the source so far (a damaged capture), one line, or null. */
+  warning?(): string | null;
+  close(): void;
+}
+
+/** The transmit side of a port as one worker sees it. */
+export interface Sender {
+  /** Arrays that `send` reads; the worker fills them. */
+  readonly arrays: SendArrays;
+  /** Frames with partial checksums and GSO super-frames may be given to it as they are. */
+  readonly offload: boolean;
+  /** True for sinks and capture writers: a frame given to it is `delivered`, not `transmitted`. */
+  readonly delivers: boolean;
+  /** Sends frames from … to-1 in order, a `SendResult` for each; returns how many were taken. */
+  send(from: number, to: number): number;
+  /** Why frames could not be delivered (a full disk), one line, or null. */
+  problem?(): string | null;
+  close(): void;
+}
+
+/** Frames that one send call takes at most. */
+export const SEND_MAX = 256;
+
+export function makeSendArrays(): SendArrays {
+  return {
+    off: new Int32Array(SEND_MAX),
+    len: new Int32Array(SEND_MAX),
+    flags: new Int32Array(SEND_MAX),
+    result: new Uint8Array(SEND_MAX),
+  };
+}
+
+/** Description of an open port, made by the main thread and posted to the workers (structured clone). */
+export interface PortInfo {
+  readonly index: number;
+  readonly name: string;
+  readonly kind: 'af_packet' | 'tap' | 'pcap' | 'memory';
+  /** Receive queues; queue q is polled by worker q mod workers. 0 for sinks and writers. */
+  readonly rxQueues: number;
+  /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
+  readonly txQueues: number;
+  /** Super-frames and partial checksums may be given to the device. */
+  readonly offload: boolean;
+  /** Where the frames of a memory source or a capture come from; null for live ports and for sinks. */
+  readonly source:
+    | { readonly kind: 'memory'; readonly options: MemorySourceOptions; readonly finite: boolean }
+    | { readonly kind: 'capture'; readonly spool: CaptureSpool; readonly finite: true }
+    | null;
+  /** Where frames go that are delivered; null for live ports and for sources. */
+  readonly sink: { readonly kind: 'memory' } | { readonly kind: 'capture'; readonly path: string } | null;
+  /** Two words per receive queue in shared memory, kept across worker restarts (position of a source, ring cursor). */
+  readonly state: SharedArrayBuffer;
+}

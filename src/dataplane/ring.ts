@@ -1,0 +1,249 @@
+/**
+ * Backlog ring: hands frames from one worker (producer) to another (consumer).
+ *
+ * Promise: single producer, single consumer, first in first out; nothing is overwritten, a full ring refuses.
+ * There is one ring for every ordered pair of workers, so no lock and no retry loop anywhere.
+ *
+ * Indices are free-running 32-bit counters (compare with `(a - b) | 0`), each on a 128-byte line of its own:
+ *   tail  frames published by the producer
+ *   head  frames taken by the consumer
+ *   done  frames finished by the consumer (transmitted, delivered or dropped), advanced in ring order once a burst
+ * A frame is finished at `done`, not at `head`: that is what the order guard of a moving flow compares with.
+ *
+ * Memory order: the producer writes entries with plain stores and publishes them with one sequentially consistent
+ * store of `tail`; the consumer loads `tail` the same way, so it sees the entries. The consumer's store of `head`
+ * is what allows the producer to overwrite entries, and comes after they were copied out. Each side caches the
+ * other's index and reads it again only when the cached value says full or empty.
+ *
+ * An entry is 32 bytes: all that the consumer's forwarding decision and accounting need, so that the frame itself
+ * is not touched on the second core before it is sent.
+ */
+import type { Work } from '../forward/work.js';
+import type { Burst } from '../packet/burst.js';
+import { Kind } from '../packet/burst.js';
+import { type Carver, LINE_WORDS } from './layout.js';
+import { OWNER_RING } from './pool.js';
+
+/** Words of one entry. */
+const ENTRY = 8;
+const TAIL = 0;
+const HEAD = LINE_WORDS;
+const DONE = 2 * LINE_WORDS;
+
+/** Word 1 of an entry: length in bits 0-19, frame flags in 20-23, then one bit each. */
+const FLAGS_SHIFT = 20;
+const GROUP_BIT = 1 << 24;
+/** Word 2: receive port in bits 0-9, queue in 10-18, VLAN id + 1 in 19-31. */
+const QUEUE_SHIFT = 10;
+const VLAN_SHIFT = 19;
+
+/** Ports and receive queues per port that fit into an entry. */
+export const PORTS_MAX = 1024;
+export const QUEUES_MAX = 512;
+
+export interface RingMemory {
+  readonly index: Int32Array;
+  readonly entries: Int32Array;
+}
+
+/** Ring of `capacity` (a power of two) entries; capacity 0 for a worker's own frames: indices only. */
+export function carveRing(carver: Carver, capacity: number): RingMemory {
+  return { index: carver.words(3 * LINE_WORDS), entries: carver.words(capacity * ENTRY) };
+}
+
+/** The producer's side. Only the producing worker's thread may use it. */
+export class RingProducer {
+  private tail: number;
+  private published: number;
+  private headSeen: number;
+  private readonly index: Int32Array;
+  private readonly entries: Int32Array;
+  private readonly mask: number;
+  private readonly ownerWord: number;
+
+  /**
+   * @param limit frames that may wait (at most the capacity)
+   * @param consumer the worker that the frames go to
+   */
+  constructor(
+    memory: RingMemory,
+    private readonly owner: Int32Array,
+    consumer: number,
+    private readonly limit: number,
+  ) {
+    this.index = memory.index;
+    this.entries = memory.entries;
+    this.mask = memory.entries.length / ENTRY - 1;
+    this.tail = Atomics.load(this.index, TAIL);
+    this.published = this.tail;
+    this.headSeen = Atomics.load(this.index, HEAD);
+    this.ownerWord = OWNER_RING | (consumer + 1);
+  }
+
+  /** Appends frame i of a dissected burst, unpublished; false when the ring is full: the caller keeps the frame. */
+  push(burst: Burst, i: number, seq: number, ledger: number): boolean {
+    const tail = this.tail;
+    if (((tail - this.headSeen) | 0) >= this.limit) {
+      this.headSeen = Atomics.load(this.index, HEAD);
+      if (((tail - this.headSeen) | 0) >= this.limit) return false;
+    }
+    const entries = this.entries;
+    const e = (tail & this.mask) * ENTRY;
+    const id = burst.id[i]!;
+    const vlan = burst.vlan[i]!;
+    entries[e] = id;
+    entries[e + 1] =
+      burst.len[i]! |
+      (burst.flags[i]! << FLAGS_SHIFT) |
+      ((burst.kind[i]! & Kind.group) !== 0 ? GROUP_BIT : 0);
+    entries[e + 2] =
+      burst.port | (burst.queue << QUEUE_SHIFT) | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << VLAN_SHIFT);
+    entries[e + 3] = seq;
+    entries[e + 4] = ledger;
+    entries[e + 5] = burst.dmacLo[i]!;
+    entries[e + 6] = burst.smacLo[i]!;
+    entries[e + 7] = (burst.dmacHi[i]! << 16) | burst.smacHi[i]!;
+    this.tail = (tail + 1) | 0;
+    return true;
+  }
+
+  /**
+   * Makes everything appended visible to the consumer: one store. Returns how many frames that were. Until here
+   * the frames belong to the producer: should it die before, they are swept with the rest that it holds.
+   */
+  publish(): number {
+    const { tail, published, entries, mask, owner, ownerWord } = this;
+    const count = (tail - published) | 0;
+    if (count !== 0) {
+      for (let k = 0; k < count; k++) owner[entries[((published + k) & mask) * ENTRY]!] = ownerWord;
+      Atomics.store(this.index, TAIL, tail);
+      this.published = tail;
+    }
+    return count;
+  }
+
+  /** Frames that wait in the ring as far as the producer knows. */
+  occupancy(): number {
+    return (this.tail - this.headSeen) | 0;
+  }
+}
+
+/** The consumer's side. Only the consuming worker's thread may use it. */
+export class RingConsumer {
+  private head: number;
+  private done: number;
+  private tailSeen: number;
+  private readonly index: Int32Array;
+  private readonly entries: Int32Array;
+  private readonly mask: number;
+
+  constructor(
+    memory: RingMemory,
+    private readonly owner: Int32Array,
+    private readonly consumer: number,
+    private readonly offsetOf: (id: number) => number,
+  ) {
+    this.index = memory.index;
+    this.entries = memory.entries;
+    this.mask = memory.entries.length / ENTRY - 1;
+    this.head = Atomics.load(this.index, HEAD);
+    this.done = Atomics.load(this.index, DONE);
+    this.tailSeen = this.head;
+  }
+
+  /** True when nothing is published that was not taken; re-reads the tail (the check before sleeping). */
+  empty(): boolean {
+    this.tailSeen = Atomics.load(this.index, TAIL);
+    return this.tailSeen === this.head;
+  }
+
+  /** Moves at most `max` frames to the end of `work`; returns the number. The frames are held by the consumer now. */
+  take(work: Work, max: number): number {
+    let available = (this.tailSeen - this.head) | 0;
+    if (available === 0) {
+      this.tailSeen = Atomics.load(this.index, TAIL);
+      available = (this.tailSeen - this.head) | 0;
+      if (available === 0) return 0;
+    }
+    const count = Math.min(available, max);
+    const entries = this.entries;
+    const ownerWord = this.consumer + 1;
+    let w = work.n;
+    for (let k = 0; k < count; k++) {
+      const e = ((this.head + k) & this.mask) * ENTRY;
+      const id = entries[e]!;
+      const lengths = entries[e + 1]!;
+      const origin = entries[e + 2]!;
+      const macs = entries[e + 7]!;
+      work.id[w] = id;
+      work.off[w] = this.offsetOf(id);
+      work.len[w] = lengths & ((1 << FLAGS_SHIFT) - 1);
+      work.flags[w] = (lengths >> FLAGS_SHIFT) & 15;
+      work.kind[w] = (lengths & GROUP_BIT) !== 0 ? Kind.group : 0;
+      work.port[w] = origin & (PORTS_MAX - 1);
+      work.queue[w] = (origin >> QUEUE_SHIFT) & (QUEUES_MAX - 1);
+      work.vlan[w] = (origin >>> VLAN_SHIFT) - 1;
+      work.seq[w] = entries[e + 3]!;
+      work.ledger[w] = entries[e + 4]!;
+      work.dmacLo[w] = entries[e + 5]!;
+      work.smacLo[w] = entries[e + 6]!;
+      work.dmacHi[w] = macs >>> 16;
+      work.smacHi[w] = macs & 0xffff;
+      this.owner[id] = ownerWord;
+      w++;
+    }
+    work.n = w;
+    this.head = (this.head + count) | 0;
+    Atomics.store(this.index, HEAD, this.head);
+    return count;
+  }
+
+  /** Reports the oldest `count` taken frames as finished. */
+  complete(count: number): void {
+    if (count === 0) return;
+    this.done = (this.done + count) | 0;
+    Atomics.store(this.index, DONE, this.done);
+  }
+}
+
+/** The indices of a worker's own frames, which need no ring: tail and head advance together. */
+export class OwnRing {
+  private tail: number;
+  private readonly index: Int32Array;
+
+  constructor(memory: RingMemory) {
+    this.index = memory.index;
+    this.tail = Atomics.load(this.index, TAIL);
+    // Frames that a dead predecessor held were swept: they are finished.
+    Atomics.store(this.index, DONE, this.tail);
+  }
+
+  accept(count: number): void {
+    this.tail = (this.tail + count) | 0;
+    Atomics.store(this.index, TAIL, this.tail);
+    Atomics.store(this.index, HEAD, this.tail);
+  }
+
+  complete(): void {
+    Atomics.store(this.index, DONE, this.tail);
+  }
+}
+
+/** Everything published has been finished (any thread; exact once the producer has stopped). */
+export function ringDrained(memory: RingMemory): boolean {
+  return Atomics.load(memory.index, TAIL) === Atomics.load(memory.index, DONE);
+}
+
+/**
+ * Main thread, consumer dead: skips the frames that it had taken (they are swept by owner word) so that its
+ * successor starts with the first frame that still waits. Taken entries are a prefix, marked by their owner word.
+ */
+export function repairRing(memory: RingMemory, owner: Int32Array, consumer: number): void {
+  const mask = memory.entries.length / ENTRY - 1;
+  const waiting = OWNER_RING | (consumer + 1);
+  const tail = Atomics.load(memory.index, TAIL);
+  let head = Atomics.load(memory.index, HEAD);
+  while (head !== tail && owner[memory.entries[(head & mask) * ENTRY]!] !== waiting) head = (head + 1) | 0;
+  Atomics.store(memory.index, HEAD, head);
+  Atomics.store(memory.index, DONE, head);
+}

@@ -1,0 +1,175 @@
+/**
+ * All shared memory of one running engine: what the main thread allocates once and every worker attaches to.
+ *
+ * Promise: `allocateEngineMemory` makes it, `attachEngine` gives the same views in any thread. The plan is plain
+ * data (posted by structured clone); SharedArrayBuffers are shared by it, not copied.
+ */
+import type { PolicySpec } from '../policy/spec.js';
+import { carveCounters } from './counters.js';
+import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from './layout.js';
+import { carveLedger } from './ledger.js';
+import { carvePool, FramePool, poolBytes } from './pool.js';
+import type { PortInfo } from './ports/port.js';
+import { carveRing, type RingMemory } from './ring.js';
+
+/** Everything that is fixed while the engine runs. */
+export interface EnginePlan {
+  readonly workers: number;
+  /** CPU to pin each worker to; -1 = not pinned. */
+  readonly cpus: readonly number[];
+  readonly ports: readonly PortInfo[];
+  readonly mode: 'wire' | 'switch';
+  /** The order that this run keeps. */
+  readonly order: 'strict' | 'linux' | 'none';
+  readonly policy: PolicySpec;
+  readonly policyText: string;
+  /** Frames that may wait in one backlog ring. */
+  readonly backlog: number;
+  /** Slots of the pool, each worker's. */
+  readonly smallPerWorker: number;
+  readonly largePerWorker: number;
+  /** Longest spin before sleeping, in microseconds. */
+  readonly spinMaxUs: number;
+  /** Frames taken from a receive queue at most before others get their turn. */
+  readonly burst: number;
+  /** Wall-clock milliseconds (performance.timeOrigin + now) that ageing counts from. */
+  readonly originMs: number;
+  /** For tests: throw at a stage of the loop, see `faults.ts`. */
+  readonly fault: string | null;
+}
+
+/** Bytes per worker behind the slots where software segmentation builds its segments. */
+export const SCRATCH_SLOT_BYTES = 16 * 1024;
+export const SCRATCH_SLOTS = 64;
+
+/** Words of `Control.global`. */
+export const Global = {
+  /** A `Phase`. */
+  phase: 0,
+  /** Counts every change of a port's descriptors. */
+  portsEpoch: LINE_WORDS,
+} as const;
+
+export const Phase = { run: 0, drain: 1, exit: 2 } as const;
+
+/** Words of one worker's control block (a line of its own). */
+export const WorkerWord = {
+  /** 0 = not started, 1 = runs its loop, 2 = ended. */
+  state: 0,
+  /** The last phase that the worker acts by; written at a burst boundary. */
+  phaseSeen: 1,
+  /** The last ports epoch that the worker has attached to. */
+  epochSeen: 2,
+  /** 1 when every finite source that it polls is drained. */
+  sourcesDone: 4,
+  /** 1 once an injected fault was thrown (tests). */
+  faulted: 5,
+  /** 1 while asleep: whoever publishes work exchanges it for 0 and wakes the worker. */
+  asleep: LINE_WORDS,
+} as const;
+const WORKER_WORDS = 2 * LINE_WORDS;
+
+export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
+
+/** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
+export const LIVE_QUEUES_MAX = 256;
+/** Descriptor words of a port: one per receive queue, one per transmit queue, one per transmit queue without bypass. */
+export const PortFd = { receive: 0, send: LIVE_QUEUES_MAX, sendQdisc: 2 * LIVE_QUEUES_MAX } as const;
+/** Words per port in `portFds`. */
+export const PORT_FDS = 3 * LIVE_QUEUES_MAX;
+
+export interface EngineMemory {
+  readonly frames: SharedArrayBuffer;
+  readonly words: SharedArrayBuffer;
+  /** Owner table of MAC policies. */
+  readonly policy: SharedArrayBuffer;
+  /** MAC table of the switch. */
+  readonly switching: SharedArrayBuffer;
+  /** eventfd per worker (-1 without the addon). */
+  readonly events: readonly number[];
+}
+
+export interface EngineViews {
+  readonly pool: FramePool;
+  /** Ring from worker p to worker c at p * workers + c; p = c holds indices only. */
+  readonly rings: RingMemory[];
+  readonly counters: ReturnType<typeof carveCounters>;
+  readonly ledger: ReturnType<typeof carveLedger>;
+  readonly global: Int32Array;
+  readonly workers: Int32Array[];
+  /** One lock per port and transmit queue, see `lockIndex`. */
+  readonly locks: Int32Array;
+  readonly portFds: Int32Array;
+  /** Next ingest sequence number of each receive queue (global number), a line each. */
+  readonly sequences: Int32Array;
+}
+
+/** Number of the first receive queue of a port among all ports' queues. */
+export function firstQueue(plan: EnginePlan, port: number): number {
+  let first = 0;
+  for (let p = 0; p < port; p++) first += plan.ports[p]!.rxQueues;
+  return first;
+}
+
+/** Index of the lock of a port's transmit queue. */
+export function lockIndex(plan: EnginePlan, port: number, queue: number): number {
+  let first = 0;
+  for (let p = 0; p < port; p++) first += plan.ports[p]!.txQueues;
+  return first + queue;
+}
+
+function carve(carver: Carver, plan: EnginePlan) {
+  const queues = plan.ports.reduce((sum, port) => sum + port.rxQueues, 0);
+  const locks = plan.ports.reduce((sum, port) => sum + port.txQueues, 0);
+  const capacity = powerOfTwoAtLeast(plan.backlog);
+  const rings: RingMemory[] = [];
+  for (let p = 0; p < plan.workers; p++) {
+    for (let c = 0; c < plan.workers; c++) rings.push(carveRing(carver, p === c ? 0 : capacity));
+  }
+  return {
+    pool: carvePool(carver, poolSize(plan)),
+    rings,
+    counters: carveCounters(carver, { workers: plan.workers, ports: plan.ports.length, queues }),
+    ledger: carveLedger(carver, queues),
+    global: carver.words(4 * LINE_WORDS),
+    workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
+    locks: carver.words(locks * LINE_WORDS),
+    portFds: carver.words(plan.ports.length * PORT_FDS),
+    sequences: carver.words(queues * LINE_WORDS),
+  };
+}
+
+function poolSize(plan: EnginePlan) {
+  return {
+    workers: plan.workers,
+    smallPerWorker: plan.smallPerWorker,
+    largePerWorker: plan.largePerWorker,
+  };
+}
+
+/** Offset of worker w's scratch area in the frame memory. */
+export function scratchOffset(plan: EnginePlan, w: number): number {
+  return poolBytes(poolSize(plan)) + w * SCRATCH_SLOTS * SCRATCH_SLOT_BYTES;
+}
+
+/** Main thread, once: allocates and initialises. */
+export function allocateEngineMemory(
+  plan: EnginePlan,
+  extra: Omit<EngineMemory, 'frames' | 'words'>,
+): EngineMemory {
+  const memory: EngineMemory = {
+    frames: new SharedArrayBuffer(scratchOffset(plan, plan.workers)),
+    words: allocateShared((carver) => carve(carver, plan)),
+    ...extra,
+  };
+  const views = attachEngine(plan, memory);
+  views.pool.initialise();
+  views.portFds.fill(-1);
+  return memory;
+}
+
+/** Any thread: the views. */
+export function attachEngine(plan: EnginePlan, memory: EngineMemory): EngineViews {
+  const views = carve(new Carver(memory.words), plan);
+  return { ...views, pool: new FramePool(memory.frames, views.pool, poolSize(plan)) };
+}

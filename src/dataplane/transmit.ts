@@ -1,0 +1,303 @@
+/**
+ * The transmit stage of a worker: sends what the forwarding decision chose and accounts for every frame.
+ *
+ * Promise: each frame of the work ends in exactly one of transmitted, delivered or dropped (under one reason), and
+ * further copies (flooding, segments) are counted apart. Frames go to each port in work order, so frames of one
+ * flow stay in order. A port that cannot take a partial checksum or a super-frame gets finished frames.
+ *
+ * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
+ * that dies in between leaves frames that are swept, never frames counted twice.
+ */
+import { Out, WORK_MAX, type Work } from '../forward/work.js';
+import { FrameFlag } from '../packet/burst.js';
+import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
+import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
+import { readVnet, VnetHeader } from '../packet/vnet.js';
+import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
+import { HEADROOM } from './layout.js';
+import type { Ledger } from './ledger.js';
+import { SendResult } from './native.js';
+import type { FramePool } from './pool.js';
+import { SEND_MAX, type Sender } from './ports/port.js';
+import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './shared.js';
+import { type LockMeter, releaseLock, takeLock } from './txlock.js';
+
+/** Send result → drop reason. */
+const REASON = new Int32Array(5);
+REASON[SendResult.full] = Drop.txFull;
+REASON[SendResult.tooLong] = Drop.tooLong;
+REASON[SendResult.down] = Drop.portDown;
+REASON[SendResult.refused] = Drop.malformed;
+
+const HEAVY = FrameFlag.gso | FrameFlag.needsCsum;
+
+export interface TransmitParts {
+  readonly worker: number;
+  readonly pool: FramePool;
+  /** By port; null = the port cannot send. */
+  readonly senders: (Sender | null)[];
+  /** Lock of the transmit queue that this worker uses at each port; -1 = the queue is its own. */
+  readonly lockOf: Int32Array;
+  readonly locks: Int32Array;
+  readonly ledger: Ledger;
+  readonly counters: Float64Array;
+  readonly portCounters: Float64Array;
+  /** Offset of this worker's scratch slots in the frame memory. */
+  readonly scratch: number;
+  readonly yieldThread: () => void;
+}
+
+export class Transmitter {
+  private readonly worker: number;
+  private readonly pool: FramePool;
+  private readonly senders: (Sender | null)[];
+  private readonly ports: number;
+  /** Work indices for each port: `lists[port * WORK_MAX + k]`, and how many. */
+  private readonly lists: Int32Array;
+  private readonly listed: Int32Array;
+  /** Per frame: copies taken by sending ports, by delivering ports, failed copies, last failure. */
+  private readonly sent = new Int32Array(WORK_MAX);
+  private readonly handed = new Int32Array(WORK_MAX);
+  private readonly failed = new Int32Array(WORK_MAX);
+  private readonly reason = new Int32Array(WORK_MAX);
+  /** Work index of each entry of the send arrays. */
+  private readonly frameOf = new Int32Array(SEND_MAX);
+  private readonly meter: LockMeter = { contended: 0, waitedNs: 0 };
+  private readonly segments = new SegmentPlan();
+  private readonly vnet = new VnetHeader();
+  private segmentsSent = 0;
+
+  constructor(private readonly parts: TransmitParts) {
+    this.worker = parts.worker;
+    this.pool = parts.pool;
+    this.senders = parts.senders;
+    this.ports = parts.senders.length;
+    this.lists = new Int32Array(this.ports * WORK_MAX);
+    this.listed = new Int32Array(this.ports);
+  }
+
+  /** Sends the decided work: one send call a port (more where frames must be finished in software). */
+  send(work: Work): void {
+    const { ports, lists, listed, sent, handed, failed, reason } = this;
+    for (let i = 0; i < work.n; i++) {
+      sent[i] = 0;
+      handed[i] = 0;
+      failed[i] = 0;
+      const out = work.out[i]!;
+      if (out >= 0) {
+        lists[out * WORK_MAX + listed[out]!++] = i;
+      } else if (out === Out.flood) {
+        const from = work.port[i]!;
+        reason[i] = Drop.noRoute;
+        for (let p = 0; p < ports; p++) {
+          if (p !== from && this.senders[p] !== null) lists[p * WORK_MAX + listed[p]!++] = i;
+        }
+      } else {
+        reason[i] =
+          out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
+      }
+    }
+    for (let p = 0; p < ports; p++) {
+      const count = listed[p]!;
+      if (count === 0) continue;
+      listed[p] = 0;
+      this.sendTo(p, work, count);
+    }
+  }
+
+  private sendTo(port: number, work: Work, count: number): void {
+    const sender = this.senders[port] ?? null;
+    const base = port * WORK_MAX;
+    if (sender === null) {
+      for (let k = 0; k < count; k++) this.fail(this.lists[base + k]!, Drop.noRoute);
+      return;
+    }
+    const lock = this.parts.lockOf[port]!;
+    if (lock >= 0 && !this.takeLock(lock)) {
+      for (let k = 0; k < count; k++) this.fail(this.lists[base + k]!, Drop.txFull);
+      this.parts.portCounters[portBase(port) + PortCounter.txErrors]! += count;
+      return;
+    }
+    const { off, len, flags } = sender.arrays;
+    let n = 0;
+    for (let k = 0; k < count; k++) {
+      const i = this.lists[base + k]!;
+      if (!sender.offload && (work.flags[i]! & HEAVY) !== 0) {
+        if ((work.flags[i]! & FrameFlag.gso) !== 0) {
+          // What was collected goes first: order.
+          this.sendCollected(port, sender, n);
+          n = 0;
+          this.sendSegmented(port, sender, work, i);
+          continue;
+        }
+        if (this.finishChecksum(work.off[i]!, work.len[i]!)) {
+          work.flags[i] = work.flags[i]! & ~(FrameFlag.vnet | FrameFlag.needsCsum);
+        } else {
+          this.fail(i, Drop.malformed);
+          continue;
+        }
+      }
+      off[n] = work.off[i]!;
+      len[n] = work.len[i]!;
+      flags[n] = work.flags[i]!;
+      this.frameOf[n] = i;
+      n++;
+      if (n === SEND_MAX) {
+        this.sendCollected(port, sender, n);
+        n = 0;
+      }
+    }
+    this.sendCollected(port, sender, n);
+    if (lock >= 0) releaseLock(this.parts.locks, lock);
+  }
+
+  private takeLock(lock: number): boolean {
+    const { meter, parts } = this;
+    meter.contended = 0;
+    meter.waitedNs = 0;
+    const taken = takeLock(parts.locks, lock, this.worker, meter, parts.yieldThread);
+    parts.counters[WorkerCounter.lockContended]! += meter.contended;
+    parts.counters[WorkerCounter.lockWaitNs]! += meter.waitedNs;
+    return taken;
+  }
+
+  /** Sends entries 0 … n-1 of the port's arrays and notes each frame's fate. */
+  private sendCollected(port: number, sender: Sender, n: number): void {
+    if (n === 0) return;
+    sender.send(0, n);
+    const { result, len } = sender.arrays;
+    const copies = sender.delivers ? this.handed : this.sent;
+    let packets = 0;
+    let bytes = 0;
+    for (let k = 0; k < n; k++) {
+      const i = this.frameOf[k]!;
+      const r = result[k]!;
+      if (r === SendResult.sent) {
+        copies[i] = copies[i]! + 1;
+        packets++;
+        bytes += len[k]!;
+      } else {
+        this.fail(i, REASON[r]!);
+      }
+    }
+    this.countPort(port, sender, packets, bytes, n - packets);
+  }
+
+  /** Segments super-frame i into scratch slots and sends the segments, a scratch area full at a time. */
+  private sendSegmented(port: number, sender: Sender, work: Work, i: number): void {
+    const bytes = this.pool.bytes;
+    const plan = this.segments;
+    const from = work.off[i]!;
+    if (planSegments(bytes, from, work.len[i]!, plan) < 1) {
+      this.fail(i, Drop.malformed);
+      return;
+    }
+    if (plan.lengthOf(0) > SCRATCH_SLOT_BYTES - HEADROOM) {
+      this.fail(i, Drop.tooLong);
+      return;
+    }
+    const { off, len, flags, result } = sender.arrays;
+    let packets = 0;
+    let octets = 0;
+    let lost = 0;
+    let reason: number = Drop.txFull;
+    for (let first = 0; first < plan.count; first += SCRATCH_SLOTS) {
+      const n = Math.min(SCRATCH_SLOTS, plan.count - first);
+      for (let k = 0; k < n; k++) {
+        const at = this.parts.scratch + k * SCRATCH_SLOT_BYTES + HEADROOM;
+        off[k] = at;
+        len[k] = writeSegment(bytes, from, plan, first + k, at);
+        flags[k] = 0;
+      }
+      sender.send(0, n);
+      for (let k = 0; k < n; k++) {
+        if (result[k] === SendResult.sent) {
+          packets++;
+          octets += len[k]!;
+        } else {
+          lost++;
+          reason = REASON[result[k]!]!;
+        }
+      }
+    }
+    this.countPort(port, sender, packets, octets, lost);
+    if (packets === 0) {
+      this.fail(i, reason);
+      return;
+    }
+    const copies = sender.delivers ? this.handed : this.sent;
+    copies[i] = copies[i]! + 1;
+    this.failed[i] = this.failed[i]! + lost;
+    if (!sender.delivers) this.segmentsSent += packets - 1;
+  }
+
+  /** Completes the partial checksum of a frame in place; false when its virtio-net header is impossible. */
+  private finishChecksum(off: number, len: number): boolean {
+    const { bytes } = this.pool;
+    const { vnet } = this;
+    readVnet(bytes, off, vnet);
+    return completeChecksum(bytes, off, len, vnet.csumStart, vnet.csumOffset) === ChecksumResult.done;
+  }
+
+  private fail(i: number, reason: number): void {
+    this.failed[i] = this.failed[i]! + 1;
+    this.reason[i] = reason;
+  }
+
+  private countPort(port: number, sender: Sender, packets: number, bytes: number, errors: number): void {
+    const c = this.parts.portCounters;
+    const base = portBase(port);
+    if (sender.delivers) {
+      c[base + PortCounter.deliveredPackets]! += packets;
+      c[base + PortCounter.deliveredBytes]! += bytes;
+    } else {
+      c[base + PortCounter.txPackets]! += packets;
+      c[base + PortCounter.txBytes]! += bytes;
+    }
+    c[base + PortCounter.txErrors]! += errors;
+  }
+
+  /** Counts every frame's end, tells the order ledger, frees the frames. Nothing here can throw. */
+  commit(work: Work): void {
+    const { counters, ledger } = this.parts;
+    const { sent, handed, failed } = this;
+    let transmitted = 0;
+    let delivered = 0;
+    let flooded = 0;
+    let handedCopies = 0;
+    let lostCopies = 0;
+    let reordered = 0;
+    for (let i = 0; i < work.n; i++) {
+      const s = sent[i]!;
+      const h = handed[i]!;
+      const slot = work.ledger[i]!;
+      const late = slot >= 0 && ledger.finish(slot, work.seq[i]!);
+      if (s > 0 || h > 0) {
+        if (late) reordered++;
+        if (s > 0) {
+          transmitted++;
+          flooded += s - 1;
+          handedCopies += h;
+        } else {
+          delivered++;
+          handedCopies += h - 1;
+        }
+        lostCopies += failed[i]!;
+      } else {
+        counters[WorkerCounter.dropped + this.reason[i]!]!++;
+      }
+      this.pool.free(this.worker, work.id[i]!);
+    }
+    this.pool.flush();
+    counters[WorkerCounter.processed]! += work.n;
+    counters[WorkerCounter.transmitted]! += transmitted;
+    counters[WorkerCounter.delivered]! += delivered;
+    counters[WorkerCounter.floodedCopies]! += flooded;
+    counters[WorkerCounter.deliveredCopies]! += handedCopies;
+    counters[WorkerCounter.copiesDropped]! += lostCopies;
+    counters[WorkerCounter.segmentCopies]! += this.segmentsSent;
+    counters[WorkerCounter.reordered]! += reordered;
+    this.segmentsSent = 0;
+    work.n = 0;
+  }
+}

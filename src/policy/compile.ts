@@ -1,0 +1,65 @@
+/**
+ * From a validated policy to a steering function.
+ *
+ * Promise: what depends on the number of workers and on the ports is checked here; a compiled policy never fails
+ * later. Called once a worker thread; instances of one policy with the same `shared` memory agree.
+ */
+import { UserError } from '../errors.js';
+import { ownerTableBytes } from '../mac/owner-table.js';
+import { MacSteering, macHighestWorker } from './mac.js';
+import { MacHashSteering } from './mac-hash.js';
+import { RoundRobinSteering } from './round-robin.js';
+import { RpsSteering } from './rps.js';
+import { RssSteering, rssQueues } from './rss.js';
+import { SingleSteering } from './single.js';
+import type { PolicySpec } from './spec.js';
+import type { CompileContext, CompileOptions, Steering } from './steering.js';
+import { WORKER_MAX } from './values.js';
+
+/** Workers where nobody says: highest CPU id named + 1, else queues, else 1. */
+export function defaultWorkers(spec: PolicySpec): number {
+  switch (spec.policy) {
+    case 'rps':
+      return Math.max(...spec.cpus) + 1;
+    case 'mac':
+      return Math.max(macHighestWorker(spec) + 1, 1);
+    case 'rss':
+      return rssQueues(spec) ?? 1;
+    case 'mac-hash':
+      return spec.queues ?? 1;
+    default:
+      return 1;
+  }
+}
+
+/** Bytes of shared memory that all workers of a forwarder must be given as `shared`; 0 for most policies. */
+export function policyBytes(spec: PolicySpec): number {
+  return spec.policy === 'mac' ? ownerTableBytes(spec.guests) : 0;
+}
+
+/** @throws UserError where the policy asks for what the workers, ports or NIC do not have. */
+export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): Steering {
+  const workers = options.workers ?? defaultWorkers(spec);
+  if (!Number.isInteger(workers) || workers < 1 || workers > WORKER_MAX + 1) {
+    throw new UserError(`workers ${workers}: expected 1 to ${WORKER_MAX + 1}`);
+  }
+  const context: CompileContext = {
+    workers,
+    ports: options.ports ?? null,
+    shared: options.shared !== undefined && options.shared.byteLength > 0 ? options.shared : null,
+  };
+  switch (spec.policy) {
+    case 'single':
+      return new SingleSteering(spec, context);
+    case 'rss':
+      return new RssSteering(spec, context);
+    case 'rps':
+      return new RpsSteering(spec, context);
+    case 'mac':
+      return new MacSteering(spec, context);
+    case 'mac-hash':
+      return new MacHashSteering(spec, context);
+    case 'round-robin':
+      return new RoundRobinSteering(spec, context);
+  }
+}

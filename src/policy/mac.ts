@@ -1,0 +1,150 @@
+/**
+ * `mac`: MAC steering. Each guest has an owner worker; a destination with an owner goes to that owner, everything
+ * else (broadcast, multicast, unknown, bound for the uplink) to the owner of the port that it came from.
+ *
+ * Promise: it assigns, it does not hash. Owners live in shared memory (`OwnerTable`), the same for all workers of a
+ * forwarder. A guest is a source MAC seen on a port that is not an uplink; it keeps its owner. Assignment:
+ * `static` = configured owners only; `least-loaded` = fewest owned guests, ties to the lowest id; `follow-cpu` = the
+ * owner of the port that the guest is behind (the CPU of its consumer, configured by port).
+ */
+import { UserError } from '../errors.js';
+import { formatMac, parseMac } from '../mac/address.js';
+import {
+  ANY_VLAN,
+  NO_OWNER,
+  OWNER_PORTS_MAX,
+  type OwnerLimits,
+  OwnerTable,
+  ownerTableBytes,
+} from '../mac/owner-table.js';
+import { type Burst, Kind } from '../packet/burst.js';
+import type { MacSpec } from './spec.js';
+import {
+  type CompileContext,
+  type Decision,
+  decisionOf,
+  type PolicyPort,
+  type Steering,
+} from './steering.js';
+
+/** Highest worker that the policy names, or -1. */
+export function macHighestWorker(spec: MacSpec): number {
+  const named = [
+    ...spec.owners.map((owner) => owner.worker ?? owner.cpu ?? -1),
+    ...Object.values(spec.ports),
+  ];
+  return named.reduce((a, b) => Math.max(a, b), -1);
+}
+
+function portIndex(ports: readonly PolicyPort[], name: string, place: string): number {
+  const index = ports.findIndex((port) => port.name === name);
+  if (index >= 0) return index;
+  const known = ports.map((port) => port.name).join(', ');
+  throw new UserError(`policy mac: ${place}: there is no port "${name}"; ports: ${known}`);
+}
+
+export class MacSteering implements Steering {
+  readonly text: string;
+  readonly workers: number;
+  readonly queues = 1;
+  /** The shared table, for control and statistics. */
+  readonly owners: OwnerTable;
+  readonly #ports: readonly PolicyPort[] | null;
+  /** 1 for ports where guests are learned. */
+  readonly #learns: Uint8Array;
+  readonly #follow: boolean;
+
+  constructor(
+    readonly spec: MacSpec,
+    context: CompileContext,
+  ) {
+    this.text = spec.text;
+    this.workers = context.workers;
+    this.#ports = context.ports;
+    const limits: OwnerLimits = {
+      workers: context.workers,
+      guests: spec.guests,
+      guestsPerPort: spec.guestsPerPort,
+    };
+    const shared = context.shared ?? new SharedArrayBuffer(ownerTableBytes(spec.guests));
+    this.owners = new OwnerTable(shared, limits);
+    this.#follow = spec.assign === 'follow-cpu';
+    this.#learns = new Uint8Array(OWNER_PORTS_MAX).fill(spec.assign === 'static' ? 0 : 1);
+    for (const [name, worker] of Object.entries(spec.ports)) this.#checkWorker(worker, `ports.${name}`);
+    if (context.ports !== null) this.#configurePorts(context.ports);
+    spec.owners.forEach((owner, index) => {
+      const place = `owners[${index}]`;
+      const worker = owner.worker ?? owner.cpu ?? 0;
+      this.#checkWorker(worker, place);
+      const { high, low } = parseMac(owner.mac, `policy mac: ${place}.mac`);
+      if (!this.owners.configure(owner.vlan ?? ANY_VLAN, high, low, worker)) {
+        throw new UserError(`policy mac: ${place}: more owners than guests=${spec.guests} permits`);
+      }
+    });
+  }
+
+  steer(burst: Burst): void {
+    const { n, port, kind, len, vlan, dmacHi, dmacLo, smacHi, smacLo, worker } = burst;
+    const { owners } = this;
+    const learns = this.#learns[port] === 1;
+    burst.hash.fill(0, 0, n);
+    burst.hashType.fill(0, 0, n);
+    burst.bucket.fill(-1, 0, n);
+    burst.rxq.fill(-1, 0, n);
+    for (let i = 0; i < n; i++) {
+      const tag = vlan[i]!;
+      const vid = tag < 0 ? 0 : tag & 0xfff;
+      // A group or zero source address is forged or broken: nothing is learned from it.
+      if (learns && len[i]! >= 14 && (smacHi[i]! & 0x100) === 0 && (smacHi[i]! | smacLo[i]!) !== 0) {
+        owners.learn(vid, smacHi[i]!, smacLo[i]!, port, this.#follow ? owners.portOwner(port) : -1);
+      }
+      let owner = NO_OWNER;
+      if ((kind[i]! & Kind.group) === 0 && len[i]! >= 6) owner = owners.find(vid, dmacHi[i]!, dmacLo[i]!);
+      worker[i] = owner >= 0 ? owner : owners.portOwner(port);
+    }
+  }
+
+  decision(burst: Burst, i: number): Decision {
+    return decisionOf(burst, i, null, this.#reason(burst, i), false);
+  }
+
+  explain(burst: Burst, i: number): string {
+    return this.#reason(burst, i);
+  }
+
+  #reason(burst: Burst, i: number): string {
+    const tag = burst.vlan[i]!;
+    const vid = tag < 0 ? 0 : tag & 0xfff;
+    const high = burst.dmacHi[i]!;
+    const low = burst.dmacLo[i]!;
+    const name = this.#ports?.[burst.port]?.name ?? String(burst.port);
+    const portOwner = `-> owner of port ${name}, worker ${burst.worker[i]}`;
+    if (burst.len[i]! < 6) return `no destination MAC in ${burst.len[i]} bytes ${portOwner}`;
+    const mac = `${formatMac(high, low)}${vid > 0 ? ` on VLAN ${vid}` : ''}`;
+    if ((burst.kind[i]! & Kind.group) !== 0) {
+      return `${high === 0xffff && low === -1 ? 'broadcast' : `multicast ${mac}`} ${portOwner}`;
+    }
+    if (this.owners.find(vid, high, low) < 0) return `${mac} has no owner ${portOwner}`;
+    const how = this.owners.isConfigured(vid, high, low)
+      ? 'configured'
+      : this.#follow
+        ? 'that of its port'
+        : 'the least loaded when it was learned';
+    return `${mac} is owned by worker ${burst.worker[i]} (${how})`;
+  }
+
+  #configurePorts(ports: readonly PolicyPort[]): void {
+    for (const name of this.spec.uplink) this.#learns[portIndex(ports, name, 'uplink')] = 0;
+    for (const [name, worker] of Object.entries(this.spec.ports)) {
+      this.owners.setPortOwner(portIndex(ports, name, 'ports'), worker);
+    }
+  }
+
+  #checkWorker(worker: number, place: string): void {
+    if (worker >= this.workers) {
+      throw new UserError(
+        `policy mac: ${place}: worker ${worker} does not exist; workers: 0 to ${this.workers - 1}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * From what the user wrote to a validated policy.
+ *
+ * Promise: `NAME`, `NAME:key=value,…`, an object, or `@FILE` (YAML or JSON) with either; the result went through
+ * its schema. Everything else is a UserError of one line that names the place and what is permitted there.
+ */
+import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { UserError, unknownName } from '../errors.js';
+import { shorten } from '../hash/hex.js';
+import { parseMac } from '../mac/address.js';
+import { parseEthtool } from '../nic/ethtool.js';
+import type { HashTypeName } from '../nic/hash-types.js';
+import { NIC_NAMES, nicProfile } from '../nic/profiles.js';
+import { compilePolicy } from './compile.js';
+import {
+  defaultOrder,
+  defaultStage,
+  POLICY_NAMES,
+  type PolicyContext,
+  type PolicyName,
+  type PolicySpec,
+  type RssSpec,
+  schemas,
+} from './spec.js';
+import { parseNumberList, WORKER_MAX } from './values.js';
+
+/** Largest policy file, so that a wrong name (a capture, a device) is noticed and not read for ever. */
+const FILE_BYTES_MAX = 4 << 20;
+
+export interface ParseOptions {
+  /** Whose defaults of order and stage hold; default `model` (replay, explain, the library). */
+  readonly command?: string;
+  /** Number of workers, where it is known: the policy is then checked against it. */
+  readonly workers?: number;
+}
+
+/**
+ * @param given a policy string, `@FILE`, or the object form; objects name the policy with `policy` (or `name`).
+ * @throws UserError
+ */
+export function parsePolicy(given: string | object, options: ParseOptions = {}): PolicySpec {
+  const context: PolicyContext = options.command === 'forward' ? 'forward' : 'model';
+  const parsed = withEthtool(parseGiven(given));
+  const spec = {
+    ...parsed,
+    order: parsed.order ?? defaultOrder(parsed.policy, context),
+    stage: parsed.stage ?? defaultStage(parsed.policy, context),
+  } as PolicySpec;
+  if (options.workers !== undefined) compilePolicy(spec, { workers: options.workers });
+  return spec;
+}
+
+/** CPU ids of `0-1+3` (or `0-1,3`, where no policy string is around it). @throws UserError */
+export function parseCpuList(place: string, text: string): number[] {
+  const cpus = parseNumberList(text.replaceAll(',', '+'), place);
+  const high = cpus.find((cpu) => cpu > WORKER_MAX);
+  if (high !== undefined) throw new UserError(`${place}: CPU ${high}: CPU ids go to ${WORKER_MAX}`);
+  return cpus;
+}
+
+/** A policy that went through its schema; order and stage only where the user said so. */
+type Parsed = Omit<PolicySpec, 'order' | 'stage'> & Partial<Pick<PolicySpec, 'order' | 'stage'>>;
+
+function parseGiven(given: string | object): Parsed {
+  if (typeof given !== 'string') return parseObject(given, JSON.stringify(given), 'policy');
+  const text = given.trim();
+  if (text.startsWith('@')) return parseFile(text);
+  return parseText(text, text);
+}
+
+/** Fills an rss policy with what the output of ethtool says; what the user gave beside it wins. */
+function withEthtool(parsed: Parsed): Parsed {
+  if (parsed.policy !== 'rss') return parsed;
+  const spec = parsed as Omit<RssSpec, 'order' | 'stage'>;
+  if (spec.ethtool === undefined) return parsed;
+  const place = `policy rss: ethtool=${spec.ethtool}`;
+  const found = parseEthtool(readText(spec.ethtool === '-' ? 0 : spec.ethtool, place), place);
+  const fills = [spec.table, spec.weight, spec.equal, spec.entries].some((fill) => fill !== undefined);
+  const { entries, ports, ...rest } = found;
+  const types = nicProfile(spec.nic).types.filter((type) => ports[type] !== false);
+  for (const [type, on] of Object.entries(ports)) {
+    if (on && !types.includes(type as HashTypeName)) types.push(type as HashTypeName);
+  }
+  const given = Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+  const merged = {
+    ...rest,
+    types,
+    ...(fills || entries === undefined ? {} : { entries }),
+    ...given,
+  } as typeof spec;
+  if (merged.key === undefined) throw new UserError(`${place}: it has no key: give key=HEX too`);
+  return merged;
+}
+
+/** Text of a policy's file, or of standard input (0). */
+function readText(path: string | 0, place: string): string {
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length > FILE_BYTES_MAX) throw new Error(`larger than ${FILE_BYTES_MAX} bytes`);
+    return bytes.toString('utf8');
+  } catch (error) {
+    throw new UserError(`${place}: ${(error as Error).message.split('\n')[0]}`);
+  }
+}
+
+function parseFile(text: string): Parsed {
+  const path = text.slice(1);
+  const content = readText(path, `policy file ${path}`);
+  let value: unknown;
+  try {
+    value = parseYaml(content);
+  } catch (error) {
+    throw new UserError(`policy file ${path}: ${(error as Error).message.split('\n')[0]}`);
+  }
+  if (typeof value === 'string') return parseText(value.trim(), text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UserError(`policy file ${path}: an object with "policy: NAME" or a policy string is needed`);
+  }
+  return parseObject(value, text, `policy file ${path}`);
+}
+
+function parseText(policy: string, text: string): Parsed {
+  const colon = policy.indexOf(':');
+  const name = colon < 0 ? policy : policy.slice(0, colon);
+  checkName(name);
+  const value: Record<string, unknown> = { policy: name };
+  if (colon >= 0) {
+    for (const pair of policy.slice(colon + 1).split(',')) {
+      const equals = pair.indexOf('=');
+      if (equals < 1) {
+        const keys = keysOf(name).join(', ');
+        throw new UserError(`policy ${name}: "${shorten(pair)}" is not key=value; keys: ${keys}`);
+      }
+      const key = pair.slice(0, equals).trim();
+      if (key === 'policy') throw unknownName(`key of policy ${name}`, key, keysOf(name));
+      if (Object.hasOwn(value, key)) throw new UserError(`policy ${name}: ${key} is given twice`);
+      value[key] = pair.slice(equals + 1).trim();
+    }
+  }
+  return validate(name, value, text, `policy ${name}`);
+}
+
+function parseObject(given: object, text: string, place: string): Parsed {
+  const { policy, name, ...rest } = given as Record<string, unknown>;
+  const chosen = policy ?? name;
+  if (typeof chosen !== 'string') {
+    throw new UserError(`${place}: "policy" is missing: one of ${POLICY_NAMES.join(', ')}`);
+  }
+  checkName(chosen);
+  const where = place === 'policy' ? `policy ${chosen}` : place;
+  return validate(chosen, { ...rest, policy: chosen }, text, where);
+}
+
+function checkName(name: string): asserts name is PolicyName {
+  if (!Object.hasOwn(schemas, name)) throw unknownName('policy', name, POLICY_NAMES);
+}
+
+/** Keys that a policy takes, without its name. */
+function keysOf(name: PolicyName): string[] {
+  return Object.keys(schemas[name].shape).filter((key) => key !== 'policy');
+}
+
+function validate(name: PolicyName, value: object, text: string, place: string): Parsed {
+  const result = schemas[name].safeParse(value);
+  if (!result.success) throw describe(result.error.issues[0]!, name, value, place);
+  const spec = { ...result.data, text } as PolicySpec;
+  if (spec.policy === 'rss' && !NIC_NAMES.includes(spec.nic)) throw unknownName('NIC', spec.nic, NIC_NAMES);
+  if (spec.policy === 'mac') {
+    spec.owners.forEach(({ mac }, index) => void parseMac(mac, `${place}: owners[${index}].mac`));
+  }
+  return spec;
+}
+
+/** One line for the first thing that is wrong. */
+function describe(issue: z.core.$ZodIssue, name: PolicyName, value: object, place: string): UserError {
+  if (issue.code === 'unrecognized_keys' && issue.path.length === 0) {
+    return unknownName(`key of policy ${name}`, issue.keys[0]!, keysOf(name));
+  }
+  const path = issue.path.map((part, i) =>
+    typeof part === 'number' ? `[${part}]` : i > 0 ? `.${String(part)}` : String(part),
+  );
+  const wrong = issue.path.reduce<unknown>(
+    (inner, part) => (inner as Record<PropertyKey, unknown> | undefined)?.[part],
+    value,
+  );
+  const top = (value as Record<PropertyKey, unknown>)[issue.path[0]!];
+  const shown = typeof top === 'string' ? top : wrong;
+  if (shown === undefined)
+    return new UserError(`${place}: ${path.join('')} is missing: expected ${issue.message}`);
+  const quoted = typeof shown === 'string' ? `"${shorten(shown)}"` : shorten(JSON.stringify(shown));
+  const at = typeof top === 'string' ? String(issue.path[0]) : path.join('');
+  return new UserError(`${place}: ${at}=${quoted}: expected ${issue.message}`);
+}

@@ -1,0 +1,159 @@
+/**
+ * `rss`: what a NIC does. Hash type by the enabled types, Toeplitz, indirection table, queue; queue q belongs to
+ * worker q mod workers.
+ *
+ * Promise: stateless, so every frame of a flow goes to the same queue; frames that no type covers go to queue 0.
+ * Whatever the policy gives overrides the profile; what the NIC could not do is refused.
+ */
+import { UserError } from '../errors.js';
+import { hex32 } from '../hash/hex.js';
+import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
+import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
+import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
+import type { Burst } from '../packet/burst.js';
+import { KEY_BYTES_MAX, resolveKey } from './key.js';
+import { keyBytesForTypes, RssHash } from './rss-hash.js';
+import type { RssSpec } from './spec.js';
+import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
+
+/** Table size that the policy or the profile gives. @throws UserError for a size that the NIC does not have. */
+function tableSize(spec: RssSpec, profile: NicProfile, queues: number): number {
+  const { entries, table } = spec;
+  if (entries !== undefined && table !== undefined && table !== entries.length) {
+    throw new UserError(`policy rss: table=${table}: entries has ${entries.length}; give one of them`);
+  }
+  const size = entries?.length ?? table;
+  if (size === undefined) return defaultTableSize(profile, queues);
+  const what = entries === undefined ? `table=${size}` : `entries: ${size} of them`;
+  const sizes = profile.tableSizes;
+  if (sizes === 'powers-of-two') {
+    // A table read from a NIC may have any size (bnxt: multiples of 64).
+    if (entries !== undefined || (size & (size - 1)) === 0) return size;
+    throw new UserError(`policy rss: ${what}: expected a power of two from 1 to ${TABLE_SIZE_MAX}`);
+  }
+  if (sizes.includes(size)) return size;
+  throw new UserError(`policy rss: ${what}: ${profile.id} has tables of ${sizes.join(', ')} entries`);
+}
+
+/** The table of the policy, filled. */
+function buildTable(spec: RssSpec, profile: NicProfile, queues: number): IndirectionTable {
+  const fills = (['entries', 'weight', 'equal'] as const).filter((name) => spec[name] !== undefined);
+  if (fills.length > 1)
+    throw new UserError(`policy rss: ${fills.join(' and ')}: one way to fill the table is enough`);
+  const { entries, weight, equal, start = 0 } = spec;
+  if (spec.start !== undefined && weight === undefined && equal === undefined) {
+    throw new UserError('policy rss: start: goes with weight or equal');
+  }
+  const table = new IndirectionTable(tableSize(spec, profile, queues), queues, profile.fill);
+  try {
+    if (entries !== undefined) table.setAll(entries);
+    else if (weight !== undefined) table.fillWeight(weight, start);
+    else if (equal !== undefined) table.fillEqual(equal, start);
+  } catch (error) {
+    if (error instanceof UserError) {
+      throw new UserError(`policy rss: ${fills[0] === 'entries' ? 'entries: ' : ''}${error.message}`);
+    }
+    throw error;
+  }
+  return table;
+}
+
+/** Queues that the policy names: the count, or what its table needs. */
+export function rssQueues(spec: RssSpec): number | undefined {
+  if (spec.queues !== undefined) return spec.queues;
+  if (spec.entries !== undefined) return spec.entries.reduce((a, b) => Math.max(a, b), 0) + 1;
+  if (spec.weight !== undefined) return (spec.start ?? 0) + spec.weight.length;
+  if (spec.equal !== undefined) return (spec.start ?? 0) + spec.equal;
+  return undefined;
+}
+
+/** Key lengths that the NIC takes. */
+function keyLengths(profile: NicProfile, types: number) {
+  if (profile.id === 'generic') return { least: keyBytesForTypes(types), most: KEY_BYTES_MAX };
+  if (profile.id === 'virtio-net') return { least: profile.keyBytes, most: 255 };
+  return { least: profile.keyBytes, most: profile.keyBytes };
+}
+
+/** The hash of an rss policy, for whoever hashes as its NIC would. */
+export function compileRssHash(spec: RssSpec): RssHash {
+  const profile = nicProfile(spec.nic);
+  const types = hashTypeMask(spec.types ?? profile.types);
+  const key = resolveKey(
+    spec.key ?? profile.key,
+    `policy ${spec.policy}: key`,
+    spec.seed,
+    profile.keyBytes,
+    keyLengths(profile, types),
+  );
+  return new RssHash({
+    key: deviceKey(profile, key),
+    types,
+    symmetric: spec.symmetric ?? 'none',
+    start: profile.start,
+    exRule: profile.exRule,
+  });
+}
+
+export class RssSteering implements Steering {
+  readonly text: string;
+  readonly workers: number;
+  readonly queues: number;
+  readonly profile: NicProfile;
+  readonly table: IndirectionTable;
+  readonly rssHash: RssHash;
+  /** Worker of each bucket: table and queue assignment in one load. */
+  readonly #workerOf: Int32Array;
+
+  constructor(
+    readonly spec: RssSpec,
+    context: CompileContext,
+  ) {
+    this.text = spec.text;
+    this.workers = context.workers;
+    this.queues = rssQueues(spec) ?? context.workers;
+    this.profile = nicProfile(spec.nic);
+    const most = this.profile.maxQueues;
+    if (most !== null && this.queues > most) {
+      const from = rssQueues(spec) === undefined ? ' (from the number of workers)' : '';
+      throw new UserError(
+        `policy rss: queues=${this.queues}${from}: RSS of ${spec.nic} reaches ${most} at most`,
+      );
+    }
+    this.table = buildTable(spec, this.profile, this.queues);
+    this.rssHash = compileRssHash(spec);
+    this.#workerOf = this.table.entries.map((queue) => queue % this.workers);
+  }
+
+  steer(burst: Burst): void {
+    this.rssHash.hashBurst(burst);
+    const { n, hash, hashType, bucket, rxq, worker } = burst;
+    const { entries, mask, size } = this.table;
+    const workerOf = this.#workerOf;
+    for (let i = 0; i < n; i++) {
+      if (hashType[i] === 0) {
+        bucket[i] = -1;
+        rxq[i] = 0;
+        worker[i] = 0;
+        continue;
+      }
+      const at = mask !== 0 ? hash[i]! & mask : (hash[i]! >>> 0) % size;
+      bucket[i] = at;
+      rxq[i] = entries[at]!;
+      worker[i] = workerOf[at]!;
+    }
+  }
+
+  decision(burst: Burst, i: number): Decision {
+    const why = explainHashType(burst.kind[i]!, burst.hashType[i]!, this.rssHash.options.types);
+    const details = this.rssHash.details(burst, i);
+    if (details === null) return decisionOf(burst, i, null, `${why} -> default queue 0`, true);
+    const { mask, size } = this.table;
+    const pick = mask !== 0 || size === 1 ? `& ${mask}` : `mod ${size}`;
+    const step = `${hex32(burst.hash[i]!)} ${pick} = bucket ${burst.bucket[i]} -> queue ${burst.rxq[i]}`;
+    return decisionOf(burst, i, details, `${why}; ${step}`, true);
+  }
+
+  explain(burst: Burst, i: number): string {
+    return this.decision(burst, i).reason;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The declarative policy: one schema for each policy, the same for policy strings and for files.
+ *
+ * Promise: a value of type `PolicySpec` came through its schema, so compilers trust its types and ranges; what
+ * depends on the machine (number of workers, ports) is checked when the policy is compiled.
+ */
+import { z } from 'zod';
+import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
+import {
+  commonKeys,
+  cpuList,
+  integer,
+  keyText,
+  numberList,
+  oneOf,
+  QUEUES_MAX,
+  queuesKey,
+  stringList,
+  symmetricKey,
+  typesKey,
+  WORKER_MAX,
+} from './values.js';
+
+const single = z.strictObject({ policy: z.literal('single'), ...commonKeys });
+
+const rss = z.strictObject({
+  policy: z.literal('rss'),
+  ...commonKeys,
+  nic: z.string({ error: 'the name of a NIC' }).default('generic'),
+  queues: queuesKey,
+  key: keyText().optional(),
+  types: typesKey,
+  symmetric: symmetricKey,
+  table: integer(1, TABLE_SIZE_MAX).optional(),
+  /** Output of `ethtool -x` (and `-n … rx-flow-hash`): a file, or - for standard input; read when parsed. */
+  ethtool: z.string({ error: 'a file, or -' }).min(1, { error: 'a file, or -' }).optional(),
+  /** The whole table; or `weight`, or `equal`, with `start`, as `ethtool -X` fills it. */
+  entries: numberList(QUEUES_MAX - 1, 'queues').optional(),
+  weight: numberList(TABLE_SIZE_MAX, 'weights').optional(),
+  equal: integer(1, QUEUES_MAX).optional(),
+  start: integer(0, QUEUES_MAX - 1).optional(),
+});
+
+const rps = z.strictObject({
+  policy: z.literal('rps'),
+  ...commonKeys,
+  cpus: cpuList(),
+  hash: oneOf(['linux', 'toeplitz']).default('linux'),
+  key: keyText().optional(),
+});
+
+const worker = integer(0, WORKER_MAX);
+
+/** An owner as files give it; `cpu` is another word for `worker` (a worker is an emulated CPU). */
+const owner = z
+  .strictObject({
+    mac: z.string({ error: 'a MAC address' }),
+    vlan: integer(0, 4094).optional(),
+    worker: worker.optional(),
+    cpu: worker.optional(),
+  })
+  .refine((value) => (value.worker === undefined) !== (value.cpu === undefined), {
+    error: 'worker (or cpu) is needed, one of them',
+  });
+
+/** Owners as a list, or short as `mac: worker`. */
+const owners = z.preprocess(
+  (value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).map(([mac, entry]) =>
+          typeof entry === 'object' && entry !== null ? { mac, ...entry } : { mac, worker: entry },
+        )
+      : value,
+  z.array(owner, { error: 'a list of { mac, vlan, worker }, or MAC: worker' }),
+);
+
+const mac = z.strictObject({
+  policy: z.literal('mac'),
+  ...commonKeys,
+  assign: oneOf(['least-loaded', 'follow-cpu', 'static']).default('least-loaded'),
+  owners: owners.default([]),
+  /** Owner (CPU of the consumer) of a port, by its name. */
+  ports: z.record(z.string(), worker, { error: 'port: worker' }).default({}),
+  /** Ports with strangers behind them: nothing is learned there. */
+  uplink: stringList().default([]),
+  guests: integer(1, 65536).default(4096),
+  guestsPerPort: integer(1, 65536).default(1024),
+});
+
+const macHash = z.strictObject({
+  policy: z.literal('mac-hash'),
+  ...commonKeys,
+  fields: oneOf(['dst', 'src', 'both']).default('dst'),
+  queues: queuesKey,
+  key: keyText().optional(),
+});
+
+const roundRobin = z.strictObject({ policy: z.literal('round-robin'), ...commonKeys });
+
+/** Schemas by name: the policies that exist. */
+export const schemas = {
+  single,
+  rss,
+  rps,
+  mac,
+  'mac-hash': macHash,
+  'round-robin': roundRobin,
+} as const;
+
+export type PolicyName = keyof typeof schemas;
+export const POLICY_NAMES = Object.keys(schemas) as PolicyName[];
+
+export type Order = 'strict' | 'linux' | 'none';
+export type Stage = 'nic' | 'cpu';
+
+/** What parsing adds to the values: the policy as the user gave it, and the defaults that depend on the context. */
+interface Given {
+  readonly text: string;
+  readonly order: Order;
+  readonly stage: Stage;
+}
+
+type Spec<T extends z.ZodType> = Omit<z.infer<T>, keyof Given> & Given;
+
+export type SingleSpec = Spec<typeof single>;
+export type RssSpec = Spec<typeof rss>;
+export type RpsSpec = Spec<typeof rps>;
+export type MacSpec = Spec<typeof mac>;
+export type MacHashSpec = Spec<typeof macHash>;
+export type RoundRobinSpec = Spec<typeof roundRobin>;
+export type PolicySpec = SingleSpec | RssSpec | RpsSpec | MacSpec | MacHashSpec | RoundRobinSpec;
+
+/** Where a policy is used: the forwarder keeps order strictly and has no NIC of its own. */
+export type PolicyContext = 'forward' | 'model';
+
+/** Order where a policy does not say: strict in `forward`, else linux for rps, none for the others. */
+export function defaultOrder(policy: PolicyName, context: PolicyContext): Order {
+  if (policy === 'round-robin') return 'none';
+  if (context === 'forward') return 'strict';
+  return policy === 'rps' ? 'linux' : 'none';
+}
+
+/** Stage where a policy does not say: nic for rss in a model (replay, explain), cpu for all else and in `forward`. */
+export function defaultStage(policy: PolicyName, context: PolicyContext): Stage {
+  return context === 'model' && policy === 'rss' ? 'nic' : 'cpu';
+}

@@ -1,0 +1,90 @@
+/**
+ * The face of a compiled policy: what the worker loop, replay and explain call.
+ *
+ * Promise of every implementation: `steer` fills worker, hash, hashType, bucket and rxq of all frames of a
+ * dissected burst, allocates nothing, never throws, and is a pure function of the policy, the seed and the frames
+ * it was given before (and, where it says so, of the owner table in shared memory). One instance belongs to one
+ * worker thread.
+ */
+import type { HashTypeName } from '../nic/hash-types.js';
+import type { Burst } from '../packet/burst.js';
+import type { PolicySpec } from './spec.js';
+
+/** What was hashed, for people. */
+export interface HashDetails {
+  readonly function: string;
+  readonly type: HashTypeName;
+  /** Input bytes (after a symmetric transform), plain hex. */
+  readonly input: string;
+  /** The key as the device uses it, plain hex. */
+  readonly key: string;
+  /** Start value, `0x` and 8 digits. */
+  readonly init: string;
+  readonly value: string;
+}
+
+/** One decision with everything that led to it. Absent values are null. */
+export interface Decision {
+  readonly hash: HashDetails | null;
+  readonly bucket: number | null;
+  readonly queue: number | null;
+  readonly worker: number;
+  /** In words, one line. */
+  readonly reason: string;
+}
+
+export interface Steering {
+  /** The validated policy, defaults filled. */
+  readonly spec: PolicySpec;
+  /** The policy as the user gave it. */
+  readonly text: string;
+  readonly workers: number;
+  /** Queues that the policy knows; 1 where it knows none. */
+  readonly queues: number;
+  /** Fills worker, hash, hashType, bucket and rxq of a dissected burst. */
+  steer(burst: Burst): void;
+  /** The decision about frame `i`, after `steer`. Not for the hot path. */
+  decision(burst: Burst, i: number): Decision;
+  /** `decision().reason`. */
+  explain(burst: Burst, i: number): string;
+}
+
+/** A port as policies see it. */
+export interface PolicyPort {
+  readonly name: string;
+}
+
+export interface CompileOptions {
+  /** Default: `defaultWorkers(spec)`. */
+  readonly workers?: number;
+  /** Ports by index; without them the names of ports in a policy are not looked up. */
+  readonly ports?: readonly PolicyPort[];
+  /** State that all workers of a forwarder share, `policyBytes()` long and zeroed; default: the instance's own. */
+  readonly shared?: SharedArrayBuffer;
+}
+
+/** What compilation hands to each policy. */
+export interface CompileContext {
+  readonly workers: number;
+  /** Null where they are not known. */
+  readonly ports: readonly PolicyPort[] | null;
+  readonly shared: SharedArrayBuffer | null;
+}
+
+/** `decision()` with the parts that all policies fill alike. */
+export function decisionOf(
+  burst: Burst,
+  i: number,
+  hash: HashDetails | null,
+  reason: string,
+  hasQueues: boolean,
+): Decision {
+  const bucket = burst.bucket[i]!;
+  return {
+    hash,
+    bucket: bucket < 0 ? null : bucket,
+    queue: hasQueues ? burst.rxq[i]! : null,
+    worker: burst.worker[i]!,
+    reason,
+  };
+}

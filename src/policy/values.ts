@@ -1,0 +1,110 @@
+/**
+ * The values of policy strings and files, and their schemas.
+ *
+ * Promise: the text of a policy string and the value of a YAML or JSON file go through the same schema; a wrong
+ * value yields one sentence that says what is permitted. Pure.
+ */
+import { z } from 'zod';
+import { UserError } from '../errors.js';
+import { SYMMETRIC } from '../hash/tuple-hash.js';
+import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
+
+/** Largest CPU and worker id: they travel in 15 bits. */
+export const WORKER_MAX = 1023;
+export const QUEUES_MAX = 4096;
+
+/** Numbers of `0-1+3`: `+` separates, `-` makes ranges; in the order given. @throws UserError */
+export function parseNumberList(text: string, what: string): number[] {
+  const numbers: number[] = [];
+  for (const part of text.split('+')) {
+    const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part.trim());
+    const first = Number(match?.[1]);
+    const last = match?.[2] === undefined ? first : Number(match[2]);
+    if (match === null || last < first || last > 65535) {
+      throw new UserError(`${what}: "${text}" is not a list such as 0-1+3`);
+    }
+    for (let n = first; n <= last; n++) numbers.push(n);
+  }
+  return numbers;
+}
+
+/** A whole number, as a number or as decimal digits. */
+export function integer(least: number, most: number) {
+  const expected = `a whole number from ${least} to ${most}`;
+  return z.preprocess(
+    (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),
+    z
+      .number({ error: expected })
+      .int({ error: expected })
+      .min(least, { error: expected })
+      .max(most, { error: expected }),
+  );
+}
+
+/** One of some words. */
+export function oneOf<const T extends readonly [string, ...string[]]>(names: T) {
+  return z.enum(names, { error: `one of ${names.join(', ')}` });
+}
+
+/** A `+` list or an array of names. */
+export function nameList<const T extends readonly [string, ...string[]]>(names: T) {
+  return z.preprocess(splitPlus, z.array(oneOf(names)).min(1, { error: 'at least one name' }));
+}
+
+/** A `+` list or an array of free names. */
+export function stringList() {
+  return z.preprocess(splitPlus, z.array(z.string({ error: 'a name' }).min(1, { error: 'a name' })));
+}
+
+function splitPlus(value: unknown): unknown {
+  return typeof value === 'string' ? value.split('+') : value;
+}
+
+/** CPU ids: `0-3+5`, a number, or an array; each once. */
+export function cpuList() {
+  return numberList(WORKER_MAX, 'CPU ids').refine((cpus) => new Set(cpus).size === cpus.length, {
+    error: 'each CPU once',
+  });
+}
+
+/** Whole numbers: `1+2+3`, ranges, or an array. */
+export function numberList(most: number, what: string) {
+  const expected = `${what} from 0 to ${most} such as 0-1+3`;
+  return z.preprocess(
+    (value) => {
+      if (typeof value === 'number') return [value];
+      if (typeof value !== 'string') return value;
+      try {
+        return parseNumberList(value, what);
+      } catch {
+        return value;
+      }
+    },
+    z
+      .array(
+        z
+          .number({ error: expected })
+          .int({ error: expected })
+          .min(0, { error: expected })
+          .max(most, { error: expected }),
+        { error: expected },
+      )
+      .min(1, { error: expected }),
+  );
+}
+
+/** A key: name, `random` or hex. YAML reads digits-only hex as a number, which loses digits: refused here. */
+export function keyText() {
+  return z.string({ error: 'a key name, random, or hex digits (in quotes in a YAML file)' });
+}
+
+/** Keys that every policy has. */
+export const commonKeys = {
+  stage: oneOf(['nic', 'cpu']).optional(),
+  order: oneOf(['strict', 'linux', 'none']).optional(),
+  seed: integer(0, 0xffffffff).default(1),
+};
+
+export const queuesKey = integer(1, QUEUES_MAX).optional();
+export const typesKey = nameList(HASH_TYPE_NAMES).optional();
+export const symmetricKey = oneOf(SYMMETRIC).optional();

@@ -1,0 +1,37 @@
+/** A frame pool of one worker and the arrays of a receiver, for tests of ports. */
+import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
+import { carvePool, FramePool, poolBytes } from '#rxsteer/dataplane/pool.js';
+import type { ReceiveArrays } from '#rxsteer/dataplane/ports/port.js';
+
+export function makePool(smallPerWorker = 512, largePerWorker = 4): FramePool {
+  const size = { workers: 1, smallPerWorker, largePerWorker };
+  const shared = allocateShared((carver) => carvePool(carver, size));
+  const pool = new FramePool(
+    new SharedArrayBuffer(poolBytes(size)),
+    carvePool(new Carver(shared), size),
+    size,
+  );
+  pool.bytes.fill(0xcc);
+  pool.initialise();
+  return pool;
+}
+
+export function makeArrays(length = 64): ReceiveArrays {
+  const array = () => new Int32Array(length).fill(-1);
+  return { id: array(), off: array(), len: array(), flags: array(), status: new Int32Array(4) };
+}
+
+export function makeState(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(8));
+}
+
+/** Copies of the first n received frames; frees their slots. */
+export function takeFrames(pool: FramePool, arrays: ReceiveArrays, n: number): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  for (let i = 0; i < n; i++) {
+    const off = arrays.off[i]!;
+    frames.push(pool.bytes.slice(off, off + arrays.len[i]!));
+    pool.free(0, arrays.id[i]!);
+  }
+  return frames;
+}

@@ -1,0 +1,49 @@
+/** An engine inside the test process, over memory and capture ports: what a run ended with. */
+import { Engine } from '#rxsteer/dataplane/engine.js';
+import type { EngineOptions } from '#rxsteer/dataplane/plan.js';
+import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
+import { type Summary, summarize } from '#rxsteer/dataplane/summary.js';
+import { parsePolicy } from '#rxsteer/policy/parse.js';
+
+export interface RunOptions {
+  readonly ports: readonly string[];
+  readonly policy?: string | object;
+  readonly workers?: number;
+  readonly more?: Partial<EngineOptions>;
+}
+
+export interface Run {
+  readonly summary: Summary;
+  readonly warnings: string[];
+  readonly failure: Error | null;
+}
+
+export function engineOptions(run: RunOptions, warnings: string[] = []): EngineOptions {
+  const { ports, policy = 'rss', workers = 1, more = {} } = run;
+  return {
+    ports: ports.map(parsePort),
+    policy: parsePolicy(policy, { command: 'forward', workers }),
+    policyText: typeof policy === 'string' ? policy : JSON.stringify(policy),
+    workers,
+    cpus: [],
+    backlog: 4096,
+    smallFrames: 4096,
+    largeFrames: 256,
+    spinMaxUs: 20,
+    switching: { ageingSeconds: 300, learnLimit: 4096, fdb: [] },
+    fault: null,
+    warn: (message) => warnings.push(message),
+    ...more,
+  };
+}
+
+/** Runs until the finite sources are drained or the engine fails, then stops it. */
+export async function runEngine(run: RunOptions): Promise<Run> {
+  const warnings: string[] = [];
+  const engine = await Engine.start(engineOptions(run, warnings));
+  await Promise.race([engine.drained, engine.failed]);
+  await engine.stop();
+  return { summary: summarize(engine), warnings, failure: engine.failure };
+}
+
+export const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);

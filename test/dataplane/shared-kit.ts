@@ -1,0 +1,53 @@
+/** Shared structures of the data plane on their own, and threads that act on them (`threads.worker.mjs`). */
+import { Worker } from 'node:worker_threads';
+import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
+import { carvePool, FramePool, type PoolSize, poolBytes } from '#rxsteer/dataplane/pool.js';
+import { carveRing, type RingMemory } from '#rxsteer/dataplane/ring.js';
+
+export interface PoolMemory {
+  readonly frames: SharedArrayBuffer;
+  readonly words: SharedArrayBuffer;
+  readonly size: PoolSize;
+}
+
+export function poolMemory(size: PoolSize): PoolMemory {
+  const words = allocateShared((carver) => carvePool(carver, size));
+  return { frames: new SharedArrayBuffer(poolBytes(size)), words, size };
+}
+
+/** A view of the pool, as a thread has it. */
+export function attachPool({ frames, words, size }: PoolMemory): FramePool {
+  return new FramePool(frames, carvePool(new Carver(words), size), size);
+}
+
+/** A ring whose indices all stand at `start`. */
+export function makeRing(capacity: number, start = 0): RingMemory {
+  const ring = carveRing(new Carver(allocateShared((carver) => carveRing(carver, capacity))), capacity);
+  ring.index.fill(start | 0);
+  return ring;
+}
+
+/**
+ * Runs `threads.worker.mjs` once per entry of `tasks`, all started together; their results in order. Rejects when a
+ * thread throws.
+ */
+export async function runThreads<T>(job: string, tasks: readonly object[]): Promise<T[]> {
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const workers: Worker[] = [];
+  try {
+    const results = tasks.map(
+      (task, index) =>
+        new Promise<T>((resolve, reject) => {
+          const worker = new Worker(new URL('./threads.worker.mjs', import.meta.url), {
+            workerData: { job, gate, threads: tasks.length, index, ...task },
+          });
+          workers.push(worker);
+          worker.on('message', resolve).on('error', reject);
+          worker.on('exit', () => reject(new Error(`thread ${index} ended without a result`)));
+        }),
+    );
+    return await Promise.all(results);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Runs a scenario of a fixture script in a fresh network namespace that ends with it (whatever happens), and
+ * returns the JSON it printed.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { loadNative, nativeProblem } from '#rxsteer/dataplane/native.js';
+
+const run = promisify(execFile);
+
+/** Why these tests can't run here; empty when they can. */
+export const problem =
+  loadNative() === null ? nativeProblem() : process.getuid?.() !== 0 ? 'network namespaces need root' : '';
+
+/** Title of a suite, with the reason where it is skipped. */
+export function title(name: string): string {
+  return problem === '' ? name : `${name} (skipped: ${problem})`;
+}
+
+export async function scenario<T>(fixture: string, name: string): Promise<T> {
+  const file = fileURLToPath(new URL(`fixtures/${fixture}.mjs`, import.meta.url));
+  const inside = 'mount -t sysfs sysfs /sys && exec "$0" "$@"';
+  const { stdout } = await run('unshare', ['-n', '-m', 'sh', '-c', inside, process.execPath, file, name], {
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
+  return JSON.parse(stdout) as T;
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { problem, scenario, title } from './netns.js';
+
+describe.skipIf(problem !== '')(title('waiting, threads, links'), { timeout: 30_000 }, () => {
+  it('wakes for an event or a descriptor, sleeps as long as asked, and never throws', async () => {
+    expect(await scenario('wait', 'wake')).toEqual({
+      woken: [0, true],
+      slept: [0, true],
+      immediate: [0],
+      readable: [1, 0, 1],
+      odd: [0, 0, 0],
+    });
+  });
+
+  it('is woken by another thread', async () => {
+    expect(await scenario('wait', 'acrossThreads')).toEqual({ rounds: 1, value: 1 });
+  });
+
+  it('releases descriptors, memberships and TAPs however a thread ends', async () => {
+    // [had them open, descriptors left over, promiscuity, the TAP]
+    expect(await scenario('wait', 'release')).toEqual([
+      [true, 0, 0, null],
+      [true, 0, 0, null],
+      [true, 0, 0, null],
+    ]);
+  });
+
+  it('measures CPU time and refuses to pin to a CPU that is not there', async () => {
+    const r = await scenario<Record<string, unknown>>('wait', 'thread');
+    expect(r).toEqual({
+      advanced: true,
+      bad: { code: 'EINVAL', message: expect.stringContaining('CPU 1023') },
+      negative: { code: 'EINVAL', message: expect.stringContaining('CPU -1') },
+      notNumber: { code: 'EINVAL', message: 'cpu must be a number' },
+    });
+  });
+
+  it('reads what the kernel tells of an interface', async () => {
+    const r = await scenario<Record<string, unknown>>('wait', 'linkInfo');
+    const v0 = {
+      name: 'v0',
+      index: expect.any(Number),
+      up: true,
+      running: true,
+      mtu: 9000,
+      mac: expect.stringMatching(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+      rxQueues: 3,
+      txQueues: 4,
+      qdisc: 'noqueue',
+      master: 'br0',
+      kind: 'veth',
+      tso: true,
+      addresses: 0,
+    };
+    const v1 = { ...v0, name: 'v1', mac: '02:aa:bb:cc:dd:0e', master: null, addresses: 2 };
+    expect(r).toMatchObject({
+      up: [v0, v1],
+      down: { ...v1, up: false, running: false, tso: false },
+      peerRunning: false,
+      lo: { name: 'lo', index: 1, kind: null, master: null },
+      again: true,
+      none: null,
+      empty: { code: 'EINVAL' },
+      notString: { code: 'EINVAL', message: 'name must be a string' },
+      setNone: { code: 'ENODEV', message: expect.stringContaining('nothere') },
+    });
+  });
+});
