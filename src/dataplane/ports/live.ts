@@ -119,7 +119,8 @@ export class LivePort {
     if (spec.queues > 1 && !native.setTapSteering(tap.fds[0]!, spec.queues)) {
       this.strictRefused = `the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF), and its own choice moves a flow's queue when we write`;
     }
-    this.dropBaseline = this.deviceDrops();
+    // What an earlier device of this name dropped stays counted.
+    this.dropBaseline = this.deviceDrops() - this.kernelDrops;
   }
 
   private warnings(): void {
