@@ -84,7 +84,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     policyText: options.policyText,
     backlog: options.backlog,
     smallPerWorker: perWorker(options.smallFrames, 4 * BURST_MAX),
-    largePerWorker: perWorker(options.largeFrames, LARGE_FRAMES_LEAST),
+    largePerWorker: perWorker(options.largeFrames, workers > 128 ? BURST_MAX : LARGE_FRAMES_LEAST),
     spinMaxUs: options.spinMaxUs,
     burst: BURST_MAX,
     originMs: performance.timeOrigin + performance.now(),

@@ -175,7 +175,7 @@ export function allocateEngineMemory(
 ): EngineMemory {
   const frameBytes = scratchOffset(plan, plan.workers);
   const memory: EngineMemory = {
-    frames: allocate(frameBytes, '--frames and --large-frames', () => {
+    frames: allocate(frameBytes, '--frames, --large-frames and --workers', () => {
       // Offsets into the pool are 32-bit integers everywhere.
       if (frameBytes > 0x7fff_ffff) throw new RangeError('beyond 2 GiB');
       return new SharedArrayBuffer(frameBytes);
