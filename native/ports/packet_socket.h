@@ -33,8 +33,9 @@ struct PacketReceiveConfig {
 // A bound, ready socket with a TPACKET_V2 receive ring. Throws SystemError.
 UniqueFd openPacketReceive(const PacketReceiveConfig& config);
 
-// Replaces the ring of such a socket, which must not be mapped, by an empty one of as many slots; frames that arrive
-// meanwhile are lost. False (errno) where the kernel refuses.
+// Replaces the ring of such a socket, which must not be mapped, by an empty one of as many slots. Frames that arrive
+// meanwhile are lost, and in a fanout group the socket becomes the last member, so that flows move. False (errno)
+// where the kernel refuses.
 bool resetReceiveRing(int fd, uint32_t slots);
 
 // A socket that sends on an interface and receives nothing, with PACKET_VNET_HDR. Throws SystemError.
