@@ -37,8 +37,12 @@ const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
 /** Interval of looking at links and sources. */
 const WATCH_MS = 100;
-/** A worker that dies more often than this within one second is not started again. */
-const DEATHS_PER_SECOND = 10;
+/**
+ * A worker that dies so often in a row, each time within `SHORT_LIFE_MS` of its last death, is not started again. A
+ * streak rather than a rate: on a busy machine a doomed worker dies as surely, but slowly.
+ */
+const DEATHS_IN_A_ROW = 10;
+const SHORT_LIFE_MS = 5000;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -66,7 +70,6 @@ export class Engine {
   private readonly waker: Waker;
   private pool: Piscina | null = null;
   private readonly runs: Promise<void>[] = [];
-  private readonly deaths: number[] = [];
   private readonly resets = new Map<number, number>();
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
@@ -82,12 +85,15 @@ export class Engine {
     this.ports = ports;
     this.native = ports.native;
     this.warn = options.warn;
+    const policy = new SharedArrayBuffer(policyBytes(this.plan.policy));
+    const switching = allocateSwitching(this.plan, options.switching);
     const events = this.plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
-    this.memory = allocateEngineMemory(this.plan, {
-      policy: new SharedArrayBuffer(policyBytes(this.plan.policy)),
-      switching: allocateSwitching(this.plan, options.switching),
-      events,
-    });
+    try {
+      this.memory = allocateEngineMemory(this.plan, { policy, switching, events });
+    } catch (error) {
+      for (const event of events) if (event >= 0) this.native?.closeDescriptor(event);
+      throw error;
+    }
     this.views = attachEngine(this.plan, this.memory);
     this.waker = makeWaker(this.native, this.views.workers, events);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
@@ -145,6 +151,8 @@ export class Engine {
   /** Runs worker w until it ends; starts it again after each death. */
   private async host(w: number, startErrors: (Error | null)[]): Promise<void> {
     const words = this.views.workers[w]!;
+    let diedAt = Number.NEGATIVE_INFINITY;
+    let deaths = 0;
     for (;;) {
       try {
         const task = { plan: this.plan, memory: this.memory, worker: w };
@@ -167,8 +175,9 @@ export class Engine {
           return;
         }
         const now = performance.now();
-        this.deaths.push(now);
-        if (this.deaths.filter((at) => now - at < 1000).length > DEATHS_PER_SECOND) {
+        deaths = now - diedAt < SHORT_LIFE_MS ? deaths + 1 : 1;
+        diedAt = now;
+        if (deaths > DEATHS_IN_A_ROW) {
           this.failure = new Error(`worker ${w} keeps dying: ${(error as Error).message}`);
           this.fail();
           return;
@@ -263,5 +272,6 @@ export class Engine {
     await this.pool?.destroy();
     this.pool = null;
     for (const event of this.memory.events) if (event >= 0) this.native?.closeDescriptor(event);
+    for (const { fds } of this.closing.splice(0)) for (const fd of fds) this.native?.closeDescriptor(fd);
   }
 }

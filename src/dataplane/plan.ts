@@ -12,6 +12,7 @@ import { parseFault } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
+import { PORTS_MAX } from './ring.js';
 import type { EnginePlan } from './shared.js';
 
 export interface EngineOptions {
@@ -43,6 +44,9 @@ const LARGE_FRAMES_LEAST = 128;
 /** Checks and completes. */
 export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {
   const { workers } = options;
+  if (options.ports.length > PORTS_MAX) {
+    throw new UserError(`${options.ports.length} ports: there can be ${PORTS_MAX} at most`);
+  }
   if (options.cpus.length > 0 && options.cpus.length < workers) {
     throw new UserError(
       `--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`,
@@ -80,7 +84,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     policyText: options.policyText,
     backlog: options.backlog,
     smallPerWorker: perWorker(options.smallFrames, 4 * BURST_MAX),
-    largePerWorker: perWorker(options.largeFrames, LARGE_FRAMES_LEAST),
+    largePerWorker: perWorker(options.largeFrames, workers > 128 ? BURST_MAX : LARGE_FRAMES_LEAST),
     spinMaxUs: options.spinMaxUs,
     burst: BURST_MAX,
     originMs: performance.timeOrigin + performance.now(),
