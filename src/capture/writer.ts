@@ -8,6 +8,7 @@
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { UserError } from '../errors.js';
+import { copyBytes } from './copy.js';
 import { fileProblem, PACKET_BYTES_MAX } from './format.js';
 
 /** Room for the largest record and many small ones. */
@@ -73,6 +74,9 @@ export class CaptureWriter {
   private readonly bytes = new Uint8Array(BUFFER_BYTES);
   private readonly view = new DataView(this.bytes.buffer);
   private end = 0;
+  // The array of the last frame (the pool, nearly always) and its view.
+  private source: Uint8Array | null = null;
+  private sourceView: DataView = this.view;
 
   /** Opens a file that `createCaptureFile` has made, for appending. Throws UserError. */
   constructor(readonly path: string) {
@@ -131,7 +135,11 @@ export class CaptureWriter {
     view.setUint32(at, captured, true);
     view.setUint32(at + 4, original, true);
     at += 8;
-    this.bytes.set(bytes.subarray(off, off + captured), at);
+    if (this.source !== bytes) {
+      this.source = bytes;
+      this.sourceView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    copyBytes(this.sourceView, off, view, at, captured);
     at += captured;
     if (closing !== 0) {
       for (; (at & 3) !== 0; at++) this.bytes[at] = 0;

@@ -11,6 +11,7 @@ import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
+import { sweepDead } from './lab.js';
 import { printJson } from './output.js';
 
 export function register(program: Command): void {
@@ -55,6 +56,8 @@ function say(line: string): void {
 }
 
 async function forward(flags: ForwardFlags): Promise<void> {
+  // What a killed run of this program left behind goes now; live ones' namespaces are never touched.
+  for (const name of sweepDead()) say(`rxsteer: removed ${name}, left by a killed run`);
   const parsed = forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`));
   const summary = await runForwarder(parsed.engine, {
     durationMs: parsed.durationMs,

@@ -77,6 +77,10 @@ export const PortCounter = {
   txErrors: 4,
   deliveredPackets: 5,
   deliveredBytes: 6,
+  /** Drops that the kernel counted and a receiver read (reading clears the kernel's counter). */
+  kernelDrops: 7,
+  /** Receive rings that the kernel had given up and that were replaced. */
+  ringResets: 8,
 } as const;
 const PORT_COUNTERS = 16;
 

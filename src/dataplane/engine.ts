@@ -9,6 +9,7 @@
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
 import { policyBytes } from '../policy/compile.js';
+import { PortCounter, portBase } from './counters.js';
 import { allocateSwitching } from './forwarding.js';
 import type { Native } from './native.js';
 import { type EngineOptions, planEngine } from './plan.js';
@@ -69,6 +70,7 @@ export class Engine {
   private readonly waker: Waker;
   private pool: Piscina | null = null;
   private readonly runs: Promise<void>[] = [];
+  private readonly resets = new Map<number, number>();
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
@@ -153,7 +155,9 @@ export class Engine {
     let deaths = 0;
     for (;;) {
       try {
-        await this.pool!.run({ plan: this.plan, memory: this.memory, worker: w });
+        const task = { plan: this.plan, memory: this.memory, worker: w };
+        const complaints = (await this.pool!.run(task)) as string[];
+        for (const line of complaints) this.warn(line);
         return;
       } catch (error) {
         const phase = Atomics.load(this.views.global, Global.phase);
@@ -185,6 +189,7 @@ export class Engine {
   /** Periodic: links, kernel counters, finite sources. */
   private look(): void {
     const { global, workers } = this.views;
+    this.noteResets();
     for (const [index, live] of this.ports.live) {
       const { change, old } = live.check();
       if (change !== 'descriptors') continue;
@@ -202,6 +207,20 @@ export class Engine {
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
     if (finite && workers.every((words) => Atomics.load(words, WorkerWord.sourcesDone) === 1)) {
       this.sourcesEnded?.();
+    }
+  }
+
+  /** Warns once for every receive ring that the kernel gave up (a super-frame that virtio-net cannot express). */
+  private noteResets(): void {
+    for (const index of this.ports.live.keys()) {
+      const at = portBase(index) + PortCounter.ringResets;
+      const resets = this.views.counters.port.reduce((sum, c) => sum + c[at]!, 0);
+      const seen = this.resets.get(index) ?? 0;
+      if (resets === seen) continue;
+      this.resets.set(index, resets);
+      this.warn(
+        `port ${this.plan.ports[index]!.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
+      );
     }
   }
 

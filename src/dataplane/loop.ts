@@ -188,6 +188,11 @@ export class WorkerLoop {
       this.starved = true;
       counters[WorkerCounter.poolEmpty]!++;
     }
+    if (status[ReceiveStatus.kernelDrops] !== 0 || status[ReceiveStatus.resets] !== 0) {
+      const at = portBase(queue.port);
+      this.portCounters[at + PortCounter.kernelDrops]! += status[ReceiveStatus.kernelDrops]!;
+      this.portCounters[at + PortCounter.ringResets]! += status[ReceiveStatus.resets]!;
+    }
     if (n + refused === 0) return 0;
     let bytes = 0;
     for (let i = 0; i < n; i++) {

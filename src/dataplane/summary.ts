@@ -22,7 +22,8 @@ import { firstQueue } from './shared.js';
 export interface PortSummary {
   name: string;
   kind: string;
-  rx: { packets: number; bytes: number; kernelDrops: number };
+  /** `kernelDrops`: frames that found no room in the kernel. `ringResets`: receive rings replaced after the kernel gave them up. */
+  rx: { packets: number; bytes: number; kernelDrops: number; ringResets: number };
   tx: { packets: number; bytes: number; errors: number };
   /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
   txByWorker: number[];
@@ -87,7 +88,8 @@ function portSummary(engine: Engine, index: number): PortSummary {
     rx: {
       packets: sum(PortCounter.rxPackets),
       bytes: sum(PortCounter.rxBytes),
-      kernelDrops: engine.live(index)?.kernelDrops ?? 0,
+      kernelDrops: (engine.live(index)?.kernelDrops ?? 0) + sum(PortCounter.kernelDrops),
+      ringResets: sum(PortCounter.ringResets),
     },
     tx: {
       packets: sum(PortCounter.txPackets),

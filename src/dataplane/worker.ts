@@ -44,7 +44,8 @@ function sharedLocks(plan: EnginePlan, worker: number): Int32Array {
   });
 }
 
-export default function runWorker({ plan, memory, worker }: WorkerTask): void {
+/** Returns what sources and sinks have to complain of, one line each. */
+export default function runWorker({ plan, memory, worker }: WorkerTask): string[] {
   const views = attachEngine(plan, memory);
   const native = loadNative();
   const words = views.workers[worker]!;
@@ -110,6 +111,11 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): void {
     Atomics.store(words, WorkerWord.state, WorkerState.running);
     loop.run();
     Atomics.store(words, WorkerWord.state, WorkerState.ended);
+    const complaints = [
+      ...receivers.map(({ receiver }) => receiver.warning?.() ?? null),
+      ...senders.map((sender) => sender?.problem?.() ?? null),
+    ];
+    return complaints.filter((line) => line !== null);
   } finally {
     closeAll();
   }

@@ -9,7 +9,7 @@
 const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Below this the byte loop is as fast as the set-up of the word loop. */
-const WORDS_FROM = 48;
+const WORDS_FROM = 32;
 /** 32-bit words whose halves can be summed without leaving 31 bits: 32,767 * 65,535 < 2^31. */
 const WORDS_AT_ONCE = 32_767;
 

@@ -56,7 +56,10 @@ export class SegmentPlan {
   }
 }
 
-/** Offset of the transport header behind IPv6 extension headers, or a `SegmentError`; `end` is the frame's end. */
+/**
+ * Offset of the transport header behind IPv6 extension headers (possibly beyond `end`, the frame's end), or a
+ * `SegmentError`.
+ */
 function walkIpv6(bytes: Uint8Array, l3: number, end: number, wanted: number): number {
   let next = bytes[l3 + 6]!;
   let at = l3 + 40;
@@ -65,7 +68,6 @@ function walkIpv6(bytes: Uint8Array, l3: number, end: number, wanted: number): n
     if (at + 8 > end) return SegmentError.truncated;
     next = bytes[at]!;
     at += (bytes[at + 1]! + 1) * 8;
-    if (at > end) return SegmentError.truncated;
   }
   return next === wanted ? at : SegmentError.contradiction;
 }

@@ -10,7 +10,7 @@ import { MacSteering, macHighestWorker } from './mac.js';
 import { MacHashSteering } from './mac-hash.js';
 import { RoundRobinSteering } from './round-robin.js';
 import { RpsSteering } from './rps.js';
-import { RssSteering } from './rss.js';
+import { RssSteering, rssQueues } from './rss.js';
 import { SingleSteering } from './single.js';
 import type { PolicySpec } from './spec.js';
 import type { CompileContext, CompileOptions, Steering } from './steering.js';
@@ -24,6 +24,7 @@ export function defaultWorkers(spec: PolicySpec): number {
     case 'mac':
       return Math.max(macHighestWorker(spec) + 1, 1);
     case 'rss':
+      return rssQueues(spec) ?? 1;
     case 'mac-hash':
       return spec.queues ?? 1;
     default:

@@ -10,7 +10,9 @@ import type { z } from 'zod';
 import { UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
 import { parseMac } from '../mac/address.js';
-import { NIC_NAMES } from '../nic/profiles.js';
+import { parseEthtool } from '../nic/ethtool.js';
+import type { HashTypeName } from '../nic/hash-types.js';
+import { NIC_NAMES, nicProfile } from '../nic/profiles.js';
 import { compilePolicy } from './compile.js';
 import {
   defaultOrder,
@@ -19,6 +21,7 @@ import {
   type PolicyContext,
   type PolicyName,
   type PolicySpec,
+  type RssSpec,
   schemas,
 } from './spec.js';
 import { parseNumberList, WORKER_MAX } from './values.js';
@@ -39,7 +42,7 @@ export interface ParseOptions {
  */
 export function parsePolicy(given: string | object, options: ParseOptions = {}): PolicySpec {
   const context: PolicyContext = options.command === 'forward' ? 'forward' : 'model';
-  const parsed = parseGiven(given);
+  const parsed = withEthtool(parseGiven(given));
   const spec = {
     ...parsed,
     order: parsed.order ?? defaultOrder(parsed.policy, context),
@@ -67,16 +70,44 @@ function parseGiven(given: string | object): Parsed {
   return parseText(text, text);
 }
 
-function parseFile(text: string): Parsed {
-  const path = text.slice(1);
-  let content: string;
+/** Fills an rss policy with what the output of ethtool says; what the user gave beside it wins. */
+function withEthtool(parsed: Parsed): Parsed {
+  if (parsed.policy !== 'rss') return parsed;
+  const spec = parsed as Omit<RssSpec, 'order' | 'stage'>;
+  if (spec.ethtool === undefined) return parsed;
+  const place = `policy rss: ethtool=${spec.ethtool}`;
+  const found = parseEthtool(readText(spec.ethtool === '-' ? 0 : spec.ethtool, place), place);
+  const fills = [spec.table, spec.weight, spec.equal, spec.entries].some((fill) => fill !== undefined);
+  const { entries, ports, ...rest } = found;
+  const types = nicProfile(spec.nic).types.filter((type) => ports[type] !== false);
+  for (const [type, on] of Object.entries(ports)) {
+    if (on && !types.includes(type as HashTypeName)) types.push(type as HashTypeName);
+  }
+  const given = Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+  const merged = {
+    ...rest,
+    types,
+    ...(fills || entries === undefined ? {} : { entries }),
+    ...given,
+  } as typeof spec;
+  if (merged.key === undefined) throw new UserError(`${place}: it has no key: give key=HEX too`);
+  return merged;
+}
+
+/** Text of a policy's file, or of standard input (0). */
+function readText(path: string | 0, place: string): string {
   try {
     const bytes = readFileSync(path);
     if (bytes.length > FILE_BYTES_MAX) throw new Error(`larger than ${FILE_BYTES_MAX} bytes`);
-    content = bytes.toString('utf8');
+    return bytes.toString('utf8');
   } catch (error) {
-    throw new UserError(`policy file ${path}: ${(error as Error).message.split('\n')[0]}`);
+    throw new UserError(`${place}: ${(error as Error).message.split('\n')[0]}`);
   }
+}
+
+function parseFile(text: string): Parsed {
+  const path = text.slice(1);
+  const content = readText(path, `policy file ${path}`);
   let value: unknown;
   try {
     value = parseYaml(content);

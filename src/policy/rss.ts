@@ -8,7 +8,7 @@
 import { UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
 import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
-import { IndirectionTable } from '../nic/indirection-table.js';
+import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
 import type { Burst } from '../packet/burst.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
@@ -18,15 +18,53 @@ import { type CompileContext, type Decision, decisionOf, type Steering } from '.
 
 /** Table size that the policy or the profile gives. @throws UserError for a size that the NIC does not have. */
 function tableSize(spec: RssSpec, profile: NicProfile, queues: number): number {
-  const size = spec.table;
+  const { entries, table } = spec;
+  if (entries !== undefined && table !== undefined && table !== entries.length) {
+    throw new UserError(`policy rss: table=${table}: entries has ${entries.length}; give one of them`);
+  }
+  const size = entries?.length ?? table;
   if (size === undefined) return defaultTableSize(profile, queues);
+  const what = entries === undefined ? `table=${size}` : `entries: ${size} of them`;
   const sizes = profile.tableSizes;
   if (sizes === 'powers-of-two') {
-    if ((size & (size - 1)) === 0) return size;
-    throw new UserError(`policy rss: table=${size}: expected a power of two from 1 to 65536`);
+    // A table read from a NIC may have any size (bnxt: multiples of 64).
+    if (entries !== undefined || (size & (size - 1)) === 0) return size;
+    throw new UserError(`policy rss: ${what}: expected a power of two from 1 to ${TABLE_SIZE_MAX}`);
   }
   if (sizes.includes(size)) return size;
-  throw new UserError(`policy rss: table=${size}: ${profile.id} has tables of ${sizes.join(', ')} entries`);
+  throw new UserError(`policy rss: ${what}: ${profile.id} has tables of ${sizes.join(', ')} entries`);
+}
+
+/** The table of the policy, filled. */
+function buildTable(spec: RssSpec, profile: NicProfile, queues: number): IndirectionTable {
+  const fills = (['entries', 'weight', 'equal'] as const).filter((name) => spec[name] !== undefined);
+  if (fills.length > 1)
+    throw new UserError(`policy rss: ${fills.join(' and ')}: one way to fill the table is enough`);
+  const { entries, weight, equal, start = 0 } = spec;
+  if (spec.start !== undefined && weight === undefined && equal === undefined) {
+    throw new UserError('policy rss: start: goes with weight or equal');
+  }
+  const table = new IndirectionTable(tableSize(spec, profile, queues), queues, profile.fill);
+  try {
+    if (entries !== undefined) table.setAll(entries);
+    else if (weight !== undefined) table.fillWeight(weight, start);
+    else if (equal !== undefined) table.fillEqual(equal, start);
+  } catch (error) {
+    if (error instanceof UserError) {
+      throw new UserError(`policy rss: ${fills[0] === 'entries' ? 'entries: ' : ''}${error.message}`);
+    }
+    throw error;
+  }
+  return table;
+}
+
+/** Queues that the policy names: the count, or what its table needs. */
+export function rssQueues(spec: RssSpec): number | undefined {
+  if (spec.queues !== undefined) return spec.queues;
+  if (spec.entries !== undefined) return spec.entries.reduce((a, b) => Math.max(a, b), 0) + 1;
+  if (spec.weight !== undefined) return (spec.start ?? 0) + spec.weight.length;
+  if (spec.equal !== undefined) return (spec.start ?? 0) + spec.equal;
+  return undefined;
 }
 
 /** Key lengths that the NIC takes. */
@@ -50,7 +88,7 @@ export function compileRssHash(spec: RssSpec): RssHash {
   return new RssHash({
     key: deviceKey(profile, key),
     types,
-    symmetric: spec.symmetric,
+    symmetric: spec.symmetric ?? 'none',
     start: profile.start,
     exRule: profile.exRule,
   });
@@ -72,20 +110,16 @@ export class RssSteering implements Steering {
   ) {
     this.text = spec.text;
     this.workers = context.workers;
-    this.queues = spec.queues ?? context.workers;
+    this.queues = rssQueues(spec) ?? context.workers;
     this.profile = nicProfile(spec.nic);
     const most = this.profile.maxQueues;
     if (most !== null && this.queues > most) {
-      const from = spec.queues === undefined ? ' (from the number of workers)' : '';
+      const from = rssQueues(spec) === undefined ? ' (from the number of workers)' : '';
       throw new UserError(
         `policy rss: queues=${this.queues}${from}: RSS of ${spec.nic} reaches ${most} at most`,
       );
     }
-    this.table = new IndirectionTable(
-      tableSize(spec, this.profile, this.queues),
-      this.queues,
-      this.profile.fill,
-    );
+    this.table = buildTable(spec, this.profile, this.queues);
     this.rssHash = compileRssHash(spec);
     this.#workerOf = this.table.entries.map((queue) => queue % this.workers);
   }

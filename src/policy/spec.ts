@@ -5,12 +5,15 @@
  * depends on the machine (number of workers, ports) is checked when the policy is compiled.
  */
 import { z } from 'zod';
+import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import {
   commonKeys,
   cpuList,
   integer,
   keyText,
+  numberList,
   oneOf,
+  QUEUES_MAX,
   queuesKey,
   stringList,
   symmetricKey,
@@ -28,7 +31,14 @@ const rss = z.strictObject({
   key: keyText().optional(),
   types: typesKey,
   symmetric: symmetricKey,
-  table: integer(1, 65536).optional(),
+  table: integer(1, TABLE_SIZE_MAX).optional(),
+  /** Output of `ethtool -x` (and `-n … rx-flow-hash`): a file, or - for standard input; read when parsed. */
+  ethtool: z.string({ error: 'a file, or -' }).min(1, { error: 'a file, or -' }).optional(),
+  /** The whole table; or `weight`, or `equal`, with `start`, as `ethtool -X` fills it. */
+  entries: numberList(QUEUES_MAX - 1, 'queues').optional(),
+  weight: numberList(TABLE_SIZE_MAX, 'weights').optional(),
+  equal: integer(1, QUEUES_MAX).optional(),
+  start: integer(0, QUEUES_MAX - 1).optional(),
 });
 
 const rps = z.strictObject({

@@ -60,15 +60,22 @@ function splitPlus(value: unknown): unknown {
   return typeof value === 'string' ? value.split('+') : value;
 }
 
-/** CPU ids: `0-3+5`, a number, or an array. */
+/** CPU ids: `0-3+5`, a number, or an array; each once. */
 export function cpuList() {
-  const expected = `CPU ids from 0 to ${WORKER_MAX} such as 0-1+3`;
+  return numberList(WORKER_MAX, 'CPU ids').refine((cpus) => new Set(cpus).size === cpus.length, {
+    error: 'each CPU once',
+  });
+}
+
+/** Whole numbers: `1+2+3`, ranges, or an array. */
+export function numberList(most: number, what: string) {
+  const expected = `${what} from 0 to ${most} such as 0-1+3`;
   return z.preprocess(
     (value) => {
       if (typeof value === 'number') return [value];
       if (typeof value !== 'string') return value;
       try {
-        return parseNumberList(value, 'cpus');
+        return parseNumberList(value, what);
       } catch {
         return value;
       }
@@ -79,13 +86,10 @@ export function cpuList() {
           .number({ error: expected })
           .int({ error: expected })
           .min(0, { error: expected })
-          .max(WORKER_MAX, { error: expected }),
-        {
-          error: expected,
-        },
+          .max(most, { error: expected }),
+        { error: expected },
       )
-      .min(1, { error: 'at least one CPU' })
-      .refine((cpus) => new Set(cpus).size === cpus.length, { error: 'each CPU once' }),
+      .min(1, { error: expected }),
   );
 }
 
@@ -103,4 +107,4 @@ export const commonKeys = {
 
 export const queuesKey = integer(1, QUEUES_MAX).optional();
 export const typesKey = nameList(HASH_TYPE_NAMES).optional();
-export const symmetricKey = oneOf(SYMMETRIC).default('none');
+export const symmetricKey = oneOf(SYMMETRIC).optional();

@@ -230,6 +230,8 @@ describe('damage', () => {
   const ng = (...blocks: Uint8Array[]) => Buffer.concat([files.section(), files.netInterface(), ...blocks]);
   const absurd = files.enhanced(true, 0, [0, 0], data[0]!);
   absurd.writeUInt32LE(0x00ff_fff0, 20);
+  const beyond = files.enhanced(true, 0, [0, 0], data[0]!);
+  beyond.writeUInt32LE(61, 20);
 
   it.each<[string, Uint8Array, RegExp]>([
     ['an empty file', Buffer.alloc(0), /is empty$/],
@@ -266,7 +268,8 @@ describe('damage', () => {
       /link type 0 \(null/,
     ],
     ['a block of 13 bytes', ng(files.bytesOf(true, [4, 6], [4, 13], [4, 0])), /impossible block length 13/],
-    ['a packet beyond its block', ng(absurd), /impossible packet length 16777200/],
+    ['an absurd packet in pcapng', ng(absurd), /impossible packet length 16777200/],
+    ['a packet beyond its block', ng(beyond, absurd), /impossible packet length 61 at byte 48$/],
     ['a section without magic', Buffer.concat([files.section().fill(0, 8, 12)]), /without byte-order magic/],
     [
       'garbage in gzip',

@@ -22,7 +22,6 @@ describe('policy strings', () => {
       policy: 'rss',
       text: 'rss',
       nic: 'generic',
-      symmetric: 'none',
       seed: 1,
       stage: 'nic',
       order: 'none',

@@ -27,6 +27,11 @@ export interface ScenarioOptions {
   /** More options of every port, e.g. `queues=2,fanout=hash`. */
   readonly portOptions?: string;
   readonly flags?: readonly string[];
+  /**
+   * One CPU receives for all veth ends (`rps_cpus`). Otherwise a frame may overtake another outside the forwarder: a
+   * sender that moves to another core, or two senders, fill two cores' queues.
+   */
+  readonly orderly?: boolean;
   /** False: the guests have no addresses (their interfaces are for pktgen and pktsink). */
   readonly addresses?: boolean;
 }
@@ -72,6 +77,13 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
         await lab.offload(ns, `p${i}`, features);
         await lab.offload(spaces[i]!, 'g0', features);
       }
+    }
+    if (kind === 'veth' && options.orderly) {
+      for (const [space, link] of [
+        [ns, `p${i}`],
+        [spaces[i]!, 'g0'],
+      ] as const)
+        await lab.exec(space, 'sh', '-c', `echo 1 | tee /sys/class/net/${link}/queues/rx-*/rps_cpus`);
     }
     const target = kind === 'veth' ? `af_packet:p${i}` : `tap:p${i}`;
     const more = options.portOptions ? `,${options.portOptions}` : '';
@@ -120,6 +132,29 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
       return summary;
     },
   };
+}
+
+/** Time without any change of a counter after which everything is taken to have arrived. */
+const QUIET_MS = 400;
+
+/**
+ * Resolves when the forwarder has taken what waited for it: port `to` has transmitted `packets`, or (frames may be lost)
+ * no counter of its namespace has changed for a while. It stops receiving as soon as it is told to end, and what then
+ * still waits in the kernel is not its own.
+ */
+export async function settle(lab: Lab, scenario: Scenario, to: string, packets: number): Promise<void> {
+  let last = '';
+  for (let since = performance.now(); performance.now() - since < QUIET_MS; ) {
+    const counters = await lab.exec(scenario.ns, 'cat', '/proc/net/dev');
+    const row = counters
+      .match(new RegExp(`^\\s*${to}:(.*)$`, 'm'))![1]!
+      .trim()
+      .split(/\s+/);
+    if (Number(row[9]) >= packets) return;
+    if (counters !== last) since = performance.now();
+    last = counters;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 /** Echo requests and replies that a namespace's stack has received, IPv4 and IPv6. */

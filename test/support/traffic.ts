@@ -47,6 +47,7 @@ export interface IperfOptions {
   readonly rate?: string;
   /** Ends after so many bytes rather than `seconds`. */
   readonly bytes?: string;
+  /** Whole seconds (iperf3 takes 0.5 for 0, and 0 for ever). */
   readonly seconds?: number;
   readonly parallel?: number;
   /** Server sends. */
@@ -116,7 +117,8 @@ export interface Sunk {
   latencyNs: { count: number; min: number; p50: number; p99: number; max: number } | null;
 }
 
-type Settings = Record<string, string | number>;
+/** Options of a tool, without the dashes. */
+export type Settings = Record<string, string | number>;
 const flags = (settings: Settings) =>
   Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]);
 

@@ -10,6 +10,7 @@
  * Threads: one receiver, used by the worker that polls the queue; the descriptor is shared, its offset is not used.
  */
 
+import { copyBytes } from '../../capture/copy.js';
 import { ethernetLength, writeEthernet } from '../../capture/ethernet.js';
 import { CaptureFile } from '../../capture/file.js';
 import { type CaptureBatch, LinkType } from '../../capture/format.js';
@@ -25,7 +26,7 @@ export class CaptureSource implements Receiver {
   readonly descriptor = -1;
   private readonly file: CaptureFile;
   private readonly bytes: Uint8Array;
-  private readonly words: Int32Array;
+  private readonly slots: DataView;
   private batch: CaptureBatch | null = null;
   /** View on the batch's window. */
   private view: DataView = new DataView(new ArrayBuffer(0));
@@ -47,7 +48,7 @@ export class CaptureSource implements Receiver {
     private readonly state: Int32Array,
   ) {
     this.bytes = pool.bytes;
-    this.words = new Int32Array(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length >> 2);
+    this.slots = new DataView(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length);
     this.file = new CaptureFile(spool.fd, spool.name);
     const target = (state[1]! >>> 0) * 0x1_0000_0000 + (state[0]! >>> 0);
     while (this.index < target && this.load()) {
@@ -113,7 +114,7 @@ export class CaptureSource implements Receiver {
         }
         const off = pool.offsetOf(id);
         clearVnet(this.bytes, off);
-        if (linkType === LinkType.ethernet) this.copy(batch.off[i]!, off, length);
+        if (linkType === LinkType.ethernet) copyBytes(this.view, batch.off[i]!, this.slots, off, length);
         else writeEthernet(linkType, batch.bytes, batch.off[i]!, captured, this.bytes, off);
         ids[n] = id;
         offs[n] = off;
@@ -129,20 +130,6 @@ export class CaptureSource implements Receiver {
     // Known now rather than at the next call: a drained source ends the run.
     if (n < max && this.batch !== null && this.cursor >= this.batch.n) this.load();
     return n;
-  }
-
-  /**
-   * Copies into a slot (aligned) by unaligned 32-bit reads: `set` needs a subarray object per packet and is slow on
-   * shared memory.
-   */
-  private copy(from: number, to: number, length: number): void {
-    const { view, words, bytes } = this;
-    let source = from;
-    let word = to >> 2;
-    for (const end = word + (length >> 2); word < end; word++, source += 4) {
-      words[word] = view.getInt32(source, true);
-    }
-    for (let at = word << 2; source < from + length; at++, source++) bytes[at] = view.getUint8(source);
   }
 
   close(): void {

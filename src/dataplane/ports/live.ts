@@ -31,13 +31,16 @@ export class LivePort {
   orderLost = '';
   /** Why `order=strict` cannot be promised; empty where it can. */
   strictRefused = '';
-  kernelDrops = 0;
   state: 'up' | 'down' | 'gone' = 'up';
   private index: number;
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
   private qdiscFds: number[] = [];
   private dropBaseline = 0;
+  private ringDrops = 0;
+  /** Device drops since the port was opened, and those of earlier devices of the same name. */
+  private deviceDropsNow = 0;
+  private pastDeviceDrops = 0;
 
   constructor(
     private readonly native: Native,
@@ -78,6 +81,9 @@ export class LivePort {
     try {
       if (this.spec.kind === 'tap') this.openTap(this.spec);
       else this.openPacket(this.spec, link!);
+      this.pastDeviceDrops += this.deviceDropsNow;
+      this.deviceDropsNow = 0;
+      this.dropBaseline = this.deviceDrops();
     } catch (error) {
       this.close();
       if (error instanceof UserError) throw error;
@@ -119,8 +125,6 @@ export class LivePort {
     if (spec.queues > 1 && !native.setTapSteering(tap.fds[0]!, spec.queues)) {
       this.strictRefused = `the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF), and its own choice moves a flow's queue when we write`;
     }
-    // What an earlier device of this name dropped stays counted.
-    this.dropBaseline = this.deviceDrops() - this.kernelDrops;
   }
 
   private warnings(): void {
@@ -191,27 +195,36 @@ export class LivePort {
     return { change: 'state', old: [] };
   }
 
-  /** Adds what the kernel dropped since the last call (ring full, TAP queue full). */
-  readDrops(): void {
-    if (this.spec.kind === 'tap') {
-      if (this.state !== 'gone')
-        this.kernelDrops = Math.max(this.kernelDrops, this.deviceDrops() - this.dropBaseline);
-      return;
-    }
-    for (const fd of this.receiveFds) this.kernelDrops += this.native.packetStatistics(fd).drops;
+  /**
+   * Frames that the kernel dropped before this program could have them: no room in a receive ring (as far as the
+   * main thread read that counter), and those that the device counts: full backlog of the receiving CPU (veth),
+   * missed by the hardware, full TAP queue.
+   */
+  get kernelDrops(): number {
+    return this.ringDrops + this.pastDeviceDrops + this.deviceDropsNow;
   }
 
-  /** Transmit drops of the TAP device (frames that found its queue full), of this thread's network namespace. */
+  /** Brings `kernelDrops` up to date. */
+  readDrops(): void {
+    if (this.state === 'gone') return;
+    this.deviceDropsNow = Math.max(this.deviceDropsNow, this.deviceDrops() - this.dropBaseline);
+    if (this.spec.kind === 'tap') return;
+    for (const fd of this.receiveFds) this.ringDrops += this.native.packetStatistics(fd).drops;
+  }
+
+  /** The device's drop counter, as this thread's network namespace shows it. */
   private deviceDrops(): number {
     const line = readFileSync('/proc/thread-self/net/dev', 'utf8')
       .split('\n')
       .find((row) => row.trim().startsWith(`${this.spec.interface}:`));
-    // Behind the colon: 8 receive columns, then transmit bytes, packets, errs, drop.
+    // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
+    // What the kernel sends into a TAP is what we receive.
+    const column = this.spec.kind === 'tap' ? 11 : 3;
     const columns = line
       ?.slice(line.indexOf(':') + 1)
       .trim()
       .split(/\s+/);
-    return columns === undefined ? 0 : Number(columns[11]);
+    return columns === undefined ? 0 : Number(columns[column]);
   }
 
   private forget(): number[] {

@@ -29,6 +29,8 @@ export interface Receiver {
    * before something else happens. `now` is `performance.now()`.
    */
   dueInMs(now: number): number;
+  /** What went wrong with the source so far (a damaged capture), one line, or null. */
+  warning?(): string | null;
   close(): void;
 }
 
@@ -42,6 +44,8 @@ export interface Sender {
   readonly delivers: boolean;
   /** Sends frames from … to-1 in order, a `SendResult` for each; returns how many were taken. */
   send(from: number, to: number): number;
+  /** Why frames could not be delivered (a full disk), one line, or null. */
+  problem?(): string | null;
   close(): void;
 }
 

@@ -1,0 +1,41 @@
+/**
+ * The benchmarks, as `rxsteer bench` sees them.
+ *
+ * Promise: suites run one after the other; an interrupt ends the run after the suite has cleaned up.
+ */
+import { unknownName } from '#rxsteer/errors.js';
+import { forward } from './forward.js';
+import { describeMachine, type Machine } from './machine.js';
+import { peers } from './peers.js';
+import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
+
+export const SUITES: readonly Suite[] = [forward, peers];
+
+export interface Report {
+  readonly machine: Machine;
+  readonly results: Result[];
+  readonly ratios: Ratio[];
+  readonly notes: string[];
+}
+
+/** The suites of these names, in the order of `SUITES`; all of them for none. Throws UserError. */
+export function chooseSuites(names: readonly string[]): Suite[] {
+  const known = SUITES.map(({ name }) => name);
+  for (const name of names) if (!known.includes(name)) throw unknownName('suite', name, known);
+  return SUITES.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
+/** Runs suites and collects their reports. */
+export async function runSuites(suites: readonly Suite[], options: BenchOptions): Promise<Report> {
+  const report: Report = { machine: describeMachine(), results: [], ratios: [], notes: [] };
+  for (const suite of suites) {
+    options.signal.throwIfAborted();
+    const { results, ratios, notes } = await suite.run(options);
+    report.results.push(...results);
+    report.ratios.push(...ratios);
+    report.notes.push(...notes);
+  }
+  return report;
+}
+
+export { renderReport } from './report.js';

@@ -1,0 +1,186 @@
+/**
+ * Traffic across the topology, and what came of it.
+ *
+ * Promise: frames are counted by the interfaces themselves, so that no receiver costs the forwarder anything. Rates
+ * are taken over a window inside the generator's run; loss over the whole run, after everything has drained.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { idleNs } from './cpu.js';
+import { Child, runChild } from './process.js';
+import { DIRECT_ADDRESS, FORWARDER_CPU, GENERATOR_CPU, SINK_ADDRESS, type Topology } from './topology.js';
+
+/** The traffic generator's program (built on demand). */
+export async function generatorProgram(): Promise<string> {
+  const url = new URL('../../../bench/tools/build.mjs', import.meta.url);
+  const module = (await import(url.href)) as { tool(name: string): string };
+  return module.tool('pktgen');
+}
+
+export interface TrialOptions {
+  readonly generator: string;
+  /** Frames a second, or null for as many as the generator can. */
+  readonly rate: number | null;
+  readonly seconds: number;
+  /** Bytes without the frame check sequence. */
+  readonly size?: number;
+  /** Past the forwarder, over the direct link. */
+  readonly direct?: boolean;
+  /** Called when the window opens: what it starts must end with the window. */
+  readonly during?: () => Promise<void>;
+}
+
+export interface Trial {
+  /** Frames a second that entered the first link, and that reached the sink, in the window. */
+  readonly offered: number;
+  readonly received: number;
+  /** Of the whole run. */
+  readonly sent: number;
+  readonly arrived: number;
+  readonly lost: number;
+  /** Share of the forwarder's core that was not idle in the window. */
+  readonly coreShare: number;
+}
+
+/** Parts of a run that are not measured: start, and the rest while things drain. */
+const WARM_MS = 150;
+
+/** One run of the generator. */
+export async function trial(topology: Topology, options: TrialOptions): Promise<Trial> {
+  const { rate, seconds, direct = false } = options;
+  const out = direct ? 'g1' : 'g0';
+  const sink = direct ? 's1' : 's0';
+  const sent = () => topology.counters('generator', out).txPackets;
+  const arrived = () => topology.counters('sink', sink).rxPackets;
+  const before = { sent: sent(), arrived: arrived() };
+  const args = ['--interface', out, '--flows', '64', '--size', String(options.size ?? 60)];
+  args.push('--duration', String(seconds + (2 * WARM_MS) / 1000));
+  args.push('--rate', rate === null ? 'max' : String(Math.round(rate)));
+  const child = new Child('pktgen', [options.generator, ...args], {
+    namespace: topology.names.generator,
+    cpus: String(GENERATOR_CPU),
+  });
+  try {
+    // The first frame, not the fork, starts the clock.
+    while (sent() === before.sent && child.code === undefined) await sleep(2);
+    await sleep(WARM_MS);
+    const from = { at: performance.now(), sent: sent(), arrived: arrived(), idle: idleNs(FORWARDER_CPU) };
+    if (options.during !== undefined) await options.during();
+    const left = seconds * 1000 - (performance.now() - from.at);
+    if (left > 0) await sleep(left);
+    const to = { at: performance.now(), sent: sent(), arrived: arrived(), idle: idleNs(FORWARDER_CPU) };
+    await child.done();
+    const total = await settled(arrived);
+    const window = (to.at - from.at) / 1000;
+    const whole = { sent: sent() - before.sent, arrived: total - before.arrived };
+    return {
+      offered: (to.sent - from.sent) / window,
+      received: (to.arrived - from.arrived) / window,
+      ...whole,
+      lost: Math.max(0, whole.sent - whole.arrived),
+      coreShare: Math.min(1, Math.max(0, 1 - (to.idle - from.idle) / (window * 1e9))),
+    };
+  } finally {
+    child.kill();
+    await child.ended;
+  }
+}
+
+/** The value of a counter once it has stood still for 60 ms. */
+async function settled(read: () => number): Promise<number> {
+  let last = read();
+  for (let still = 0, looks = 0; still < 6 && looks < 200; looks++) {
+    await sleep(10);
+    const now = read();
+    still = now === last ? still + 1 : 0;
+    last = now;
+  }
+  return last;
+}
+
+/**
+ * The highest rate without loss (RFC 2544 section 26.1, with short trials): bisection between 0 and `ceiling`
+ * until the bracket is 3 % of the ceiling. `tolerated` is the share of frames that may be lost (0 = throughput,
+ * 0.005 = what others call the partial drop rate).
+ */
+export async function throughput(
+  topology: Topology,
+  options: Omit<TrialOptions, 'rate'>,
+  ceiling: number,
+  tolerated = 0,
+): Promise<number> {
+  let low = 0;
+  let high = ceiling;
+  let best = 0;
+  while (high - low > 0.03 * ceiling) {
+    const rate = (low + high) / 2;
+    const result = await trial(topology, { ...options, rate });
+    // A generator that does not keep up has not offered the rate.
+    if (result.lost <= tolerated * result.sent) {
+      low = rate;
+      best = Math.max(best, Math.min(rate, result.offered));
+      if (result.offered < 0.95 * rate) break;
+    } else high = rate;
+  }
+  return best;
+}
+
+export interface Stream {
+  readonly bitsPerSecond: number;
+  readonly retransmits: number;
+}
+
+/** One TCP stream by iperf3: client on the generator's core, the server where the scheduler wants it. */
+export async function tcpStream(topology: Topology, seconds: number): Promise<Stream> {
+  const server = new Child(
+    'iperf3 server',
+    ['iperf3', '--server', '--one-off', '--forceflush', '--bind', SINK_ADDRESS],
+    {
+      namespace: topology.names.sink,
+    },
+  );
+  try {
+    await server.until(/Server listening/);
+    const command = [
+      'iperf3',
+      '--client',
+      SINK_ADDRESS,
+      '--time',
+      String(seconds),
+      '--omit',
+      '0.3',
+      '--json',
+    ];
+    const text = await runChild('iperf3 client', ['timeout', String(seconds + 10), ...command], {
+      namespace: topology.names.generator,
+    });
+    const end = (JSON.parse(text) as IperfReport).end;
+    return { bitsPerSecond: end.sum_received.bits_per_second, retransmits: end.sum_sent.retransmits };
+  } finally {
+    server.kill();
+    await server.ended;
+  }
+}
+
+interface IperfReport {
+  readonly end: {
+    readonly sum_sent: { readonly retransmits: number };
+    readonly sum_received: { readonly bits_per_second: number };
+  };
+}
+
+/** Round-trip times of echo requests at 1000 a second, in nanoseconds; lost ones are missing. */
+export async function pings(topology: Topology, count: number, direct = false): Promise<number[]> {
+  const target = direct ? DIRECT_ADDRESS : SINK_ADDRESS;
+  const deadline = String(Math.ceil(count / 1000) + 2);
+  const text = await runChild(
+    'ping',
+    ['sh', '-c', `ping -n -i 0.001 -c ${count} -w ${deadline} ${target} || true`],
+    {
+      namespace: topology.names.generator,
+      cpus: String(GENERATOR_CPU),
+    },
+  );
+  const times = [...text.matchAll(/ time=([\d.]+) ms/g)].map((match) => Number(match[1]) * 1e6);
+  if (times.length < count / 2) throw new Error(`ping: ${times.length} of ${count} answered`);
+  return times;
+}

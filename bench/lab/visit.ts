@@ -1,0 +1,149 @@
+/**
+ * One visit to one forwarder: start it, measure, stop it.
+ *
+ * Promise: whatever happens, the forwarder is stopped before this returns. Everything measured goes into `Samples`
+ * under the forwarder's name.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Samples } from '../runner.js';
+import { percentile } from '../stats.js';
+import { idleNs, processNs } from './cpu.js';
+import type { Forwarder, Running } from './forwarder.js';
+import { FORWARDER_CPU, type Topology } from './topology.js';
+import { pings, tcpStream, throughput, trial } from './traffic.js';
+
+/** Lengths of the measurements. */
+export interface Durations {
+  readonly rateSeconds: number;
+  readonly searchSeconds: number;
+  readonly tcpSeconds: number;
+  readonly pings: number;
+  readonly idleSeconds: number;
+  readonly halfSeconds: number;
+  readonly profileSeconds: number;
+}
+
+export const FULL: Durations = {
+  rateSeconds: 1.5,
+  searchSeconds: 0.6,
+  tcpSeconds: 2,
+  pings: 2000,
+  idleSeconds: 5,
+  halfSeconds: 10,
+  profileSeconds: 2,
+};
+
+export const QUICK: Durations = {
+  rateSeconds: 0.8,
+  searchSeconds: 0.3,
+  tcpSeconds: 1,
+  pings: 500,
+  idleSeconds: 2,
+  halfSeconds: 3,
+  profileSeconds: 1,
+};
+
+export const LIGHT_LOAD = 50_000;
+
+export class Visit {
+  constructor(
+    readonly topology: Topology,
+    readonly forwarder: Forwarder,
+    readonly running: Running,
+    private readonly generator: string,
+    private readonly durations: Durations,
+    private readonly samples: Samples,
+  ) {}
+
+  private add(measure: string, value: number): void {
+    this.samples.add(this.forwarder.name, measure, value);
+  }
+
+  /** As many 60-byte frames as the generator can. */
+  async rate(): Promise<void> {
+    const { generator, durations } = this;
+    const result = await trial(this.topology, { generator, rate: null, seconds: durations.rateSeconds });
+    this.add('rate', result.received);
+    this.add('offered', result.offered);
+    this.add('loss', result.lost / Math.max(1, result.sent));
+    this.add('core', result.coreShare);
+    this.add('coreNs', (result.coreShare * 1e9) / Math.max(1, result.received));
+  }
+
+  /** The highest rate without loss. `ceiling` is where the search starts. */
+  async zeroLoss(ceiling: number): Promise<void> {
+    const { generator, durations } = this;
+    const rate = await throughput(this.topology, { generator, seconds: durations.searchSeconds }, ceiling);
+    // A search that found no rate is no sample of a rate; the loss at full rate tells the story.
+    if (rate > 0) this.add('zeroLoss', rate);
+  }
+
+  async tcp(): Promise<void> {
+    const stream = await tcpStream(this.topology, this.durations.tcpSeconds);
+    this.add('tcp', stream.bitsPerSecond);
+    this.add('retransmits', stream.retransmits);
+  }
+
+  async ping(): Promise<void> {
+    const times = await pings(this.topology, this.durations.pings);
+    this.add('pingMedian', percentile(times, 0.5));
+    this.add('pingP99', percentile(times, 0.99));
+  }
+
+  /** CPU time without traffic: of the process, in cores. */
+  async idle(): Promise<void> {
+    const { pid } = this.running;
+    if (pid === null) return;
+    // What starting up leaves to be done is not idling.
+    await sleep(500);
+    const from = { at: performance.now(), ns: processNs(pid) };
+    await sleep(this.durations.idleSeconds * 1000);
+    this.add('idle', (processNs(pid) - from.ns) / ((performance.now() - from.at) * 1e6));
+  }
+
+  /** CPU time at a light load: of the process, and of the forwarder's core as a whole. */
+  async light(): Promise<void> {
+    const { generator, durations, running } = this;
+    let share = Number.NaN;
+    const during = async () => {
+      if (running.pid === null) return;
+      const from = { at: performance.now(), ns: processNs(running.pid), idle: idleNs(FORWARDER_CPU) };
+      await sleep(durations.rateSeconds * 1000);
+      share = (processNs(running.pid) - from.ns) / ((performance.now() - from.at) * 1e6);
+    };
+    const seconds = durations.rateSeconds;
+    const result = await trial(this.topology, { generator, rate: LIGHT_LOAD, seconds, during });
+    if (running.pid !== null) this.add('light', share);
+    this.add('lightCore', result.coreShare);
+  }
+
+  /** Share of frames lost at a constant rate for a longer time. */
+  async lossAt(measure: string, rate: number, seconds: number): Promise<number> {
+    const result = await trial(this.topology, { generator: this.generator, rate, seconds });
+    const loss = result.lost / Math.max(1, result.sent);
+    this.add(measure, loss);
+    return loss;
+  }
+}
+
+/** Starts the forwarder, lets `measure` work with it, stops it. */
+export async function visit(
+  topology: Topology,
+  forwarder: Forwarder,
+  context: { generator: string; durations: Durations; samples: Samples },
+  measure: (visit: Visit) => Promise<void>,
+): Promise<void> {
+  topology.offloads(forwarder.offloads);
+  const running = await forwarder.start(topology);
+  let failed = true;
+  try {
+    const it = new Visit(topology, forwarder, running, context.generator, context.durations, context.samples);
+    // Caches, just-in-time compilation, flow caches: what a forwarder does in its first moment is not its rate.
+    await trial(topology, { generator: context.generator, rate: null, seconds: 0.3 });
+    await measure(it);
+    failed = false;
+  } finally {
+    // An error of the measurement counts more than one of the end.
+    await (failed ? running.stop().catch(() => {}) : running.stop());
+  }
+}
