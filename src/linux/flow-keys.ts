@@ -46,6 +46,14 @@ export interface FlowKeyOptions {
   readonly mplsEntropy?: boolean;
 }
 
+/**
+ * Where the ports are: in front for TCP, UDP, DCCP, ESP (its SPI), SCTP and UDP-Lite, behind four bytes for AH (its
+ * SPI); -1 for all others.
+ */
+const PORTS_AT = new Int8Array(256).fill(-1);
+for (const protocol of [6, 17, 33, 50, 132, 136]) PORTS_AT[protocol] = 0;
+PORTS_AT[51] = 4;
+
 // What one step of the walk asks for next.
 const STOP = 0;
 const PROTO = 1;
@@ -218,17 +226,20 @@ export class FlowKeys {
     return PROTO;
   }
 
+  private inside(protocol: number): number {
+    this.protocol = protocol;
+    return PROTO;
+  }
+
   private pppoe(): number {
     // Version and type 1, code 0 (session data), session, length, PPP protocol.
     if (!this.has(8) || this.u16(this.at) !== 0x1100) return STOP;
     const ppp = this.u16(this.at + 6);
     this.at += 8;
-    if (ppp === 0x0021) this.protocol = ETH_IPV4;
-    else if (ppp === 0x0057) this.protocol = ETH_IPV6;
-    else if (ppp === 0x0281) this.protocol = ETH_MPLS;
-    else if (ppp === 0x0283) this.protocol = 0x8848;
-    else return STOP;
-    return PROTO;
+    if (ppp === 0x0021) return this.inside(ETH_IPV4);
+    if (ppp === 0x0057) return this.inside(ETH_IPV6);
+    if (ppp === 0x0281) return this.inside(ETH_MPLS);
+    return ppp === 0x0283 ? this.inside(0x8848) : STOP;
   }
 
   private tipc(): number {
@@ -292,40 +303,23 @@ export class FlowKeys {
         this.at += 8;
         break;
       case 4:
-        this.protocol = ETH_IPV4;
-        next = PROTO;
+        next = this.inside(ETH_IPV4);
         break;
       case 41:
-        this.protocol = ETH_IPV6;
-        next = PROTO;
+        next = this.inside(ETH_IPV6);
         break;
       case 137:
-        this.protocol = ETH_MPLS;
-        next = PROTO;
+        next = this.inside(ETH_MPLS);
         break;
     }
     if (!this.fragment) this.words[7] = this.ports();
     return next;
   }
 
-  /** TCP, UDP, DCCP, ESP, SCTP, UDP-Lite: the first four bytes; AH: the SPI behind four bytes; else 0. */
   private ports(): number {
-    let o = this.at;
-    switch (this.transport) {
-      case 6:
-      case 17:
-      case 33:
-      case 50:
-      case 132:
-      case 136:
-        break;
-      case 51:
-        o += 4;
-        break;
-      default:
-        return 0;
-    }
-    return o + 4 <= this.end ? this.wire(o) : 0;
+    const offset = PORTS_AT[this.transport]!;
+    const o = this.at + offset;
+    return offset >= 0 && o + 4 <= this.end ? this.wire(o) : 0;
   }
 
   private gre(): number {

@@ -8,6 +8,7 @@ import { UserError } from '../errors.js';
 import { ownerTableBytes } from '../mac/owner-table.js';
 import { MacSteering, macHighestWorker } from './mac.js';
 import { MacHashSteering } from './mac-hash.js';
+import { PoolsSteering } from './pools.js';
 import { RoundRobinSteering } from './round-robin.js';
 import { RpsSteering } from './rps.js';
 import { RssSteering, rssQueues } from './rss.js';
@@ -57,6 +58,8 @@ export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): S
       return new RpsSteering(spec, context);
     case 'mac':
       return new MacSteering(spec, context);
+    case 'pools':
+      return new PoolsSteering(spec, context);
     case 'mac-hash':
       return new MacHashSteering(spec, context);
     case 'round-robin':

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
+import { poolsSchema } from './pools-spec.js';
 import {
   commonKeys,
   cpuList,
@@ -104,6 +105,7 @@ export const schemas = {
   rps,
   mac,
   'mac-hash': macHash,
+  pools: poolsSchema,
   'round-robin': roundRobin,
 } as const;
 
@@ -127,8 +129,9 @@ export type RssSpec = Spec<typeof rss>;
 export type RpsSpec = Spec<typeof rps>;
 export type MacSpec = Spec<typeof mac>;
 export type MacHashSpec = Spec<typeof macHash>;
+export type PoolsSpec = Spec<typeof poolsSchema>;
 export type RoundRobinSpec = Spec<typeof roundRobin>;
-export type PolicySpec = SingleSpec | RssSpec | RpsSpec | MacSpec | MacHashSpec | RoundRobinSpec;
+export type PolicySpec = SingleSpec | RssSpec | RpsSpec | MacSpec | MacHashSpec | PoolsSpec | RoundRobinSpec;
 
 /** Where a policy is used: the forwarder keeps order strictly and has no NIC of its own. */
 export type PolicyContext = 'forward' | 'model';
@@ -140,7 +143,7 @@ export function defaultOrder(policy: PolicyName, context: PolicyContext): Order 
   return policy === 'rps' ? 'linux' : 'none';
 }
 
-/** Stage where a policy does not say: nic for rss in a model (replay, explain), cpu for all else and in `forward`. */
+/** Stage where a policy does not say: nic for rss and pools in a model (replay, explain), cpu for all else and in `forward`. */
 export function defaultStage(policy: PolicyName, context: PolicyContext): Stage {
-  return context === 'model' && policy === 'rss' ? 'nic' : 'cpu';
+  return context === 'model' && (policy === 'rss' || policy === 'pools') ? 'nic' : 'cpu';
 }

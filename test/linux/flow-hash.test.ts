@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { LinuxFlowHash, type LinuxFlowHashOptions } from '#rxsteer/linux/flow-hash.js';
 import { SipHash } from '#rxsteer/linux/siphash.js';
 import { Burst, Kind } from '#rxsteer/packet/burst.js';
+import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { eth, hex, ip4, ip6, join, type Part, tagged, tcp, u16, u32, udp, v6 } from './frames.js';
 
 const KEY = Uint8Array.from({ length: 16 }, (_, i) => 0x40 + 7 * i);
@@ -358,5 +359,52 @@ describe('bursts', () => {
         expect(burst.hash[i]).toBe(H(frame, { symmetric }));
       });
     }
+  });
+
+  test('with the real dissection, over mutated and cut frames of all kinds: equal to hashFrame', () => {
+    const seeds = [
+      base,
+      eth(0x0800, ip4(A, B, 6, tcp(1, 2), { options: [1, 1, 1, 1] })),
+      eth(0x86dd, ip6('fd00::9', 'fd00::2', 6, tcp(1, 2))),
+      eth(0x86dd, ip6('fd00::9', 'fd00::2', 17, udp(1, 2), 9)),
+      eth(0x86dd, ip6('fd00::9', 'fd00::2', 0, join(hex('11 00 0000 00000000'), udp(1, 2)))),
+      tagged([[0x8100, 5]], 0x0800, base4()),
+      tagged([[0x9100, 5]], 0x0800, base4()),
+      eth(0x0800, ip4(A, B, 132, udp(1, 2))),
+      eth(0x0800, ip4(A, B, 4, base4())),
+    ];
+    const telling = fc.constantFrom(0, 4, 6, 17, 41, 44, 47, 132, 0x45, 0x46, 0x44, 0x65, 0x60, 0x20);
+    const change = fc.tuple(fc.integer({ min: 12, max: 64 }), fc.oneof(telling, fc.nat(255)));
+    const frame = fc.record({
+      seed: fc.constantFrom(...seeds),
+      changes: fc.array(change, { maxLength: 3 }),
+      cut: fc.oneof(fc.constant(999), fc.nat(70)),
+      padding: fc.nat(8),
+    });
+    const options = [{ symmetric: false }, { symmetric: true }, { canonical: 'together' as const }];
+    const hashers = options.map((o) => [new LinuxFlowHash(KEY, o), new LinuxFlowHash(KEY, o)] as const);
+    fc.assert(
+      fc.property(fc.array(frame, { minLength: 1, maxLength: 64 }), (parts) => {
+        const frames = parts.map(({ seed, changes, cut, padding }) => {
+          const mutated = join(seed.slice(0, cut), zeros(padding));
+          for (const [at, value] of changes) if (at < mutated.length) mutated[at] = value;
+          return mutated;
+        });
+        const burst = new Burst(join(...frames));
+        let off = 0;
+        for (const f of frames) {
+          burst.add(off, f.length);
+          off += f.length;
+        }
+        dissectBurst(burst);
+        for (const [whole, single] of hashers) {
+          whole.hashBurst(burst);
+          frames.forEach((f, i) => {
+            expect(burst.hash[i]).toBe(single.hashFrame(f, 0, f.length));
+          });
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });

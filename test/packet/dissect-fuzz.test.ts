@@ -100,6 +100,8 @@ const policies = [
   'rss:queues=4,types=ipv4+tcp-ipv4+udp-ipv4+ipv6+tcp-ipv6+udp-ipv6+ipv6-ex+tcp-ipv6-ex+udp-ipv6-ex',
   'rss:queues=4,symmetric=or-xor',
   'mac-hash:fields=both,queues=4',
+  'pools:nic=ixgbe-82599',
+  'rps:cpus=0-3',
   'mac:assign=static',
 ];
 

@@ -53,6 +53,7 @@ const policies = [
   'rps:cpus=0-3',
   'rps:cpus=0-3,hash=toeplitz',
   'mac',
+  'pools:nic=ixgbe-82599',
   'mac-hash:fields=both',
   'round-robin',
 ];

@@ -314,6 +314,7 @@ describe('every policy', () => {
     'rps:cpus=0-3,hash=toeplitz',
     'mac',
     'mac-hash',
+    'pools:nic=ixgbe-82599',
     'round-robin',
   ];
 

@@ -3,7 +3,8 @@
  * same check must see it. Every frame is accounted for from the generator's counter to the sink's.
  */
 import { describe, expect, it } from 'vitest';
-import { privileged, withLab } from '../support/lab.js';
+import { canForward } from '../support/forwarder.js';
+import { withLab } from '../support/lab.js';
 import { type ScenarioOptions, settle, startScenario } from '../support/scenario.js';
 import { generate, type Settings, startSink } from '../support/traffic.js';
 
@@ -61,7 +62,7 @@ async function send(
   });
 }
 
-describe.skipIf(!privileged())('order', () => {
+describe.skipIf(!canForward())('order', () => {
   const policies = ['rss', 'rps:cpus=CPUS', 'rps:cpus=CPUS,hash=toeplitz', 'mac', 'mac-hash:fields=both'];
   const cases = [2, 4].flatMap((workers) => policies.map((policy) => [policy, workers] as const));
   cases.push(['single', 4], ['rss', 1]);

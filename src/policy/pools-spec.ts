@@ -1,0 +1,83 @@
+/**
+ * The schema of the `pools` policy: layout of a NIC's pools, and the filters that fill them.
+ *
+ * Promise: what passes is well-formed; whether the chip has so many pools and filters is checked when compiled.
+ */
+import { z } from 'zod';
+import {
+  commonKeys,
+  integer,
+  keyText,
+  numberList,
+  oneOf,
+  stringList,
+  symmetricKey,
+  typesKey,
+} from './values.js';
+
+const POOLS_MAX = 63;
+const pool = integer(0, POOLS_MAX);
+const poolSet = numberList(POOLS_MAX, 'pools');
+const vlan = integer(0, 4094);
+const flag = z.preprocess(
+  (value) => (value === 'on' ? true : value === 'off' ? false : value),
+  z.boolean({ error: 'true or false' }),
+);
+
+/** A filter that sends an address to pools. */
+const macFilter = z.strictObject({ mac: z.string({ error: 'a MAC address' }), pools: poolSet });
+const vlanFilter = z.strictObject({ vlan, pools: poolSet });
+const mirror = z.strictObject({
+  pools: poolSet.optional(),
+  uplink: flag.optional(),
+  downlink: flag.optional(),
+  vlans: z.array(vlan, { error: 'VLAN ids' }).optional(),
+  to: pool,
+});
+
+const macFilters = z.preprocess(
+  (value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).map(([mac, pools]) => ({ mac, pools }))
+      : value,
+  z.array(macFilter, { error: 'a list of { mac, pools }, or MAC: pool' }),
+);
+
+export const poolsSchema = z.strictObject({
+  policy: z.literal('pools'),
+  ...commonKeys,
+  nic: oneOf(['igb-82576', 'ixgbe-82599']).default('igb-82576'),
+  /** Pools x queues in each; default: 8x2 (82576), 32x4 (82599). */
+  layout: oneOf(['8x2', '32x4', '64x2']).optional(),
+  key: keyText().optional(),
+  types: typesKey,
+  symmetric: symmetricKey,
+  /** Exact addresses and the pools of each. */
+  macs: macFilters.default([]),
+  vlans: z.array(vlanFilter, { error: 'a list of { vlan, pools }' }).default([]),
+  /** Addresses whose hash is in the multicast or unicast table. */
+  multicast: stringList().default([]),
+  unicast: stringList().default([]),
+  /** A pool, or none: unicast that no pool wants. */
+  defaultPool: z
+    .union([pool, z.literal('none')], { error: `a pool from 0 to ${POOLS_MAX}, or none` })
+    .default(0),
+  /** Group frames go to every pool that accepts them; off: to the lowest. */
+  replication: flag.default(true),
+  vlanFiltering: flag.default(false),
+  hashMode: integer(0, 3).default(0),
+  maxLength: integer(64, 65535).default(1522),
+  // Sets of pools with a property; absent = all, or none where a NIC starts without it.
+  broadcast: poolSet.optional(),
+  multicastHash: poolSet.optional(),
+  unicastHash: poolSet.optional(),
+  allMulticast: poolSet.optional(),
+  promiscuous: poolSet.optional(),
+  untagged: poolSet.optional(),
+  vlanPromiscuous: poolSet.optional(),
+  enabled: poolSet.optional(),
+  longFrames: poolSet.optional(),
+  /** Pools inside which RSS chooses a queue; others use their first. */
+  rss: poolSet.optional(),
+  mirrors: z.array(mirror, { error: 'a list of { pools, uplink, downlink, vlans, to }' }).default([]),
+});
