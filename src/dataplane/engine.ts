@@ -198,6 +198,13 @@ export class Engine {
       this.closing.push({ fds: old, epoch });
       this.wakeAll();
     }
+    if (this.plan.mode === 'wire') {
+      const [a, b] = [this.ports.live.get(0), this.ports.live.get(1)];
+      if (a !== undefined && b !== undefined) {
+        a.showCarrier(b.carrier);
+        b.showCarrier(a.carrier);
+      }
+    }
     // Old descriptors are closed once every worker has attached to the new ones.
     this.closing = this.closing.filter(({ fds, epoch }) => {
       if (workers.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;

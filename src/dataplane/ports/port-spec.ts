@@ -41,6 +41,8 @@ export interface TapPortSpec extends Named {
   readonly interface: string;
   readonly queues: number;
   readonly offload: boolean;
+  /** MTU to set; 0 = for a TAP made here that of the other interfaces, else as it is. */
+  readonly mtu: number;
 }
 
 export interface CapturePortSpec extends Named {
@@ -103,6 +105,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         interface: interfaceName(r.where, target),
         queues: r.integer('queues', 1, 1, LIVE_QUEUES_MAX),
         offload: r.onOff('offload'),
+        mtu: r.integer('mtu', 0, 68, 65_535),
       };
     case 'pcap':
       if (target === '') throw new UserError(`${r.where}: pcap needs a file, e.g. pcap:in.pcap`);
