@@ -143,6 +143,8 @@ export class Engine {
       );
       if (missing.length === 0) break;
       if (ended.length > 0) throw ended[0]!;
+      // Dying again and again before all others run.
+      if (this.failure !== null) throw this.failure;
       if (plan.workers - missing.length > most) {
         most = plan.workers - missing.length;
         deadline = performance.now() + START_TIMEOUT_MS;
