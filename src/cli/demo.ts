@@ -21,7 +21,7 @@ import { colour, note, printJson } from './output.js';
 const GUESTS = 4;
 const FLOWS = 64;
 const WORKERS = 2;
-const RATE = 50_000;
+const RATE = 25_000;
 const SECONDS = 1;
 const PACKETS = Math.round(RATE * SECONDS);
 const SOURCE = `memory:source,flows=${FLOWS},guests=${GUESTS},rate=${RATE},packets=${PACKETS},burst=32`;

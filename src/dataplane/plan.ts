@@ -29,7 +29,7 @@ export interface EngineOptions {
   readonly spinMaxUs: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
-  readonly warn: (message: string) => void;
+  readonly warn: (message: string) => unknown;
 }
 
 export const WORKERS_MAX = 256;
@@ -40,6 +40,18 @@ export const DEFAULT_SMALL_FRAMES = 32_768;
 export const DEFAULT_LARGE_FRAMES = 1024;
 export const DEFAULT_SPIN_US = 20;
 const LARGE_FRAMES_LEAST = 128;
+
+/** Everything but ports, policy and workers, as `rxsteer forward` has it without flags. Warnings go to standard error. */
+export const engineDefaults = {
+  cpus: [],
+  backlog: DEFAULT_BACKLOG,
+  smallFrames: DEFAULT_SMALL_FRAMES,
+  largeFrames: DEFAULT_LARGE_FRAMES,
+  spinMaxUs: DEFAULT_SPIN_US,
+  switching: { ageingSeconds: 300, learnLimit: 4096, fdb: [] },
+  fault: null,
+  warn: (message: string) => process.stderr.write(`rxsteer: warning: ${message}\n`),
+} as const;
 
 /** Checks and completes. */
 export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {

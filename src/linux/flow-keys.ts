@@ -54,10 +54,8 @@ const PORTS_AT = new Int8Array(256).fill(-1);
 for (const protocol of [6, 17, 33, 50, 132, 136]) PORTS_AT[protocol] = 0;
 PORTS_AT[51] = 4;
 
-// What one step of the walk asks for next.
-const STOP = 0;
-const PROTO = 1;
-const TRANSPORT = 2;
+// What one step of the walk asks for next. Entering an IP header's transport is no further header.
+const [STOP, PROTO, TRANSPORT, ENTER] = [0, 1, 2, 3] as const;
 
 export class FlowKeys {
   readonly words = new Int32Array(FLOW_KEY_WORDS);
@@ -109,19 +107,12 @@ export class FlowKeys {
       let next: number = PROTO;
       while (next !== STOP) {
         next = next === PROTO ? this.network() : this.upper();
-        // Entering the transport layer of an IP header is free; everything else counts.
-        if (next === PROTO || (next === TRANSPORT && this.again)) {
-          if (++headers > MAX_HEADERS) next = STOP;
-        }
-        this.again = true;
+        if ((next === PROTO || next === TRANSPORT) && ++headers > MAX_HEADERS) next = STOP;
       }
     }
     const p = this.protocol;
     words[0] = (p >> 8) | ((p & 255) << 8) | (this.transport << 16);
   }
-
-  /** False right after an IP header: its transport is part of the same step. */
-  private again = true;
 
   /** `eth_type_trans`: values below 0x600 are lengths, and stand for 802.2 or (payload 0xffff) raw 802.3. */
   private etherType(o: number): number {
@@ -190,8 +181,7 @@ export class FlowKeys {
       this.fragment = true;
       return STOP;
     }
-    this.again = false;
-    return TRANSPORT;
+    return ENTER;
   }
 
   private ipv6(): number {
@@ -208,8 +198,7 @@ export class FlowKeys {
         return STOP;
       }
     }
-    this.again = false;
-    return TRANSPORT;
+    return ENTER;
   }
 
   private vlan(): number {
@@ -289,11 +278,8 @@ export class FlowKeys {
       case 43:
       case 60:
         if (this.protocol !== ETH_IPV6 || !this.has(2)) break;
-        {
-          const o = this.at;
-          this.transport = this.bytes[o]!;
-          this.at += (this.bytes[o + 1]! + 1) << 3;
-        }
+        this.transport = this.bytes[this.at]!;
+        this.at += (this.bytes[this.at + 1]! + 1) << 3;
         next = TRANSPORT;
         break;
       case 44:

@@ -9,18 +9,21 @@ import { ownerTableBytes } from '../mac/owner-table.js';
 import { MacSteering, macHighestWorker } from './mac.js';
 import { MacHashSteering } from './mac-hash.js';
 import { PoolsSteering } from './pools.js';
+import { RfsSteering, rfsSharedWords } from './rfs.js';
 import { RoundRobinSteering } from './round-robin.js';
 import { RpsSteering } from './rps.js';
 import { RssSteering, rssQueues } from './rss.js';
 import { SingleSteering } from './single.js';
 import type { PolicySpec } from './spec.js';
 import type { CompileContext, CompileOptions, Steering } from './steering.js';
+import { UserSteering } from './user.js';
 import { WORKER_MAX } from './values.js';
 
 /** Workers where nobody says: highest CPU id named + 1, else queues, else 1. */
 export function defaultWorkers(spec: PolicySpec): number {
   switch (spec.policy) {
     case 'rps':
+    case 'rfs':
       return Math.max(...spec.cpus) + 1;
     case 'mac':
       return Math.max(macHighestWorker(spec) + 1, 1);
@@ -35,7 +38,8 @@ export function defaultWorkers(spec: PolicySpec): number {
 
 /** Bytes of shared memory that all workers of a forwarder must be given as `shared`; 0 for most policies. */
 export function policyBytes(spec: PolicySpec): number {
-  return spec.policy === 'mac' ? ownerTableBytes(spec.guests) : 0;
+  if (spec.policy === 'mac') return ownerTableBytes(spec.guests);
+  return spec.policy === 'rfs' ? 4 * rfsSharedWords(spec) : 0;
 }
 
 /** @throws UserError where the policy asks for what the workers, ports or NIC do not have. */
@@ -56,6 +60,10 @@ export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): S
       return new RssSteering(spec, context);
     case 'rps':
       return new RpsSteering(spec, context);
+    case 'rfs':
+      return new RfsSteering(spec, context);
+    case 'js':
+      return new UserSteering(spec, context);
     case 'mac':
       return new MacSteering(spec, context);
     case 'pools':

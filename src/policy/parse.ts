@@ -24,7 +24,7 @@ import {
   type RssSpec,
   schemas,
 } from './spec.js';
-import { parseNumberList, WORKER_MAX } from './values.js';
+import { commonKeys, parseNumberList, WORKER_MAX } from './values.js';
 
 /** Largest policy file, so that a wrong name (a capture, a device) is noticed and not read for ever. */
 const FILE_BYTES_MAX = 4 << 20;
@@ -125,6 +125,7 @@ function parseText(policy: string, text: string): Parsed {
   const colon = policy.indexOf(':');
   const name = colon < 0 ? policy : policy.slice(0, colon);
   checkName(name);
+  if (name === 'js') return parseJs(colon < 0 ? '' : policy.slice(colon + 1), text);
   const value: Record<string, unknown> = { policy: name };
   if (colon >= 0) {
     for (const pair of policy.slice(colon + 1).split(',')) {
@@ -140,6 +141,23 @@ function parseText(policy: string, text: string): Parsed {
     }
   }
   return validate(name, value, text, `policy ${name}`);
+}
+
+/** `FILE`, then key=value pairs: the common keys are ours, the rest is for the module. */
+function parseJs(rest: string, text: string): Parsed {
+  const [file = '', ...pairs] = rest.split(',');
+  const value: Record<string, unknown> = { policy: 'js', file };
+  const options: Record<string, string> = {};
+  for (const pair of pairs) {
+    const equals = pair.indexOf('=');
+    if (equals < 1) throw new UserError(`policy js: "${shorten(pair)}" is not key=value`);
+    const key = pair.slice(0, equals).trim();
+    const isCommon = Object.hasOwn(commonKeys, key);
+    if (Object.hasOwn(isCommon ? value : options, key))
+      throw new UserError(`policy js: ${key} is given twice`);
+    (isCommon ? value : options)[key] = pair.slice(equals + 1).trim();
+  }
+  return validate('js', { ...value, options }, text, 'policy js');
 }
 
 function parseObject(given: object, text: string, place: string): Parsed {

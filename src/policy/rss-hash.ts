@@ -11,11 +11,13 @@ import {
   HASH_TYPE_NAMES,
   HashType,
   hashesPorts,
+  hashTypeBit,
   isExType,
   selectionByKind,
 } from '../nic/hash-types.js';
-import { type Burst, Kind } from '../packet/burst.js';
+import { type Burst, Field, Kind } from '../packet/burst.js';
 import { findExAddresses } from '../packet/ipv6-ex.js';
+import { Protocol } from '../packet/protocol.js';
 import type { HashDetails } from './steering.js';
 
 export interface RssHashOptions {
@@ -27,6 +29,17 @@ export interface RssHashOptions {
   readonly start: number;
   readonly exRule: ExRule;
 }
+
+// This module's own constants, which V8 folds into the loop (see packet/dissect).
+const KIND = Field.kind;
+const L3 = Field.l3;
+const L4 = Field.l4;
+const HASH = Field.hash;
+const HASH_TYPE = Field.hashType;
+const GROUP = Kind.group;
+const NONE = HashType.none;
+const TCP_IPV4 = HashType.tcpIpv4;
+const UDP_IPV4 = HashType.udpIpv4;
 
 /** Types with IPv6 addresses. */
 const IPV6_TYPES = 0x1f8;
@@ -41,6 +54,9 @@ export class RssHash {
   readonly tuple: TupleHash;
   readonly #select: Uint8Array;
   readonly #ex = new Int32Array(2);
+  /** `Burst.kind` of the plain IPv4 packets whose ports are hashed without a transform; -1 where there are none. */
+  readonly #plainTcp: number;
+  readonly #plainUdp: number;
 
   constructor(options: RssHashOptions) {
     this.options = options;
@@ -50,22 +66,26 @@ export class RssHash {
       ipv6: (options.types & IPV6_TYPES) !== 0,
     });
     this.#select = selectionByKind(options.types, options.exRule);
+    const kindOf = (protocol: number, type: number) =>
+      options.symmetric === 'none' && (options.types & hashTypeBit(type)) !== 0
+        ? Kind.ipv4 | Kind.addresses | Kind.ports | (protocol << Kind.protocolShift)
+        : -1;
+    this.#plainTcp = kindOf(Protocol.tcp, HashType.tcpIpv4);
+    this.#plainUdp = kindOf(Protocol.udp, HashType.udpIpv4);
   }
 
   hashBurst(burst: Burst): void {
-    const { n, bytes, kind, l3, l4, hash, hashType } = burst;
-    const { tuple } = this;
-    const select = this.#select;
-    const { table, start } = tuple.toeplitz;
-    // The two common types are spelled out: locals instead of fields, and no call that V8 might not inline.
-    const plain = tuple.symmetric === 'none' && table.length >= 12 * 256;
+    const { n, bytes, words } = burst;
+    const { table, start } = this.tuple.toeplitz;
+    const plainTcp = this.#plainTcp;
+    const plainUdp = this.#plainUdp;
     for (let i = 0; i < n; i++) {
-      const type = select[kind[i]! & 0xffff]!;
-      hashType[i] = type;
-      if (plain && (type === HashType.tcpIpv4 || type === HashType.udpIpv4)) {
-        const a = l3[i]! + 12;
-        const p = l4[i]!;
-        hash[i] =
+      const kind = words[KIND + i]! & ~GROUP;
+      // The two common types are spelled out: no table lookup for the type, no call that V8 might not inline.
+      if (kind === plainTcp || kind === plainUdp) {
+        const a = words[L3 + i]! + 12;
+        const p = words[L4 + i]!;
+        words[HASH + i] =
           start ^
           table[bytes[a]!]! ^
           table[256 | bytes[a + 1]!]! ^
@@ -79,17 +99,21 @@ export class RssHash {
           table[2304 | bytes[p + 1]!]! ^
           table[2560 | bytes[p + 2]!]! ^
           table[2816 | bytes[p + 3]!]!;
-      } else hash[i] = this.#hashGeneral(burst, i, type);
+        words[HASH_TYPE + i] = kind === plainTcp ? TCP_IPV4 : UDP_IPV4;
+      } else {
+        const type = this.#select[kind & 0xffff]!;
+        words[HASH_TYPE + i] = type;
+        words[HASH + i] = type === NONE ? 0 : this.#hashGeneral(burst, i, type);
+      }
     }
   }
 
-  /** Any type; 0 for none. */
+  /** Any type but none. */
   #hashGeneral(burst: Burst, i: number, type: number): number {
     const { bytes } = burst;
     const { tuple } = this;
     const ip = burst.l3[i]!;
     const ports = burst.l4[i]!;
-    if (type === HashType.none) return 0;
     if (type <= HashType.udpIpv4) {
       const value = tuple.ipv4(bytes, ip + 12, ip + 16);
       return type === HashType.ipv4 ? value : value ^ tuple.ipv4Ports(bytes, ports);

@@ -7,14 +7,26 @@
  */
 import { UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
-import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
+import { explainHashType, HashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
-import type { Burst } from '../packet/burst.js';
+import { type Burst, Field } from '../packet/burst.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
 import { keyBytesForTypes, RssHash } from './rss-hash.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
+
+// This module's own constants, which V8 folds into the loop (see packet/dissect).
+const HASH = Field.hash;
+const HASH_TYPE = Field.hashType;
+const BUCKET = Field.bucket;
+const RXQ = Field.rxq;
+const WORKER = Field.worker;
+const NONE = HashType.none;
+
+/** A word of `#targets`: the queue above, the worker below. Workers are fewer than 2^11, queues than 2^13. */
+const TARGET_SHIFT = 12;
+const TARGET_MASK = (1 << TARGET_SHIFT) - 1;
 
 /** Table size that the policy or the profile gives. @throws UserError for a size that the NIC does not have. */
 function tableSize(spec: RssSpec, profile: NicProfile, queues: number): number {
@@ -101,8 +113,8 @@ export class RssSteering implements Steering {
   readonly profile: NicProfile;
   readonly table: IndirectionTable;
   readonly rssHash: RssHash;
-  /** Worker of each bucket: table and queue assignment in one load. */
-  readonly #workerOf: Int32Array;
+  /** Queue and worker of each bucket in one word. */
+  readonly #targets: Int32Array;
 
   constructor(
     readonly spec: RssSpec,
@@ -121,25 +133,25 @@ export class RssSteering implements Steering {
     }
     this.table = buildTable(spec, this.profile, this.queues);
     this.rssHash = compileRssHash(spec);
-    this.#workerOf = this.table.entries.map((queue) => queue % this.workers);
+    this.#targets = this.table.entries.map((queue) => (queue << TARGET_SHIFT) | (queue % this.workers));
   }
 
   steer(burst: Burst): void {
     this.rssHash.hashBurst(burst);
-    const { n, hash, hashType, bucket, rxq, worker } = burst;
-    const { entries, mask, size } = this.table;
-    const workerOf = this.#workerOf;
+    const { n, words } = burst;
+    const { mask, size } = this.table;
+    const targets = this.#targets;
     for (let i = 0; i < n; i++) {
-      if (hashType[i] === 0) {
-        bucket[i] = -1;
-        rxq[i] = 0;
-        worker[i] = 0;
-        continue;
+      let at = -1;
+      let target = 0;
+      if (words[HASH_TYPE + i] !== NONE) {
+        const hash = words[HASH + i]!;
+        at = mask !== 0 ? hash & mask : (hash >>> 0) % size;
+        target = targets[at]!;
       }
-      const at = mask !== 0 ? hash[i]! & mask : (hash[i]! >>> 0) % size;
-      bucket[i] = at;
-      rxq[i] = entries[at]!;
-      worker[i] = workerOf[at]!;
+      words[BUCKET + i] = at;
+      words[RXQ + i] = target >>> TARGET_SHIFT;
+      words[WORKER + i] = target & TARGET_MASK;
     }
   }
 

@@ -50,6 +50,25 @@ const rps = z.strictObject({
   key: keyText().optional(),
 });
 
+const rfs = z.strictObject({
+  policy: z.literal('rfs'),
+  ...commonKeys,
+  cpus: cpuList(),
+  hash: oneOf(['linux', 'toeplitz']).default('linux'),
+  key: keyText().optional(),
+  /** The socket table (`rps_sock_flow_entries`) and each queue's flow table (`rps_flow_cnt`). */
+  entries: integer(1, 1 << 24).default(32768),
+  flows: integer(1, 1 << 20).default(4096),
+});
+
+const js = z.strictObject({
+  policy: z.literal('js'),
+  ...commonKeys,
+  file: z.string({ error: 'a file' }).min(1, { error: 'a file' }),
+  /** For the module; behind the file name in a policy string. */
+  options: z.record(z.string(), z.coerce.string()).default({}),
+});
+
 const worker = integer(0, WORKER_MAX);
 
 /** An owner as files give it; `cpu` is another word for `worker` (a worker is an emulated CPU). */
@@ -103,10 +122,12 @@ export const schemas = {
   single,
   rss,
   rps,
+  rfs,
   mac,
   'mac-hash': macHash,
   pools: poolsSchema,
   'round-robin': roundRobin,
+  js,
 } as const;
 
 export type PolicyName = keyof typeof schemas;
@@ -127,20 +148,31 @@ type Spec<T extends z.ZodType> = Omit<z.infer<T>, keyof Given> & Given;
 export type SingleSpec = Spec<typeof single>;
 export type RssSpec = Spec<typeof rss>;
 export type RpsSpec = Spec<typeof rps>;
+export type RfsSpec = Spec<typeof rfs>;
 export type MacSpec = Spec<typeof mac>;
 export type MacHashSpec = Spec<typeof macHash>;
 export type PoolsSpec = Spec<typeof poolsSchema>;
 export type RoundRobinSpec = Spec<typeof roundRobin>;
-export type PolicySpec = SingleSpec | RssSpec | RpsSpec | MacSpec | MacHashSpec | PoolsSpec | RoundRobinSpec;
+export type JsSpec = Spec<typeof js>;
+export type PolicySpec =
+  | SingleSpec
+  | RssSpec
+  | RpsSpec
+  | RfsSpec
+  | MacSpec
+  | MacHashSpec
+  | PoolsSpec
+  | RoundRobinSpec
+  | JsSpec;
 
 /** Where a policy is used: the forwarder keeps order strictly and has no NIC of its own. */
 export type PolicyContext = 'forward' | 'model';
 
-/** Order where a policy does not say: strict in `forward`, else linux for rps, none for the others. */
+/** Order where a policy does not say: strict in `forward`, else linux for rps and rfs, none for the others. */
 export function defaultOrder(policy: PolicyName, context: PolicyContext): Order {
   if (policy === 'round-robin') return 'none';
   if (context === 'forward') return 'strict';
-  return policy === 'rps' ? 'linux' : 'none';
+  return policy === 'rps' || policy === 'rfs' ? 'linux' : 'none';
 }
 
 /** Stage where a policy does not say: nic for rss and pools in a model (replay, explain), cpu for all else and in `forward`. */

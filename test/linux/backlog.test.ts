@@ -377,8 +377,9 @@ describe('laws', () => {
 });
 
 test('named releases', () => {
-  expect(linuxBehaviour('6.19')).toEqual(MODERN);
-  expect(linuxBehaviour('6.18.44-fc')).toEqual({ ...MODERN, flowLimitWhere: 'locked' });
+  expect(linuxBehaviour('7.1')).toEqual(MODERN);
+  expect(linuxBehaviour('6.19')).toEqual({ ...MODERN, flowCntLimit: 'u32' });
+  expect(linuxBehaviour('6.18.44-fc')).toEqual({ ...MODERN, flowCntLimit: 'u32', flowLimitWhere: 'locked' });
   expect(linuxBehaviour('6.1')).toMatchObject({
     flowSlot: 'mask',
     flowLimitBucket: 'mask',

@@ -4,9 +4,17 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { rscale } from '#rxsteer/linux/arith.js';
 import { decodeFanoutArgument, encodeFanoutArgument, FanoutGroup, type Room } from '#rxsteer/linux/fanout.js';
+import { packetHash } from '#rxsteer/linux/flow-hash.js';
+import { RfsSocket } from '#rxsteer/linux/rfs-socket.js';
 import { onlineCpus, RPS_NONE, RpsQueue } from '#rxsteer/linux/rps.js';
-import { RpsDevice, recordedRxQueue } from '#rxsteer/linux/rps-device.js';
-import { RpsMap, SockFlowTable } from '#rxsteer/linux/rps-tables.js';
+import {
+  RpsDevice,
+  receiveListOrder,
+  receiveOn,
+  recordedRxQueue,
+  rpsNeeded,
+} from '#rxsteer/linux/rps-device.js';
+import { DevFlowTable, RpsMap, SockFlowTable } from '#rxsteer/linux/rps-tables.js';
 import { TUN_FLOWS_MAX, TunQueues } from '#rxsteer/linux/tun.js';
 import { pickTxQueue, type TxSocket, XpsMap } from '#rxsteer/linux/xps.js';
 
@@ -156,6 +164,62 @@ test('a recorded receive queue is one less than the mapping; one that does not e
     RPS_NONE,
   ]);
   expect(device.badQueue).toBe(1);
+});
+
+describe('the receive paths', () => {
+  test('what is not steered goes to the own backlog, or is processed on the spot', () => {
+    expect(receiveOn('netif_rx', RPS_NONE, 1)).toEqual({ cpu: 1, backlog: true });
+    expect(receiveOn('netif_rx', 0, 1)).toEqual({ cpu: 0, backlog: true });
+    expect(receiveOn('netif_receive_skb', RPS_NONE, 1)).toEqual({ cpu: 1, backlog: false });
+    expect(receiveOn('netif_receive_skb', 1, 1)).toEqual({ cpu: 1, backlog: true });
+    expect(receiveOn('netif_receive_skb_core', 0, 1)).toEqual({ cpu: 1, backlog: false });
+  });
+  test('of a list the unsteered packets come last', () => {
+    expect(receiveListOrder([-1, 0, -1, 1])).toEqual([1, 3, 0, 2]);
+  });
+  test('flow tables alone do not switch steering on', () => {
+    const online = onlineCpus(2);
+    const flowsOnly = new RpsQueue({ flows: new DevFlowTable(8), online });
+    expect(rpsNeeded([flowsOnly], false)).toBe(false);
+    expect(rpsNeeded([flowsOnly], true)).toBe(true);
+    expect(rpsNeeded([flowsOnly, new RpsQueue({ map: new RpsMap([1]), online })], false)).toBe(true);
+  });
+  test('only a hardware hash over layer 4 is used, 0 included', () => {
+    expect(packetHash('l4', 7, () => 9)).toBe(7);
+    expect(packetHash('l4', 0, () => 9)).toBe(0);
+    for (const type of ['none', 'l2', 'l3'] as const) expect(packetHash(type, 7, () => 9)).toBe(9);
+  });
+});
+
+describe('sockets of RFS', () => {
+  test('an unconnected one records nothing; a connected one after its first packet', () => {
+    const table = new SockFlowTable(64, 4);
+    const udp = new RfsSocket(table, false);
+    udp.received(0x101);
+    udp.call(2);
+    expect(table.wanted(0x101)).toBe(-1);
+    const tcp = new RfsSocket(table, true);
+    tcp.call(1);
+    tcp.received(0x102);
+    expect(table.wanted(0x102)).toBe(-1);
+    tcp.call(1);
+    expect(table.wanted(0x102)).toBe(1);
+  });
+  test('closing wipes the entry once, also another flow’s; not between 4.0 and 6.16', () => {
+    const table = new SockFlowTable(64, 4);
+    const closing = new RfsSocket(table, true);
+    closing.received(0x101);
+    table.record(0x901, 3);
+    closing.unhash();
+    expect(table.wanted(0x901)).toBe(-1);
+    table.record(0x901, 3);
+    closing.unhash();
+    expect(table.wanted(0x901)).toBe(3);
+    const old = new RfsSocket(table, true, false);
+    old.received(0x901);
+    old.unhash();
+    expect(table.wanted(0x901)).toBe(3);
+  });
 });
 
 describe('fanout', () => {

@@ -102,12 +102,18 @@ describe('table sizes', () => {
     ['4294967297', 'EINVAL'],
     ['18446744073709551616', 'ERANGE'],
   ])('rps_flow_cnt %j: %s', (text, wanted) => {
-    const result = writeRpsFlowCnt(text);
+    const result = writeRpsFlowCnt(text, { limit: 'u32' });
     expect(result.ok ? result.value : result.errno).toBe(wanted);
   });
 
+  test('since 7.1 the table is at most 2^31 - 1 bytes', () => {
+    expect(writeRpsFlowCnt('178956970')).toEqual({ ok: true, value: 2 ** 28 });
+    expect(writeRpsFlowCnt('178956971')).toEqual({ ok: false, errno: 'EINVAL' });
+    expect(writeRpsFlowCnt('178956971', { entryBytes: 8 }).ok).toBe(true);
+  });
+
   test('a flow table larger than memory is ENOMEM', () => {
-    expect(writeRpsFlowCnt('4294967296', { totalMemoryBytes: 2 ** 34 })).toEqual({
+    expect(writeRpsFlowCnt('4294967296', { totalMemoryBytes: 2 ** 34, limit: 'u32' })).toEqual({
       ok: false,
       errno: 'ENOMEM',
     });

@@ -52,6 +52,7 @@ const policies = [
   'rss:queues=4,symmetric=sort,types=ipv4+udp-ipv4+ipv6-ex+tcp-ipv6-ex',
   'rps:cpus=0-3',
   'rps:cpus=0-3,hash=toeplitz',
+  'rfs:cpus=0-3',
   'mac',
   'pools:nic=ixgbe-82599',
   'mac-hash:fields=both',

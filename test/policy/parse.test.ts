@@ -60,7 +60,7 @@ describe('policy strings', () => {
   });
 
   it.each([
-    ['rsss', 'unknown policy "rsss": did you mean rss or rps? known: '],
+    ['rsss', 'unknown policy "rsss": did you mean rss or rps or rfs? known: '],
     ['', 'unknown policy ""'],
     ['rss:', 'policy rss: "" is not key=value; keys: stage, order, seed, nic'],
     ['rss:queues', 'policy rss: "queues" is not key=value'],

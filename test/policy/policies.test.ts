@@ -312,6 +312,7 @@ describe('every policy', () => {
     'rss:queues=4',
     'rps:cpus=0-3',
     'rps:cpus=0-3,hash=toeplitz',
+    'rfs:cpus=0-3',
     'mac',
     'mac-hash',
     'pools:nic=ixgbe-82599',

@@ -54,8 +54,11 @@ async function send(
     const [a, b] = [summary.ports[0]!, summary.ports[1]!];
     expect(sent.sent).toBe(traffic.packets ?? PACKETS);
     // A veth tells its sender of a drop at the far end: pktgen sends that frame again, so both sides count it.
-    expect(a.rx.packets + a.rx.kernelDrops).toBe(sent.sent + sent.txDropped);
-    expect(seen.checked + seen.kernelDrops + seen.rxDropped).toBe(b.tx.packets);
+    // A veth refuses a frame that its peer's backlog has no room for (ENOBUFS): the generator tried again, and the
+    // peer's device counts a drop. Older kernels take the frame and drop it: then it was sent, and is counted too.
+    expect(a.rx.packets + a.rx.kernelDrops).toBe(sent.sent + sent.rejected);
+    const arrived = seen.checked + seen.kernelDrops;
+    expect([arrived, arrived + seen.rxDropped]).toContain(b.tx.packets);
     expect(seen.other).toBe(0);
     expect(seen.duplicates).toBe(0);
     return { summary, seen };

@@ -1,0 +1,128 @@
+/**
+ * `js:FILE`: a policy of the user's, an ES module (or CommonJS) with one function.
+ *
+ *     // even-odd.mjs
+ *     export default ({ workers }) => ({
+ *       steer(burst) {
+ *         for (let i = 0; i < burst.n; i++) burst.worker[i] = burst.flow[i] & 1 ? 1 % workers : 0;
+ *       },
+ *     });
+ *
+ * Promise: the module gets dissected bursts and a context (`workers`, `ports`, `seed`, `options`: every key=value
+ * behind the file name) and gives a `UserPolicy`. Before each call worker is 0, hash and hashType 0, bucket and rxq
+ * -1; what it writes is checked, and a worker that does not exist is an error, not a lost frame. Loaded once in each
+ * worker thread; a module without top-level await is needed, because policies are compiled synchronously.
+ */
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { UserError } from '../errors.js';
+import type { Burst } from '../packet/burst.js';
+import type { JsSpec } from './spec.js';
+import {
+  type CompileContext,
+  type Decision,
+  decisionOf,
+  type PolicyPort,
+  type Steering,
+} from './steering.js';
+
+/** What a user's module is told. */
+export interface UserPolicyContext {
+  readonly workers: number;
+  /** Ports by index; empty where they are not known. */
+  readonly ports: readonly PolicyPort[];
+  readonly seed: number;
+  /** Values behind the file name, as text. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** What a user's module gives back. */
+export interface UserPolicy {
+  /** Fills `burst.worker`, and where it makes sense hash, bucket and rxq. */
+  steer(burst: Burst): void;
+  /** Why frame `i` went where it went, one line. */
+  explain?(burst: Burst, i: number): string;
+  /** Queues that the policy knows; default 1, and then `queue` is null in explanations. */
+  readonly queues?: number;
+}
+
+export type UserPolicyFactory = (context: UserPolicyContext) => UserPolicy;
+
+function firstLine(error: unknown): string {
+  return String((error as Error)?.message ?? error).split('\n')[0]!;
+}
+
+/** @throws UserError for a module that cannot be loaded or has no function to offer. */
+function loadFactory(file: string): UserPolicyFactory {
+  const path = resolve(file);
+  let module: unknown;
+  try {
+    module = createRequire(pathToFileURL(path))(path);
+  } catch (error) {
+    throw new UserError(`policy js: ${file}: ${firstLine(error)}`);
+  }
+  const exported = module as { default?: unknown; policy?: unknown } | UserPolicyFactory;
+  const factory = typeof exported === 'function' ? exported : (exported?.default ?? exported?.policy);
+  if (typeof factory === 'function') return factory as UserPolicyFactory;
+  throw new UserError(`policy js: ${file}: it exports no function as default`);
+}
+
+export class UserSteering implements Steering {
+  readonly text: string;
+  readonly workers: number;
+  readonly queues: number;
+  readonly #policy: UserPolicy;
+  readonly #hasQueues: boolean;
+
+  constructor(
+    readonly spec: JsSpec,
+    context: CompileContext,
+  ) {
+    this.text = spec.text;
+    this.workers = context.workers;
+    const factory = loadFactory(spec.file);
+    try {
+      this.#policy = factory({
+        workers: context.workers,
+        ports: context.ports ?? [],
+        seed: spec.seed,
+        options: spec.options,
+      });
+    } catch (error) {
+      throw new UserError(`policy js: ${spec.file}: ${firstLine(error)}`);
+    }
+    if (typeof this.#policy?.steer !== 'function') {
+      throw new UserError(`policy js: ${spec.file}: its function gives no object with steer(burst)`);
+    }
+    this.#hasQueues = this.#policy.queues !== undefined;
+    this.queues = this.#policy.queues ?? 1;
+  }
+
+  steer(burst: Burst): void {
+    const { n, worker } = burst;
+    worker.fill(0, 0, n);
+    burst.hash.fill(0, 0, n);
+    burst.hashType.fill(0, 0, n);
+    burst.bucket.fill(-1, 0, n);
+    burst.rxq.fill(-1, 0, n);
+    this.#policy.steer(burst);
+    for (let i = 0; i < n; i++) {
+      if (worker[i]! >>> 0 >= this.workers) {
+        throw new UserError(
+          `policy js: ${this.spec.file}: worker ${worker[i]} does not exist; workers: 0 to ${this.workers - 1}`,
+        );
+      }
+    }
+  }
+
+  decision(burst: Burst, i: number): Decision {
+    const own = this.#policy.explain?.(burst, i);
+    const reason = own === undefined ? `${this.spec.file} chose worker ${burst.worker[i]}` : firstLine(own);
+    return decisionOf(burst, i, null, reason, this.#hasQueues);
+  }
+
+  explain(burst: Burst, i: number): string {
+    return this.decision(burst, i).reason;
+  }
+}
