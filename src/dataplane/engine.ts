@@ -30,7 +30,7 @@ import {
 import { makeWaker, type Waker } from './sleeper.js';
 import { buryWorker } from './supervisor.js';
 
-/** A worker that hasn't reported by then ends the start. */
+/** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
 export const START_TIMEOUT_MS = 5000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
@@ -71,6 +71,8 @@ export class Engine {
   private pool: Piscina | null = null;
   private readonly runs: Promise<void>[] = [];
   private readonly resets = new Map<number, number>();
+  /** Ports whose last look failed, and why. */
+  private readonly blind = new Map<number, string>();
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
@@ -133,14 +135,23 @@ export class Engine {
     });
     const ended: (Error | null)[] = [];
     for (let w = 0; w < plan.workers; w++) this.runs.push(this.host(w, ended));
-    const deadline = performance.now() + START_TIMEOUT_MS;
+    let most = 0;
+    let deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
-      const states = this.views.workers.map((words) => Atomics.load(words, WorkerWord.state));
-      if (states.every((state) => state === WorkerState.running)) break;
+      const missing = this.views.workers.flatMap((words, w) =>
+        Atomics.load(words, WorkerWord.state) === WorkerState.running ? [] : [w],
+      );
+      if (missing.length === 0) break;
       if (ended.length > 0) throw ended[0]!;
+      // Dying again and again before all others run.
+      if (this.failure !== null) throw this.failure;
+      if (plan.workers - missing.length > most) {
+        most = plan.workers - missing.length;
+        deadline = performance.now() + START_TIMEOUT_MS;
+      }
       if (performance.now() > deadline) {
-        const missing = states.flatMap((state, w) => (state === WorkerState.running ? [] : [w]));
-        throw new Error(`worker ${missing.join(', ')} did not report within ${START_TIMEOUT_MS / 1000} s`);
+        const names = missing.length > 8 ? `${missing.slice(0, 8).join(', ')} …` : missing.join(', ');
+        throw new Error(`worker ${names} did not report within ${START_TIMEOUT_MS / 1000} s`);
       }
       await delay(POLL_MS);
     }
@@ -191,7 +202,7 @@ export class Engine {
     const { global, workers } = this.views;
     this.noteResets();
     for (const [index, live] of this.ports.live) {
-      const { change, old } = live.check();
+      const { change, old } = this.checkLink(index, live);
       if (change !== 'descriptors') continue;
       live.publish(this.views.portFds, index);
       const epoch = Atomics.add(global, Global.portsEpoch, 1) + 1;
@@ -214,6 +225,20 @@ export class Engine {
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
     if (finite && workers.every((words) => Atomics.load(words, WorkerWord.sourcesDone) === 1)) {
       this.sourcesEnded?.();
+    }
+  }
+
+  /** A look at a link must not end the run: what fails (no descriptor left, netlink overrun) is tried again. */
+  private checkLink(index: number, live: LivePort): ReturnType<LivePort['check']> {
+    try {
+      const result = live.check();
+      this.blind.delete(index);
+      return result;
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.blind.get(index) !== message) this.warn(`port ${live.spec.name}: ${message}`);
+      this.blind.set(index, message);
+      return { change: 'none', old: [] };
     }
   }
 
