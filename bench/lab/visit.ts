@@ -43,6 +43,9 @@ export const QUICK: Durations = {
   profileSeconds: 1,
 };
 
+/** Share of frames that may be lost at the "partial drop rate" of FD.io's reports. */
+export const PARTIAL_DROP = 0.005;
+
 export const LIGHT_LOAD = 50_000;
 
 export class Visit {
@@ -83,6 +86,22 @@ export class Visit {
     // Of the process where there is one: the core may have other work too.
     const busy = Number.isFinite(share) ? share : result.coreShare;
     this.add('frameNs', (busy * 1e9) / Math.max(1, result.received));
+  }
+
+  /** The same with all of the receiving done by the forwarder's core. */
+  async oneCore(): Promise<void> {
+    const { generator, durations, topology } = this;
+    topology.receiveOn('forwarder');
+    try {
+      const result = await trial(topology, { generator, rate: null, seconds: durations.rateSeconds });
+      this.add('oneCoreRate', result.received);
+      this.add('oneCoreOffered', result.offered);
+      const options = { generator, seconds: durations.searchSeconds };
+      const rate = await throughput(topology, options, 1.2 * result.received, PARTIAL_DROP);
+      if (rate > 0) this.add('oneCorePdr', rate);
+    } finally {
+      topology.receiveOn('generator');
+    }
   }
 
   /** The highest rate without loss. `ceiling` is where the search starts. */
