@@ -67,7 +67,7 @@ export function capacityNote(samples: Samples, name: string): string | null {
   const capacity = median(samples.of(DIRECT, 'capacity'));
   const rate = median(samples.of(name, 'rate'));
   if (capacity >= CAPACITY_FACTOR * rate) return null;
-  return `generator-bound: capacity ${Math.round(capacity / 1000)} kpps is below ${CAPACITY_FACTOR} x the rate; compare ns of the core`;
+  return `generator-bound: capacity ${Math.round(capacity / 1000)} kpps is below ${CAPACITY_FACTOR} x the rate; compare the CPU time a frame`;
 }
 
 /** Ping time added by the forwarder, round by round, in nanoseconds. */
@@ -86,7 +86,7 @@ export function commonResults(suite: string, samples: Samples, name: string) {
   const note = `offered ${offered.toFixed(0)} kpps, ${(100 * loss).toFixed(1)} % lost`;
   return present([
     resultOf(suite, `${name}/60-byte frames`, samples.of(name, 'rate'), 'perSecond', 'pps', note),
-    result('coreNs', 'core time a frame at full rate', 'nanoseconds', 'ns'),
+    result('frameNs', 'CPU time a frame at full rate', 'nanoseconds', 'ns'),
     result('zeroLoss', '60-byte frames, zero loss', 'perSecond', 'pps'),
     resultOf(
       suite,

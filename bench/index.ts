@@ -6,10 +6,13 @@
 import { unknownName } from '#rxsteer/errors.js';
 import { forward } from './forward.js';
 import { describeMachine, type Machine } from './machine.js';
+import { parse } from './parse.js';
 import { peers } from './peers.js';
+import { policies } from './policies.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
+import { toeplitz } from './toeplitz.js';
 
-export const SUITES: readonly Suite[] = [forward, peers];
+export const SUITES: readonly Suite[] = [toeplitz, parse, policies, forward, peers];
 
 export interface Report {
   readonly machine: Machine;

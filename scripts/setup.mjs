@@ -56,6 +56,8 @@ const fresh = (step, inputs, output) =>
   existsSync(output) &&
   existsSync(join(stamps, step)) &&
   readFileSync(join(stamps, step), 'utf8') === digest(inputs);
+/** What is half made must not look fresh, should its old inputs come back. */
+const unmark = (step) => rmSync(join(stamps, step), { force: true });
 const mark = (step, inputs) => {
   mkdirSync(stamps, { recursive: true });
   writeFileSync(join(stamps, step), digest(inputs));
@@ -75,6 +77,7 @@ const sources = ['src', 'bench', 'tsconfig.json', 'package-lock.json'];
 if (!fresh('dist', sources, 'dist/cli/main.js')) {
   say('compiling TypeScript');
   // Files whose source is gone must not linger; the incremental state would hide that they are missing.
+  unmark('dist');
   rmSync('dist', { recursive: true, force: true });
   for (const project of ['tsconfig.json', 'bench/tsconfig.json']) {
     const { ok, output } = run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project]);
@@ -89,6 +92,7 @@ const addon = 'build/Release/rxsteer.node';
 if (process.platform !== 'linux') {
   say('live ports need Linux: everything else works here');
 } else if (!fresh('native', native, addon)) {
+  unmark('native');
   const missing = [];
   if (!run('cmake', ['--version']).ok) missing.push('cmake');
   if (!['c++', 'g++', 'clang++'].some((name) => run(name, ['--version']).ok)) missing.push('g++');

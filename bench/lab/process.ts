@@ -67,11 +67,8 @@ export class Child {
   /** The line of its output that says most, for error messages. */
   gist(): string {
     const lines = `${this.stdout}\n${this.stderr}`.split('\n').filter((line) => line.trim() !== '');
-    return (
-      lines.find((line) => /error|fail|cannot|rxsteer: /i.test(line)) ??
-      lines.at(-1) ??
-      'no output'
-    ).trim();
+    const telling = /^rxsteer: |Cause:|\berror\b|is not compatible|cannot allocate/i;
+    return (lines.find((line) => telling.test(line)) ?? lines.at(-1) ?? 'no output').trim();
   }
 
   /** Waits until its output matches; throws when it ends before, or after `timeoutMs`. */

@@ -134,6 +134,22 @@ export class Topology {
     for (const [role, link] of links) this.inside(role, 'ethtool', '-K', link, 'tx', state, 'tso', state);
   }
 
+  /**
+   * The core that receives from f0 (and, for the direct link, from s1): the generator's own, as the kernel does by
+   * itself, or the forwarder's, by receive packet steering. In the second case one core does all of the forwarding,
+   * and the generator has so much less to do that it does not bound the rate.
+   */
+  receiveOn(core: 'generator' | 'forwarder'): void {
+    const mask = core === 'generator' ? '0' : (1 << FORWARDER_CPU).toString(16);
+    for (const [role, link] of [
+      ['forwarder', 'f0'],
+      ['sink', 's1'],
+    ] as const) {
+      const set = `for queue in /sys/class/net/${link}/queues/rx-*; do echo ${mask} > $queue/rps_cpus; done`;
+      this.inside(role, 'sh', '-c', set);
+    }
+  }
+
   close(): void {
     for (const anchor of Object.values(this.anchors)) anchor.kill();
     this.lab.close();

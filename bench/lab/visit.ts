@@ -7,9 +7,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Samples } from '../runner.js';
 import { percentile } from '../stats.js';
-import { idleNs, processNs } from './cpu.js';
+import { processNs } from './cpu.js';
 import type { Forwarder, Running } from './forwarder.js';
-import { FORWARDER_CPU, type Topology } from './topology.js';
+import type { Topology } from './topology.js';
 import { pings, tcpStream, throughput, trial } from './traffic.js';
 
 /** Lengths of the measurements. */
@@ -43,6 +43,9 @@ export const QUICK: Durations = {
   profileSeconds: 1,
 };
 
+/** Share of frames that may be lost at the "partial drop rate" of FD.io's reports. */
+export const PARTIAL_DROP = 0.005;
+
 export const LIGHT_LOAD = 50_000;
 
 export class Visit {
@@ -59,15 +62,46 @@ export class Visit {
     this.samples.add(this.forwarder.name, measure, value);
   }
 
+  /** CPU time of the forwarder's process over a while, in cores; NaN where there is no process. */
+  private async processShare(seconds: number): Promise<number> {
+    const { pid } = this.running;
+    const from = { at: performance.now(), ns: pid === null ? 0 : processNs(pid) };
+    await sleep(seconds * 1000);
+    if (pid === null) return Number.NaN;
+    return (processNs(pid) - from.ns) / ((performance.now() - from.at) * 1e6);
+  }
+
   /** As many 60-byte frames as the generator can. */
   async rate(): Promise<void> {
     const { generator, durations } = this;
-    const result = await trial(this.topology, { generator, rate: null, seconds: durations.rateSeconds });
+    const seconds = durations.rateSeconds;
+    let share = Number.NaN;
+    const during = async () => {
+      share = await this.processShare(seconds);
+    };
+    const result = await trial(this.topology, { generator, rate: null, seconds, during });
     this.add('rate', result.received);
     this.add('offered', result.offered);
     this.add('loss', result.lost / Math.max(1, result.sent));
-    this.add('core', result.coreShare);
-    this.add('coreNs', (result.coreShare * 1e9) / Math.max(1, result.received));
+    // Of the process where there is one: the core may have other work too.
+    const busy = Number.isFinite(share) ? share : result.coreShare;
+    this.add('frameNs', (busy * 1e9) / Math.max(1, result.received));
+  }
+
+  /** The same with all of the receiving done by the forwarder's core. */
+  async oneCore(): Promise<void> {
+    const { generator, durations, topology } = this;
+    topology.receiveOn('forwarder');
+    try {
+      const result = await trial(topology, { generator, rate: null, seconds: durations.rateSeconds });
+      this.add('oneCoreRate', result.received);
+      this.add('oneCoreOffered', result.offered);
+      const options = { generator, seconds: durations.searchSeconds };
+      const rate = await throughput(topology, options, 1.2 * result.received, PARTIAL_DROP);
+      if (rate > 0) this.add('oneCorePdr', rate);
+    } finally {
+      topology.receiveOn('generator');
+    }
   }
 
   /** The highest rate without loss. `ceiling` is where the search starts. */
@@ -92,26 +126,20 @@ export class Visit {
 
   /** CPU time without traffic: of the process, in cores. */
   async idle(): Promise<void> {
-    const { pid } = this.running;
-    if (pid === null) return;
+    if (this.running.pid === null) return;
     // What starting up leaves to be done is not idling.
     await sleep(500);
-    const from = { at: performance.now(), ns: processNs(pid) };
-    await sleep(this.durations.idleSeconds * 1000);
-    this.add('idle', (processNs(pid) - from.ns) / ((performance.now() - from.at) * 1e6));
+    this.add('idle', await this.processShare(this.durations.idleSeconds));
   }
 
   /** CPU time at a light load: of the process, and of the forwarder's core as a whole. */
   async light(): Promise<void> {
     const { generator, durations, running } = this;
+    const seconds = durations.rateSeconds;
     let share = Number.NaN;
     const during = async () => {
-      if (running.pid === null) return;
-      const from = { at: performance.now(), ns: processNs(running.pid), idle: idleNs(FORWARDER_CPU) };
-      await sleep(durations.rateSeconds * 1000);
-      share = (processNs(running.pid) - from.ns) / ((performance.now() - from.at) * 1e6);
+      share = await this.processShare(seconds);
     };
-    const seconds = durations.rateSeconds;
     const result = await trial(this.topology, { generator, rate: LIGHT_LOAD, seconds, during });
     if (running.pid !== null) this.add('light', share);
     this.add('lightCore', result.coreShare);

@@ -2,7 +2,7 @@
  * Open vSwitch's userspace datapath with system ports: a database server and a switch of our own in a directory of
  * their own, inside the forwarder's namespace; the system's service is not touched.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Forwarder, Running } from '../lab/forwarder.js';
@@ -10,6 +10,8 @@ import { Child, runChild } from '../lab/process.js';
 import { missingProgram } from '../lab/programs.js';
 import { FORWARDER_CPU, type Topology } from '../lab/topology.js';
 
+/** Its name in the namespace. */
+const BRIDGE = 'ovs0';
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 
 export const ovs: Forwarder = {
@@ -29,7 +31,12 @@ export const ovs: Forwarder = {
     const env = { OVS_RUNDIR: directory, OVS_LOGDIR: directory, OVS_DBDIR: directory };
     const socket = `unix:${join(directory, 'db.sock')}`;
     const children: Child[] = [];
+    const control = join(directory, 'vswitchd.ctl');
     const remove = async () => {
+      // A plain end would leave the bridge's own (persistent) interface behind.
+      const exit = ['ovs-appctl', `--target=${control}`, '--timeout=5', 'exit', '--cleanup'];
+      if (existsSync(control)) await runChild('ovs-appctl', exit, { env }).catch(() => {});
+      // The switch before its database.
       for (const child of children.reverse()) await child.end();
       rmSync(directory, { recursive: true, force: true });
     };
@@ -59,7 +66,7 @@ export const ovs: Forwarder = {
         [
           'ovs-vswitchd',
           socket,
-          `--unixctl=${join(directory, 'vswitchd.ctl')}`,
+          `--unixctl=${control}`,
           `--pidfile=${join(directory, 'vswitchd.pid')}`,
           '--verbose=console:warn',
         ],
@@ -68,16 +75,16 @@ export const ovs: Forwarder = {
       children.push(daemon);
       const bridge = [
         'add-br',
-        'br0',
+        BRIDGE,
         '--',
         'set',
         'bridge',
-        'br0',
+        BRIDGE,
         'datapath_type=netdev',
         'fail_mode=secure',
       ];
-      await vsctl(...bridge, '--', 'add-port', 'br0', 'f0', '--', 'add-port', 'br0', 'f1');
-      const target = join(directory, 'br0.mgmt');
+      await vsctl(...bridge, '--', 'add-port', BRIDGE, 'f0', '--', 'add-port', BRIDGE, 'f1');
+      const target = join(directory, `${BRIDGE}.mgmt`);
       for (const [from, to] of [
         ['f0', 'f1'],
         ['f1', 'f0'],

@@ -18,9 +18,10 @@ function testpmd(name: string, settings: string, devices: readonly string[]): Fo
     polls: true,
     missing: () => missingProgram(name, { 'dpdk-testpmd': 'dpdk', ethtool: 'ethtool' }),
     async start(topology: Topology): Promise<Running> {
-      const command = ['dpdk-testpmd', '-l', `${GENERATOR_CPU},${FORWARDER_CPU}`];
-      // In-memory: nothing under /var/run or /dev/hugepages that would outlive it.
-      command.push('--no-huge', '--no-pci', '--in-memory', '--no-telemetry', '-m', '512');
+      // Line by line, also into a pipe: its last line says that it forwards.
+      const command = ['stdbuf', '-oL', 'dpdk-testpmd', '-l', `${GENERATOR_CPU},${FORWARDER_CPU}`];
+      // No huge pages and no shared configuration: nothing that would outlive it.
+      command.push('--no-huge', '--no-pci', '--no-shconf', '--no-telemetry', '-m', '512');
       for (const device of devices) command.push(`--vdev=${device}`);
       command.push('--', '--forward-mode=io', '--nb-cores=1', '--burst=64');
       command.push('--no-lsc-interrupt', '--no-rmv-interrupt', '--total-num-mbufs=65536');

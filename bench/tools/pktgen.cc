@@ -5,16 +5,16 @@
 //          [--src-mac MAC] [--dst-mac MAC] [--bypass on|off] [--cpu N] [--order LIST]
 //
 // Frames go through the flows in turn, `burst` frames of each. Flow f has source address 10.1.0.0 + f (or
-// fd00:1:: + f), its own source port, and goes to guest g = f mod M: MAC dst-mac + g, address 10.2.0.0 + g;
-// its source MAC is src-mac + (f mod sources). `size`
-// is that of the frame without FCS, VLAN tag included. Checksums are right. TCP frames are acknowledgements with
-// payload of a connection that nobody opened: for forwarding only.
+// fd00:1:: + f), its own source port, and goes to guest g = f mod M: MAC dst-mac + g, address 10.2.0.0 + g; its
+// source MAC is src-mac + (f mod sources). `size` is that of the frame without FCS, VLAN tag included. Checksums
+// are right. TCP frames are acknowledgements with payload of a connection that nobody opened: for forwarding only.
 //
 // `order` gives the sequence numbers of flow 0 in the order of sending (`0,1,3,2`): how a checker is checked.
 //
 // It ends after `packets`, after `duration`, or on SIGTERM or SIGINT, and prints one JSON object. `sent` is what
-// the kernel took; `txDropped` is what the interface dropped of it (a veth drops where its peer's backlog is
-// full), `rejected` counts sends that failed for want of buffers and were tried again.
+// the kernel took, `rejected` counts sends that failed for want of room and were tried again, `txDropped` is the
+// interface's own count: a veth whose peer's backlog is full counts a drop and refuses the frame (Linux 6.18: they
+// are the rejected ones), or takes and drops it (older kernels: they are among the sent ones).
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
@@ -264,6 +264,8 @@ int main(int argc, char** argv) {
     }
     const int n = sendmmsg(fd, messages.data() + first, unsigned(filled - first), 0);
     if (n > 0) {
+      // Fewer than asked for: the next one was refused, and its error not told.
+      if (n < filled - first) rejected++;
       first += n;
       sent += uint64_t(n);
     } else if (errno == ENOBUFS || errno == EAGAIN) {

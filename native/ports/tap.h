@@ -30,6 +30,9 @@ struct Tap {
 // are; else the kernel completes both before we read. Throws SystemError.
 Tap openTap(const std::string& name, uint32_t queues, bool offload);
 
+// TUNSETCARRIER: what the interface shows as its link. False where the kernel refuses it.
+bool setTapCarrier(int fd, bool on);
+
 class TapReceiver final : public Napi::ObjectWrap<TapReceiver>, public Closable {
  public:
   static Napi::Function define(Napi::Env env);

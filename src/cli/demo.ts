@@ -21,7 +21,7 @@ import { colour, note, printJson } from './output.js';
 const GUESTS = 4;
 const FLOWS = 64;
 const WORKERS = 2;
-const RATE = 50_000;
+const RATE = 25_000;
 const SECONDS = 1;
 const PACKETS = Math.round(RATE * SECONDS);
 const SOURCE = `memory:source,flows=${FLOWS},guests=${GUESTS},rate=${RATE},packets=${PACKETS},burst=32`;
@@ -38,7 +38,35 @@ export function register(program: Command): void {
     });
 }
 
+/** An interrupt, from the first line on: until it is asked for, a signal would end the process without any clean-up. */
+class Interrupt {
+  raised = false;
+  /** Called at the moment of the interrupt. */
+  action: () => void = () => {};
+  private readonly onSignal = () => {
+    this.raised = true;
+    this.action();
+  };
+
+  constructor() {
+    process.on('SIGINT', this.onSignal).on('SIGTERM', this.onSignal);
+  }
+
+  close(): void {
+    process.off('SIGINT', this.onSignal).off('SIGTERM', this.onSignal);
+  }
+}
+
 async function demo(json: boolean): Promise<void> {
+  const interrupt = new Interrupt();
+  try {
+    await compare(json, interrupt);
+  } finally {
+    interrupt.close();
+  }
+}
+
+async function compare(json: boolean, interrupt: Interrupt): Promise<void> {
   const problem = loadNative() === null ? nativeProblem() : labProblem();
   const live = problem === '';
   if (live) {
@@ -52,7 +80,7 @@ async function demo(json: boolean): Promise<void> {
   note(
     `Every policy forwards the same ${PACKETS.toLocaleString('en-GB')} frames of ${FLOWS} flows at ${RATE / 1000} kpps.\n`,
   );
-  const runs = live ? await runLive() : await runMemory();
+  const runs = live ? await runLive(interrupt) : await runMemory(interrupt);
   if (runs === null) {
     process.exitCode = 130;
     return;
@@ -62,16 +90,12 @@ async function demo(json: boolean): Promise<void> {
 }
 
 /** Runs every policy in namespaces; null after an interrupt. */
-async function runLive(): Promise<DemoRun[] | null> {
+async function runLive(interrupt: Interrupt): Promise<DemoRun[] | null> {
   const lab = new Lab();
   const children: ForwarderChild[] = [];
-  let interrupted = false;
-  const onSignal = () => {
-    interrupted = true;
+  interrupt.action = () => {
     for (const child of children) child.kill();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
   try {
     const uplink = lab.namespace('uplink');
     const host = lab.namespace('host');
@@ -85,7 +109,7 @@ async function runLive(): Promise<DemoRun[] | null> {
     });
     const runs: DemoRun[] = [];
     for (const policy of POLICIES) {
-      if (interrupted) break;
+      if (interrupt.raised) break;
       const progress = `  ${policy} …`;
       if (process.stderr.isTTY) process.stderr.write(`\r${progress.padEnd(40)}`);
       const ports = ['up=af_packet:up'];
@@ -111,14 +135,15 @@ async function runLive(): Promise<DemoRun[] | null> {
       runs.push({ policy, sent: sent.ports[1]!.tx.packets, summary: await forwarder.stop() });
       children.length = 0;
     }
-    return interrupted ? null : runs;
+    return interrupt.raised ? null : runs;
   } catch (error) {
-    if (interrupted) return null;
+    // An interrupt from the terminal ends an `ip` that we wait for: our own handler runs after that.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (interrupt.raised) return null;
     throw error;
   } finally {
     if (process.stderr.isTTY) process.stderr.write(`\r${' '.repeat(40)}\r`);
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    interrupt.action = () => {};
     for (const child of children) child.kill();
     lab.close();
   }
@@ -140,15 +165,11 @@ function announce(lab: Lab, host: string, guests: readonly string[]): void {
 }
 
 /** The same with memory ports: each guest is a sink with one queue, its address a static entry. */
-async function runMemory(): Promise<DemoRun[] | null> {
+async function runMemory(interrupt: Interrupt): Promise<DemoRun[] | null> {
   const { runForwarder } = await import('./forward.js');
   const runs: DemoRun[] = [];
-  let interrupted = false;
-  process.once('SIGINT', () => {
-    interrupted = true;
-  });
   for (const policy of POLICIES) {
-    if (interrupted) return null;
+    if (interrupt.raised) return null;
     const { engine } = forwardOptions(
       {
         port: [`up=${SOURCE}`, ...Array.from({ length: GUESTS }, (_, g) => `g${g}=memory:sink,queues=1`)],
@@ -169,7 +190,7 @@ async function runMemory(): Promise<DemoRun[] | null> {
     );
     runs.push({ policy, sent: summary.ports[0]!.rx.packets, summary });
   }
-  return runs;
+  return interrupt.raised ? null : runs;
 }
 
 /** Guests of memory ports never speak, so MAC steering is told their owners: one after the other. */

@@ -62,7 +62,8 @@ const configSchema = z.strictObject({
       z.strictObject({
         mac: z
           .string()
-          .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01'),
+          .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01')
+          .regex(/^.[02468aceACE]/, 'a group address has no port of its own: frames to it go to all ports'),
         vlan: z.number().int().min(0).max(4094).optional(),
         port: z.string(),
       }),
@@ -80,7 +81,11 @@ function readConfig(path: string): Config {
   }
   let value: unknown;
   try {
-    value = YAML.parse(text);
+    const document = YAML.parseDocument(text);
+    // Warnings too (unknown tags): half-understood is misunderstood.
+    const problem = document.errors[0] ?? document.warnings[0];
+    if (problem !== undefined) throw problem;
+    value = document.toJS();
   } catch (error) {
     throw new UserError(`--config ${path}: ${(error as Error).message.split('\n')[0]}`);
   }

@@ -42,7 +42,7 @@ export function register(program: Command): void {
     .option('--spin <MICROSECONDS>', 'longest spin before a worker sleeps (default 20)')
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
-    .option('--fault <STAGE@WORKER[:AFTER]>', 'tests: let a worker die at a stage of its loop')
+    .option('--fault <STAGE@WORKER[:AFTER][+]>', 'tests: let a worker die at a stage of its loop')
     .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .option('--json', 'print the summary as one JSON document')
     .action(async (flags: ForwardFlags) => {

@@ -30,15 +30,19 @@ import {
 import { makeWaker, type Waker } from './sleeper.js';
 import { buryWorker } from './supervisor.js';
 
-/** A worker that hasn't reported by then ends the start. */
+/** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
 export const START_TIMEOUT_MS = 5000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
 /** Interval of looking at links and sources. */
 const WATCH_MS = 100;
-/** A worker that dies more often than this within one second is not started again. */
-const DEATHS_PER_SECOND = 10;
+/**
+ * A worker that dies so often in a row, each time within `SHORT_LIFE_MS` of its last death, is not started again. A
+ * streak rather than a rate: on a busy machine a doomed worker dies as surely, but slowly.
+ */
+const DEATHS_IN_A_ROW = 10;
+const SHORT_LIFE_MS = 5000;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -66,8 +70,9 @@ export class Engine {
   private readonly waker: Waker;
   private pool: Piscina | null = null;
   private readonly runs: Promise<void>[] = [];
-  private readonly deaths: number[] = [];
   private readonly resets = new Map<number, number>();
+  /** Ports whose last look failed, and why. */
+  private readonly blind = new Map<number, string>();
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
@@ -82,12 +87,15 @@ export class Engine {
     this.ports = ports;
     this.native = ports.native;
     this.warn = options.warn;
+    const policy = new SharedArrayBuffer(policyBytes(this.plan.policy));
+    const switching = allocateSwitching(this.plan, options.switching);
     const events = this.plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
-    this.memory = allocateEngineMemory(this.plan, {
-      policy: new SharedArrayBuffer(policyBytes(this.plan.policy)),
-      switching: allocateSwitching(this.plan, options.switching),
-      events,
-    });
+    try {
+      this.memory = allocateEngineMemory(this.plan, { policy, switching, events });
+    } catch (error) {
+      for (const event of events) if (event >= 0) this.native?.closeDescriptor(event);
+      throw error;
+    }
     this.views = attachEngine(this.plan, this.memory);
     this.waker = makeWaker(this.native, this.views.workers, events);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
@@ -127,14 +135,23 @@ export class Engine {
     });
     const ended: (Error | null)[] = [];
     for (let w = 0; w < plan.workers; w++) this.runs.push(this.host(w, ended));
-    const deadline = performance.now() + START_TIMEOUT_MS;
+    let most = 0;
+    let deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
-      const states = this.views.workers.map((words) => Atomics.load(words, WorkerWord.state));
-      if (states.every((state) => state === WorkerState.running)) break;
+      const missing = this.views.workers.flatMap((words, w) =>
+        Atomics.load(words, WorkerWord.state) === WorkerState.running ? [] : [w],
+      );
+      if (missing.length === 0) break;
       if (ended.length > 0) throw ended[0]!;
+      // Dying again and again before all others run.
+      if (this.failure !== null) throw this.failure;
+      if (plan.workers - missing.length > most) {
+        most = plan.workers - missing.length;
+        deadline = performance.now() + START_TIMEOUT_MS;
+      }
       if (performance.now() > deadline) {
-        const missing = states.flatMap((state, w) => (state === WorkerState.running ? [] : [w]));
-        throw new Error(`worker ${missing.join(', ')} did not report within ${START_TIMEOUT_MS / 1000} s`);
+        const names = missing.length > 8 ? `${missing.slice(0, 8).join(', ')} …` : missing.join(', ');
+        throw new Error(`worker ${names} did not report within ${START_TIMEOUT_MS / 1000} s`);
       }
       await delay(POLL_MS);
     }
@@ -145,6 +162,8 @@ export class Engine {
   /** Runs worker w until it ends; starts it again after each death. */
   private async host(w: number, startErrors: (Error | null)[]): Promise<void> {
     const words = this.views.workers[w]!;
+    let diedAt = Number.NEGATIVE_INFINITY;
+    let deaths = 0;
     for (;;) {
       try {
         const task = { plan: this.plan, memory: this.memory, worker: w };
@@ -167,8 +186,9 @@ export class Engine {
           return;
         }
         const now = performance.now();
-        this.deaths.push(now);
-        if (this.deaths.filter((at) => now - at < 1000).length > DEATHS_PER_SECOND) {
+        deaths = now - diedAt < SHORT_LIFE_MS ? deaths + 1 : 1;
+        diedAt = now;
+        if (deaths > DEATHS_IN_A_ROW) {
           this.failure = new Error(`worker ${w} keeps dying: ${(error as Error).message}`);
           this.fail();
           return;
@@ -182,12 +202,19 @@ export class Engine {
     const { global, workers } = this.views;
     this.noteResets();
     for (const [index, live] of this.ports.live) {
-      const { change, old } = live.check();
+      const { change, old } = this.checkLink(index, live);
       if (change !== 'descriptors') continue;
       live.publish(this.views.portFds, index);
       const epoch = Atomics.add(global, Global.portsEpoch, 1) + 1;
       this.closing.push({ fds: old, epoch });
       this.wakeAll();
+    }
+    if (this.plan.mode === 'wire') {
+      const [a, b] = [this.ports.live.get(0), this.ports.live.get(1)];
+      if (a !== undefined && b !== undefined) {
+        a.showCarrier(b.carrier);
+        b.showCarrier(a.carrier);
+      }
     }
     // Old descriptors are closed once every worker has attached to the new ones.
     this.closing = this.closing.filter(({ fds, epoch }) => {
@@ -198,6 +225,20 @@ export class Engine {
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
     if (finite && workers.every((words) => Atomics.load(words, WorkerWord.sourcesDone) === 1)) {
       this.sourcesEnded?.();
+    }
+  }
+
+  /** A look at a link must not end the run: what fails (no descriptor left, netlink overrun) is tried again. */
+  private checkLink(index: number, live: LivePort): ReturnType<LivePort['check']> {
+    try {
+      const result = live.check();
+      this.blind.delete(index);
+      return result;
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.blind.get(index) !== message) this.warn(`port ${live.spec.name}: ${message}`);
+      this.blind.set(index, message);
+      return { change: 'none', old: [] };
     }
   }
 
@@ -263,5 +304,6 @@ export class Engine {
     await this.pool?.destroy();
     this.pool = null;
     for (const event of this.memory.events) if (event >= 0) this.native?.closeDescriptor(event);
+    for (const { fds } of this.closing.splice(0)) for (const fd of fds) this.native?.closeDescriptor(fd);
   }
 }

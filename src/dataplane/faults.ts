@@ -3,7 +3,7 @@
  *
  * Promise: costs one comparison a stage and burst when off. A fault is `STAGE@WORKER` or `STAGE@WORKER:AFTER`
  * (throw at the AFTERth time that this worker reaches the stage with frames at hand; default 1). The fault is
- * taken by whoever throws it: the restarted worker runs on.
+ * taken by whoever throws it: the restarted worker runs on, unless a `+` at the end says that it shall die again.
  */
 import { UserError } from '../errors.js';
 
@@ -22,7 +22,8 @@ export class Fault {
     private readonly word: number,
   ) {
     const fault = text === null ? null : parseFault(text);
-    const mine = fault !== null && fault.worker === worker && Atomics.load(once, word) === 0;
+    const due = fault?.again === true || Atomics.load(once, word) === 0;
+    const mine = fault !== null && fault.worker === worker && due;
     this.stage = mine ? fault.stage : '';
     this.left = mine ? fault.after : 0;
   }
@@ -38,13 +39,13 @@ export class Fault {
   }
 }
 
-export function parseFault(text: string): { stage: Stage; worker: number; after: number } {
-  const match = /^([a-z]+)@(\d+)(?::(\d+))?$/.exec(text);
+export function parseFault(text: string): { stage: Stage; worker: number; after: number; again: boolean } {
+  const match = /^([a-z]+)@(\d{1,9})(?::([1-9]\d{0,8}))?(\+)?$/.exec(text);
   const stage = STAGES.find((name) => name === match?.[1]);
   if (match === null || stage === undefined) {
     throw new UserError(
-      `fault "${text}": expected STAGE@WORKER[:AFTER] with STAGE one of ${STAGES.join(', ')}`,
+      `fault "${text}": expected STAGE@WORKER[:AFTER][+] with STAGE one of ${STAGES.join(', ')}`,
     );
   }
-  return { stage, worker: Number(match[2]), after: Number(match[3] ?? 1) };
+  return { stage, worker: Number(match[2]), after: Number(match[3] ?? 1), again: match[4] === '+' };
 }

@@ -49,6 +49,8 @@ export interface LoopParts {
   readonly sleeper: Sleeper;
   readonly waker: Waker;
   readonly fault: Fault;
+  /** The ports epoch that was read before `receivers` and the senders were attached. */
+  readonly epoch: number;
   /** CPU time of the calling thread in nanoseconds, or null. */
   readonly cpuTime: (() => number) | null;
   /** Receive queues that this worker polls. Replaced by `reattach`. */
@@ -69,7 +71,7 @@ export class WorkerLoop {
   private readonly counters: Float64Array;
   private readonly portCounters: Float64Array;
   private readonly words: Int32Array;
-  private readonly fds = new Int32Array(64);
+  private readonly fds: Int32Array;
   private readonly keep: boolean;
   /** Frames stay on their flow's worker while it has others of the flow in flight. */
   private readonly strict: boolean;
@@ -88,6 +90,7 @@ export class WorkerLoop {
     this.me = worker;
     this.workers = plan.workers;
     this.taken = new Int32Array(plan.workers);
+    this.fds = new Int32Array(plan.ports.reduce((sum, port) => sum + port.rxQueues, 0));
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.words = views.workers[worker]!;
@@ -105,7 +108,7 @@ export class WorkerLoop {
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
     // A thread that hosted a dead worker goes on with the CPU time it already has.
     this.cpuBefore = this.counters[WorkerCounter.cpuNs]! - (p.cpuTime === null ? 0 : p.cpuTime());
-    this.epoch = Atomics.load(views.global, Global.portsEpoch);
+    this.epoch = p.epoch;
     Atomics.store(this.words, WorkerWord.epochSeen, this.epoch);
     this.ready = () => this.somethingWaits();
   }
@@ -352,9 +355,7 @@ export class WorkerLoop {
     if (this.draining || this.starved) return 0;
     let count = 0;
     for (const queue of this.p.receivers) {
-      if (queue.receiver.descriptor >= 0 && count < this.fds.length) {
-        this.fds[count++] = queue.receiver.descriptor;
-      }
+      if (queue.receiver.descriptor >= 0) this.fds[count++] = queue.receiver.descriptor;
     }
     return count;
   }

@@ -151,6 +151,10 @@ export interface Native {
   setTapSteering(fd: number, queues: number): boolean;
   /** IFF_UP on an interface (the one this program created). */
   setLinkUp(name: string): void;
+  /** Sets an interface's MTU in bytes. */
+  setMtu(name: string, mtu: number): void;
+  /** Sets the carrier that a TAP shows, by one of its descriptors; false where the kernel refuses it. */
+  setTapCarrier(fd: number, on: boolean): boolean;
   closeDescriptor(fd: number): void;
 
   /**

@@ -12,6 +12,7 @@ import { parseFault } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
+import { PORTS_MAX } from './ring.js';
 import type { EnginePlan } from './shared.js';
 
 export interface EngineOptions {
@@ -28,7 +29,7 @@ export interface EngineOptions {
   readonly spinMaxUs: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
-  readonly warn: (message: string) => void;
+  readonly warn: (message: string) => unknown;
 }
 
 export const WORKERS_MAX = 256;
@@ -40,9 +41,24 @@ export const DEFAULT_LARGE_FRAMES = 1024;
 export const DEFAULT_SPIN_US = 20;
 const LARGE_FRAMES_LEAST = 128;
 
+/** Everything but ports, policy and workers, as `rxsteer forward` has it without flags. Warnings go to standard error. */
+export const engineDefaults = {
+  cpus: [],
+  backlog: DEFAULT_BACKLOG,
+  smallFrames: DEFAULT_SMALL_FRAMES,
+  largeFrames: DEFAULT_LARGE_FRAMES,
+  spinMaxUs: DEFAULT_SPIN_US,
+  switching: { ageingSeconds: 300, learnLimit: 4096, fdb: [] },
+  fault: null,
+  warn: (message: string) => process.stderr.write(`rxsteer: warning: ${message}\n`),
+} as const;
+
 /** Checks and completes. */
 export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {
   const { workers } = options;
+  if (options.ports.length > PORTS_MAX) {
+    throw new UserError(`${options.ports.length} ports: there can be ${PORTS_MAX} at most`);
+  }
   if (options.cpus.length > 0 && options.cpus.length < workers) {
     throw new UserError(
       `--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`,
@@ -80,7 +96,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     policyText: options.policyText,
     backlog: options.backlog,
     smallPerWorker: perWorker(options.smallFrames, 4 * BURST_MAX),
-    largePerWorker: perWorker(options.largeFrames, LARGE_FRAMES_LEAST),
+    largePerWorker: perWorker(options.largeFrames, workers > 128 ? BURST_MAX : LARGE_FRAMES_LEAST),
     spinMaxUs: options.spinMaxUs,
     burst: BURST_MAX,
     originMs: performance.timeOrigin + performance.now(),

@@ -26,6 +26,7 @@ import { OWNER_RING } from './pool.js';
 
 /** Words of one entry. */
 const ENTRY = 8;
+export const RING_ENTRY_BYTES = ENTRY * 4;
 const TAIL = 0;
 const HEAD = LINE_WORDS;
 const DONE = 2 * LINE_WORDS;

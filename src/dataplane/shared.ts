@@ -4,13 +4,14 @@
  * Promise: `allocateEngineMemory` makes it, `attachEngine` gives the same views in any thread. The plan is plain
  * data (posted by structured clone); SharedArrayBuffers are shared by it, not copied.
  */
+import { UserError } from '../errors.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { carveCounters } from './counters.js';
 import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from './layout.js';
 import { carveLedger } from './ledger.js';
 import { carvePool, FramePool, poolBytes } from './pool.js';
 import type { PortInfo } from './ports/port.js';
-import { carveRing, type RingMemory } from './ring.js';
+import { carveRing, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
 
 /** Everything that is fixed while the engine runs. */
 export interface EnginePlan {
@@ -152,14 +153,36 @@ export function scratchOffset(plan: EnginePlan, w: number): number {
   return poolBytes(poolSize(plan)) + w * SCRATCH_SLOTS * SCRATCH_SLOT_BYTES;
 }
 
-/** Main thread, once: allocates and initialises. */
+/** Bytes of all backlog rings: by far the most of the shared words when there is too much of them. */
+function ringBytes(plan: EnginePlan): number {
+  return plan.workers * (plan.workers - 1) * powerOfTwoAtLeast(plan.backlog) * RING_ENTRY_BYTES;
+}
+
+/** Runs an allocation; one line that names the flags when there is not so much memory. */
+function allocate<T>(bytes: number, flags: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(`${flags} ask for ${(bytes / 2 ** 30).toFixed(1)} GiB of memory: choose less`);
+  }
+}
+
+/** Main thread, once: allocates and initialises. Throws UserError when the plan asks for more memory than there is. */
 export function allocateEngineMemory(
   plan: EnginePlan,
   extra: Omit<EngineMemory, 'frames' | 'words'>,
 ): EngineMemory {
+  const frameBytes = scratchOffset(plan, plan.workers);
   const memory: EngineMemory = {
-    frames: new SharedArrayBuffer(scratchOffset(plan, plan.workers)),
-    words: allocateShared((carver) => carve(carver, plan)),
+    frames: allocate(frameBytes, '--frames, --large-frames and --workers', () => {
+      // Offsets into the pool are 32-bit integers everywhere.
+      if (frameBytes > 0x7fff_ffff) throw new RangeError('beyond 2 GiB');
+      return new SharedArrayBuffer(frameBytes);
+    }),
+    words: allocate(ringBytes(plan), '--backlog and --workers', () => {
+      return allocateShared((carver) => carve(carver, plan));
+    }),
     ...extra,
   };
   const views = attachEngine(plan, memory);

@@ -17,6 +17,7 @@ import {
   attachEngine,
   type EngineMemory,
   type EnginePlan,
+  Global,
   lockIndex,
   scratchOffset,
   WorkerState,
@@ -54,6 +55,8 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
   const attach: AttachParts = { plan, views, pool: views.pool, native, worker, burst, status };
   const yieldThread = native === null ? () => {} : native.yieldThread;
+  // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
+  const epoch = Atomics.load(views.global, Global.portsEpoch);
   const senders = attachSenders(attach);
   let receivers: ReturnType<typeof attachReceivers> = [];
   const closeAll = () => {
@@ -91,6 +94,7 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
       }),
       sleeper: new Sleeper(native, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
       waker: makeWaker(native, views.workers, memory.events),
+      epoch,
       cpuTime: native === null ? null : native.threadCpuTime,
       fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
       receivers,

@@ -167,3 +167,14 @@ function wire(b: Uint8Array, o: number): number {
 function swap32(w: number): number {
   return (w << 24) | ((w & 0xff00) << 8) | ((w >>> 8) & 0xff00) | (w >>> 24);
 }
+
+/** What a driver says that its hash covers (`enum pkt_hash_types`). */
+export type HardwareHashType = 'none' | 'l2' | 'l3' | 'l4';
+
+/**
+ * The hash that the stack uses (`skb_get_hash`): the NIC's only when it is marked as covering layer 4, whatever its
+ * value (0 then means that the packet is not steered), else the software's.
+ */
+export function packetHash(type: HardwareHashType, hardware: number, software: () => number): number {
+  return type === 'l4' ? hardware : software();
+}

@@ -46,10 +46,16 @@ export interface FlowKeyOptions {
   readonly mplsEntropy?: boolean;
 }
 
-// What one step of the walk asks for next.
-const STOP = 0;
-const PROTO = 1;
-const TRANSPORT = 2;
+/**
+ * Where the ports are: in front for TCP, UDP, DCCP, ESP (its SPI), SCTP and UDP-Lite, behind four bytes for AH (its
+ * SPI); -1 for all others.
+ */
+const PORTS_AT = new Int8Array(256).fill(-1);
+for (const protocol of [6, 17, 33, 50, 132, 136]) PORTS_AT[protocol] = 0;
+PORTS_AT[51] = 4;
+
+// What one step of the walk asks for next. Entering an IP header's transport is no further header.
+const [STOP, PROTO, TRANSPORT, ENTER] = [0, 1, 2, 3] as const;
 
 export class FlowKeys {
   readonly words = new Int32Array(FLOW_KEY_WORDS);
@@ -101,19 +107,12 @@ export class FlowKeys {
       let next: number = PROTO;
       while (next !== STOP) {
         next = next === PROTO ? this.network() : this.upper();
-        // Entering the transport layer of an IP header is free; everything else counts.
-        if (next === PROTO || (next === TRANSPORT && this.again)) {
-          if (++headers > MAX_HEADERS) next = STOP;
-        }
-        this.again = true;
+        if ((next === PROTO || next === TRANSPORT) && ++headers > MAX_HEADERS) next = STOP;
       }
     }
     const p = this.protocol;
     words[0] = (p >> 8) | ((p & 255) << 8) | (this.transport << 16);
   }
-
-  /** False right after an IP header: its transport is part of the same step. */
-  private again = true;
 
   /** `eth_type_trans`: values below 0x600 are lengths, and stand for 802.2 or (payload 0xffff) raw 802.3. */
   private etherType(o: number): number {
@@ -182,8 +181,7 @@ export class FlowKeys {
       this.fragment = true;
       return STOP;
     }
-    this.again = false;
-    return TRANSPORT;
+    return ENTER;
   }
 
   private ipv6(): number {
@@ -200,8 +198,7 @@ export class FlowKeys {
         return STOP;
       }
     }
-    this.again = false;
-    return TRANSPORT;
+    return ENTER;
   }
 
   private vlan(): number {
@@ -218,17 +215,20 @@ export class FlowKeys {
     return PROTO;
   }
 
+  private inside(protocol: number): number {
+    this.protocol = protocol;
+    return PROTO;
+  }
+
   private pppoe(): number {
     // Version and type 1, code 0 (session data), session, length, PPP protocol.
     if (!this.has(8) || this.u16(this.at) !== 0x1100) return STOP;
     const ppp = this.u16(this.at + 6);
     this.at += 8;
-    if (ppp === 0x0021) this.protocol = ETH_IPV4;
-    else if (ppp === 0x0057) this.protocol = ETH_IPV6;
-    else if (ppp === 0x0281) this.protocol = ETH_MPLS;
-    else if (ppp === 0x0283) this.protocol = 0x8848;
-    else return STOP;
-    return PROTO;
+    if (ppp === 0x0021) return this.inside(ETH_IPV4);
+    if (ppp === 0x0057) return this.inside(ETH_IPV6);
+    if (ppp === 0x0281) return this.inside(ETH_MPLS);
+    return ppp === 0x0283 ? this.inside(0x8848) : STOP;
   }
 
   private tipc(): number {
@@ -278,11 +278,8 @@ export class FlowKeys {
       case 43:
       case 60:
         if (this.protocol !== ETH_IPV6 || !this.has(2)) break;
-        {
-          const o = this.at;
-          this.transport = this.bytes[o]!;
-          this.at += (this.bytes[o + 1]! + 1) << 3;
-        }
+        this.transport = this.bytes[this.at]!;
+        this.at += (this.bytes[this.at + 1]! + 1) << 3;
         next = TRANSPORT;
         break;
       case 44:
@@ -292,40 +289,23 @@ export class FlowKeys {
         this.at += 8;
         break;
       case 4:
-        this.protocol = ETH_IPV4;
-        next = PROTO;
+        next = this.inside(ETH_IPV4);
         break;
       case 41:
-        this.protocol = ETH_IPV6;
-        next = PROTO;
+        next = this.inside(ETH_IPV6);
         break;
       case 137:
-        this.protocol = ETH_MPLS;
-        next = PROTO;
+        next = this.inside(ETH_MPLS);
         break;
     }
     if (!this.fragment) this.words[7] = this.ports();
     return next;
   }
 
-  /** TCP, UDP, DCCP, ESP, SCTP, UDP-Lite: the first four bytes; AH: the SPI behind four bytes; else 0. */
   private ports(): number {
-    let o = this.at;
-    switch (this.transport) {
-      case 6:
-      case 17:
-      case 33:
-      case 50:
-      case 132:
-      case 136:
-        break;
-      case 51:
-        o += 4;
-        break;
-      default:
-        return 0;
-    }
-    return o + 4 <= this.end ? this.wire(o) : 0;
+    const offset = PORTS_AT[this.transport]!;
+    const o = this.at + offset;
+    return offset >= 0 && o + 4 <= this.end ? this.wire(o) : 0;
   }
 
   private gre(): number {

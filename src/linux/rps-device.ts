@@ -35,3 +35,37 @@ export class RpsDevice {
     return this.queueOf(recorded)?.steer(hash, heads) ?? RPS_NONE;
   }
 }
+
+/** How a driver hands packets up; it decides what "not steered" means. */
+export type ReceivePath = 'netif_rx' | 'netif_receive_skb' | 'netif_receive_skb_core';
+
+/**
+ * Where a packet is processed: on which CPU, and whether it passes that CPU's backlog. `netif_rx` (veth without
+ * NAPI, loopback) always uses a backlog, the current CPU's when nothing is steered; `netif_receive_skb` (NAPI
+ * drivers, tun) processes an unsteered packet on the spot, and a steered one through a backlog even when it is the
+ * current CPU's; `netif_receive_skb_core` ignores RPS.
+ *
+ * @param cpu result of `steer`.
+ * @param here the CPU that runs the receive path.
+ */
+export function receiveOn(path: ReceivePath, cpu: number, here: number): { cpu: number; backlog: boolean } {
+  if (path === 'netif_receive_skb_core') return { cpu: here, backlog: false };
+  if (cpu >= 0) return { cpu, backlog: true };
+  return { cpu: here, backlog: path === 'netif_rx' };
+}
+
+/**
+ * The order in which the current CPU deals with a list (`netif_receive_skb_list`): steered packets leave at once,
+ * the others are processed as a batch after the last one. Returns indices.
+ */
+export function receiveListOrder(cpus: readonly number[]): number[] {
+  const all = cpus.map((_, i) => i);
+  return [...all.filter((i) => cpus[i]! >= 0), ...all.filter((i) => cpus[i]! < 0)];
+}
+
+/** RPS is asked at all when any queue of any device has a map, or the socket flow table exists (`rps_needed`). */
+export function rpsNeeded(queues: Iterable<RpsQueue>, sockTable: boolean): boolean {
+  if (sockTable) return true;
+  for (const queue of queues) if (queue.map !== undefined) return true;
+  return false;
+}

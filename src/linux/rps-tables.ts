@@ -71,7 +71,7 @@ export class DevFlowTable {
   /**
    * @param size entries, rounded up to a power of two (`rps_flow_cnt`).
    * @param options.slots memory of `DevFlowTable.words(size)` words that already holds a table (another thread made
-   *   it); without it the table is new and empty.
+   *   it, or `reset` is called on it before use); without it the table is new and empty.
    */
   constructor(
     size: number,
@@ -112,7 +112,8 @@ export class SockFlowTable {
   /**
    * @param size entries, rounded up to a power of two (`rps_sock_flow_entries`).
    * @param nrCpuIds highest CPU id + 1.
-   * @param options.entries memory of that many words that already holds a table; else the table is new and empty.
+   * @param options.entries memory of that many words that already holds a table (or is `reset` before use); else
+   *   the table is new and empty.
    */
   constructor(
     size: number,

@@ -4,6 +4,7 @@
  * Promise: for every text the value that reads back afterwards, or the errno (the old value then stays). Pure.
  */
 import { pow2up } from './arith.js';
+import type { LinuxBehaviour } from './version.js';
 
 export type SizeResult =
   | { readonly ok: true; readonly value: number }
@@ -36,18 +37,25 @@ function kstrtoul(text: string): { ok: true; value: bigint } | { ok: false; errn
  *
  * @param machine.totalMemoryBytes a table larger than the machine's memory is ENOMEM. Default: no limit.
  * @param machine.entryBytes bytes of a slot: 12 with accelerated RFS compiled in, else 8. Default 12.
+ * @param machine.limit see `LinuxBehaviour.flowCntLimit`. Default 'int'.
  */
 export function writeRpsFlowCnt(
   text: string,
-  machine: { readonly totalMemoryBytes?: number; readonly entryBytes?: number } = {},
+  machine: {
+    readonly totalMemoryBytes?: number;
+    readonly entryBytes?: number;
+    readonly limit?: LinuxBehaviour['flowCntLimit'];
+  } = {},
 ): SizeResult {
   const n = kstrtoul(text);
   if (!n.ok) return n;
   if (n.value === 0n) return { ok: true, value: 0 };
-  if (n.value > 1n << 32n) return EINVAL;
+  const entryBytes = machine.entryBytes ?? 12;
+  const most = machine.limit === 'u32' ? 2 ** 32 : Math.floor((2 ** 31 - 1) / entryBytes);
   const count = Number(n.value);
+  if (count > most) return EINVAL;
   const size = count > 2 ** 31 ? 2 ** 32 : pow2up(count);
-  if (size * (machine.entryBytes ?? 12) > (machine.totalMemoryBytes ?? Number.POSITIVE_INFINITY))
+  if (size * entryBytes > (machine.totalMemoryBytes ?? Number.POSITIVE_INFINITY))
     return { ok: false, errno: 'ENOMEM' };
   return { ok: true, value: size };
 }

@@ -21,6 +21,8 @@ export interface LinuxBehaviour {
   readonly arfsSlotProtection: boolean;
   /** Entry of the socket flow table: a CPU, or a hash tag and a CPU (4.0). */
   readonly sockEntry: 'cpu' | 'tag';
+  /** Largest `rps_flow_cnt`: what fits 32 bits, or a table of 2^31 - 1 bytes (7.1). */
+  readonly flowCntLimit: 'u32' | 'int';
   /** The entry is wiped when its socket is unhashed (2.6.35-3.x, and again since 6.16). */
   readonly deleteAtUnhash: boolean;
   /** A one-CPU map without flow table skips the hash (2.6.37 to 3.x). */
@@ -47,6 +49,7 @@ export const MODERN: LinuxBehaviour = {
   arfsWindow: 'size',
   arfsSlotProtection: true,
   sockEntry: 'tag',
+  flowCntLimit: 'int',
   deleteAtUnhash: true,
   singleCpuShortcut: false,
   headCounter: 'poll',
@@ -71,6 +74,7 @@ export function linuxBehaviour(release: string): LinuxBehaviour {
     arfsWindow: since(6, 15) ? 'size' : 'size-1',
     arfsSlotProtection: since(6, 18),
     sockEntry: since(4, 0) ? 'tag' : 'cpu',
+    flowCntLimit: since(7, 1) ? 'int' : 'u32',
     deleteAtUnhash: since(6, 16) || !since(4, 0),
     singleCpuShortcut: !since(4, 0),
     headCounter: since(6, 10) ? 'poll' : 'packet',

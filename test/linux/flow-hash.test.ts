@@ -2,9 +2,11 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { rscale } from '#rxsteer/linux/arith.js';
 import { LinuxFlowHash, type LinuxFlowHashOptions } from '#rxsteer/linux/flow-hash.js';
 import { SipHash } from '#rxsteer/linux/siphash.js';
 import { Burst, Kind } from '#rxsteer/packet/burst.js';
+import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { eth, hex, ip4, ip6, join, type Part, tagged, tcp, u16, u32, udp, v6 } from './frames.js';
 
 const KEY = Uint8Array.from({ length: 16 }, (_, i) => 0x40 + 7 * i);
@@ -314,6 +316,65 @@ describe('bounds', () => {
     );
   });
 
+  test('a million mutated and cut frames: what lies around a frame is never read', () => {
+    const inner = base4();
+    const seeds = [
+      base,
+      eth(
+        0x86dd,
+        ip6(
+          'fd00::9',
+          'fd00::2',
+          60,
+          join(hex('2b 00 0000 00000000'), hex('06 00 0000 00000000'), tcp(1, 2)),
+        ),
+      ),
+      tagged(
+        [
+          [0x88a8, 5],
+          [0x8100, 6],
+        ],
+        0x0800,
+        inner,
+      ),
+      eth(0x0800, ip4(A, B, 47, join(hex('b000 6558 00000000 00000007 00000001'), eth(0x0800, inner)))),
+      eth(0x0800, ip4(A, B, 47, join(hex('3081 880b 0010 0007 00000001 00000002 0000 0021'), inner))),
+      eth(0x8864, join(hex('1100 0007 0022 0057'), ip6('fd00::9', 'fd00::2', 17, udp(1, 2)))),
+      eth(0x4305, join(hex('40 0f 32 01 020000000009'), tagged([[0x8100, 3]], 0x0800, inner))),
+      eth(0x8847, join(u32(0x00007040), u32(0x00005140), inner)),
+    ];
+    const telling = [
+      0, 1, 4, 6, 17, 41, 43, 44, 47, 50, 51, 60, 137, 0x45, 0x4f, 0x60, 0x08, 0x81, 0x86, 0xff,
+    ];
+    const hashers = [true, false].map(
+      (symmetric) => new LinuxFlowHash(KEY, { symmetric, mplsEntropy: true }),
+    );
+    const room = 200;
+    const zero = new Uint8Array(room);
+    const ones = new Uint8Array(room).fill(255);
+    let state = 1;
+    const random = (n: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) | 0;
+      return rscale(state, n);
+    };
+    let wrong = 0;
+    for (let k = 0; k < 1_000_000; k++) {
+      const seed = seeds[k & 7]!;
+      const length = random(3) === 0 ? random(seed.length + 1) : seed.length;
+      const at = 10 + random(16);
+      for (let i = 0; i < length; i++) zero[at + i] = ones[at + i] = seed[i]!;
+      for (let m = random(4); m > 0 && length > 12; m--) {
+        const o = at + 12 + random(length - 12);
+        zero[o] = ones[o] = random(2) === 0 ? random(256) : telling[random(telling.length)]!;
+      }
+      const hasher = hashers[(k >> 3) & 1]!;
+      if (hasher.hashFrame(zero, at, length) !== hasher.hashFrame(ones, at, length)) wrong++;
+      zero.fill(0, at, at + length);
+      ones.fill(255, at, at + length);
+    }
+    expect(wrong).toBe(0);
+  });
+
   test('empty and short frames have the hash of no protocol', () => {
     expect(H(new Uint8Array(0))).toBe(sip(new Uint8Array(40)));
     expect(H(new Uint8Array(13))).toBe(sip(new Uint8Array(40)));
@@ -358,5 +419,52 @@ describe('bursts', () => {
         expect(burst.hash[i]).toBe(H(frame, { symmetric }));
       });
     }
+  });
+
+  test('with the real dissection, over mutated and cut frames of all kinds: equal to hashFrame', () => {
+    const seeds = [
+      base,
+      eth(0x0800, ip4(A, B, 6, tcp(1, 2), { options: [1, 1, 1, 1] })),
+      eth(0x86dd, ip6('fd00::9', 'fd00::2', 6, tcp(1, 2))),
+      eth(0x86dd, ip6('fd00::9', 'fd00::2', 17, udp(1, 2), 9)),
+      eth(0x86dd, ip6('fd00::9', 'fd00::2', 0, join(hex('11 00 0000 00000000'), udp(1, 2)))),
+      tagged([[0x8100, 5]], 0x0800, base4()),
+      tagged([[0x9100, 5]], 0x0800, base4()),
+      eth(0x0800, ip4(A, B, 132, udp(1, 2))),
+      eth(0x0800, ip4(A, B, 4, base4())),
+    ];
+    const telling = fc.constantFrom(0, 4, 6, 17, 41, 44, 47, 132, 0x45, 0x46, 0x44, 0x65, 0x60, 0x20);
+    const change = fc.tuple(fc.integer({ min: 12, max: 64 }), fc.oneof(telling, fc.nat(255)));
+    const frame = fc.record({
+      seed: fc.constantFrom(...seeds),
+      changes: fc.array(change, { maxLength: 3 }),
+      cut: fc.oneof(fc.constant(999), fc.nat(70)),
+      padding: fc.nat(8),
+    });
+    const options = [{ symmetric: false }, { symmetric: true }, { canonical: 'together' as const }];
+    const hashers = options.map((o) => [new LinuxFlowHash(KEY, o), new LinuxFlowHash(KEY, o)] as const);
+    fc.assert(
+      fc.property(fc.array(frame, { minLength: 1, maxLength: 64 }), (parts) => {
+        const frames = parts.map(({ seed, changes, cut, padding }) => {
+          const mutated = join(seed.slice(0, cut), zeros(padding));
+          for (const [at, value] of changes) if (at < mutated.length) mutated[at] = value;
+          return mutated;
+        });
+        const burst = new Burst(join(...frames));
+        let off = 0;
+        for (const f of frames) {
+          burst.add(off, f.length);
+          off += f.length;
+        }
+        dissectBurst(burst);
+        for (const [whole, single] of hashers) {
+          whole.hashBurst(burst);
+          frames.forEach((f, i) => {
+            expect(burst.hash[i]).toBe(single.hashFrame(f, 0, f.length));
+          });
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });

@@ -3,7 +3,8 @@
  * 4 workers. How fast it is decides nothing here; that all of it arrives in order and is accounted for does.
  */
 import { describe, expect, it } from 'vitest';
-import { installed, privileged, withLab } from '../support/lab.js';
+import { canForward } from '../support/forwarder.js';
+import { installed, withLab } from '../support/lab.js';
 import { describeScenario, type ScenarioOptions, startScenario } from '../support/scenario.js';
 import { iperf } from '../support/traffic.js';
 
@@ -17,7 +18,7 @@ const scenarios: ScenarioOptions[] = [
   { ports: ['veth', 'veth', 'tap', 'tap'], workers: 4, offload: 'on', policy: 'mac-hash' },
 ];
 
-describe.skipIf(!privileged() || !installed('iperf3'))('iperf3', () => {
+describe.skipIf(!canForward() || !installed('iperf3'))('iperf3', () => {
   it.each(scenarios.map((options) => [describeScenario(options), options] as const))(
     '%s',
     async (_, options) => {

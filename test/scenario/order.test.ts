@@ -3,7 +3,8 @@
  * same check must see it. Every frame is accounted for from the generator's counter to the sink's.
  */
 import { describe, expect, it } from 'vitest';
-import { privileged, withLab } from '../support/lab.js';
+import { canForward } from '../support/forwarder.js';
+import { withLab } from '../support/lab.js';
 import { type ScenarioOptions, settle, startScenario } from '../support/scenario.js';
 import { generate, type Settings, startSink } from '../support/traffic.js';
 
@@ -53,15 +54,18 @@ async function send(
     const [a, b] = [summary.ports[0]!, summary.ports[1]!];
     expect(sent.sent).toBe(traffic.packets ?? PACKETS);
     // A veth tells its sender of a drop at the far end: pktgen sends that frame again, so both sides count it.
-    expect(a.rx.packets + a.rx.kernelDrops).toBe(sent.sent + sent.txDropped);
-    expect(seen.checked + seen.kernelDrops + seen.rxDropped).toBe(b.tx.packets);
+    // A veth refuses a frame that its peer's backlog has no room for (ENOBUFS): the generator tried again, and the
+    // peer's device counts a drop. Older kernels take the frame and drop it: then it was sent, and is counted too.
+    expect(a.rx.packets + a.rx.kernelDrops).toBe(sent.sent + sent.rejected);
+    const arrived = seen.checked + seen.kernelDrops;
+    expect([arrived, arrived + seen.rxDropped]).toContain(b.tx.packets);
     expect(seen.other).toBe(0);
     expect(seen.duplicates).toBe(0);
     return { summary, seen };
   });
 }
 
-describe.skipIf(!privileged())('order', () => {
+describe.skipIf(!canForward())('order', () => {
   const policies = ['rss', 'rps:cpus=CPUS', 'rps:cpus=CPUS,hash=toeplitz', 'mac', 'mac-hash:fields=both'];
   const cases = [2, 4].flatMap((workers) => policies.map((policy) => [policy, workers] as const));
   cases.push(['single', 4], ['rss', 1]);

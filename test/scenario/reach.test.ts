@@ -1,6 +1,7 @@
 /** Everyone reaches everyone: ping over IPv4, IPv6 and a VLAN, through wire and switch, over 2, 3 and 4 ports. */
 import { describe, expect, it } from 'vitest';
-import { privileged, withLab } from '../support/lab.js';
+import { canForward } from '../support/forwarder.js';
+import { withLab } from '../support/lab.js';
 import { describeScenario, pingAll, type ScenarioOptions, startScenario } from '../support/scenario.js';
 import { expectNoDrops } from '../support/summary.js';
 
@@ -13,7 +14,7 @@ const scenarios: ScenarioOptions[] = [
   { ports: ['veth', 'tap', 'veth', 'tap'], workers: 2, policy: 'mac' },
 ];
 
-describe.skipIf(!privileged())('reach', () => {
+describe.skipIf(!canForward())('reach', () => {
   it.each(scenarios.map((options) => [describeScenario(options), options] as const))(
     '%s',
     async (_, options) => {

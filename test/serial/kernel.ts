@@ -2,7 +2,7 @@
  * Runs observe.py in a network namespace of its own. The namespace, its devices and its sockets end with the
  * process, however it ends.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +12,10 @@ export type Step = { readonly do: string; readonly [argument: string]: unknown }
 export function cannotObserve(): string {
   if (process.platform !== 'linux') return 'not Linux';
   if (process.getuid?.() !== 0) return 'needs root';
+  for (const tool of ['python3', 'ip', 'unshare'])
+    if (spawnSync(tool, ['--help'], { stdio: 'ignore' }).error !== undefined) return `needs ${tool}`;
+  if (spawnSync('unshare', ['-n', '-m', 'true'], { stdio: 'ignore' }).status !== 0)
+    return 'may not make network namespaces';
   return '';
 }
 

@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rscale } from '#rxsteer/linux/arith.js';
 import { formatMask } from '#rxsteer/linux/cpumask.js';
+import { RfsSocket } from '#rxsteer/linux/rfs-socket.js';
 import { onlineCpus, RpsQueue } from '#rxsteer/linux/rps.js';
 import { DevFlowTable, RpsMap, SockFlowTable } from '#rxsteer/linux/rps-tables.js';
 import { writeFlowLimitTableLen, writeRpsSockFlowEntries } from '#rxsteer/linux/sysctl.js';
@@ -107,32 +108,38 @@ describe.skipIf(reason !== '')('RFS of the running kernel', () => {
       online: onlineCpus(possible),
     });
     const heads = new Int32Array(possible);
-    const hashes = new Map<number, number>();
+    // The last two flows have unconnected sockets.
+    const sockets = Array.from(
+      { length: FLOWS },
+      (_, i) => new RfsSocket(sock, i < FLOWS - 2, behaviour.deleteAtUnhash),
+    );
+    const open = new Set(sockets.keys());
+    const hashes = new Set<number>();
     const wrong: unknown[] = [];
     let steered = 0;
     events.forEach((event, at) => {
-      const hash = hashes.get(event.flow) ?? 0;
-      if (event.kind === 'recv') {
-        // The socket knows the hash of the packets that it was given; an unconnected one does not.
-        if (event.flow < FLOWS - 2) sock.record(hash, event.cpu);
-      } else if (event.kind === 'close') {
-        if (behaviour.deleteAtUnhash && event.flow < FLOWS - 2) sock.remove(hash);
+      const socket = sockets[event.flow]!;
+      if (event.kind === 'recv') socket.call(event.cpu);
+      else if (event.kind === 'close') {
+        socket.unhash();
+        open.delete(event.flow);
       } else {
-        const seen = byFrame(results[at], 'cpu').get(0);
-        const h = seen!.hash | 0;
-        hashes.set(event.flow, h);
-        const cpu = queue.steer(h, heads);
+        const seen = byFrame(results[at], 'cpu').get(0)!;
+        const hash = seen.hash | 0;
+        hashes.add(hash);
+        const cpu = queue.steer(hash, heads);
         if (queue.slot >= 0) steered++;
         // Each packet is processed before the next one is sent.
         if (cpu >= 0) {
           heads[cpu] = (heads[cpu]! + 1) | 0;
           queue.enqueued(heads[cpu]!);
         }
+        if (open.has(event.flow)) socket.received(hash);
         const wanted = cpu < 0 ? event.cpu : cpu;
-        if (wanted !== seen!.member) wrong.push({ at, ...event, hash: h >>> 0, wanted, got: seen!.member });
+        if (wanted !== seen.member) wrong.push({ at, ...event, hash: hash >>> 0, wanted, got: seen.member });
       }
     });
-    return { wrong, steered, slots: new Set([...hashes.values()].map((h) => h & (entries - 1))).size };
+    return { wrong, steered, slots: new Set([...hashes].map((h) => h & (entries - 1))).size };
   }
 
   test.each([

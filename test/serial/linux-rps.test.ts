@@ -1,11 +1,12 @@
 // The running kernel as oracle for RPS, masks and table sizes: its own hash goes into the model, the CPU must agree.
 
-import { totalmem } from 'node:os';
+import { release, totalmem } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { formatMask, parseMask, writeRpsCpus } from '#rxsteer/linux/cpumask.js';
 import { onlineCpus, RpsQueue } from '#rxsteer/linux/rps.js';
 import { RpsMap } from '#rxsteer/linux/rps-tables.js';
 import { writeRpsFlowCnt } from '#rxsteer/linux/sysctl.js';
+import { linuxBehaviour } from '#rxsteer/linux/version.js';
 import { eth, ip4, tcp, udp } from '../linux/frames.js';
 import { byFrame, cannotObserve, cpus, observe, type Step, toHex } from './kernel.js';
 
@@ -193,7 +194,10 @@ describe.skipIf(reason !== '')('RPS of the running kernel', () => {
     steps.push({ do: 'write', path: `${RX0}/rps_flow_cnt`, text: '0' });
     const results = await observe(steps);
     texts.forEach((text, i) => {
-      const wanted = writeRpsFlowCnt(text, { totalMemoryBytes: totalmem() });
+      const wanted = writeRpsFlowCnt(text, {
+        totalMemoryBytes: totalmem(),
+        limit: linuxBehaviour(release()).flowCntLimit,
+      });
       expect({ text, errno: results[3 * i + 2], readBack: results[3 * i + 3] }).toEqual({
         text,
         errno: wanted.ok ? null : wanted.errno,

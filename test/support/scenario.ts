@@ -21,6 +21,8 @@ export interface ScenarioOptions {
   readonly workers?: number;
   /** Off: neither the guests nor the ports have offloads, so that every frame is one on the wire. */
   readonly offload?: 'on' | 'off';
+  /** The same for single ports; goes before `offload`. */
+  readonly offloads?: readonly ('on' | 'off')[];
   /** VLAN id (1-250) that guests have an interface for. */
   readonly vlan?: number;
   readonly ipv6?: boolean;
@@ -56,20 +58,22 @@ export interface Scenario {
 
 /** What a scenario is called in a test's name. */
 export function describeScenario(options: ScenarioOptions): string {
-  const { ports, mode, policy, workers, offload } = options;
+  const { ports, mode, policy, workers, offload, offloads } = options;
   const parts = [mode ?? (ports.length === 2 ? 'wire' : 'switch'), ports.join('+')];
   if (policy !== undefined) parts.push(policy);
   if (workers !== undefined) parts.push(`${workers} ${workers === 1 ? 'worker' : 'workers'}`);
   if (offload !== undefined) parts.push(`offload ${offload}`);
+  if (offloads !== undefined) parts.push(`offloads ${offloads.join('+')}`);
   return parts.join(', ');
 }
 
 export async function startScenario(lab: Lab, options: ScenarioOptions): Promise<Scenario> {
-  const { ports, offload = 'on', ipv6 = false, addresses = true } = options;
+  const { ports, ipv6 = false, addresses = true } = options;
   const ns = await lab.namespace();
   const spaces = await Promise.all(ports.map(() => lab.namespace({ ipv6 })));
   const flags: string[] = [];
   for (const [i, kind] of ports.entries()) {
+    const offload = options.offloads?.[i] ?? options.offload ?? 'on';
     if (kind === 'veth') {
       await lab.veth(ns, `p${i}`, spaces[i]!, 'g0');
       if (offload === 'off') {

@@ -4,6 +4,8 @@
  * Promise: a `PortSpec` is complete (defaults filled) and free of contradictions that can be seen without opening
  * anything; everything else is a one-line UserError that names the port.
  */
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { UserError, unknownName } from '../../errors.js';
 import { LIVE_QUEUES_MAX } from '../shared.js';
 import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
@@ -39,6 +41,8 @@ export interface TapPortSpec extends Named {
   readonly interface: string;
   readonly queues: number;
   readonly offload: boolean;
+  /** MTU to set; 0 = for a TAP made here that of the other interfaces, else as it is. */
+  readonly mtu: number;
 }
 
 export interface CapturePortSpec extends Named {
@@ -92,7 +96,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         fanout: r.choice('fanout', FANOUT_MODES, 'hash'),
         offload: r.onOff('offload'),
         txQueues: r.integer('txqueues', 0, 1, LIVE_QUEUES_MAX),
-        ring: r.integer('ring', 8192, 64, 1 << 20),
+        ring: r.integer('ring', 8192, 64, 1 << 18),
       };
     case 'tap':
       return {
@@ -101,6 +105,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         interface: interfaceName(r.where, target),
         queues: r.integer('queues', 1, 1, LIVE_QUEUES_MAX),
         offload: r.onOff('offload'),
+        mtu: r.integer('mtu', 0, 68, 65_535),
       };
     case 'pcap':
       if (target === '') throw new UserError(`${r.where}: pcap needs a file, e.g. pcap:in.pcap`);
@@ -130,8 +135,11 @@ function interfaceName(where: string, name: string): string {
   if (Buffer.byteLength(name) > INTERFACE_NAME_MAX) {
     throw new UserError(`${where}: interface name "${name}" is longer than ${INTERFACE_NAME_MAX} bytes`);
   }
-  if (/[\s/]/.test(name) || name === '.' || name === '..') {
-    throw new UserError(`${where}: "${name}" is not an interface name (no blanks, no slash)`);
+  // A percent sign makes the kernel choose the name of a TAP, which this program would then not know.
+  if (/[\s/:%]/.test(name) || name === '.' || name === '..') {
+    throw new UserError(
+      `${where}: "${name}" is not an interface name (no blanks, slashes, colons, percent signs)`,
+    );
   }
   return name;
 }
@@ -188,22 +196,36 @@ class OptionReader {
   }
 }
 
-/** Checks a whole set of ports: names, interfaces and files used once. */
+/** What a path leads to, as far as it exists. */
+function sameFile(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** Checks a whole set of ports: names and interfaces used once, files that are written used by one port only. */
 export function checkPorts(ports: readonly PortSpec[]): void {
   const names = new Set<string>();
-  const targets = new Map<string, string>();
+  const interfaces = new Map<string, string>();
+  const files = new Map<string, CapturePortSpec>();
   for (const port of ports) {
     if (names.has(port.name)) throw new UserError(`--port ${port.name}: this name is given twice`);
     names.add(port.name);
-    const target =
-      port.kind === 'af_packet' || port.kind === 'tap'
-        ? `interface ${port.interface}`
-        : port.kind === 'pcap' && port.mode === 'write'
-          ? `file ${port.path}`
-          : null;
-    if (target === null) continue;
-    const other = targets.get(target);
-    if (other !== undefined) throw new UserError(`--port ${port.name}: ${target} is already port ${other}`);
-    targets.set(target, port.name);
+    if (port.kind === 'pcap') {
+      const path = sameFile(port.path);
+      const other = files.get(path);
+      if (other !== undefined && (port.mode === 'write' || other.mode === 'write')) {
+        throw new UserError(`--port ${port.name}: file ${port.path} is already port ${other.name}`);
+      }
+      files.set(path, port);
+    } else if (port.kind !== 'memory') {
+      const other = interfaces.get(port.interface);
+      if (other !== undefined) {
+        throw new UserError(`--port ${port.name}: interface ${port.interface} is already port ${other}`);
+      }
+      interfaces.set(port.interface, port.name);
+    }
   }
 }

@@ -1,0 +1,88 @@
+/** The demo: with and without privileges, interrupted, killed. */
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { startTime, sweepDead } from '#rxsteer/cli/lab.js';
+import { canForward } from '../support/forwarder.js';
+import { expectConservation, type Summary } from '../support/summary.js';
+import { rxsteer, start, UNPRIVILEGED } from './run-cli.js';
+
+interface Demo {
+  live: boolean;
+  frames: number;
+  guests: number;
+  workers: number;
+  runs: { policy: string; sent: number; summary: Summary }[];
+}
+
+/** Namespaces of a process, as long as it can be named. */
+const namespacesOf = (tag: string) => readdirSync('/run/netns').filter((name) => name.startsWith(tag));
+
+function expectRuns(demo: Demo): void {
+  const policies = demo.runs.map(({ policy }) => policy.replace(/:.*/, ''));
+  expect(policies).toEqual(['single', 'rss', 'rps', 'mac-hash', 'mac', 'round-robin']);
+  for (const { policy, sent, summary } of demo.runs) {
+    expectConservation(summary);
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThanOrEqual(demo.frames);
+    if (policy !== 'round-robin') expect(summary.totals.reordered, policy).toBe(0);
+    expect(summary.workers).toHaveLength(demo.workers);
+  }
+}
+
+describe('demo', () => {
+  it('runs on memory ports without privileges, and says so', async () => {
+    const { code, stdout, stderr } = await rxsteer(['demo', '--json'], { before: UNPRIVILEGED });
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stderr).toMatch(/Memory ports instead of real interfaces: network namespaces need root/);
+    const demo = JSON.parse(stdout) as Demo;
+    expect(demo.live).toBe(false);
+    expectRuns(demo);
+    for (const { sent, summary } of demo.runs) {
+      expect(sent).toBe(demo.frames);
+      expect(summary.totals.delivered).toBe(demo.frames);
+    }
+  });
+
+  it('an interrupt ends it, also on memory ports', async () => {
+    const process = start(['demo'], { before: UNPRIVILEGED });
+    await process.line(/Every policy forwards/);
+    expect((await process.stop('SIGINT')).code).toBe(130);
+    expect(process.stdout).toBe('');
+  });
+});
+
+describe.skipIf(!canForward())('demo with privileges', () => {
+  it('sends real packets, compares the policies and leaves nothing behind', async () => {
+    const process = start(['demo', '--json']);
+    await process.line(/Every policy forwards/);
+    const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
+    expect(await process.finish(30_000)).toEqual({ code: 0, signal: null });
+    expect(process.stderr).toMatch(/Real packets/);
+    const demo = JSON.parse(process.stdout) as Demo;
+    expect(demo.live).toBe(true);
+    expectRuns(demo);
+    expect(namespacesOf(tag)).toEqual([]);
+  }, 40_000);
+
+  it('cleans up after an interrupt', async () => {
+    const process = start(['demo']);
+    await process.line(/Every policy forwards/);
+    const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
+    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 }).toBe(5);
+    expect((await process.stop('SIGINT')).code).toBe(130);
+    expect(namespacesOf(tag)).toEqual([]);
+  });
+
+  it('killed, leaves namespaces that the next sweep removes', async () => {
+    const process = start(['demo']);
+    await process.line(/Every policy forwards/);
+    const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
+    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 }).toBe(5);
+    await process.stop('SIGKILL');
+    const left = namespacesOf(tag);
+    expect(left).toHaveLength(5);
+    const swept = sweepDead();
+    expect(swept).toEqual(expect.arrayContaining(left));
+    expect(namespacesOf(tag)).toEqual([]);
+  });
+});
