@@ -10,12 +10,6 @@ import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
 import { policyBytes } from '../policy/compile.js';
 import { PortCounter, portBase } from './counters.js';
-import { allocateSwitching } from './forwarding.js';
-import type { Native } from './native.js';
-import { type EngineOptions, planEngine } from './plan.js';
-import type { LivePort } from './ports/live.js';
-import { type OpenPorts, openPorts } from './ports/open.js';
-import { ringDrained } from './ring.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -26,7 +20,13 @@ import {
   Phase,
   WorkerState,
   WorkerWord,
-} from './shared.js';
+} from './engine-memory.js';
+import { allocateSwitching } from './forwarding.js';
+import type { Native } from './native.js';
+import { type EngineOptions, planEngine } from './plan.js';
+import type { LivePort } from './ports/live.js';
+import { type OpenPorts, openPorts } from './ports/open.js';
+import { ringDrained } from './ring.js';
 import { makeWaker, type Waker } from './sleeper.js';
 import { buryWorker } from './supervisor.js';
 

@@ -9,7 +9,7 @@ import { Switch } from '../forward/switch.js';
 import { Wire } from '../forward/wire.js';
 import type { Forwarder } from '../forward/work.js';
 import { parseMac } from '../mac/address.js';
-import type { EngineMemory, EnginePlan } from './shared.js';
+import type { EngineMemory, EnginePlan } from './engine-memory.js';
 
 /** What the switch is told at the start. */
 export interface SwitchingOptions {

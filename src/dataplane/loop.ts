@@ -22,13 +22,20 @@ import {
   queueBase,
   WorkerCounter,
 } from './counters.js';
+import {
+  type EngineMemory,
+  type EnginePlan,
+  type EngineViews,
+  Global,
+  Phase,
+  WorkerWord,
+} from './engine-memory.js';
 import type { Fault } from './faults.js';
 import { LINE_WORDS } from './layout.js';
 import { type Ledger, UNWATCHED } from './ledger.js';
 import { ReceiveStatus } from './native.js';
 import type { ReceiveQueue } from './ports/attach.js';
 import { OwnRing, RingConsumer, RingProducer } from './ring.js';
-import { type EngineMemory, type EnginePlan, type EngineViews, Global, Phase, WorkerWord } from './shared.js';
 import type { Sleeper, Waker } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
 

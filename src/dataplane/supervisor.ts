@@ -8,8 +8,14 @@
  */
 import { MacControl } from '../forward/mac-control.js';
 import { Drop, WorkerCounter } from './counters.js';
+import {
+  type EngineMemory,
+  type EnginePlan,
+  type EngineViews,
+  WorkerState,
+  WorkerWord,
+} from './engine-memory.js';
 import { repairRing } from './ring.js';
-import { type EngineMemory, type EnginePlan, type EngineViews, WorkerState, WorkerWord } from './shared.js';
 import { releaseLocksOf } from './txlock.js';
 
 /** Returns how many frames were lost. */

@@ -1,8 +1,5 @@
 /** The worker loop's answers to the main thread's words, without a thread. */
 import { describe, expect, it } from 'vitest';
-import { type LoopParts, WorkerLoop } from '#rxsteer/dataplane/loop.js';
-import { planEngine } from '#rxsteer/dataplane/plan.js';
-import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -10,7 +7,10 @@ import {
   Global,
   Phase,
   WorkerWord,
-} from '#rxsteer/dataplane/shared.js';
+} from '#rxsteer/dataplane/engine-memory.js';
+import { type LoopParts, WorkerLoop } from '#rxsteer/dataplane/loop.js';
+import { planEngine } from '#rxsteer/dataplane/plan.js';
+import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { engineOptions } from './run-engine.js';
 
 /** A loop that was attached at `attachedAt` while the ports epoch has become `epoch` since. */

@@ -12,8 +12,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
+import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native } from '../native.js';
-import { PORT_FDS, PortFd } from '../shared.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;

@@ -7,7 +7,7 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError, unknownName } from '../../errors.js';
-import { LIVE_QUEUES_MAX } from '../shared.js';
+import { LIVE_QUEUES_MAX } from '../engine-memory.js';
 import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
 
 export const PORT_KINDS = ['af_packet', 'tap', 'pcap', 'memory'] as const;
