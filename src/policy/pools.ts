@@ -13,9 +13,9 @@ import { IndirectionTable } from '../nic/indirection-table.js';
 import { formatPools, type PoolMask, poolMask } from '../nic/pool-filters.js';
 import { POOL_CHIPS, type PoolChip, PoolReason, type PoolSettings, PoolSwitch } from '../nic/pools.js';
 import { type NicProfile, nicProfile } from '../nic/profiles.js';
+import { RssHash } from '../nic/rss-hash.js';
 import type { Burst } from '../packet/burst.js';
 import { resolveKey } from './key.js';
-import { RssHash } from './rss-hash.js';
 import type { PoolsSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 

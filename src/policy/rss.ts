@@ -10,10 +10,10 @@ import { hex32 } from '../hash/hex.js';
 import { explainHashType, HashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
+import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { keyBytesForTypes, RssHash } from './rss-hash.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 

@@ -6,22 +6,11 @@
  * it was given before (and, where it says so, of the owner table in shared memory). One instance belongs to one
  * worker thread.
  */
-import type { HashTypeName } from '../nic/hash-types.js';
+import type { HashDetails } from '../nic/rss-hash.js';
 import type { Burst } from '../packet/burst.js';
 import type { PolicySpec } from './spec.js';
 
-/** What was hashed, for people. */
-export interface HashDetails {
-  readonly function: string;
-  readonly type: HashTypeName;
-  /** Input bytes (after a symmetric transform), plain hex. */
-  readonly input: string;
-  /** The key as the device uses it, plain hex. */
-  readonly key: string;
-  /** Start value, `0x` and 8 digits. */
-  readonly init: string;
-  readonly value: string;
-}
+export type { HashDetails };
 
 /** One decision with everything that led to it. Absent values are null. */
 export interface Decision {
