@@ -29,7 +29,7 @@ function wholeNumber(text: string, most: number): number | null {
 }
 
 /** Bytes of a field's value; null for text that it does not take. */
-function valueOf(field: NtupleField, type: FlowType, text: string): Uint8Array | null {
+function fieldBytes(field: NtupleField, type: FlowType, text: string): Uint8Array | null {
   switch (field) {
     case 'src-mac':
     case 'dst-mac':
@@ -80,7 +80,7 @@ export function parseNtuple(text: string, place: string): NtupleRule {
     if (word === 'm') {
       const last = fields.at(-1);
       if (last === undefined || words[at - 2] === 'm') return refuse('m follows the value of a field');
-      const mask = valueOf(last.field, flowType, given!);
+      const mask = fieldBytes(last.field, flowType, given!);
       if (mask === null) return refuse(`${last.field} m "${given}" is no mask`);
       fields[fields.length - 1] = { ...last, care: mask.map((byte) => ~byte & 0xff) };
       continue;
@@ -91,7 +91,7 @@ export function parseNtuple(text: string, place: string): NtupleRule {
       return refuse(`"${word}": flow-type ${flowType} has ${all}`);
     }
     if (fields.some((other) => other.field === field)) refuse(`${field} is given twice`);
-    const value = valueOf(field, flowType, given!);
+    const value = fieldBytes(field, flowType, given!);
     if (value === null) return refuse(`${field} "${given}" is no such value`);
     fields.push({ field, value, care: new Uint8Array(value.length).fill(0xff) });
   }

@@ -36,6 +36,8 @@ export interface Steering {
   decision(burst: Burst, i: number): Decision;
   /** `decision().reason`. */
   explain(burst: Burst, i: number): string;
+  /** What went wrong while steering and was only counted, one line; null where nothing did. */
+  complaint?(): string | null;
 }
 
 /** A port as policies see it. */
@@ -50,6 +52,8 @@ export interface CompileOptions {
   readonly ports?: readonly PolicyPort[];
   /** State that all workers of a forwarder share, `policyBytes()` long and zeroed; default: the instance's own. */
   readonly shared?: SharedArrayBuffer;
+  /** What the fault of a user's policy does: an error (default), or it is counted and the frame goes on. */
+  readonly faults?: 'throw' | 'count';
 }
 
 /** What compilation hands to each policy. */
@@ -58,6 +62,7 @@ export interface CompileContext {
   /** Null where they are not known. */
   readonly ports: readonly PolicyPort[] | null;
   readonly shared: SharedArrayBuffer | null;
+  readonly faults: 'throw' | 'count';
 }
 
 /** `decision()` with the parts that all policies fill alike. */
