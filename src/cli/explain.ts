@@ -124,7 +124,7 @@ function toText({ packet, hash, bucket, queue, worker, reason }: Explanation): s
     fields.push(
       ['hash', `${hash.value} (${hash.function}, ${hash.type})`],
       ['input', hash.input],
-      ['key', hash.key],
+      ['key', hash.key ?? 'none'],
     );
   }
   if (bucket !== null) fields.push(['bucket', String(bucket)]);

@@ -28,6 +28,29 @@ function crcByTable(table: Int32Array, input: Uint8Array, start: number): number
   return ~crc;
 }
 
+/**
+ * Bytes `from … to - 1` put into a CRC-32 (`crc32Part`) or CRC-32C (`crc32cPart`) register; begin with the start
+ * value, invert at the end. For inputs that lie in pieces.
+ */
+export function crc32Part(crc: number, bytes: Uint8Array, from: number, to: number): number {
+  let sum = crc;
+  for (let i = from; i < to; i++) sum = (sum >>> 8) ^ isoHdlcTable[(sum ^ bytes[i]!) & 0xff]!;
+  return sum;
+}
+
+export function crc32cPart(crc: number, bytes: Uint8Array, from: number, to: number): number {
+  let sum = crc;
+  for (let i = from; i < to; i++) sum = (sum >>> 8) ^ castagnoliTable[(sum ^ bytes[i]!) & 0xff]!;
+  return sum;
+}
+
+/** XOR of bytes `from … to - 1` and of the start: an 8-bit hash (mlx5's XOR8). */
+export function xor8Part(start: number, bytes: Uint8Array, from: number, to: number): number {
+  let sum = start;
+  for (let i = from; i < to; i++) sum ^= bytes[i]!;
+  return sum;
+}
+
 function crcBitwise(polynomial: number, input: Uint8Array, start: number): number {
   let crc = start | 0;
   for (const byte of input) {

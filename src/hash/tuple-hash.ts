@@ -98,6 +98,11 @@ export class TupleHash {
     return this.#symmetricPair(bytes, p, p + 2, 2, 32, this.#foldedPorts6);
   }
 
+  /** Both MAC addresses of the Ethernet header at `at`, as on the wire (with `sort` the smaller one first). */
+  macs(bytes: Uint8Array, at: number): number {
+    return this.#start ^ this.#symmetricPair(bytes, at, at + 6, 6, 0, this.#folded4);
+  }
+
   /** Contribution of a pair of fields of `width` bytes at `a` and `b`, whose input positions start at `position`. */
   #symmetricPair(
     bytes: Uint8Array,
@@ -123,7 +128,7 @@ export class TupleHash {
       }
       return hash;
     }
-    const swap = isGreater(bytes, a, b, width);
+    const swap = this.symmetric === 'sort' && isGreater(bytes, a, b, width);
     const low = swap ? b : a;
     const high = swap ? a : b;
     for (let i = 0; i < width; i++) {

@@ -12,7 +12,7 @@ import { unknownName } from '../errors.js';
 import { Kind } from '../packet/burst.js';
 import { Protocol } from '../packet/protocol.js';
 
-/** Names in the order of their numbers; the number is also virtio's hash report value. */
+/** Names in the order of their numbers; up to `udp-ipv6-ex` the number is also virtio's hash report value. */
 export const HASH_TYPE_NAMES = [
   'none',
   'ipv4',
@@ -24,6 +24,7 @@ export const HASH_TYPE_NAMES = [
   'ipv6-ex',
   'tcp-ipv6-ex',
   'udp-ipv6-ex',
+  'mac',
 ] as const;
 export type HashTypeName = (typeof HASH_TYPE_NAMES)[number];
 
@@ -39,6 +40,8 @@ export const HashType = {
   ipv6Ex: 7,
   tcpIpv6Ex: 8,
   udpIpv6Ex: 9,
+  /** Both MAC addresses of what is not IP (ENA). */
+  mac: 10,
 } as const;
 
 /** The types of the `generic` NIC: what most hardware can do today. */
@@ -86,7 +89,7 @@ export function hashesPorts(type: number): boolean {
 
 /** True for the types that take their addresses from Mobile IPv6 headers. */
 export function isExType(type: number): boolean {
-  return type >= HashType.ipv6Ex;
+  return type >= HashType.ipv6Ex && type <= HashType.udpIpv6Ex;
 }
 
 /** Index into a selection table: IP version (2 bits), transport (2), extension headers (1). */
@@ -128,6 +131,7 @@ export function selectionTable(mask: number, rule: ExRule = 'intel'): Int32Array
   for (let index = 0; index < 32; index++) {
     const version = index & Kind.ipMask;
     const transport = (index >>> 2) & 3;
+    if (index === 0 && (mask & hashTypeBit(HashType.mac)) !== 0) table[index] = HashType.mac;
     if (version === 0 || version === 3 || transport === 3) continue;
     const wanted = candidates(version, transport, (index & 16) !== 0, mask, rule);
     table[index] = wanted.find((type) => (mask & hashTypeBit(type)) !== 0) ?? HashType.none;
@@ -147,6 +151,7 @@ export function selectionByKind(mask: number, rule: ExRule = 'intel'): Uint8Arra
 /** Why a packet of this kind got `type`, in words, for a NIC with the enabled types of `mask`. */
 export function explainHashType(kind: number, type: number, mask: number): string {
   const version = kind & Kind.ipMask;
+  if (type === HashType.mac) return 'no IP addresses, so mac: both MAC addresses hashed';
   if (version === 0) return 'not an IP packet, so no type applies';
   if ((kind & Kind.addresses) === 0)
     return 'the IP header is cut short or contradicts itself, so no type applies';

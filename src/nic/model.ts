@@ -20,7 +20,7 @@ import { poolList } from './pool-filters.js';
 import { PoolReason, type PoolSwitch } from './pools.js';
 import { defaultTableSize, deviceKey, type NicProfile, type PoolLayout } from './profiles.js';
 import { MAIN_CONTEXT, RssContexts } from './rss-contexts.js';
-import { type HashDetails, RssHash } from './rss-hash.js';
+import { type HashDetails, type RssFunction, RssHash } from './rss-hash.js';
 
 /** What decided. `dropped` = no pool wants the frame, `rule-drop` = a flow rule drops it. */
 export type NicStage =
@@ -39,6 +39,7 @@ export interface NicModelOptions {
   readonly key: Uint8Array;
   readonly types?: readonly HashTypeName[];
   readonly symmetric?: Symmetric;
+  readonly function?: RssFunction;
   readonly tableSize?: number;
   /** Pools, and how they own queues; RSS and filters then choose the index inside the pool. */
   readonly pools?: { readonly select: PoolSwitch; readonly layout: PoolLayout };
@@ -244,6 +245,7 @@ export class NicModel {
         symmetric: this.options.symmetric ?? profile.symmetric,
         start: profile.start,
         exRule: profile.exRule,
+        function: this.options.function ?? 'toeplitz',
         isHalved: profile.output === 'low-half-twice',
       });
       this.#hashes[context] = hash;

@@ -8,6 +8,7 @@ import { unknownName } from '../errors.js';
 import type { Symmetric } from '../hash/tuple-hash.js';
 import { type ExRule, GENERIC_TYPES, type HashTypeName } from './hash-types.js';
 import type { DefaultFill } from './indirection-table.js';
+import type { RssFunction } from './rss-hash.js';
 
 /** How many entries the table has by default. */
 export type TableRule =
@@ -51,12 +52,15 @@ export interface NicProfile {
   readonly maxQueues: number | null;
   readonly types: readonly HashTypeName[];
   readonly exRule: ExRule;
+  /** Hash functions, the default first. */
+  readonly functions: readonly RssFunction[];
   /** Pool layouts with RSS inside; empty where pools are not modelled. */
   readonly pools: readonly PoolLayout[];
   /** What a reader should know, one line; empty where nothing stands out. */
   readonly note: string;
 }
 
+const ENA_TYPES: readonly HashTypeName[] = [...GENERIC_TYPES, 'mac'];
 const WITHOUT_UDP: readonly HashTypeName[] = ['ipv4', 'tcp-ipv4', 'ipv6', 'tcp-ipv6'];
 
 /** What most profiles share; `driver` etc. are always given. */
@@ -73,6 +77,7 @@ const common = {
   maxQueues: null,
   types: GENERIC_TYPES,
   exRule: 'intel',
+  functions: ['toeplitz'],
   pools: [],
   note: '',
 } as const satisfies Partial<NicProfile>;
@@ -106,6 +111,7 @@ const profiles: readonly NicProfile[] = [
   {
     ...common,
     id: 'generic',
+    functions: ['toeplitz', 'crc32c', 'crc32', 'xor8'],
     vendor: '',
     part: 'no particular NIC',
     driver: '',
@@ -153,6 +159,7 @@ const profiles: readonly NicProfile[] = [
   {
     ...common,
     id: 'mlx5',
+    functions: ['toeplitz', 'xor8'],
     vendor: 'NVIDIA/Mellanox',
     part: 'ConnectX-4/5/6',
     driver: 'mlx5',
@@ -163,6 +170,7 @@ const profiles: readonly NicProfile[] = [
   {
     ...common,
     id: 'mlx5-dpdk',
+    functions: ['toeplitz', 'xor8'],
     vendor: 'NVIDIA/Mellanox',
     part: 'ConnectX-4/5/6 under DPDK',
     driver: 'mlx5 (DPDK)',
@@ -195,6 +203,8 @@ const profiles: readonly NicProfile[] = [
     vendor: 'Amazon',
     part: 'ENA',
     driver: 'ena',
+    types: ENA_TYPES,
+    functions: ['toeplitz', 'crc32'],
     keyOrder: 'bytes-reversed',
     start: 0xffffffff | 0,
     maxQueues: 128,
@@ -206,6 +216,8 @@ const profiles: readonly NicProfile[] = [
     vendor: 'Amazon',
     part: 'ENA, first generations',
     driver: 'ena',
+    types: ENA_TYPES,
+    functions: ['toeplitz', 'crc32'],
     key: 'enaFixed',
     start: 0xffffffff | 0,
     symmetric: 'sort',

@@ -4,6 +4,7 @@
  * Promise: writes hash (0 where nothing is hashed) and hashType of every frame; allocates nothing. One instance
  * belongs to one thread (it holds a two-word scratch).
  */
+import { crc32cPart, crc32Part, xor8Part } from '../hash/crc.js';
 import { hex32, toHex } from '../hash/hex.js';
 import { type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
 import { type Burst, Field, Kind } from '../packet/burst.js';
@@ -26,12 +27,19 @@ export interface HashDetails {
   readonly type: HashTypeName;
   /** Input bytes (after a symmetric transform), plain hex. */
   readonly input: string;
-  /** The key as the device uses it, plain hex. */
-  readonly key: string;
+  /** The key as the device uses it, plain hex; null for functions without one. */
+  readonly key: string | null;
   /** Start value, `0x` and 8 digits. */
   readonly init: string;
   readonly value: string;
 }
+
+/**
+ * Hash functions of NICs. `crc32` and `crc32c`: the catalogue's CRCs over the input bytes; `xor8`: the XOR of all
+ * input bytes, 8 bits (mlx5). No published values of them as RSS functions are known.
+ */
+export const RSS_FUNCTIONS = ['toeplitz', 'crc32c', 'crc32', 'xor8'] as const;
+export type RssFunction = (typeof RSS_FUNCTIONS)[number];
 
 export interface RssHashOptions {
   /** As the device uses it. */
@@ -43,6 +51,8 @@ export interface RssHashOptions {
   readonly exRule: ExRule;
   /** The device gives the low 16 bits in both halves (old ENA). */
   readonly isHalved?: boolean;
+  /** Default Toeplitz; the others have neither key nor symmetric transform. */
+  readonly function?: RssFunction;
 }
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
@@ -55,6 +65,7 @@ const GROUP = Kind.group;
 const NONE = HashType.none;
 const TCP_IPV4 = HashType.tcpIpv4;
 const UDP_IPV4 = HashType.udpIpv4;
+const MAC = HashType.mac;
 
 /** Types with IPv6 addresses. */
 const IPV6_TYPES = 0x1f8;
@@ -73,6 +84,7 @@ export class RssHash {
   readonly #plainTcp: number;
   readonly #plainUdp: number;
   readonly #isHalved: boolean;
+  readonly #function: RssFunction;
 
   constructor(options: RssHashOptions) {
     this.options = options;
@@ -81,9 +93,13 @@ export class RssHash {
       start: options.start,
       ipv6: (options.types & IPV6_TYPES) !== 0,
     });
+    this.#function = options.function ?? 'toeplitz';
     this.#select = selectionByKind(options.types, options.exRule);
     const kindOf = (protocol: number, type: number) =>
-      options.symmetric === 'none' && options.isHalved !== true && (options.types & hashTypeBit(type)) !== 0
+      this.#function === 'toeplitz' &&
+      options.symmetric === 'none' &&
+      options.isHalved !== true &&
+      (options.types & hashTypeBit(type)) !== 0
         ? Kind.ipv4 | Kind.addresses | Kind.ports | (protocol << Kind.protocolShift)
         : -1;
     this.#isHalved = options.isHalved === true;
@@ -126,7 +142,8 @@ export class RssHash {
   /** Hash and hash type of frame `i` alone; gives the hash. */
   hashFrame(burst: Burst, i: number): number {
     const { words } = burst;
-    const type = this.#select[words[KIND + i]! & ~GROUP & 0xffff]!;
+    let type = this.#select[words[KIND + i]! & ~GROUP & 0xffff]!;
+    if (type === MAC && burst.len[i]! < 12) type = NONE;
     words[HASH_TYPE + i] = type;
     let value = type === NONE ? 0 : this.#hashGeneral(burst, i, type);
     if (this.#isHalved) value = (value & 0xffff) | (value << 16);
@@ -136,23 +153,48 @@ export class RssHash {
 
   /** Any type but none. */
   #hashGeneral(burst: Burst, i: number, type: number): number {
+    if (this.#function !== 'toeplitz') return this.#hashOther(burst, i, type);
     const { bytes } = burst;
     const { tuple } = this;
-    const ip = burst.l3[i]!;
     const ports = burst.l4[i]!;
+    if (type === MAC) return tuple.macs(bytes, burst.off[i]!);
+    this.#findAddresses(burst, i, type);
+    const source = this.#ex[0]!;
+    const destination = this.#ex[1]!;
     if (type <= HashType.udpIpv4) {
-      const value = tuple.ipv4(bytes, ip + 12, ip + 16);
+      const value = tuple.ipv4(bytes, source, destination);
       return type === HashType.ipv4 ? value : value ^ tuple.ipv4Ports(bytes, ports);
-    }
-    let source = ip + 8;
-    let destination = ip + 24;
-    if (type >= HashType.ipv6Ex) {
-      findExAddresses(burst, i, this.#ex);
-      source = this.#ex[0]!;
-      destination = this.#ex[1]!;
     }
     const value = tuple.ipv6(bytes, source, destination);
     return type === HashType.ipv6 || type === HashType.ipv6Ex ? value : value ^ tuple.ipv6Ports(bytes, ports);
+  }
+
+  /** The functions without a key: the same bytes in the same order. */
+  #hashOther(burst: Burst, i: number, type: number): number {
+    const { bytes } = burst;
+    const isXor = this.#function === 'xor8';
+    const part = isXor ? xor8Part : this.#function === 'crc32c' ? crc32cPart : crc32Part;
+    let sum = isXor ? 0 : -1;
+    if (type === MAC) sum = part(sum, bytes, burst.off[i]!, burst.off[i]! + 12);
+    else {
+      this.#findAddresses(burst, i, type);
+      const size = type <= HashType.udpIpv4 ? 4 : 16;
+      sum = part(sum, bytes, this.#ex[0]!, this.#ex[0]! + size);
+      sum = part(sum, bytes, this.#ex[1]!, this.#ex[1]! + size);
+      if (hashesPorts(type)) sum = part(sum, bytes, burst.l4[i]!, burst.l4[i]! + 4);
+    }
+    return isXor ? sum : ~sum;
+  }
+
+  /** Where the addresses of an IP type lie, into the scratch. */
+  #findAddresses(burst: Burst, i: number, type: number): void {
+    if (isExType(type)) {
+      findExAddresses(burst, i, this.#ex);
+      return;
+    }
+    const isIpv4 = type <= HashType.udpIpv4;
+    this.#ex[0] = burst.l3[i]! + (isIpv4 ? 12 : 8);
+    this.#ex[1] = burst.l3[i]! + (isIpv4 ? 16 : 24);
   }
 
   /** The input bytes of frame `i`, which `hashBurst` gave a type; null where nothing was hashed. */
@@ -160,21 +202,21 @@ export class RssHash {
     const type = burst.hashType[i]!;
     if (type === HashType.none) return null;
     const { bytes } = burst;
-    const version4 = (burst.kind[i]! & Kind.ipMask) === Kind.ipv4;
-    const size = version4 ? 4 : 16;
-    let source = burst.l3[i]! + (version4 ? 12 : 8);
-    let destination = source + size;
-    if (isExType(type)) {
-      findExAddresses(burst, i, this.#ex);
-      source = this.#ex[0]!;
-      destination = this.#ex[1]!;
+    const { symmetric } = this.options;
+    if (type === MAC) {
+      const at = burst.off[i]!;
+      return tupleInput(bytes.slice(at, at + 6), bytes.slice(at + 6, at + 12), null, symmetric);
     }
+    const size = type <= HashType.udpIpv4 ? 4 : 16;
+    this.#findAddresses(burst, i, type);
+    const source = this.#ex[0]!;
+    const destination = this.#ex[1]!;
     const l4 = burst.l4[i]!;
     return tupleInput(
       bytes.slice(source, source + size),
       bytes.slice(destination, destination + size),
       hashesPorts(type) ? bytes.slice(l4, l4 + 4) : null,
-      this.options.symmetric,
+      symmetric,
     );
   }
 
@@ -182,12 +224,13 @@ export class RssHash {
   details(burst: Burst, i: number): HashDetails | null {
     const input = this.input(burst, i);
     if (input === null) return null;
+    const hasKey = this.#function === 'toeplitz';
     return {
-      function: 'toeplitz',
+      function: this.#function,
       type: HASH_TYPE_NAMES[burst.hashType[i]!]!,
       input: toHex(input),
-      key: toHex(this.options.key),
-      init: hex32(this.options.start),
+      key: hasKey ? toHex(this.options.key) : null,
+      init: hex32(hasKey ? this.options.start : this.#function === 'xor8' ? 0 : -1),
       value: hex32(burst.hash[i]!),
     };
   }

@@ -6,7 +6,7 @@
  */
 import { UserError } from '../errors.js';
 import type { TunnelName } from '../packet/tunnel.js';
-import { HASH_TYPE_NAMES, hashTypeList } from './hash-types.js';
+import { HASH_TYPE_NAMES, HashType, hashTypeList } from './hash-types.js';
 
 /** Feature bits. */
 export const VirtioFeature = { mq: 22, hashTunnel: 51, hashReport: 57, rss: 60, rssContext: 64 } as const;
@@ -146,7 +146,11 @@ export function readHashReport(
   at: number,
 ): { hash: number; type: number; name: string | null } {
   const type = view.getUint16(at + REPORT_AT + 4, true);
-  return { hash: view.getUint32(at + REPORT_AT, true), type, name: HASH_TYPE_NAMES[type] ?? null };
+  return {
+    hash: view.getUint32(at + REPORT_AT, true),
+    type,
+    name: type <= HashType.udpIpv6Ex ? HASH_TYPE_NAMES[type]! : null,
+  };
 }
 
 /** Mask of the hash tunnel command (class 7) for tunnels by name. @throws UserError for one that virtio lacks. */

@@ -161,6 +161,9 @@ export class PoolsSteering implements Steering {
     this.pools = new PoolSwitch(settingsOf(spec, chip, pools));
     fillFilters(spec, chip, this.pools);
     const types = hashTypeMask(spec.types ?? profile.types);
+    if (spec.types?.includes('mac') === true) {
+      throw new UserError(`policy pools: types: ${spec.nic} does not hash MAC addresses`);
+    }
     const lengths = { least: profile.keyBytes, most: profile.keyBytes };
     const key = resolveKey(
       spec.key ?? profile.key,

@@ -101,6 +101,35 @@ function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
   );
 }
 
+/** @throws UserError for functions, types and transforms that the NIC does not have together. */
+function checkFunction(spec: RssSpec, profile: NicProfile): void {
+  const { function: name = 'toeplitz', symmetric = profile.symmetric } = spec;
+  if (!profile.functions.includes(name)) {
+    throw new UserError(`policy rss: function=${name}: ${profile.id} has ${profile.functions.join(', ')}`);
+  }
+  const given = spec.symmetric !== undefined && spec.symmetric !== 'none';
+  if (name !== 'toeplitz') {
+    const other = spec.key !== undefined ? 'key' : given ? 'symmetric' : null;
+    if (other !== null) throw new UserError(`policy rss: ${other}: goes with function=toeplitz, not ${name}`);
+    const size = spec.entries?.length ?? spec.table ?? 0;
+    if (name === 'xor8' && size > 256) {
+      throw new UserError(
+        `policy rss: table of ${size} entries: xor8 has 8 bits, at most 256 can be reached`,
+      );
+    }
+  }
+  if (spec.types?.includes('mac') === true) {
+    if (!profile.types.includes('mac') && profile.id !== 'generic') {
+      throw new UserError(`policy rss: types: ${profile.id} does not hash MAC addresses; ena and generic do`);
+    }
+    if (symmetric === 'xor' || symmetric === 'or-xor') {
+      throw new UserError(
+        `policy rss: symmetric=${symmetric}: goes with IP addresses and ports only, not mac`,
+      );
+    }
+  }
+}
+
 /** The whole receive path of the policy's NIC, where the policy asks for more than hash and table; else null. */
 function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable): NicModel | null {
   if (!hasNicKeys(spec)) return null;
@@ -116,6 +145,7 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
     tableSize: table.size,
     ...(spec.types === undefined ? {} : { types: spec.types }),
     ...(spec.symmetric === undefined ? {} : { symmetric: spec.symmetric }),
+    ...(spec.function === undefined ? {} : { function: spec.function }),
   });
   if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
   configureNic(model, spec, (text, place) =>
@@ -128,8 +158,10 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
 export function compileRssHash(spec: RssSpec): RssHash {
   const profile = nicProfile(spec.nic);
   const types = hashTypeMask(spec.types ?? profile.types);
+  checkFunction(spec, profile);
   const key = rssKey(spec, profile, types);
   return new RssHash({
+    function: spec.function ?? 'toeplitz',
     key: deviceKey(profile, key),
     types,
     symmetric: spec.symmetric ?? profile.symmetric,

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
+import { RSS_FUNCTIONS } from '../nic/rss-hash.js';
 import { TUNNEL_NAMES } from '../packet/tunnel.js';
 import { nicKeys } from './nic-spec.js';
 import { poolsSchema } from './pools-spec.js';
@@ -35,6 +36,8 @@ const rss = z.strictObject({
   key: keyText().optional(),
   types: typesKey,
   symmetric: symmetricKey,
+  /** What turns the input into a hash; default Toeplitz. */
+  function: oneOf(RSS_FUNCTIONS).optional(),
   table: integer(1, TABLE_SIZE_MAX).optional(),
   /** Tunnels whose inner packet is hashed instead of the outer one. */
   inner: nameList(TUNNEL_NAMES).optional(),

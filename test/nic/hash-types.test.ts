@@ -97,11 +97,11 @@ describe('the choice of the hash type', () => {
 
 describe('numbers', () => {
   it('are those of virtio', () => {
-    expect(HASH_TYPE_NAMES.map((_, type) => hashTypeBit(type))).toEqual([
+    expect(HASH_TYPE_NAMES.slice(0, 10).map((_, type) => hashTypeBit(type))).toEqual([
       0, 1, 2, 4, 8, 16, 32, 64, 128, 256,
     ]);
     expect(hashTypeMask(GENERIC_TYPES)).toBe(0x3f);
-    expect(hashTypeList(0x1ff)).toEqual(HASH_TYPE_NAMES.slice(1));
+    expect(hashTypeList(0x1ff)).toEqual(HASH_TYPE_NAMES.slice(1, 10));
   });
 
   it('say which types hash ports', () => {
