@@ -3,7 +3,7 @@
  *
  * Promise: one table for all workers of a forwarder, in shared memory; reading takes no lock and allocates nothing;
  * a guest that was seen by any worker is owned for all of them. Placement is deterministic for a given order of
- * arrivals: fewest owned guests, ties to the lowest worker id.
+ * arrivals: fewest owned guests (for the worker's weight), ties to the lowest worker id.
  *
  * Memory order: a slot is filled by one thread under the insert word, its key's high word last and with a
  * sequentially consistent store. Readers use plain loads (an Atomics call costs more than the whole rest of the
@@ -54,6 +54,13 @@ export interface OwnerLimits {
   readonly guests: number;
   /** Guests that one port may bring, so that one sender of forged addresses cannot fill the table. */
   readonly guestsPerPort: number;
+  /** Share of each worker in what is placed by load; 0 = nothing is placed there. Absent = all alike. */
+  readonly weights?: readonly number[];
+  /**
+   * A worker that is asked for (the port's) is given only while it owns at most so many times its share of all
+   * guests, rounded up; else the least loaded one. Absent = always.
+   */
+  readonly bound?: number;
 }
 
 function slotsFor(guests: number): number {
@@ -152,7 +159,7 @@ export class OwnerTable {
       // Another worker may have been faster.
       if (this.find(vlan, high, low) >= 0) return Learned.known;
       if (words[this.#portGuestsAt + port]! >= this.limits.guestsPerPort) return Learned.full;
-      const owner = worker >= 0 ? worker : this.#leastLoaded();
+      const owner = worker >= 0 && this.#hasRoom(worker) ? worker : this.#leastLoaded();
       if (!this.#insert(vlan, high, low, owner | (port << PORT_SHIFT))) return Learned.full;
       Atomics.add(words, this.#portGuestsAt + port, 1);
       if (Atomics.load(words, this.#portOwnerAt + port) === 0) this.setPortOwner(port, owner);
@@ -202,7 +209,7 @@ export class OwnerTable {
     const words = this.#words;
     const old = Atomics.load(words, slot + VALUE);
     if ((old & CONFIGURED) !== 0 || old >>> PORT_SHIFT === port) return false;
-    const owner = worker >= 0 ? worker : old & WORKER_MASK;
+    const owner = worker >= 0 && this.#hasRoom(worker) ? worker : old & WORKER_MASK;
     if (Atomics.compareExchange(words, slot + VALUE, old, owner | VALID | (port << PORT_SHIFT)) !== old) {
       return false;
     }
@@ -216,17 +223,32 @@ export class OwnerTable {
     Atomics.store(this.#words, INSERT_WORD, 0);
   }
 
+  /** Fewest guests for its weight, one more counted; ties to the lowest id. */
   #leastLoaded(): number {
-    let best = 0;
-    let least = this.load(0);
-    for (let worker = 1; worker < this.limits.workers; worker++) {
-      const load = this.load(worker);
-      if (load < least) {
-        least = load;
+    const { weights, workers } = this.limits;
+    let best = -1;
+    let least = 0;
+    let leastWeight = 1;
+    for (let worker = 0; worker < workers; worker++) {
+      const weight = weights?.[worker] ?? 1;
+      if (weight === 0) continue;
+      const load = this.load(worker) + 1;
+      // load / weight < least / leastWeight, without rounding.
+      if (best < 0 || load * leastWeight < least * weight) {
         best = worker;
+        least = load;
+        leastWeight = weight;
       }
     }
-    return best;
+    return Math.max(0, best);
+  }
+
+  /** True while one more guest keeps a worker within the bound. */
+  #hasRoom(worker: number): boolean {
+    const { bound, weights, workers } = this.limits;
+    if (bound === undefined) return true;
+    const share = (weights?.[worker] ?? 1) / (weights?.reduce((a, b) => a + b, 0) ?? workers);
+    return this.load(worker) + 1 <= Math.ceil(bound * share * (this.guests + 1));
   }
 
   /** Index of the first word of a guest's slot, or -1. */

@@ -4,8 +4,9 @@
  *
  * Promise: it assigns, it does not hash. Owners live in shared memory (`OwnerTable`), the same for all workers of a
  * forwarder. A guest is a source MAC seen on a port that is not an uplink; it keeps its owner. Assignment:
- * `static` = configured owners only; `least-loaded` = fewest owned guests, ties to the lowest id; `follow-cpu` = the
- * owner of the port that the guest is behind (the CPU of its consumer, configured by port). A gratuitous ARP or a
+ * `static` = configured owners only; `least-loaded` = fewest owned guests (for the worker's weight), ties to the
+ * lowest id, so no worker exceeds its share by more than one; `follow-cpu` = the owner of the port that the guest is
+ * behind (the CPU of its consumer, configured by port), up to `bound` times that worker's share. A gratuitous ARP or a
  * RARP from another port means that the guest has moved there: it counts for that port, and with `follow-cpu` its
  * owner changes; a mere frame with its address from elsewhere changes nothing.
  */
@@ -54,8 +55,27 @@ export function macHighestWorker(spec: MacSpec): number {
   const named = [
     ...spec.owners.map((owner) => owner.worker ?? owner.cpu ?? -1),
     ...Object.values(spec.ports),
+    (spec.weights?.length ?? 0) - 1,
   ];
   return named.reduce((a, b) => Math.max(a, b), -1);
+}
+
+/** Weights and bound, as far as they are given. @throws UserError where they do not fit. */
+function placementOf(spec: MacSpec, workers: number): Pick<OwnerLimits, 'weights' | 'bound'> {
+  const { weights, bound, assign } = spec;
+  if (weights !== undefined) {
+    if (assign === 'static') throw new UserError('policy mac: weights: nothing is placed with assign=static');
+    if (weights.length !== workers) {
+      throw new UserError(`policy mac: weights: ${weights.length} given, one for each of ${workers} workers`);
+    }
+    if (weights.every((weight) => weight === 0)) {
+      throw new UserError('policy mac: weights: at least one must be above 0');
+    }
+  }
+  if (bound !== undefined && assign !== 'follow-cpu') {
+    throw new UserError(`policy mac: bound: goes with assign=follow-cpu, ${assign} needs none`);
+  }
+  return { ...(weights === undefined ? {} : { weights }), ...(bound === undefined ? {} : { bound }) };
 }
 
 function portIndex(ports: readonly PolicyPort[], name: string, place: string): number {
@@ -87,6 +107,7 @@ export class MacSteering implements Steering {
       workers: context.workers,
       guests: spec.guests,
       guestsPerPort: spec.guestsPerPort,
+      ...placementOf(spec, context.workers),
     };
     const shared = context.shared ?? new SharedArrayBuffer(ownerTableBytes(spec.guests));
     this.owners = new OwnerTable(shared, limits);
@@ -152,11 +173,12 @@ export class MacSteering implements Steering {
       return `${high === 0xffff && low === -1 ? 'broadcast' : `multicast ${mac}`} ${portOwner}`;
     }
     if (this.owners.find(vid, high, low) < 0) return `${mac} has no owner ${portOwner}`;
-    const how = this.owners.isConfigured(vid, high, low)
-      ? 'configured'
-      : this.#follow
-        ? 'that of its port'
-        : 'the least loaded when it was learned';
+    let how = 'the least loaded when it was learned';
+    if (this.owners.isConfigured(vid, high, low)) how = 'configured';
+    else if (this.#follow) {
+      const wanted = this.owners.portOwner(this.owners.portOf(vid, high, low));
+      how = wanted === burst.worker[i] ? 'that of its port' : `${how}, its port's had its share`;
+    }
     return `${mac} is owned by worker ${burst.worker[i]} (${how})`;
   }
 

@@ -13,6 +13,7 @@ import { poolsSchema } from './pools-spec.js';
 import {
   commonKeys,
   cpuList,
+  decimal,
   integer,
   keyText,
   nameList,
@@ -114,6 +115,10 @@ const mac = z.strictObject({
   uplink: stringList().default([]),
   guests: integer(1, 65536).default(4096),
   guestsPerPort: integer(1, 65536).default(1024),
+  /** Share of each worker in what is placed by load, one weight a worker. */
+  weights: numberList(1000, 'weights').optional(),
+  /** follow-cpu: a worker takes its ports' guests up to so many times its share of all; then the least loaded. */
+  bound: decimal(1, 1000).optional(),
 });
 
 const macHash = z.strictObject({

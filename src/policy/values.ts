@@ -41,6 +41,15 @@ export function integer(least: number, most: number) {
   );
 }
 
+/** A number with or without a fraction, as a number or as digits. */
+export function decimal(least: number, most: number) {
+  const expected = `a number from ${least} to ${most}`;
+  return z.preprocess(
+    (value) => (typeof value === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : value),
+    z.number({ error: expected }).min(least, { error: expected }).max(most, { error: expected }),
+  );
+}
+
 /** One of some words. */
 export function oneOf<const T extends readonly [string, ...string[]]>(names: T) {
   return z.enum(names, { error: `one of ${names.join(', ')}` });
