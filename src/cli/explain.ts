@@ -15,6 +15,7 @@ import { flowFrame, parseFlow } from '../packet/flow-text.js';
 import { compilePolicy, defaultWorkers } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { Decision, Steering } from '../policy/steering.js';
+import { policyWarnings } from '../policy/warnings.js';
 import { feedCapture } from './capture-feed.js';
 import { formatFields, print, printJson } from './output.js';
 
@@ -153,6 +154,7 @@ export function register(program: Command): void {
       const workers =
         flags.workers === undefined ? defaultWorkers(spec) : wholeNumber(flags.workers, 1, 1024, '--workers');
       const steering = compilePolicy(spec, { workers });
+      for (const warning of policyWarnings(steering)) process.stderr.write(`rxsteer: warning: ${warning}\n`);
       const frame = frameOf(flags);
       const explanation =
         frame === null

@@ -50,6 +50,8 @@ const policies = [
   'single',
   'rss:queues=4',
   'rss:queues=4,symmetric=sort,types=ipv4+udp-ipv4+ipv6-ex+tcp-ipv6-ex',
+  'rss:nic=ena,queues=4,function=crc32',
+  'rss:queues=4,rules=flow-type udp4 dst-port 54 action 1+flow-type tcp6 dst-port 53 action 2',
   'rps:cpus=0-3',
   'rps:cpus=0-3,hash=toeplitz',
   'rfs:cpus=0-3',
