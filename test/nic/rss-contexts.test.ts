@@ -147,6 +147,10 @@ describe('the acceptance list of rss_ctx', () => {
     expect(own.context).toBe(id);
     expect(own.hash?.key).toBe(Buffer.from(randomKey(40, 5)).toString('hex'));
     expect(nic.receive(burstOf(segment({ dport: 81 })), 0)).toEqual(before);
+    // Also a key that is changed while there is traffic.
+    nic.contexts.modify(id, { key: randomKey(40, 6) });
+    expect(nic.receive(burstOf(segment()), 0).hash).not.toEqual(own.hash);
+    expect(nic.receive(burstOf(segment({ dport: 81 })), 0)).toEqual(before);
   });
 });
 

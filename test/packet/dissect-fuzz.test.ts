@@ -6,6 +6,7 @@
 import { expect, it } from 'vitest';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import {
+  concatBytes,
   ethernet,
   fragmentExtension,
   geneve,
@@ -56,6 +57,16 @@ const seeds: Uint8Array[] = [
   ethernet({ vlans: [3] }, mpls([16, 17], ipv4(v4, tcp(ports)))),
   ethernet({}, pppoe(1, ipv6(v6, udp(ports)))),
 ];
+
+/** GTP-U with two extension headers of 4 bytes: flags, then the chain behind the optional fields. */
+function gtpuWithExtensions(): Uint8Array {
+  const chain = Uint8Array.of(0, 0, 0, 0x85, 1, 0, 0, 0x85, 1, 0, 0, 0);
+  const inner = ethernet({}, ipv4(v4, tcp(ports))).subarray(14);
+  const frame = ethernet({}, ipv4(v4, udp({ sport: 9, dport: 2152 }, gtpu(1, concatBytes(chain, inner)))));
+  frame[42] = 0x34;
+  return frame;
+}
+seeds.push(gtpuWithExtensions());
 
 /** A random frame: noise, or one of the seeds cut, flipped, or with interesting bytes. */
 function makeFrame(random: SeededRandom): Uint8Array {

@@ -108,4 +108,16 @@ describe('the marked test', () => {
     steering.steer(held);
     expect(Array.from(held.worker.subarray(0, 4))).toEqual([next, next, next, next]);
   });
+
+  it('where nobody counts backlogs every frame is finished at once, and a tag moves with its application', () => {
+    const steering = policy('rfs:cpus=0-3', { workers: WORKERS, command: 'forward' }) as RfsSteering;
+    const burst = burstOf([tagged(7)]);
+    steering.steer(burst);
+    const old = burst.worker[0]!;
+    for (const cpu of [old, (old + 1) % WORKERS, (old + 2) % WORKERS]) {
+      steering.record(burst, 0, cpu);
+      steering.steer(burst);
+      expect(burst.worker[0]).toBe(cpu);
+    }
+  });
 });

@@ -1,3 +1,6 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { policyWarnings } from '#rxsteer/policy/warnings.js';
 import { rxsteer } from '../cli/run.js';
@@ -30,6 +33,22 @@ describe('warnings', () => {
   ])('%s', (text, message) => {
     expect(warnings(text)).toHaveLength(1);
     expect(warnings(text)[0]).toContain(message);
+  });
+
+  it('what ethtool says of a NIC needs none', () => {
+    const file = join(tmpdir(), `rxsteer-warnings-${process.pid}.txt`);
+    const key =
+      'RSS hash key:\n6d:5a:56:da:25:5b:0e:c2:41:67:25:3d:43:a3:8f:b0:d0:ca:2b:cb:ae:7b:30:b4:77:cb:2d:a3:80:30:f2:0c:6a:42:b7:3b:be:ac:01:fa';
+    const table =
+      'RX flow hash indirection table for eth0 with 2 RX ring(s):\n    0:      0     1     0     1';
+    try {
+      writeFileSync(file, `${table}\n${key}\n`);
+      const steering = policy(`rss:ethtool=${file}`);
+      expect(steering.spec).toMatchObject({ types: expect.arrayContaining(['udp-ipv4']) });
+      expect(policyWarnings(steering)).toEqual([]);
+    } finally {
+      rmSync(file, { force: true });
+    }
   });
 
   it('explain prints them on standard error, and its JSON alone on standard output', async () => {
