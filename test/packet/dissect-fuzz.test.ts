@@ -61,8 +61,9 @@ const seeds: Uint8Array[] = [
 /** GTP-U with two extension headers of 4 bytes: flags, then the chain behind the optional fields. */
 function gtpuWithExtensions(): Uint8Array {
   const chain = Uint8Array.of(0, 0, 0, 0x85, 1, 0, 0, 0x85, 1, 0, 0, 0);
-  const inner = ethernet({}, ipv4(v4, tcp(ports))).subarray(14);
-  const frame = ethernet({}, ipv4(v4, udp({ sport: 9, dport: 2152 }, gtpu(1, concatBytes(chain, inner)))));
+  const inner = ipv4(v4, tcp(ports));
+  const bytes = concatBytes(chain, inner.bytes);
+  const frame = ethernet({}, ipv4(v4, udp({ sport: 9, dport: 2152 }, gtpu(1, { ...inner, bytes }))));
   frame[42] = 0x34;
   return frame;
 }
