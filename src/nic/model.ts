@@ -305,7 +305,7 @@ export class NicModel {
     }
     const rule = this.location < 0 ? '' : `flow rule at loc ${this.location} (${this.#rule()}); `;
     if (this.stage === 'flow-rule' && this.context === MAIN_CONTEXT)
-      return `${inPool}${rule}-> queue ${this.queue}`;
+      return `${inPool}${rule.slice(0, -2)} -> queue ${this.queue}`;
     const type = explainHashType(burst.kind[i]!, burst.hashType[i]!, this.#types);
     if (this.bucket < 0) return `${inPool}${rule}${type} -> default ${pools(this)} 0`;
     const { table } = this.contexts.get(this.context);
