@@ -26,6 +26,8 @@ import { median, percentile } from './stats.js';
 
 /** A rate counts as the forwarder's own only where the generator could have done so much more. */
 export const CAPACITY_FACTOR = 1.5;
+/** Where more than this share of the offered frames arrives, the forwarder was not at its limit. */
+const NOTHING_LOST = 0.98;
 /** Name under which what needs no forwarder is kept: the generator, the direct link. */
 export const DIRECT = 'direct';
 
@@ -57,17 +59,41 @@ export async function measureDirect(
     direct: true,
   });
   samples.add(DIRECT, 'capacity', result.received);
+  topology.receiveOn('forwarder');
+  try {
+    const away = await trial(topology, {
+      generator,
+      rate: null,
+      seconds: durations.rateSeconds,
+      direct: true,
+    });
+    samples.add(DIRECT, 'oneCoreCapacity', away.offered);
+  } finally {
+    topology.receiveOn('generator');
+  }
   const times = await pings(topology, durations.pings, true);
   samples.add(DIRECT, 'pingMedian', percentile(times, 0.5));
   samples.add(DIRECT, 'pingP99', percentile(times, 0.99));
 }
 
 /** Why a rate does not count as the forwarder's own, or null. */
-export function capacityNote(samples: Samples, name: string): string | null {
-  const capacity = median(samples.of(DIRECT, 'capacity'));
-  const rate = median(samples.of(name, 'rate'));
-  if (capacity >= CAPACITY_FACTOR * rate) return null;
-  return `generator-bound: capacity ${Math.round(capacity / 1000)} kpps is below ${CAPACITY_FACTOR} x the rate; compare the CPU time a frame`;
+export function capacityNote(
+  samples: Samples,
+  name: string,
+  measure: 'rate' | 'oneCoreRate' = 'rate',
+): string | null {
+  const rate = median(samples.of(name, measure));
+  if (!Number.isFinite(rate)) return null;
+  const capacity = median(samples.of(DIRECT, measure === 'rate' ? 'capacity' : 'oneCoreCapacity'));
+  const instead = measure === 'rate' ? 'compare the rate on one core' : 'compare the CPU time a frame';
+  if (capacity < CAPACITY_FACTOR * rate) {
+    const kpps = Math.round(capacity / 1000);
+    return `generator-bound: capacity ${kpps} kpps is below ${CAPACITY_FACTOR} x the rate; ${instead}`;
+  }
+  const offered = median(samples.of(name, measure === 'rate' ? 'offered' : 'oneCoreOffered'));
+  if (rate > NOTHING_LOST * offered)
+    return `generator-bound: nearly all that was offered arrived; ${instead}`;
+  return null;
 }
 
 /** Ping time added by the forwarder, round by round, in nanoseconds. */
@@ -87,6 +113,15 @@ export function commonResults(suite: string, samples: Samples, name: string) {
   return present([
     resultOf(suite, `${name}/60-byte frames`, samples.of(name, 'rate'), 'perSecond', 'pps', note),
     result('frameNs', 'CPU time a frame at full rate', 'nanoseconds', 'ns'),
+    resultOf(
+      suite,
+      `${name}/60-byte frames, all on one core`,
+      samples.of(name, 'oneCoreRate'),
+      'perSecond',
+      'pps',
+      `offered ${median(kilo('oneCoreOffered')).toFixed(0)} kpps`,
+    ),
+    result('oneCorePdr', '60-byte frames, all on one core, 0.5 % loss', 'perSecond', 'pps'),
     result('zeroLoss', '60-byte frames, zero loss', 'perSecond', 'pps'),
     resultOf(
       suite,
@@ -107,6 +142,13 @@ export function commonResults(suite: string, samples: Samples, name: string) {
 export function directResults(suite: string, samples: Samples) {
   return present([
     resultOf(suite, 'generator to sink, no forwarder', samples.of(DIRECT, 'capacity'), 'perSecond', 'pps'),
+    resultOf(
+      suite,
+      'generator, receiving on the other core',
+      samples.of(DIRECT, 'oneCoreCapacity'),
+      'perSecond',
+      'pps',
+    ),
     resultOf(suite, 'ping, no forwarder, median', samples.of(DIRECT, 'pingMedian'), 'nanoseconds', 'ns'),
     resultOf(suite, 'ping, no forwarder, p99', samples.of(DIRECT, 'pingP99'), 'nanoseconds', 'ns'),
   ]);
@@ -149,6 +191,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       await measureDirect(topology, generator, samples, durations);
       await visit(topology, rxsteer, context, async (it) => {
         await it.rate();
+        await it.oneCore();
         await it.zeroLoss(1.1 * samples.of(rxsteer.name, 'rate').at(-1)!);
         if (withTcp) await it.tcp();
         await it.ping();

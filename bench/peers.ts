@@ -74,6 +74,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
         try {
           await visit(topology, forwarder, context, async (it) => {
             await it.rate();
+            if (forwarder.steerable) await it.oneCore();
             await it.zeroLoss(1.1 * samples.of(forwarder.name, 'rate').at(-1)!);
             if (withTcp) await it.tcp();
             await it.ping();
@@ -112,6 +113,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       note,
     );
   const bound = capacityNote(samples, rxsteer.name);
+  const boundOnOne = capacityNote(samples, rxsteer.name, 'oneCoreRate');
   return {
     results: [
       ...directResults(suite, samples),
@@ -122,6 +124,9 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       against('60-byte frames', 'rate', ovs, '>= 2', bound),
       against('60-byte frames', 'rate', afXdp, null, bound),
       against('60-byte frames', 'rate', bridge, null, bound),
+      against('60-byte frames, all on one core', 'oneCoreRate', afPacket, '>= 1.2', boundOnOne),
+      against('60-byte frames, all on one core', 'oneCoreRate', ovs, '>= 2', boundOnOne),
+      against('60-byte frames, all on one core, 0.5 % loss', 'oneCorePdr', afPacket, null, boundOnOne),
       against('60-byte frames at zero loss', 'zeroLoss', afPacket, '>= 1.25', bound),
       against('CPU time a frame at full rate', 'frameNs', afPacket, null),
       against('CPU time a frame at full rate', 'frameNs', ovs, null),
