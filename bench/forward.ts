@@ -10,7 +10,7 @@ import { busiestThread, threadTimes } from './lab/cpu.js';
 import { cpuShares } from './lab/profile.js';
 import { hasProgram, missingProgram } from './lab/programs.js';
 import { Topology } from './lab/topology.js';
-import { generatorProgram, pings, trial } from './lab/traffic.js';
+import { buildGenerators, type Generators, pings, trial } from './lab/traffic.js';
 import { FULL, LIGHT_LOAD, QUICK, type Visit, visit } from './lab/visit.js';
 import { rxsteer } from './peers/rxsteer.js';
 import {
@@ -48,7 +48,7 @@ export function requireForwarding(): void {
 /** What the machine can do without any forwarder: once a round. */
 export async function measureDirect(
   topology: Topology,
-  generator: string,
+  generator: Generators,
   samples: Samples,
   durations: typeof FULL,
 ): Promise<void> {
@@ -59,40 +59,22 @@ export async function measureDirect(
     direct: true,
   });
   samples.add(DIRECT, 'capacity', result.received);
-  topology.receiveOn('forwarder');
-  try {
-    const away = await trial(topology, {
-      generator,
-      rate: null,
-      seconds: durations.rateSeconds,
-      direct: true,
-    });
-    samples.add(DIRECT, 'oneCoreCapacity', away.offered);
-  } finally {
-    topology.receiveOn('generator');
-  }
   const times = await pings(topology, durations.pings, true);
   samples.add(DIRECT, 'pingMedian', percentile(times, 0.5));
   samples.add(DIRECT, 'pingP99', percentile(times, 0.99));
 }
 
 /** Why a rate does not count as the forwarder's own, or null. */
-export function capacityNote(
-  samples: Samples,
-  name: string,
-  measure: 'rate' | 'oneCoreRate' = 'rate',
-): string | null {
-  const rate = median(samples.of(name, measure));
-  if (!Number.isFinite(rate)) return null;
-  const capacity = median(samples.of(DIRECT, measure === 'rate' ? 'capacity' : 'oneCoreCapacity'));
-  const instead = measure === 'rate' ? 'compare the rate on one core' : 'compare the CPU time a frame';
+export function capacityNote(samples: Samples, name: string): string | null {
+  const rate = median(samples.of(name, 'rate'));
+  const capacity = median(samples.of(DIRECT, 'capacity'));
   if (capacity < CAPACITY_FACTOR * rate) {
     const kpps = Math.round(capacity / 1000);
-    return `generator-bound: capacity ${kpps} kpps is below ${CAPACITY_FACTOR} x the rate; ${instead}`;
+    return `generator-bound: capacity ${kpps} kpps is below ${CAPACITY_FACTOR} x the rate; compare the CPU time a frame`;
   }
-  const offered = median(samples.of(name, measure === 'rate' ? 'offered' : 'oneCoreOffered'));
-  if (rate > NOTHING_LOST * offered)
-    return `generator-bound: nearly all that was offered arrived; ${instead}`;
+  if (rate > NOTHING_LOST * median(samples.of(name, 'offered'))) {
+    return 'generator-bound: nearly all that was offered arrived; compare the CPU time a frame';
+  }
   return null;
 }
 
@@ -113,15 +95,6 @@ export function commonResults(suite: string, samples: Samples, name: string) {
   return present([
     resultOf(suite, `${name}/60-byte frames`, samples.of(name, 'rate'), 'perSecond', 'pps', note),
     result('frameNs', 'CPU time a frame at full rate', 'nanoseconds', 'ns'),
-    resultOf(
-      suite,
-      `${name}/60-byte frames, all on one core`,
-      samples.of(name, 'oneCoreRate'),
-      'perSecond',
-      'pps',
-      `offered ${median(kilo('oneCoreOffered')).toFixed(0)} kpps`,
-    ),
-    result('oneCorePdr', '60-byte frames, all on one core, 0.5 % loss', 'perSecond', 'pps'),
     result('zeroLoss', '60-byte frames, zero loss', 'perSecond', 'pps'),
     resultOf(
       suite,
@@ -142,20 +115,19 @@ export function commonResults(suite: string, samples: Samples, name: string) {
 export function directResults(suite: string, samples: Samples) {
   return present([
     resultOf(suite, 'generator to sink, no forwarder', samples.of(DIRECT, 'capacity'), 'perSecond', 'pps'),
-    resultOf(
-      suite,
-      'generator, receiving on the other core',
-      samples.of(DIRECT, 'oneCoreCapacity'),
-      'perSecond',
-      'pps',
-    ),
     resultOf(suite, 'ping, no forwarder, median', samples.of(DIRECT, 'pingMedian'), 'nanoseconds', 'ns'),
     resultOf(suite, 'ping, no forwarder, p99', samples.of(DIRECT, 'pingP99'), 'nanoseconds', 'ns'),
   ]);
 }
 
 /** Share of the forwarder's CPU time by kind of code, at full rate. */
-async function profile(it: Visit, topology: Topology, generator: string, seconds: number, samples: Samples) {
+async function profile(
+  it: Visit,
+  topology: Topology,
+  generator: Generators,
+  seconds: number,
+  samples: Samples,
+) {
   const pid = it.running.pid!;
   const during = async () => {
     const before = threadTimes(pid);
@@ -179,7 +151,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   if (!withTcp) notes.push('TCP stream left out: no iperf3 (apt-get install iperf3)');
   const withPerf = hasProgram('perf');
   if (!withPerf) notes.push("JavaScript's share left out: no perf (apt-get install linux-perf)");
-  const generator = await generatorProgram();
+  const generator = await buildGenerators();
   const samples = new Samples();
   const context = { generator, durations, samples };
   let half = 0;
@@ -191,7 +163,6 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       await measureDirect(topology, generator, samples, durations);
       await visit(topology, rxsteer, context, async (it) => {
         await it.rate();
-        await it.oneCore();
         await it.zeroLoss(1.1 * samples.of(rxsteer.name, 'rate').at(-1)!);
         if (withTcp) await it.tcp();
         await it.ping();

@@ -9,7 +9,7 @@ import { capacityNote, commonResults, directResults, measureDirect, requireForwa
 import type { Forwarder } from './lab/forwarder.js';
 import { hasProgram } from './lab/programs.js';
 import { Topology } from './lab/topology.js';
-import { generatorProgram } from './lab/traffic.js';
+import { buildGenerators } from './lab/traffic.js';
 import { FULL, LIGHT_LOAD, QUICK, visit } from './lab/visit.js';
 import { bridge } from './peers/bridge.js';
 import { ovs } from './peers/ovs.js';
@@ -58,7 +58,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   const notes: string[] = [];
   const withTcp = hasProgram('iperf3');
   if (!withTcp) notes.push('TCP stream left out: no iperf3 (apt-get install iperf3)');
-  const generator = await generatorProgram();
+  const generator = await buildGenerators();
   const samples = new Samples();
   const context = { generator, durations, samples };
   const topology = await Topology.build();
@@ -74,7 +74,6 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
         try {
           await visit(topology, forwarder, context, async (it) => {
             await it.rate();
-            if (forwarder.steerable) await it.oneCore();
             await it.zeroLoss(1.1 * samples.of(forwarder.name, 'rate').at(-1)!);
             if (withTcp) await it.tcp();
             await it.ping();
@@ -113,7 +112,6 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       note,
     );
   const bound = capacityNote(samples, rxsteer.name);
-  const boundOnOne = capacityNote(samples, rxsteer.name, 'oneCoreRate');
   return {
     results: [
       ...directResults(suite, samples),
@@ -124,9 +122,6 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       against('60-byte frames', 'rate', ovs, '>= 2', bound),
       against('60-byte frames', 'rate', afXdp, null, bound),
       against('60-byte frames', 'rate', bridge, null, bound),
-      against('60-byte frames, all on one core', 'oneCoreRate', afPacket, '>= 1.2', boundOnOne),
-      against('60-byte frames, all on one core', 'oneCoreRate', ovs, '>= 2', boundOnOne),
-      against('60-byte frames, all on one core, 0.5 % loss', 'oneCorePdr', afPacket, null, boundOnOne),
       against('60-byte frames at zero loss', 'zeroLoss', afPacket, '>= 1.25', bound),
       against('CPU time a frame at full rate', 'frameNs', afPacket, null),
       against('CPU time a frame at full rate', 'frameNs', ovs, null),

@@ -16,8 +16,6 @@ export interface Forwarder {
   readonly offloads: boolean;
   /** Polls without ever sleeping. */
   readonly polls: boolean;
-  /** Receives in the softirq that receive packet steering can move to the forwarder's core. */
-  readonly steerable: boolean;
   /** Why it cannot be measured here, with the package that brings it; null when it can. */
   missing(): string | null;
   /** Resolves when it forwards. */

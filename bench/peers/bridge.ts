@@ -8,7 +8,6 @@ export const bridge: Forwarder = {
   settings: 'bridge of two ports, no netfilter, no STP; runs on the core of the sender',
   offloads: true,
   polls: false,
-  steerable: false,
   missing: () => missingProgram('Linux bridge', { ip: 'iproute2' }),
   async start(topology: Topology): Promise<Running> {
     topology.ip('forwarder', 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');

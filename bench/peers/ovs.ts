@@ -19,7 +19,6 @@ export const ovs: Forwarder = {
   settings: `datapath_type=netdev, system ports, two flows in_port -> output, CPU ${FORWARDER_CPU}`,
   offloads: false,
   polls: false,
-  steerable: true,
   missing: () =>
     missingProgram('Open vSwitch', {
       'ovs-vswitchd': 'openvswitch-switch',

@@ -12,7 +12,6 @@ export const rxsteer: Forwarder = {
   settings: `forward, two af_packet ports, wire, policy rss, one worker on CPU ${FORWARDER_CPU}`,
   offloads: true,
   polls: false,
-  steerable: true,
   missing: () => (loadNative() === null ? `rxsteer left out: ${nativeProblem()}` : null),
   async start(topology: Topology): Promise<Running> {
     const child = new Child(

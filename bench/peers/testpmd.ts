@@ -16,8 +16,6 @@ function testpmd(name: string, settings: string, devices: readonly string[]): Fo
     settings: `testpmd io on CPU ${FORWARDER_CPU}, ${settings}`,
     offloads: false,
     polls: true,
-    // An XDP program runs where the sender is, before any steering.
-    steerable: !name.endsWith('af_xdp'),
     missing: () => missingProgram(name, { 'dpdk-testpmd': 'dpdk', ethtool: 'ethtool' }),
     async start(topology: Topology): Promise<Running> {
       // Line by line, also into a pipe: its last line says that it forwards.
