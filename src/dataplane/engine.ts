@@ -290,6 +290,8 @@ export class Engine {
       workers.every((words) => Atomics.load(words, WorkerWord.phaseSeen) === Phase.drain),
     );
     await this.until(() => rings.every(ringDrained));
+    const left = this.views.pool.inFlight();
+    if (left > 0) this.warn(`${left} frame(s) were still in flight when the drain was given up`);
     Atomics.store(global, Global.phase, Phase.exit);
     this.wakeAll();
     await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);
