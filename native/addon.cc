@@ -147,6 +147,20 @@ void linkUp(const Info& info) {
   control(info.Env(), "", [&] { setLinkUp(name); });
 }
 
+void mtu(const Info& info) {
+  const std::string name = nameArgument(info);
+  const int bytes = intArgument(info, 1, "mtu");
+  control(info.Env(), "", [&] { setMtu(name, bytes); });
+}
+
+Napi::Value tapCarrier(const Info& info) {
+  return Napi::Boolean::New(info.Env(), setTapCarrier(intArgument(info, 0, "fd"), info[1].ToBoolean()));
+}
+
+Napi::Value attached(const Info& info) {
+  return Napi::Boolean::New(info.Env(), tapAttached(intArgument(info, 0, "fd")));
+}
+
 void closeDescriptor(const Info& info) {
   Napi::Env env = info.Env();
   const int fd = intArgument(info, 0, "fd");
@@ -207,6 +221,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("openTap", openTapCall);
   function("setTapSteering", steerTap);
   function("setLinkUp", linkUp);
+  function("setMtu", mtu);
+  function("setTapCarrier", tapCarrier);
+  function("tapAttached", attached);
   function("closeDescriptor", closeDescriptor);
   function("openEvent", openEventCall);
   function("wake", wakeCall);

@@ -182,4 +182,14 @@ void setLinkUp(const std::string& name) {
     throw SystemError{errno, what, errno == EPERM ? "this needs CAP_NET_ADMIN" : ""};
 }
 
+void setMtu(const std::string& name, int mtu) {
+  const UniqueFd socket(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket"));
+  ifreq request{};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_mtu = mtu;
+  const std::string what = "setting the MTU of " + name + " to " + std::to_string(mtu);
+  if (::ioctl(socket.get(), SIOCSIFMTU, &request) != 0)
+    throw SystemError{errno, what, errno == EPERM ? "this needs CAP_NET_ADMIN" : ""};
+}
+
 }  // namespace rxsteer

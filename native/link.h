@@ -32,4 +32,7 @@ std::optional<Link> readLink(const std::string& name);
 // IFF_UP. Throws SystemError.
 void setLinkUp(const std::string& name);
 
+// SIOCSIFMTU. Throws SystemError.
+void setMtu(const std::string& name, int mtu);
+
 }  // namespace rxsteer

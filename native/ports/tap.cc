@@ -94,4 +94,14 @@ Tap openTap(const std::string& name, uint32_t queues, bool offload) {
   return tap;
 }
 
+bool setTapCarrier(int fd, bool on) {
+  int value = on ? 1 : 0;
+  return ::ioctl(fd, TUNSETCARRIER, &value) == 0;
+}
+
+bool tapAttached(int fd) {
+  ifreq request{};
+  return ::ioctl(fd, TUNGETIFF, &request) == 0;
+}
+
 }  // namespace rxsteer

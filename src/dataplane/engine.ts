@@ -8,14 +8,9 @@
  */
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
+import { MacControl } from '../forward/mac-control.js';
 import { policyBytes } from '../policy/compile.js';
 import { PortCounter, portBase } from './counters.js';
-import { allocateSwitching } from './forwarding.js';
-import type { Native } from './native.js';
-import { type EngineOptions, planEngine } from './plan.js';
-import type { LivePort } from './ports/live.js';
-import { type OpenPorts, openPorts } from './ports/open.js';
-import { ringDrained } from './ring.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -26,15 +21,23 @@ import {
   Phase,
   WorkerState,
   WorkerWord,
-} from './shared.js';
+} from './engine-memory.js';
+import { allocateSwitching, secondsOf } from './forwarding.js';
+import type { Native } from './native.js';
+import { type EngineOptions, planEngine } from './plan.js';
+import type { LivePort } from './ports/live.js';
+import { type OpenPorts, openPorts } from './ports/open.js';
+import { ringDrained } from './ring.js';
 import { makeWaker, type Waker } from './sleeper.js';
 import { buryWorker } from './supervisor.js';
 
-/** A worker that hasn't reported by then ends the start. */
+/** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
 export const START_TIMEOUT_MS = 5000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
+/** Interval of sweeping aged addresses out of the MAC table. */
+const SWEEP_MS = 5000;
 /** Interval of looking at links and sources. */
 const WATCH_MS = 100;
 /**
@@ -71,6 +74,11 @@ export class Engine {
   private pool: Piscina | null = null;
   private readonly runs: Promise<void>[] = [];
   private readonly resets = new Map<number, number>();
+  /** Ports whose last look failed, and why. */
+  private readonly blind = new Map<number, string>();
+  /** The switch's table, to sweep aged addresses out: they count against their port's limit until then. */
+  private readonly macTable: MacControl | null;
+  private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
@@ -95,6 +103,7 @@ export class Engine {
       throw error;
     }
     this.views = attachEngine(this.plan, this.memory);
+    this.macTable = this.plan.mode === 'switch' ? new MacControl(switching, this.plan.workers) : null;
     this.waker = makeWaker(this.native, this.views.workers, events);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
@@ -133,14 +142,23 @@ export class Engine {
     });
     const ended: (Error | null)[] = [];
     for (let w = 0; w < plan.workers; w++) this.runs.push(this.host(w, ended));
-    const deadline = performance.now() + START_TIMEOUT_MS;
+    let most = 0;
+    let deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
-      const states = this.views.workers.map((words) => Atomics.load(words, WorkerWord.state));
-      if (states.every((state) => state === WorkerState.running)) break;
+      const missing = this.views.workers.flatMap((words, w) =>
+        Atomics.load(words, WorkerWord.state) === WorkerState.running ? [] : [w],
+      );
+      if (missing.length === 0) break;
       if (ended.length > 0) throw ended[0]!;
+      // Dying again and again before all others run.
+      if (this.failure !== null) throw this.failure;
+      if (plan.workers - missing.length > most) {
+        most = plan.workers - missing.length;
+        deadline = performance.now() + START_TIMEOUT_MS;
+      }
       if (performance.now() > deadline) {
-        const missing = states.flatMap((state, w) => (state === WorkerState.running ? [] : [w]));
-        throw new Error(`worker ${missing.join(', ')} did not report within ${START_TIMEOUT_MS / 1000} s`);
+        const names = missing.length > 8 ? `${missing.slice(0, 8).join(', ')} …` : missing.join(', ');
+        throw new Error(`worker ${names} did not report within ${START_TIMEOUT_MS / 1000} s`);
       }
       await delay(POLL_MS);
     }
@@ -191,12 +209,23 @@ export class Engine {
     const { global, workers } = this.views;
     this.noteResets();
     for (const [index, live] of this.ports.live) {
-      const { change, old } = live.check();
+      const { change, old } = this.checkLink(index, live);
       if (change !== 'descriptors') continue;
       live.publish(this.views.portFds, index);
       const epoch = Atomics.add(global, Global.portsEpoch, 1) + 1;
       this.closing.push({ fds: old, epoch });
       this.wakeAll();
+    }
+    if (this.macTable !== null && performance.now() - this.sweptAt > SWEEP_MS) {
+      this.sweptAt = performance.now();
+      this.macTable.sweep(secondsOf(this.plan, performance.now()));
+    }
+    if (this.plan.mode === 'wire') {
+      const [a, b] = [this.ports.live.get(0), this.ports.live.get(1)];
+      if (a !== undefined && b !== undefined) {
+        a.showCarrier(b.carrier);
+        b.showCarrier(a.carrier);
+      }
     }
     // Old descriptors are closed once every worker has attached to the new ones.
     this.closing = this.closing.filter(({ fds, epoch }) => {
@@ -207,6 +236,20 @@ export class Engine {
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
     if (finite && workers.every((words) => Atomics.load(words, WorkerWord.sourcesDone) === 1)) {
       this.sourcesEnded?.();
+    }
+  }
+
+  /** A look at a link must not end the run: what fails (no descriptor left, netlink overrun) is tried again. */
+  private checkLink(index: number, live: LivePort): ReturnType<LivePort['check']> {
+    try {
+      const result = live.check();
+      this.blind.delete(index);
+      return result;
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.blind.get(index) !== message) this.warn(`port ${live.spec.name}: ${message}`);
+      this.blind.set(index, message);
+      return { change: 'none', old: [] };
     }
   }
 
@@ -247,6 +290,8 @@ export class Engine {
       workers.every((words) => Atomics.load(words, WorkerWord.phaseSeen) === Phase.drain),
     );
     await this.until(() => rings.every(ringDrained));
+    const left = this.views.pool.inFlight();
+    if (left > 0) this.warn(`${left} frame(s) were still in flight when the drain was given up`);
     Atomics.store(global, Global.phase, Phase.exit);
     this.wakeAll();
     await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);

@@ -9,7 +9,7 @@ import { Switch } from '../forward/switch.js';
 import { Wire } from '../forward/wire.js';
 import type { Forwarder } from '../forward/work.js';
 import { parseMac } from '../mac/address.js';
-import type { EngineMemory, EnginePlan } from './shared.js';
+import type { EngineMemory, EnginePlan } from './engine-memory.js';
 
 /** What the switch is told at the start. */
 export interface SwitchingOptions {
@@ -53,6 +53,11 @@ export function allocateSwitching(plan: EnginePlan, options: SwitchingOptions): 
     }
   }
   return memory;
+}
+
+/** The coarse time that forwarding ages by: the same in every thread. `now` is `performance.now()`. */
+export function secondsOf(plan: EnginePlan, now: number): number {
+  return 1 + Math.floor((performance.timeOrigin + now - plan.originMs) / 1000);
 }
 
 /** A worker's forwarder over the shared memory. */

@@ -22,13 +22,21 @@ import {
   queueBase,
   WorkerCounter,
 } from './counters.js';
+import {
+  type EngineMemory,
+  type EnginePlan,
+  type EngineViews,
+  Global,
+  Phase,
+  WorkerWord,
+} from './engine-memory.js';
 import type { Fault } from './faults.js';
+import { secondsOf } from './forwarding.js';
 import { LINE_WORDS } from './layout.js';
 import { type Ledger, UNWATCHED } from './ledger.js';
 import { ReceiveStatus } from './native.js';
 import type { ReceiveQueue } from './ports/attach.js';
 import { OwnRing, RingConsumer, RingProducer } from './ring.js';
-import { type EngineMemory, type EnginePlan, type EngineViews, Global, Phase, WorkerWord } from './shared.js';
 import type { Sleeper, Waker } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
 
@@ -387,8 +395,7 @@ export class WorkerLoop {
     const { sleeper } = this.p;
     const now = performance.now();
     this.tickedAt = now;
-    // timeOrigin makes the seconds comparable between threads.
-    this.nowSeconds = 1 + Math.floor((performance.timeOrigin + now - this.p.plan.originMs) / 1000);
+    this.nowSeconds = secondsOf(this.p.plan, now);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;

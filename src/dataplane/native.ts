@@ -151,6 +151,12 @@ export interface Native {
   setTapSteering(fd: number, queues: number): boolean;
   /** IFF_UP on an interface (the one this program created). */
   setLinkUp(name: string): void;
+  /** Sets an interface's MTU in bytes. */
+  setMtu(name: string, mtu: number): void;
+  /** Sets the carrier that a TAP shows, by one of its descriptors; false where the kernel refuses it. */
+  setTapCarrier(fd: number, on: boolean): boolean;
+  /** True while a TAP descriptor has its interface, also under another name or in another network namespace. */
+  tapAttached(fd: number): boolean;
   closeDescriptor(fd: number): void;
 
   /**

@@ -8,12 +8,12 @@ import { availableParallelism, cpus } from 'node:os';
 import { UserError } from '../errors.js';
 import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
+import type { EnginePlan } from './engine-memory.js';
 import { parseFault } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
 import { PORTS_MAX } from './ring.js';
-import type { EnginePlan } from './shared.js';
 
 export interface EngineOptions {
   readonly ports: readonly PortSpec[];

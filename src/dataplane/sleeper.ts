@@ -16,8 +16,9 @@
  * Spinning adapts: it grows when sleep turns out to have been shorter than the spin would have been, shrinks when
  * a spin was in vain, and never exceeds the configured maximum.
  */
+
+import { WorkerWord } from './engine-memory.js';
 import type { Native } from './native.js';
-import { WorkerWord } from './shared.js';
 
 /** Longest sleep, so that a stop or a restarted device is noticed even if a wake-up were lost. */
 export const SLEEP_MAX_MS = 250;

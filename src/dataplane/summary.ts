@@ -16,8 +16,8 @@ import {
   WorkerCounter,
 } from './counters.js';
 import type { Engine } from './engine.js';
+import { firstQueue } from './engine-memory.js';
 import { loadNative } from './native.js';
-import { firstQueue } from './shared.js';
 
 export interface PortSummary {
   name: string;

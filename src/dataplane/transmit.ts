@@ -14,12 +14,12 @@ import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
 import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
 import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
+import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';
 import { HEADROOM } from './layout.js';
 import type { Ledger } from './ledger.js';
 import { SendResult } from './native.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
-import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './shared.js';
 import { type LockMeter, releaseLock, takeLock } from './txlock.js';
 
 /** Send result → drop reason. */

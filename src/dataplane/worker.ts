@@ -7,12 +7,6 @@
  */
 import { Burst } from '../packet/burst.js';
 import { compilePolicy } from '../policy/compile.js';
-import { Fault } from './faults.js';
-import { makeForwarder } from './forwarding.js';
-import { Ledger } from './ledger.js';
-import { WorkerLoop } from './loop.js';
-import { loadNative, RECEIVE_STATUS_WORDS } from './native.js';
-import { type AttachParts, attachReceivers, attachSenders } from './ports/attach.js';
 import {
   attachEngine,
   type EngineMemory,
@@ -22,7 +16,13 @@ import {
   scratchOffset,
   WorkerState,
   WorkerWord,
-} from './shared.js';
+} from './engine-memory.js';
+import { Fault } from './faults.js';
+import { makeForwarder } from './forwarding.js';
+import { Ledger } from './ledger.js';
+import { WorkerLoop } from './loop.js';
+import { loadNative, RECEIVE_STATUS_WORDS } from './native.js';
+import { type AttachParts, attachReceivers, attachSenders } from './ports/attach.js';
 import { makeWaker, Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
 

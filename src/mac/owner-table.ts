@@ -6,8 +6,10 @@
  * arrivals: fewest owned guests, ties to the lowest worker id.
  *
  * Memory order: a slot is filled by one thread under the insert word, its key's high word last and with a
- * sequentially consistent store; who reads that word therefore sees the rest. Slots are never emptied, so a probe
- * sequence only ever grows. An insert that finds the word taken gives up instead of waiting (a worker that holds
+ * sequentially consistent store. Readers use plain loads (an Atomics call costs more than the whole rest of the
+ * look-up, measured), so on a machine that reorders loads they may see part of a slot that is being filled: a key
+ * word that is still 0 does not match, and a value without its valid bit counts as "no owner yet". Words never tear.
+ * Slots are never emptied, so a probe sequence only ever grows. An insert that finds the word taken gives up instead of waiting (a worker that holds
  * frames never waits for another): the guest's next packet brings it again.
  *
  * Keyed by (VLAN, MAC); VLAN 0 stands for untagged and priority-tagged frames, `ANY_VLAN` for owners that were
@@ -23,6 +25,9 @@ export const NO_OWNER = -1;
 /** What insertion came to. */
 export const Learned = { known: 0, added: 1, full: 2, busy: 3 } as const;
 
+/** How long `recover` believes that the insert word's holder may be alive. */
+const STUCK_MS = 20;
+
 const HEADER_WORDS = 32;
 const INSERT_WORD = 0;
 const GUESTS_WORD = 1;
@@ -34,8 +39,9 @@ const KEY_HIGH = 0;
 const KEY_LOW = 1;
 const VALUE = 2;
 
-// Fields of the value word: worker, configured, port.
-const WORKER_MASK = 0x7fff;
+// Fields of the value word: worker, valid, configured, port.
+const WORKER_MASK = 0x0fff;
+const VALID = 0x4000;
 const CONFIGURED = 0x8000;
 const PORT_SHIFT = 16;
 
@@ -98,7 +104,7 @@ export class OwnerTable {
 
   /** Owner of a port: configured, or that of the first guest learned there, or `port mod workers`. */
   portOwner(port: number): number {
-    const owner = Atomics.load(this.#words, this.#portOwnerAt + port);
+    const owner = this.#words[this.#portOwnerAt + port]!;
     return owner > 0 ? owner - 1 : port % this.limits.workers;
   }
 
@@ -113,7 +119,7 @@ export class OwnerTable {
   find(vlan: number, high: number, low: number): number {
     const value = this.#value(vlan, high, low);
     if (value >= 0) return value & WORKER_MASK;
-    if (Atomics.load(this.#words, ANY_WORD) === 0) return NO_OWNER;
+    if (this.#words[ANY_WORD] === 0) return NO_OWNER;
     const any = this.#value(ANY_VLAN, high, low);
     return any >= 0 ? any & WORKER_MASK : NO_OWNER;
   }
@@ -188,9 +194,39 @@ export class OwnerTable {
     return true;
   }
 
-  /** Frees the insert word after a worker died while it held it. For the supervising thread. */
+  /**
+   * A learned guest announced itself on another port: it is behind that one now, and `worker` (if not negative) owns
+   * it from now on. False for unknown and configured guests, and where nothing changes. Any worker may call it: of
+   * two announcements at once the last wins, and the loads stay right because the old value is exchanged.
+   */
+  relocate(vlan: number, high: number, low: number, port: number, worker: number): boolean {
+    const slot = this.#slot(vlan, high, low);
+    if (slot < 0) return false;
+    const words = this.#words;
+    const old = Atomics.load(words, slot + VALUE);
+    if ((old & CONFIGURED) !== 0 || old >>> PORT_SHIFT === port) return false;
+    const owner = worker >= 0 ? worker : old & WORKER_MASK;
+    if (Atomics.compareExchange(words, slot + VALUE, old, owner | VALID | (port << PORT_SHIFT)) !== old) {
+      return false;
+    }
+    Atomics.sub(words, this.#loadAt + (old & WORKER_MASK), 1);
+    Atomics.add(words, this.#loadAt + owner, 1);
+    return true;
+  }
+
+  /**
+   * Frees the insert word after a worker died while it held it. For the supervising thread, once the worker is dead:
+   * a live worker gives the word back within microseconds (also when it throws), so a word that stays taken for
+   * `STUCK_MS` is the dead one's.
+   */
   recover(): void {
-    Atomics.store(this.#words, INSERT_WORD, 0);
+    const words = this.#words;
+    const deadline = performance.now() + STUCK_MS;
+    while (Atomics.load(words, INSERT_WORD) !== 0) {
+      if (performance.now() < deadline) continue;
+      Atomics.store(words, INSERT_WORD, 0);
+      return;
+    }
   }
 
   #leastLoaded(): number {
@@ -213,7 +249,7 @@ export class OwnerTable {
     let index = slotHash(key, low) & this.#slotMask;
     for (;;) {
       const slot = this.#slotsAt + index * SLOT_WORDS;
-      const found = Atomics.load(words, slot + KEY_HIGH);
+      const found = words[slot + KEY_HIGH]!;
       if (found === 0) return -1;
       if (found === key && words[slot + KEY_LOW] === low) return slot;
       index = (index + 1) & this.#slotMask;
@@ -223,7 +259,9 @@ export class OwnerTable {
   /** Value word of a guest, or -1 (values never have the sign bit: ports stay below 2^15). */
   #value(vlan: number, high: number, low: number): number {
     const slot = this.#slot(vlan, high, low);
-    return slot < 0 ? -1 : Atomics.load(this.#words, slot + VALUE);
+    if (slot < 0) return -1;
+    const value = this.#words[slot + VALUE]!;
+    return (value & VALID) === 0 ? -1 : value;
   }
 
   /** Under the insert word. False when the table is full: at most half of the slots are used, so probes end. */
@@ -235,7 +273,7 @@ export class OwnerTable {
     while (words[this.#slotsAt + index * SLOT_WORDS] !== 0) index = (index + 1) & this.#slotMask;
     const slot = this.#slotsAt + index * SLOT_WORDS;
     words[slot + KEY_LOW] = low;
-    words[slot + VALUE] = value;
+    words[slot + VALUE] = value | VALID;
     Atomics.store(words, slot + KEY_HIGH, key);
     Atomics.add(words, GUESTS_WORD, 1);
     Atomics.add(words, this.#loadAt + (value & WORKER_MASK), 1);

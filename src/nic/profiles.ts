@@ -5,6 +5,7 @@
  * the defaults of the Linux driver. Nothing here hashes or steers.
  */
 import { unknownName } from '../errors.js';
+import type { Symmetric } from '../hash/tuple-hash.js';
 import { type ExRule, GENERIC_TYPES, type HashTypeName } from './hash-types.js';
 import type { DefaultFill } from './indirection-table.js';
 
@@ -35,9 +36,13 @@ export interface NicProfile {
   /** Order in which the device uses the bytes of the key that the driver is given. */
   readonly keyOrder: 'plain' | 'bytes-reversed';
   /** Default key: a fixed, public one, or random per boot (from the seed here). */
-  readonly key: 'microsoft' | 'random';
+  readonly key: 'microsoft' | 'random' | 'enaFixed';
   /** Start value of the hash. */
   readonly start: number;
+  /** Input transform by default. */
+  readonly symmetric: Symmetric;
+  /** What the device makes of the hash: nothing, or its low 16 bits in both halves. */
+  readonly output: 'whole' | 'low-half-twice';
   readonly table: TableRule;
   /** Sizes that `table=` may choose, or any power of two up to the largest. */
   readonly tableSizes: readonly number[] | 'powers-of-two';
@@ -60,6 +65,8 @@ const common = {
   keyOrder: 'plain',
   key: 'random',
   start: 0,
+  symmetric: 'none',
+  output: 'whole',
   table: { kind: 'fixed', size: 128 },
   tableSizes: [128],
   fill: 'modulo',
@@ -192,6 +199,19 @@ const profiles: readonly NicProfile[] = [
     start: 0xffffffff | 0,
     maxQueues: 128,
     note: 'the device uses the key bytes in reverse order and starts from ffffffff (Linux, Windows)',
+  },
+  {
+    ...common,
+    id: 'ena-old',
+    vendor: 'Amazon',
+    part: 'ENA, first generations',
+    driver: 'ena',
+    key: 'enaFixed',
+    start: 0xffffffff | 0,
+    symmetric: 'sort',
+    output: 'low-half-twice',
+    maxQueues: 128,
+    note: 'fixed key, sorted addresses and ports, low half of the hash in both halves: symmetric, 16 bits',
   },
   {
     ...common,

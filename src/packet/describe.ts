@@ -4,7 +4,8 @@
  * Promise: says what dissection found, nothing more: absent values are null. Allocates; not for the hot path.
  */
 import { type Burst, Kind } from './burst.js';
-import { ETHERNET_HEADER, ETHERTYPE_MIN, EtherType, VLAN_TAG } from './protocol.js';
+import { countTags } from './dissect.js';
+import { ETHERNET_HEADER, ETHERTYPE_MIN, VLAN_TAG } from './protocol.js';
 
 export interface FrameDescription {
   readonly length: number;
@@ -42,21 +43,13 @@ export function formatIpv6(bytes: Uint8Array): string {
   return best < 0 ? text(groups) : `${text(groups.slice(0, best))}::${text(groups.slice(best + longest))}`;
 }
 
-/** VLAN ids of a frame; the walk is that of `dissectBurst`. */
+/** VLAN ids of a frame, outermost first. */
 function vlanIds(burst: Burst, i: number): number[] {
-  const { view } = burst;
-  const end = burst.off[i]! + burst.len[i]!;
-  const ids: number[] = [];
-  let position = burst.off[i]! + ETHERNET_HEADER;
-  while (end - position >= VLAN_TAG) {
-    const type = view.getUint16(position - 2);
-    const isTag =
-      type === EtherType.vlan || type === EtherType.serviceVlan || type === EtherType.oldServiceVlan;
-    if (!isTag) break;
-    ids.push(view.getUint16(position) & 0xfff);
-    position += VLAN_TAG;
-  }
-  return ids;
+  const first = burst.off[i]! + ETHERNET_HEADER;
+  return Array.from(
+    { length: countTags(burst, i) },
+    (_, tag) => burst.view.getUint16(first + VLAN_TAG * tag) & 0xfff,
+  );
 }
 
 /** What `dissectBurst` found in frame `i`. */

@@ -132,7 +132,7 @@ export function dissectBurst(burst: Burst): void {
         continue;
       }
     }
-    dissectGeneral(burst, i, at, at + length, group);
+    dissectFrom(burst, i, view.getUint16(at + 12), at + HEADER, at + length, group);
   }
 }
 
@@ -154,11 +154,19 @@ function dissectRunt(burst: Burst, i: number): void {
   burst.flow[i] = 0;
 }
 
-/** Everything that the common path leaves: tags, then the network layer. */
-function dissectGeneral(burst: Burst, i: number, at: number, end: number, group: number): void {
+/**
+ * Everything that the common path leaves: tags from `position` on, where an ethertype of `type` says what follows,
+ * then the network layer, up to `end`. Fills what `dissectBurst` fills, but for the MAC words.
+ */
+export function dissectFrom(
+  burst: Burst,
+  i: number,
+  type: number,
+  position: number,
+  end: number,
+  group: number,
+): void {
   const { view } = burst;
-  let type = view.getUint16(at + 12);
-  let position = at + ETHERNET_HEADER;
   let tag = -1;
   while (isVlanTag(type)) {
     if (end - position < VLAN_TAG) {
@@ -173,6 +181,18 @@ function dissectGeneral(burst: Burst, i: number, at: number, end: number, group:
   if (type === EtherType.ipv4) dissectIpv4(burst, i, position, end, group);
   else if (type === EtherType.ipv6) dissectIpv6(burst, i, position, end, group);
   else setNotIp(burst, i, type < ETHERTYPE_MIN ? 0 : type, tag, group);
+}
+
+/** VLAN tags of frame `i`, whole ones; the same walk as dissection's, for what keeps no offset. */
+export function countTags(burst: Burst, i: number): number {
+  const end = burst.off[i]! + burst.len[i]!;
+  let position = burst.off[i]! + ETHERNET_HEADER;
+  let tags = 0;
+  while (end - position >= VLAN_TAG && isVlanTag(burst.view.getUint16(position - 2))) {
+    tags++;
+    position += VLAN_TAG;
+  }
+  return tags;
 }
 
 function setNotIp(burst: Burst, i: number, type: number, tag: number, kind: number): void {

@@ -8,6 +8,7 @@
 export const EtherType = {
   ipv4: 0x0800,
   arp: 0x0806,
+  rarp: 0x8035,
   /** 802.1Q customer tag. */
   vlan: 0x8100,
   /** 802.1ad service tag. */
@@ -15,15 +16,24 @@ export const EtherType = {
   /** Outer tag of equipment older than 802.1ad. */
   oldServiceVlan: 0x9100,
   ipv6: 0x86dd,
+  mpls: 0x8847,
+  mplsMulticast: 0x8848,
+  /** PPPoE session. */
+  pppoe: 0x8864,
 } as const;
 
 export const Protocol = {
   hopByHop: 0,
   icmp: 1,
+  /** IPv4 inside IP. */
+  ipip: 4,
   tcp: 6,
   udp: 17,
+  /** IPv6 inside IP. */
+  ipv6: 41,
   routing: 43,
   fragment: 44,
+  gre: 47,
   esp: 50,
   ah: 51,
   icmpv6: 58,

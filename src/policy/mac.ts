@@ -5,7 +5,9 @@
  * Promise: it assigns, it does not hash. Owners live in shared memory (`OwnerTable`), the same for all workers of a
  * forwarder. A guest is a source MAC seen on a port that is not an uplink; it keeps its owner. Assignment:
  * `static` = configured owners only; `least-loaded` = fewest owned guests, ties to the lowest id; `follow-cpu` = the
- * owner of the port that the guest is behind (the CPU of its consumer, configured by port).
+ * owner of the port that the guest is behind (the CPU of its consumer, configured by port). A gratuitous ARP or a
+ * RARP from another port means that the guest has moved there: it counts for that port, and with `follow-cpu` its
+ * owner changes; a mere frame with its address from elsewhere changes nothing.
  */
 import { UserError } from '../errors.js';
 import { formatMac, parseMac } from '../mac/address.js';
@@ -18,6 +20,8 @@ import {
   ownerTableBytes,
 } from '../mac/owner-table.js';
 import { type Burst, Kind } from '../packet/burst.js';
+import { countTags } from '../packet/dissect.js';
+import { ETHERNET_HEADER, EtherType, VLAN_TAG } from '../packet/protocol.js';
 import type { MacSpec } from './spec.js';
 import {
   type CompileContext,
@@ -26,6 +30,24 @@ import {
   type PolicyPort,
   type Steering,
 } from './steering.js';
+
+const ARP_BYTES = 28;
+const ARP = EtherType.arp;
+const RARP = EtherType.rarp;
+
+/**
+ * True for what a guest sends when it has moved: RARP (QEMU and others after a migration), or ARP whose sender and
+ * target IP are equal (gratuitous ARP, RFC 5227). Reads the ARP body only where it is whole.
+ */
+function isAnnouncement(burst: Burst, i: number): boolean {
+  if (burst.ethertype[i] === RARP) return true;
+  const tags = countTags(burst, i);
+  const at = burst.off[i]! + ETHERNET_HEADER + VLAN_TAG * tags;
+  if (burst.off[i]! + burst.len[i]! - at < ARP_BYTES) return false;
+  // Ethernet and IPv4 addresses; sender IP at 14, target IP at 24.
+  if (burst.view.getInt32(at) !== 0x0001_0800 || burst.view.getUint16(at + 4) !== 0x0604) return false;
+  return burst.view.getInt32(at + 14) === burst.view.getInt32(at + 24);
+}
 
 /** Highest worker that the policy names, or -1. */
 export function macHighestWorker(spec: MacSpec): number {
@@ -84,7 +106,7 @@ export class MacSteering implements Steering {
   }
 
   steer(burst: Burst): void {
-    const { n, port, kind, len, vlan, dmacHi, dmacLo, smacHi, smacLo, worker } = burst;
+    const { n, port, kind, len, vlan, ethertype, dmacHi, dmacLo, smacHi, smacLo, worker } = burst;
     const { owners } = this;
     const learns = this.#learns[port] === 1;
     burst.hash.fill(0, 0, n);
@@ -96,7 +118,12 @@ export class MacSteering implements Steering {
       const vid = tag < 0 ? 0 : tag & 0xfff;
       // A group or zero source address is forged or broken: nothing is learned from it.
       if (learns && len[i]! >= 14 && (smacHi[i]! & 0x100) === 0 && (smacHi[i]! | smacLo[i]!) !== 0) {
-        owners.learn(vid, smacHi[i]!, smacLo[i]!, port, this.#follow ? owners.portOwner(port) : -1);
+        const follow = this.#follow ? owners.portOwner(port) : -1;
+        owners.learn(vid, smacHi[i]!, smacLo[i]!, port, follow);
+        const type = ethertype[i]!;
+        if ((type === ARP || type === RARP) && isAnnouncement(burst, i)) {
+          owners.relocate(vid, smacHi[i]!, smacLo[i]!, port, follow);
+        }
       }
       let owner = NO_OWNER;
       if ((kind[i]! & Kind.group) === 0 && len[i]! >= 6) owner = owners.find(vid, dmacHi[i]!, dmacLo[i]!);

@@ -28,6 +28,8 @@ export interface RssHashOptions {
   readonly symmetric: Symmetric;
   readonly start: number;
   readonly exRule: ExRule;
+  /** The device gives the low 16 bits in both halves (old ENA). */
+  readonly isHalved?: boolean;
 }
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
@@ -57,6 +59,7 @@ export class RssHash {
   /** `Burst.kind` of the plain IPv4 packets whose ports are hashed without a transform; -1 where there are none. */
   readonly #plainTcp: number;
   readonly #plainUdp: number;
+  readonly #isHalved: boolean;
 
   constructor(options: RssHashOptions) {
     this.options = options;
@@ -67,9 +70,10 @@ export class RssHash {
     });
     this.#select = selectionByKind(options.types, options.exRule);
     const kindOf = (protocol: number, type: number) =>
-      options.symmetric === 'none' && (options.types & hashTypeBit(type)) !== 0
+      options.symmetric === 'none' && options.isHalved !== true && (options.types & hashTypeBit(type)) !== 0
         ? Kind.ipv4 | Kind.addresses | Kind.ports | (protocol << Kind.protocolShift)
         : -1;
+    this.#isHalved = options.isHalved === true;
     this.#plainTcp = kindOf(Protocol.tcp, HashType.tcpIpv4);
     this.#plainUdp = kindOf(Protocol.udp, HashType.udpIpv4);
   }
@@ -103,7 +107,9 @@ export class RssHash {
       } else {
         const type = this.#select[kind & 0xffff]!;
         words[HASH_TYPE + i] = type;
-        words[HASH + i] = type === NONE ? 0 : this.#hashGeneral(burst, i, type);
+        let value = type === NONE ? 0 : this.#hashGeneral(burst, i, type);
+        if (this.#isHalved) value = (value & 0xffff) | (value << 16);
+        words[HASH + i] = value;
       }
     }
   }

@@ -10,7 +10,8 @@ import { hex32 } from '../hash/hex.js';
 import { explainHashType, HashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
-import { type Burst, Field } from '../packet/burst.js';
+import { BURST_MAX, Burst, Field } from '../packet/burst.js';
+import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
 import { keyBytesForTypes, RssHash } from './rss-hash.js';
 import type { RssSpec } from './spec.js';
@@ -100,8 +101,9 @@ export function compileRssHash(spec: RssSpec): RssHash {
   return new RssHash({
     key: deviceKey(profile, key),
     types,
-    symmetric: spec.symmetric ?? 'none',
+    symmetric: spec.symmetric ?? profile.symmetric,
     start: profile.start,
+    isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
   });
 }
@@ -115,6 +117,11 @@ export class RssSteering implements Steering {
   readonly rssHash: RssHash;
   /** Queue and worker of each bucket in one word. */
   readonly #targets: Int32Array;
+  /** Mask of the tunnels whose inner packet is hashed; 0 for none. */
+  readonly #tunnels: number;
+  #inner: Burst | null = null;
+  readonly #tunnelOf = new Int8Array(BURST_MAX);
+  readonly #scratch = new InnerPacket();
 
   constructor(
     readonly spec: RssSpec,
@@ -133,11 +140,13 @@ export class RssSteering implements Steering {
     }
     this.table = buildTable(spec, this.profile, this.queues);
     this.rssHash = compileRssHash(spec);
+    this.#tunnels = tunnelMask(spec.inner ?? []);
     this.#targets = this.table.entries.map((queue) => (queue << TARGET_SHIFT) | (queue % this.workers));
   }
 
   steer(burst: Burst): void {
-    this.rssHash.hashBurst(burst);
+    if (this.#tunnels === 0) this.rssHash.hashBurst(burst);
+    else this.#hashInner(burst);
     const { n, words } = burst;
     const { mask, size } = this.table;
     const targets = this.#targets;
@@ -155,9 +164,26 @@ export class RssSteering implements Steering {
     }
   }
 
+  /** Hashes the inner packets of tunnels, the outer ones of all else. */
+  #hashInner(burst: Burst): void {
+    let inner = this.#inner;
+    if (inner === null || inner.bytes !== burst.bytes) {
+      inner = new Burst(burst.bytes);
+      this.#inner = inner;
+    }
+    dissectInnerBurst(burst, inner, this.#tunnels, this.#tunnelOf, this.#scratch);
+    this.rssHash.hashBurst(inner);
+    burst.hash.set(inner.hash);
+    burst.hashType.set(inner.hashType);
+  }
+
   decision(burst: Burst, i: number): Decision {
-    const why = explainHashType(burst.kind[i]!, burst.hashType[i]!, this.rssHash.options.types);
-    const details = this.rssHash.details(burst, i);
+    // Steered last, so the inner burst still describes the same frames.
+    const hashed = this.#inner ?? burst;
+    const tunnel = this.#inner === null ? -1 : this.#tunnelOf[i]!;
+    const inside = tunnel < 0 ? '' : `inner packet of ${TUNNEL_NAMES[tunnel]}: `;
+    const why = inside + explainHashType(hashed.kind[i]!, burst.hashType[i]!, this.rssHash.options.types);
+    const details = this.rssHash.details(hashed, i);
     if (details === null) return decisionOf(burst, i, null, `${why} -> default queue 0`, true);
     const { mask, size } = this.table;
     const pick = mask !== 0 || size === 1 ? `& ${mask}` : `mod ${size}`;

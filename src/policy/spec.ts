@@ -6,12 +6,14 @@
  */
 import { z } from 'zod';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
+import { TUNNEL_NAMES } from '../packet/tunnel.js';
 import { poolsSchema } from './pools-spec.js';
 import {
   commonKeys,
   cpuList,
   integer,
   keyText,
+  nameList,
   numberList,
   oneOf,
   QUEUES_MAX,
@@ -33,6 +35,8 @@ const rss = z.strictObject({
   types: typesKey,
   symmetric: symmetricKey,
   table: integer(1, TABLE_SIZE_MAX).optional(),
+  /** Tunnels whose inner packet is hashed instead of the outer one. */
+  inner: nameList(TUNNEL_NAMES).optional(),
   /** Output of `ethtool -x` (and `-n … rx-flow-hash`): a file, or - for standard input; read when parsed. */
   ethtool: z.string({ error: 'a file, or -' }).min(1, { error: 'a file, or -' }).optional(),
   /** The whole table; or `weight`, or `equal`, with `start`, as `ethtool -X` fills it. */

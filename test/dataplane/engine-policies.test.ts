@@ -1,8 +1,11 @@
 /** Every policy over memory ports: every frame arrives once, is accounted for, and keeps its order. */
 import { describe, expect, it } from 'vitest';
+import { Engine } from '#rxsteer/dataplane/engine.js';
 import { guestMac } from '#rxsteer/dataplane/ports/memory-source.js';
+import { ringDrained } from '#rxsteer/dataplane/ring.js';
+import { summarize } from '#rxsteer/dataplane/summary.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
-import { runEngine, sum } from './run-engine.js';
+import { engineOptions, runEngine, sum } from './run-engine.js';
 
 const GUESTS = 5;
 const owners = (workers: number) =>
@@ -54,6 +57,22 @@ describe('engine over memory ports', () => {
     expect(sum(summary.ports[1]!.txByWorker)).toBe(packets);
     expect(summary.ports[1]!.txByWorker).toEqual(summary.workers.map((w) => w.processed));
   });
+
+  it.each([2, 4])(
+    'stops in the middle of traffic without losing a frame, with %i workers',
+    async (workers) => {
+      for (let round = 0; round < 3; round++) {
+        const options = { ports: ['a=memory:source', 'b=memory:sink'], policy: 'round-robin', workers };
+        const engine = await Engine.start(engineOptions(options));
+        await expect.poll(() => summarize(engine).totals.delivered).toBeGreaterThan(10_000);
+        await engine.stop();
+        const summary = summarize(engine);
+        expectConservation(summary);
+        expectNoDrops(summary, 'backlog');
+        expect(engine.views.rings.every(ringDrained)).toBe(true);
+      }
+    },
+  );
 
   it('round-robin spreads evenly', async () => {
     const { summary } = await runEngine({

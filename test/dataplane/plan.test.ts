@@ -13,12 +13,12 @@ import {
   queueBase,
   WorkerCounter,
 } from '#rxsteer/dataplane/counters.js';
+import { allocateEngineMemory, scratchOffset } from '#rxsteer/dataplane/engine-memory.js';
 import { Fault, parseFault, STAGES, type Stage } from '#rxsteer/dataplane/faults.js';
 import { chooseMode } from '#rxsteer/dataplane/forwarding.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
 import { type EngineOptions, planEngine, WORKERS_MAX } from '#rxsteer/dataplane/plan.js';
 import { openPorts } from '#rxsteer/dataplane/ports/open.js';
-import { allocateEngineMemory, scratchOffset } from '#rxsteer/dataplane/shared.js';
 import { DROP_REASONS as CONTRACT } from '../support/summary.js';
 import { engineOptions } from './run-engine.js';
 

@@ -1,4 +1,5 @@
 /** The text form of ports: what is understood, and every way of getting it wrong. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkPorts, parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { UserError } from '#rxsteer/errors.js';
@@ -112,7 +113,7 @@ describe('port specification', () => {
     ['a=tap:a b', '--port a: "a b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:a/b', '--port a: "a/b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:..', '--port a: ".." is not an interface name (no blanks, slashes, colons, percent signs)'],
-    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload'],
+    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload, mtu'],
     [
       'a=af_packet:x,queue=2',
       'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, ring',
@@ -133,6 +134,40 @@ describe('port specification', () => {
       expect(complaint(() => parsePort(`a=tap:${name}`))).toContain(name);
     },
   );
+
+  it('understands or refuses any text, in one line', () => {
+    const part = fc.constantFrom(
+      'a',
+      '=',
+      ':',
+      ',',
+      'tap',
+      'memory',
+      'source',
+      'sink',
+      'pcap',
+      'flows',
+      '7',
+      '-1',
+      'ä',
+    );
+    const text = fc.oneof(
+      fc.array(part, { maxLength: 12 }).map((parts) => parts.join('')),
+      fc.array(part, { maxLength: 8 }).map((parts) => `a=memory:source,${parts.join('')}`),
+      fc.string({ unit: 'grapheme-ascii', maxLength: 30 }),
+    );
+    fc.assert(
+      fc.property(text, (given) => {
+        try {
+          expect(parsePort(given).text).toBe(given);
+        } catch (error) {
+          expect(error).toBeInstanceOf(UserError);
+          expect((error as Error).message).not.toContain('\n');
+        }
+      }),
+      { numRuns: 2000, seed: 1 },
+    );
+  });
 
   it('refuses what is used twice', () => {
     const check = (...texts: string[]) => complaint(() => checkPorts(texts.map(parsePort)));

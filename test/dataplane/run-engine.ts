@@ -1,7 +1,9 @@
 /** An engine inside the test process, over memory and capture ports: what a run ended with. */
+import { expect } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine.js';
 import type { EngineOptions } from '#rxsteer/dataplane/plan.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
+import { ringDrained } from '#rxsteer/dataplane/ring.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/summary.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 
@@ -43,6 +45,8 @@ export async function runEngine(run: RunOptions): Promise<Run> {
   const engine = await Engine.start(engineOptions(run, warnings));
   await Promise.race([engine.drained, engine.failed]);
   await engine.stop();
+  // An orderly stop: nothing was given up on.
+  expect(engine.views.rings.every(ringDrained)).toBe(true);
   return { summary: summarize(engine), warnings, failure: engine.failure };
 }
 

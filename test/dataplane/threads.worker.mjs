@@ -176,6 +176,8 @@ function pingPong({ words, events, turn, rounds, useNative, spinMaxMs }) {
     for (let spin = next(400); spin > 0; spin--) Atomics.load(gate, 0);
     Atomics.store(turn, 0, at + 1);
     for (let w = 0; w < threads; w++) if (w !== index && waker.wake(w)) woke++;
+    // So that the next turn comes now before this thread looks, now between its look and its sleep, now later.
+    for (let spin = next(30_000); spin > 0; spin--) Atomics.load(gate, 0);
   }
   Atomics.wait = wait;
   return { lost, woke, sleeps: sleeper.sleeps, woken: sleeper.woken };

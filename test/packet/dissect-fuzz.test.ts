@@ -8,15 +8,20 @@ import { SeededRandom } from '#rxsteer/hash/random.js';
 import {
   ethernet,
   fragmentExtension,
+  geneve,
   gre,
+  gtpu,
   homeAddressExtension,
   icmp,
   ipv4,
   ipv6,
+  mpls,
+  pppoe,
   routingExtension,
   sctp,
   tcp,
   udp,
+  vxlan,
 } from '#rxsteer/packet/build.js';
 import { BURST_MAX, Burst, Kind } from '#rxsteer/packet/burst.js';
 import { describeFrame } from '#rxsteer/packet/describe.js';
@@ -45,6 +50,11 @@ const seeds: Uint8Array[] = [
   ),
   ethernet({}, ipv6({ ...v6, extensions: [{ type: 0, body: new Uint8Array(14) }] }, sctp(ports))),
   ethernet({}, ipv4(v4, gre({ key: 1 }, ipv4(v4, icmp({ type: 8 }))))),
+  ethernet({}, ipv4(v4, udp({ sport: 9, dport: 4789 }, vxlan(1, ethernet({}, ipv4(v4, tcp(ports))))))),
+  ethernet({}, ipv4(v4, udp({ sport: 9, dport: 6081 }, geneve(1, ipv6(v6, tcp(ports)))))),
+  ethernet({}, ipv4(v4, udp({ sport: 9, dport: 2152 }, gtpu(1, ipv4(v4, tcp(ports)))))),
+  ethernet({ vlans: [3] }, mpls([16, 17], ipv4(v4, tcp(ports)))),
+  ethernet({}, pppoe(1, ipv6(v6, udp(ports)))),
 ];
 
 /** A random frame: noise, or one of the seeds cut, flipped, or with interesting bytes. */
@@ -99,6 +109,7 @@ const fields = [
 const policies = [
   'rss:queues=4,types=ipv4+tcp-ipv4+udp-ipv4+ipv6+tcp-ipv6+udp-ipv6+ipv6-ex+tcp-ipv6-ex+udp-ipv6-ex',
   'rss:queues=4,symmetric=or-xor',
+  'rss:queues=4,inner=ipip+gre+nvgre+vxlan+vxlan-gpe+geneve+gtpu+mpls+pppoe',
   'mac-hash:fields=both,queues=4',
   'pools:nic=ixgbe-82599',
   'rps:cpus=0-3',

@@ -88,6 +88,16 @@ describe('rss', () => {
     expect(burst.hash[0]).toBe(toeplitzBitwise(key.slice().reverse(), input, -1));
   });
 
+  it('the first ENA generations sort, and give the low half of the hash twice', () => {
+    const there = ethernet({}, ipv4({ src: '10.9.0.2', dst: '10.0.0.1' }, tcp({ sport: 2, dport: 1 })));
+    const back = ethernet({}, ipv4({ src: '10.0.0.1', dst: '10.9.0.2' }, tcp({ sport: 1, dport: 2 })));
+    const burst = steer(policy('rss:nic=ena-old,queues=4'), [there, back]);
+    const input = new Uint8Array([...ipv4Bytes('10.0.0.1'), ...ipv4Bytes('10.9.0.2'), ...uint16s(1, 2)]);
+    const low = toeplitzBitwise(namedKey('enaFixed'), input, -1) & 0xffff;
+    expect(burst.hash[0]! >>> 0).toBe(low * 0x10001);
+    expect(burst.hash[1]).toBe(burst.hash[0]);
+  });
+
   it('random keys come from the seed', () => {
     const hashes = (text: string) => Array.from(steer(policy(text), [flow(1)]).hash.subarray(0, 1));
     expect(hashes('rss:key=random,seed=5')).toEqual(hashes('rss:key=random,seed=5'));
@@ -260,6 +270,39 @@ describe('mac', () => {
     workersOf(steering, [frame(guest(1), broadcast)], 0);
     workersOf(steering, [frame(guest(2), broadcast)], 1);
     expect(workersOf(steering, [frame(guest(7), guest(1)), frame(guest(7), guest(2))], 2)).toEqual([3, 1]);
+  });
+
+  it('a gratuitous ARP or RARP from another port moves the guest, a mere frame does not', () => {
+    const announce = (operation: number, vlans: number[] = [], targetIp = '10.0.0.1') =>
+      ethernet(
+        { src: guest(1), dst: broadcast, vlans },
+        arp({ operation, senderMac: guest(1), senderIp: '10.0.0.1', targetIp }),
+      );
+    for (const [move, vlans, expected] of [
+      [announce(1), [], 1],
+      [announce(2, [7, 8]), [7, 8], 1],
+      [announce(3, [], '10.0.0.9'), [], 1],
+      [announce(1, [], '10.0.0.9'), [], 3],
+      [announce(1).slice(0, 40), [], 3],
+      [frame(guest(1), broadcast), [], 3],
+    ] as const) {
+      const steering = policy({ policy: 'mac', assign: 'follow-cpu', ports: { vm1: 3, vm2: 1 } }, { ports });
+      workersOf(steering, [frame(guest(1), broadcast, [...vlans])], 0);
+      workersOf(steering, [move], 1);
+      expect(workersOf(steering, [frame(guest(7), guest(1), [...vlans])], 2)).toEqual([expected]);
+      const { owners } = steering as MacSteering;
+      // The guest itself and guest 7 behind the third port.
+      expect([0, 1, 2, 3].reduce((sum, worker) => sum + owners.load(worker), 0)).toBe(2);
+    }
+  });
+
+  it('least-loaded keeps the owner of a guest that moves, and knows its new port', () => {
+    const steering = policy('mac', { workers: 3, ports }) as MacSteering;
+    workersOf(steering, [frame(guest(1), broadcast)], 0);
+    const rarp = arp({ operation: 3, senderMac: guest(1), senderIp: '0.0.0.0', targetIp: '0.0.0.0' });
+    workersOf(steering, [ethernet({ src: guest(1), dst: broadcast }, rarp)], 1);
+    expect(steering.owners.portOf(0, 0x5254, 1)).toBe(1);
+    expect(workersOf(steering, [frame(guest(7), guest(1))], 2)).toEqual([0]);
   });
 
   it('workers with the same shared memory agree', () => {

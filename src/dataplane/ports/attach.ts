@@ -5,9 +5,9 @@
  * thread. A port whose device is gone (descriptor -1) receives nothing and answers `down` to every frame.
  */
 import type { Burst } from '../../packet/burst.js';
+import { type EnginePlan, type EngineViews, firstQueue, PORT_FDS, PortFd } from '../engine-memory.js';
 import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
 import type { FramePool } from '../pool.js';
-import { type EnginePlan, type EngineViews, firstQueue, PORT_FDS, PortFd } from '../shared.js';
 import { CaptureSource } from './capture-source.js';
 import { CaptureSender } from './capture-writer.js';
 import { MemorySink } from './memory-sink.js';

@@ -12,8 +12,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
+import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native } from '../native.js';
-import { PORT_FDS, PortFd } from '../shared.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;
@@ -32,6 +32,9 @@ export class LivePort {
   /** Why `order=strict` cannot be promised; empty where it can. */
   strictRefused = '';
   state: 'up' | 'down' | 'gone' = 'up';
+  /** The link is up and (unless it is a TAP) has carrier, at the last look. */
+  carrier = true;
+  private carrierShown = true;
   private index: number;
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
@@ -163,7 +166,10 @@ export class LivePort {
   check(): { change: LinkChange; old: number[] } {
     const { spec } = this;
     const link = this.native.linkInfo(spec.interface);
+    // A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down.
+    this.carrier = link?.up === true && (spec.kind === 'tap' || link.running);
     if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
+      if (this.attachedElsewhere()) return { change: 'none', old: [] };
       if (this.state === 'gone') return { change: 'none', old: [] };
       this.readDrops();
       const old = this.forget();
@@ -225,6 +231,38 @@ export class LivePort {
       .trim()
       .split(/\s+/);
     return columns === undefined ? 0 : Number(columns[column]);
+  }
+
+  /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
+  private attachedElsewhere(): boolean {
+    const fd = this.receiveFds[0];
+    if (this.spec.kind !== 'tap' || fd === undefined || !this.native.tapAttached(fd)) return false;
+    this.carrier = true;
+    return true;
+  }
+
+  /** MTU of the interface, or null when it is gone. */
+  get mtu(): number | null {
+    return this.native.linkInfo(this.spec.interface)?.mtu ?? null;
+  }
+
+  /** Sets the MTU of a TAP: as its option says, or, where this program made it, to `others`. */
+  applyMtu(others: number): void {
+    if (this.spec.kind !== 'tap') return;
+    const wanted = this.spec.mtu > 0 ? this.spec.mtu : this.created ? others : 0;
+    if (wanted === 0 || wanted === this.mtu) return;
+    try {
+      this.native.setMtu(this.spec.interface, wanted);
+    } catch (error) {
+      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
+    }
+  }
+
+  /** Lets a TAP show the carrier of what it is wired to, so that its guest notices a dead link. */
+  showCarrier(on: boolean): void {
+    const fd = this.receiveFds[0];
+    if (this.spec.kind !== 'tap' || fd === undefined || on === this.carrierShown) return;
+    if (this.native.setTapCarrier(fd, on)) this.carrierShown = on;
   }
 
   private forget(): number[] {

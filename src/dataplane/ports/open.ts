@@ -67,11 +67,25 @@ export async function openPorts(
         infos.push({ ...base, offload: spec.offload, rxQueues, txQueues, state: stateWords(rxQueues) });
       }
     }
+    settleMtus(live, options.warn);
     return { infos, live, native, close };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+/** TAPs made here get the smallest MTU of the other interfaces; what still differs is worth a warning. */
+function settleMtus(live: ReadonlyMap<number, LivePort>, warn: (message: string) => unknown): void {
+  const ports = [...live.values()];
+  const devices = ports.filter(({ spec }) => spec.kind === 'af_packet').map(({ mtu }) => mtu ?? 0);
+  const smallest = devices.length > 0 ? Math.min(...devices) : 0;
+  for (const port of ports) port.applyMtu(smallest);
+  const mtus = ports.map((port) => ({ name: port.spec.name, mtu: port.mtu ?? 0 }));
+  const least = Math.min(...mtus.map(({ mtu }) => mtu));
+  if (mtus.every(({ mtu }) => mtu === least)) return;
+  const list = mtus.map(({ name, mtu }) => `${name} ${mtu}`).join(', ');
+  warn(`the ports' MTUs differ (${list}): frames too long for their way out are dropped as tooLong`);
 }
 
 function stateWords(queues: number): SharedArrayBuffer {

@@ -7,7 +7,7 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError, unknownName } from '../../errors.js';
-import { LIVE_QUEUES_MAX } from '../shared.js';
+import { LIVE_QUEUES_MAX } from '../engine-memory.js';
 import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
 
 export const PORT_KINDS = ['af_packet', 'tap', 'pcap', 'memory'] as const;
@@ -41,6 +41,8 @@ export interface TapPortSpec extends Named {
   readonly interface: string;
   readonly queues: number;
   readonly offload: boolean;
+  /** MTU to set; 0 = for a TAP made here that of the other interfaces, else as it is. */
+  readonly mtu: number;
 }
 
 export interface CapturePortSpec extends Named {
@@ -103,6 +105,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         interface: interfaceName(r.where, target),
         queues: r.integer('queues', 1, 1, LIVE_QUEUES_MAX),
         offload: r.onOff('offload'),
+        mtu: r.integer('mtu', 0, 68, 65_535),
       };
     case 'pcap':
       if (target === '') throw new UserError(`${r.where}: pcap needs a file, e.g. pcap:in.pcap`);

@@ -1,0 +1,151 @@
+/** Dissection agrees with tshark, where it is installed, on frames of every shape that both claim to know. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import {
+  arp,
+  ethernet,
+  fragmentExtension,
+  homeAddressExtension,
+  icmp,
+  icmpv6,
+  ipInIp,
+  ipv4,
+  ipv6,
+  routingExtension,
+  sctp,
+  tcp,
+  udp,
+} from '#rxsteer/packet/build.js';
+import { Burst } from '#rxsteer/packet/burst.js';
+import { describeFrame } from '#rxsteer/packet/describe.js';
+import { dissectBurst } from '#rxsteer/packet/dissect.js';
+
+const installed = spawnSync('tshark', ['--version']).status === 0;
+const directory = mkdtempSync(join(tmpdir(), `rxsteer-tshark-${process.pid}-`));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const v4 = { src: '192.0.2.1', dst: '198.51.100.2' };
+const v6 = { src: '2001:db8::1', dst: '2001:db8::2' };
+const ports = { sport: 49152, dport: 40000 };
+const options = { type: 0, body: Uint8Array.of(1, 4, 0, 0, 0, 0) };
+
+const frames: Uint8Array[] = [
+  ...[[], [5], [5, 6], [{ id: 5, tpid: 0x88a8 }, 6]].flatMap((vlans) =>
+    [
+      ipv4(v4, tcp(ports, 'x')),
+      ipv4(v4, udp(ports, 'x')),
+      ipv6(v6, tcp(ports)),
+      ipv6(v6, udp(ports, 'x')),
+    ].map((packet) => ethernet({ vlans }, packet)),
+  ),
+  ethernet({}, ipv4({ ...v4, options: new Uint8Array(8).fill(1) }, tcp(ports))),
+  ethernet({}, ipv4({ ...v4, dontFragment: true }, udp(ports, 'x'))),
+  ethernet({}, ipv4({ ...v4, moreFragments: true, id: 1 }, udp(ports, 16))),
+  ethernet({}, ipv4({ ...v4, fragmentOffset: 24, id: 1, protocol: 17 }, 16)),
+  ethernet({ padTo: 60 }, ipv4(v4, icmp({ type: 8 }))),
+  ethernet({}, ipv4(v4, sctp(ports))),
+  ethernet({}, ipv4(v4, ipInIp(ipv4(v6ToV4(), tcp(ports))))),
+  ethernet({}, ipv6(v6, icmpv6({ type: 128 }))),
+  ethernet({}, ipv6({ ...v6, extensions: [options, homeAddressExtension('2001:db8::3')] }, udp(ports, 'x'))),
+  ethernet({}, ipv6({ ...v6, extensions: [routingExtension(2, '2001:db8::4')] }, tcp(ports))),
+  ethernet({}, ipv6({ ...v6, extensions: [fragmentExtension(0, true, 9)] }, udp(ports, 16))),
+  ethernet({}, ipv6({ ...v6, extensions: [options, fragmentExtension(16, false, 9)] }, udp(ports, 16))),
+  ethernet(
+    {},
+    arp({ operation: 1, senderMac: '02:00:00:00:00:01', senderIp: '192.0.2.1', targetIp: '192.0.2.2' }),
+  ),
+];
+
+function v6ToV4() {
+  return { src: '10.0.0.1', dst: '10.0.0.2' };
+}
+
+function pcap(): string {
+  const header = Buffer.from('d4c3b2a1020004000000000000000000ffff000001000000', 'hex');
+  const records = frames.map((frame) => {
+    const record = Buffer.alloc(16);
+    record.writeUInt32LE(frame.length, 8);
+    record.writeUInt32LE(frame.length, 12);
+    return Buffer.concat([record, frame]);
+  });
+  const path = join(directory, 'frames.pcap');
+  writeFileSync(path, Buffer.concat([header, ...records]));
+  return path;
+}
+
+const fields = [
+  ['eth.type', 'vlan.etype', 'ieee8021ad.id', 'vlan.id'],
+  ['ip.src', 'ip.dst', 'ipv6.src', 'ipv6.dst'],
+  ['ip.proto', 'ip.flags.mf', 'ip.frag_offset', 'ipv6.fraghdr.nxt'],
+  ['tcp.srcport', 'tcp.dstport', 'udp.srcport', 'udp.dstport', 'sctp.srcport', 'sctp.dstport'],
+].flat();
+
+it.skipIf(!installed)('addresses, ports, VLANs and fragments are those of tshark', () => {
+  const preferences = ['ip.defragment:FALSE', 'ipv6.defragment:FALSE'].flatMap((text) => ['-o', text]);
+  const wanted = fields.flatMap((field) => ['-e', field]);
+  const output = execFileSync(
+    'tshark',
+    [
+      '-r',
+      pcap(),
+      ...preferences,
+      '-T',
+      'fields',
+      '-E',
+      'separator=;',
+      '-E',
+      'occurrence=a',
+      '-E',
+      'aggregator=,',
+      ...wanted,
+    ],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const rows = output
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(';'));
+  expect(rows).toHaveLength(frames.length);
+  frames.forEach((frame, i) => {
+    const burst = new Burst(frame);
+    burst.add(0, frame.length);
+    dissectBurst(burst);
+    const { ethertype, vlans, src, dst, sport, dport, fragment } = describeFrame(burst, 0);
+    const shark = Object.fromEntries(
+      fields.map((field, column) => [field, (rows[i]![column] ?? '').split(',').filter(Boolean)]),
+    );
+    const first = (...names: string[]) => names.flatMap((name) => shark[name]!)[0] ?? null;
+    const protocol = shark['ip.proto']![0];
+    // Ports that a NIC does not use: inside a tunnel, or in a first fragment, where tshark still shows them.
+    const hidden = protocol === '4' || fragment;
+    expect({
+      i,
+      ethertype: Number(ethertype),
+      vlans,
+      src,
+      dst,
+      sport,
+      dport,
+      fragment,
+    }).toEqual({
+      i,
+      ethertype: Number(shark['vlan.etype']!.at(-1) ?? first('eth.type')),
+      vlans: [...shark['ieee8021ad.id']!, ...shark['vlan.id']!].map(Number),
+      src: first('ip.src', 'ipv6.src'),
+      dst: first('ip.dst', 'ipv6.dst'),
+      sport: hidden ? null : toNumber(first('tcp.srcport', 'udp.srcport', 'sctp.srcport')),
+      dport: hidden ? null : toNumber(first('tcp.dstport', 'udp.dstport', 'sctp.dstport')),
+      fragment:
+        /^(1|True)$/.test(first('ip.flags.mf') ?? '') ||
+        Number(first('ip.frag_offset') ?? 0) > 0 ||
+        first('ipv6.fraghdr.nxt') !== null,
+    });
+  });
+});
+
+function toNumber(text: string | null): number | null {
+  return text === null ? null : Number(text);
+}
