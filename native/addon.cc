@@ -11,6 +11,7 @@
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
+#include "ports/xsk_tx.h"
 #include "ports/tap.h"
 #include "steering_bpf.h"
 #include "util/args.h"
@@ -106,6 +107,18 @@ Napi::Value openSend(const Info& info) {
   const bool bypass = options.Get("bypass").ToBoolean();
   return adopted(env, control(env, "interface index " + std::to_string(ifindex),
                               [&] { return openPacketSend(ifindex, bypass); }));
+}
+
+// Arguments: interface index, queue, staging memory.
+Napi::Value openXsk(const Info& info) {
+  Napi::Env env = info.Env();
+  const int ifindex = intArgument(info, 0, "ifindex");
+  const int queue = intArgument(info, 1, "queue");
+  const Span<uint8_t> staging = bytes(info[2], "staging");
+  if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
+  return adopted(env, control(env, "interface index " + std::to_string(ifindex), [&] {
+                   return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data);
+                 }));
 }
 
 Napi::Value statistics(const Info& info) {
@@ -218,6 +231,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("openPacketReceive", openReceive);
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);
+  function("openXskSend", openXsk);
+  exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
   function("openTap", openTapCall);
   function("setTapSteering", steerTap);
   function("setLinkUp", linkUp);

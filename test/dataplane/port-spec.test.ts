@@ -28,6 +28,7 @@ describe('port specification', () => {
       fanout: 'hash',
       offload: true,
       txQueues: 0,
+      xsk: true,
       ring: 8192,
     });
     expect(parsePort('t=tap:tap0')).toMatchObject({
@@ -116,7 +117,7 @@ describe('port specification', () => {
     ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload, mtu'],
     [
       'a=af_packet:x,queue=2',
-      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, ring',
+      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, xsk, ring',
     ],
     ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues'],
     [

@@ -39,6 +39,9 @@ export class LivePort {
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
   private qdiscFds: number[] = [];
+  private xskFds: number[] = [];
+  /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
+  staging: SharedArrayBuffer[] = [];
   private dropBaseline = 0;
   private ringDrops = 0;
   /** Device drops since the port was opened, and those of earlier devices of the same name. */
@@ -113,9 +116,30 @@ export class LivePort {
         this.qdiscFds.push(native.openPacketSend({ ifindex: link.index, bypass: false }));
       }
     }
+    if (spec.xsk && bypass) this.openXsk(link);
     this.index = link.index;
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
+    }
+  }
+
+  /**
+   * AF_XDP sockets for plain frames, one per transmit queue of the device: optional, so that a kernel, a device or
+   * another program in the way is no error. Staging memory belongs to one socket for good (workers may still use the
+   * old one's), so a device that comes back after it vanished is sent to through packet sockets only.
+   */
+  private openXsk(link: LinkInfo): void {
+    if (this.staging.length > 0) return;
+    const staging: SharedArrayBuffer[] = [];
+    try {
+      for (let q = 0; q < Math.min(this.txQueues, Math.max(1, link.txQueues)); q++) {
+        const memory = new SharedArrayBuffer(this.native.xskStagingBytes);
+        this.xskFds.push(this.native.openXskSend(link.index, q, new Uint8Array(memory)));
+        staging.push(memory);
+      }
+      this.staging = staging;
+    } catch {
+      for (const fd of this.xskFds.splice(0)) this.native.closeDescriptor(fd);
     }
   }
 
@@ -159,6 +183,9 @@ export class LivePort {
     });
     this.qdiscFds.forEach((fd, q) => {
       portFds[base + PortFd.sendQdisc + q] = fd;
+    });
+    this.xskFds.forEach((fd, q) => {
+      portFds[base + PortFd.sendXsk + q] = fd;
     });
   }
 
@@ -266,10 +293,11 @@ export class LivePort {
   }
 
   private forget(): number[] {
-    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds];
+    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds, ...this.xskFds];
     this.receiveFds = [];
     this.sendFds = [];
     this.qdiscFds = [];
+    this.xskFds = [];
     return old;
   }
 

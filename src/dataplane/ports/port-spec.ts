@@ -32,6 +32,8 @@ export interface PacketPortSpec extends Named {
   readonly offload: boolean;
   /** Transmit queues; 0 = as many as the device has. */
   readonly txQueues: number;
+  /** Send plain frames through AF_XDP where the kernel and the device allow it. */
+  readonly xsk: boolean;
   /** Slots of each receive ring. */
   readonly ring: number;
 }
@@ -96,6 +98,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         fanout: r.choice('fanout', FANOUT_MODES, 'hash'),
         offload: r.onOff('offload'),
         txQueues: r.integer('txqueues', 0, 1, LIVE_QUEUES_MAX),
+        xsk: r.onOff('xsk'),
         ring: r.integer('ring', 8192, 64, 1 << 18),
       };
     case 'tap':
