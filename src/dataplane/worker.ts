@@ -77,6 +77,7 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
         workers: plan.workers,
         ports: plan.ports,
         shared: memory.policy,
+        faults: 'count',
       }),
       forwarder: makeForwarder(plan, memory, worker),
       ledger,
@@ -112,6 +113,7 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
     loop.run();
     Atomics.store(words, WorkerWord.state, WorkerState.ended);
     const complaints = [
+      parts.steering.complaint?.() ?? null,
       ...receivers.map(({ receiver }) => receiver.warning?.() ?? null),
       ...senders.map((sender) => sender?.problem?.() ?? null),
     ];

@@ -49,8 +49,11 @@ export function atrCommonWord(tuple: AtrTuple): number {
 
 /** Signature in bits 16-30, bucket in bits 0-14. */
 export function atrSignatureHash(tuple: AtrTuple): number {
-  const flow = (tuple.flowType << 16) | tuple.vlan;
-  const common = atrCommonWord(tuple);
+  return atrSignatureOf((tuple.flowType << 16) | tuple.vlan, atrCommonWord(tuple));
+}
+
+/** The same of the two words that the hash sees: flow type and VLAN, and the common word. */
+export function atrSignatureOf(flow: number, common: number): number {
   const high = common ^ flow ^ (flow >>> 16);
   let low = (common >>> 16) | (common << 16);
   let bucket = 0;
@@ -64,4 +67,12 @@ export function atrSignatureHash(tuple: AtrTuple): number {
     if (n === 0) low ^= flow ^ (flow << 16);
   }
   return ((signature & 0x7fff) << 16) | (bucket & 0x7fff);
+}
+
+/**
+ * 13-bit bucket of a perfect filter: the bucket half of the same sum, over the masked fields. `common` is the XOR
+ * of all words behind the first one (addresses, ports, flexible bytes).
+ */
+export function perfectBucketOf(flow: number, common: number): number {
+  return atrSignatureOf(flow, common) & 0x1fff;
 }

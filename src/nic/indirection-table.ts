@@ -115,6 +115,25 @@ export class IndirectionTable {
     return next;
   }
 
+  /**
+   * The table with another size, as drivers must make it when the size depends on the number of queues: a default
+   * fill is made anew; a configured one is repeated to grow, and shrinks only if it is such a repetition.
+   * @throws UserError where entries would be lost or cut apart
+   */
+  resized(size: number, fill: DefaultFill = 'modulo'): IndirectionTable {
+    const next = new IndirectionTable(size, this.queues, fill);
+    if (!this.configured) return next;
+    const [small, large] = size < this.size ? [size, this.size] : [this.size, size];
+    if (large % small !== 0) {
+      throw new UserError(`table of ${this.size} entries: ${size} is neither a multiple nor a part of it`);
+    }
+    if (this.entries.some((queue, i) => queue !== this.entries[i % small])) {
+      throw new UserError(`table of ${this.size} entries does not repeat every ${size}: it cannot shrink`);
+    }
+    next.setAll(Array.from({ length: size }, (_, i) => this.entries[i % small]!));
+    return next;
+  }
+
   /** Entries of each queue. */
   counts(): Int32Array {
     const counts = new Int32Array(this.queues);

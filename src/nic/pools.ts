@@ -13,6 +13,9 @@
  */
 import { HashFilter, lowestPool, MacFilters, type PoolMask, VlanFilters } from './pool-filters.js';
 
+/** Largest value of the 14-bit RLPML. */
+export const LONG_LENGTH_MAX = 0x3fff;
+
 /** What a chip has. */
 export interface PoolChip {
   readonly id: 'igb-82576' | 'ixgbe-82599';
@@ -22,7 +25,7 @@ export interface PoolChip {
 }
 
 export const POOL_CHIPS: readonly PoolChip[] = [
-  { id: 'igb-82576', macFilters: 24, vlanFilters: 32, mirrorRules: 0 },
+  { id: 'igb-82576', macFilters: 24, vlanFilters: 32, mirrorRules: 4 },
   { id: 'ixgbe-82599', macFilters: 128, vlanFilters: 64, mirrorRules: 4 },
 ];
 
@@ -51,6 +54,11 @@ export interface PoolSettings {
   readonly multicastHash: PoolMask;
   /** Accepts unicast by hash (ROPE). */
   readonly unicastHash: PoolMask;
+  /**
+   * Which pools a hit in the unicast table adds: those of ROPE, as the register is named (default), or those of
+   * ROMPE, as QEMU's igb does for both tables.
+   */
+  readonly unicastHashBy?: 'rope' | 'rompe';
   /** Gets all multicast (MPE). */
   readonly allMulticast: PoolMask;
   /** Gets all unicast (UPE). */
@@ -60,15 +68,24 @@ export interface PoolSettings {
   /** Accepts every VLAN (VPE). */
   readonly vlanPromiscuous: PoolMask;
   readonly enabled: PoolMask;
-  /** Longest frame that all but the pools of `longFrames` take (RLPML). */
+  /** Longest frame that all but the pools of `longFrames` take. */
   readonly maxLength: number;
+  /** Pools that take frames up to their long length (LPE). */
   readonly longFrames: PoolMask;
+  /** Long length of each pool (RLPML, 14 bits); absent = the register's largest. */
+  readonly longLengths?: readonly number[];
   /** May send with any source MAC (no anti-spoofing). */
   readonly anySource: PoolMask;
   /** May send on any VLAN. */
   readonly anyVlan: PoolMask;
+  /** May send every ethertype. Absent = all pools. */
+  readonly anyEthertype?: PoolMask;
+  /** Ethertypes that other pools may not send (LLDP, flow control, …). */
+  readonly guardedEthertypes?: readonly number[];
   /** Frames between pools stay inside (local switch). */
   readonly loopback: boolean;
+  /** Pools whose frames the local switch takes. Absent = all. */
+  readonly loopbackPools?: PoolMask;
   readonly mirrors: readonly MirrorRule[];
   readonly macFilters: number;
   readonly vlanFilters: number;
@@ -127,7 +144,8 @@ export class PoolSwitch {
 
   /**
    * A frame that pool `from` sends: bits of `Transmitted`; the pools that get it inside are in `low` and `high`.
-   * Unicast with a filter stays inside, everything else goes to the wire too.
+   * Unicast with a filter stays inside, everything else goes to the wire too. `ethertype` is checked where some are
+   * guarded. What comes back has no hash: it goes to queue index 0 of its pools.
    */
   transmit(
     from: number,
@@ -135,6 +153,7 @@ export class PoolSwitch {
     destination: { high: number; low: number },
     vlan: number,
     length: number,
+    ethertype = -1,
   ): number {
     const { settings } = this;
     this.low = 0;
@@ -149,7 +168,18 @@ export class PoolSwitch {
     if (vlan >= 0 && !has(settings.anyVlan, from)) {
       if (((isLow ? this.vlans.low(vlan) : this.vlans.high(vlan)) & bit) === 0) return Transmitted.spoofed;
     }
-    if (!settings.loopback) return Transmitted.wire;
+    if (
+      settings.guardedEthertypes?.includes(ethertype) === true &&
+      settings.anyEthertype !== undefined &&
+      !has(settings.anyEthertype, from)
+    ) {
+      return Transmitted.spoofed;
+    }
+    if (!settings.loopback || (settings.loopbackPools !== undefined && !has(settings.loopbackPools, from))) {
+      this.reason = PoolReason.unwanted;
+      this.#mirror(vlan, false, true);
+      return Transmitted.wire | ((this.low | this.high) !== 0 ? Transmitted.inside : 0);
+    }
     this.#choose(destination.high, destination.low, vlan, length, true);
     // The sender does not get its own frame back.
     if (isLow) this.low &= ~bit;
@@ -179,7 +209,8 @@ export class PoolSwitch {
         this.high = this.macs.high(slot);
         this.reason = PoolReason.exact;
       } else if ((group ? this.multicast : this.unicast).matches(low)) {
-        this.#add(group ? settings.multicastHash : settings.unicastHash, PoolReason.hash);
+        const byRompe = group || settings.unicastHashBy === 'rompe';
+        this.#add(byRompe ? settings.multicastHash : settings.unicastHash, PoolReason.hash);
       }
       this.#add(group ? settings.allMulticast : settings.promiscuous, PoolReason.promiscuous);
     }
@@ -206,11 +237,22 @@ export class PoolSwitch {
     if (length > settings.maxLength) {
       this.low &= settings.longFrames.low;
       this.high &= settings.longFrames.high;
+      this.#dropTooLong(length);
       if ((this.low | this.high) === 0) this.reason = PoolReason.tooLong;
     }
     if (group && !settings.replication) {
       this.low &= -this.low;
       this.high = this.low !== 0 ? 0 : this.high & -this.high;
+    }
+  }
+
+  /** Takes out the pools whose own long length the frame exceeds. */
+  #dropTooLong(length: number): void {
+    const lengths = this.settings.longLengths;
+    for (let pool = 0; pool < 64; pool++) {
+      if (length <= (lengths?.[pool] ?? LONG_LENGTH_MAX)) continue;
+      if (pool < 32) this.low &= ~(1 << pool);
+      else this.high &= ~(1 << (pool - 32));
     }
   }
 

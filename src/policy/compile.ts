@@ -58,6 +58,7 @@ export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): S
   const context: CompileContext = {
     workers,
     ports: options.ports ?? null,
+    faults: options.faults ?? 'throw',
     shared: options.shared !== undefined && options.shared.byteLength > 0 ? options.shared : null,
   };
   switch (spec.policy) {

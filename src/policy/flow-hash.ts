@@ -15,10 +15,10 @@ import {
   hashTypeMask,
   selectionByKind,
 } from '../nic/hash-types.js';
+import { RssHash } from '../nic/rss-hash.js';
 import type { Burst } from '../packet/burst.js';
 import { protocolName } from '../packet/protocol.js';
 import { KEY_BYTES_MAX, parseExactKey, resolveKey } from './key.js';
-import { RssHash } from './rss-hash.js';
 import type { RfsSpec, RpsSpec } from './spec.js';
 import type { HashDetails } from './steering.js';
 

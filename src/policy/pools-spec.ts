@@ -48,7 +48,10 @@ export const poolsSchema = z.strictObject({
   ...commonKeys,
   nic: oneOf(['igb-82576', 'ixgbe-82599']).default('igb-82576'),
   /** Pools x queues in each; default: 8x2 (82576), 32x4 (82599). */
-  layout: oneOf(['8x2', '32x4', '64x2']).optional(),
+  layout: z
+    .string({ error: 'pools x queues such as 8x2' })
+    .regex(/^[1-9]\d{0,2}x[1-9]\d{0,2}$/, { error: 'pools x queues such as 8x2, 32x4, 64x2' })
+    .optional(),
   key: keyText().optional(),
   types: typesKey,
   symmetric: symmetricKey,
@@ -77,6 +80,12 @@ export const poolsSchema = z.strictObject({
   vlanPromiscuous: poolSet.optional(),
   enabled: poolSet.optional(),
   longFrames: poolSet.optional(),
+  /** Longest frame of each pool of longFrames (RLPML), by pool. */
+  longLengths: z
+    .record(z.string().regex(/^\d{1,2}$/), integer(64, 0x3fff), { error: 'pool: length from 64 to 16383' })
+    .default({}),
+  /** Pools that a hit in the unicast table adds: those of unicastHash, or (QEMU) those of multicastHash. */
+  unicastHashBy: oneOf(['rope', 'rompe']).default('rope'),
   /** Pools inside which RSS chooses a queue; others use their first. */
   rss: poolSet.optional(),
   mirrors: z.array(mirror, { error: 'a list of { pools, uplink, downlink, vlans, to }' }).default([]),

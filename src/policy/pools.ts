@@ -11,11 +11,18 @@ import { formatMac, parseMac } from '../mac/address.js';
 import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable } from '../nic/indirection-table.js';
 import { formatPools, type PoolMask, poolMask } from '../nic/pool-filters.js';
-import { POOL_CHIPS, type PoolChip, PoolReason, type PoolSettings, PoolSwitch } from '../nic/pools.js';
+import {
+  LONG_LENGTH_MAX,
+  POOL_CHIPS,
+  type PoolChip,
+  PoolReason,
+  type PoolSettings,
+  PoolSwitch,
+} from '../nic/pools.js';
 import { type NicProfile, nicProfile } from '../nic/profiles.js';
+import { RssHash } from '../nic/rss-hash.js';
 import type { Burst } from '../packet/burst.js';
 import { resolveKey } from './key.js';
-import { RssHash } from './rss-hash.js';
 import type { PoolsSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -34,7 +41,13 @@ function layoutOf(spec: PoolsSpec, profile: NicProfile): Layout {
   const found = layouts.find((layout) => name(layout) === spec.layout);
   if (found !== undefined) return found;
   const permitted = layouts.map(name).join(', ');
-  throw new UserError(`policy pools: layout=${spec.layout}: ${profile.id} with RSS has ${permitted}`);
+  const [pools, queues] = spec.layout.split('x').map(Number);
+  const same = layouts.find((layout) => layout.pools === pools);
+  const why =
+    same !== undefined && queues! > same.queuesPerPool
+      ? `RSS reaches ${same.queuesPerPool} queues in each of ${pools} pools; `
+      : '';
+  throw new UserError(`policy pools: layout=${spec.layout}: ${why}${profile.id} with RSS has ${permitted}`);
 }
 
 function settingsOf(spec: PoolsSpec, chip: PoolChip, count: number): PoolSettings {
@@ -66,12 +79,19 @@ function settingsOf(spec: PoolsSpec, chip: PoolChip, count: number): PoolSetting
     enabled: set('enabled', all),
     maxLength: spec.maxLength,
     longFrames: set('longFrames', NONE),
+    longLengths: longLengthsOf(spec, count),
+    unicastHashBy: spec.unicastHashBy,
     anySource: all,
     anyVlan: all,
     loopback: true,
     mirrors: spec.mirrors.map((rule, index) => {
       const place = `policy pools: mirrors[${index}]`;
       poolMask([rule.to], count, `${place}.to`);
+      // The rule's register names entries of the VLAN pool filter.
+      const stranger = rule.vlans?.find((vlan) => !spec.vlans.some((filter) => filter.vlan === vlan));
+      if (stranger !== undefined) {
+        throw new UserError(`${place}: VLAN ${stranger} has no entry in vlans: only those can be mirrored`);
+      }
       return {
         to: rule.to,
         uplink: rule.uplink === true,
@@ -84,6 +104,16 @@ function settingsOf(spec: PoolsSpec, chip: PoolChip, count: number): PoolSetting
     vlanFilters: chip.vlanFilters,
     hashMode: spec.hashMode,
   };
+}
+
+/** Long length of each pool. */
+function longLengthsOf(spec: PoolsSpec, count: number): number[] {
+  const lengths = new Array<number>(count).fill(LONG_LENGTH_MAX);
+  for (const [pool, length] of Object.entries(spec.longLengths)) {
+    poolMask([Number(pool)], count, 'policy pools: longLengths');
+    lengths[Number(pool)] = length;
+  }
+  return lengths;
 }
 
 function fillFilters(spec: PoolsSpec, chip: PoolChip, pools: PoolSwitch): void {

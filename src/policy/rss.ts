@@ -9,11 +9,14 @@ import { UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
 import { explainHashType, HashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
+import { NicModel } from '../nic/model.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
+import { MAIN_CONTEXT } from '../nic/rss-contexts.js';
+import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { keyBytesForTypes, RssHash } from './rss-hash.js';
+import { configureNic, hasNicKeys } from './nic-spec.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -87,17 +90,45 @@ function keyLengths(profile: NicProfile, types: number) {
   return { least: profile.keyBytes, most: profile.keyBytes };
 }
 
-/** The hash of an rss policy, for whoever hashes as its NIC would. */
-export function compileRssHash(spec: RssSpec): RssHash {
-  const profile = nicProfile(spec.nic);
-  const types = hashTypeMask(spec.types ?? profile.types);
-  const key = resolveKey(
+/** Key bytes as the driver is given them. */
+function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
+  return resolveKey(
     spec.key ?? profile.key,
     `policy ${spec.policy}: key`,
     spec.seed,
     profile.keyBytes,
     keyLengths(profile, types),
   );
+}
+
+/** The whole receive path of the policy's NIC, where the policy asks for more than hash and table; else null. */
+function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable): NicModel | null {
+  if (!hasNicKeys(spec)) return null;
+  if (spec.inner !== undefined) {
+    throw new UserError('policy rss: inner: does not go with filters, rules or contexts');
+  }
+  const types = hashTypeMask(spec.types ?? profile.types);
+  const key = rssKey(spec, profile, types);
+  const model = new NicModel({
+    profile,
+    queues: table.queues,
+    key,
+    tableSize: table.size,
+    ...(spec.types === undefined ? {} : { types: spec.types }),
+    ...(spec.symmetric === undefined ? {} : { symmetric: spec.symmetric }),
+  });
+  if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
+  configureNic(model, spec, (text, place) =>
+    resolveKey(text, place, spec.seed, key.length, { least: key.length, most: key.length }),
+  );
+  return model;
+}
+
+/** The hash of an rss policy, for whoever hashes as its NIC would. */
+export function compileRssHash(spec: RssSpec): RssHash {
+  const profile = nicProfile(spec.nic);
+  const types = hashTypeMask(spec.types ?? profile.types);
+  const key = rssKey(spec, profile, types);
   return new RssHash({
     key: deviceKey(profile, key),
     types,
@@ -119,6 +150,8 @@ export class RssSteering implements Steering {
   readonly #targets: Int32Array;
   /** Mask of the tunnels whose inner packet is hashed; 0 for none. */
   readonly #tunnels: number;
+  /** Filters, flow rules and contexts; null for most policies. */
+  readonly nic: NicModel | null;
   #inner: Burst | null = null;
   readonly #tunnelOf = new Int8Array(BURST_MAX);
   readonly #scratch = new InnerPacket();
@@ -141,10 +174,15 @@ export class RssSteering implements Steering {
     this.table = buildTable(spec, this.profile, this.queues);
     this.rssHash = compileRssHash(spec);
     this.#tunnels = tunnelMask(spec.inner ?? []);
+    this.nic = buildModel(spec, this.profile, this.table);
     this.#targets = this.table.entries.map((queue) => (queue << TARGET_SHIFT) | (queue % this.workers));
   }
 
   steer(burst: Burst): void {
+    if (this.nic !== null) {
+      this.#steerByModel(burst, this.nic);
+      return;
+    }
     if (this.#tunnels === 0) this.rssHash.hashBurst(burst);
     else this.#hashInner(burst);
     const { n, words } = burst;
@@ -164,6 +202,17 @@ export class RssSteering implements Steering {
     }
   }
 
+  /** Frame by frame through the whole receive path. What the NIC drops goes to queue 0, and says so. */
+  #steerByModel(burst: Burst, nic: NicModel): void {
+    const { n, words } = burst;
+    for (let i = 0; i < n; i++) {
+      const queue = Math.max(0, nic.decide(burst, i));
+      words[BUCKET + i] = nic.bucket;
+      words[RXQ + i] = queue;
+      words[WORKER + i] = queue % this.workers;
+    }
+  }
+
   /** Hashes the inner packets of tunnels, the outer ones of all else. */
   #hashInner(burst: Burst): void {
     let inner = this.#inner;
@@ -178,6 +227,10 @@ export class RssSteering implements Steering {
   }
 
   decision(burst: Burst, i: number): Decision {
+    if (this.nic !== null) {
+      const { hash, queue, reason } = this.nic.receive(burst, i);
+      return decisionOf(burst, i, hash, `${reason}${queue === null ? ' (here: queue 0)' : ''}`, true);
+    }
     // Steered last, so the inner burst still describes the same frames.
     const hashed = this.#inner ?? burst;
     const tunnel = this.#inner === null ? -1 : this.#tunnelOf[i]!;

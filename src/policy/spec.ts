@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { TUNNEL_NAMES } from '../packet/tunnel.js';
+import { nicKeys } from './nic-spec.js';
 import { poolsSchema } from './pools-spec.js';
 import {
   commonKeys,
@@ -44,6 +45,7 @@ const rss = z.strictObject({
   weight: numberList(TABLE_SIZE_MAX, 'weights').optional(),
   equal: integer(1, QUEUES_MAX).optional(),
   start: integer(0, QUEUES_MAX - 1).optional(),
+  ...nicKeys,
 });
 
 const rps = z.strictObject({

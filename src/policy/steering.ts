@@ -6,22 +6,11 @@
  * it was given before (and, where it says so, of the owner table in shared memory). One instance belongs to one
  * worker thread.
  */
-import type { HashTypeName } from '../nic/hash-types.js';
+import type { HashDetails } from '../nic/rss-hash.js';
 import type { Burst } from '../packet/burst.js';
 import type { PolicySpec } from './spec.js';
 
-/** What was hashed, for people. */
-export interface HashDetails {
-  readonly function: string;
-  readonly type: HashTypeName;
-  /** Input bytes (after a symmetric transform), plain hex. */
-  readonly input: string;
-  /** The key as the device uses it, plain hex. */
-  readonly key: string;
-  /** Start value, `0x` and 8 digits. */
-  readonly init: string;
-  readonly value: string;
-}
+export type { HashDetails };
 
 /** One decision with everything that led to it. Absent values are null. */
 export interface Decision {
@@ -47,6 +36,8 @@ export interface Steering {
   decision(burst: Burst, i: number): Decision;
   /** `decision().reason`. */
   explain(burst: Burst, i: number): string;
+  /** What went wrong while steering and was only counted, one line; null where nothing did. */
+  complaint?(): string | null;
 }
 
 /** A port as policies see it. */
@@ -61,6 +52,8 @@ export interface CompileOptions {
   readonly ports?: readonly PolicyPort[];
   /** State that all workers of a forwarder share, `policyBytes()` long and zeroed; default: the instance's own. */
   readonly shared?: SharedArrayBuffer;
+  /** What the fault of a user's policy does: an error (default), or it is counted and the frame goes on. */
+  readonly faults?: 'throw' | 'count';
 }
 
 /** What compilation hands to each policy. */
@@ -69,6 +62,7 @@ export interface CompileContext {
   /** Null where they are not known. */
   readonly ports: readonly PolicyPort[] | null;
   readonly shared: SharedArrayBuffer | null;
+  readonly faults: 'throw' | 'count';
 }
 
 /** `decision()` with the parts that all policies fill alike. */

@@ -10,7 +10,10 @@
  *
  * Promise: the module gets dissected bursts and a context (`workers`, `ports`, `seed`, `options`: every key=value
  * behind the file name) and gives a `UserPolicy`. Before each call worker is 0, hash and hashType 0, bucket and rxq
- * -1; what it writes is checked, and a worker that does not exist is an error, not a lost frame. Loaded once in each
+ * -1; what it writes is checked. In a model (explain, replay, the library) a module that throws or names a worker or
+ * queue that does not exist is an error that names the file. In the forwarder such frames go to worker 0 and are
+ * counted, and the count and the first fault are a warning at the end: a fault that depends on the traffic would
+ * otherwise kill each new worker in turn, and a frame at the wrong worker is still forwarded. Loaded once in each
  * worker thread; a module without top-level await is needed, because policies are compiled synchronously.
  */
 import { createRequire } from 'node:module';
@@ -26,6 +29,7 @@ import {
   type PolicyPort,
   type Steering,
 } from './steering.js';
+import { QUEUES_MAX } from './values.js';
 
 /** What a user's module is told. */
 export interface UserPolicyContext {
@@ -74,6 +78,9 @@ export class UserSteering implements Steering {
   readonly queues: number;
   readonly #policy: UserPolicy;
   readonly #hasQueues: boolean;
+  readonly #isTolerant: boolean;
+  #misled = 0;
+  #firstFault = '';
 
   constructor(
     readonly spec: JsSpec,
@@ -81,7 +88,9 @@ export class UserSteering implements Steering {
   ) {
     this.text = spec.text;
     this.workers = context.workers;
+    this.#isTolerant = context.faults === 'count';
     const factory = loadFactory(spec.file);
+    let queues: unknown;
     try {
       this.#policy = factory({
         workers: context.workers,
@@ -89,40 +98,103 @@ export class UserSteering implements Steering {
         seed: spec.seed,
         options: spec.options,
       });
+      queues = this.#policy?.queues;
     } catch (error) {
-      throw new UserError(`policy js: ${spec.file}: ${firstLine(error)}`);
+      throw this.#fault(firstLine(error));
     }
     if (typeof this.#policy?.steer !== 'function') {
-      throw new UserError(`policy js: ${spec.file}: its function gives no object with steer(burst)`);
+      throw this.#fault('its function gives no object with steer(burst)');
     }
-    this.#hasQueues = this.#policy.queues !== undefined;
-    this.queues = this.#policy.queues ?? 1;
+    const isCount = Number.isInteger(queues) && Number(queues) >= 1 && Number(queues) <= QUEUES_MAX;
+    if (queues !== undefined && !isCount) {
+      throw this.#fault(`queues ${String(queues)}: expected a whole number from 1 to ${QUEUES_MAX}`);
+    }
+    this.#hasQueues = queues !== undefined;
+    this.queues = (queues as number | undefined) ?? 1;
   }
 
   steer(burst: Burst): void {
-    const { n, worker } = burst;
-    worker.fill(0, 0, n);
-    burst.hash.fill(0, 0, n);
-    burst.hashType.fill(0, 0, n);
-    burst.bucket.fill(-1, 0, n);
-    burst.rxq.fill(-1, 0, n);
-    this.#policy.steer(burst);
-    for (let i = 0; i < n; i++) {
-      if (worker[i]! >>> 0 >= this.workers) {
-        throw new UserError(
-          `policy js: ${this.spec.file}: worker ${worker[i]} does not exist; workers: 0 to ${this.workers - 1}`,
-        );
-      }
+    const { n } = burst;
+    reset(burst, n);
+    const problem = this.#ask(burst);
+    // Frames that were received stay received, whatever the module did to the count.
+    burst.n = n;
+    if (problem !== null) {
+      if (!this.#isTolerant) throw this.#fault(problem);
+      reset(burst, n);
+      this.#note(problem, n);
+      return;
     }
+    this.#check(burst);
+  }
+
+  /** What went wrong so far, one line; null where nothing did. */
+  complaint(): string | null {
+    if (this.#misled === 0) return null;
+    return `policy js: ${this.spec.file}: ${this.#misled} frames went to worker 0 instead; first: ${this.#firstFault}`;
   }
 
   decision(burst: Burst, i: number): Decision {
-    const own = this.#policy.explain?.(burst, i);
-    const reason = own === undefined ? `${this.spec.file} chose worker ${burst.worker[i]}` : firstLine(own);
+    let own: unknown;
+    try {
+      own = this.#policy.explain?.(burst, i);
+    } catch (error) {
+      throw this.#fault(`explain: ${firstLine(error)}`);
+    }
+    const reason =
+      own === undefined ? `${this.spec.file} chose worker ${burst.worker[i]}` : String(own).split('\n')[0]!;
     return decisionOf(burst, i, null, reason, this.#hasQueues);
   }
 
   explain(burst: Burst, i: number): string {
     return this.decision(burst, i).reason;
   }
+
+  /** Lets the module steer; what it did wrong as a whole, or null. */
+  #ask(burst: Burst): string | null {
+    try {
+      const result: unknown = this.#policy.steer(burst);
+      if (result === undefined || result === null || !(result instanceof Promise)) return null;
+      // Nobody waits for it; without a handler its failure would end the process.
+      result.catch(() => {});
+      return 'steer gives a promise: it must steer before it returns';
+    } catch (error) {
+      return firstLine(error);
+    }
+  }
+
+  /** Workers and queues that do not exist. */
+  #check(burst: Burst): void {
+    const { n, worker, rxq } = burst;
+    const queues = this.#hasQueues ? this.queues : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < n; i++) {
+      const isWorker = worker[i]! >>> 0 < this.workers;
+      if (isWorker && rxq[i]! >= -1 && rxq[i]! < queues) continue;
+      const problem = isWorker
+        ? `queue ${rxq[i]} does not exist; queues: 0 to ${this.queues - 1}`
+        : `worker ${worker[i]} does not exist; workers: 0 to ${this.workers - 1}`;
+      if (!this.#isTolerant) throw this.#fault(problem);
+      worker[i] = 0;
+      rxq[i] = -1;
+      this.#note(problem, 1);
+    }
+  }
+
+  #note(problem: string, frames: number): void {
+    if (this.#misled === 0) this.#firstFault = problem;
+    this.#misled += frames;
+  }
+
+  #fault(problem: string): UserError {
+    return new UserError(`policy js: ${this.spec.file}: ${problem}`);
+  }
+}
+
+/** The neutral values that a module finds. */
+function reset(burst: Burst, n: number): void {
+  burst.worker.fill(0, 0, n);
+  burst.hash.fill(0, 0, n);
+  burst.hashType.fill(0, 0, n);
+  burst.bucket.fill(-1, 0, n);
+  burst.rxq.fill(-1, 0, n);
 }

@@ -137,6 +137,44 @@ describe('frames from the wire', () => {
     expect(select(pools, guest(3))).toEqual({ list: [], reason: PoolReason.unwanted });
   });
 
+  it('a long frame fits the pools with LPE, each up to its own RLPML', () => {
+    const longLengths = Array.from({ length: 64 }, (_, pool) => (pool === 40 ? 9000 : 2000));
+    const pools = makeSwitch({ longFrames: set(2, 40), longLengths });
+    pools.macs.add(guest(1), set(1, 2, 40));
+    expect(select(pools, guest(1), -1, 1522).list).toEqual([1, 2, 40]);
+    expect(select(pools, guest(1), -1, 2000).list).toEqual([2, 40]);
+    expect(select(pools, guest(1), -1, 9000).list).toEqual([40]);
+    expect(select(pools, guest(1), -1, 9001)).toEqual({ list: [], reason: PoolReason.tooLong });
+    const largest = makeSwitch({ longFrames: set(1) });
+    largest.macs.add(guest(1), set(1));
+    expect(select(largest, guest(1), -1, 0x3fff).list).toEqual([1]);
+    expect(select(largest, guest(1), -1, 0x4000).list).toEqual([]);
+  });
+
+  it('a hit in the unicast table adds the pools of ROPE, or in the manner of QEMU those of ROMPE', () => {
+    for (const by of ['rope', 'rompe'] as const) {
+      const pools = makeSwitch({ unicastHashBy: by, unicastHash: set(6), multicastHash: set(8) });
+      pools.unicast.add(guest(8).low);
+      pools.multicast.add(mac('01:00:5e:00:00:fb').low);
+      expect(select(pools, guest(8)).list).toEqual([by === 'rope' ? 6 : 8]);
+      expect(select(pools, mac('01:00:5e:00:00:fb')).list).toEqual([8]);
+    }
+  });
+
+  it.each([0, 1, 2, 3])('hash mode %i takes other bits of the address', (hashMode) => {
+    const pools = makeSwitch({ hashMode, multicastHash: set(2), defaultPool: -1 });
+    pools.multicast.add(mac('01:00:5e:00:12:34').low);
+    expect(select(pools, mac('33:33:00:00:12:34')).list).toEqual([2]);
+    // Bits that the mode leaves out: the low ones of byte 4, or (mode 3) the high ones of the last byte.
+    const same = ['01:00:5e:00:1d:34', '01:00:5e:00:15:34', '01:00:5e:00:11:34', '01:00:5e:00:12:f4'];
+    same.forEach((address, mode) => {
+      const ignored =
+        addressHash(mac(address).low, hashMode) === addressHash(mac('01:00:5e:00:12:34').low, hashMode);
+      expect(select(pools, mac(address)).list).toEqual(ignored ? [2] : []);
+      if (mode === hashMode) expect(ignored).toBe(true);
+    });
+  });
+
   it('without replication the lowest pool alone gets group frames', () => {
     const pools = makeSwitch({ replication: false, broadcast: set(5, 9, 40) });
     pools.macs.add(guest(1), set(3, 4));
@@ -199,6 +237,43 @@ describe('frames that a pool sends', () => {
     expect(send(pools, 1, guest(1), guest(2), 101).result).toBe(Transmitted.spoofed);
     const trusted = makeSwitch({ anySource: set(1) });
     expect(send(trusted, 1, guest(5), guest(9)).result).toBe(Transmitted.wire);
+  });
+
+  it('ethertype anti-spoofing keeps control protocols from guests', () => {
+    const pools = makeSwitch({ anySource: all, anyEthertype: set(0), guardedEthertypes: [0x88cc, 0x8808] });
+    const sent = (from: number, ethertype: number) =>
+      pools.transmit(from, guest(1), guest(9), -1, 60, ethertype);
+    expect(sent(1, 0x88cc)).toBe(Transmitted.spoofed);
+    expect(sent(1, 0x8808)).toBe(Transmitted.spoofed);
+    expect(sent(1, 0x0800)).toBe(Transmitted.wire);
+    expect(sent(0, 0x88cc)).toBe(Transmitted.wire);
+  });
+
+  it('pools outside the local switch reach others over the wire only', () => {
+    const pools = makeSwitch({ anySource: all, loopbackPools: set(1) });
+    pools.macs.add(guest(2), set(2));
+    expect(send(pools, 1, guest(1), guest(2))).toEqual({ result: Transmitted.inside, list: [2] });
+    expect(send(pools, 3, guest(1), guest(2))).toEqual({ result: Transmitted.wire, list: [] });
+  });
+
+  it('mirror rules: pools and downlink see what is sent, uplink does not', () => {
+    const pools = makeSwitch({
+      anySource: all,
+      mirrors: [
+        { downlink: true, to: 60 },
+        { uplink: true, to: 61 },
+        { pools: set(2), to: 62 },
+      ],
+    });
+    pools.macs.add(guest(2), set(2));
+    expect(send(pools, 1, guest(1), guest(2)).list).toEqual([2, 62]);
+    expect(send(pools, 1, guest(1), guest(9))).toEqual({
+      result: Transmitted.wire | Transmitted.inside,
+      list: [60],
+    });
+    expect(select(pools, guest(2)).list).toEqual([2, 61, 62]);
+    const alone = makeSwitch({ anySource: all, loopback: false, mirrors: [{ downlink: true, to: 60 }] });
+    expect(send(alone, 1, guest(1), guest(2)).list).toEqual([60]);
   });
 
   it('without the local switch everything goes to the wire', () => {

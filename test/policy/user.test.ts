@@ -106,4 +106,79 @@ describe('js:FILE', () => {
     );
     expect(() => steer(steering, frames)).toThrow(`worker ${wrong} does not exist; workers: 0 to 3`);
   });
+
+  it('what a module throws is one line that names the file; explain too', () => {
+    const path = module(`export default () => ({
+      steer(b) { if (b.n > 1) throw new TypeError('too many\\nlines'); },
+      explain() { throw 'no words'; },
+    });`);
+    const steering = policy(`js:${path}`, { workers: 2 });
+    const act = () => steer(steering, frames);
+    expect(act).toThrow(/^policy js: .*mjs: too many$/);
+    const burst = steer(steering, frames.slice(0, 1));
+    expect(() => steering.explain(burst, 0)).toThrow(`policy js: ${path}: explain: no words`);
+  });
+
+  it('in the command line it is exit code 2', async () => {
+    const path = module('export default () => ({ steer(b) { b.worker[0] = 7; } });');
+    const flow = 'udp 10.0.0.1:9 > 10.0.0.2:1';
+    const { code, stderr } = await rxsteer(['explain', '--policy', `js:${path}`, '--flow', flow]);
+    expect(code).toBe(2);
+    expect(stderr).toBe(`rxsteer: policy js: ${path}: worker 7 does not exist; workers: 0 to 0\n`);
+  });
+
+  it.each([
+    ['({ queues: 2, steer(b) { b.rxq[0] = 2; } })', 'queue 2 does not exist; queues: 0 to 1'],
+    ['({ async steer() { throw new Error("late"); } })', 'steer gives a promise'],
+    ['({ queues: 0, steer() {} })', 'queues 0: expected a whole number from 1 to'],
+    ['({ queues: "4", steer() {} })', 'queues 4: expected'],
+    ['({ get queues() { throw new Error("trap"); }, steer() {} })', 'trap'],
+    ['null', 'gives no object with steer(burst)'],
+  ])('%s is an error', (code, message) => {
+    const act = () => steer(policy(`js:${module(`export default () => ${code};`)}`, { workers: 2 }), frames);
+    expect(act).toThrow(message);
+  });
+
+  it('in a forwarder faulty frames go to worker 0 and are counted', () => {
+    const path = module(`export default () => ({
+      steer(b) { b.worker.fill(1); b.worker[2] = 9; b.worker[4] = -1; },
+    });`);
+    const steering = policy(`js:${path}`, { workers: 2, faults: 'count' });
+    expect(steering.complaint?.()).toBeNull();
+    expect(workersOf(steering, frames.slice(0, 6))).toEqual([1, 1, 0, 1, 0, 1]);
+    expect(steering.complaint?.()).toBe(
+      `policy js: ${path}: 2 frames went to worker 0 instead; first: worker 9 does not exist; workers: 0 to 1`,
+    );
+  });
+
+  it('in a forwarder a module that throws leaves the whole burst to worker 0, whatever it wrote before', () => {
+    const path = module(`let calls = 0; export default () => ({
+      steer(b) { b.worker.fill(1); b.rxq.fill(0); b.n = 1000; if (calls++ > 0) throw new Error('second'); },
+    });`);
+    const steering = policy(`js:${path}`, { workers: 2, faults: 'count' });
+    const burst = steer(steering, frames.slice(0, 3));
+    expect([burst.n, burst.worker[2]]).toEqual([3, 1]);
+    steering.steer(burst);
+    expect(burst.n).toBe(3);
+    expect(Array.from(burst.worker.subarray(0, 3))).toEqual([0, 0, 0]);
+    expect(Array.from(burst.rxq.subarray(0, 3))).toEqual([-1, -1, -1]);
+    expect(steering.complaint?.()).toContain('3 frames went to worker 0 instead; first: second');
+  });
+
+  it('a faulty module does not stop a forwarder: every frame arrives, and a warning counts the faults', async () => {
+    const path = module(`let calls = 0; export default () => ({
+      steer(b) { for (let i = 0; i < b.n; i++) b.worker[i] = i % 3; if (calls++ % 2) throw new Error('bad'); },
+    });`);
+    const ports = ['--port', 'a=memory:source,packets=500', '--port', 'b=memory:sink'];
+    const { code, stdout, stderr } = await rxsteer([
+      'forward',
+      ...ports,
+      ...['--policy', `js:${path}`, '--workers', '2', '--json'],
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).totals).toMatchObject({ received: 500, delivered: 500 });
+    expect(stderr).toMatch(
+      /warning: policy js: .*mjs: \d+ frames went to worker 0 instead; first: worker 2 /,
+    );
+  }, 20_000);
 });

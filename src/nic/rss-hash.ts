@@ -6,19 +6,32 @@
  */
 import { hex32, toHex } from '../hash/hex.js';
 import { type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
+import { type Burst, Field, Kind } from '../packet/burst.js';
+import { findExAddresses } from '../packet/ipv6-ex.js';
+import { Protocol } from '../packet/protocol.js';
 import {
   type ExRule,
   HASH_TYPE_NAMES,
   HashType,
+  type HashTypeName,
   hashesPorts,
   hashTypeBit,
   isExType,
   selectionByKind,
-} from '../nic/hash-types.js';
-import { type Burst, Field, Kind } from '../packet/burst.js';
-import { findExAddresses } from '../packet/ipv6-ex.js';
-import { Protocol } from '../packet/protocol.js';
-import type { HashDetails } from './steering.js';
+} from './hash-types.js';
+
+/** What was hashed, for people. */
+export interface HashDetails {
+  readonly function: string;
+  readonly type: HashTypeName;
+  /** Input bytes (after a symmetric transform), plain hex. */
+  readonly input: string;
+  /** The key as the device uses it, plain hex. */
+  readonly key: string;
+  /** Start value, `0x` and 8 digits. */
+  readonly init: string;
+  readonly value: string;
+}
 
 export interface RssHashOptions {
   /** As the device uses it. */
@@ -105,13 +118,20 @@ export class RssHash {
           table[2816 | bytes[p + 3]!]!;
         words[HASH_TYPE + i] = kind === plainTcp ? TCP_IPV4 : UDP_IPV4;
       } else {
-        const type = this.#select[kind & 0xffff]!;
-        words[HASH_TYPE + i] = type;
-        let value = type === NONE ? 0 : this.#hashGeneral(burst, i, type);
-        if (this.#isHalved) value = (value & 0xffff) | (value << 16);
-        words[HASH + i] = value;
+        this.hashFrame(burst, i);
       }
     }
+  }
+
+  /** Hash and hash type of frame `i` alone; gives the hash. */
+  hashFrame(burst: Burst, i: number): number {
+    const { words } = burst;
+    const type = this.#select[words[KIND + i]! & ~GROUP & 0xffff]!;
+    words[HASH_TYPE + i] = type;
+    let value = type === NONE ? 0 : this.#hashGeneral(burst, i, type);
+    if (this.#isHalved) value = (value & 0xffff) | (value << 16);
+    words[HASH + i] = value;
+    return value;
   }
 
   /** Any type but none. */
