@@ -10,17 +10,20 @@
  *
  * Promise: the module gets dissected bursts and a context (`workers`, `ports`, `seed`, `options`: every key=value
  * behind the file name) and gives a `UserPolicy`. Before each call worker is 0, hash and hashType 0, bucket and rxq
- * -1; what it writes is checked, and a worker that does not exist is an error, not a lost frame. Loaded once in each
+ * -1; what it writes is checked, and a worker (queue, bucket, hash type) that does not exist is an error, not a lost frame. Loaded once in each
  * worker thread; a module without top-level await is needed, because policies are compiled synchronously.
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../errors.js';
+import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
+import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import type { Burst } from '../packet/burst.js';
 import type { JsSpec } from './spec.js';
 import {
   type CompileContext,
+  type CompileOptions,
   type Decision,
   decisionOf,
   type PolicyPort,
@@ -47,6 +50,7 @@ export interface UserPolicy {
   readonly queues?: number;
 }
 
+/** What a user's module exports. Called once for each worker thread. */
 export type UserPolicyFactory = (context: UserPolicyContext) => UserPolicy;
 
 function firstLine(error: unknown): string {
@@ -78,10 +82,10 @@ export class UserSteering implements Steering {
   constructor(
     readonly spec: JsSpec,
     context: CompileContext,
+    factory: UserPolicyFactory = loadFactory(spec.file),
   ) {
     this.text = spec.text;
     this.workers = context.workers;
-    const factory = loadFactory(spec.file);
     try {
       this.#policy = factory({
         workers: context.workers,
@@ -100,18 +104,19 @@ export class UserSteering implements Steering {
   }
 
   steer(burst: Burst): void {
-    const { n, worker } = burst;
+    const { n, worker, rxq, bucket, hashType } = burst;
     worker.fill(0, 0, n);
     burst.hash.fill(0, 0, n);
-    burst.hashType.fill(0, 0, n);
-    burst.bucket.fill(-1, 0, n);
-    burst.rxq.fill(-1, 0, n);
+    hashType.fill(0, 0, n);
+    bucket.fill(-1, 0, n);
+    rxq.fill(-1, 0, n);
     this.#policy.steer(burst);
     for (let i = 0; i < n; i++) {
-      if (worker[i]! >>> 0 >= this.workers) {
-        throw new UserError(
-          `policy js: ${this.spec.file}: worker ${worker[i]} does not exist; workers: 0 to ${this.workers - 1}`,
-        );
+      if (worker[i]! >>> 0 >= this.workers) this.#refuse('worker', worker[i]!, this.workers);
+      if (rxq[i]! >= this.queues) this.#refuse('queue', rxq[i]!, this.queues);
+      if (bucket[i]! >= TABLE_SIZE_MAX) this.#refuse('bucket', bucket[i]!, TABLE_SIZE_MAX);
+      if (hashType[i]! >>> 0 >= HASH_TYPE_NAMES.length) {
+        this.#refuse('hash type', hashType[i]!, HASH_TYPE_NAMES.length);
       }
     }
   }
@@ -125,4 +130,41 @@ export class UserSteering implements Steering {
   explain(burst: Burst, i: number): string {
     return this.decision(burst, i).reason;
   }
+
+  #refuse(what: string, value: number, count: number): never {
+    throw new UserError(
+      `policy js: ${this.spec.file}: ${what} ${value} does not exist; ${what}s: 0 to ${count - 1}`,
+    );
+  }
+}
+
+/**
+ * A policy of one's own that is a function here instead of a file: `js:FILE` without the file, for experiments.
+ *
+ *     compileUserPolicy(({ workers }) => ({
+ *       steer(burst) {
+ *         for (let i = 0; i < burst.n; i++) burst.worker[i] = burst.len[i] % workers;
+ *       },
+ *     }), { workers: 4 })
+ *
+ * @param options.workers default 1.
+ * @throws UserError when the function throws or gives no object with `steer(burst)`.
+ */
+export function compileUserPolicy(factory: UserPolicyFactory, options: CompileOptions = {}): Steering {
+  const file = factory.name || 'function';
+  const spec: JsSpec = {
+    policy: 'js',
+    file,
+    text: `js:${file}`,
+    options: {},
+    seed: 1,
+    order: 'none',
+    stage: 'cpu',
+  };
+  const context: CompileContext = {
+    workers: options.workers ?? 1,
+    ports: options.ports ?? null,
+    shared: options.shared ?? null,
+  };
+  return new UserSteering(spec, context, factory);
 }
