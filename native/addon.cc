@@ -157,6 +157,10 @@ Napi::Value tapCarrier(const Info& info) {
   return Napi::Boolean::New(info.Env(), setTapCarrier(intArgument(info, 0, "fd"), info[1].ToBoolean()));
 }
 
+Napi::Value attached(const Info& info) {
+  return Napi::Boolean::New(info.Env(), tapAttached(intArgument(info, 0, "fd")));
+}
+
 void closeDescriptor(const Info& info) {
   Napi::Env env = info.Env();
   const int fd = intArgument(info, 0, "fd");
@@ -219,6 +223,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("setLinkUp", linkUp);
   function("setMtu", mtu);
   function("setTapCarrier", tapCarrier);
+  function("tapAttached", attached);
   function("closeDescriptor", closeDescriptor);
   function("openEvent", openEventCall);
   function("wake", wakeCall);

@@ -31,6 +31,7 @@ import {
   WorkerWord,
 } from './engine-memory.js';
 import type { Fault } from './faults.js';
+import { secondsOf } from './forwarding.js';
 import { LINE_WORDS } from './layout.js';
 import { type Ledger, UNWATCHED } from './ledger.js';
 import { ReceiveStatus } from './native.js';
@@ -389,8 +390,7 @@ export class WorkerLoop {
     const { counters } = this;
     const { sleeper } = this.p;
     const now = performance.now();
-    // timeOrigin makes the seconds comparable between threads.
-    this.nowSeconds = 1 + Math.floor((performance.timeOrigin + now - this.p.plan.originMs) / 1000);
+    this.nowSeconds = secondsOf(this.p.plan, now);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;

@@ -155,6 +155,8 @@ export interface Native {
   setMtu(name: string, mtu: number): void;
   /** Sets the carrier that a TAP shows, by one of its descriptors; false where the kernel refuses it. */
   setTapCarrier(fd: number, on: boolean): boolean;
+  /** True while a TAP descriptor has its interface, also under another name or in another network namespace. */
+  tapAttached(fd: number): boolean;
   closeDescriptor(fd: number): void;
 
   /**

@@ -25,6 +25,9 @@ export const NO_OWNER = -1;
 /** What insertion came to. */
 export const Learned = { known: 0, added: 1, full: 2, busy: 3 } as const;
 
+/** How long `recover` believes that the insert word's holder may be alive. */
+const STUCK_MS = 20;
+
 const HEADER_WORDS = 32;
 const INSERT_WORD = 0;
 const GUESTS_WORD = 1;
@@ -211,9 +214,19 @@ export class OwnerTable {
     return true;
   }
 
-  /** Frees the insert word after a worker died while it held it. For the supervising thread. */
+  /**
+   * Frees the insert word after a worker died while it held it. For the supervising thread, once the worker is dead:
+   * a live worker gives the word back within microseconds (also when it throws), so a word that stays taken for
+   * `STUCK_MS` is the dead one's.
+   */
   recover(): void {
-    Atomics.store(this.#words, INSERT_WORD, 0);
+    const words = this.#words;
+    const deadline = performance.now() + STUCK_MS;
+    while (Atomics.load(words, INSERT_WORD) !== 0) {
+      if (performance.now() < deadline) continue;
+      Atomics.store(words, INSERT_WORD, 0);
+      return;
+    }
   }
 
   #leastLoaded(): number {

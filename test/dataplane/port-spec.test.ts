@@ -113,7 +113,7 @@ describe('port specification', () => {
     ['a=tap:a b', '--port a: "a b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:a/b', '--port a: "a/b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:..', '--port a: ".." is not an interface name (no blanks, slashes, colons, percent signs)'],
-    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload'],
+    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload, mtu'],
     [
       'a=af_packet:x,queue=2',
       'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, ring',

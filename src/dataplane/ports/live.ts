@@ -169,6 +169,7 @@ export class LivePort {
     // A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down.
     this.carrier = link?.up === true && (spec.kind === 'tap' || link.running);
     if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
+      if (this.attachedElsewhere()) return { change: 'none', old: [] };
       if (this.state === 'gone') return { change: 'none', old: [] };
       this.readDrops();
       const old = this.forget();
@@ -230,6 +231,14 @@ export class LivePort {
       .trim()
       .split(/\s+/);
     return columns === undefined ? 0 : Number(columns[column]);
+  }
+
+  /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
+  private attachedElsewhere(): boolean {
+    const fd = this.receiveFds[0];
+    if (this.spec.kind !== 'tap' || fd === undefined || !this.native.tapAttached(fd)) return false;
+    this.carrier = true;
+    return true;
   }
 
   /** MTU of the interface, or null when it is gone. */
