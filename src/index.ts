@@ -19,10 +19,20 @@ export { captureFrames } from './capture/frames.js';
 export { type CaptureStream, openCapture } from './capture/stream.js';
 export { CaptureWriter } from './capture/writer.js';
 // Engine: forwards packets
+export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
+export type { SwitchingOptions } from './dataplane/forwarding.js';
 export { loadNative, nativeProblem } from './dataplane/native.js';
 export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
-export { type PortSpec, parsePort } from './dataplane/ports/port-spec.js';
+export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
+export {
+  type CapturePortSpec,
+  type MemoryPortSpec,
+  type PacketPortSpec,
+  type PortSpec,
+  parsePort,
+  type TapPortSpec,
+} from './dataplane/ports/port-spec.js';
 export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/summary.js';
 // Errors
 export { UserError } from './errors.js';
@@ -129,7 +139,14 @@ export {
   hashTypeMask,
 } from './nic/hash-types.js';
 export { type DefaultFill, IndirectionTable, TABLE_SIZE_MAX } from './nic/indirection-table.js';
-export { formatPools, type PoolMask, poolMask } from './nic/pool-filters.js';
+export {
+  formatPools,
+  HashFilter,
+  MacFilters,
+  type PoolMask,
+  poolMask,
+  VlanFilters,
+} from './nic/pool-filters.js';
 export {
   type MirrorRule,
   POOL_CHIPS,
@@ -213,6 +230,7 @@ export { BURST_MAX, Burst, FrameFlag, Kind } from './packet/burst.js';
 export { describeFrame, type FrameDescription, formatIpv4, formatIpv6 } from './packet/describe.js';
 export { dissectBurst } from './packet/dissect.js';
 export {
+  FLOW_PROTOCOLS,
   type Flow,
   type FlowFrameOptions,
   type FlowProtocol,
@@ -262,7 +280,14 @@ export {
   type Stage,
 } from './policy/spec.js';
 export { fullestOverFair, gini, type Share, type Spread, SpreadCounter } from './policy/spread.js';
-export type { CompileOptions, Decision, HashDetails, PolicyPort, Steering } from './policy/steering.js';
+export type {
+  CompileContext,
+  CompileOptions,
+  Decision,
+  HashDetails,
+  PolicyPort,
+  Steering,
+} from './policy/steering.js';
 export {
   compileUserPolicy,
   type UserPolicy,

@@ -48,6 +48,11 @@ export interface ExperimentOptions extends CompileOptions {
   readonly onBurst?: (burst: Burst, steering: Steering) => void;
 }
 
+/** The frame that is meant by a frame or by a flow's text. */
+function frameOf(packet: Uint8Array | string): Uint8Array {
+  return typeof packet === 'string' ? flowFrame(parseFlow(packet, 'flow')) : packet;
+}
+
 /**
  * Feeds frames to one policy and counts where they go. For frames that come over time (captures, several ports, RFS
  * with `steering.record`); for a list of frames `steerFrames` is shorter.
@@ -73,11 +78,13 @@ export class Experiment {
   }
 
   /**
-   * Adds an Ethernet frame, received on the port with this index. It is steered when a burst is full, the port
-   * changes, or somebody asks for the spread.
-   * @throws UserError for a frame of more than 262144 bytes.
+   * Adds a packet, received on the port with this index. It is steered when a burst is full, the port changes, or
+   * somebody asks for the spread.
+   * @param packet an Ethernet frame, or a flow as text (`tcp 192.0.2.1:1000 > 192.0.2.2:80`), of which it is one.
+   * @throws UserError for a frame of more than 262144 bytes, and for what is no flow.
    */
-  add(frame: Uint8Array, port = 0): void {
+  add(packet: Uint8Array | string, port = 0): void {
+    const frame = frameOf(packet);
     if (frame.length > POOL_BYTES) {
       throw new UserError(`frame of ${frame.length} bytes: ${POOL_BYTES} are permitted`);
     }
@@ -110,16 +117,16 @@ export class Experiment {
 }
 
 /**
- * Steers frames by a policy and tells how they spread.
+ * Steers packets by a policy and tells how they spread.
  *
- *     const { workers, gini } = steerFrames('rss:queues=4', frames);
+ *     steerFrames('rss:queues=4', ['udp 10.0.0.1:1 > 10.0.0.2:53', 'udp 10.0.0.1:2 > 10.0.0.2:53']).queues
  *
- * @param frames Ethernet frames, from a generator for example; read once.
- * @throws UserError see `toSteering`.
+ * @param frames Ethernet frames, or flows as text for one packet each; from a generator for example; read once.
+ * @throws UserError see `toSteering` and `Experiment.add`.
  */
 export function steerFrames(
   policy: AnyPolicy,
-  frames: Iterable<Uint8Array>,
+  frames: Iterable<Uint8Array | string>,
   options: ExperimentOptions = {},
 ): Spread {
   const experiment = new Experiment(policy, options);
@@ -152,7 +159,7 @@ export function explain(
   options: CompileOptions = {},
 ): Explanation {
   const steering = toSteering(policy, options);
-  const frame = typeof packet === 'string' ? flowFrame(parseFlow(packet, 'flow')) : packet;
+  const frame = frameOf(packet);
   const burst = new Burst(frame);
   burst.add(0, frame.length);
   dissectBurst(burst);

@@ -29,6 +29,7 @@ import { commonKeys, parseNumberList, WORKER_MAX } from './values.js';
 /** Largest policy file, so that a wrong name (a capture, a device) is noticed and not read for ever. */
 const FILE_BYTES_MAX = 4 << 20;
 
+/** Where a policy is used, and with how many workers. */
 export interface ParseOptions {
   /** Whose defaults of order and stage hold; default `model` (replay, explain, the library). */
   readonly command?: string;

@@ -33,6 +33,7 @@ export interface Decision {
   readonly reason: string;
 }
 
+/** A compiled policy: `steer` for bursts, `explain` and `decision` for people. */
 export interface Steering {
   /** The validated policy, defaults filled. */
   readonly spec: PolicySpec;
@@ -54,6 +55,7 @@ export interface PolicyPort {
   readonly name: string;
 }
 
+/** What is known of the machine that a policy is compiled for. */
 export interface CompileOptions {
   /** Default: `defaultWorkers(spec)`. */
   readonly workers?: number;
