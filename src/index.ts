@@ -64,6 +64,7 @@ export {
   mayExpire,
   staleAfter,
 } from './linux/arfs.js';
+export { hash32, rscale } from './linux/arith.js';
 export {
   type CpuState,
   type EnqueueResult,

@@ -12,13 +12,14 @@ import { dissectBurst } from '../packet/dissect.js';
 import { flowFrame, parseFlow } from '../packet/flow-text.js';
 import { compilePolicy } from './compile.js';
 import { parsePolicy } from './parse.js';
+import type { PolicySpec } from './spec.js';
 import { type Spread, SpreadCounter } from './spread.js';
 import type { CompileOptions, Decision, Steering } from './steering.js';
 import { compileUserPolicy, type UserPolicyFactory } from './user.js';
 
 /**
  * A policy in any form: a policy string (`rss:queues=4`, `@policy.yaml`), its object, a function of one's own as
- * `js:FILE` exports it, or a compiled one.
+ * `js:FILE` exports it, what `parsePolicy` gave, or a compiled one.
  */
 export type AnyPolicy = string | object | UserPolicyFactory | Steering;
 
@@ -35,7 +36,11 @@ const POOL_BYTES = 1 << 18;
  */
 export function toSteering(policy: AnyPolicy, options: CompileOptions = {}): Steering {
   if (typeof policy === 'function') return compileUserPolicy(policy as UserPolicyFactory, options);
-  if (typeof policy === 'object' && 'steer' in policy && 'decision' in policy) return policy as Steering;
+  if (typeof policy === 'object') {
+    if ('steer' in policy && 'decision' in policy) return policy as Steering;
+    // Only parsing adds the text: the result of parsePolicy.
+    if ('text' in policy && 'order' in policy) return compilePolicy(policy as PolicySpec, options);
+  }
   return compilePolicy(parsePolicy(policy), options);
 }
 

@@ -1,0 +1,15 @@
+// Where does a flow go, and why? A NIC, the kernel, and the same NIC with another key.   node examples/explain-flow.mjs
+import { explain } from 'rxsteer';
+
+const flow = 'tcp 66.9.149.187:2794 > 161.142.100.80:1766';
+for (const policy of [
+  'rss:nic=ixgbe-82599,queues=16,key=microsoft',
+  'rss:nic=ixgbe-82599,queues=16,key=symmetric',
+  'rss:nic=mlx5,queues=16,seed=7',
+  'rps:cpus=0-3',
+]) {
+  const { hash, bucket, queue, worker, reason } = explain(policy, flow);
+  console.log(policy);
+  console.log(`  ${hash.function} ${hash.value}, bucket ${bucket}, queue ${queue}, worker ${worker}`);
+  console.log(`  ${reason}`);
+}
