@@ -1,5 +1,5 @@
 // Flow Director (ATR of ixgbe): the signature hash of a transmitted flow, bucket and signature.   node examples/atr.mjs
-import { AtrFlowType, atrSignatureHash, hex32 } from 'rxsteer';
+import { AtrFlowType, atrCommonWord, atrSignatureHash, hex32 } from 'rxsteer';
 
 const flow = {
   flowType: AtrFlowType.tcpIpv4,
@@ -14,3 +14,5 @@ for (const vlan of [0, 100]) {
     );
   }
 }
+// The input word that addresses and ports are folded into is all that a collision needs to share.
+console.log(`common word ${hex32(atrCommonWord({ ...flow, vlan: 0, sport: 40000, dport: 443 }))}`);

@@ -1,5 +1,15 @@
 // Which socket of a PACKET_FANOUT group gets each packet? Four modes, twelve packets.   node examples/fanout.mjs
-import { FanoutGroup, flowFrame, LinuxFlowHash, parseFlow, parseHex } from 'rxsteer';
+import {
+  decodeFanoutArgument,
+  encodeFanoutArgument,
+  FanoutFlag,
+  FanoutGroup,
+  FanoutMode,
+  flowFrame,
+  LinuxFlowHash,
+  parseFlow,
+  parseHex,
+} from 'rxsteer';
 
 const symmetric = new LinuxFlowHash(parseHex('000102030405060708090a0b0c0d0e0f', 'key'), { symmetric: true });
 const hashes = Array.from({ length: 12 }, (_, n) => {
@@ -14,3 +24,9 @@ for (const mode of ['hash', 'lb', 'cpu', 'rnd']) {
   );
   console.log(`${mode.padEnd(4)} ${chosen.join(' ')}`);
 }
+const argument = encodeFanoutArgument(7, 'hash', FanoutFlag.rollover);
+console.log(
+  `setsockopt 0x${argument.toString(16)}:`,
+  decodeFanoutArgument(argument),
+  `mode hash is ${FanoutMode.hash}`,
+);

@@ -1,8 +1,16 @@
 // Is a key symmetric, how many bits is it worth, and which inputs collide?   node examples/key-quality.mjs [KEY|HEX]
-import { bitRange, collidingDifferences, effectiveBits, keySymmetry, parseKey, toHex } from 'rxsteer';
+import {
+  bitRange,
+  collidingDifferences,
+  effectiveBits,
+  KEY_NAMES,
+  keySymmetry,
+  parseKey,
+  toHex,
+} from 'rxsteer';
 
 const tuple = bitRange(0, 96); // IPv4 addresses and ports
-for (const name of process.argv[2] ? [process.argv[2]] : ['microsoft', 'symmetric', 'mtcp05', 'mlx5']) {
+for (const name of process.argv[2] ? [process.argv[2]] : KEY_NAMES) {
   const key = parseKey(name, 'key');
   const { addresses, ports, both } = keySymmetry(key);
   const collisions = collidingDifferences(key, tuple, 12);

@@ -14,7 +14,7 @@
  */
 
 // Capture: files in, files out
-export { CaptureBatch, type CaptureStatus, LinkType } from './capture/format.js';
+export { type CaptureBatch, type CaptureStatus, LinkType } from './capture/format.js';
 export { captureFrames } from './capture/frames.js';
 export { type CaptureStream, openCapture } from './capture/stream.js';
 export { CaptureWriter } from './capture/writer.js';
