@@ -10,7 +10,12 @@ const device = {
   queues,
   rmap,
   ntuple: true,
-  driver: { steer: (queue, flow) => (console.log(`filter: flow ${flow} to queue ${queue}`), 5) },
+  driver: {
+    steer(queue, flow) {
+      console.log(`filter: flow ${flow} to queue ${queue}`);
+      return 5; // the filter's id
+    },
+  },
 };
 for (const q of [0, 1]) {
   queues.push(

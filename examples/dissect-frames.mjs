@@ -22,12 +22,13 @@ const frames = {
     {},
     rx.arp({ operation: 1, senderMac: '02:00:00:00:00:01', senderIp: v4.src, targetIp: v4.dst }),
   ),
-  'IPv4 length beyond the frame': rx.ethernet({}, rx.ipv4({ ...v4, totalLength: 1500 }, segment)),
+  'length beyond the frame': rx.ethernet({}, rx.ipv4({ ...v4, totalLength: 1500 }, segment)),
+  'cut by the capture': rx.ethernet({}, rx.ipv4({ ...v4, totalLength: 1500 }, segment)),
 };
 const burst = new rx.Burst(rx.concatBytes(...Object.values(frames)));
 let at = 0;
-for (const { length } of Object.values(frames)) {
-  burst.add(at, length);
+for (const [name, { length }] of Object.entries(frames)) {
+  burst.add(at, length, name.startsWith('cut') ? rx.FrameFlag.truncated : 0);
   at += length;
 }
 rx.dissectBurst(burst);

@@ -55,7 +55,9 @@ export interface ExperimentOptions extends CompileOptions {
 
 /** The frame that is meant by a frame or by a flow's text. */
 function frameOf(packet: Uint8Array | string): Uint8Array {
-  return typeof packet === 'string' ? flowFrame(parseFlow(packet, 'flow')) : packet;
+  if (packet instanceof Uint8Array) return packet;
+  if (typeof packet === 'string') return flowFrame(parseFlow(packet, 'flow'));
+  throw new UserError('packet: expected an Ethernet frame (Uint8Array) or a flow as text');
 }
 
 /**
