@@ -183,7 +183,11 @@ function keysOf(name: PolicyName): string[] {
 
 function validate(name: PolicyName, value: object, text: string, place: string): Parsed {
   const result = schemas[name].safeParse(value);
-  if (!result.success) throw describe(result.error.issues[0]!, name, value, place);
+  if (!result.success) {
+    // A misspelt key says more than the key that is missing because of it.
+    const { issues } = result.error;
+    throw describe(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!, name, value, place);
+  }
   const spec = { ...result.data, text } as PolicySpec;
   if (spec.policy === 'rss' && !NIC_NAMES.includes(spec.nic)) throw unknownName('NIC', spec.nic, NIC_NAMES);
   if (spec.policy === 'mac') {
