@@ -40,7 +40,7 @@ export const DEFAULT_BACKLOG = 4096;
 /** Slots of the whole pool. */
 export const DEFAULT_SMALL_FRAMES = 32_768;
 export const DEFAULT_LARGE_FRAMES = 1024;
-export const DEFAULT_SPIN_US = 20;
+export const DEFAULT_SPIN_US = 5;
 const LARGE_FRAMES_LEAST = 128;
 
 /** Everything but ports, policy and workers, as `rxsteer forward` has it without flags. Warnings go to standard error. */
