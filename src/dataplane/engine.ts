@@ -59,6 +59,10 @@ async function within(promise: Promise<unknown>, ms: number): Promise<void> {
   clearTimeout(timer);
 }
 
+/**
+ * A running forwarder: `await Engine.start(options)`, then `await engine.drained` (finite sources) and `await
+ * engine.stop()`; `summarize(engine)` reads its counters. For the main thread; workers are threads of its own.
+ */
 export class Engine {
   readonly plan: EnginePlan;
   readonly memory: EngineMemory;
@@ -272,6 +276,7 @@ export class Engine {
     for (const live of this.ports.live.values()) live.readDrops();
   }
 
+  /** The open live port of an index; undefined for memory and capture ports. */
   live(port: number): LivePort | undefined {
     return this.ports.live.get(port);
   }

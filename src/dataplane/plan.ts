@@ -15,6 +15,7 @@ import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
 import { PORTS_MAX } from './ring.js';
 
+/** What an engine is to do; `engineDefaults` has everything but ports, policy and workers. */
 export interface EngineOptions {
   readonly ports: readonly PortSpec[];
   readonly mode?: 'wire' | 'switch';
@@ -29,6 +30,7 @@ export interface EngineOptions {
   readonly spinMaxUs: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
+  /** Gets one line for what works less well than was asked for. */
   readonly warn: (message: string) => unknown;
 }
 
@@ -50,6 +52,7 @@ export const engineDefaults = {
   spinMaxUs: DEFAULT_SPIN_US,
   switching: { ageingSeconds: 300, learnLimit: 4096, fdb: [] },
   fault: null,
+  /** Writes to standard error. */
   warn: (message: string) => process.stderr.write(`rxsteer: warning: ${message}\n`),
 } as const;
 

@@ -68,6 +68,7 @@ export function ownerTableBytes(guests: number): number {
   return 4 * (HEADER_WORDS + OWNER_WORKERS_MAX + 2 * OWNER_PORTS_MAX + SLOT_WORDS * slotsFor(guests));
 }
 
+/** Owners of guests in shared memory. */
 export class OwnerTable {
   readonly limits: OwnerLimits;
   readonly #words: Int32Array;
@@ -108,6 +109,7 @@ export class OwnerTable {
     return owner > 0 ? owner - 1 : port % this.limits.workers;
   }
 
+  /** Sets the owner of a port, for what has no owner of its own. */
   setPortOwner(port: number, worker: number): void {
     Atomics.store(this.#words, this.#portOwnerAt + port, worker + 1);
   }

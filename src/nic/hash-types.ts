@@ -25,6 +25,7 @@ export const HASH_TYPE_NAMES = [
   'tcp-ipv6-ex',
   'udp-ipv6-ex',
 ] as const;
+/** Name of a hash type; the index in `HASH_TYPE_NAMES` is its number. */
 export type HashTypeName = (typeof HASH_TYPE_NAMES)[number];
 
 /** Values of `Burst.hashType`. */

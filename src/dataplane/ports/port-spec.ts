@@ -23,6 +23,7 @@ interface Named {
   readonly text: string;
 }
 
+/** A packet socket on an interface. */
 export interface PacketPortSpec extends Named {
   readonly kind: 'af_packet';
   readonly interface: string;
@@ -38,6 +39,7 @@ export interface PacketPortSpec extends Named {
   readonly ring: number;
 }
 
+/** A TAP device, made where it is absent. */
 export interface TapPortSpec extends Named {
   readonly kind: 'tap';
   readonly interface: string;
@@ -47,12 +49,14 @@ export interface TapPortSpec extends Named {
   readonly mtu: number;
 }
 
+/** A capture file, read or written. */
 export interface CapturePortSpec extends Named {
   readonly kind: 'pcap';
   readonly path: string;
   readonly mode: 'read' | 'write';
 }
 
+/** A traffic generator or a sink in memory. */
 export interface MemoryPortSpec extends Named {
   readonly kind: 'memory';
   /** The generator's options, or null for a sink. */
@@ -61,6 +65,7 @@ export interface MemoryPortSpec extends Named {
   readonly txQueues: number;
 }
 
+/** A port of the forwarder, parsed and complete. Made by `parsePort`. */
 export type PortSpec = PacketPortSpec | TapPortSpec | CapturePortSpec | MemoryPortSpec;
 
 /** Parses one `--port`. Throws UserError. */
