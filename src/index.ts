@@ -13,30 +13,70 @@
  * @module rxsteer
  */
 
-// Capture: files in, files out
-export { type CaptureBatch, type CaptureStatus, LinkType } from './capture/format.js';
-export { captureFrames } from './capture/frames.js';
-export { type CaptureStream, openCapture } from './capture/stream.js';
-export { CaptureWriter } from './capture/writer.js';
-// Engine: forwards packets
-export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
-export { Engine } from './dataplane/engine.js';
-export type { SwitchingOptions } from './dataplane/forwarding.js';
-export { loadNative, nativeProblem } from './dataplane/native.js';
-export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
-export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
-export {
-  type CapturePortSpec,
-  type MemoryPortSpec,
-  type PacketPortSpec,
-  type PortSpec,
-  parsePort,
-  type TapPortSpec,
-} from './dataplane/ports/port-spec.js';
-export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/summary.js';
 // Errors
+
 export { UserError } from './errors.js';
+
+// Packet: frames built, dissected, described
+
+export {
+  type ArpOptions,
+  arp,
+  type ChecksumOption,
+  concatBytes,
+  type EthernetOptions,
+  type Extension,
+  ethernet,
+  fragmentExtension,
+  geneve,
+  gre,
+  gtpu,
+  homeAddressExtension,
+  type Ipv4Options,
+  type Ipv6Options,
+  icmp,
+  icmpv6,
+  ipInIp,
+  ipv4,
+  ipv6,
+  mpls,
+  type Packet,
+  type Payload,
+  pppoe,
+  routingExtension,
+  sctp,
+  TcpFlag,
+  type TcpOptions,
+  type Transport,
+  tcp,
+  type UdpOptions,
+  udp,
+  type VlanTag,
+  vxlan,
+} from './packet/build.js';
+export { BURST_MAX, Burst, FrameFlag, Kind } from './packet/burst.js';
+export { describeFrame, type FrameDescription, formatIpv4, formatIpv6 } from './packet/describe.js';
+export { dissectBurst } from './packet/dissect.js';
+export {
+  FLOW_PROTOCOLS,
+  type Flow,
+  type FlowFrameOptions,
+  type FlowProtocol,
+  flowFrame,
+  parseFlow,
+} from './packet/flow-text.js';
+export { EtherType, Protocol } from './packet/protocol.js';
+export {
+  dissectInnerBurst,
+  findInner,
+  InnerPacket,
+  TUNNEL_NAMES,
+  type TunnelName,
+  tunnelMask,
+} from './packet/tunnel.js';
+
 // Hash: functions, keys, what a key is worth
+
 export { AtrFlowType, type AtrTuple, atrCommonWord, atrSignatureHash } from './hash/atr.js';
 export { crc32, crc32c, xorHash } from './hash/crc.js';
 export { hex32, parseHex, toHex } from './hash/hex.js';
@@ -55,79 +95,9 @@ export { KEY_NAMES, type KeyName, keyNameOf, namedKey, parseKey, randomKey } fro
 export { SeededRandom } from './hash/random.js';
 export { inputBytesOf, keyBytesFor, Toeplitz, toeplitzBitwise } from './hash/toeplitz.js';
 export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-hash.js';
-// Linux: RPS, RFS, accelerated RFS, backlog, fanout, tun, XPS, sysfs texts
-export {
-  type AcceleratedDevice,
-  AcceleratedRpsQueue,
-  type FlowSteerDriver,
-  flowIsActive,
-  mayExpire,
-  staleAfter,
-} from './linux/arfs.js';
-export { hash32, rscale } from './linux/arith.js';
-export {
-  type CpuState,
-  type EnqueueResult,
-  type Napi,
-  Softnet,
-  type SoftnetOptions,
-} from './linux/backlog.js';
-export { CpuReverseMap, type CpuTopology, RMAP_FAR } from './linux/cpu-rmap.js';
-export { formatMask, type MaskResult, parseMask, type RpsCpusResult, writeRpsCpus } from './linux/cpumask.js';
-export {
-  decodeFanoutArgument,
-  encodeFanoutArgument,
-  FanoutFlag,
-  FanoutGroup,
-  type FanoutMember,
-  FanoutMode,
-  type FanoutModeName,
-  type FanoutOptions,
-  type FanoutPacket,
-  type Room,
-} from './linux/fanout.js';
-export {
-  type HardwareHashType,
-  LinuxFlowHash,
-  type LinuxFlowHashOptions,
-  packetHash,
-} from './linux/flow-hash.js';
-export { AddressKind, type FlowKeyOptions, FlowKeys } from './linux/flow-keys.js';
-export { FlowLimit, type FlowLimitOptions } from './linux/flow-limit.js';
-export { RfsSocket } from './linux/rfs-socket.js';
-export { onlineCpus, RPS_NONE, RpsQueue, type RpsQueueOptions, RpsReason } from './linux/rps.js';
-export { type ReceivePath, RpsDevice, receiveOn, recordedRxQueue } from './linux/rps-device.js';
-export { DevFlowTable, FlowSlot, RpsMap, SockFlowTable } from './linux/rps-tables.js';
-export { formatSoftnetStat, parseSoftnetStat, type SoftnetRow } from './linux/softnet-stat.js';
-export {
-  type SizeResult,
-  writeFlowLimitTableLen,
-  writeRpsFlowCnt,
-  writeRpsSockFlowEntries,
-} from './linux/sysctl.js';
-export { TunQueues, type TunReason } from './linux/tun.js';
-export { type LinuxBehaviour, linuxBehaviour, MODERN } from './linux/version.js';
-export {
-  pickTxQueue,
-  type TrafficClass,
-  type TxDevice,
-  type TxPacket,
-  type TxReason,
-  type TxSocket,
-  txHash,
-  XpsMap,
-} from './linux/xps.js';
-// MAC: owners of guests
-export { formatMac, type MacWords, parseMac } from './mac/address.js';
-export {
-  ANY_VLAN,
-  Learned,
-  NO_OWNER,
-  type OwnerLimits,
-  OwnerTable,
-  ownerTableBytes,
-} from './mac/owner-table.js';
+
 // NIC: hash types, tables, profiles, pools, virtio
+
 export { type EthtoolRss, parseEthtool } from './nic/ethtool.js';
 export {
   type ExRule,
@@ -191,63 +161,85 @@ export {
   virtioTunnelMask,
   writeHashReport,
 } from './nic/virtio.js';
-// Packet: frames built, dissected, described
+
+// Linux: RPS, RFS, accelerated RFS, backlog, fanout, tun, XPS, sysfs texts
+
 export {
-  type ArpOptions,
-  arp,
-  type ChecksumOption,
-  concatBytes,
-  type EthernetOptions,
-  type Extension,
-  ethernet,
-  fragmentExtension,
-  geneve,
-  gre,
-  gtpu,
-  homeAddressExtension,
-  type Ipv4Options,
-  type Ipv6Options,
-  icmp,
-  icmpv6,
-  ipInIp,
-  ipv4,
-  ipv6,
-  mpls,
-  type Packet,
-  type Payload,
-  pppoe,
-  routingExtension,
-  sctp,
-  TcpFlag,
-  type TcpOptions,
-  type Transport,
-  tcp,
-  type UdpOptions,
-  udp,
-  type VlanTag,
-  vxlan,
-} from './packet/build.js';
-export { BURST_MAX, Burst, FrameFlag, Kind } from './packet/burst.js';
-export { describeFrame, type FrameDescription, formatIpv4, formatIpv6 } from './packet/describe.js';
-export { dissectBurst } from './packet/dissect.js';
+  type AcceleratedDevice,
+  AcceleratedRpsQueue,
+  type FlowSteerDriver,
+  flowIsActive,
+  mayExpire,
+  staleAfter,
+} from './linux/arfs.js';
+export { hash32, rscale } from './linux/arith.js';
 export {
-  FLOW_PROTOCOLS,
-  type Flow,
-  type FlowFrameOptions,
-  type FlowProtocol,
-  flowFrame,
-  parseFlow,
-} from './packet/flow-text.js';
-export { EtherType, Protocol } from './packet/protocol.js';
+  type CpuState,
+  type EnqueueResult,
+  type Napi,
+  Softnet,
+  type SoftnetOptions,
+} from './linux/backlog.js';
+export { CpuReverseMap, type CpuTopology, RMAP_FAR } from './linux/cpu-rmap.js';
+export { formatMask, type MaskResult, parseMask, type RpsCpusResult, writeRpsCpus } from './linux/cpumask.js';
 export {
-  dissectInnerBurst,
-  findInner,
-  InnerPacket,
-  TUNNEL_NAMES,
-  type TunnelName,
-  tunnelMask,
-} from './packet/tunnel.js';
+  decodeFanoutArgument,
+  encodeFanoutArgument,
+  FanoutFlag,
+  FanoutGroup,
+  type FanoutMember,
+  FanoutMode,
+  type FanoutModeName,
+  type FanoutOptions,
+  type FanoutPacket,
+  type Room,
+} from './linux/fanout.js';
+export {
+  type HardwareHashType,
+  LinuxFlowHash,
+  type LinuxFlowHashOptions,
+  packetHash,
+} from './linux/flow-hash.js';
+export { AddressKind, type FlowKeyOptions, FlowKeys } from './linux/flow-keys.js';
+export { FlowLimit, type FlowLimitOptions } from './linux/flow-limit.js';
+export { RfsSocket } from './linux/rfs-socket.js';
+export { onlineCpus, RPS_NONE, RpsQueue, type RpsQueueOptions, RpsReason } from './linux/rps.js';
+export { type ReceivePath, RpsDevice, receiveOn, recordedRxQueue } from './linux/rps-device.js';
+export { DevFlowTable, FlowSlot, RpsMap, SockFlowTable } from './linux/rps-tables.js';
+export { formatSoftnetStat, parseSoftnetStat, type SoftnetRow } from './linux/softnet-stat.js';
+export {
+  type SizeResult,
+  writeFlowLimitTableLen,
+  writeRpsFlowCnt,
+  writeRpsSockFlowEntries,
+} from './linux/sysctl.js';
+export { TunQueues, type TunReason } from './linux/tun.js';
+export { type LinuxBehaviour, linuxBehaviour, MODERN } from './linux/version.js';
+export {
+  pickTxQueue,
+  type TrafficClass,
+  type TxDevice,
+  type TxPacket,
+  type TxReason,
+  type TxSocket,
+  txHash,
+  XpsMap,
+} from './linux/xps.js';
+
+// MAC: owners of guests
+
+export { formatMac, type MacWords, parseMac } from './mac/address.js';
+export {
+  ANY_VLAN,
+  Learned,
+  NO_OWNER,
+  type OwnerLimits,
+  OwnerTable,
+  ownerTableBytes,
+} from './mac/owner-table.js';
+
 // Policy: parsed, compiled, explained, tried
+
 export { compilePolicy, defaultWorkers, policyBytes } from './policy/compile.js';
 export {
   type AnyPolicy,
@@ -295,3 +287,28 @@ export {
   type UserPolicyContext,
   type UserPolicyFactory,
 } from './policy/user.js';
+
+// Capture: files in, files out
+
+export { type CaptureBatch, type CaptureStatus, LinkType } from './capture/format.js';
+export { captureFrames } from './capture/frames.js';
+export { type CaptureStream, openCapture } from './capture/stream.js';
+export { CaptureWriter } from './capture/writer.js';
+
+// Engine: forwards packets
+
+export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
+export { Engine } from './dataplane/engine.js';
+export type { SwitchingOptions } from './dataplane/forwarding.js';
+export { loadNative, nativeProblem } from './dataplane/native.js';
+export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
+export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
+export {
+  type CapturePortSpec,
+  type MemoryPortSpec,
+  type PacketPortSpec,
+  type PortSpec,
+  parsePort,
+  type TapPortSpec,
+} from './dataplane/ports/port-spec.js';
+export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/summary.js';
