@@ -9,7 +9,7 @@ import { capacityNote, commonResults, directResults, measureDirect, requireForwa
 import type { Forwarder } from './lab/forwarder.js';
 import { hasProgram } from './lab/programs.js';
 import { Topology } from './lab/topology.js';
-import { generatorProgram } from './lab/traffic.js';
+import { buildGenerators } from './lab/traffic.js';
 import { FULL, LIGHT_LOAD, QUICK, visit } from './lab/visit.js';
 import { bridge } from './peers/bridge.js';
 import { ovs } from './peers/ovs.js';
@@ -58,7 +58,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   const notes: string[] = [];
   const withTcp = hasProgram('iperf3');
   if (!withTcp) notes.push('TCP stream left out: no iperf3 (apt-get install iperf3)');
-  const generator = await generatorProgram();
+  const generator = await buildGenerators();
   const samples = new Samples();
   const context = { generator, durations, samples };
   const topology = await Topology.build();

@@ -1,5 +1,14 @@
 // The whole engine without privileges: a generator, two workers, a sink.   node examples/forward-in-memory.mjs
-import { Engine, engineDefaults, parsePolicy, parsePort, summarize } from 'rxsteer';
+import {
+  DROP_REASONS,
+  Engine,
+  engineDefaults,
+  loadNative,
+  nativeProblem,
+  parsePolicy,
+  parsePort,
+  summarize,
+} from 'rxsteer';
 
 const engine = await Engine.start({
   ...engineDefaults,
@@ -17,3 +26,5 @@ console.log(
 for (const { id, processed, handedOff } of workers) {
   console.log(`worker ${id}: ${processed} processed, ${handedOff} handed off`);
 }
+console.log(DROP_REASONS.map((reason) => `${reason} ${totals.dropped[reason]}`).join(', '));
+console.log(loadNative() === null ? `no live ports: ${nativeProblem()}` : 'live ports work here too');

@@ -11,6 +11,7 @@
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
+#include "ports/xsk_tx.h"
 #include "ports/tap.h"
 #include "steering_bpf.h"
 #include "util/args.h"
@@ -108,6 +109,18 @@ Napi::Value openSend(const Info& info) {
                               [&] { return openPacketSend(ifindex, bypass); }));
 }
 
+// Arguments: interface index, queue, staging memory.
+Napi::Value openXsk(const Info& info) {
+  Napi::Env env = info.Env();
+  const int ifindex = intArgument(info, 0, "ifindex");
+  const int queue = intArgument(info, 1, "queue");
+  const Span<uint8_t> staging = bytes(info[2], "staging");
+  if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
+  return adopted(env, control(env, "interface index " + std::to_string(ifindex), [&] {
+                   return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data);
+                 }));
+}
+
 Napi::Value statistics(const Info& info) {
   Napi::Env env = info.Env();
   const int fd = intArgument(info, 0, "fd");
@@ -155,6 +168,10 @@ void mtu(const Info& info) {
 
 Napi::Value tapCarrier(const Info& info) {
   return Napi::Boolean::New(info.Env(), setTapCarrier(intArgument(info, 0, "fd"), info[1].ToBoolean()));
+}
+
+Napi::Value attached(const Info& info) {
+  return Napi::Boolean::New(info.Env(), tapAttached(intArgument(info, 0, "fd")));
 }
 
 void closeDescriptor(const Info& info) {
@@ -214,11 +231,14 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("openPacketReceive", openReceive);
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);
+  function("openXskSend", openXsk);
+  exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
   function("openTap", openTapCall);
   function("setTapSteering", steerTap);
   function("setLinkUp", linkUp);
   function("setMtu", mtu);
   function("setTapCarrier", tapCarrier);
+  function("tapAttached", attached);
   function("closeDescriptor", closeDescriptor);
   function("openEvent", openEventCall);
   function("wake", wakeCall);

@@ -1,23 +1,314 @@
 /**
  * The library: `import { … } from 'rxsteer'`.
  *
- * Promise: names exported here are stable; everything else may change without notice. Nothing here does I/O or
- * needs the native addon except `Engine`, which forwards packets.
+ * Promise: names exported here are stable; everything else may change without notice. Wrong input throws
+ * `UserError`, one line that says what is permitted. Nothing here does I/O or needs the native addon except the
+ * groups Capture (files) and Engine (forwards packets); `@FILE`, `rss:ethtool=FILE` and `js:FILE` policies read
+ * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
+ * they lie in shared memory.
+ *
+ * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Engine. A guided tour is in
+ * docs/library.md, and every group has runnable examples in examples/.
+ *
+ * @module rxsteer
  */
 
+// Errors
+
+export { UserError } from './errors.js';
+
+// Packet: frames built, dissected, described
+
+export {
+  type ArpOptions,
+  arp,
+  type ChecksumOption,
+  concatBytes,
+  type EthernetOptions,
+  type Extension,
+  ethernet,
+  fragmentExtension,
+  geneve,
+  gre,
+  gtpu,
+  homeAddressExtension,
+  type Ipv4Options,
+  type Ipv6Options,
+  icmp,
+  icmpv6,
+  ipInIp,
+  ipv4,
+  ipv6,
+  mpls,
+  type Packet,
+  type Payload,
+  pppoe,
+  routingExtension,
+  sctp,
+  TcpFlag,
+  type TcpOptions,
+  type Transport,
+  tcp,
+  type UdpOptions,
+  udp,
+  type VlanTag,
+  vxlan,
+} from './packet/build.js';
+export { BURST_MAX, Burst, FrameFlag, Kind } from './packet/burst.js';
+export { describeFrame, type FrameDescription, formatIpv4, formatIpv6 } from './packet/describe.js';
+export { dissectBurst } from './packet/dissect.js';
+export {
+  FLOW_PROTOCOLS,
+  type Flow,
+  type FlowFrameOptions,
+  type FlowProtocol,
+  flowFrame,
+  parseFlow,
+} from './packet/flow-text.js';
+export { EtherType, Protocol } from './packet/protocol.js';
+export {
+  dissectInnerBurst,
+  findInner,
+  InnerPacket,
+  TUNNEL_NAMES,
+  type TunnelName,
+  tunnelMask,
+} from './packet/tunnel.js';
+
+// Hash: functions, keys, what a key is worth
+
+export { AtrFlowType, type AtrTuple, atrCommonWord, atrSignatureHash } from './hash/atr.js';
+export { crc32, crc32c, xorHash } from './hash/crc.js';
+export { hex32, parseHex, toHex } from './hash/hex.js';
+export {
+  bitRange,
+  collidingDifferences,
+  effectiveBits,
+  IPV4_FIELDS,
+  IPV6_FIELDS,
+  inputsForHash,
+  KeyObserver,
+  type KeySymmetry,
+  keySymmetry,
+} from './hash/key-tools.js';
+export { KEY_NAMES, type KeyName, keyNameOf, namedKey, parseKey, randomKey } from './hash/keys.js';
+export { SeededRandom } from './hash/random.js';
+export { inputBytesOf, keyBytesFor, Toeplitz, toeplitzBitwise } from './hash/toeplitz.js';
+export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-hash.js';
+
+// NIC: hash types, tables, profiles, pools, virtio
+
+export { type EthtoolRss, parseEthtool } from './nic/ethtool.js';
+export {
+  type ExRule,
+  explainHashType,
+  GENERIC_TYPES,
+  HASH_TYPE_NAMES,
+  HashType,
+  type HashTypeName,
+  hashTypeList,
+  hashTypeMask,
+} from './nic/hash-types.js';
+export { type DefaultFill, IndirectionTable, TABLE_SIZE_MAX } from './nic/indirection-table.js';
+export {
+  formatPools,
+  HashFilter,
+  MacFilters,
+  type PoolMask,
+  poolMask,
+  VlanFilters,
+} from './nic/pool-filters.js';
+export {
+  type MirrorRule,
+  POOL_CHIPS,
+  type PoolChip,
+  PoolReason,
+  type PoolSettings,
+  PoolSwitch,
+  Transmitted,
+} from './nic/pools.js';
+export {
+  defaultTableSize,
+  deviceKey,
+  NIC_NAMES,
+  type NicProfile,
+  nicProfile,
+  type PoolLayout,
+  type TableRule,
+} from './nic/profiles.js';
+export {
+  type BucketMove,
+  lintTable,
+  queueLoads,
+  type RebalanceOptions,
+  rebalance,
+  type TableReport,
+} from './nic/table-tools.js';
+export {
+  checkVirtioRss,
+  decodeVirtioHash,
+  decodeVirtioRss,
+  encodeVirtioHash,
+  encodeVirtioRss,
+  readHashReport,
+  VIRTIO_CLASS_MQ,
+  VIRTIO_HASH_HEADER,
+  VIRTIO_HASH_TYPES,
+  VirtioFeature,
+  VirtioMqCommand,
+  type VirtioRssConfig,
+  type VirtioRssLimits,
+  virtioTunnelMask,
+  writeHashReport,
+} from './nic/virtio.js';
+
+// Linux: RPS, RFS, accelerated RFS, backlog, fanout, tun, XPS, sysfs texts
+
+export {
+  type AcceleratedDevice,
+  AcceleratedRpsQueue,
+  type FlowSteerDriver,
+  flowIsActive,
+  mayExpire,
+  staleAfter,
+} from './linux/arfs.js';
+export { hash32, rscale } from './linux/arith.js';
+export {
+  type CpuState,
+  type EnqueueResult,
+  type Napi,
+  Softnet,
+  type SoftnetOptions,
+} from './linux/backlog.js';
+export { CpuReverseMap, type CpuTopology, RMAP_FAR } from './linux/cpu-rmap.js';
+export { formatMask, type MaskResult, parseMask, type RpsCpusResult, writeRpsCpus } from './linux/cpumask.js';
+export {
+  decodeFanoutArgument,
+  encodeFanoutArgument,
+  FanoutFlag,
+  FanoutGroup,
+  type FanoutMember,
+  FanoutMode,
+  type FanoutModeName,
+  type FanoutOptions,
+  type FanoutPacket,
+  type Room,
+} from './linux/fanout.js';
+export {
+  type HardwareHashType,
+  LinuxFlowHash,
+  type LinuxFlowHashOptions,
+  packetHash,
+} from './linux/flow-hash.js';
+export { AddressKind, type FlowKeyOptions, FlowKeys } from './linux/flow-keys.js';
+export { FlowLimit, type FlowLimitOptions } from './linux/flow-limit.js';
+export { RfsSocket } from './linux/rfs-socket.js';
+export { onlineCpus, RPS_NONE, RpsQueue, type RpsQueueOptions, RpsReason } from './linux/rps.js';
+export { type ReceivePath, RpsDevice, receiveOn, recordedRxQueue } from './linux/rps-device.js';
+export { DevFlowTable, FlowSlot, RpsMap, SockFlowTable } from './linux/rps-tables.js';
+export { formatSoftnetStat, parseSoftnetStat, type SoftnetRow } from './linux/softnet-stat.js';
+export {
+  type SizeResult,
+  writeFlowLimitTableLen,
+  writeRpsFlowCnt,
+  writeRpsSockFlowEntries,
+} from './linux/sysctl.js';
+export { TunQueues, type TunReason } from './linux/tun.js';
+export { type LinuxBehaviour, linuxBehaviour, MODERN } from './linux/version.js';
+export {
+  pickTxQueue,
+  type TrafficClass,
+  type TxDevice,
+  type TxPacket,
+  type TxReason,
+  type TxSocket,
+  txHash,
+  XpsMap,
+} from './linux/xps.js';
+
+// MAC: owners of guests
+
+export { formatMac, type MacWords, parseMac } from './mac/address.js';
+export {
+  ANY_VLAN,
+  Learned,
+  NO_OWNER,
+  type OwnerLimits,
+  OwnerTable,
+  ownerTableBytes,
+} from './mac/owner-table.js';
+
+// Policy: parsed, compiled, explained, tried
+
+export { compilePolicy, defaultWorkers, policyBytes } from './policy/compile.js';
+export {
+  type AnyPolicy,
+  Experiment,
+  type ExperimentOptions,
+  type Explanation,
+  explain,
+  explainAt,
+  steerFrames,
+  toSteering,
+} from './policy/experiment.js';
+export { MacSteering } from './policy/mac.js';
+export { type ParseOptions, parseCpuList, parsePolicy } from './policy/parse.js';
+export { PoolsSteering } from './policy/pools.js';
+export { RfsSteering } from './policy/rfs.js';
+export { RssSteering } from './policy/rss.js';
+export {
+  type JsSpec,
+  type MacHashSpec,
+  type MacSpec,
+  type Order,
+  POLICY_NAMES,
+  type PolicyName,
+  type PolicySpec,
+  type PoolsSpec,
+  type RfsSpec,
+  type RoundRobinSpec,
+  type RpsSpec,
+  type RssSpec,
+  type SingleSpec,
+  type Stage,
+} from './policy/spec.js';
+export { fullestOverFair, gini, type Share, type Spread, SpreadCounter } from './policy/spread.js';
+export type {
+  CompileContext,
+  CompileOptions,
+  Decision,
+  HashDetails,
+  PolicyPort,
+  Steering,
+} from './policy/steering.js';
+export {
+  compileUserPolicy,
+  type UserPolicy,
+  type UserPolicyContext,
+  type UserPolicyFactory,
+} from './policy/user.js';
+
+// Capture: files in, files out
+
+export { type CaptureBatch, type CaptureStatus, LinkType } from './capture/format.js';
+export { captureFrames } from './capture/frames.js';
+export { type CaptureStream, openCapture } from './capture/stream.js';
+export { CaptureWriter } from './capture/writer.js';
+
+// Engine: forwards packets
+
+export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
+export type { SwitchingOptions } from './dataplane/forwarding.js';
 export { loadNative, nativeProblem } from './dataplane/native.js';
 export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
-export { type PortSpec, parsePort } from './dataplane/ports/port-spec.js';
-export { type Summary, summarize } from './dataplane/summary.js';
-export { UserError } from './errors.js';
-export { crc32, crc32c, xorHash } from './hash/crc.js';
-export { Toeplitz, toeplitzBitwise } from './hash/toeplitz.js';
-export { IndirectionTable } from './nic/indirection-table.js';
-export { arp, ethernet, icmp, icmpv6, ipv4, ipv6, sctp, tcp, udp } from './packet/build.js';
-export { BURST_MAX, Burst, FrameFlag, Kind } from './packet/burst.js';
-export { dissectBurst } from './packet/dissect.js';
-export { compilePolicy, defaultWorkers } from './policy/compile.js';
-export { parsePolicy } from './policy/parse.js';
-export type { PolicySpec } from './policy/spec.js';
-export type { Decision, Steering } from './policy/steering.js';
+export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
+export {
+  type CapturePortSpec,
+  type MemoryPortSpec,
+  type PacketPortSpec,
+  type PortSpec,
+  parsePort,
+  type TapPortSpec,
+} from './dataplane/ports/port-spec.js';
+export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/summary.js';

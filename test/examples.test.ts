@@ -1,29 +1,208 @@
-/** Every example runs as it stands and prints something. */
-import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+/** Every example runs as it stands, from another folder, and what it prints has the property that it is about. */
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
-const directory = new URL('../examples', import.meta.url).pathname;
+const directory = fileURLToPath(new URL('../examples', import.meta.url));
 const examples = readdirSync(directory).filter((name) => name.endsWith('.mjs'));
 
+/** All whole numbers of a text, in order. */
+const numbers = (text: string) => (text.match(/\d+/g) ?? []).map(Number);
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+/** What the output of an example must show. */
+const checks: Record<string, (lines: string[], all: string) => void> = {
+  'accelerated-rfs.mjs': (lines) => {
+    expect(lines[0]).toBe('CPU 3 is nearest to queue 1');
+    expect(lines[1]).toMatch(/^filter: flow \d+ to queue 1$/);
+    expect(lines[3]).toBe('active true, may expire false');
+    expect(lines[4]).toBe('2560 packets of others later: active false, may expire true');
+  },
+  'atr.mjs': (lines) => {
+    const hashes = lines.slice(0, 4).map((line) => /0x[0-9a-f]{8}/.exec(line)![0]);
+    expect(new Set(hashes).size).toBe(4);
+  },
+  'backlog.mjs': (lines, all) => {
+    expect(all).toContain('accepted: 1001, backlog: 199');
+    expect(all).toContain('1001 delivered in 16 softirq runs, 1 IPI');
+    expect(lines.at(-1)!.split(' ')).toHaveLength(15);
+  },
+  'burst-interface.mjs': (lines) => expect(lines[1]).toContain('after recvmsg on CPU 1: 1,1,1'),
+  'capture-batches.mjs': (lines) =>
+    expect(lines).toEqual(['1000 packets, 60000 bytes on the wire, ethernet, warning: null']),
+  'capture-spread.mjs': (lines) => {
+    const packets = lines.map((line) => /(\d+) packets of (\d+) flows/.exec(line)!.slice(1).map(Number));
+    expect(packets).toEqual(Array(4).fill([5231, 100]));
+    expect(lines.at(-1)).toContain('gini 0.000');
+  },
+  'compare-policies.mjs': (lines) => {
+    expect(lines).toHaveLength(7);
+    for (const line of lines) expect(sum(numbers(line.split(': ')[1]!.split(',')[0]!))).toBe(6400);
+    expect(lines[0]).toContain('6400 0 0 0');
+  },
+  'dissect-frames.mjs': (lines) => {
+    expect(lines[0]).toContain('"vlans":[7,100]');
+    expect(lines[1]).toContain('"fragment":true');
+    expect(lines.filter((line) => line.includes('"bad":true'))).toHaveLength(1);
+  },
+  'ethtool-file.mjs': (lines) => {
+    expect(lines[1]).toContain('128 entries, 6 queues');
+    // The file's table is i mod 6.
+    for (const line of lines.filter((candidate) => candidate.includes('bucket'))) {
+      const [, bucket, queue] = /bucket (\d+) -> queue (\d+)/.exec(line)!.map(Number);
+      expect(queue).toBe(bucket! % 6);
+    }
+  },
+  'explain-flow.mjs': (lines) => {
+    expect(lines[1]).toBe('  toeplitz 0x51ccc178, bucket 120, queue 8, worker 8');
+    expect(lines.slice(-5)).toEqual([
+      'tcp: tcp-ipv4',
+      'udp: udp-ipv4',
+      'sctp: ipv4',
+      'icmp: ipv4',
+      'ip: ipv4',
+    ]);
+  },
+  'fanout.mjs': (lines) => {
+    const of = (n: number) => lines[n]!.split(/ +/).slice(1);
+    expect(of(0).slice(0, 4)).toEqual(of(0).slice(4, 8));
+    expect(of(1).slice(0, 6).join('')).toBe('bcabca');
+    expect(of(2).join('')).toBe('aaaabbbbcccc');
+    expect(lines[4]).toContain('0x10000007');
+  },
+  'first-experiment.mjs': (lines) => {
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      const counts = / (\d+) (\d+) (\d+) (\d+) gini/.exec(line)!.slice(1).map(Number);
+      expect(sum(counts)).toBe(1000);
+      for (const count of counts) expect(count).toBeGreaterThan(150);
+    }
+  },
+  'forward-in-memory.mjs': (lines) => {
+    const [received, delivered, dropped] = numbers(lines[0]!);
+    expect(received).toBe(200_000);
+    expect(delivered! + dropped!).toBe(received);
+  },
+  'hash-functions.mjs': (lines) => {
+    expect(lines[1]).toBe('toeplitz 0x51ccc178 0x51ccc178');
+    const pairs = lines.slice(-4).map((line) => line.split(' '));
+    expect(pairs.map(([name, a, b]) => [name, a === b])).toEqual([
+      ['none', false],
+      ['xor', true],
+      ['or-xor', true],
+      ['sort', true],
+    ]);
+  },
+  'hash-types.mjs': (lines) => {
+    expect(lines).toHaveLength(8);
+    expect(lines[3]).toContain('mobile: none (queue 0)');
+    expect(lines[7]).toContain('mobile: tcp-ipv6-ex;');
+  },
+  'key-quality.mjs': (_, all) => {
+    expect(all).toMatch(/^microsoft: symmetric no .* 32 effective bits/m);
+    expect(all).toMatch(/^symmetric: symmetric yes .* 16 effective bits/m);
+    expect(all).toMatch(/^mtcp05: symmetric yes .* 6 effective bits, 6 of a 128-entry table/m);
+  },
+  'learn-the-key.mjs': (lines) => {
+    const [, known, matter] = numbers(lines[0]!);
+    expect(known).toBe(matter);
+    const [predicted, truth] = numbers(lines[1]!);
+    expect(predicted).toBe(truth);
+  },
+  'mac-owners.mjs': (lines) => {
+    expect(lines[0]).toBe('4 guests learned; worker 0 owns 2, worker 1 owns 2');
+    expect(lines[1]).toContain('202 packets');
+  },
+  'nic-profiles.mjs': (lines) => {
+    expect(lines).toHaveLength(numbers(lines[0]!)[0]! + 3);
+    expect(lines.at(-2)).toBe('ena uses fa01acbe where the driver gives beac01fa');
+  },
+  'own-policy.mjs': (lines) => {
+    expect(lines[0]).toContain('100 200 100 0 ');
+    expect(lines[2]).toBe('source port 1026 is even');
+  },
+  'owner-table.mjs': (lines) => {
+    expect(lines[4]).toContain('full, owner none');
+    expect(lines.at(-2)).toBe('announced on port 3, owner still 0');
+    expect(lines.at(-1)).toBe('moved by hand: loads 1 3 2');
+  },
+  'pool-switch.mjs': (_, all) => {
+    expect(all).toContain('VM 1 to VM 2: inside 2\nVM 1 to a stranger: wire\n');
+    expect(all).toContain('VM 1 with the address of VM 2: spoofed');
+  },
+  'pools.mjs': (lines) => {
+    const queues = lines.filter((_, n) => n % 2 === 0).map((line) => Number(/queue (\d+)/.exec(line)![1]));
+    expect(queues.map((queue) => queue % 8)).toEqual([1, 2, 7, 0]);
+  },
+  'rebalance.mjs': (lines) => {
+    const unevenness = lines.slice(0, 4).map((line) => Number(line.split(' ').at(-1)));
+    expect(unevenness).toEqual([...unevenness].sort((a, b) => b - a));
+    for (const line of lines.slice(0, 4)) expect(sum(numbers(/\[(.*)\]/.exec(line)![1]!))).toBe(1000);
+  },
+  'receive-path.mjs': (lines) => {
+    expect(lines[3]).toContain('not steered, CPU 0, backlog false');
+    expect(lines.at(-1)).toBe("the application's CPU: 3");
+  },
+  'rfs-life.mjs': (lines) => {
+    const steps = lines.map((line) => /\((\w+)\)/.exec(line)![1]);
+    expect(steps).toEqual(['map', 'moved', 'held', 'moved', 'flow']);
+  },
+  'rps-cpu.mjs': (lines) => {
+    expect(lines[0]).toBe(lines[1]);
+    expect(lines[0]!.endsWith(/-> (CPU \d)$/.exec(lines[2]!)![1]!)).toBe(true);
+  },
+  'source-port-for-queue.mjs': (lines) => {
+    expect(lines).toHaveLength(4);
+    for (const line of lines) expect(line).toMatch(/^port \d+: queue 5 .* -> queue 5\)$/);
+  },
+  'sysfs.mjs': (_, all) => {
+    expect(all).toContain('rps_cpus < 1ff: {"ok":false,"errno":"EOVERFLOW"}');
+    expect(all).toContain('rps_flow_cnt < 3000: {"ok":true,"value":4096}');
+  },
+  'transmit-queue.mjs': (lines) => {
+    expect(lines.slice(0, 3)).toEqual(
+      [0, 1, 2].map((cpu) => `sent on CPU ${cpu}: queue ${cpu >> 1} (xps-cpus)`),
+    );
+    expect(lines.at(-2)).toContain("{ queue: 2, reason: 'learned' }");
+    expect(lines.at(-1)).toContain("reason: 'hash'");
+  },
+  'tunnel-headers.mjs': (lines) => {
+    expect(lines).toHaveLength(7);
+    for (const line of lines) expect(line).toMatch(/: 10\.0\.0\.1:40000 > 10\.0\.0\.2:443$/);
+  },
+  'tunnels.mjs': (lines) => {
+    expect(numbers(lines[0]!).filter((n) => n === 256)).toHaveLength(1);
+    expect(lines[1]).toContain('64 64 64 64');
+  },
+  'virtio-hash-report.mjs': (_, all) =>
+    expect(all).toContain("{ hash: 1372373368, type: 2, name: 'tcp-ipv4' }"),
+  'virtio-rss-command.mjs': (lines) => {
+    expect(lines[0]).toMatch(/^67 bytes: 07000000070000000000010002000300/);
+    expect(lines[2]).toContain('a power of two is needed');
+  },
+};
+
 describe('examples', () => {
-  it('are found', () => {
-    expect(examples.length).toBeGreaterThan(1);
+  it('each has a check of its output, and no check is left over', () => {
+    expect(Object.keys(checks).sort()).toEqual(examples.sort());
   });
 
-  it.each(examples)('%s', (name) => {
-    const output = execFileSync(process.execPath, [join(directory, name)], { encoding: 'utf8' });
-    expect(output.trim()).not.toBe('');
-  });
-
-  it('the first experiment spreads all flows over four queues', () => {
-    const output = execFileSync(process.execPath, [join(directory, 'first-experiment.mjs')], {
+  it.each(examples)('%s', async (name) => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(directory, name)], {
       encoding: 'utf8',
+      cwd: tmpdir(),
+      timeout: 25_000,
     });
-    const counts = JSON.parse(output.trim().split('\n').at(-1)!) as number[];
-    expect(counts.length).toBe(4);
-    expect(counts.reduce((sum, n) => sum + n, 0)).toBe(1000);
-    for (const n of counts) expect(n).toBeGreaterThan(150);
+    expect(stderr).toBe('');
+    checks[name]?.(stdout.trimEnd().split('\n'), stdout);
+  });
+
+  it('the first experiment has 15 lines at most', () => {
+    const text = readFileSync(join(directory, 'first-experiment.mjs'), 'utf8');
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(15);
   });
 });

@@ -43,7 +43,8 @@ export function countSamples(text: string): CpuShares {
     const file = /\(([^()]*)\)\s*$/.exec(line)?.[1];
     if (file === undefined) continue;
     samples++;
-    if (/^\[(kernel|guest\.kernel)|\.ko\b|^\[bpf\]|^bpf_prog/.test(file)) count.kernel++;
+    // In brackets: the kernel, its modules and its BPF programs, but for these two.
+    if (/^\[(?!vdso\]|unknown\])|^bpf_prog/.test(file)) count.kernel++;
     else if (/rxsteer\.node$/.test(file)) count.addon++;
     else if (/\/lib[\w+-]*[.-][^/]*\.so|\/libc[.-]|\/ld-|^\[vdso\]$/.test(file)) count.library++;
     else count.javascript++;

@@ -34,6 +34,7 @@ export class Topology {
   private readonly lab = new Lab();
   readonly names: Record<Role, string>;
   private readonly anchors: Record<Role, Child>;
+  private offloaded = true;
 
   private constructor() {
     const { lab } = this;
@@ -124,6 +125,7 @@ export class Topology {
    * that cannot carry them. Segmentation in the sender's stack stays on: it is the best that is left.
    */
   offloads(on: boolean): void {
+    this.offloaded = on;
     const state = on ? 'on' : 'off';
     const links: [Role, string][] = [
       ['generator', 'g0'],
@@ -134,20 +136,10 @@ export class Topology {
     for (const [role, link] of links) this.inside(role, 'ethtool', '-K', link, 'tx', state, 'tso', state);
   }
 
-  /**
-   * The core that receives from f0 (and, for the direct link, from s1): the generator's own, as the kernel does by
-   * itself, or the forwarder's, by receive packet steering. In the second case one core does all of the forwarding,
-   * and the generator has so much less to do that it does not bound the rate.
-   */
-  receiveOn(core: 'generator' | 'forwarder'): void {
-    const mask = core === 'generator' ? '0' : (1 << FORWARDER_CPU).toString(16);
-    for (const [role, link] of [
-      ['forwarder', 'f0'],
-      ['sink', 's1'],
-    ] as const) {
-      const set = `for queue in /sys/class/net/${link}/queues/rx-*; do echo ${mask} > $queue/rps_cpus; done`;
-      this.inside(role, 'sh', '-c', set);
-    }
+  /** Segmentation and checksums of a generator's link: given up for a while, or back to what `offloads` said. */
+  segmentation(link: string, restore: boolean): void {
+    const state = restore && (this.offloaded || link !== 'g0') ? 'on' : 'off';
+    this.inside('generator', 'ethtool', '-K', link, 'tx', state, 'tso', state, 'tx-udp-segmentation', state);
   }
 
   close(): void {

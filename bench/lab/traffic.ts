@@ -4,25 +4,50 @@
  * Promise: frames are counted by the interfaces themselves, so that no receiver costs the forwarder anything. Rates
  * are taken over a window inside the generator's run; loss over the whole run, after everything has drained.
  */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { idleNs } from './cpu.js';
 import { Child, runChild } from './process.js';
 import { DIRECT_ADDRESS, FORWARDER_CPU, GENERATOR_CPU, SINK_ADDRESS, type Topology } from './topology.js';
 
-/** The traffic generator's program (built on demand). */
+const SOURCES = new URL('../../../bench/', import.meta.url);
+
+/** The paced traffic generator's program (built on demand). */
 export async function generatorProgram(): Promise<string> {
-  const url = new URL('../../../bench/tools/build.mjs', import.meta.url);
-  const module = (await import(url.href)) as { tool(name: string): string };
+  const module = (await import(new URL('tools/build.mjs', SOURCES).href)) as { tool(name: string): string };
   return module.tool('pktgen');
 }
 
+/** The generator for full rates: it makes three times as many frames as one that sends each by itself. */
+export function blastProgram(): string {
+  const directory = fileURLToPath(new URL('../build/bench/', SOURCES));
+  const source = fileURLToPath(new URL('lab/blast.cc', SOURCES));
+  mkdirSync(directory, { recursive: true });
+  const path = `${directory}blast`;
+  const options = ['-std=c++20', '-O2', '-o', path, source];
+  execFileSync(process.env.CXX ?? 'c++', options, { stdio: ['ignore', 'ignore', 'inherit'] });
+  return path;
+}
+
+/** Both. */
+export interface Generators {
+  readonly paced: string;
+  readonly blast: string;
+}
+
+export async function buildGenerators(): Promise<Generators> {
+  return { paced: await generatorProgram(), blast: blastProgram() };
+}
+
 export interface TrialOptions {
-  readonly generator: string;
+  readonly generator: Generators;
   /** Frames a second, or null for as many as the generator can. */
   readonly rate: number | null;
+  /** In bursts of 64 instead of evenly; always so at full rate. */
+  readonly bursts?: boolean;
   readonly seconds: number;
-  /** Bytes without the frame check sequence. */
-  readonly size?: number;
   /** Past the forwarder, over the direct link. */
   readonly direct?: boolean;
   /** Called when the window opens: what it starts must end with the window. */
@@ -52,10 +77,15 @@ export async function trial(topology: Topology, options: TrialOptions): Promise<
   const sent = () => topology.counters('generator', out).txPackets;
   const arrived = () => topology.counters('sink', sink).rxPackets;
   const before = { sent: sent(), arrived: arrived() };
-  const args = ['--interface', out, '--flows', '64', '--size', String(options.size ?? 60)];
-  args.push('--duration', String(seconds + (2 * WARM_MS) / 1000));
-  args.push('--rate', rate === null ? 'max' : String(Math.round(rate)));
-  const child = new Child('pktgen', [options.generator, ...args], {
+  const duration = String(seconds + (2 * WARM_MS) / 1000);
+  const bursts = rate === null || options.bursts === true;
+  const command = bursts
+    ? [options.generator.blast, out, duration, ...(rate === null ? [] : [String(Math.round(rate))])]
+    : [options.generator.paced, '--interface', out, '--flows', '64', '--duration', duration];
+  if (!bursts) command.push('--size', '60', '--rate', String(Math.round(rate)));
+  // The kernel cuts the bursts into frames only for an interface that cannot do it itself.
+  if (bursts) topology.segmentation(out, false);
+  const child = new Child('generator', command, {
     namespace: topology.names.generator,
     cpus: String(GENERATOR_CPU),
   });
@@ -82,6 +112,7 @@ export async function trial(topology: Topology, options: TrialOptions): Promise<
   } finally {
     child.kill();
     await child.ended;
+    if (bursts) topology.segmentation(out, true);
   }
 }
 
@@ -113,7 +144,7 @@ export async function throughput(
   let best = 0;
   while (high - low > 0.03 * ceiling) {
     const rate = (low + high) / 2;
-    const result = await trial(topology, { ...options, rate });
+    const result = await trial(topology, { ...options, rate, bursts: true });
     // A generator that does not keep up has not offered the rate.
     if (result.lost <= tolerated * result.sent) {
       low = rate;
@@ -129,7 +160,7 @@ export interface Stream {
   readonly retransmits: number;
 }
 
-/** One TCP stream by iperf3: client on the generator's core, the server where the scheduler wants it. */
+/** One TCP stream by iperf3: both ends where the scheduler wants them. */
 export async function tcpStream(topology: Topology, seconds: number): Promise<Stream> {
   const server = new Child(
     'iperf3 server',

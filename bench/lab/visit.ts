@@ -10,7 +10,7 @@ import { percentile } from '../stats.js';
 import { processNs } from './cpu.js';
 import type { Forwarder, Running } from './forwarder.js';
 import type { Topology } from './topology.js';
-import { pings, tcpStream, throughput, trial } from './traffic.js';
+import { type Generators, pings, tcpStream, throughput, trial } from './traffic.js';
 
 /** Lengths of the measurements. */
 export interface Durations {
@@ -43,9 +43,6 @@ export const QUICK: Durations = {
   profileSeconds: 1,
 };
 
-/** Share of frames that may be lost at the "partial drop rate" of FD.io's reports. */
-export const PARTIAL_DROP = 0.005;
-
 export const LIGHT_LOAD = 50_000;
 
 export class Visit {
@@ -53,7 +50,7 @@ export class Visit {
     readonly topology: Topology,
     readonly forwarder: Forwarder,
     readonly running: Running,
-    private readonly generator: string,
+    private readonly generator: Generators,
     private readonly durations: Durations,
     private readonly samples: Samples,
   ) {}
@@ -86,22 +83,6 @@ export class Visit {
     // Of the process where there is one: the core may have other work too.
     const busy = Number.isFinite(share) ? share : result.coreShare;
     this.add('frameNs', (busy * 1e9) / Math.max(1, result.received));
-  }
-
-  /** The same with all of the receiving done by the forwarder's core. */
-  async oneCore(): Promise<void> {
-    const { generator, durations, topology } = this;
-    topology.receiveOn('forwarder');
-    try {
-      const result = await trial(topology, { generator, rate: null, seconds: durations.rateSeconds });
-      this.add('oneCoreRate', result.received);
-      this.add('oneCoreOffered', result.offered);
-      const options = { generator, seconds: durations.searchSeconds };
-      const rate = await throughput(topology, options, 1.2 * result.received, PARTIAL_DROP);
-      if (rate > 0) this.add('oneCorePdr', rate);
-    } finally {
-      topology.receiveOn('generator');
-    }
   }
 
   /** The highest rate without loss. `ceiling` is where the search starts. */
@@ -158,7 +139,7 @@ export class Visit {
 export async function visit(
   topology: Topology,
   forwarder: Forwarder,
-  context: { generator: string; durations: Durations; samples: Samples },
+  context: { generator: Generators; durations: Durations; samples: Samples },
   measure: (visit: Visit) => Promise<void>,
 ): Promise<void> {
   topology.offloads(forwarder.offloads);

@@ -18,6 +18,9 @@ namespace rxsteer {
 namespace {
 
 constexpr int64_t kFallbackMs = 1000;
+// Stands for the AF_XDP socket among descriptors.
+constexpr int kXsk = -2;
+constexpr uint32_t kEthernetHeaderBytes = 14;
 
 SendResult resultOf(int error) {
   switch (error) {
@@ -56,6 +59,13 @@ PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     qdisc_ = UniqueFd(::fcntl(qdisc, F_DUPFD_CLOEXEC, 0));
     if (!qdisc_) throw errnoError(env, errno, "duplicating the packet socket");
   }
+  const int xsk = info.Length() > 4 && info[4].IsNumber() ? intArgument(info, 4, "xsk") : -1;
+  if (xsk >= 0) {
+    const Span<uint8_t> staging = bytes(info[5], "staging");
+    if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
+    // Without it everything goes through the packet sockets.
+    if (xsk_.attach(xsk, boundInterface(), staging.data)) staging_ = Napi::Persistent(info[5].As<Napi::Object>());
+  }
   for (uint32_t i = 0; i < kRun; i++) {
     messages_[i].msg_hdr.msg_iov = &parts_[i];
     messages_[i].msg_hdr.msg_iovlen = 1;
@@ -64,6 +74,7 @@ PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 }
 
 void PacketSender::closeNow() {
+  xsk_.close();
   plain_.reset();
   qdisc_.reset();
 }
@@ -96,23 +107,51 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
       continue;
     }
     const int32_t flags = in_.flags(i);
-    const int fd = socketFor(flags);
+    const int fd = plainEnough(i) ? kXsk : socketFor(flags);
     if (run == kRun || (run > 0 && fd != runFd)) {
-      sent += flush(runFd, run);
+      sent += runFd == kXsk ? flushXsk(run) : flush(runFd, 0, run);
       run = 0;
     }
     runFd = fd;
-    if ((flags & kFlagVnet) == 0) std::memset(message, 0, kVnetBytes);
-    parts_[run] = {message, kVnetBytes + in_.length(i)};
+    if (fd != kXsk) {
+      if ((flags & kFlagVnet) == 0) std::memset(message, 0, kVnetBytes);
+      parts_[run] = {message, kVnetBytes + in_.length(i)};
+    }
     index_[run] = i;
     run++;
   }
-  if (run > 0) sent += flush(runFd, run);
+  if (run > 0) sent += runFd == kXsk ? flushXsk(run) : flush(runFd, 0, run);
   return sent;
 }
 
-int32_t PacketSender::flush(int fd, uint32_t count) {
-  uint32_t done = 0;
+bool PacketSender::plainEnough(int32_t index) const {
+  if (!xsk_.ready() || (in_.flags(index) & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0) return false;
+  const uint32_t length = in_.length(index);
+  return length >= kEthernetHeaderBytes && length <= xsk_.longest();
+}
+
+// The interface of the plain socket, or 0.
+int PacketSender::boundInterface() const {
+  sockaddr_ll bound{};
+  socklen_t size = sizeof bound;
+  return ::getsockname(plain_.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0 ? bound.sll_ifindex : 0;
+}
+
+// What the AF_XDP socket does not take follows through the packet socket, which also tells why.
+int32_t PacketSender::flushXsk(uint32_t count) {
+  const uint32_t taken = xsk_.send(in_, index_.data(), count);
+  for (uint32_t k = 0; k < taken; k++) in_.result(index_[k], SendResult::sent);
+  if (taken == count) return static_cast<int32_t>(taken);
+  for (uint32_t k = taken; k < count; k++) {
+    uint8_t* message = in_.message(index_[k]);
+    std::memset(message, 0, kVnetBytes);
+    parts_[k] = {message, kVnetBytes + in_.length(index_[k])};
+  }
+  return static_cast<int32_t>(taken) + flush(plain_.get(), taken, count);
+}
+
+int32_t PacketSender::flush(int fd, uint32_t first, uint32_t count) {
+  uint32_t done = first;
   int32_t sent = 0;
   while (done < count) {
     const int got = ::sendmmsg(fd, &messages_[done], count - done, MSG_DONTWAIT);
@@ -155,11 +194,10 @@ int32_t PacketSender::flush(int fd, uint32_t count) {
 // the ordinary way segments them. The rest of the run follows on the same socket: order before speed.
 bool PacketSender::openFallback() {
   if (!qdisc_) {
-    sockaddr_ll bound{};
-    socklen_t size = sizeof bound;
-    if (::getsockname(plain_.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) return false;
+    const int ifindex = boundInterface();
+    if (ifindex == 0) return false;
     try {
-      qdisc_ = openPacketSend(bound.sll_ifindex, false);
+      qdisc_ = openPacketSend(ifindex, false);
     } catch (const SystemError&) {
       return false;
     }

@@ -99,4 +99,9 @@ bool setTapCarrier(int fd, bool on) {
   return ::ioctl(fd, TUNSETCARRIER, &value) == 0;
 }
 
+bool tapAttached(int fd) {
+  ifreq request{};
+  return ::ioctl(fd, TUNGETIFF, &request) == 0;
+}
+
 }  // namespace rxsteer

@@ -33,6 +33,9 @@ Tap openTap(const std::string& name, uint32_t queues, bool offload);
 // TUNSETCARRIER: what the interface shows as its link. False where the kernel refuses it.
 bool setTapCarrier(int fd, bool on);
 
+// True while the descriptor is attached to an interface, whatever its name and network namespace (TUNGETIFF).
+bool tapAttached(int fd);
+
 class TapReceiver final : public Napi::ObjectWrap<TapReceiver>, public Closable {
  public:
   static Napi::Function define(Napi::Env env);

@@ -18,6 +18,10 @@ export function captureName(path: string): string {
   return path === '-' ? 'standard input' : path;
 }
 
+/**
+ * A capture that is being read, batch by batch: `for await (const batch of stream)`. Its batch is reused: valid
+ * until the next step.
+ */
 export class CaptureStream implements AsyncIterable<CaptureBatch> {
   private readonly iterator: AsyncGenerator<CaptureBatch>;
   private pending: IteratorResult<CaptureBatch> | null = null;
@@ -47,6 +51,7 @@ export class CaptureStream implements AsyncIterable<CaptureBatch> {
     this.pending ??= await this.iterator.next();
   }
 
+  /** Batches in file order; closes the input when the iteration ends or is left. */
   async *[Symbol.asyncIterator](): AsyncGenerator<CaptureBatch> {
     try {
       for (;;) {

@@ -60,6 +60,7 @@ export function createCaptureFile(path: string): void {
   }
 }
 
+/** Appends Ethernet frames to a capture file. `CaptureWriter.create(path)`, `write`, `flush`, `close`. */
 export class CaptureWriter {
   /** Frames in the file. */
   frames = 0;

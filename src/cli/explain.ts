@@ -8,43 +8,22 @@ import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { formatMac, parseMac } from '../mac/address.js';
-import { Burst } from '../packet/burst.js';
-import { describeFrame, type FrameDescription } from '../packet/describe.js';
-import { dissectBurst } from '../packet/dissect.js';
 import { flowFrame, parseFlow } from '../packet/flow-text.js';
 import { compilePolicy, defaultWorkers } from '../policy/compile.js';
+import { type Explanation, explainAt, explain as explainPolicy } from '../policy/experiment.js';
 import { parsePolicy } from '../policy/parse.js';
-import type { Decision, Steering } from '../policy/steering.js';
+import type { Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { feedCapture } from './capture-feed.js';
 import { formatFields, print, printJson } from './output.js';
 
-export interface Explanation extends Decision {
-  readonly packet: FrameDescription;
-}
-
 /** Longest frame that `--frame` takes: the largest IP packet, and two tags. */
 const FRAME_BYTES_MAX = 65535 + 14 + 8;
-
-/** What was decided about frame `i` of a steered burst, and why. */
-function explainOf(steering: Steering, burst: Burst, i: number): Explanation {
-  const { hash, bucket, queue, worker, reason } = steering.decision(burst, i);
-  return { packet: describeFrame(burst, i), hash, bucket, queue, worker, reason };
-}
-
-/** Steers one frame and tells why. */
-export function explainFrame(steering: Steering, frame: Uint8Array): Explanation {
-  const burst = new Burst(frame);
-  burst.add(0, frame.length);
-  dissectBurst(burst);
-  steering.steer(burst);
-  return explainOf(steering, burst, 0);
-}
 
 /** Steers packets 1 … `number` of a capture and tells about the last. @throws UserError where there are fewer. */
 async function explainPacket(steering: Steering, file: string, number: number): Promise<Explanation> {
   const { burst, index } = await feedCapture(steering, file, number);
-  return explainOf(steering, burst, index);
+  return explainAt(steering, burst, index);
 }
 
 interface Flags {
@@ -163,7 +142,7 @@ export function register(program: Command): void {
               flags.capture!,
               wholeNumber(flags.packet ?? '1', 1, 1e12, '--packet'),
             )
-          : explainFrame(steering, frame);
+          : explainPolicy(steering, frame);
       if (flags.json === true) printJson(explanation);
       else print(toText(explanation));
     });

@@ -39,7 +39,7 @@ export function register(program: Command): void {
     .option('--backlog <FRAMES>', 'frames that may wait between two workers (default 4096)')
     .option('--frames <N>', 'small frames (up to 1984 bytes) in the pool (default 32768)')
     .option('--large-frames <N>', 'large frames (up to 64 KiB) in the pool (default 1024)')
-    .option('--spin <MICROSECONDS>', 'longest spin before a worker sleeps (default 20)')
+    .option('--spin <MICROSECONDS>', 'longest spin before a worker sleeps (default 5)')
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
     .option('--fault <STAGE@WORKER[:AFTER][+]>', 'tests: let a worker die at a stage of its loop')

@@ -21,6 +21,7 @@ export const DROP_REASONS = [
   'workerDied',
   'hold',
 ] as const;
+/** Why a frame was dropped: a closed list. */
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Index of each drop reason behind `WorkerCounter.dropped`. */

@@ -74,10 +74,18 @@ export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
 
 /** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
 export const LIVE_QUEUES_MAX = 256;
-/** Descriptor words of a port: one per receive queue, one per transmit queue, one per transmit queue without bypass. */
-export const PortFd = { receive: 0, send: LIVE_QUEUES_MAX, sendQdisc: 2 * LIVE_QUEUES_MAX } as const;
+/**
+ * Descriptor words of a port: one per receive queue, then per transmit queue its socket, the one without bypass,
+ * and the AF_XDP one.
+ */
+export const PortFd = {
+  receive: 0,
+  send: LIVE_QUEUES_MAX,
+  sendQdisc: 2 * LIVE_QUEUES_MAX,
+  sendXsk: 3 * LIVE_QUEUES_MAX,
+} as const;
 /** Words per port in `portFds`. */
-export const PORT_FDS = 3 * LIVE_QUEUES_MAX;
+export const PORT_FDS = 4 * LIVE_QUEUES_MAX;
 
 export interface EngineMemory {
   readonly frames: SharedArrayBuffer;

@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
+import { MacControl } from '../forward/mac-control.js';
 import { policyBytes } from '../policy/compile.js';
 import { PortCounter, portBase } from './counters.js';
 import {
@@ -21,7 +22,7 @@ import {
   WorkerState,
   WorkerWord,
 } from './engine-memory.js';
-import { allocateSwitching } from './forwarding.js';
+import { allocateSwitching, secondsOf } from './forwarding.js';
 import type { Native } from './native.js';
 import { type EngineOptions, planEngine } from './plan.js';
 import type { LivePort } from './ports/live.js';
@@ -35,6 +36,8 @@ export const START_TIMEOUT_MS = 5000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
+/** Interval of sweeping aged addresses out of the MAC table. */
+const SWEEP_MS = 5000;
 /** Interval of looking at links and sources. */
 const WATCH_MS = 100;
 /**
@@ -56,6 +59,10 @@ async function within(promise: Promise<unknown>, ms: number): Promise<void> {
   clearTimeout(timer);
 }
 
+/**
+ * A running forwarder: `await Engine.start(options)`, then `await engine.drained` (finite sources) and `await
+ * engine.stop()`; `summarize(engine)` reads its counters. For the main thread; workers are threads of its own.
+ */
 export class Engine {
   readonly plan: EnginePlan;
   readonly memory: EngineMemory;
@@ -73,6 +80,9 @@ export class Engine {
   private readonly resets = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
+  /** The switch's table, to sweep aged addresses out: they count against their port's limit until then. */
+  private readonly macTable: MacControl | null;
+  private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
   private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
@@ -97,6 +107,7 @@ export class Engine {
       throw error;
     }
     this.views = attachEngine(this.plan, this.memory);
+    this.macTable = this.plan.mode === 'switch' ? new MacControl(switching, this.plan.workers) : null;
     this.waker = makeWaker(this.native, this.views.workers, events);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
@@ -209,6 +220,10 @@ export class Engine {
       this.closing.push({ fds: old, epoch });
       this.wakeAll();
     }
+    if (this.macTable !== null && performance.now() - this.sweptAt > SWEEP_MS) {
+      this.sweptAt = performance.now();
+      this.macTable.sweep(secondsOf(this.plan, performance.now()));
+    }
     if (this.plan.mode === 'wire') {
       const [a, b] = [this.ports.live.get(0), this.ports.live.get(1)];
       if (a !== undefined && b !== undefined) {
@@ -261,6 +276,7 @@ export class Engine {
     for (const live of this.ports.live.values()) live.readDrops();
   }
 
+  /** The open live port of an index; undefined for memory and capture ports. */
   live(port: number): LivePort | undefined {
     return this.ports.live.get(port);
   }
@@ -279,6 +295,8 @@ export class Engine {
       workers.every((words) => Atomics.load(words, WorkerWord.phaseSeen) === Phase.drain),
     );
     await this.until(() => rings.every(ringDrained));
+    const left = this.views.pool.inFlight();
+    if (left > 0) this.warn(`${left} frame(s) were still in flight when the drain was given up`);
     Atomics.store(global, Global.phase, Phase.exit);
     this.wakeAll();
     await within(Promise.all(this.runs), DRAIN_TIMEOUT_MS);

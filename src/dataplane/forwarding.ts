@@ -55,6 +55,11 @@ export function allocateSwitching(plan: EnginePlan, options: SwitchingOptions): 
   return memory;
 }
 
+/** The coarse time that forwarding ages by: the same in every thread. `now` is `performance.now()`. */
+export function secondsOf(plan: EnginePlan, now: number): number {
+  return 1 + Math.floor((performance.timeOrigin + now - plan.originMs) / 1000);
+}
+
 /** A worker's forwarder over the shared memory. */
 export function makeForwarder(plan: EnginePlan, memory: EngineMemory, worker: number): Forwarder {
   return plan.mode === 'wire' ? new Wire() : new Switch(new MacTable(memory.switching, worker));

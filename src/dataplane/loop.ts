@@ -31,6 +31,7 @@ import {
   WorkerWord,
 } from './engine-memory.js';
 import type { Fault } from './faults.js';
+import { secondsOf } from './forwarding.js';
 import { LINE_WORDS } from './layout.js';
 import { type Ledger, UNWATCHED } from './ledger.js';
 import { ReceiveStatus } from './native.js';
@@ -41,6 +42,8 @@ import type { Transmitter } from './transmit.js';
 
 /** Passes between two looks at the clock while there is no reason to look. */
 const CLOCK_EVERY = 256;
+/** Sleeps that follow each other faster than this share one look at the clocks. */
+const TICK_LEAST_MS = 1;
 
 export interface LoopParts {
   readonly plan: EnginePlan;
@@ -86,6 +89,7 @@ export class WorkerLoop {
   private epoch = 0;
   private starved = false;
   private startedAt = 0;
+  private tickedAt = 0;
   private nowSeconds = 0;
   private readonly elapsedBefore: number;
   private readonly sleptBefore: number;
@@ -117,7 +121,12 @@ export class WorkerLoop {
     this.cpuBefore = this.counters[WorkerCounter.cpuNs]! - (p.cpuTime === null ? 0 : p.cpuTime());
     this.epoch = p.epoch;
     Atomics.store(this.words, WorkerWord.epochSeen, this.epoch);
-    this.ready = () => this.somethingWaits();
+    this.ready = () => {
+      // Before a sleep, not after it: then a frame waits, and reading the thread's CPU time is a system call.
+      if (performance.now() - this.tickedAt >= TICK_LEAST_MS) this.tick();
+      else if (!this.draining) this.noteSources();
+      return this.somethingWaits();
+    };
   }
 
   /** Runs until the main thread says exit. */
@@ -127,13 +136,9 @@ export class WorkerLoop {
     this.tick();
     for (let pass = 1; ; pass++) {
       if (this.obey() === Phase.exit) break;
-      if (this.pass() > 0) {
-        sleeper.busy();
-        if (pass % CLOCK_EVERY === 0) this.tick();
-        continue;
-      }
-      sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
-      this.tick();
+      if (this.pass() > 0) sleeper.busy();
+      else sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
+      if (pass % CLOCK_EVERY === 0) this.tick();
     }
     this.tick();
     views.pool.reclaim(this.me);
@@ -389,8 +394,8 @@ export class WorkerLoop {
     const { counters } = this;
     const { sleeper } = this.p;
     const now = performance.now();
-    // timeOrigin makes the seconds comparable between threads.
-    this.nowSeconds = 1 + Math.floor((performance.timeOrigin + now - this.p.plan.originMs) / 1000);
+    this.tickedAt = now;
+    this.nowSeconds = secondsOf(this.p.plan, now);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;

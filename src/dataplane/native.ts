@@ -141,6 +141,12 @@ export interface Native {
   /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
   openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
   /**
+   * An AF_XDP socket that sends on a queue of an interface, with `staging` (`xskStagingBytes` long, shared by the
+   * workers that use the queue) as its memory. Throws where the kernel has no AF_XDP or the queue is taken (EBUSY).
+   */
+  openXskSend(ifindex: number, queue: number, staging: Uint8Array): number;
+  readonly xskStagingBytes: number;
+  /**
    * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
    * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.
    */
@@ -155,6 +161,8 @@ export interface Native {
   setMtu(name: string, mtu: number): void;
   /** Sets the carrier that a TAP shows, by one of its descriptors; false where the kernel refuses it. */
   setTapCarrier(fd: number, on: boolean): boolean;
+  /** True while a TAP descriptor has its interface, also under another name or in another network namespace. */
+  tapAttached(fd: number): boolean;
   closeDescriptor(fd: number): void;
 
   /**
@@ -167,12 +175,17 @@ export interface Native {
     pool: NativePool,
     arrays: NativeReceiveArrays,
   ) => NativeReceiver;
-  /** `plain` takes GSO frames too unless `qdisc` (a second socket without bypass) is given for them; -1 = none. */
+  /**
+   * `plain` takes GSO frames too unless `qdisc` (a second socket without bypass) is given for them; -1 = none.
+   * Frames without offloads go through `xsk` (with its `staging`) where that is given.
+   */
   PacketSender: new (
     plain: number,
     qdisc: number,
     pool: Uint8Array,
     arrays: NativeSendArrays,
+    xsk?: number,
+    staging?: Uint8Array,
   ) => NativeSender;
   TapReceiver: new (fd: number, pool: NativePool, arrays: NativeReceiveArrays) => NativeReceiver;
   TapSender: new (fd: number, pool: Uint8Array, arrays: NativeSendArrays) => NativeSender;

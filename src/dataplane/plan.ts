@@ -15,6 +15,7 @@ import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
 import { PORTS_MAX } from './ring.js';
 
+/** What an engine is to do; `engineDefaults` has everything but ports, policy and workers. */
 export interface EngineOptions {
   readonly ports: readonly PortSpec[];
   readonly mode?: 'wire' | 'switch';
@@ -29,6 +30,7 @@ export interface EngineOptions {
   readonly spinMaxUs: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
+  /** Gets one line for what works less well than was asked for. */
   readonly warn: (message: string) => unknown;
 }
 
@@ -38,7 +40,7 @@ export const DEFAULT_BACKLOG = 4096;
 /** Slots of the whole pool. */
 export const DEFAULT_SMALL_FRAMES = 32_768;
 export const DEFAULT_LARGE_FRAMES = 1024;
-export const DEFAULT_SPIN_US = 20;
+export const DEFAULT_SPIN_US = 5;
 const LARGE_FRAMES_LEAST = 128;
 
 /** Everything but ports, policy and workers, as `rxsteer forward` has it without flags. Warnings go to standard error. */
@@ -50,6 +52,7 @@ export const engineDefaults = {
   spinMaxUs: DEFAULT_SPIN_US,
   switching: { ageingSeconds: 300, learnLimit: 4096, fdb: [] },
   fault: null,
+  /** Writes to standard error. */
   warn: (message: string) => process.stderr.write(`rxsteer: warning: ${message}\n`),
 } as const;
 

@@ -19,6 +19,7 @@ import type { Engine } from './engine.js';
 import { firstQueue } from './engine-memory.js';
 import { loadNative } from './native.js';
 
+/** Counters of one port. */
 export interface PortSummary {
   name: string;
   kind: string;
@@ -32,6 +33,7 @@ export interface PortSummary {
   queues: { id: number; worker: number; packets: number; bytes: number }[];
 }
 
+/** Counters of one worker. */
 export interface WorkerSummary {
   id: number;
   cpu: number | null;
@@ -50,6 +52,10 @@ export interface WorkerSummary {
   txLock: { contended: number; waitedNs: number };
 }
 
+/**
+ * Counters of an engine: the JSON of `rxsteer forward`. `received = transmitted + delivered + sum(dropped) +
+ * inFlight`.
+ */
 export interface Summary {
   durationMs: number;
   policy: string;

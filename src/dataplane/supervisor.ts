@@ -7,6 +7,7 @@
  * worker's thread no longer runs the loop.
  */
 import { MacControl } from '../forward/mac-control.js';
+import { recoverPolicy } from '../policy/compile.js';
 import { Drop, WorkerCounter } from './counters.js';
 import {
   type EngineMemory,
@@ -30,6 +31,7 @@ export function buryWorker(
   Atomics.store(words, WorkerWord.asleep, 0);
   releaseLocksOf(views.locks, worker);
   if (plan.mode === 'switch') new MacControl(memory.switching, plan.workers).recover(worker);
+  recoverPolicy(plan.policy, memory.policy, plan.workers);
   for (let from = 0; from < plan.workers; from++) {
     if (from !== worker) repairRing(views.rings[from * plan.workers + worker]!, views.pool.owner, worker);
   }

@@ -35,8 +35,10 @@ const hexKeys = {
   caladan: '8219fa80a43106593e3f9aac3daed6d9f5fc0c6394bf8fded2c5e204b1cfb1b1a10d6d86ba6178eb',
 } as const;
 
+/** Name of a well-known key. */
 export type KeyName = keyof typeof hexKeys;
 
+/** All names that `namedKey` and `parseKey` know. */
 export const KEY_NAMES = Object.keys(hexKeys) as KeyName[];
 
 /** A copy of a well-known key. */

@@ -27,6 +27,7 @@ export class SeededRandom {
     return Math.floor((this.next() / 0x1_0000_0000) * limit);
   }
 
+  /** The next `length` bytes of the sequence. */
   bytes(length: number): Uint8Array {
     return Uint8Array.from({ length }, () => this.next() >>> 24);
   }

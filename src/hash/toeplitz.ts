@@ -67,6 +67,7 @@ export function toeplitzTable(key: Uint8Array, inputBytes: number): Int32Array {
   return table;
 }
 
+/** Toeplitz hash of one key by byte tables. `new Toeplitz(key, 12).hash(input)` for IPv4 addresses and ports. */
 export class Toeplitz {
   /** The key as it is used (after any reordering by a device). */
   readonly key: Uint8Array;

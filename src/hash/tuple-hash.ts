@@ -11,13 +11,19 @@
  */
 import { keyBytesFor, Toeplitz } from './toeplitz.js';
 
+/** Input transforms that give a flow and its reverse one hash, and `none`. */
 export const SYMMETRIC = ['none', 'xor', 'or-xor', 'sort'] as const;
+/** One of `SYMMETRIC`. */
 export type Symmetric = (typeof SYMMETRIC)[number];
 
 /** Bytes of addresses and ports together: what a key must cover. */
 export const IPV4_TUPLE_BYTES = 12;
 export const IPV6_TUPLE_BYTES = 36;
 
+/**
+ * Hashes addresses and ports where they lie in a frame. Addresses and ports are added with XOR (the hash is
+ * linear).
+ */
 export class TupleHash {
   readonly toeplitz: Toeplitz;
   readonly symmetric: Symmetric;

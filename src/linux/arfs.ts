@@ -60,6 +60,7 @@ export function mayExpire(
   return !flowIsActive(flows, slot, heads, window);
 }
 
+/** A receive queue of a device with accelerated RFS: as `RpsQueue`, and programs filters when a flow moves. */
 export class AcceleratedRpsQueue extends RpsQueue {
   private readonly behaviour: LinuxBehaviour;
 

@@ -24,6 +24,7 @@ export interface Napi {
   poll(quota: number): number;
 }
 
+/** What machine is modelled. */
 export interface SoftnetOptions {
   readonly cpus: number;
   readonly behaviour?: Partial<LinuxBehaviour>;
@@ -60,6 +61,7 @@ export interface CpuState<P> {
   readonly backlog: Napi;
 }
 
+/** The `softnet_data` of all CPUs of a machine. `P` is whatever stands for a packet. */
 export class Softnet<P> {
   /** `net.core.netdev_max_backlog`. The input queue takes one more. */
   maxBacklog = 1000;

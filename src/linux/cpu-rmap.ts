@@ -19,6 +19,7 @@ export interface CpuTopology {
   readonly node: readonly number[];
 }
 
+/** Nearest interrupt (object, queue) of each CPU of a device. */
 export class CpuReverseMap {
   private readonly objects: Int32Array;
   private readonly distances: Int32Array;

@@ -9,6 +9,7 @@ import { rscale } from './arith.js';
 
 /** Mode numbers of setsockopt's argument. */
 export const FanoutMode = { hash: 0, lb: 1, cpu: 2, rollover: 3, rnd: 4, qm: 5, cbpf: 6, ebpf: 7 } as const;
+/** Name of a mode. */
 export type FanoutModeName = keyof typeof FanoutMode;
 
 /** Flags, as in bits 16-31 of setsockopt's argument. */
@@ -28,6 +29,7 @@ const HISTORY = 16;
 /** Room in a member's ring or buffer: under pressure from `low` on. */
 export type Room = 'none' | 'low' | 'normal';
 
+/** What of a packet the modes look at. */
 export interface FanoutPacket {
   /** The symmetric hash (for modes hash and rollover). */
   readonly hash: number;
@@ -39,6 +41,7 @@ export interface FanoutPacket {
   readonly program?: number;
 }
 
+/** A socket in a group, with its rollover state. `T` is whatever stands for the socket. */
 export interface FanoutMember<T> {
   readonly id: T;
   /** Room right now; default always normal. */
@@ -53,6 +56,7 @@ export interface FanoutMember<T> {
   rolloversFailed: number;
 }
 
+/** How a group chooses. */
 export interface FanoutOptions {
   readonly mode: FanoutModeName;
   readonly rollover?: boolean;
@@ -66,10 +70,12 @@ export function decodeFanoutArgument(argument: number): { group: number; mode: n
   return { group: argument & 0xffff, mode: (argument >>> 16) & 0xff, flags: (argument >>> 16) & 0xff00 };
 }
 
+/** Setsockopt's 32-bit argument of PACKET_FANOUT; `flags` are bits of `FanoutFlag`. */
 export function encodeFanoutArgument(group: number, mode: FanoutModeName, flags = 0): number {
   return ((group & 0xffff) | ((FanoutMode[mode] | flags) << 16)) >>> 0;
 }
 
+/** A fanout group: sockets `join` and `leave`, `choose` gives the index of the member that gets a packet. */
 export class FanoutGroup<T> {
   readonly members: FanoutMember<T>[] = [];
   private readonly mode: FanoutModeName;

@@ -11,6 +11,7 @@ import { AddressKind, FLOW_KEY_BYTES, FlowKeys } from './flow-keys.js';
 import { SIPHASH_STATE_WORDS, SipHash } from './siphash.js';
 import type { LinuxBehaviour } from './version.js';
 
+/** Which of the hashes, and the behaviour of which kernel. */
 export interface LinuxFlowHashOptions {
   /** Addresses and ports only: what PACKET_FANOUT_HASH and tun use. Default false. */
   readonly symmetric?: boolean;
@@ -28,6 +29,7 @@ const PLAIN_KIND = Kind.addresses | Kind.ports | Kind.fragment | Kind.extension 
 const PLAIN_IPV4 = Kind.addresses | Kind.ports | Kind.ipv4;
 const PLAIN_IPV6 = Kind.addresses | Kind.ports | Kind.ipv6;
 
+/** The kernel's software hash of a packet (`skb_get_hash`, `__skb_get_hash_symmetric`) under a given 16-byte key. */
 export class LinuxFlowHash {
   /** What the last hashed frame consisted of. Not written by `hashBurst` for plain TCP and UDP. */
   readonly keys: FlowKeys;

@@ -39,6 +39,7 @@ const ETH_IPV4 = 0x0800;
 const ETH_IPV6 = 0x86dd;
 const ETH_MPLS = 0x8847;
 
+/** How far the dissector goes. */
 export interface FlowKeyOptions {
   /** The key set of fanout and tun: addresses and ports only, and no stop at a flow label. Default false. */
   readonly symmetric?: boolean;
@@ -57,6 +58,7 @@ PORTS_AT[51] = 4;
 // What one step of the walk asks for next. Entering an IP header's transport is no further header.
 const [STOP, PROTO, TRANSPORT, ENTER] = [0, 1, 2, 3] as const;
 
+/** The flow keys of one packet: what the kernel hashes. Reused for the next one. */
 export class FlowKeys {
   readonly words = new Int32Array(FLOW_KEY_WORDS);
   /** `AddressKind` of what was found. */

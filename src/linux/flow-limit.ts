@@ -12,6 +12,7 @@ import { UserError } from '../errors.js';
 import { hash32, log2 } from './arith.js';
 import type { LinuxBehaviour } from './version.js';
 
+/** Table size, and the behaviour of which kernel. */
 export interface FlowLimitOptions {
   /** `flow_limit_table_len`: a power of two. Default 4096. */
   readonly buckets?: number;
@@ -19,6 +20,7 @@ export interface FlowLimitOptions {
   readonly history?: LinuxBehaviour['flowLimitHistory'];
 }
 
+/** Recent flows of the packets that one CPU enqueues. */
 export class FlowLimit {
   /** Packets refused so far (column 11 of softnet_stat). */
   count = 0;

@@ -9,6 +9,7 @@
 import type { SockFlowTable } from './rps-tables.js';
 import type { LinuxBehaviour } from './version.js';
 
+/** A socket as RFS sees it. */
 export class RfsSocket {
   /** Hash of the last packet that counted; 0 before the first one. */
   rxHash = 0;

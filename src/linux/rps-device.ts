@@ -14,6 +14,7 @@ export function recordedRxQueue(queueMapping: number): number {
   return queueMapping - 1;
 }
 
+/** The receive queues of a device, chosen by the queue that was recorded in a packet. */
 export class RpsDevice {
   /** Packets that named a queue beyond the last one (the kernel warns once). */
   badQueue = 0;

@@ -26,6 +26,7 @@ export class RpsMap {
     this.cpus = Int32Array.from(cpus);
   }
 
+  /** CPUs in the map. */
   get length(): number {
     return this.cpus.length;
   }

@@ -36,6 +36,7 @@ export const RpsReason = {
   none: 6,
 } as const;
 
+/** The tables and settings of a receive queue. */
 export interface RpsQueueOptions {
   /** `rps_cpus`; absent when empty. */
   readonly map?: RpsMap;
@@ -56,6 +57,7 @@ export function onlineCpus(count: number): Int32Array {
   return new Int32Array(count).fill(1);
 }
 
+/** RPS and RFS of one receive queue. */
 export class RpsQueue {
   readonly map: RpsMap | undefined;
   readonly flows: DevFlowTable | undefined;

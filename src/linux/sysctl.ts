@@ -6,6 +6,7 @@
 import { pow2up } from './arith.js';
 import type { LinuxBehaviour } from './version.js';
 
+/** What a write of a table size comes to: the size that is in effect afterwards, or an errno name. */
 export type SizeResult =
   | { readonly ok: true; readonly value: number }
   | { readonly ok: false; readonly errno: 'EINVAL' | 'ERANGE' | 'ENOMEM' };

@@ -22,8 +22,10 @@ interface TunFlow {
   updatedMs: number;
 }
 
+/** Why a queue was chosen; `capped`: the learned queue is gone. */
 export type TunReason = 'program' | 'learned' | 'hash' | 'capped';
 
+/** The queues of a multi-queue tun or tap device. `T` is whatever stands for a descriptor. */
 export class TunQueues<T> {
   /** Attached descriptors in queue order. */
   readonly queues: T[] = [];

@@ -6,6 +6,7 @@
  */
 import { UserError } from '../errors.js';
 
+/** What changed between kernel versions, each with a name of its own. */
 export interface LinuxBehaviour {
   /** Slot of the per-queue flow table: low bits of the hash, or `hash_32` of it (6.15). */
   readonly flowSlot: 'mask' | 'hash32';
@@ -41,6 +42,7 @@ export interface LinuxBehaviour {
   readonly canonical: 'together' | 'signed' | 'sorted';
 }
 
+/** A current kernel (6.x). */
 export const MODERN: LinuxBehaviour = {
   flowSlot: 'hash32',
   flowLimitBucket: 'hash32',

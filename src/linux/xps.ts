@@ -34,7 +34,7 @@ export class XpsMap {
    * Writes a queue's mask: the queue is appended to lists that lack it and taken out of the others, where the last
    * element moves into the hole.
    *
-   * @param online only these keys are entered (CPUs that are offline are ignored); default all.
+   * @param options.online only these keys are entered (CPUs that are offline are ignored); default all.
    */
   set(
     queue: number,
@@ -72,6 +72,7 @@ function removeAt(list: number[], at: number): void {
   list.pop();
 }
 
+/** What of a packet matters. */
 export interface TxPacket {
   /** For a local socket its random `sk_txhash`, not a hash of the headers. */
   readonly hash: number;
@@ -95,6 +96,7 @@ export interface TxSocket {
   readonly hasRoute: boolean;
 }
 
+/** Which rule chose the queue; `capped`: it was beyond the last, so queue 0. */
 export type TxReason =
   | 'single'
   | 'driver'
@@ -105,11 +107,13 @@ export type TxReason =
   | 'hash'
   | 'capped';
 
+/** Transmit queues `offset` … `offset + count - 1` of a traffic class. */
 export interface TrafficClass {
   readonly offset: number;
   readonly count: number;
 }
 
+/** What of a device matters for the choice of a transmit queue. */
 export interface TxDevice {
   realNumTxQueues: number;
   readonly cpus?: XpsMap;

@@ -5,6 +5,7 @@
  */
 import { UserError } from '../errors.js';
 
+/** A MAC address as in a burst: its first two bytes, and its last four as a signed number. */
 export interface MacWords {
   /** First two bytes, as `Burst.dmacHi`. */
   readonly high: number;

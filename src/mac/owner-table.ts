@@ -25,6 +25,9 @@ export const NO_OWNER = -1;
 /** What insertion came to. */
 export const Learned = { known: 0, added: 1, full: 2, busy: 3 } as const;
 
+/** How long `recover` believes that the insert word's holder may be alive. */
+const STUCK_MS = 20;
+
 const HEADER_WORDS = 32;
 const INSERT_WORD = 0;
 const GUESTS_WORD = 1;
@@ -72,6 +75,7 @@ export function ownerTableBytes(guests: number): number {
   return 4 * (HEADER_WORDS + OWNER_WORKERS_MAX + 2 * OWNER_PORTS_MAX + SLOT_WORDS * slotsFor(guests));
 }
 
+/** Owners of guests in shared memory. */
 export class OwnerTable {
   readonly limits: OwnerLimits;
   readonly #words: Int32Array;
@@ -112,6 +116,7 @@ export class OwnerTable {
     return owner > 0 ? owner - 1 : port % this.limits.workers;
   }
 
+  /** Sets the owner of a port, for what has no owner of its own. */
   setPortOwner(port: number, worker: number): void {
     Atomics.store(this.#words, this.#portOwnerAt + port, worker + 1);
   }
@@ -218,9 +223,19 @@ export class OwnerTable {
     return true;
   }
 
-  /** Frees the insert word after a worker died while it held it. For the supervising thread. */
+  /**
+   * Frees the insert word after a worker died while it held it. For the supervising thread, once the worker is dead:
+   * a live worker gives the word back within microseconds (also when it throws), so a word that stays taken for
+   * `STUCK_MS` is the dead one's.
+   */
   recover(): void {
-    Atomics.store(this.#words, INSERT_WORD, 0);
+    const words = this.#words;
+    const deadline = performance.now() + STUCK_MS;
+    while (Atomics.load(words, INSERT_WORD) !== 0) {
+      if (performance.now() < deadline) continue;
+      Atomics.store(words, INSERT_WORD, 0);
+      return;
+    }
   }
 
   /** Fewest guests for its weight, one more counted; ties to the lowest id. */

@@ -26,6 +26,7 @@ export const HASH_TYPE_NAMES = [
   'udp-ipv6-ex',
   'mac',
 ] as const;
+/** Name of a hash type; the index in `HASH_TYPE_NAMES` is its number. */
 export type HashTypeName = (typeof HASH_TYPE_NAMES)[number];
 
 /** Values of `Burst.hashType`. */

@@ -15,6 +15,7 @@ export const TABLE_SIZE_MAX = 65536;
 /** Default fill of a driver: `i mod n`, or contiguous blocks `floor(i * n / S)` (Linux igb). */
 export type DefaultFill = 'modulo' | 'blocks';
 
+/** An indirection table: bucket to queue. */
 export class IndirectionTable {
   /** Queue of each bucket. */
   readonly entries: Int32Array;
@@ -46,6 +47,7 @@ export class IndirectionTable {
     return this.mask !== 0 || this.size === 1 ? hash & this.mask : (hash >>> 0) % this.size;
   }
 
+  /** The fill of a driver (`ethtool -X default`). */
   fillDefault(fill: DefaultFill = 'modulo'): void {
     const { entries, size, queues } = this;
     for (let i = 0; i < size; i++)

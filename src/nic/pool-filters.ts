@@ -97,10 +97,12 @@ export class MacFilters {
     }
   }
 
+  /** Pools 0-31 of a filter. */
   low(slot: number): number {
     return this.#slots[slot + 2]!;
   }
 
+  /** Pools 32-63 of a filter. */
   high(slot: number): number {
     return this.#slots[slot + 3]!;
   }
@@ -125,14 +127,17 @@ export class VlanFilters {
     return true;
   }
 
+  /** Frames of this VLAN pass. */
   isAllowed(vlan: number): boolean {
     return this.#allowed[vlan] === 1;
   }
 
+  /** Pools 0-31 of a VLAN. */
   low(vlan: number): number {
     return this.#low[vlan]!;
   }
 
+  /** Pools 32-63 of a VLAN. */
   high(vlan: number): number {
     return this.#high[vlan]!;
   }
@@ -154,11 +159,13 @@ export class HashFilter {
 
   constructor(readonly mode: number) {}
 
+  /** Enters an address; `low` is the last four bytes of it. */
   add(low: number): void {
     const hash = addressHash(low, this.mode);
     this.#bits[hash >>> 5]! |= 1 << (hash & 31);
   }
 
+  /** The hash of this address is in the table. */
   matches(low: number): boolean {
     const hash = addressHash(low, this.mode);
     return ((this.#bits[hash >>> 5]! >>> (hash & 31)) & 1) === 1;

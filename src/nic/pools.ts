@@ -24,6 +24,7 @@ export interface PoolChip {
   readonly mirrorRules: number;
 }
 
+/** The chips whose pools are modelled. */
 export const POOL_CHIPS: readonly PoolChip[] = [
   { id: 'igb-82576', macFilters: 24, vlanFilters: 32, mirrorRules: 4 },
   { id: 'ixgbe-82599', macFilters: 128, vlanFilters: 64, mirrorRules: 4 },
@@ -112,6 +113,7 @@ export const PoolReason = {
 /** What became of a frame that a pool sent. */
 export const Transmitted = { wire: 1, inside: 2, spoofed: 4 } as const;
 
+/** The switch of a NIC with pools: `select` for frames from the wire, `transmit` for frames that a pool sends. */
 export class PoolSwitch {
   readonly settings: PoolSettings;
   readonly macs: MacFilters;

@@ -27,6 +27,7 @@ export interface PoolLayout {
   readonly queuesPerPool: number;
 }
 
+/** One NIC under its Linux driver (or DPDK, where the id says so). */
 export interface NicProfile {
   readonly id: string;
   readonly vendor: string;
@@ -294,6 +295,7 @@ const profiles: readonly NicProfile[] = [
   },
 ];
 
+/** Ids of all profiles: what `nic=` takes. */
 export const NIC_NAMES: readonly string[] = profiles.map((profile) => profile.id);
 
 /** Profile of a NIC. @throws UserError with the nearest names for an unknown one. */

@@ -9,6 +9,7 @@ import { UserError } from '../errors.js';
 import { effectiveBits } from '../hash/key-tools.js';
 import type { IndirectionTable } from './indirection-table.js';
 
+/** What `lintTable` found. */
 export interface TableReport {
   /** Entries of each queue. */
   readonly entries: number[];
@@ -69,6 +70,7 @@ export interface BucketMove {
   readonly to: number;
 }
 
+/** When the rebalancer stops. */
 export interface RebalanceOptions {
   /** Moves at most; each moves flows and costs them a pause or a reordering. Default: no limit. */
   readonly moves?: number;

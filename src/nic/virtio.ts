@@ -13,6 +13,7 @@ export const VirtioFeature = { mq: 22, hashTunnel: 51, hashReport: 57, rss: 60, 
 
 /** Class and commands of the control queue. */
 export const VIRTIO_CLASS_MQ = 4;
+/** Commands of class `VIRTIO_CLASS_MQ`. */
 export const VirtioMqCommand = { vqPairsSet: 0, rssConfig: 1, hashConfig: 2 } as const;
 
 /** All hash types that virtio knows: bits 0 to 8. */

@@ -67,6 +67,7 @@ export function ipv6Bytes(text: string): Uint8Array {
   return out;
 }
 
+/** All parts one behind the other, as a new array. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

@@ -23,6 +23,7 @@ import { foldSum, internetChecksum, pseudoSum4, pseudoSum6, putUint16, sctpCrc, 
 export * from './build-bytes.js';
 export * from './build-tunnel.js';
 
+/** An 802.1Q or 802.1ad tag. */
 export interface VlanTag {
   /** Tag protocol; default 0x8100. */
   readonly tpid?: number;
@@ -34,6 +35,7 @@ export interface VlanTag {
   readonly dei?: boolean;
 }
 
+/** Fields of an Ethernet header. */
 export interface EthernetOptions {
   /** Default 02:00:00:00:00:02. */
   readonly dst?: string;
@@ -68,6 +70,7 @@ export function ethernet(options: EthernetOptions, payload: Packet | Payload): U
   return missing > 0 ? concatBytes(frame, new Uint8Array(missing)) : frame;
 }
 
+/** Fields of an IPv4 header; all but the addresses have defaults. */
 export interface Ipv4Options {
   readonly src: string;
   readonly dst: string;
@@ -154,6 +157,7 @@ export function homeAddressExtension(address: string): Extension {
   return { type: 60, body: concatBytes(Uint8Array.of(1, 2, 0, 0, 201, 16), ipv6Bytes(address)) };
 }
 
+/** Fields of an IPv6 header; all but the addresses have defaults. */
 export interface Ipv6Options {
   readonly src: string;
   readonly dst: string;
@@ -224,6 +228,7 @@ function transport(protocol: number, bytes: Uint8Array, at: number, checksum?: C
   };
 }
 
+/** Fields of a UDP header. */
 export interface UdpOptions {
   readonly sport: number;
   readonly dport: number;
@@ -242,6 +247,7 @@ export function udp(options: UdpOptions, payload: Payload = 0): Transport {
 /** Bits of the TCP flags byte. */
 export const TcpFlag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128 } as const;
 
+/** Fields of a TCP header. */
 export interface TcpOptions {
   readonly sport: number;
   readonly dport: number;
@@ -304,6 +310,7 @@ export function icmpv6(
   return { ...icmp(options, payload), protocol: 58, pseudoHeader: true };
 }
 
+/** Fields of an ARP or RARP packet. */
 export interface ArpOptions {
   /** 1 request, 2 reply, 3 RARP request, 4 RARP reply. */
   readonly operation: number;

@@ -85,6 +85,7 @@ export const Field = {
 } as const;
 const FIELDS = 19;
 
+/** Up to `BURST_MAX` frames and everything that is known about them. */
 export class Burst {
   /** All fields of all frames; the arrays below are views of it. See `Field`. */
   readonly words = new Int32Array(FIELDS * BURST_MAX);

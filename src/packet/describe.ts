@@ -7,6 +7,7 @@ import { type Burst, Kind } from './burst.js';
 import { countTags } from './dissect.js';
 import { ETHERNET_HEADER, ETHERTYPE_MIN, VLAN_TAG } from './protocol.js';
 
+/** A dissected frame for people. */
 export interface FrameDescription {
   readonly length: number;
   /** After all VLAN tags, `0x0800`; null for LLC frames and frames without one. */

@@ -11,7 +11,9 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { UserError } from '../errors.js';
 import { ethernet, icmp, icmpv6, ipv4, ipv6, type Payload, sctp, type Transport, tcp, udp } from './build.js';
 
+/** Protocols that flow text knows. */
 export const FLOW_PROTOCOLS = ['tcp', 'udp', 'sctp', 'icmp', 'ip'] as const;
+/** One of `FLOW_PROTOCOLS`. */
 export type FlowProtocol = (typeof FLOW_PROTOCOLS)[number];
 
 /** IANA's first protocol number for experiments: an IP packet that nobody looks into. */
@@ -19,6 +21,7 @@ const EXPERIMENT = 253;
 /** Ethernet's minimum without the check sequence. */
 const MINIMUM_FRAME = 60;
 
+/** A directed flow. */
 export interface Flow {
   readonly protocol: FlowProtocol;
   readonly version: 4 | 6;
@@ -92,6 +95,7 @@ function transportOf(flow: Flow): Transport | Payload {
   }
 }
 
+/** Link layer of the frame. */
 export interface FlowFrameOptions {
   readonly vlans?: readonly number[];
   readonly srcMac?: string;

@@ -22,6 +22,7 @@ export const EtherType = {
   pppoe: 0x8864,
 } as const;
 
+/** IP protocol numbers (IANA). */
 export const Protocol = {
   hopByHop: 0,
   icmp: 1,

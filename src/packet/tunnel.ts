@@ -12,6 +12,7 @@ import { type Burst, Kind } from './burst.js';
 import { countTags, dissectFrom } from './dissect.js';
 import { ETHERNET_HEADER, EtherType, Protocol, VLAN_TAG } from './protocol.js';
 
+/** Tunnels whose inner packet can be found. */
 export const TUNNEL_NAMES = [
   'ipip',
   'gre',
@@ -23,6 +24,7 @@ export const TUNNEL_NAMES = [
   'mpls',
   'pppoe',
 ] as const;
+/** One of `TUNNEL_NAMES`. */
 export type TunnelName = (typeof TUNNEL_NAMES)[number];
 
 const IPIP = 0;
@@ -50,6 +52,7 @@ export class InnerPacket {
   /** Index into `TUNNEL_NAMES`, -1 for none. */
   tunnel = -1;
 
+  /** Takes a result; gives true. */
   set(tunnel: number, ethertype: number, position: number): boolean {
     this.tunnel = tunnel;
     this.ethertype = ethertype;

@@ -5,7 +5,7 @@
  * later. Called once a worker thread; instances of one policy with the same `shared` memory agree.
  */
 import { UserError } from '../errors.js';
-import { ownerTableBytes } from '../mac/owner-table.js';
+import { OwnerTable, ownerTableBytes } from '../mac/owner-table.js';
 import { MacSteering, macHighestWorker } from './mac.js';
 import { MacHashSteering } from './mac-hash.js';
 import { PoolsSteering } from './pools.js';
@@ -40,6 +40,13 @@ export function defaultWorkers(spec: PolicySpec): number {
 export function policyBytes(spec: PolicySpec): number {
   if (spec.policy === 'mac') return ownerTableBytes(spec.guests);
   return spec.policy === 'rfs' ? 4 * rfsSharedWords(spec) : 0;
+}
+
+/** After the death of a worker: frees what it may have held in the policy's shared memory. Supervising thread. */
+export function recoverPolicy(spec: PolicySpec, shared: SharedArrayBuffer, workers: number): void {
+  if (spec.policy !== 'mac') return;
+  const { guests, guestsPerPort } = spec;
+  new OwnerTable(shared, { workers, guests, guestsPerPort }).recover();
 }
 
 /** @throws UserError where the policy asks for what the workers, ports or NIC do not have. */

@@ -85,6 +85,7 @@ function portIndex(ports: readonly PolicyPort[], name: string, place: string): n
   throw new UserError(`policy mac: ${place}: there is no port "${name}"; ports: ${known}`);
 }
 
+/** The compiled `mac` policy. */
 export class MacSteering implements Steering {
   readonly text: string;
   readonly workers: number;

@@ -29,6 +29,7 @@ import { commonKeys, parseNumberList, WORKER_MAX } from './values.js';
 /** Largest policy file, so that a wrong name (a capture, a device) is noticed and not read for ever. */
 const FILE_BYTES_MAX = 4 << 20;
 
+/** Where a policy is used, and with how many workers. */
 export interface ParseOptions {
   /** Whose defaults of order and stage hold; default `model` (replay, explain, the library). */
   readonly command?: string;
@@ -182,7 +183,11 @@ function keysOf(name: PolicyName): string[] {
 
 function validate(name: PolicyName, value: object, text: string, place: string): Parsed {
   const result = schemas[name].safeParse(value);
-  if (!result.success) throw describe(result.error.issues[0]!, name, value, place);
+  if (!result.success) {
+    // A misspelt key says more than the key that is missing because of it.
+    const { issues } = result.error;
+    throw describe(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!, name, value, place);
+  }
   const spec = { ...result.data, text } as PolicySpec;
   if (spec.policy === 'rss' && !NIC_NAMES.includes(spec.nic)) throw unknownName('NIC', spec.nic, NIC_NAMES);
   if (spec.policy === 'mac') {

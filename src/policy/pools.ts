@@ -136,6 +136,7 @@ function fillFilters(spec: PoolsSpec, chip: PoolChip, pools: PoolSwitch): void {
   spec.unicast.forEach((mac, i) => void pools.unicast.add(parseMac(mac, `policy pools: unicast[${i}]`).low));
 }
 
+/** The compiled `pools` policy. */
 export class PoolsSteering implements Steering {
   readonly text: string;
   readonly workers: number;

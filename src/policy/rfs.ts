@@ -25,6 +25,7 @@ export function rfsSharedWords(spec: RfsSpec): number {
   return 1 + pow2up(spec.entries);
 }
 
+/** The compiled `rfs` policy: `record` tells where applications run. */
 export class RfsSteering implements Steering {
   readonly text: string;
   readonly workers: number;

@@ -171,6 +171,7 @@ export function compileRssHash(spec: RssSpec): RssHash {
   });
 }
 
+/** The compiled `rss` policy: `table` is its indirection table. */
 export class RssSteering implements Steering {
   readonly text: string;
   readonly workers: number;

@@ -144,10 +144,14 @@ export const schemas = {
   js,
 } as const;
 
+/** Name of a policy. */
 export type PolicyName = keyof typeof schemas;
+/** Names of all policies. */
 export const POLICY_NAMES = Object.keys(schemas) as PolicyName[];
 
+/** Promise of order: every flow in order, as Linux keeps it, or none. */
 export type Order = 'strict' | 'linux' | 'none';
+/** Where steering happens: in the NIC (the queue chooses the worker), or on the CPU that received. */
 export type Stage = 'nic' | 'cpu';
 
 /** What parsing adds to the values: the policy as the user gave it, and the defaults that depend on the context. */
@@ -159,15 +163,25 @@ interface Given {
 
 type Spec<T extends z.ZodType> = Omit<z.infer<T>, keyof Given> & Given;
 
+/** A `single` policy with its defaults filled. */
 export type SingleSpec = Spec<typeof single>;
+/** A `rss` policy with its defaults filled. */
 export type RssSpec = Spec<typeof rss>;
+/** A `rps` policy with its defaults filled. */
 export type RpsSpec = Spec<typeof rps>;
+/** A `rfs` policy with its defaults filled. */
 export type RfsSpec = Spec<typeof rfs>;
+/** A `mac` policy with its defaults filled. */
 export type MacSpec = Spec<typeof mac>;
+/** A `mac-hash` policy with its defaults filled. */
 export type MacHashSpec = Spec<typeof macHash>;
+/** A `pools` policy with its defaults filled. */
 export type PoolsSpec = Spec<typeof poolsSchema>;
+/** A `round-robin` policy with its defaults filled. */
 export type RoundRobinSpec = Spec<typeof roundRobin>;
+/** A `js` policy with its defaults filled. */
 export type JsSpec = Spec<typeof js>;
+/** Any validated policy; `policy` tells which. */
 export type PolicySpec =
   | SingleSpec
   | RssSpec

@@ -22,6 +22,7 @@ export interface Decision {
   readonly reason: string;
 }
 
+/** A compiled policy: `steer` for bursts, `explain` and `decision` for people. */
 export interface Steering {
   /** The validated policy, defaults filled. */
   readonly spec: PolicySpec;
@@ -45,6 +46,7 @@ export interface PolicyPort {
   readonly name: string;
 }
 
+/** What is known of the machine that a policy is compiled for. */
 export interface CompileOptions {
   /** Default: `defaultWorkers(spec)`. */
   readonly workers?: number;

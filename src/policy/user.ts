@@ -20,10 +20,13 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../errors.js';
+import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
+import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import type { Burst } from '../packet/burst.js';
 import type { JsSpec } from './spec.js';
 import {
   type CompileContext,
+  type CompileOptions,
   type Decision,
   decisionOf,
   type PolicyPort,
@@ -51,6 +54,7 @@ export interface UserPolicy {
   readonly queues?: number;
 }
 
+/** What a user's module exports. Called once for each worker thread. */
 export type UserPolicyFactory = (context: UserPolicyContext) => UserPolicy;
 
 function firstLine(error: unknown): string {
@@ -85,11 +89,11 @@ export class UserSteering implements Steering {
   constructor(
     readonly spec: JsSpec,
     context: CompileContext,
+    factory: UserPolicyFactory = loadFactory(spec.file),
   ) {
     this.text = spec.text;
     this.workers = context.workers;
     this.#isTolerant = context.faults === 'count';
-    const factory = loadFactory(spec.file);
     let queues: unknown;
     try {
       this.#policy = factory({
@@ -165,17 +169,26 @@ export class UserSteering implements Steering {
 
   /** Workers and queues that do not exist. */
   #check(burst: Burst): void {
-    const { n, worker, rxq } = burst;
+    const { n, worker, rxq, bucket, hashType } = burst;
     const queues = this.#hasQueues ? this.queues : Number.POSITIVE_INFINITY;
+    const types = HASH_TYPE_NAMES.length;
     for (let i = 0; i < n; i++) {
       const isWorker = worker[i]! >>> 0 < this.workers;
-      if (isWorker && rxq[i]! >= -1 && rxq[i]! < queues) continue;
-      const problem = isWorker
-        ? `queue ${rxq[i]} does not exist; queues: 0 to ${this.queues - 1}`
-        : `worker ${worker[i]} does not exist; workers: 0 to ${this.workers - 1}`;
+      const isQueue = rxq[i]! >= -1 && rxq[i]! < queues;
+      const isBucket = bucket[i]! < TABLE_SIZE_MAX;
+      if (isWorker && isQueue && isBucket && hashType[i]! >>> 0 < types) continue;
+      const problem = !isWorker
+        ? `worker ${worker[i]} does not exist; workers: 0 to ${this.workers - 1}`
+        : !isQueue
+          ? `queue ${rxq[i]} does not exist; queues: 0 to ${this.queues - 1}`
+          : !isBucket
+            ? `bucket ${bucket[i]} does not exist; buckets: 0 to ${TABLE_SIZE_MAX - 1}`
+            : `hash type ${hashType[i]} does not exist; hash types: 0 to ${types - 1}`;
       if (!this.#isTolerant) throw this.#fault(problem);
       worker[i] = 0;
       rxq[i] = -1;
+      bucket[i] = -1;
+      hashType[i] = 0;
       this.#note(problem, 1);
     }
   }
@@ -197,4 +210,36 @@ function reset(burst: Burst, n: number): void {
   burst.hashType.fill(0, 0, n);
   burst.bucket.fill(-1, 0, n);
   burst.rxq.fill(-1, 0, n);
+}
+
+/**
+ * A policy of one's own that is a function here instead of a file: `js:FILE` without the file, for experiments.
+ *
+ *     compileUserPolicy(({ workers }) => ({
+ *       steer(burst) {
+ *         for (let i = 0; i < burst.n; i++) burst.worker[i] = burst.len[i] % workers;
+ *       },
+ *     }), { workers: 4 })
+ *
+ * @param options.workers default 1.
+ * @throws UserError when the function throws or gives no object with `steer(burst)`.
+ */
+export function compileUserPolicy(factory: UserPolicyFactory, options: CompileOptions = {}): Steering {
+  const file = factory.name || 'function';
+  const spec: JsSpec = {
+    policy: 'js',
+    file,
+    text: `js:${file}`,
+    options: {},
+    seed: 1,
+    order: 'none',
+    stage: 'cpu',
+  };
+  const context: CompileContext = {
+    workers: options.workers ?? 1,
+    ports: options.ports ?? null,
+    shared: options.shared ?? null,
+    faults: options.faults ?? 'throw',
+  };
+  return new UserSteering(spec, context, factory);
 }

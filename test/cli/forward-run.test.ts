@@ -1,7 +1,7 @@
 /** How `rxsteer forward` runs and ends: signals, times, standard input, failure; and the document of `--json`. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { expectConservation, type Summary } from '../support/summary.js';
-import { rxsteer, start, startWithStdin } from './run-cli.js';
+import { endAll, rxsteer, start, startWithStdin } from './run-cli.js';
 
 const endless = ['--port', 'a=memory:source,rate=20000', '--port', 'b=memory:sink'];
 const finite = ['--port', 'a=memory:source,packets=5000,flows=30', '--port', 'b=memory:sink'];
@@ -82,6 +82,8 @@ function expectFields(value: unknown, wanted: unknown, path: string): void {
     if (typeof value === 'number') expect(Number.isFinite(value) && value >= 0, path).toBe(true);
   }
 }
+
+afterEach(endAll);
 
 describe('forward', () => {
   it('ends when its sources are drained, and prints one JSON document', async () => {

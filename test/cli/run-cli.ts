@@ -27,7 +27,22 @@ export async function rxsteer(args: readonly string[], options: CallOptions = {}
 
 /** Starts `rxsteer …`. */
 export function start(args: readonly string[], { before = [], environment }: CallOptions = {}): Process {
-  return new Process([...before, process.execPath, CLI, ...args], environment);
+  const started = new Process([...before, process.execPath, CLI, ...args], environment);
+  running.add(started);
+  void started.ended.then(() => running.delete(started));
+  return started;
+}
+
+const running = new Set<Process>();
+
+/** Ends what a failed test left running; for `afterEach`. */
+export async function endAll(): Promise<void> {
+  await Promise.all(
+    [...running].map((started) => {
+      started.kill();
+      return started.ended;
+    }),
+  );
 }
 
 /** Starts `rxsteer …` with a standard input that stays open until it is ended. */

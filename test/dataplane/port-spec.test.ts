@@ -28,6 +28,7 @@ describe('port specification', () => {
       fanout: 'hash',
       offload: true,
       txQueues: 0,
+      xsk: true,
       ring: 8192,
     });
     expect(parsePort('t=tap:tap0')).toMatchObject({
@@ -113,10 +114,10 @@ describe('port specification', () => {
     ['a=tap:a b', '--port a: "a b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:a/b', '--port a: "a/b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:..', '--port a: ".." is not an interface name (no blanks, slashes, colons, percent signs)'],
-    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload'],
+    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload, mtu'],
     [
       'a=af_packet:x,queue=2',
-      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, ring',
+      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, xsk, ring',
     ],
     ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues'],
     [

@@ -113,7 +113,8 @@ describe('a worker that cannot be started', () => {
         ports: ['a=memory:source,flows=10', 'b=memory:sink'],
         workers: 2,
         policy: 'rps:cpus=0-1',
-        more: { fault: 'drain@1+' },
+        // Each life is long enough for the start to see the worker run.
+        more: { fault: 'drain@1:200+' },
       },
       warnings,
     );

@@ -5,7 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { installed, withLab } from '../support/lab.js';
-import { describeScenario, type ScenarioOptions, startScenario } from '../support/scenario.js';
+import {
+  describeScenario,
+  SCENARIO_TIMEOUT_MS,
+  type ScenarioOptions,
+  startScenario,
+} from '../support/scenario.js';
 import { iperf } from '../support/traffic.js';
 
 const scenarios: ScenarioOptions[] = [
@@ -18,7 +23,7 @@ const scenarios: ScenarioOptions[] = [
   { ports: ['veth', 'veth', 'tap', 'tap'], workers: 4, offload: 'on', policy: 'mac-hash' },
 ];
 
-describe.skipIf(!canForward() || !installed('iperf3'))('iperf3', () => {
+describe.skipIf(!canForward() || !installed('iperf3'))('iperf3', { timeout: SCENARIO_TIMEOUT_MS }, () => {
   it.each(scenarios.map((options) => [describeScenario(options), options] as const))(
     '%s',
     async (_, options) => {

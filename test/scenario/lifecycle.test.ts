@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CLI, canForward, startForwarder } from '../support/forwarder.js';
 import { type Lab, withLab } from '../support/lab.js';
-import { pingAll, settle, startScenario } from '../support/scenario.js';
+import { pingAll, SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { expectConservation } from '../support/summary.js';
 import { generate } from '../support/traffic.js';
 
@@ -17,7 +17,7 @@ async function packetSockets(lab: Lab, ns: string): Promise<number> {
   return (await lab.exec(ns, 'cat', '/proc/net/packet')).trim().split('\n').length - 1;
 }
 
-describe.skipIf(!canForward())('forward', () => {
+describe.skipIf(!canForward())('forward', { timeout: SCENARIO_TIMEOUT_MS }, () => {
   it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('leaves nothing behind on %s', async (signal) => {
     await withLab(async (lab) => {
       const scenario = await startScenario(lab, { ports: ['veth', 'tap'], workers: 2 });
@@ -95,7 +95,7 @@ describe.skipIf(!canForward())('forward', () => {
   });
 });
 
-describe.skipIf(!canForward())('forward refuses', () => {
+describe.skipIf(!canForward())('forward refuses', { timeout: SCENARIO_TIMEOUT_MS }, () => {
   /** Runs `forward` where p0 and p1 are up, p2 is down; expects exit 2 and one line that matches. */
   async function refused(args: string[], line: RegExp, ...before: string[]) {
     await withLab(async (lab) => {

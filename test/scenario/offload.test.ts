@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { installed, type Lab, withLab } from '../support/lab.js';
-import { describeScenario, type Scenario, type ScenarioOptions, startScenario } from '../support/scenario.js';
+import {
+  describeScenario,
+  SCENARIO_TIMEOUT_MS,
+  type Scenario,
+  type ScenarioOptions,
+  startScenario,
+} from '../support/scenario.js';
 import { iperf } from '../support/traffic.js';
 
 /** Segments with wrong checksums that a namespace's TCP has received. */
@@ -37,7 +43,7 @@ async function transfer(options: ScenarioOptions, family: 'ipv4' | 'ipv6' | 'tag
 /** Longest average that frames of one segment each can have: MTU, header and tag. */
 const SEGMENT_MOST = 1500 + 14 + 4;
 
-describe.skipIf(!canForward() || !installed('iperf3'))('offload', () => {
+describe.skipIf(!canForward() || !installed('iperf3'))('offload', { timeout: SCENARIO_TIMEOUT_MS }, () => {
   const families = ['ipv4', 'ipv6', 'tagged'] as const;
   const both: ScenarioOptions[] = [
     { ports: ['veth', 'veth'] },

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
-import { type ScenarioOptions, settle, startScenario } from '../support/scenario.js';
+import { SCENARIO_TIMEOUT_MS, type ScenarioOptions, settle, startScenario } from '../support/scenario.js';
 import { generate, type Settings, startSink } from '../support/traffic.js';
 
 const PACKETS = 4000;
@@ -65,7 +65,7 @@ async function send(
   });
 }
 
-describe.skipIf(!canForward())('order', () => {
+describe.skipIf(!canForward())('order', { timeout: SCENARIO_TIMEOUT_MS }, () => {
   const policies = ['rss', 'rps:cpus=CPUS', 'rps:cpus=CPUS,hash=toeplitz', 'mac', 'mac-hash:fields=both'];
   const cases = [2, 4].flatMap((workers) => policies.map((policy) => [policy, workers] as const));
   cases.push(['single', 4], ['rss', 1]);

@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
-import { describeScenario, pingAll, type ScenarioOptions, startScenario } from '../support/scenario.js';
+import {
+  describeScenario,
+  pingAll,
+  SCENARIO_TIMEOUT_MS,
+  type ScenarioOptions,
+  startScenario,
+} from '../support/scenario.js';
 import { expectNoDrops } from '../support/summary.js';
 
 const scenarios: ScenarioOptions[] = [
@@ -14,7 +20,7 @@ const scenarios: ScenarioOptions[] = [
   { ports: ['veth', 'tap', 'veth', 'tap'], workers: 2, policy: 'mac' },
 ];
 
-describe.skipIf(!canForward())('reach', () => {
+describe.skipIf(!canForward())('reach', { timeout: SCENARIO_TIMEOUT_MS }, () => {
   it.each(scenarios.map((options) => [describeScenario(options), options] as const))(
     '%s',
     async (_, options) => {

@@ -6,6 +6,7 @@
  * shows the output.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Longest time to wait for an expected line or for the end of a stopped process. */
 const PATIENCE_MS = 15_000;
@@ -67,7 +68,25 @@ export class Process {
   }
 
   private report(what: string): Error {
-    return new Error(`${this.command.join(' ')}: ${what}\nstdout: ${this.stdout}\nstderr: ${this.stderr}`);
+    const command = this.command.join(' ');
+    const threads = this.running ? `\nthreads: ${this.threads()}` : '';
+    return new Error(`${command}: ${what}\nstdout: ${this.stdout}\nstderr: ${this.stderr}${threads}`);
+  }
+
+  /** State, clock ticks used and where it sleeps, of each thread: what a hang looks like. */
+  private threads(): string {
+    try {
+      const tasks = `/proc/${this.pid}/task`;
+      return readdirSync(tasks)
+        .map((tid) => {
+          const fields = readFileSync(`${tasks}/${tid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+          const [state, user, system] = [fields[0], fields[11], fields[12]];
+          return `${tid} ${state} ${user}+${system} ${readFileSync(`${tasks}/${tid}/wchan`, 'utf8')}`;
+        })
+        .join('; ');
+    } catch (error) {
+      return String(error);
+    }
   }
 
   /** Resolves with the match once standard output or error has it; rejects when the process ends without it. */

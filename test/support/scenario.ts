@@ -138,6 +138,12 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
   };
 }
 
+/** Time limit of a test: above the patience of everything in it, so that a hang is reported by whoever waited. */
+export const SCENARIO_TIMEOUT_MS = 90_000;
+
+/** Longest wait for the counters to settle. */
+const SETTLE_PATIENCE_MS = 20_000;
+
 /** Time without any change of a counter after which everything is taken to have arrived. */
 const QUIET_MS = 400;
 
@@ -148,7 +154,9 @@ const QUIET_MS = 400;
  */
 export async function settle(lab: Lab, scenario: Scenario, to: string, packets: number): Promise<void> {
   let last = '';
+  const deadline = performance.now() + SETTLE_PATIENCE_MS;
   for (let since = performance.now(); performance.now() - since < QUIET_MS; ) {
+    if (performance.now() > deadline) throw new Error(`${scenario.ns} does not come to rest:\n${last}`);
     const counters = await lab.exec(scenario.ns, 'cat', '/proc/net/dev');
     const row = counters
       .match(new RegExp(`^\\s*${to}:(.*)$`, 'm'))![1]!

@@ -73,7 +73,7 @@ export async function iperf(
   if (options.reverse) args.push('-R');
   args.push(...(options.bytes ? ['-n', options.bytes] : ['-t', `${seconds}`]));
   const run = lab.start(client, 'iperf3', ...args);
-  await run.finish(30_000);
+  await run.finish(20_000);
   await listener.stop('SIGINT');
   const result = JSON.parse(run.stdout);
   if (result.error) throw new Error(`iperf3 ${args.join(' ')}: ${result.error}`);
@@ -125,7 +125,7 @@ const flags = (settings: Settings) =>
 /** Runs `pktgen` in a namespace to its end. Settings are its options without the dashes. */
 export async function generate(lab: Lab, ns: string, settings: Settings): Promise<Generated> {
   const process = lab.start(ns, tool('pktgen'), ...flags(settings));
-  await process.finish(60_000);
+  await process.finish(20_000);
   await process.expectExit(0);
   return JSON.parse(process.stdout) as Generated;
 }
@@ -152,7 +152,7 @@ export async function startSink(lab: Lab, ns: string, settings: Settings): Promi
       return result();
     },
     async finish() {
-      await process.finish(60_000);
+      await process.finish(20_000);
       return result();
     },
   };

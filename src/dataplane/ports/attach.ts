@@ -149,6 +149,8 @@ function attachSender(p: AttachParts, port: PortInfo): Sender | null {
           p.views.portFds[base + PortFd.sendQdisc + queue]!,
           p.pool.bytes,
           arrays,
+          p.views.portFds[base + PortFd.sendXsk + queue]!,
+          queue < port.staging.length ? new Uint8Array(port.staging[queue]!) : undefined,
         );
   return new LiveSender(native, arrays, port.offload);
 }

@@ -39,6 +39,9 @@ export class LivePort {
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
   private qdiscFds: number[] = [];
+  private xskFds: number[] = [];
+  /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
+  staging: SharedArrayBuffer[] = [];
   private dropBaseline = 0;
   private ringDrops = 0;
   /** Device drops since the port was opened, and those of earlier devices of the same name. */
@@ -113,9 +116,30 @@ export class LivePort {
         this.qdiscFds.push(native.openPacketSend({ ifindex: link.index, bypass: false }));
       }
     }
+    if (spec.xsk && bypass) this.openXsk(link);
     this.index = link.index;
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
+    }
+  }
+
+  /**
+   * AF_XDP sockets for plain frames, one per transmit queue of the device: optional, so that a kernel, a device or
+   * another program in the way is no error. Staging memory belongs to one socket for good (workers may still use the
+   * old one's), so a device that comes back after it vanished is sent to through packet sockets only.
+   */
+  private openXsk(link: LinkInfo): void {
+    if (this.staging.length > 0) return;
+    const staging: SharedArrayBuffer[] = [];
+    try {
+      for (let q = 0; q < Math.min(this.txQueues, Math.max(1, link.txQueues)); q++) {
+        const memory = new SharedArrayBuffer(this.native.xskStagingBytes);
+        this.xskFds.push(this.native.openXskSend(link.index, q, new Uint8Array(memory)));
+        staging.push(memory);
+      }
+      this.staging = staging;
+    } catch {
+      for (const fd of this.xskFds.splice(0)) this.native.closeDescriptor(fd);
     }
   }
 
@@ -160,6 +184,9 @@ export class LivePort {
     this.qdiscFds.forEach((fd, q) => {
       portFds[base + PortFd.sendQdisc + q] = fd;
     });
+    this.xskFds.forEach((fd, q) => {
+      portFds[base + PortFd.sendXsk + q] = fd;
+    });
   }
 
   /** Looks at the interface; when it returns 'descriptors', call `publish`, tell the workers, then close the old ones. */
@@ -169,6 +196,7 @@ export class LivePort {
     // A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down.
     this.carrier = link?.up === true && (spec.kind === 'tap' || link.running);
     if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
+      if (this.attachedElsewhere()) return { change: 'none', old: [] };
       if (this.state === 'gone') return { change: 'none', old: [] };
       this.readDrops();
       const old = this.forget();
@@ -232,6 +260,14 @@ export class LivePort {
     return columns === undefined ? 0 : Number(columns[column]);
   }
 
+  /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
+  private attachedElsewhere(): boolean {
+    const fd = this.receiveFds[0];
+    if (this.spec.kind !== 'tap' || fd === undefined || !this.native.tapAttached(fd)) return false;
+    this.carrier = true;
+    return true;
+  }
+
   /** MTU of the interface, or null when it is gone. */
   get mtu(): number | null {
     return this.native.linkInfo(this.spec.interface)?.mtu ?? null;
@@ -257,10 +293,11 @@ export class LivePort {
   }
 
   private forget(): number[] {
-    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds];
+    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds, ...this.xskFds];
     this.receiveFds = [];
     this.sendFds = [];
     this.qdiscFds = [];
+    this.xskFds = [];
     return old;
   }
 

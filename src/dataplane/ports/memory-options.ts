@@ -14,6 +14,7 @@ export const MEMORY_FLOWS_MAX = 1 << 20;
 export const MEMORY_SIZE_MIN = 60;
 export const MEMORY_SIZE_MAX = SMALL_FRAME_MAX;
 
+/** What a memory source generates. */
 export interface MemorySourceOptions {
   readonly target: 'source';
   /** Flows, each with its own addresses and ports; default 64. */

@@ -51,7 +51,15 @@ export async function openPorts(
     if (wantsNative && native === null) throw new UserError(`live ports: ${nativeProblem()}`);
     const infos: PortInfo[] = [];
     for (const [index, spec] of specs.entries()) {
-      const base = { index, name: spec.name, kind: spec.kind, offload: true, source: null, sink: null };
+      const base = {
+        index,
+        name: spec.name,
+        kind: spec.kind,
+        offload: true,
+        source: null,
+        sink: null,
+        staging: [],
+      };
       if (spec.kind === 'memory') infos.push({ ...base, ...memoryPort(spec, options.workers) });
       else if (spec.kind === 'pcap') {
         const port = await capturePort(spec, options.warn);
@@ -64,7 +72,9 @@ export async function openPorts(
         const port = new LivePort(native!, spec, group, options.warn);
         live.set(index, port);
         const { rxQueues, txQueues } = port;
-        infos.push({ ...base, offload: spec.offload, rxQueues, txQueues, state: stateWords(rxQueues) });
+        const { staging } = port;
+        const state = stateWords(rxQueues);
+        infos.push({ ...base, offload: spec.offload, rxQueues, txQueues, staging, state });
       }
     }
     settleMtus(live, options.warn);

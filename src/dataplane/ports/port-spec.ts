@@ -23,6 +23,7 @@ interface Named {
   readonly text: string;
 }
 
+/** A packet socket on an interface. */
 export interface PacketPortSpec extends Named {
   readonly kind: 'af_packet';
   readonly interface: string;
@@ -32,10 +33,13 @@ export interface PacketPortSpec extends Named {
   readonly offload: boolean;
   /** Transmit queues; 0 = as many as the device has. */
   readonly txQueues: number;
+  /** Send plain frames through AF_XDP where the kernel and the device allow it. */
+  readonly xsk: boolean;
   /** Slots of each receive ring. */
   readonly ring: number;
 }
 
+/** A TAP device, made where it is absent. */
 export interface TapPortSpec extends Named {
   readonly kind: 'tap';
   readonly interface: string;
@@ -45,12 +49,14 @@ export interface TapPortSpec extends Named {
   readonly mtu: number;
 }
 
+/** A capture file, read or written. */
 export interface CapturePortSpec extends Named {
   readonly kind: 'pcap';
   readonly path: string;
   readonly mode: 'read' | 'write';
 }
 
+/** A traffic generator or a sink in memory. */
 export interface MemoryPortSpec extends Named {
   readonly kind: 'memory';
   /** The generator's options, or null for a sink. */
@@ -59,6 +65,7 @@ export interface MemoryPortSpec extends Named {
   readonly txQueues: number;
 }
 
+/** A port of the forwarder, parsed and complete. Made by `parsePort`. */
 export type PortSpec = PacketPortSpec | TapPortSpec | CapturePortSpec | MemoryPortSpec;
 
 /** Parses one `--port`. Throws UserError. */
@@ -96,6 +103,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         fanout: r.choice('fanout', FANOUT_MODES, 'hash'),
         offload: r.onOff('offload'),
         txQueues: r.integer('txqueues', 0, 1, LIVE_QUEUES_MAX),
+        xsk: r.onOff('xsk'),
         ring: r.integer('ring', 8192, 64, 1 << 18),
       };
     case 'tap':

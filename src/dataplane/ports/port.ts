@@ -79,6 +79,8 @@ export interface PortInfo {
     | null;
   /** Where frames go that are delivered; null for live ports and for sources. */
   readonly sink: { readonly kind: 'memory' } | { readonly kind: 'capture'; readonly path: string } | null;
+  /** Staging memory of the AF_XDP socket of each transmit queue; empty where there is none. */
+  readonly staging: readonly SharedArrayBuffer[];
   /** Two words per receive queue in shared memory, kept across worker restarts (position of a source, ring cursor). */
   readonly state: SharedArrayBuffer;
 }

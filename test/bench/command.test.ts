@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, [MAIN, 'bench', ...args], { encoding: 'utf8' });
+
+describe('rxsteer bench', () => {
+  it('lists its suites', () => {
+    const { status, stdout } = run('--list');
+    expect(status).toBe(0);
+    expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(
+      expect.arrayContaining(['toeplitz', 'parse', 'policies', 'forward', 'peers']),
+    );
+  });
+
+  it.each([
+    [['forwrad'], /unknown suite "forwrad".*forward/],
+    [['--rounds', '0', 'parse'], /--rounds 0: expected a whole number from 1/],
+  ])('refuses %j in one line', (args, message) => {
+    const { status, stdout, stderr } = run(...args);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr.trim()).toMatch(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('prints one JSON document with the agreed fields', () => {
+    const { status, stdout } = run('parse', '--quick', '--rounds', '1', '--json');
+    expect(status).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report.machine.node).toBe(process.versions.node);
+    const [first] = report.results;
+    expect(first).toMatchObject({ suite: 'parse', name: 'tcp-ipv4' });
+    expect(first.nsPerOp).toBeGreaterThan(0);
+    expect(first.opsPerSecond).toBeCloseTo(1e9 / first.nsPerOp, 3);
+    expect(first.samples).toBeGreaterThanOrEqual(5);
+    expect(first.ci95[0]).toBeLessThanOrEqual(first.nsPerOp);
+    expect(first.ci95[1]).toBeGreaterThanOrEqual(first.nsPerOp);
+    expect(report.ratios).toEqual([]);
+  });
+});

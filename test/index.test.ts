@@ -1,0 +1,79 @@
+/**
+ * The public face: what it exports, that all of it has a runnable example and a doc comment, and that loading it
+ * starts nothing.
+ */
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import * as rxsteer from 'rxsteer';
+import { describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const names = Object.keys(rxsteer).sort();
+
+/** All exported values, sorted. */
+const FACE = `
+  ANY_VLAN AcceleratedRpsQueue AddressKind AtrFlowType BURST_MAX Burst CaptureWriter CpuReverseMap
+  DROP_REASONS DevFlowTable Engine EtherType Experiment FLOW_PROTOCOLS FanoutFlag FanoutGroup FanoutMode
+  FlowKeys FlowLimit FlowSlot FrameFlag GENERIC_TYPES HASH_TYPE_NAMES HashFilter HashType IPV4_FIELDS
+  IPV6_FIELDS IndirectionTable InnerPacket KEY_NAMES KeyObserver Kind Learned LinkType LinuxFlowHash
+  MODERN MacFilters MacSteering NIC_NAMES NO_OWNER OwnerTable POLICY_NAMES POOL_CHIPS PoolReason
+  PoolSwitch PoolsSteering Protocol RMAP_FAR RPS_NONE RfsSocket RfsSteering RpsDevice RpsMap RpsQueue
+  RpsReason RssSteering SYMMETRIC SeededRandom SockFlowTable Softnet SpreadCounter TABLE_SIZE_MAX
+  TUNNEL_NAMES TcpFlag Toeplitz Transmitted TunQueues TupleHash UserError VIRTIO_CLASS_MQ
+  VIRTIO_HASH_HEADER VIRTIO_HASH_TYPES VirtioFeature VirtioMqCommand VlanFilters XpsMap arp atrCommonWord
+  atrSignatureHash bitRange captureFrames checkVirtioRss collidingDifferences compilePolicy
+  compileUserPolicy concatBytes crc32 crc32c decodeFanoutArgument decodeVirtioHash decodeVirtioRss
+  defaultTableSize defaultWorkers describeFrame deviceKey dissectBurst dissectInnerBurst effectiveBits
+  encodeFanoutArgument encodeVirtioHash encodeVirtioRss engineDefaults ethernet explain explainAt
+  explainHashType findInner flowFrame flowIsActive formatIpv4 formatIpv6 formatMac formatMask formatPools
+  formatSoftnetStat fragmentExtension fullestOverFair geneve gini gre gtpu hash32 hashTypeList
+  hashTypeMask hex32 homeAddressExtension icmp icmpv6 inputBytesOf inputsForHash ipInIp ipv4 ipv6
+  keyBytesFor keyNameOf keySymmetry lintTable linuxBehaviour loadNative mayExpire mpls namedKey
+  nativeProblem nicProfile onlineCpus openCapture ownerTableBytes packetHash parseCpuList parseEthtool
+  parseFlow parseHex parseKey parseMac parseMask parsePolicy parsePort parseSoftnetStat pickTxQueue
+  policyBytes poolMask pppoe queueLoads randomKey readHashReport rebalance receiveOn recordedRxQueue
+  routingExtension rscale sctp staleAfter steerFrames summarize tcp toHex toSteering toeplitzBitwise
+  tunnelMask tupleInput txHash udp virtioTunnelMask vxlan writeFlowLimitTableLen writeHashReport
+  writeRpsCpus writeRpsFlowCnt writeRpsSockFlowEntries xorHash
+`;
+
+describe('the public face', () => {
+  // A name that vanishes from this list breaks somebody's program.
+  it('exports these values', () => {
+    expect(names).toEqual(FACE.trim().split(/\s+/));
+  });
+
+  it('has an example for each of them', () => {
+    const folders = ['examples', 'examples/data'];
+    const texts = folders.flatMap((folder) =>
+      readdirSync(join(root, folder))
+        .filter((name) => name.endsWith('.mjs'))
+        .map((name) => readFileSync(join(root, folder, name), 'utf8')),
+    );
+    const words = new Set(texts.join('\n').match(/\w+/g));
+    expect(names.filter((name) => !words.has(name))).toEqual([]);
+  });
+
+  it('is all that a program can import', async () => {
+    const code = `import 'rxsteer/dist/policy/parse.js';`;
+    const result = run(process.execPath, ['--input-type=module', '-e', code], { cwd: root });
+    await expect(result).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  });
+
+  it('starts nothing when it is loaded: no thread, timer or open file', async () => {
+    const code = `import 'rxsteer'; console.log(process.getActiveResourcesInfo().filter((r) => !/Pipe|TTY|CloseReq/.test(r)).join());`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: root });
+    expect(stdout.trim()).toBe('');
+  });
+
+  it('has a doc comment on every exported item (TypeDoc finds nothing to complain about)', async () => {
+    const { stdout, stderr } = await run(join(root, 'node_modules/.bin/typedoc'), ['--emit', 'none'], {
+      cwd: root,
+    });
+    expect(`${stdout}${stderr}`).not.toMatch(/warning|error/);
+  }, 120_000);
+});
