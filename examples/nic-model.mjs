@@ -1,13 +1,21 @@
 // Which queue, and which stage of the NIC decided: filters, a flow rule, ATR, RSS.   node examples/nic-model.mjs
 import {
+  Atr,
   Burst,
   dissectBurst,
   ethernet,
+  FLOW_TYPES,
+  formatNtuple,
   ipv4,
+  NicFilters,
   NicModel,
+  NTUPLE_FIELDS,
+  NtupleTable,
   namedKey,
   nicProfile,
   parseNtuple,
+  RssContexts,
+  SignatureTable,
   tcp,
 } from 'rxsteer';
 
@@ -37,3 +45,15 @@ show(80, ACK);
 // A flow rule, in the words of ethtool -N; ATR is off from now on.
 nic.rules.add(parseNtuple('flow-type tcp4 dst-port 80 action 3', 'rule'));
 show(80, ACK);
+
+// The parts, as they may be used alone.
+const rule = parseNtuple('flow-type udp4 dst-port 53 context 1', 'rule');
+const contexts = new RssContexts({ size: 128, queues: 8, key: namedKey('microsoft') });
+contexts.create({ start: 4, equal: 2 });
+const rules = new NtupleTable({ ...nic.rules.limits, oneMask: false, buckets: false }, 8, contexts);
+console.log(`loc ${rules.add(rule)}: ${formatNtuple(rule)}`);
+const filters = new NicFilters(nic.chip, 8);
+filters.addEthertype({ ethertype: 0x88cc, queue: 1 });
+const atr = new Atr({ queues: 8, sampleRate: 20 });
+console.log(`${atr.table.capacity} signatures, or ${new SignatureTable(256).capacity} with all the memory`);
+console.log(`${FLOW_TYPES.length} flow types, ${NTUPLE_FIELDS.length} fields, filters: ${!filters.isEmpty}`);

@@ -100,6 +100,17 @@ export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-h
 
 export { type EthtoolRss, parseEthtool } from './nic/ethtool.js';
 export {
+  type EthertypeFilter,
+  type FilterChip,
+  type FilterStage,
+  type FlexFilter,
+  type MacQueue,
+  NicFilters,
+  type SynFilter,
+  type TupleFilter,
+} from './nic/filters.js';
+export { Atr, type AtrOptions, SignatureTable } from './nic/flow-director.js';
+export {
   type ExRule,
   explainHashType,
   GENERIC_TYPES,
@@ -110,6 +121,18 @@ export {
   hashTypeMask,
 } from './nic/hash-types.js';
 export { type DefaultFill, IndirectionTable, TABLE_SIZE_MAX } from './nic/indirection-table.js';
+export { NicModel, type NicModelOptions, type NicStage, type NicVerdict } from './nic/model.js';
+export {
+  type FieldMatch,
+  FLOW_TYPES,
+  type FlowType,
+  NTUPLE_FIELDS,
+  type NtupleField,
+  type NtupleLimits,
+  type NtupleRule,
+  NtupleTable,
+} from './nic/ntuple.js';
+export { formatNtuple, parseNtuple } from './nic/ntuple-text.js';
 export {
   formatPools,
   HashFilter,
@@ -136,6 +159,12 @@ export {
   type PoolLayout,
   type TableRule,
 } from './nic/profiles.js';
+export {
+  type ContextChange,
+  type RssContext,
+  RssContexts,
+  type RssContextsOptions,
+} from './nic/rss-contexts.js';
 export {
   type BucketMove,
   lintTable,

@@ -44,6 +44,18 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     for (const line of lines) expect(sum(numbers(line.split(': ')[1]!.split(',')[0]!))).toBe(6400);
     expect(lines[0]).toContain('6400 0 0 0');
   },
+  'nic-model.mjs': (lines) => {
+    expect(lines.slice(0, 2)).toEqual([
+      'the SYN filter matches -> queue 63',
+      'a tuple filter matches -> queue 62',
+    ]);
+    expect(lines[2]).toContain('-> queue 2');
+    expect(lines[3]).toContain('written when the host transmitted on ring 40');
+    expect(lines[4]).toContain('dst-port 80 action 3) -> queue 3');
+    expect(lines[5]).toBe('loc 2045: flow-type udp4 dst-port 53 context 1');
+    expect(lines[6]).toBe('8191 signatures, or 32767 with all the memory');
+    expect(lines[7]).toContain('filters: true');
+  },
   'dissect-frames.mjs': (lines) => {
     expect(lines[0]).toContain('"vlans":[7,100]');
     expect(lines[1]).toContain('"fragment":true');

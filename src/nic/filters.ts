@@ -143,6 +143,7 @@ export class NicFilters {
     return count === 0 && this.#syn === null && !this.#hasVlanQueues;
   }
 
+  /** Frames to this address go to the queue. @throws UserError where the chip has no (more) such filters. */
   addMacQueue(filter: MacQueue): void {
     this.#room('MAC queue', this.chip.macQueues, this.#macs.length, filter.queue);
     this.#macs = [...this.#macs, filter];
@@ -161,11 +162,13 @@ export class NicFilters {
     this.#ethertypes = [...this.#ethertypes, filter];
   }
 
+  /** The SYN filter, or null for none. @throws UserError where the chip has none. */
   setSyn(filter: SynFilter | null): void {
     if (filter !== null) this.#room('SYN', this.chip.syn ? 1 : 0, 0, filter.queue);
     this.#syn = filter;
   }
 
+  /** Compares first bytes of frames. @throws UserError for a filter that the chip cannot hold. */
   addFlex(filter: FlexFilter): void {
     this.#room('flex', this.chip.flex, this.#flex.length, filter.queue);
     this.#checkPriority(filter.priority);
@@ -176,6 +179,7 @@ export class NicFilters {
     this.#flex = inserted(this.#flex, filter);
   }
 
+  /** A five-tuple or two-tuple filter, whichever the chip has. @throws UserError for what it cannot hold. */
   addTuple(filter: TupleFilter): void {
     const { chip } = this;
     const isFive = chip.fiveTuples > 0;

@@ -53,6 +53,7 @@ export class SignatureTable {
     this.capacity = flowDirectorSize(kib).signatures;
   }
 
+  /** Filters in the table. */
   get filters(): number {
     return this.#queues.size;
   }

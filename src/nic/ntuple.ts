@@ -17,9 +17,11 @@ import { BUCKET_FILTERS_MAX } from './flow-director.js';
 import { protocolOf } from './frame-fields.js';
 import type { RssContexts } from './rss-contexts.js';
 
+/** Flow types that rules can name. */
 export const FLOW_TYPES = ['ether', 'ip4', 'tcp4', 'udp4', 'sctp4', 'ip6', 'tcp6', 'udp6', 'sctp6'] as const;
 export type FlowType = (typeof FLOW_TYPES)[number];
 
+/** Fields that rules can compare. */
 export const NTUPLE_FIELDS = [
   'src-mac',
   'dst-mac',
@@ -106,10 +108,12 @@ export class NtupleTable {
     this.contexts = contexts;
   }
 
+  /** Rules in the table. */
   get size(): number {
     return this.#rules.length;
   }
 
+  /** Locations in use, ascending. */
   get locations(): number[] {
     return this.#rules.map((rule) => rule.location);
   }
@@ -145,6 +149,7 @@ export class NtupleTable {
     return location;
   }
 
+  /** Takes a rule away. @throws UserError where there is none. */
   delete(location: number): void {
     const { rule } = this.#at(location);
     if (rule.context !== undefined) this.contexts?.use(rule.context, -1);

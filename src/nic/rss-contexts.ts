@@ -58,10 +58,12 @@ export class RssContexts {
     this.#contexts.set(MAIN_CONTEXT, { id: MAIN_CONTEXT, table, key: options.key.slice() });
   }
 
+  /** Queues that tables may name. */
   get queues(): number {
     return this.#queues;
   }
 
+  /** Context 0. */
   get main(): RssContext {
     return this.#contexts.get(MAIN_CONTEXT)!;
   }
@@ -92,6 +94,7 @@ export class RssContexts {
     return id;
   }
 
+  /** Changes what is given of a context. @throws UserError for what ethtool refuses. */
   modify(id: number, change: ContextChange): void {
     if (change.isDefault === true && id !== MAIN_CONTEXT) {
       throw new UserError(`RSS context ${id}: default goes with context 0 only`);
@@ -100,6 +103,7 @@ export class RssContexts {
     this.version++;
   }
 
+  /** Takes a context away. @throws UserError for the main one, and while a flow rule uses it. */
   delete(id: number): void {
     this.get(id);
     if (id === MAIN_CONTEXT) throw new UserError('RSS context 0 is the main one: it cannot be deleted');
