@@ -122,10 +122,18 @@ export type Settings = Record<string, string | number>;
 const flags = (settings: Settings) =>
   Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]);
 
+/** Longest wait for a tool that should end by itself. */
+const PATIENCE_MS = 20_000;
+
 /** Runs `pktgen` in a namespace to its end. Settings are its options without the dashes. */
-export async function generate(lab: Lab, ns: string, settings: Settings): Promise<Generated> {
+export async function generate(
+  lab: Lab,
+  ns: string,
+  settings: Settings,
+  patienceMs = PATIENCE_MS,
+): Promise<Generated> {
   const process = lab.start(ns, tool('pktgen'), ...flags(settings));
-  await process.finish(20_000);
+  await process.finish(patienceMs);
   await process.expectExit(0);
   return JSON.parse(process.stdout) as Generated;
 }
@@ -152,7 +160,7 @@ export async function startSink(lab: Lab, ns: string, settings: Settings): Promi
       return result();
     },
     async finish() {
-      await process.finish(20_000);
+      await process.finish(PATIENCE_MS);
       return result();
     },
   };
