@@ -15,7 +15,7 @@ interface CommandModule {
 }
 
 /** Commands in the order of the help; those whose module is not part of this build are left out. */
-const commandNames = ['demo', 'forward', 'replay', 'explain', 'hash', 'bench', 'tune', 'ctl'];
+const commandNames = ['demo', 'forward', 'replay', 'explain', 'hash', 'make', 'sweep', 'ctl', 'bench'];
 
 function moduleUrl(name: string): URL {
   return new URL(`./${name}.js`, import.meta.url);
