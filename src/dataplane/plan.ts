@@ -8,6 +8,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { UserError } from '../errors.js';
 import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
+import { checkConsumers } from './consumers.js';
 import type { EnginePlan } from './engine-memory.js';
 import { parseFault } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
@@ -74,6 +75,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   for (const cpu of options.cpus) {
     if (cpu >= present) throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are 0-${present - 1}`);
   }
+  checkConsumers(options.ports, workers);
   if (options.fault !== null) parseFault(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
   let order = options.policy.order;

@@ -4,6 +4,7 @@
  * Promise: reads counters only; exact at rest, each counter at its own moment while workers run. `inFlight` and
  * `framesLeaked` are counted from the pool itself, never computed from the other totals.
  */
+import type { ConsumerSummary } from './consumers.js';
 import {
   DROP_REASONS,
   type DropReason,
@@ -38,6 +39,8 @@ export interface PortSummary {
   txByWorker: number[];
   /** What a sink or a capture writer took. */
   delivered: { packets: number; bytes: number };
+  /** Where the consumer behind the port runs; null where none was named. */
+  consumer: ConsumerSummary | null;
   queues: { id: number; worker: number; packets: number; bytes: number }[];
 }
 
@@ -123,6 +126,7 @@ function portSummary(engine: Engine, index: number): PortSummary {
       (c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!,
     ),
     delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
+    consumer: engine.consumers.summary(index),
     queues: Array.from({ length: info.rxQueues }, (_, q) => {
       const at = queueBase(first + q);
       return {
