@@ -10,7 +10,7 @@ import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { checkConsumers } from './consumers.js';
 import type { EnginePlan } from './engine-memory.js';
-import { parseFault } from './faults.js';
+import { parseFaults } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import { DEFAULT_ORDER_LIMITS, type OrderLimits } from './order-guard.js';
 import type { OpenPorts } from './ports/open.js';
@@ -76,7 +76,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     if (cpu >= present) throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are 0-${present - 1}`);
   }
   checkConsumers(options.ports, workers);
-  if (options.fault !== null) parseFault(options.fault);
+  if (options.fault !== null) parseFaults(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
   let order = options.policy.order;
   for (const [index, live] of ports.live) {
