@@ -120,7 +120,12 @@ export {
   hashTypeList,
   hashTypeMask,
 } from './nic/hash-types.js';
-export { type DefaultFill, IndirectionTable, TABLE_SIZE_MAX } from './nic/indirection-table.js';
+export {
+  type DefaultFill,
+  IndirectionTable,
+  TABLE_SIZE_MAX,
+  type TableFill,
+} from './nic/indirection-table.js';
 export { NicModel, type NicModelOptions, type NicStage, type NicVerdict } from './nic/model.js';
 export {
   type FieldMatch,
@@ -141,6 +146,14 @@ export {
   poolMask,
   VlanFilters,
 } from './nic/pool-filters.js';
+export {
+  layoutForFunctions,
+  mrqcFor,
+  type PoolMode,
+  type PoolModeChip,
+  poolMode,
+} from './nic/pool-modes.js';
+export { layoutName, PoolQueues, type PoolQueuesOptions, type PoolRss } from './nic/pool-queues.js';
 export {
   type MirrorRule,
   POOL_CHIPS,
@@ -177,12 +190,17 @@ export {
   checkVirtioRss,
   decodeVirtioHash,
   decodeVirtioRss,
+  decodeVirtioTunnels,
   encodeVirtioHash,
   encodeVirtioRss,
+  encodeVirtioTunnels,
   readHashReport,
+  VIRTIO_CLASS_CONTEXT,
   VIRTIO_CLASS_MQ,
+  VIRTIO_CLASS_TUNNEL,
   VIRTIO_HASH_HEADER,
   VIRTIO_HASH_TYPES,
+  VirtioContextCommand,
   VirtioFeature,
   VirtioMqCommand,
   type VirtioRssConfig,
@@ -316,6 +334,7 @@ export {
   type UserPolicyContext,
   type UserPolicyFactory,
 } from './policy/user.js';
+export { policyWarnings } from './policy/warnings.js';
 
 // Capture: files in, files out
 

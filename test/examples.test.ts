@@ -146,6 +146,15 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(all).toContain('VM 1 to VM 2: inside 2\nVM 1 to a stranger: wire\n');
     expect(all).toContain('VM 1 with the address of VM 2: spoofed');
   },
+  'pool-modes.mjs': (lines, all) => {
+    expect(lines.slice(0, 2)).toEqual([
+      '40 functions, linux: 64x2, default pool 40, MRQC 11',
+      '20 functions, dpdk: 32x4, default pool 20, MRQC 10',
+    ]);
+    expect(all).toContain('64x1: pool 5 uses queues 10 to 10');
+    expect(all).toContain('16x8tc: pool 5 uses queues 40 to 47');
+    expect(lines.at(-1)).toContain('udp-ipv4 hashes ports');
+  },
   'pools.mjs': (lines) => {
     const queues = lines.filter((_, n) => n % 2 === 0).map((line) => Number(/queue (\d+)/.exec(line)![1]));
     expect(queues.map((queue) => queue % 8)).toEqual([1, 2, 7, 0]);

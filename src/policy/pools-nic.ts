@@ -9,13 +9,27 @@ import { IndirectionTable } from '../nic/indirection-table.js';
 import { profileHash } from '../nic/model.js';
 import { type PoolMask, poolMask } from '../nic/pool-filters.js';
 import { layoutName, PoolQueues, type PoolQueuesOptions, type PoolRss } from '../nic/pool-queues.js';
-import { LONG_LENGTH_MAX, type PoolChip, type PoolSettings, type PoolSwitch } from '../nic/pools.js';
+import {
+  LONG_LENGTH_MAX,
+  POOL_CHIPS,
+  type PoolChip,
+  type PoolSettings,
+  type PoolSwitch,
+} from '../nic/pools.js';
 import type { NicProfile, PoolLayout } from '../nic/profiles.js';
 import { resolveKey } from './key.js';
 import { atPlace } from './nic-spec.js';
 import type { PoolsSpec } from './spec.js';
 
 const NONE: PoolMask = { low: 0, high: 0 };
+
+/** What the NIC's switch has. @throws UserError for one whose pools are not modelled. */
+export function poolChip(nic: string): PoolChip {
+  const chip = POOL_CHIPS.find(({ id }) => id === nic);
+  if (chip !== undefined) return chip;
+  const permitted = POOL_CHIPS.map(({ id }) => id).join(', ');
+  throw new UserError(`policy pools: nic=${nic}: its pools are not modelled; those of ${permitted} are`);
+}
 
 /** The layout that the policy or the chip's driver chooses. @throws UserError for one that the chip does not have. */
 export function poolLayout(spec: PoolsSpec, profile: NicProfile): PoolLayout {

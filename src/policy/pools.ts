@@ -10,11 +10,19 @@ import { formatMac } from '../mac/address.js';
 import { NicModel } from '../nic/model.js';
 import { choiceWords } from '../nic/model-words.js';
 import { formatPools } from '../nic/pool-filters.js';
-import { POOL_CHIPS, PoolReason, PoolSwitch } from '../nic/pools.js';
+import { PoolReason, PoolSwitch } from '../nic/pools.js';
 import { nicProfile } from '../nic/profiles.js';
 import { type Burst, Field } from '../packet/burst.js';
 import { configureNic } from './nic-spec.js';
-import { checkOwn, fillPoolFilters, poolLayout, poolQueues, poolSettings, sharedKey } from './pools-nic.js';
+import {
+  checkOwn,
+  fillPoolFilters,
+  poolChip,
+  poolLayout,
+  poolQueues,
+  poolSettings,
+  sharedKey,
+} from './pools-nic.js';
 import type { PoolsSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -39,7 +47,7 @@ export class PoolsSteering implements Steering {
     this.text = spec.text;
     this.workers = context.workers;
     const profile = nicProfile(spec.nic);
-    const chip = POOL_CHIPS.find((candidate) => candidate.id === spec.nic)!;
+    const chip = poolChip(spec.nic);
     const layout = poolLayout(spec, profile);
     this.pools = new PoolSwitch(poolSettings(spec, chip, layout.pools));
     fillPoolFilters(spec, chip, this.pools);
