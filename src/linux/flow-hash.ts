@@ -47,9 +47,9 @@ export class LinuxFlowHash {
   /** The words of a plain frame; word 8 (ICMP), 11 and 17 (padding) stay 0. */
   private readonly plain4 = new Int32Array(12);
   private readonly plain6 = new Int32Array(18);
-  /** States behind tags, by slot, and the tag and combination + 1 that each is of. */
+  /** States behind tags, by slot, and the tag that each is of; 0 = none. */
   private readonly tagStates = new Int32Array(TAG_SLOTS * SIPHASH_STATE_WORDS);
-  private readonly tagsOf = new Int32Array(2 * TAG_SLOTS);
+  private readonly tagsOf = new Int32Array(TAG_SLOTS);
   private readonly tagWords = new Int32Array(PREFIX_WORDS);
 
   /** @param key 16 bytes. Throws `UserError` for any other length. */
@@ -135,9 +135,9 @@ export class LinuxFlowHash {
     const slot = ((tag << 2) ^ (tag >>> 11) ^ pair) & (TAG_SLOTS - 1);
     const { tagsOf, tagStates, tagWords } = this;
     const at = slot * SIPHASH_STATE_WORDS;
-    if (tagsOf[2 * slot] === tag && tagsOf[2 * slot + 1] === pair + 1) return at;
-    tagsOf[2 * slot] = tag;
-    tagsOf[2 * slot + 1] = pair + 1;
+    // One tag has different slots with different pairs.
+    if (tagsOf[slot] === tag) return at;
+    tagsOf[slot] = tag;
     tagWords[0] = PREFIX_OF[pair]!;
     tagWords[2] = (tag & 0xffff) | ((tag >>> 24) << 16) | (((tag >>> 16) & 255) << 24);
     tagWords[3] = PREFIX_OF[pair]! & 0xffff;
