@@ -208,6 +208,7 @@ export {
   virtioTunnelMask,
   writeHashReport,
 } from './nic/virtio.js';
+export { type VirtioAnswer, VirtioDevice } from './nic/virtio-device.js';
 
 // Linux: RPS, RFS, accelerated RFS, backlog, fanout, tun, XPS, sysfs texts
 
@@ -228,6 +229,14 @@ export {
   type SoftnetOptions,
 } from './linux/backlog.js';
 export { CpuReverseMap, type CpuTopology, RMAP_FAR } from './linux/cpu-rmap.js';
+export {
+  CPUMAP_BULK,
+  CPUMAP_QSIZE_MAX,
+  CpuMap,
+  type CpuMapCounters,
+  type CpuMapOptions,
+  type CpuMapResult,
+} from './linux/cpumap.js';
 export { formatMask, type MaskResult, parseMask, type RpsCpusResult, writeRpsCpus } from './linux/cpumask.js';
 export {
   decodeFanoutArgument,
