@@ -97,6 +97,20 @@ describe('RSS inside a pool', () => {
       expect(text).toMatch(/-> index [23], of which the pool takes [01]; queue 5 \* 4 \+ [01] = 2[01]$/);
   });
 
+  it("the shared table has the driver's fill over the queues of a pool: blocks on igb, i mod n on ixgbe", () => {
+    for (const [nic, fill] of [
+      ['igb-82576', (bucket: number) => Math.floor((bucket * 2) / 128)],
+      ['ixgbe-82599', (bucket: number) => bucket % 4],
+    ] as const) {
+      const steering = pools({ nic, key: 'microsoft' });
+      const burst = steer(steering, segments);
+      segments.forEach((_, i) => {
+        const index = fill((burst.hash[i]! >>> 0) & 127);
+        expect(burst.rxq[i]).toBe(nic === 'igb-82576' ? 5 + 8 * index : 20 + index);
+      });
+    }
+  });
+
   it('X540 has the pools of the 82599, with its table and key', () => {
     const given = { key: 'microsoft', layout: '32x4' };
     expect(queues({ ...given, nic: 'ixgbe-x540' }, segments)).toEqual(
