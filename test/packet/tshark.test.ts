@@ -142,10 +142,10 @@ function compare(frame: Uint8Array, shark: Record<string, string[]>, place: stri
 it.skipIf(!installed)('addresses, ports, VLANs and fragments are those of tshark', () => {
   const rows = sharkRows(pcap());
   expect(rows).toHaveLength(frames.length);
-  frames.forEach((frame, i) => compare(frame, rows[i]!, `frame ${i}`));
+  for (const [i, frame] of frames.entries()) compare(frame, rows[i]!, `frame ${i}`);
 });
 
-const folder = process.env['RXSTEER_CAPTURES'];
+const folder = process.env.RXSTEER_CAPTURES;
 const captures = folder === undefined ? [] : readdirSync(folder).filter((name) => /\.pcap(ng)?$/.test(name));
 
 it.skipIf(!installed || captures.length === 0)(
