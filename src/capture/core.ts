@@ -124,7 +124,9 @@ export class CaptureCore {
       0;
     if (word === 0x0a0d0d0a) return new PcapngDecoder();
     if (pcapOrder(word) !== 0) return new PcapDecoder();
-    throw new UserError(`${this.name}: not a capture (pcap or pcapng, possibly compressed by gzip or zstd, is permitted)`);
+    throw new UserError(
+      `${this.name}: not a capture (pcap or pcapng, possibly compressed by gzip or zstd, is permitted)`,
+    );
   }
 
   /** The input has ended: complains about what is missing. `cause` is why, when it is known. */

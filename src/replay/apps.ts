@@ -35,7 +35,13 @@ export function parseApps(text: string): AppsModel {
 }
 
 /** The worker on which the application of a flow runs at `now`. `ports`: both ports as one word, 0 where there are none. */
-export function appWorker(model: AppsModel, workers: number, flow: number, ports: number, now: number): number {
+export function appWorker(
+  model: AppsModel,
+  workers: number,
+  flow: number,
+  ports: number,
+  now: number,
+): number {
   const moved = model.moveNs === 0 ? 0 : Math.floor(now / model.moveNs);
   const home = model.rule === 'flow' ? flow : Math.min(ports >>> 16, ports & 0xffff);
   return (home + moved) % workers;

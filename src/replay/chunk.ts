@@ -10,7 +10,7 @@
 import { WINDOW_BYTES_LEAST } from '../capture/core.js';
 import { ETHERNET_HEADER } from '../capture/ethernet.js';
 import { BATCH_MAX } from '../capture/format.js';
-import { type Burst, BURST_MAX } from '../packet/burst.js';
+import { BURST_MAX, type Burst } from '../packet/burst.js';
 
 /** Packets in a chunk at most. */
 export const CHUNK_PACKETS = 8192;
@@ -55,7 +55,9 @@ export class Chunk {
   readonly seconds: Float64Array;
   readonly nanoseconds: Int32Array;
 
-  constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(POOL_BYTES + CHUNK_PACKETS * PACKET_BYTES)) {
+  constructor(
+    readonly memory: SharedArrayBuffer = new SharedArrayBuffer(POOL_BYTES + CHUNK_PACKETS * PACKET_BYTES),
+  ) {
     this.bytes = new Uint8Array(memory, 0, POOL_BYTES);
     this.window = this.bytes.subarray(HEADROOM);
     let at = POOL_BYTES;

@@ -13,6 +13,14 @@ export interface ClockOptions {
   readonly gapNs?: number;
 }
 
+/** Timestamps in, virtual times out; indices 0 … n-1. */
+export interface Stamps {
+  readonly n: number;
+  readonly seconds: Float64Array;
+  readonly nanoseconds: Int32Array;
+  readonly time: Float64Array;
+}
+
 export class VirtualClock {
   /** Nanoseconds of the capture's clock since the first packet. */
   elapsed = 0;
@@ -38,19 +46,25 @@ export class VirtualClock {
     this.#newFile = true;
   }
 
-  /** Virtual time of the next packet. */
-  tick(seconds: number, nanoseconds: number): number {
-    const count = this.#count++;
+  /** Virtual time of the packets of a chunk, from their timestamps. */
+  stamp({ n, seconds, nanoseconds, time }: Stamps): void {
+    const scale = this.#scale;
     if (this.#gap > 0) {
-      this.elapsed = count * this.#gap;
-      return this.elapsed;
+      for (let i = 0; i < n; i++) time[i] = this.#count++ * this.#gap;
+      if (this.#count > 0) this.elapsed = (this.#count - 1) * this.#gap;
+      return;
     }
-    if (seconds === 0 && nanoseconds === 0) return this.elapsed * this.#scale;
-    if (this.#unset || this.#newFile) this.#start(seconds, nanoseconds);
-    const now = (seconds - this.#seconds) * 1e9 + (nanoseconds - this.#nanoseconds) + this.#base;
-    if (now >= this.elapsed) this.elapsed = now;
-    else this.backwards++;
-    return this.elapsed * this.#scale;
+    for (let i = 0; i < n; i++) {
+      const s = seconds[i]!;
+      const ns = nanoseconds[i]!;
+      if (s !== 0 || ns !== 0) {
+        if (this.#unset || this.#newFile) this.#start(s, ns);
+        const now = (s - this.#seconds) * 1e9 + (ns - this.#nanoseconds) + this.#base;
+        if (now >= this.elapsed) this.elapsed = now;
+        else this.backwards++;
+      }
+      time[i] = this.elapsed * scale;
+    }
   }
 
   #start(seconds: number, nanoseconds: number): void {

@@ -6,6 +6,7 @@
  * index entry holds the hash beside the number, so that probing touches the record of the right flow only.
  * One thread writes. The records lie in shared memory: after the last packet any thread may read them.
  */
+import { type Burst, Field, Kind } from '../packet/burst.js';
 import { formatIpv4, formatIpv6 } from '../packet/describe.js';
 
 /** Words of a record: source, destination, ports, protocol and version, packets, unused, bytes (a double). */
@@ -29,6 +30,24 @@ export interface FlowRecords {
 
 const NAMES: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
+// This module's own constants, which V8 folds into the loop (see packet/dissect).
+const KIND = Field.kind;
+const L3 = Field.l3;
+const L4 = Field.l4;
+const ADDRESSES = Kind.addresses;
+const HAS_PORTS = Kind.ports;
+const IPV4 = Kind.ipv4;
+const IP_MASK = Kind.ipMask;
+const SHIFT = Kind.protocolShift;
+
+function hash4(source: number, destination: number, ports: number, protocol: number): number {
+  const sum =
+    (Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b)) +
+    (Math.imul(ports, 0xc2b2ae35) ^ Math.imul(protocol, 0x27d4eb2f));
+  const mixed = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
+  return mixed ^ (mixed >>> 13);
+}
+
 export class FlowTable {
   /** Flows so far; their numbers are 0 … count-1. */
   count = 0;
@@ -40,64 +59,100 @@ export class FlowTable {
   #count6 = 0;
   #addresses6 = new Int32Array(new SharedArrayBuffer(64 * ADDRESS_WORDS * 4));
 
-  /** The flow of an IPv4 packet, which is counted. Ports: source and destination as one word, 0 where there are none. */
-  count4(source: number, destination: number, ports: number, protocol: number, bytes: number): number {
-    const sum =
-      (Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b)) +
-      (Math.imul(ports, 0xc2b2ae35) ^ Math.imul(protocol, 0x27d4eb2f));
-    const mixed = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
-    const hash = mixed ^ (mixed >>> 13);
+  /**
+   * Numbers the flows of a dissected burst, whose packets are those from `from` on in `flow` and `wire`, and counts
+   * them; -1 for what has no readable addresses. One loop over typed arrays: a call per packet would box its doubles.
+   */
+  countBurst(burst: Burst, flow: Int32Array, wire: Float64Array, from: number): void {
+    const { n, words, view } = burst;
+    let mask = this.#mask;
+    let index = this.#index;
+    let records = this.#words;
+    let doubles = this.#doubles;
+    for (let i = 0; i < n; i++) {
+      const kind = words[KIND + i]!;
+      if ((kind & ADDRESSES) === 0) {
+        flow[from + i] = -1;
+        continue;
+      }
+      const ports = (kind & HAS_PORTS) === 0 ? 0 : view.getInt32(words[L4 + i]!);
+      const protocol = (kind >>> SHIFT) & 0xff;
+      const ip = words[L3 + i]!;
+      if ((kind & IP_MASK) === IPV4) {
+        const source = view.getInt32(ip + 12);
+        const destination = view.getInt32(ip + 16);
+        const hash = hash4(source, destination, ports, protocol);
+        // The first entry with this hash, nearly always: the record tells whether it is the flow.
+        let slot = hash & mask;
+        while (index[2 * slot] !== 0 && index[2 * slot + 1] !== hash) slot = (slot + 1) & mask;
+        const found = index[2 * slot]! - 1;
+        const at = WORDS * found;
+        if (
+          found >= 0 &&
+          records[at] === source &&
+          records[at + 1] === destination &&
+          records[at + PORTS] === ports &&
+          records[at + PROTOCOL] === protocol
+        ) {
+          records[at + PACKETS]!++;
+          doubles[DOUBLES * found + BYTES]! += wire[from + i]!;
+          flow[from + i] = found;
+          continue;
+        }
+      }
+      const number =
+        (kind & IP_MASK) === IPV4
+          ? this.#find4(view, ip, ports, protocol)
+          : this.#find6(view, ip, ports, protocol);
+      // A new flow may have made the arrays grow.
+      mask = this.#mask;
+      index = this.#index;
+      records = this.#words;
+      doubles = this.#doubles;
+      records[WORDS * number + PACKETS]!++;
+      doubles[DOUBLES * number + BYTES]! += wire[from + i]!;
+      flow[from + i] = number;
+    }
+  }
+
+  /** The flow of an IPv4 packet, added where it is new. */
+  #find4(view: DataView, ip: number, ports: number, protocol: number): number {
+    const source = view.getInt32(ip + 12);
+    const destination = view.getInt32(ip + 16);
+    const hash = hash4(source, destination, ports, protocol);
     const index = this.#index;
     const words = this.#words;
     for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const entry = index[2 * slot]!;
-      if (entry === 0) {
-        const flow = this.#add(slot, hash, source, destination, ports, protocol);
-        this.#words[WORDS * flow + PACKETS] = 1;
-        this.#doubles[DOUBLES * flow + BYTES] = bytes;
-        return flow;
-      }
+      if (entry === 0) return this.#add(slot, hash, source, destination, ports, protocol);
       if (index[2 * slot + 1] !== hash) continue;
       const at = WORDS * (entry - 1);
-      if (
+      const isSame =
         words[at] === source &&
         words[at + 1] === destination &&
         words[at + PORTS] === ports &&
-        words[at + PROTOCOL] === protocol
-      ) {
-        words[at + PACKETS]!++;
-        this.#doubles[DOUBLES * (entry - 1) + BYTES]! += bytes;
-        return entry - 1;
-      }
+        words[at + PROTOCOL] === protocol;
+      if (isSame) return entry - 1;
     }
   }
 
-  /** The flow of an IPv6 packet, whose two addresses lie at `at`; it is counted. */
-  count6(view: DataView, at: number, ports: number, protocol: number, bytes: number): number {
-    let sum = Math.imul(ports, 0xc2b2ae35) ^ Math.imul(protocol, 0x27d4eb2f);
+  #find6(view: DataView, ip: number, ports: number, protocol: number): number {
+    const at = ip + 8;
+    let hash = Math.imul(ports, 0xc2b2ae35) ^ Math.imul(protocol, 0x27d4eb2f);
     for (let i = 0; i < 4 * ADDRESS_WORDS; i += 4) {
-      sum = Math.imul(sum ^ view.getInt32(at + i), 0x2c1b3c6d);
-      sum ^= sum >>> 15;
+      hash = Math.imul(hash ^ view.getInt32(at + i), 0x2c1b3c6d);
+      hash ^= hash >>> 15;
     }
     const kind = protocol | VERSION_6;
     const index = this.#index;
     const words = this.#words;
-    for (let slot = sum & this.#mask; ; slot = (slot + 1) & this.#mask) {
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const entry = index[2 * slot]!;
-      if (entry === 0) {
-        const row = this.#addAddresses(view, at);
-        const flow = this.#add(slot, sum, row, 0, ports, kind);
-        this.#words[WORDS * flow + PACKETS] = 1;
-        this.#doubles[DOUBLES * flow + BYTES] = bytes;
-        return flow;
-      }
-      if (index[2 * slot + 1] !== sum) continue;
+      if (entry === 0) return this.#add(slot, hash, this.#addAddresses(view, at), 0, ports, kind);
+      if (index[2 * slot + 1] !== hash) continue;
       const record = WORDS * (entry - 1);
       if (words[record + PORTS] !== ports || words[record + PROTOCOL] !== kind) continue;
-      if (!this.#sameAddresses(words[record]!, view, at)) continue;
-      words[record + PACKETS]!++;
-      this.#doubles[DOUBLES * (entry - 1) + BYTES]! += bytes;
-      return entry - 1;
+      if (this.#sameAddresses(words[record]!, view, at)) return entry - 1;
     }
   }
 
@@ -191,21 +246,25 @@ export class FlowView {
   /** Numbers of the flows with the most packets, the largest first; of equals the one that appeared first. */
   largest(most: number): number[] {
     const top: number[] = [];
+    const words = this.#words;
+    let least = 0;
     for (let flow = 0; flow < this.count; flow++) {
-      const packets = this.packets(flow);
-      if (top.length === most && packets <= this.packets(top[most - 1]!)) continue;
+      const packets = words[WORDS * flow + PACKETS]! >>> 0;
+      if (packets <= least) continue;
       let at = top.length;
       while (at > 0 && this.packets(top[at - 1]!) < packets) at--;
       top.splice(at, 0, flow);
       if (top.length > most) top.pop();
+      if (top.length === most) least = this.packets(top[most - 1]!);
     }
     return top;
   }
 
   /** Flows with more than so many packets. */
   above(packets: number): number {
+    const words = this.#words;
     let count = 0;
-    for (let flow = 0; flow < this.count; flow++) if (this.packets(flow) > packets) count++;
+    for (let at = PACKETS; at < WORDS * this.count; at += WORDS) if (words[at]! >>> 0 > packets) count++;
     return count;
   }
 

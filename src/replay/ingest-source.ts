@@ -81,7 +81,10 @@ export class IngestThread {
 
   constructor(paths: readonly string[], clock: ClockOptions) {
     const order: IngestOrder = { paths, clock, chunks: this.chunks.map(({ memory }) => memory) };
-    this.#worker = new Worker(new URL('./ingest-thread.js', import.meta.url), { workerData: order, stdin: false });
+    this.#worker = new Worker(new URL('./ingest-thread.js', import.meta.url), {
+      workerData: order,
+      stdin: false,
+    });
     this.#worker.on('message', (message: IngestMessage) => {
       if (this.#onMessage === null) this.#waiting.push(message);
       else this.#onMessage(message);

@@ -14,20 +14,14 @@ import type { CaptureFacts } from './result.js';
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
 const KIND = Field.kind;
-const L3 = Field.l3;
-const L4 = Field.l4;
 const VLAN = Field.vlan;
 const DMAC_HI = Field.dmacHi;
 const DMAC_LO = Field.dmacLo;
 const LEN = Field.len;
 const FLAGS = Field.flags;
 const ADDRESSES = Kind.addresses;
-const PORTS = Kind.ports;
 const FRAGMENT = Kind.fragment;
 const GROUP = Kind.group;
-const IPV4 = Kind.ipv4;
-const IP_MASK = Kind.ipMask;
-const SHIFT = Kind.protocolShift;
 const TRUNCATED = FrameFlag.truncated;
 
 /** Facts that only the reader knows. */
@@ -56,18 +50,23 @@ export class Ingest {
   }
 
   /** Completes the chunk; `each` gets every burst, none longer than `spanNs`, while its dissection is at hand. */
-  take(chunk: Chunk, isNewFile: boolean, each: BurstTaker | null = null, spanNs = Number.POSITIVE_INFINITY): void {
+  take(
+    chunk: Chunk,
+    isNewFile: boolean,
+    each: BurstTaker | null = null,
+    spanNs = Number.POSITIVE_INFINITY,
+  ): void {
     if (isNewFile) this.clock.nextFile();
     if (this.#burst === null || this.#burst.bytes !== chunk.bytes) this.#burst = new Burst(chunk.bytes);
     const burst = this.#burst;
     chunk.first = this.packets;
-    const { n, time, seconds, nanoseconds } = chunk;
-    const { clock } = this;
-    for (let i = 0; i < n; i++) time[i] = clock.tick(seconds[i]!, nanoseconds[i]!);
+    const { n } = chunk;
+    this.clock.stamp(chunk);
     for (let from = 0; from < n; ) {
       const count = chunk.load(burst, from, spanNs);
       dissectBurst(burst);
       this.#count(burst, chunk, from);
+      this.flows.countBurst(burst, chunk.flow, chunk.wire, from);
       // Every flow number in the burst is below it.
       chunk.flows = this.flows.count;
       if (each !== null) each(burst, chunk, from);
@@ -78,32 +77,28 @@ export class Ingest {
   }
 
   #count(burst: Burst, chunk: Chunk, from: number): void {
-    const { n, words, view } = burst;
-    const { flow, wire } = chunk;
-    const { flows } = this;
+    const { n, words } = burst;
+    const { wire } = chunk;
     let bytes = 0;
+    let truncated = 0;
+    let tagged = 0;
+    let notIp = 0;
+    let fragments = 0;
     for (let i = 0; i < n; i++) {
       const kind = words[KIND + i]!;
-      const length = wire[from + i]!;
-      bytes += length;
-      if ((words[FLAGS + i]! & TRUNCATED) !== 0) this.#truncated++;
-      if (words[VLAN + i]! >= 0) this.#tagged++;
-      if ((kind & GROUP) === 0 && words[LEN + i]! >= 6) this.#macs.add(words[DMAC_HI + i]!, words[DMAC_LO + i]!);
-      if ((kind & ADDRESSES) === 0) {
-        this.#notIp++;
-        flow[from + i] = -1;
-        continue;
-      }
-      if ((kind & FRAGMENT) !== 0) this.#fragments++;
-      const ports = (kind & PORTS) === 0 ? 0 : view.getInt32(words[L4 + i]!);
-      const protocol = (kind >>> SHIFT) & 0xff;
-      const ip = words[L3 + i]!;
-      flow[from + i] =
-        (kind & IP_MASK) === IPV4
-          ? flows.count4(view.getInt32(ip + 12), view.getInt32(ip + 16), ports, protocol, length)
-          : flows.count6(view, ip + 8, ports, protocol, length);
+      bytes += wire[from + i]!;
+      if ((words[FLAGS + i]! & TRUNCATED) !== 0) truncated++;
+      if (words[VLAN + i]! >= 0) tagged++;
+      if ((kind & ADDRESSES) === 0) notIp++;
+      else if ((kind & FRAGMENT) !== 0) fragments++;
+      if ((kind & GROUP) === 0 && words[LEN + i]! >= 6)
+        this.#macs.add(words[DMAC_HI + i]!, words[DMAC_LO + i]!);
     }
     this.#bytes += bytes;
+    this.#truncated += truncated;
+    this.#tagged += tagged;
+    this.#notIp += notIp;
+    this.#fragments += fragments;
   }
 
   /** Everything counted so far. */
@@ -114,7 +109,9 @@ export class Ingest {
       all.push(`${clock.backwards} packets are older than one before them: they get its time`);
     }
     if (this.packets > 1 && clock.elapsed === 0) {
-      all.push('the capture has no useful timestamps: without --gap all packets arrive at once on virtual time');
+      all.push(
+        'the capture has no useful timestamps: without --gap all packets arrive at once on virtual time',
+      );
     }
     return {
       files,

@@ -19,14 +19,22 @@ export class LoadSeries {
     this.#counts = new Float64Array(INTERVALS * workers);
   }
 
-  add(worker: number, now: number): void {
-    let interval = Math.floor(now / this.intervalNs);
-    while (interval >= INTERVALS) {
-      this.#double();
-      interval = Math.floor(now / this.intervalNs);
+  /** Adds a packet of each worker named in `words[at …]`, at the times from `from` on. */
+  addBurst(words: Int32Array, at: number, n: number, time: Float64Array, from: number): void {
+    const { workers } = this;
+    const counts = this.#counts;
+    let scale = 1 / this.intervalNs;
+    let interval = this.#last;
+    for (let i = 0; i < n; i++) {
+      interval = Math.floor(time[from + i]! * scale);
+      while (interval >= INTERVALS) {
+        this.#double();
+        scale = 1 / this.intervalNs;
+        interval = Math.floor(time[from + i]! * scale);
+      }
+      counts[interval * workers + words[at + i]!]! += 1;
     }
-    if (interval > this.#last) this.#last = interval;
-    this.#counts[interval * this.workers + worker]! += 1;
+    this.#last = interval;
   }
 
   /** `rows[i][w]`: packets of worker w in interval i; up to the last interval that has any. */

@@ -55,7 +55,9 @@ export function parseModel(text: string): ServiceModel {
     if (field === null) throw unknownName('key of --model', key, Object.keys(KEYS));
     const number = /^\d{1,10}(\.\d{1,6})?$/.test(value) ? Number(value) : Number.NaN;
     const isCount = field === 'backlog';
-    const fits = isCount ? Number.isInteger(number) && number >= 1 && number <= BACKLOG_MAX : number <= NANOSECONDS_MAX;
+    const fits = isCount
+      ? Number.isInteger(number) && number >= 1 && number <= BACKLOG_MAX
+      : number <= NANOSECONDS_MAX;
     if (!fits) {
       const range = isCount ? `packets, 1 to ${BACKLOG_MAX}` : `nanoseconds, 0 to ${NANOSECONDS_MAX}`;
       throw new UserError(`--model: ${key}=${value}: expected ${range}`);

@@ -120,56 +120,49 @@ export class PolicyRun {
     if (this.#rfs !== null) this.#updateHeads(chunk.time[from]!);
     this.#steering.steer(burst);
     this.#places.reserve(chunk.flows);
-    this.#countTables(burst);
+    // First: with order=strict it decides about the worker.
     this.#run(burst, chunk, from);
+    this.#count(burst, chunk.wire, from);
+    this.#series.addBurst(burst.words, WORKER, burst.n, chunk.time, from);
     if (this.#rfs !== null) this.#recordApps(this.#rfs, burst, chunk, from);
   }
 
-  /** What happens to each packet on virtual time, and where it counts. */
+  /** What happens to each packet on virtual time, and the place of its flow. */
   #run(burst: Burst, chunk: Chunk, from: number): void {
     const { n, words } = burst;
-    const { time, wire, flow: flows } = chunk;
+    const { flow: flows } = chunk;
     const machine = this.#machine;
-    const series = this.#series;
     const places = this.#places.words;
-    const workerPackets = this.#workerPackets;
-    const workerBytes = this.#workerBytes;
-    const queuePackets = this.#queuePackets;
-    const queueBytes = this.#queueBytes;
+    const isStrict = this.#isStrict;
     const first = chunk.first + from;
+    machine.from(chunk.time, chunk.wire);
     let inFlows = 0;
     for (let i = 0; i < n; i++) {
-      const now = time[from + i]!;
-      const bytes = wire[from + i]!;
       const flow = flows[from + i]!;
-      const queue = words[RXQ + i]!;
       let worker = words[WORKER + i]!;
-      let previous = 0;
-      if (flow >= 0) {
-        previous = places[2 * flow + 1]!;
-        if (this.#isStrict) worker = this.#held(flow, worker, now);
+      if (flow < 0) {
+        machine.serve(worker, from + i, -1, 0, 0);
+        continue;
       }
-      const number = (first + i) | 0;
-      const finish = machine.serve(worker, now, bytes, flow, number, previous);
-      workerPackets[worker]! += 1;
-      workerBytes[worker]! += bytes;
-      if (queue >= 0) {
-        queuePackets[queue]! += 1;
-        queueBytes[queue]! += bytes;
-      }
-      series.add(worker, now);
-      if (flow < 0) continue;
       inFlows++;
-      const place = ((queue + 1) << QUEUE_SHIFT) | (worker << WORKER_SHIFT) | SEEN;
-      if ((places[2 * flow]! & SAME) !== place) this.#changed(flow, worker, queue, number, finish, now);
-      if (finish >= 0) places[2 * flow + 1] = machine.slot + 1;
+      const previous = places[2 * flow + 1]!;
+      if (isStrict) {
+        worker = this.#held(flow, worker, chunk.time[from + i]!);
+        words[WORKER + i] = worker;
+      }
+      const slot = machine.serve(worker, from + i, flow, (first + i) | 0, previous);
+      const place = ((words[RXQ + i]! + 1) << QUEUE_SHIFT) | (worker << WORKER_SHIFT) | SEEN;
+      if ((places[2 * flow]! & SAME) !== place) {
+        this.#changed(flow, worker, words[RXQ + i]!, (first + i) | 0, slot, chunk.time[from + i]!);
+      }
+      if (slot >= 0) places[2 * flow + 1] = slot + 1;
     }
     this.#packets += n;
     this.#flowPackets += inFlows;
   }
 
   /** A flow that is new, has moved, or is watched. Its second word still tells of the packet before. */
-  #changed(flow: number, worker: number, queue: number, number: number, finish: number, now: number): void {
+  #changed(flow: number, worker: number, queue: number, number: number, slot: number, now: number): void {
     const machine = this.#machine;
     const { words } = this.#places;
     const old = words[2 * flow]!;
@@ -178,7 +171,8 @@ export class PolicyRun {
     this.#places.change(flow, worker, queue);
     const isUnderWay = last >= 0 && machine.flow[last] === flow && machine.finish[last]! > now;
     if (hasMoved && isUnderWay) this.#movesInFlight++;
-    if (finish < 0) return;
+    if (slot < 0) return;
+    const finish = machine.finish[slot]!;
     if ((old & WATCHED) !== 0) {
       if (this.#watch.add(flow, number, finish, now)) return;
       words[2 * flow]! &= ~WATCHED;
@@ -201,9 +195,16 @@ export class PolicyRun {
     return before;
   }
 
-  /** Table entries and hash types. */
-  #countTables(burst: Burst): void {
+  /** Packets and bytes of workers, queues, table entries and hash types. */
+  #count(burst: Burst, wire: Float64Array, from: number): void {
     const { n, words } = burst;
+    const workerPackets = this.#workerPackets;
+    const workerBytes = this.#workerBytes;
+    for (let i = 0; i < n; i++) {
+      const worker = words[WORKER + i]!;
+      workerPackets[worker]! += 1;
+      workerBytes[worker]! += wire[from + i]!;
+    }
     const types = this.#hashTypes;
     let highest = this.#highestBucket;
     for (let i = 0; i < n; i++) {
@@ -211,18 +212,27 @@ export class PolicyRun {
       if (bucket > highest) highest = bucket;
       types[words[HASH_TYPE + i]!]! += 1;
     }
+    if (highest >= this.#buckets.length) this.#growBuckets(highest + 1);
     this.#highestBucket = highest;
-    if (highest >= this.#buckets.length) {
-      const grown = new Float64Array(2 ** Math.ceil(Math.log2(highest + 1)));
-      grown.set(this.#buckets);
-      this.#buckets = grown;
-    }
     const buckets = this.#buckets;
+    const queuePackets = this.#queuePackets;
+    const queueBytes = this.#queueBytes;
     for (let i = 0; i < n; i++) {
       const bucket = words[BUCKET + i]!;
+      const queue = words[RXQ + i]!;
       if (bucket >= 0) buckets[bucket]! += 1;
+      if (queue >= 0) {
+        this.#hasQueues = true;
+        queuePackets[queue]! += 1;
+        queueBytes[queue]! += wire[from + i]!;
+      }
     }
-    if (n > 0 && words[RXQ]! >= 0) this.#hasQueues = true;
+  }
+
+  #growBuckets(length: number): void {
+    const grown = new Float64Array(2 ** Math.ceil(Math.log2(length)));
+    grown.set(this.#buckets);
+    this.#buckets = grown;
   }
 
   /** What the backlogs have finished, for rfs; what was dropped counts as finished. */

@@ -27,7 +27,13 @@ export type PolicyAnswer =
   | { readonly message: string; readonly isUserError: boolean };
 
 /** The Piscina task. */
-export default async function runPolicies({ specs, workers, options, chunks, port }: PolicyOrder): Promise<PolicyAnswer> {
+export default async function runPolicies({
+  specs,
+  workers,
+  options,
+  chunks,
+  port,
+}: PolicyOrder): Promise<PolicyAnswer> {
   try {
     const set = new PolicySet(
       specs.map((spec) => compilePolicy(spec, workers === null ? {} : { workers })),

@@ -14,7 +14,7 @@ import { isPlain } from '../capture/spool.js';
 import { captureName } from '../capture/stream.js';
 import { UserError } from '../errors.js';
 import { FrameFlag } from '../packet/burst.js';
-import { type Chunk, CHUNK_READ_BYTES } from './chunk.js';
+import { CHUNK_READ_BYTES, type Chunk } from './chunk.js';
 
 const TRUNCATED = FrameFlag.truncated;
 

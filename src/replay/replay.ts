@@ -9,7 +9,6 @@
  */
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { BurstTaker } from './ingest.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { PolicySpec } from '../policy/spec.js';
@@ -17,6 +16,7 @@ import type { Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
 import { FlowView } from './flow-table.js';
+import type { BurstTaker } from './ingest.js';
 import { type IngestEnd, IngestThread, ingestHere } from './ingest-source.js';
 import { DEFAULT_MODEL, describeModel, type ServiceModel } from './model.js';
 import { policyResult } from './outcome.js';
