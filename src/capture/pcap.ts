@@ -73,7 +73,7 @@ export class PcapDecoder implements Decoder {
       }
       batch.off[n] = data;
       batch.len[n] = length;
-      batch.original[n] = wire < length ? length : wire;
+      batch.original[n] = Math.max(wire, length);
       batch.linkType[n] = linkType;
       batch.seconds[n] = seconds;
       batch.nanoseconds[n] = fraction * perTick;

@@ -15,8 +15,11 @@ import { type BurstTaker, Ingest } from './ingest.js';
 import { CaptureReader } from './reader.js';
 import type { CaptureFacts } from './result.js';
 
-/** Chunks under way at most: enough that neither side waits for a turn of the other's event loop. */
-export const CHUNKS = 8;
+/**
+ * Chunks under way at most: a third of a million small packets, read while the policies are still being loaded. Later
+ * a few of them go round, since the one that was released last is filled first.
+ */
+export const CHUNKS = 64;
 
 /** What there is to know when all was read. */
 export interface IngestEnd {

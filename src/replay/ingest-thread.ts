@@ -18,7 +18,7 @@ function say(message: IngestMessage): void {
 }
 
 /** Numbers of the chunks that may be filled. */
-const free = memories.map((_, index) => index);
+const free = memories.map((_, index) => index).reverse();
 let wake: (() => void) | null = null;
 port.on('message', (index: number) => {
   free.push(index);
@@ -32,7 +32,8 @@ async function nextFree(): Promise<number> {
     });
     wake = null;
   }
-  return free.shift()!;
+  // The last one released is the one that is still in a cache.
+  return free.pop()!;
 }
 
 async function main(): Promise<void> {

@@ -41,6 +41,8 @@ export interface ReplayOptions {
   readonly apps?: AppsModel;
   /** Threads at most: 1 = everything in this one. Default: the processors. */
   readonly threads?: number;
+  /** `always`: threads for reading and policies however small the captures are. Default `auto`. */
+  readonly parallel?: 'auto' | 'always';
   /** Flows in `topFlows`. Default 20. */
   readonly top?: number;
   /** Called now and then with the packets so far. */
@@ -83,7 +85,8 @@ export async function replay(
   const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
   const threads = options.threads ?? availableParallelism();
   const bytes = fileBytes(files);
-  const isThreaded = options.reading !== undefined || (threads > 1 && bytes >= THREAD_BYTES);
+  const isLarge = bytes >= THREAD_BYTES || options.parallel === 'always';
+  const isThreaded = options.reading !== undefined || (threads > 1 && isLarge);
   const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
   const flows = new FlowView(end.flows);
   const largest = flows.largest(top);
@@ -125,7 +128,8 @@ async function runThreaded(run: Run, threads: number, bytes: number): Promise<Fi
   const { files, clock, specs, steerings, takers, options } = run;
   const reading = options.reading ?? new IngestThread(files, clock);
   // Policies whose packets are written stay here; of the others every thread gets its share.
-  const pays = takers.length === 0 && bytes * (specs.length - 1) >= POOL_BYTES;
+  const isWorth = bytes * (specs.length - 1) >= POOL_BYTES || options.parallel === 'always';
+  const pays = takers.length === 0 && isWorth;
   const groups = pays ? Math.min(threads, specs.length) : 1;
   const here = specs.flatMap((_, i) => (i % groups === 0 ? [i] : []));
   const set = new PolicySet(
