@@ -21,6 +21,7 @@ const UNEVEN = 1.1;
 const GAIN_LEAST = 0.05;
 
 const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+const counted = (count: number, noun: string, ending = 's') => `${count} ${noun}${count === 1 ? '' : ending}`;
 const two = (value: number) => value.toFixed(2);
 
 function queueLoads(entries: ArrayLike<number>, loads: ArrayLike<number>, queues: number): number[] {
@@ -86,13 +87,17 @@ export function tableAdvice({ steering, first, second }: BucketHalves): Advice |
       commands: [],
     };
   }
-  const commands = [
-    `# ${two(now)} -> ${two(byWeights)}; contiguous blocks, what ethtool can set`,
-    `ethtool -X "$DEV" weight ${weights.join(' ')}`,
-    `# the same in rxsteer`,
-    withKey(text, `weight=${weights.join('+')}`),
-  ];
-  if (byMoves < byWeights && steering.spec.weight === undefined && steering.spec.entries === undefined) {
+  const { spec } = steering;
+  const isFree = spec.weight === undefined && spec.entries === undefined && spec.equal === undefined;
+  const commands: string[] = [];
+  if (byWeights <= now - GAIN_LEAST) {
+    commands.push(
+      `# ${two(now)} -> ${two(byWeights)}; contiguous blocks, what ethtool can set`,
+      `ethtool -X "$DEV" weight ${weights.join(' ')}`,
+    );
+    if (isFree) commands.push('# the same in rxsteer', withKey(text, `weight=${weights.join('+')}`));
+  }
+  if (byMoves < byWeights && isFree) {
     commands.push(
       `# ${two(now)} -> ${two(byMoves)}; ${moves.length} single entries moved (netlink, DPDK RETA update)`,
       withKey(text, `entries=${entriesText(free)}`),
@@ -113,7 +118,7 @@ function fragments(facts: AdviceFacts): Advice | null {
   return {
     id: 'fragments-split',
     severity: mixed > 0 ? 'warning' : 'info',
-    text: `${facts.udpFragments} packets (${share}) are fragments of UDP datagrams, which have no ports to hash${mixed > 0 ? `, and ${mixed} UDP flows run between the same hosts as they: hashing UDP ports puts their whole datagrams and their fragments on different queues and reorders them` : ''}. Hash UDP by addresses only.`,
+    text: `${counted(facts.udpFragments, 'packet')} (${share}) ${facts.udpFragments === 1 ? 'is a fragment of a UDP datagram' : 'are fragments of UDP datagrams'}, which have no ports to hash${mixed > 0 ? `, and ${counted(mixed, 'UDP flow')} ${mixed === 1 ? 'runs' : 'run'} between the same hosts as they: hashing UDP ports puts their whole datagrams and their fragments on different queues and reorders them` : ''}. Hash UDP by addresses only.`,
     commands: ['ethtool -N "$DEV" rx-flow-hash udp4 sd', 'ethtool -N "$DEV" rx-flow-hash udp6 sd'],
   };
 }
@@ -194,7 +199,7 @@ function macSteering(facts: AdviceFacts, workers: number): Advice | null {
   if (facts.macs.length < workers || share > 1.5 / workers) {
     const why =
       facts.macs.length < workers
-        ? `there are ${facts.macs.length} destination MAC addresses for ${workers} workers`
+        ? `there ${facts.macs.length === 1 ? 'is' : 'are'} ${counted(facts.macs.length, 'destination MAC address', 'es')} for ${workers} workers`
         : `${percent(share)} of the unicast packets go to ${mac}`;
     return {
       id: 'mac-cannot',
