@@ -326,6 +326,7 @@ export { CaptureWriter } from './capture/writer.js';
 
 // Engine: forwards packets
 
+export type { ConsumerSummary } from './dataplane/consumers.js';
 export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
@@ -337,6 +338,7 @@ export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
 export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
 export {
   type CapturePortSpec,
+  type Consumer,
   type MemoryPortSpec,
   type PacketPortSpec,
   type PortSpec,

@@ -12,6 +12,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { UserError } from '../errors.js';
 import type { MacControl } from '../forward/mac-control.js';
 import type { Steering } from '../policy/steering.js';
+import type { ConsumerWatch } from './consumers.js';
 import {
   type EngineMemory,
   type EnginePlan,
@@ -65,6 +66,8 @@ export class EngineCore {
   /** What `rollback` undoes, the last one first to be undone. */
   readonly undo: Undo[] = [];
   readonly trace: TraceCollector;
+  /** Looks where consumers run; follows the policy. */
+  consumers: ConsumerWatch | null = null;
   private readonly channels = new Map<number, MessagePort>();
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -139,6 +142,7 @@ export class EngineCore {
     if (compiled !== undefined) this.compiled = compiled;
     this.config = { ...this.config, ...change, epoch: this.config.epoch + 1 };
     const { epoch } = this.config;
+    if (compiled !== undefined) this.consumers?.adopt(this.compiled);
     for (const port of this.channels.values()) port.postMessage(this.config);
     Atomics.store(this.views.global, Global.configEpoch, epoch);
     const deadline = performance.now() + ACKNOWLEDGE_TIMEOUT_MS;

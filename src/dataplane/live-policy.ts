@@ -14,6 +14,7 @@ import { carrySockTable } from '../policy/rfs.js';
 import { RssSteering } from '../policy/rss.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
+import { checkNamedConsumers } from './consumers.js';
 import { type ConfigChange, delay, type EngineCore } from './core.js';
 import type { EnginePlan } from './engine-memory.js';
 import type { ChangeKind, ChangeReport, Owner, TableChange, TableOptions } from './live.js';
@@ -29,10 +30,12 @@ function compile(plan: EnginePlan, shared: SharedArrayBuffer): Steering {
   return compilePolicy(policy, { workers: active, ports, shared, faults: 'count' });
 }
 
-/** The steering that the engine starts with: what does not compile is refused in this thread. @throws UserError */
+/**
+ * The steering that the engine starts with: what does not compile is refused in this thread. Over the workers' shared
+ * memory, for control: this thread steers nothing. @throws UserError
+ */
 export function firstSteering(plan: EnginePlan, shared: SharedArrayBuffer): Steering {
-  // In memory of its own where it is shared: workers are to find theirs untouched.
-  return compile(plan, new SharedArrayBuffer(shared.byteLength));
+  return compile(plan, shared);
 }
 
 /** The owner table of the running `mac` policy; null for other policies. */
@@ -51,6 +54,7 @@ function ownerTable(core: EngineCore): OwnerTable | null {
 export function policyChange(core: EngineCore, plan: EnginePlan, carry?: CarriedOwners): ConfigChange {
   const { policy } = plan;
   const same = policy === core.plan.policy;
+  checkNamedConsumers(core.specs.values(), plan.active);
   const order = settleOrder(policy, core.ports.live.values(), core.warn);
   const shared = new SharedArrayBuffer(policyBytes(policy));
   const steering = compile(plan, shared);
