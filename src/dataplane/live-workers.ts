@@ -27,7 +27,12 @@ export function addWorker(core: EngineCore, hosting: Hosting): Promise<ChangeRep
     return core.report('workers', `worker ${id} added`, async () => {
       await join(core, hosting, id);
       // Only now may anybody steer to it, and it to others: their rings must be drained by then.
-      return core.publish({ ...change, span: id + 1 });
+      try {
+        return await core.publish({ ...change, span: id + 1 });
+      } catch (error) {
+        await leave(core, hosting, id);
+        throw error;
+      }
     });
   });
 }
