@@ -50,7 +50,7 @@ import { ringDrained } from './ring.js';
 import { makeWaker } from './sleeper.js';
 
 /** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
-export const START_TIMEOUT_MS = 5000;
+export const START_TIMEOUT_MS = 20_000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;

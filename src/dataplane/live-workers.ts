@@ -12,7 +12,7 @@ import type { Hosting } from './hosting.js';
 import type { ChangeReport } from './live.js';
 import { policyChange } from './live-policy.js';
 
-const START_TIMEOUT_MS = 5000;
+const START_TIMEOUT_MS = 20_000;
 const POLL_MS = 1;
 
 /** See `LiveEngine.addWorker`. */
