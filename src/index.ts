@@ -289,6 +289,7 @@ export {
   ANY_VLAN,
   Learned,
   NO_OWNER,
+  type OwnerEntry,
   type OwnerLimits,
   OwnerTable,
   ownerTableBytes,
