@@ -45,19 +45,26 @@ export function taskCpu(task: number): number | null {
 }
 
 /** The worker that stands for a CPU: the one pinned there; where none is pinned, the one of that number. Else -1. */
-export function workerOn(plan: Pick<EnginePlan, 'workers' | 'cpus'>, cpu: number): number {
-  if (plan.cpus.some((pinned) => pinned >= 0)) return plan.cpus.indexOf(cpu);
-  return cpu < plan.workers ? cpu : -1;
+export function workerOn(plan: Pick<EnginePlan, 'active' | 'cpus'>, cpu: number): number {
+  const cpus = plan.cpus.slice(0, plan.active);
+  if (cpus.some((pinned) => pinned >= 0)) return cpus.indexOf(cpu);
+  return cpu < plan.active ? cpu : -1;
+}
+
+/** Refuses consumers (`cpu=N`) on workers that there are not. Throws UserError. */
+export function checkNamedConsumers(ports: Iterable<PortSpec>, workers: number): void {
+  for (const { name, consumer } of ports) {
+    if (consumer?.kind === 'cpu' && consumer.worker >= workers) {
+      throw new UserError(`--port ${name}: cpu=${consumer.worker}: there are workers 0 to ${workers - 1}`);
+    }
+  }
 }
 
 /** Refuses consumers that cannot be. Throws UserError. */
 export function checkConsumers(ports: readonly PortSpec[], workers: number): void {
+  checkNamedConsumers(ports, workers);
   for (const { name, consumer } of ports) {
-    if (consumer === null) continue;
-    if (consumer.kind === 'cpu' && consumer.worker >= workers) {
-      throw new UserError(`--port ${name}: cpu=${consumer.worker}: there are workers 0 to ${workers - 1}`);
-    }
-    if (consumer.kind === 'follow' && taskCpu(consumer.task) === null) {
+    if (consumer?.kind === 'follow' && taskCpu(consumer.task) === null) {
       throw new UserError(`--port ${name}: follow=${consumer.task}: there is no such process or thread`);
     }
   }
@@ -74,19 +81,35 @@ interface Watched {
 }
 
 export class ConsumerWatch {
-  private readonly watched: Watched[];
+  private watched: Watched[];
   private steering: Steering | null = null;
 
-  /** @param words `EngineViews.consumers` */
+  /**
+   * @param plan the plan as it is now
+   * @param words `EngineViews.consumers`
+   */
   constructor(
-    private readonly plan: EnginePlan,
+    private readonly plan: () => EnginePlan,
     specs: readonly PortSpec[],
     private readonly words: Int32Array,
     private readonly warn: (message: string) => unknown,
   ) {
-    this.watched = specs.flatMap(({ name, consumer }, index) =>
-      consumer === null ? [] : [{ index, name, consumer, worker: -1, moves: 0, gone: false }],
-    );
+    this.watched = [];
+    specs.forEach((spec, index) => {
+      this.add(spec, index);
+    });
+  }
+
+  /** A port that comes. */
+  add({ name, consumer }: PortSpec, index: number): void {
+    if (consumer === null) return;
+    this.watched.push({ index, name, consumer, worker: -1, moves: 0, gone: false });
+  }
+
+  /** A port that goes. */
+  remove(index: number): void {
+    this.watched = this.watched.filter((port) => port.index !== index);
+    Atomics.store(this.words, index, 0);
   }
 
   /** The policy that runs from now on, an instance over the shared memory of the workers' own. */
@@ -127,7 +150,7 @@ export class ConsumerWatch {
       port.gone = true;
       return -1;
     }
-    return workerOn(this.plan, cpu);
+    return workerOn(this.plan(), cpu);
   }
 
   /** State of the consumer of port `index`; null where it has none. */

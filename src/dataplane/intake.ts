@@ -28,25 +28,30 @@ import {
 } from './counters.js';
 import type { EnginePlan, EngineViews } from './engine-memory.js';
 import type { Fault } from './faults.js';
+import type { CensusWriter } from './flow-census.js';
 import { FlowIntake } from './flow-intake.js';
 import { LINE_WORDS } from './layout.js';
 import { type Ledger, plainFlow, Slot } from './ledger.js';
+import type { TraceFate, TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
 import { HELD, OrderGuard, type Release } from './order-guard.js';
 import type { ReceiveQueue } from './ports/attach.js';
 import type { Progress } from './progress.js';
-import { type OwnRing, RingProducer } from './ring.js';
+import { type OwnRing, RingProducer, ringDrained } from './ring.js';
 import type { Waker } from './sleeper.js';
 
 export interface IntakeParts {
-  readonly plan: EnginePlan;
+  /** Plan and steering are replaced by live changes; `Intake.adopt` follows. */
+  plan: EnginePlan;
+  steering: Steering;
   readonly views: EngineViews;
   readonly worker: number;
   readonly burst: Burst;
   readonly status: Int32Array;
-  readonly steering: Steering;
   readonly ledger: Ledger;
   readonly progress: Progress;
+  readonly census: CensusWriter;
+  readonly trace: TraceTap;
   readonly waker: Waker;
   readonly fault: Fault;
 }
@@ -57,6 +62,7 @@ export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 // A constant of this module's own: V8 folds it into the loop.
 const PLACE = Slot.place;
 const WORD = Slot.word;
+const FRAMES = Slot.frames;
 
 export class Intake implements Release {
   /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
@@ -75,7 +81,7 @@ export class Intake implements Release {
   /** Where the policy follows flows' consumers: its side of the data plane. */
   private flows: FlowIntake | null = null;
   /** Keeps flows on one worker at a time (order=strict). */
-  private readonly guard: OrderGuard | null;
+  private guard: OrderGuard | null = null;
   private makeRoom: () => void = () => {};
 
   /**
@@ -92,29 +98,25 @@ export class Intake implements Release {
     this.workers = plan.workers;
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
-    this.guard =
-      plan.order === 'strict'
-        ? new OrderGuard(
-            worker,
-            p.ledger,
-            p.progress,
-            plan.orderLimits,
-            plan.smallPerWorker,
-            this.counters.subarray(WorkerCounter.moves),
-            new Burst(views.pool.bytes),
-            this,
-          )
-        : null;
     for (let w = 0; w < plan.workers; w++) {
       const to = views.rings[worker * plan.workers + w]!;
       this.producers.push(w === worker ? null : new RingProducer(to, views.pool.owner, w, plan.backlog));
     }
     this.steering = p.steering;
-    this.adopt(p.steering);
+    this.takeSteering();
+    this.adopt();
   }
 
-  /** Steers by another policy from the next burst on. */
-  adopt(steering: Steering): void {
+  /** Takes up the plan and the steering of the parts. Another steering or order only while `drained`. */
+  adopt(): void {
+    const { plan, steering } = this.p;
+    const strict = plan.order === 'strict';
+    if (strict !== (this.guard !== null)) this.guard = strict ? this.makeGuard() : null;
+    if (steering !== this.steering) this.takeSteering();
+  }
+
+  private takeSteering(): void {
+    const { steering } = this.p;
     this.steering = steering;
     this.keep = steering.spec.stage === 'nic';
     this.flows =
@@ -125,10 +127,27 @@ export class Intake implements Release {
         : null;
   }
 
-  /** This worker follows a dead one: the queues that it polls take up where that left off. */
-  recover(queues: readonly ReceiveQueue[]): void {
+  private makeGuard(): OrderGuard {
+    const { plan, views, worker, ledger, progress } = this.p;
+    const counters = this.counters.subarray(WorkerCounter.moves);
+    const { orderLimits, smallPerWorker } = plan;
+    const scratch = new Burst(views.pool.bytes);
+    return new OrderGuard(worker, ledger, progress, orderLimits, smallPerWorker, counters, scratch, this);
+  }
+
+  /** Every frame that was handed out is finished, and none is held. For live changes: nothing is received meanwhile. */
+  drained(): boolean {
+    if (this.holding() > 0) return false;
+    for (let w = 0; w < this.workers; w++) {
+      if (!ringDrained(this.p.views.rings[this.me * this.workers + w]!)) return false;
+    }
+    return true;
+  }
+
+  /** This worker follows a dead one: a queue that it polls takes up where that left off. */
+  recover(queue: number): void {
     const positions = Int32Array.from(this.producers, (producer) => (producer ?? this.own).position());
-    for (const { global } of queues) this.p.ledger.recover(global, positions);
+    this.p.ledger.recover(queue, positions);
   }
 
   /** Takes a burst from a queue and dispatches it; returns how many frames came (those refused too). The work has room for a burst. */
@@ -176,14 +195,46 @@ export class Intake implements Release {
       this.fates.fill(Fate.asSteered);
       this.marked = false;
     }
-    if (this.keep) burst.worker.fill(this.me, 0, n);
+    if (this.p.trace.armed()) this.traced(queue.global);
     else {
-      if (this.flows !== null) this.flows.look();
-      this.steering.steer(burst);
-      if (this.flows !== null) this.flows.remember(burst);
+      if (this.keep) burst.worker.fill(this.me, 0, n);
+      else this.steer();
+      this.dispatch(queue.global);
     }
-    this.dispatch(queue.global);
     return n;
+  }
+
+  private steer(): void {
+    const { burst } = this.p;
+    if (this.flows !== null) this.flows.look();
+    this.steering.steer(burst);
+    if (this.flows !== null) this.flows.remember(burst);
+  }
+
+  /** Steers and dispatches with explanations. */
+  private traced(queue: number): void {
+    const { burst, trace } = this.p;
+    this.fates.fill(Fate.asSteered);
+    this.steer();
+    trace.take(this.steering, burst);
+    if (this.keep) burst.worker.fill(this.me, 0, burst.n);
+    this.dispatch(queue);
+    trace.finish((i, wanted) => this.fateOf(i, wanted));
+  }
+
+  /** What became of frame i of the last burst, in words; null where it went where it was wanted. */
+  private fateOf(i: number, wanted: number): TraceFate | null {
+    const fate = this.fates[i]!;
+    const steered = this.p.burst.worker[i]!;
+    if (fate === Fate.held) return { to: wanted, why: 'held until its old worker has finished the flow' };
+    if (fate === Fate.dropped) return { to: steered, why: 'dropped: no room in the backlog' };
+    if (fate >= Fate.stays) {
+      return {
+        to: fate - Fate.stays,
+        why: `stays on worker ${fate - Fate.stays}, which has frames of the flow`,
+      };
+    }
+    return steered === wanted ? null : { to: steered, why: `stage=nic: worker ${steered} polls the queue` };
   }
 
   /** Puts each frame of the burst where steering wants it: into the own work, into a backlog ring, or on hold. */
@@ -212,6 +263,8 @@ export class Intake implements Release {
       const s = ledger.slotFor(tag, bits, queue, seq);
       let to = worker[i]!;
       if (slots[s + PLACE] !== to + 1) {
+        // A slot that was just taken has had no frame; one that flows share is no flow's.
+        if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) this.p.census.enter(s, tag, burst, i);
         to = this.change(s, to);
         if (to === HELD) {
           guard!.hold(s, burst, i, seq);

@@ -40,6 +40,19 @@ export function rfsSharedWords(spec: RfsSpec): number {
   return 1 + pow2up(spec.entries) + TABLES_MAX + sharedTables(spec) * DevFlowTable.words(spec.flows);
 }
 
+/**
+ * What is known of where applications run goes from the shared memory of one policy to that of another with as many
+ * entries (else nothing); queues' flow tables do not, because their counters are those of the workers that poll.
+ */
+export function carrySockTable(
+  from: { readonly spec: RfsSpec; readonly shared: SharedArrayBuffer },
+  to: { readonly spec: RfsSpec; readonly shared: SharedArrayBuffer },
+): void {
+  if (pow2up(from.spec.entries) !== pow2up(to.spec.entries)) return;
+  const words = 1 + pow2up(to.spec.entries);
+  new Int32Array(to.shared, 0, words).set(new Int32Array(from.shared, 0, words));
+}
+
 /** The compiled `rfs` policy: `record` tells where applications run. */
 export class RfsSteering implements Steering {
   readonly text: string;
