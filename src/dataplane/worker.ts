@@ -19,6 +19,7 @@ import {
 } from './engine-memory.js';
 import { Fault } from './faults.js';
 import { makeForwarder } from './forwarding.js';
+import { nativeHashKernels } from './hash-kernels.js';
 import { Ledger } from './ledger.js';
 import { WorkerLoop } from './loop.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from './native.js';
@@ -78,6 +79,7 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
         ports: plan.ports,
         shared: memory.policy,
         faults: 'count',
+        kernels: nativeHashKernels(),
       }),
       forwarder: makeForwarder(plan, memory, worker),
       ledger,

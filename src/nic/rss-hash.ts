@@ -1,13 +1,15 @@
 /**
  * The hash part of RSS for a burst: type selection and Toeplitz, shared by every policy that hashes as a NIC does.
  *
- * Promise: writes hash (0 where nothing is hashed) and hashType of every frame; allocates nothing. One instance
- * belongs to one thread (it holds a two-word scratch).
+ * Promise: writes hash (0 where nothing is hashed) and hashType of every frame; allocates nothing, but for what a
+ * kernel binds when it meets a burst object for the first time. The values are the same whatever computes them. One
+ * instance belongs to one thread (it holds a two-word scratch).
  */
 import { crc32cPart, crc32Part, xor8Part } from '../hash/crc.js';
 import { hex32, toHex } from '../hash/hex.js';
+import { type BoundKernel, type HashKernels, KernelWord } from '../hash/kernel.js';
 import { type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
-import { type Burst, Field, Kind } from '../packet/burst.js';
+import { BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { findExAddresses } from '../packet/ipv6-ex.js';
 import { Protocol } from '../packet/protocol.js';
 import {
@@ -53,6 +55,8 @@ export interface RssHashOptions {
   readonly isHalved?: boolean;
   /** Default Toeplitz; the others have neither key nor symmetric transform. */
   readonly function?: RssFunction;
+  /** Hashes bursts natively from `leastFrames` frames on; default: tables always. */
+  readonly kernels?: HashKernels | null;
 }
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
@@ -66,6 +70,9 @@ const NONE = HashType.none;
 const TCP_IPV4 = HashType.tcpIpv4;
 const UDP_IPV4 = HashType.udpIpv4;
 const MAC = HashType.mac;
+const COUNT = KernelWord.count;
+const LEFT = KernelWord.left;
+const LIST = KernelWord.list;
 
 /** Types with IPv6 addresses. */
 const IPV6_TYPES = 0x1f8;
@@ -85,6 +92,13 @@ export class RssHash {
   readonly #plainUdp: number;
   readonly #isHalved: boolean;
   readonly #function: RssFunction;
+  readonly #kernels: HashKernels | null;
+  /** Bursts of so many frames go to the kernel; more than any has where there is none. */
+  readonly #kernelFrom: number;
+  /** The burst object that was hashed last, its kernel, and those of others. */
+  #burst: Burst | null = null;
+  #kernel: BoundKernel | null = null;
+  readonly #bound = new WeakMap<Burst, BoundKernel>();
 
   constructor(options: RssHashOptions) {
     this.options = options;
@@ -105,9 +119,43 @@ export class RssHash {
     this.#isHalved = options.isHalved === true;
     this.#plainTcp = kindOf(Protocol.tcp, HashType.tcpIpv4);
     this.#plainUdp = kindOf(Protocol.udp, HashType.udpIpv4);
+    this.#kernels = this.#function === 'toeplitz' ? (options.kernels ?? null) : null;
+    this.#kernelFrom = this.#kernels?.leastFrames ?? BURST_MAX + 1;
+  }
+
+  /** Name of the kernel that hashes a burst of `frames`; `table` for the byte tables. */
+  implementation(frames: number): string {
+    return frames >= this.#kernelFrom ? this.#kernels!.name : 'table';
   }
 
   hashBurst(burst: Burst): void {
+    if (burst.n >= this.#kernelFrom) this.#hashByKernel(burst);
+    else this.#hashByTables(burst);
+  }
+
+  #hashByKernel(burst: Burst): void {
+    // A worker has one burst object; only experiments come with another.
+    const { control, run } = burst === this.#burst ? this.#kernel! : this.#bind(burst);
+    control[COUNT] = burst.n;
+    run();
+    const left = control[LEFT]!;
+    for (let k = 0; k < left; k++) this.hashFrame(burst, control[LIST + k]!);
+  }
+
+  #bind(burst: Burst): BoundKernel {
+    let kernel = this.#bound.get(burst);
+    if (kernel === undefined) {
+      const { key, start, symmetric } = this.options;
+      const options = { key, start, symmetric, isHalved: this.#isHalved, select: this.#select };
+      kernel = this.#kernels!.bind(options, burst.words, burst.bytes);
+      this.#bound.set(burst, kernel);
+    }
+    this.#burst = burst;
+    this.#kernel = kernel;
+    return kernel;
+  }
+
+  #hashByTables(burst: Burst): void {
     const { n, bytes, words } = burst;
     const { table, start } = this.tuple.toeplitz;
     const plainTcp = this.#plainTcp;

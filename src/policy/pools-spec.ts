@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import {
   commonKeys,
+  implementationKey,
   integer,
   keyText,
   numberList,
@@ -55,6 +56,7 @@ export const poolsSchema = z.strictObject({
   key: keyText().optional(),
   types: typesKey,
   symmetric: symmetricKey,
+  implementation: implementationKey,
   /** Exact addresses and the pools of each. */
   macs: macFilters.default([]),
   vlans: z.array(vlanFilter, { error: 'a list of { vlan, pools }' }).default([]),

@@ -7,6 +7,7 @@
  */
 import { UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
+import { chooseKernels } from '../hash/kernel.js';
 import { formatMac, parseMac } from '../mac/address.js';
 import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable } from '../nic/indirection-table.js';
@@ -174,7 +175,8 @@ export class PoolsSteering implements Steering {
       lengths,
     );
     const { start, exRule } = profile;
-    this.#hash = new RssHash({ key, types, symmetric: spec.symmetric ?? 'none', start, exRule });
+    const kernels = chooseKernels(spec.implementation, context.kernels, 'policy pools: implementation');
+    this.#hash = new RssHash({ key, types, symmetric: spec.symmetric ?? 'none', start, exRule, kernels });
     // One table for all pools; drivers limit its entries to the queues of a pool.
     this.#table = new IndirectionTable(128, queuesPerPool);
     this.#isInterleaved = chip.id === 'igb-82576';

@@ -52,7 +52,7 @@ export class RfsSteering implements Steering {
     if (high !== undefined) {
       throw new UserError(`policy rfs: cpus: CPU ${high} is no worker; workers: 0 to ${context.workers - 1}`);
     }
-    this.#hash = compileFlowHash(spec);
+    this.#hash = compileFlowHash(spec, context);
     this.#map = new RpsMap(spec.cpus);
     this.#online = onlineCpus(context.workers);
     this.sock = makeSockTable(spec, context);
