@@ -19,6 +19,7 @@ using Info = Napi::CallbackInfo;
 // What a bound function works on. The typed arrays are kept alive as long as the function is.
 struct Bound {
   Plan plan;
+  BurstTypes types;
   BurstView burst{};
   const uint8_t* tuples = nullptr;
   size_t tuplesBytes = 0;
@@ -84,12 +85,12 @@ Napi::Value bindBurstHash(const Info& info) {
   bound->plan = planOf(info);
   const Span<uint8_t> select = bytes(info[0].As<Napi::Object>().Get("select"), "select");
   if (select.length < kSelectEntries) throw invalid(info.Env(), "select must have 65536 entries");
-  bound->keep.push_back(Napi::Persistent(info[0].As<Napi::Object>().Get("select").As<Napi::Object>()));
   if (!bound->plan.ipv6)
     for (size_t kind = 0; kind < kSelectEntries; kind++)
       if (select.data[kind] > 3 && select.data[kind] < 10)
         throw invalid(info.Env(), "key must have 40 bytes at least for types of IPv6");
-  bound->burst.select = select.data;
+  bound->types = makeTypes(select.data);
+  bound->burst.types = bound->types.data();
   bound->burst.words = keepArray<int32_t>(*bound, info, 1, "words", kBurstWords).data;
   const Span<uint8_t> pool = keepArray<uint8_t>(*bound, info, 2, "bytes", 0);
   bound->burst.pool = pool.data;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "hash/plan.h"
 
@@ -20,8 +21,12 @@ constexpr size_t kFieldL4 = 7 * kBurstMax;
 constexpr size_t kFieldHash = 14 * kBurstMax;
 constexpr size_t kFieldHashType = 15 * kBurstMax;
 constexpr size_t kBurstWords = 19 * kBurstMax;
-// Entries of the type table: `table[kind & 0xffff]`, the group bit of the kind cleared.
+// Entries of the caller's type table: `select[kind & 0xffff]`, the group bit of the kind cleared.
 constexpr size_t kSelectEntries = 0x10000;
+
+// The same with what is to be done for the type, and for kinds with the group bit: one load a frame.
+using BurstTypes = std::vector<uint8_t>;
+BurstTypes makeTypes(const uint8_t* select);
 
 // Words that caller and callee talk by: frames in the burst; frames left to the caller; their indices.
 constexpr size_t kControlCount = 0;
@@ -33,7 +38,7 @@ struct BurstView {
   int32_t* words;
   const uint8_t* pool;
   size_t poolBytes;
-  const uint8_t* select;
+  const uint8_t* types;
   int32_t* control;
 };
 

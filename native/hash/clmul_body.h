@@ -6,8 +6,8 @@
 // It opens no namespace: the including file has an anonymous one open, so that nothing compiled for one processor
 // can be linked into another kernel.
 //
-// Four registers are worked on at a time: register v has tuple 4 * lane + v in a lane, so that interleaving the four
-// results brings them into order, and reversing the bits of 4, 8 or 16 hashes costs as much as of one.
+// Four registers are worked on at a time: gathered, register v has tuple 4 * lane + v in a lane, so that interleaving
+// the four results brings them into order (packed tuples are transposed instead), and reversing the bits of 4, 8 or 16 hashes costs as much as of one.
 
 using Vector = Register::Vector;
 constexpr uint32_t kLanes = Register::kLanes;
@@ -73,9 +73,10 @@ TARGET inline Words transformV4(Vector v) {
   }
 }
 
-// Four registers of sums: bits 32 … 63 of each lane, reversed and in order, are the hashes of 4 * kLanes tuples.
-TARGET inline void store(Vector s0, Vector s1, Vector s2, Vector s3, uint32_t* out) {
-  const Vector sums = Register::high64(Register::low32(s0, s1), Register::low32(s2, s3));
+// Four registers of sums: bits 32 … 63 of each lane, reversed, are the hashes of 4 * kLanes tuples; word v of lane l
+// of the result comes from register v.
+TARGET inline Vector finish(const Vector* sums4, Vector start) {
+  const Vector sums = Register::high64(Register::low32(sums4[0], sums4[1]), Register::low32(sums4[2], sums4[3]));
   const Vector bytes =
       Register::shuffle(sums, _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
   const Vector nibble = Register::all(_mm_set1_epi8(15));
@@ -83,7 +84,33 @@ TARGET inline void store(Vector s0, Vector s1, Vector s2, Vector s3, uint32_t* o
   const Vector high = Register::both(Register::right4(bytes), nibble);
   const __m128i reversed = _mm_setr_epi8(0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15);
   const __m128i shifted = _mm_slli_epi16(reversed, 4);
-  Register::save(out, Register::exclusiveOr(Register::look(shifted, low), Register::look(reversed, high)));
+  return Register::exclusiveOr(Register::exclusiveOr(Register::look(shifted, low), start),
+                               Register::look(reversed, high));
+}
+
+TARGET inline Vector startOf(const Plan& plan) {
+  return Register::all(_mm_set1_epi32(static_cast<int32_t>(plan.start)));
+}
+
+template <Symmetric S>
+TARGET inline Vector sumV4(Vector tuples, Vector k01, Vector k2) {
+  const Words words = transformV4<S>(tuples);
+  return Register::exclusiveOr(Register::exclusiveOr(Register::product<0x00>(words.first, k01),
+                                                     Register::product<0x11>(words.first, k01)),
+                               Register::product<0x00>(words.second, k2));
+}
+
+template <Symmetric S>
+TARGET void hashPackedV4(const Plan& plan, const uint8_t* tuples, uint32_t count, uint32_t* out) {
+  const Vector k01 = Register::all(load16(reinterpret_cast<const uint8_t*>(plan.windows)));
+  const Vector k2 = Register::all(load16(reinterpret_cast<const uint8_t*>(plan.windows + 2)));
+  const Vector start = startOf(plan);
+  for (uint32_t at = 0; at < count; at += 4 * kLanes) {
+    Vector sums[4];
+    for (uint32_t v = 0; v < 4; v++)
+      sums[v] = sumV4<S>(Register::packedV4(tuples + kV4Bytes * (at + v * kLanes)), k01, k2);
+    Register::save(out + at, Register::transpose(finish(sums, start)));
+  }
 }
 
 template <Symmetric S>
@@ -91,15 +118,12 @@ TARGET void hashV4(const Plan& plan, const uint8_t* const* addresses, const uint
                    uint32_t* out) {
   const Vector k01 = Register::all(load16(reinterpret_cast<const uint8_t*>(plan.windows)));
   const Vector k2 = Register::all(load16(reinterpret_cast<const uint8_t*>(plan.windows + 2)));
+  const Vector start = startOf(plan);
   for (uint32_t at = 0; at < count; at += 4 * kLanes) {
     Vector sums[4];
-    for (uint32_t v = 0; v < 4; v++) {
-      const Words words = transformV4<S>(Register::gatherV4(addresses + at + v, ports + at + v));
-      sums[v] = Register::exclusiveOr(Register::exclusiveOr(Register::product<0x00>(words.first, k01),
-                                                            Register::product<0x11>(words.first, k01)),
-                                      Register::product<0x00>(words.second, k2));
-    }
-    store(sums[0], sums[1], sums[2], sums[3], out + at);
+    for (uint32_t v = 0; v < 4; v++)
+      sums[v] = sumV4<S>(Register::gatherV4(addresses + at + v, ports + at + v), k01, k2);
+    Register::save(out + at, finish(sums, start));
   }
 }
 
@@ -125,6 +149,7 @@ TARGET void hashV6(const Plan& plan, const uint8_t* const* addresses, const uint
   const Vector k45 = Register::all(load16(window(4)));
   const Vector k67 = Register::all(load16(window(6)));
   const Vector k8 = Register::all(load16(window(8)));
+  const Vector start = startOf(plan);
   for (uint32_t at = 0; at < count; at += 4 * kLanes) {
     Vector sums[4];
     for (uint32_t v = 0; v < 4; v++) {
@@ -167,7 +192,7 @@ TARGET void hashV6(const Plan& plan, const uint8_t* const* addresses, const uint
       even = Register::exclusiveOr(even, Register::product<0x00>(pair, k8));
       sums[v] = Register::exclusiveOr(even, odd);
     }
-    store(sums[0], sums[1], sums[2], sums[3], out + at);
+    Register::save(out + at, finish(sums, start));
   }
 }
 
@@ -178,4 +203,6 @@ TARGET void hashV6(const Plan& plan, const uint8_t* const* addresses, const uint
          hashV4<Symmetric::sort>},                                                                       \
         {hashV6<Symmetric::none>, hashV6<Symmetric::exclusiveOr>, hashV6<Symmetric::orExclusiveOr>,      \
          hashV6<Symmetric::sort>},                                                                       \
+        {hashPackedV4<Symmetric::none>, hashPackedV4<Symmetric::exclusiveOr>,                            \
+         hashPackedV4<Symmetric::orExclusiveOr>, hashPackedV4<Symmetric::sort>},                         \
   }

@@ -36,6 +36,10 @@ struct Register {
   TARGET static inline Vector gatherV4(const uint8_t* const* addresses, const uint8_t* const* ports);
   TARGET static inline Vector gather16(const uint8_t* const* at);
   TARGET static inline Vector gatherPorts(const uint8_t* const* ports);
+  // kLanes tuples that lie one behind the other.
+  TARGET static inline Vector packedV4(const uint8_t* tuples);
+  // Word v of lane l becomes word kLanes * v + l.
+  TARGET static inline Vector transpose(Vector v) { return v; }
 };
 
 #include "hash/clmul_body.h"
@@ -47,6 +51,8 @@ TARGET inline Vector Register::gather16(const uint8_t* const* at) { return load1
 TARGET inline Vector Register::gatherPorts(const uint8_t* const* ports) {
   return _mm_slli_si128(load4(ports[0]), 8);
 }
+
+TARGET inline Vector Register::packedV4(const uint8_t* tuples) { return loadV4(tuples, tuples + 8); }
 
 bool available() {
   __builtin_cpu_init();

@@ -81,7 +81,7 @@ TARGET void hash(const Plan& plan, const uint8_t* const* addresses, const uint8_
     uint32_t reversed;
     const auto high = static_cast<uint32_t>(sum >> 32);
     asm("rbit %w0, %w1" : "=r"(reversed) : "r"(high));
-    out[k] = reversed;
+    out[k] = reversed ^ plan.start;
   }
 }
 
@@ -94,6 +94,7 @@ const Kernel kKernel = {
      hash<Symmetric::sort, 1>},
     {hash<Symmetric::none, 4>, hash<Symmetric::exclusiveOr, 4>, hash<Symmetric::orExclusiveOr, 4>,
      hash<Symmetric::sort, 4>},
+    {},
 };
 
 }  // namespace

@@ -36,7 +36,7 @@ void hash(const Plan& plan, const uint8_t* const* addresses, const uint8_t* cons
     std::memcpy(input + 2 * Address, ports[k], 4);
     transformPair<S>(input, input + Address, Address);
     transformPair<S>(input + 2 * Address, input + 2 * Address + 2, 2);
-    uint32_t sum = 0;
+    uint32_t sum = plan.start;
     for (size_t i = 0; i < kBytes; i++) sum ^= table[256 * i + input[i]];
     out[k] = sum;
   }
@@ -51,6 +51,7 @@ const Kernel kTableKernel = {
      hash<Symmetric::sort, 4>},
     {hash<Symmetric::none, 16>, hash<Symmetric::exclusiveOr, 16>, hash<Symmetric::orExclusiveOr, 16>,
      hash<Symmetric::sort, 16>},
+    {},
 };
 
 }  // namespace rxsteer

@@ -39,6 +39,16 @@ struct Register {
   TARGET static inline Vector gatherV4(const uint8_t* const* addresses, const uint8_t* const* ports);
   TARGET static inline Vector gather16(const uint8_t* const* at);
   TARGET static inline Vector gatherPorts(const uint8_t* const* ports);
+  // kLanes tuples that lie one behind the other. The masked-out words are not read.
+  TARGET static inline Vector packedV4(const uint8_t* tuples) {
+    const Vector words = _mm256_maskload_epi32(reinterpret_cast<const int*>(tuples),
+                                               _mm256_setr_epi32(-1, -1, -1, -1, -1, -1, 0, 0));
+    return _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 1, 2, 6, 3, 4, 5, 6));
+  }
+  // Word v of lane l becomes word kLanes * v + l.
+  TARGET static inline Vector transpose(Vector v) {
+    return _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  }
 };
 
 #include "hash/clmul_body.h"

@@ -44,6 +44,17 @@ struct Register {
   TARGET static inline Vector gatherV4(const uint8_t* const* addresses, const uint8_t* const* ports);
   TARGET static inline Vector gather16(const uint8_t* const* at);
   TARGET static inline Vector gatherPorts(const uint8_t* const* ports);
+  // kLanes tuples that lie one behind the other. The masked-out words are not read.
+  TARGET static inline Vector packedV4(const uint8_t* tuples) {
+    const Vector words = _mm512_maskz_loadu_epi32(0x0fff, tuples);
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 1, 2, 12, 3, 4, 5, 12, 6, 7, 8, 12, 9, 10, 11, 12), words);
+  }
+  // Word v of lane l becomes word kLanes * v + l.
+  TARGET static inline Vector transpose(Vector v) {
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), v);
+  }
 };
 
 #include "hash/clmul_body.h"

@@ -60,7 +60,8 @@ uint32_t hashBytes(const uint8_t* key, size_t keyBytes, const uint8_t* input, si
   static constexpr uint8_t kNoPorts[4] = {};
   constexpr size_t kPart = kV6Bytes - 4;
   for (size_t at = 0; at < length; at += kPart) {
-    const Plan plan = makePlan(key + at, keyBytes - at, kernel);
+    Plan plan = makePlan(key + at, keyBytes - at, kernel);
+    plan.start = start;
     uint8_t part[kPart] = {};
     for (size_t i = 0; i < kPart && at + i < length; i++) part[i] = input[at + i];
     const uint8_t* addresses[kGroup];
@@ -71,7 +72,7 @@ uint32_t hashBytes(const uint8_t* key, size_t keyBytes, const uint8_t* input, si
     }
     uint32_t out[kGroup];
     plan.v6()(plan, addresses, ports, kGroup, out);
-    start ^= out[0];
+    start = out[0];
   }
   return start;
 }

@@ -29,16 +29,20 @@ constexpr uint32_t kGroup = 16;
 struct Plan;
 
 // Hashes `count` tuples (a multiple of kGroup): `addresses[k]` points to 8 (IPv4) or 32 (IPv6) bytes, source first,
-// `ports[k]` to 4 bytes. Writes the hashes without the start value. Reads nothing but those bytes.
+// `ports[k]` to 4 bytes. Reads nothing but those bytes. The hashes are not halved yet.
 using TupleKernel = void (*)(const Plan& plan, const uint8_t* const* addresses, const uint8_t* const* ports,
                              uint32_t count, uint32_t* out);
+// The same for `count` (a multiple of kGroup) IPv4 tuples of 12 bytes that lie one behind the other.
+using PackedKernel = void (*)(const Plan& plan, const uint8_t* tuples, uint32_t count, uint32_t* out);
 
-// One implementation; v4 and v6 by `Symmetric`.
+// One implementation; its functions by `Symmetric`.
 struct Kernel {
   const char* name;
   bool (*available)();
   TupleKernel v4[kSymmetricCount];
   TupleKernel v6[kSymmetricCount];
+  // Null where gathering by pointers is as good.
+  PackedKernel packed[kSymmetricCount];
 };
 
 struct Plan {
@@ -56,10 +60,8 @@ struct Plan {
 
   TupleKernel v4() const { return kernel->v4[static_cast<size_t>(symmetric)]; }
   TupleKernel v6() const { return kernel->v6[static_cast<size_t>(symmetric)]; }
-  uint32_t finish(uint32_t hash) const {
-    hash ^= start;
-    return halved ? (hash & 0xffff) * 0x10001u : hash;
-  }
+  PackedKernel packed() const { return kernel->packed[static_cast<size_t>(symmetric)]; }
+  uint32_t finish(uint32_t hash) const { return halved ? (hash & 0xffff) * 0x10001u : hash; }
 };
 
 // Bits `bit` … `bit`+31 of the key, which reads as 0 beyond its end.
