@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nativeHashKernels, nativeKernelNames } from '#rxsteer/dataplane/hash-kernels.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
-import type { HashKernels } from '#rxsteer/hash/kernel.js';
+import { type HashKernels, KernelWord } from '#rxsteer/hash/kernel.js';
 import { namedKey, randomKey } from '#rxsteer/hash/keys.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import { toeplitzBitwise } from '#rxsteer/hash/toeplitz.js';
 import { SYMMETRIC, type Symmetric, tupleInput } from '#rxsteer/hash/tuple-hash.js';
-import { HASH_TYPE_NAMES, hashTypeMask } from '#rxsteer/nic/hash-types.js';
+import { HASH_TYPE_NAMES, hashTypeMask, selectionByKind } from '#rxsteer/nic/hash-types.js';
 import { RssHash, type RssHashOptions } from '#rxsteer/nic/rss-hash.js';
 import {
   concatBytes,
@@ -60,6 +60,14 @@ function expectEqual(name: string, tables: RssHash, kernel: RssHash, burst: Burs
   if (burst.hash.indexOf(0x55555555) !== (n < BURST_MAX ? n : -1))
     throw new Error('written beyond the burst');
 }
+
+const PLAIN: RssHashOptions = {
+  key: namedKey('microsoft'),
+  types: hashTypeMask(['ipv4', 'tcp-ipv4', 'udp-ipv4', 'ipv6', 'tcp-ipv6', 'udp-ipv6']),
+  symmetric: 'none',
+  start: 0,
+  exRule: 'intel',
+};
 
 const SIZE = 4096;
 const POOL = new SeededRandom(3).bytes(SIZE);
@@ -175,27 +183,48 @@ describe.each(names)('kernel %s', (name) => {
     }
   });
 
-  it('offsets outside the pool are left to the caller', () => {
-    const { tables, kernel } = both(name, {
-      key: namedKey('microsoft'),
-      types: IPV4_TYPES | hashTypeMask(['ipv6', 'tcp-ipv6', 'udp-ipv6']),
-      symmetric: 'none',
-      start: 0,
-      exRule: 'intel',
-    });
+  it('frames outside the pool are left to the caller, those beside them are hashed', () => {
+    const { tables } = both(name, PLAIN);
     const burst = new Burst(POOL);
+    const select = selectionByKind(PLAIN.types);
+    const { key, start } = PLAIN;
+    const bound = kernelsOf(name).bind(
+      { key, start, symmetric: 'none', isHalved: false, select },
+      burst.words,
+      POOL,
+    );
+    expect(bound.control.length).toBe(KernelWord.list + BURST_MAX);
+    const good = SIZE - 40;
     const outside = [-1, -12, -0x80000000, SIZE - 19, SIZE, 0x7fffffff];
     for (const kind of KINDS.slice(0, 5)) {
-      outside.forEach((at, i) => {
+      const hasPorts = (kind & Kind.ports) !== 0;
+      const left: number[] = [];
+      burst.n = 0;
+      const put = (l3: number, l4: number, isLeft: boolean) => {
+        const i = burst.add(0, 64);
         burst.kind[i] = kind;
-        burst.l3[i] = at;
-        burst.l4[i] = 0;
-        burst.kind[i + outside.length] = kind;
-        burst.l3[i + outside.length] = 0;
-        burst.l4[i + outside.length] = at === SIZE - 19 ? SIZE - 3 : at;
-      });
-      burst.n = 2 * outside.length;
-      expectEqual(name, tables, kernel, burst);
+        burst.l3[i] = l3;
+        burst.l4[i] = l4;
+        if (isLeft) left.push(i);
+      };
+      for (const at of outside) {
+        put(at, 0, true);
+        put(good, SIZE - 4, false);
+        put(0, at === SIZE - 19 ? SIZE - 3 : at, hasPorts);
+      }
+      burst.hash.fill(0x55555555);
+      bound.control[KernelWord.count] = burst.n;
+      bound.run();
+      const listed = bound.control.subarray(
+        KernelWord.list,
+        KernelWord.list + bound.control[KernelWord.left]!,
+      );
+      expect(Array.from(listed).sort((a, b) => a - b)).toEqual(left);
+      for (let i = 0; i < burst.n; i++) {
+        if (left.includes(i)) continue;
+        const value = burst.hash[i];
+        expect(tables.hashFrame(burst, i)).toBe(value);
+      }
     }
   });
 });
