@@ -24,6 +24,7 @@ export interface ForwardFlags {
   readonly port: string[];
   readonly mode?: string;
   readonly policy?: string;
+  readonly implementation?: string;
   readonly workers?: string;
   readonly cpus?: string;
   readonly duration?: string;
@@ -47,6 +48,7 @@ const configSchema = z.strictObject({
   ports: z.array(z.string()).optional(),
   mode: z.enum(['wire', 'switch']).optional(),
   policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  implementation: z.enum(IMPLEMENTATIONS).optional(),
   workers: count.optional(),
   cpus: count.optional(),
   duration: count.optional(),
@@ -141,6 +143,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
   const policy = parsePolicy(given, {
     command: 'forward',
+    implementation: implementationOf(pick('implementation')),
     ...(asked === undefined ? {} : { workers: asked }),
   });
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
