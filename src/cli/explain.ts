@@ -5,8 +5,8 @@
  * absent values are null. Policies with state see the packets before the one in question first.
  */
 import type { Command } from 'commander';
-import { UserError } from '../errors.js';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
+import { UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { formatMac, parseMac } from '../mac/address.js';
 import { flowFrame, parseFlow } from '../packet/flow-text.js';

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import YAML from 'yaml';
 import { z } from 'zod';
+import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import {
   DEFAULT_BACKLOG,
   DEFAULT_LARGE_FRAMES,
@@ -17,6 +18,7 @@ import {
 } from '../dataplane/plan.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { UserError } from '../errors.js';
+import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
 
@@ -39,6 +41,13 @@ export interface ForwardFlags {
   readonly fault?: string;
   readonly endWithStdin?: boolean;
   readonly json?: boolean;
+}
+
+function implementationOf(text: string | undefined): Implementation | undefined {
+  if (text === undefined || (IMPLEMENTATIONS as readonly string[]).includes(text)) {
+    return text as Implementation | undefined;
+  }
+  throw new UserError(`--implementation ${text}: expected ${IMPLEMENTATIONS.join(', ')}`);
 }
 
 const count = z.union([z.number(), z.string()]).transform(String);
@@ -141,11 +150,14 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
+  const implementation = implementationOf(pick('implementation'));
   const policy = parsePolicy(given, {
     command: 'forward',
-    implementation: implementationOf(pick('implementation')),
+    ...(implementation === undefined ? {} : { implementation }),
     ...(asked === undefined ? {} : { workers: asked }),
   });
+  // Refused here in one line rather than by every worker.
+  if ('implementation' in policy) chooseKernels(policy.implementation, nativeHashKernels(), 'implementation');
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
   const fdb = (file.fdb ?? []).map((entry) => {
     const port = portIndex.get(entry.port);

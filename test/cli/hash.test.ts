@@ -76,7 +76,7 @@ describe('rxsteer hash', () => {
       '0xcbf43926',
       'error',
       'error',
-      'error',
+      '0x51ccc178',
       '0xae333e87',
       'error',
       'error',
