@@ -80,6 +80,7 @@ export {
 export { AtrFlowType, type AtrTuple, atrCommonWord, atrSignatureHash } from './hash/atr.js';
 export { crc32, crc32c, xorHash } from './hash/crc.js';
 export { hex32, parseHex, toHex } from './hash/hex.js';
+export type { BoundKernel, HashKernels, Implementation, KernelOptions } from './hash/kernel.js';
 export {
   bitRange,
   collidingDifferences,
@@ -329,6 +330,7 @@ export { CaptureWriter } from './capture/writer.js';
 export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
+export { nativeHashKernels } from './dataplane/hash-kernels.js';
 export { loadNative, nativeProblem } from './dataplane/native.js';
 export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
 export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';

@@ -92,7 +92,7 @@ export class RssHash {
   readonly tuple: TupleHash;
   readonly #select: Uint8Array;
   readonly #ex = new Int32Array(2);
-  /** `Burst.kind` of the plain IPv4 packets whose ports are hashed; -1 where there are none. */
+  /** `Burst.kind` of the plain IPv4 packets whose ports are hashed without a transform; -1 where there are none. */
   readonly #plainTcp: number;
   readonly #plainUdp: number;
   /** The same of IPv6 without extension headers. */
@@ -118,7 +118,10 @@ export class RssHash {
     this.#function = options.function ?? 'toeplitz';
     this.#select = selectionByKind(options.types, options.exRule);
     const kindOf = (version: number, protocol: number, type: number) =>
-      this.#function === 'toeplitz' && options.isHalved !== true && (options.types & hashTypeBit(type)) !== 0
+      this.#function === 'toeplitz' &&
+      options.symmetric === 'none' &&
+      options.isHalved !== true &&
+      (options.types & hashTypeBit(type)) !== 0
         ? version | Kind.addresses | Kind.ports | (protocol << Kind.protocolShift)
         : -1;
     this.#isHalved = options.isHalved === true;

@@ -159,7 +159,7 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
 }
 
 /** The hash of an rss policy, for whoever hashes as its NIC would. */
-export function compileRssHash(spec: RssSpec, kernels: HashKernels | null = null): RssHash {
+export function compileRssHash(spec: RssSpec, offered?: HashKernels | string): RssHash {
   const profile = nicProfile(spec.nic);
   const types = hashTypeMask(spec.types ?? profile.types);
   checkFunction(spec, profile);
@@ -172,7 +172,7 @@ export function compileRssHash(spec: RssSpec, kernels: HashKernels | null = null
     start: profile.start,
     isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
-    kernels,
+    kernels: chooseKernels(spec.implementation, offered, 'policy rss: implementation'),
   });
 }
 
@@ -210,10 +210,7 @@ export class RssSteering implements Steering {
       );
     }
     this.table = buildTable(spec, this.profile, this.queues);
-    this.rssHash = compileRssHash(
-      spec,
-      chooseKernels(spec.implementation, context.kernels, 'policy rss: implementation'),
-    );
+    this.rssHash = compileRssHash(spec, context.kernels);
     this.#tunnels = tunnelMask(spec.inner ?? []);
     this.nic = buildModel(spec, this.profile, this.table);
     this.#targets = this.table.entries.map((queue) => (queue << TARGET_SHIFT) | (queue % this.workers));
