@@ -13,5 +13,7 @@ function* frames() {
 }
 const byTables = rx.compilePolicy(rx.parsePolicy('rss:queues=4'), { workers: 4 });
 const natively = rx.compilePolicy(rx.parsePolicy('rss:queues=4'), { workers: 4, kernels });
-for (const steering of [byTables, natively])
-  console.log(rx.steerFrames(steering, frames()).workers.join(' '));
+for (const steering of [byTables, natively]) {
+  const { workers } = rx.steerFrames(steering, frames());
+  console.log(workers.map(({ packets }) => packets).join(' '));
+}

@@ -45,14 +45,18 @@ export interface HashKernels {
   readonly name: string;
   /** Frames in a burst from which on a call pays; below, the byte tables win. */
   readonly leastFrames: number;
-  /** @param words `Burst.words`. @param bytes `Burst.bytes`, not to be detached while the kernel is in use. */
+  /**
+   * Prepares a kernel for a burst object. Not for the hot path.
+   * @param words `Burst.words`.
+   * @param bytes `Burst.bytes`, not to be detached while the kernel is in use.
+   */
   bind(options: KernelOptions, words: Int32Array, bytes: Uint8Array): BoundKernel;
 }
 
 /** Which code hashes bursts: `auto` takes what is faster for the burst at hand. */
-export const IMPLEMENTATIONS = ['auto', 'table', 'native'] as const;
+export const IMPLEMENTATIONS = ['auto', 'table', 'native'] as const satisfies readonly Implementation[];
 /** One of `IMPLEMENTATIONS`. */
-export type Implementation = (typeof IMPLEMENTATIONS)[number];
+export type Implementation = 'auto' | 'table' | 'native';
 
 /**
  * The kernels to use, or null for the tables.
