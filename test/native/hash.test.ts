@@ -146,7 +146,7 @@ describe.each(names)('kernel %s', (name) => {
         const { tables, kernel } = both(name, options);
         expectEqual(name, tables, kernel, burst);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
