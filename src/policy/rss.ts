@@ -140,6 +140,9 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
   if (spec.inner !== undefined) {
     throw new UserError('policy rss: inner: does not go with filters, rules or contexts');
   }
+  if (spec.implementation === 'native') {
+    throw new UserError('policy rss: implementation: native: does not go with filters, rules or contexts');
+  }
   const types = hashTypeMask(spec.types ?? profile.types);
   const key = rssKey(spec, profile, types);
   const model = new NicModel({
@@ -152,7 +155,7 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
     ...(spec.function === undefined ? {} : { function: spec.function }),
   });
   if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
-  configureNic(model, spec, (text, place) =>
+  configureNic(model, spec, 'policy rss', (text, place) =>
     resolveKey(text, place, spec.seed, key.length, { least: key.length, most: key.length }),
   );
   return model;

@@ -38,7 +38,7 @@ const frames = (n: number) =>
   );
 
 describe('the implementation of a policy', () => {
-  it.each(['rss', 'rps:cpus=0-3,hash=toeplitz', 'rfs:cpus=0-3,hash=toeplitz', 'pools:nic=ixgbe-82599'])(
+  it.each(['rss', 'rps:cpus=0-3,hash=toeplitz', 'rfs:cpus=0-3,hash=toeplitz'])(
     '%s: auto, table and native decide alike',
     (text) => {
       const decide = (implementation: string) => {
@@ -88,6 +88,9 @@ describe('the implementation of a policy', () => {
     expect(compile('rss:nic=ena,function=crc32,implementation=native')).toThrow(
       'goes with function=toeplitz',
     );
+    expect(compile('rss:queues=4,rules=flow-type tcp4 action 1,implementation=native')).toThrow(
+      'native: does not go with filters, rules or contexts',
+    );
     expect(() => parsePolicy('rss:implementation=simd')).toThrow('expected one of auto, table, native');
     // Nobody looked: what reads policies only accepts it.
     expect(chooseKernels('native', undefined, 'here')).toBeNull();
@@ -101,7 +104,7 @@ describe('the implementation of a policy', () => {
     expect(filled('rss', 'auto')).toBeUndefined();
     expect(filled('mac', 'table')).toBeUndefined();
     expect(() => filled('mac', 'native')).toThrow(
-      'policy mac: implementation: native: goes with rss, rps, rfs, pools',
+      'policy mac: implementation: native: goes with rss, rps, rfs',
     );
   });
 });
