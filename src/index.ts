@@ -80,6 +80,7 @@ export {
 export { AtrFlowType, type AtrTuple, atrCommonWord, atrSignatureHash } from './hash/atr.js';
 export { crc32, crc32c, xorHash } from './hash/crc.js';
 export { hex32, parseHex, toHex } from './hash/hex.js';
+export type { BoundKernel, HashKernels, Implementation, KernelOptions } from './hash/kernel.js';
 export {
   bitRange,
   collidingDifferences,
@@ -360,6 +361,7 @@ export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
+export { nativeHashKernels } from './dataplane/hash-kernels.js';
 export type {
   ChangeKind,
   ChangeReport,

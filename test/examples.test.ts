@@ -131,6 +131,12 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines[3]).toContain('mobile: none (queue 0)');
     expect(lines[7]).toContain('mobile: tcp-ipv6-ex;');
   },
+  'native-hash.mjs': (lines) => {
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatch(/^(tables only: |bursts of 8)/);
+    expect(lines[1]).toMatch(/^[1-9]\d*( [1-9]\d*){3}$/);
+    expect(lines[2]).toBe(lines[1]);
+  },
   'key-quality.mjs': (_, all) => {
     expect(all).toMatch(/^microsoft: symmetric no .* 32 effective bits/m);
     expect(all).toMatch(/^symmetric: symmetric yes .* 16 effective bits/m);

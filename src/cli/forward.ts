@@ -33,6 +33,10 @@ export function register(program: Command): void {
       'wire joins two ports, switch learns MAC addresses (default: wire for two ports)',
     )
     .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
+    .option(
+      '--implementation <auto|table|native>',
+      'what hashes bursts where the policy does not say (default auto: native code where it pays)',
+    )
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')
     .option('--duration <SECONDS>', 'stop after this time')
