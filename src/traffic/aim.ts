@@ -92,8 +92,10 @@ function correctionsOf(steering: Steering): Corrections | null {
 export function aimFlows(flows: FlowTable, wanted: ImbalanceOptions, seed: number): Aim {
   const steering = toSteering(wanted.policy);
   const { policy } = steering.spec;
-  if (!['rss', 'rps', 'mac-hash', 'pools'].includes(policy)) {
-    throw new UserError(`imbalance: policy ${policy} does not steer by hash; rss, rps, mac-hash, pools do`);
+  if (!['rss', 'rps', 'pools'].includes(policy)) {
+    throw new UserError(
+      `imbalance: policy ${policy} does not steer by addresses and ports; rss, rps, pools do`,
+    );
   }
   const byWorker = policy === 'rps';
   const reached = byWorker ? rpsWorkers(steering) : bitRange(0, steering.queues);

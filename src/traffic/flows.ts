@@ -24,7 +24,7 @@ const CLIENT4 = 0x0a000000;
 const GUEST4 = 0x0a800000;
 const TEMPLATE_BYTES_MAX = 2 ** 31;
 /** Server ports by protocol; ones whose dissectors accept any payload. */
-const SERVICES = { tcp: [443, 80, 8443, 5001], udp: [5001, 9000, 5005, 7000], sctp: [36_412], icmp: [0] };
+const SERVICES = { tcp: [443, 80, 8443, 5001], udp: [5001, 9000, 5005, 7000], sctp: [5001], icmp: [0] };
 
 /** An item of each index 0 … n-1 by exact shares in a seeded order. */
 function assign(weights: Float64Array, n: number, seed: number): Uint8Array {
@@ -98,7 +98,9 @@ export class FlowTable {
     this.stride = (Math.max(...templates.map(({ bytes }) => bytes.length)) + 3) & ~3;
     const size = n * this.ways * this.stride;
     if (size > TEMPLATE_BYTES_MAX) {
-      throw new UserError(`flows: ${n} would take ${Math.ceil(size / 2 ** 20)} MiB of templates; 2048 at most`);
+      throw new UserError(
+        `flows: ${n} would take ${Math.ceil(size / 2 ** 20)} MiB of templates; 2048 at most`,
+      );
     }
     this.pool = new Uint8Array(size);
     this.view = new DataView(this.pool.buffer);
@@ -150,7 +152,7 @@ export class FlowTable {
     pool.set(template.bytes, at);
     putMacs(view, at, guest, reverse);
     if (kind.tags > 0) {
-      const vlan = 2 + (plan.vlans <= plan.guests ? guest : flow) % plan.vlans;
+      const vlan = 2 + ((plan.vlans <= plan.guests ? guest : flow) % plan.vlans);
       view.setUint16(at + 14 + 4 * (kind.tags - 1), vlan);
       if (kind.tags === 2) view.setUint16(at + 14, 100);
     }

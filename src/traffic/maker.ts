@@ -11,7 +11,7 @@
  */
 import { SeededRandom } from '../hash/random.js';
 import { foldSum, sctpCrc } from '../packet/checksum.js';
-import { aimFlows, type Aim } from './aim.js';
+import { type Aim, aimFlows } from './aim.js';
 import { ArrivalClock } from './arrivals.js';
 import { FlowTable, mix32 } from './flows.js';
 import { FragmentCutter, fragmentPlan } from './fragments.js';

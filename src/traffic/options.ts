@@ -36,7 +36,7 @@ export const FLOWS_MAX = 1 << 22;
 
 /** Traffic that is uneven on purpose under a policy. */
 export interface ImbalanceOptions {
-  /** A policy that chooses queues or workers by hash: rss, rps (with hash), mac-hash, pools. */
+  /** A policy that chooses queues or workers by addresses and ports: rss, rps, pools. */
   readonly policy: string | object;
   /** The queue that shall be hot (the worker, for rps). */
   readonly queue: number;

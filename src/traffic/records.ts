@@ -4,8 +4,9 @@
  * Promise: pcap with microseconds or nanoseconds, little-endian, and pcapng with one Ethernet interface and
  * nanoseconds; what `CaptureWriter` writes, byte by byte, without its copy.
  */
-import { UserError } from '../errors.js';
+
 import { PACKET_BYTES_MAX } from '../capture/format.js';
+import { UserError } from '../errors.js';
 
 /** Formats that are written. */
 export const MADE_FORMATS = ['pcap', 'pcap-us', 'pcapng'] as const;

@@ -12,19 +12,35 @@ export function apportion(weights: Float64Array, total: number): Float64Array {
   const n = weights.length;
   const counts = new Float64Array(n);
   if (n === 0) return counts;
-  let sum = 0;
-  for (let i = 0; i < n; i++) sum += weights[i]!;
-  const least = total >= n ? 1 : 0;
-  const rest = total - least * n;
+  // Who would get less than one gets one, and the others share the rest. That makes their parts smaller, so somebody
+  // else may fall below one: again, until nobody does.
+  let rest = total;
+  let sum = weights.reduce((a, b) => a + b, 0);
+  for (let isStable = total < n; !isStable; ) {
+    isStable = true;
+    const scale = rest / sum;
+    for (let i = 0; i < n; i++) {
+      if (counts[i] !== 0 || weights[i]! * scale >= 1) continue;
+      counts[i] = 1;
+      rest--;
+      sum -= weights[i]!;
+      isStable = false;
+    }
+  }
   // Differences of the rounded running sum: exact in total, and no sort.
   let running = 0;
   let before = 0;
+  let last = -1;
   for (let i = 0; i < n; i++) {
+    if (counts[i] !== 0) continue;
     running += weights[i]!;
-    const upTo = i === n - 1 ? rest : Math.min(rest, Math.round((running / sum) * rest));
-    counts[i] = least + upTo - before;
+    const upTo = Math.min(rest, Math.round((running / sum) * rest));
+    counts[i] = upTo - before;
     before = upTo;
+    last = i;
   }
+  // What rounding of the sums left over.
+  if (last >= 0) counts[last]! += rest - before;
   return counts;
 }
 
@@ -32,12 +48,7 @@ export function apportion(weights: Float64Array, total: number): Float64Array {
  * Weights of n flows by rank: Zipf (1 / rank^skew), of which the first `elephants` share `elephantShare` of all
  * equally instead.
  */
-export function flowWeights(
-  n: number,
-  skew: number,
-  elephants: number,
-  elephantShare: number,
-): Float64Array {
+export function flowWeights(n: number, skew: number, elephants: number, elephantShare: number): Float64Array {
   const weights = new Float64Array(n);
   let sum = 0;
   for (let i = elephants; i < n; i++) {

@@ -6,7 +6,7 @@
  */
 import { Burst, Kind } from '../packet/burst.js';
 import { dissectBurst, dissectFrom } from '../packet/dissect.js';
-import { type TrafficMaker, Seen } from './maker.js';
+import { Seen, type TrafficMaker } from './maker.js';
 import { TupleSet } from './tuple-ids.js';
 
 /** The load of the queues under the policy of the imbalance. */

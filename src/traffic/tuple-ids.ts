@@ -4,7 +4,7 @@
  * Promise: exact (keys are compared, not hashes); memory grows with the distinct tuples only. Open addressing over
  * one typed array, because a JavaScript Set of a million strings takes ten times as much.
  */
-import { Kind, type Burst } from '../packet/burst.js';
+import { type Burst, Kind } from '../packet/burst.js';
 
 const WORDS = 10;
 
