@@ -36,6 +36,8 @@ export interface Aim {
   /** Queue (worker, where the policy has no queues) of each flow. */
   readonly queues: Int32Array;
   readonly queueCount: number;
+  /** How often a flow was given another address or port: about once a flow where the algebra applies. */
+  readonly changes: number;
 }
 
 /** Input differences by the change of the hash's low bits that they make; -1 where there is none. */
@@ -123,8 +125,8 @@ export function aimFlows(flows: FlowTable, wanted: ImbalanceOptions, seed: numbe
   const targets = new Int32Array(n);
   let turn = 0;
   for (let f = 0; f < n; f++) targets[f] = hot[f] === 1 ? wanted.queue : others[turn++ % others.length]!;
-  new Search(flows, steering, targets, byWorker, seed).run();
-  return { steering, hot, queues: targets, queueCount };
+  const changes = new Search(flows, steering, targets, byWorker, seed).run();
+  return { steering, hot, queues: targets, queueCount, changes };
 }
 
 /** Workers that an rps policy steers to. */
@@ -167,8 +169,8 @@ class Search {
     }
   }
 
-  /** Until every flow is where it shall be. @throws UserError */
-  run(): void {
+  /** Until every flow is where it shall be; gives the number of changes. @throws UserError */
+  run(): number {
     const { n } = this.#flows;
     // A window of flows that have no place yet; found ones are replaced by the next flow.
     const window = new Int32Array(BURST_MAX);
@@ -176,12 +178,13 @@ class Search {
     let size = 0;
     let nextFlow = 0;
     let idle = 0;
+    let changes = 0;
     for (;;) {
       while (size < BURST_MAX && nextFlow < n) {
         tries[size] = 0;
         window[size++] = nextFlow++;
       }
-      if (size === 0) return;
+      if (size === 0) return changes;
       this.#steer(window, size);
       let kept = 0;
       for (let i = 0; i < size; i++) {
@@ -189,6 +192,7 @@ class Search {
         if (this.#isPlaced(i, flow)) continue;
         if (tries[i]! >= ROUNDS_MAX) this.#fail(flow, i);
         this.#change(i, flow, tries[i]!);
+        changes++;
         window[kept] = flow;
         tries[kept++] = tries[i]! + 1;
       }

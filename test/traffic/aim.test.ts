@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { Experiment } from '#rxsteer/policy/experiment.js';
 import { makeFrames, makeTraffic } from '#rxsteer/traffic/frames.js';
-import type { TrafficOptions } from '#rxsteer/traffic/options.js';
+import { TrafficMaker } from '#rxsteer/traffic/maker.js';
+import { planTraffic, type TrafficOptions } from '#rxsteer/traffic/options.js';
 
 function loads(options: TrafficOptions): number[] {
   const { policy } = options.imbalance!;
@@ -32,6 +33,15 @@ describe('imbalance', () => {
     const got = loads({ packets: 4000, flows: 200, ...others, imbalance: { policy, queue, share } });
     expect(got[queue]).toBe(4000 * share);
     expect(got.reduce((a, b) => a + b)).toBe(4000);
+  });
+
+  it('is solved, not searched, where the hash is Toeplitz: about one change a flow', () => {
+    for (const protocols of [{ tcp: 1 }, { icmp: 1 }]) {
+      const imbalance = { policy: 'rss:queues=64,table=4096', queue: 40, share: 0.5 };
+      const plan = planTraffic({ packets: 2000, flows: 1000, ipv6: 0.5, protocols, imbalance });
+      // Drawing would take 64 changes a flow.
+      expect(new TrafficMaker(plan).aim!.changes).toBeLessThan(1200);
+    }
   });
 
   it('can be the work of one flow', () => {
