@@ -64,9 +64,7 @@ const names = z.array(z.string(), { error: 'a list of names' });
 
 const fileSchema = z.strictObject({
   captures: z.array(z.string(), { error: 'a list of files' }).optional(),
-  policies: z
-    .array(z.union([z.string(), z.looseObject({})]), { error: 'a list of policies' })
-    .optional(),
+  policies: z.array(z.union([z.string(), z.looseObject({})]), { error: 'a list of policies' }).optional(),
   nics: names.optional(),
   queues: numbers(1, QUEUES_MAX, 'queue counts').optional(),
   keys: names.optional(),

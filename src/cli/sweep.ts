@@ -8,7 +8,6 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { Piscina } from 'piscina';
 import { UserError } from '../errors.js';
 import { parseApps } from '../replay/apps.js';
 import { parseModel } from '../replay/model.js';
@@ -17,7 +16,7 @@ import { writeParquet } from '../sweep/parquet.js';
 import { ResultFile, type SweepLine } from '../sweep/result-file.js';
 import { type Pass, planPasses, runPasses } from '../sweep/run.js';
 import { axisRows, rankLines, usedWorkers } from '../sweep/summary.js';
-import type { SweepAnswer, SweepTask } from '../sweep/worker.js';
+import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
 import { formatCount, formatTable, note, print, printJsonLine } from './output.js';
 import { type SweepFlags, sweepGrid, wholeNumber } from './sweep-options.js';
 
@@ -58,6 +57,9 @@ class Bar {
     this.#bar?.stop();
   }
 }
+
+/** Bytes of captures, times cells, from which threads pay: each loads all modules first. */
+const THREAD_WEIGHT = 32 << 20;
 
 /** Work of a pass: reading once, steering for each cell. */
 function weight({ cells }: Pass): number {
@@ -139,22 +141,32 @@ function noteSkipped(skipped: readonly string[]): void {
   if (more > 0) note(`rxsteer: left out: ${more} more reasons`);
 }
 
-/** Runs what is missing; gives the results of all cells that are there, in the order of the grid. */
+async function startPool(threads: number) {
+  const { Piscina } = await import('piscina');
+  return new Piscina({
+    filename: new URL('../sweep/worker.js', import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+    idleTimeout: 60_000,
+  });
+}
+
+/** Runs what is missing, in threads where that pays; `onLine` gets each result. */
 async function compute(
   cells: readonly SweepCell[],
   passes: readonly Pass[],
   threads: number,
+  isThreaded: boolean,
   done: Map<string, SweepLine>,
   onLine: (line: SweepLine) => void,
 ): Promise<void> {
   let interrupted = false;
-  const pool = new Piscina({
-    filename: new URL('../sweep/worker.js', import.meta.url).href,
-    minThreads: Math.min(threads, passes.length),
-    maxThreads: threads,
-    idleTimeout: 60_000,
-  });
-  const bar = new Bar(passes, cells.length - passes.reduce((sum, pass) => sum + pass.cells.length, 0), cells.length);
+  const pool = isThreaded ? await startPool(Math.min(threads, passes.length)) : null;
+  const bar = new Bar(
+    passes,
+    cells.length - passes.reduce((sum, pass) => sum + pass.cells.length, 0),
+    cells.length,
+  );
   let stop: () => void = () => {};
   const stopped = new Promise<void>((resolve) => {
     stop = () => {
@@ -165,10 +177,10 @@ async function compute(
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   try {
-    const work = runPasses(
+    const running = runPasses(
       passes,
-      (task: SweepTask) => pool.run(task) as Promise<SweepAnswer>,
-      threads,
+      pool === null ? runTask : (task: SweepTask) => pool.run(task) as Promise<SweepAnswer>,
+      pool === null ? 1 : threads,
       (lines, pass) => {
         for (const line of lines) onLine(line);
         bar.add(pass);
@@ -176,13 +188,13 @@ async function compute(
       () => interrupted,
     );
     // What is torn down while it runs fails, and nobody waits for it.
-    work.catch(() => {});
-    await Promise.race([work, stopped]);
+    running.catch(() => {});
+    await Promise.race([running, stopped]);
   } finally {
     bar.stop();
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
-    await pool.destroy();
+    await pool?.destroy();
   }
   if (interrupted) {
     const finished = cells.filter(({ key }) => done.has(key)).length;
@@ -217,7 +229,9 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
       if (flags.json === true) printJsonLine(line);
     };
     try {
-      if (passes.length > 0) await compute(cells, passes, threads, done, onLine);
+      const work = passes.reduce((sum, pass) => sum + weight(pass), 0);
+      const isThreaded = threads > 1 && (flags.jobs !== undefined || work >= THREAD_WEIGHT);
+      if (passes.length > 0) await compute(cells, passes, threads, isThreaded, done, onLine);
     } catch (error) {
       if (file === null || error instanceof UserError) throw error;
       throw new Error(`${(error as Error).message}; the same command goes on with ${file.path}`);
@@ -226,7 +240,8 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
     file?.close();
   }
   const lines = cells.map(({ key, capture, text }) => ({ ...done.get(key)!, capture, policy: text }));
-  for (const warning of new Set(lines.flatMap(({ warnings }) => warnings))) note(`rxsteer: warning: ${warning}`);
+  for (const warning of new Set(lines.flatMap(({ warnings }) => warnings)))
+    note(`rxsteer: warning: ${warning}`);
   if (flags.parquet !== undefined) await writeParquet(flags.parquet, lines);
   if (flags.html !== undefined) await writeHtml(flags.html, lines);
   if (flags.json === true) return;

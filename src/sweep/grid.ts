@@ -1,8 +1,8 @@
 /**
  * The grid of a sweep: captures x policies x NICs x queue counts x keys x seeds, as cells.
  *
- * Promise: an axis applies to the policies that have such a key; for the others it counts once, so no cell is
- * computed twice. Each cell has a key that names everything its result depends on (content of the capture, the
+ * Promise: an axis applies to the policies that have such a key (seeds: where something is drawn); for the others it
+ * counts once, so no cell is computed twice. Each cell has a key that names everything its result depends on (content of the capture, the
  * validated policy, the clock): the same cell of another run, or machine, has the same key. Cells that a NIC cannot
  * have (32 queues where RSS reaches 16) are left out with the reason.
  */
@@ -11,8 +11,10 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { parse as parseYaml } from 'yaml';
 import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
+import { toHex } from '../hash/hex.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parsePolicy } from '../policy/parse.js';
+import { compileRssHash } from '../policy/rss.js';
 import { type PolicyName, type PolicySpec, schemas } from '../policy/spec.js';
 
 /** What is swept; an empty axis is left to the policies. */
@@ -95,7 +97,7 @@ function put(policy: string | object, key: string, value: string | number): stri
 function keyOfAxis(axis: 'nic' | 'queues' | 'key' | 'seed', policy: string | object): string | null {
   const name = nameOf(policy);
   const shape = schemas[name as PolicyName]?.shape ?? {};
-  if (axis === 'seed') return name === 'single' || name === 'round-robin' ? null : 'seed';
+  if (axis === 'seed') return usesSeed(name, policy) ? 'seed' : null;
   if (axis === 'queues' && !Object.hasOwn(shape, 'queues')) {
     if (Object.hasOwn(shape, 'cpus')) return 'cpus';
     return name === 'mac' || name === 'js' || name === 'round-robin' ? 'workers' : null;
@@ -105,6 +107,23 @@ function keyOfAxis(axis: 'nic' | 'queues' | 'key' | 'seed', policy: string | obj
     if (spec.hash !== 'toeplitz') return null;
   }
   return Object.hasOwn(shape, axis) ? axis : null;
+}
+
+/** False where every seed gives the same policy: nothing is drawn, or (rss) the key is a fixed one. */
+function usesSeed(name: string, policy: string | object): boolean {
+  if (name === 'single' || name === 'round-robin') return false;
+  if (name !== 'rss' || has(policy, 'seed') || has(policy, 'contexts')) return true;
+  try {
+    const [one, other] = [1, 2].map((seed) => {
+      const spec = parsePolicy(put(policy, 'seed', seed));
+      return spec.policy === 'rss' ? toHex(compileRssHash(spec).options.key) : '';
+    });
+    return one !== other;
+  } catch (error) {
+    // It will be left out, with the reason, once.
+    if (error instanceof UserError) return false;
+    throw error;
+  }
 }
 
 interface Variant {
@@ -141,7 +160,8 @@ function vary<T extends string | number>(
 
 /** Size of a capture, and a digest of its size and both ends. @throws UserError */
 function fingerprint(path: string): { size: number; digest: string } {
-  if (path === '-') throw new UserError('a sweep reads captures several times: standard input (-) will not do');
+  if (path === '-')
+    throw new UserError('a sweep reads captures several times: standard input (-) will not do');
   let fd: number;
   try {
     fd = openSync(path, 'r');

@@ -47,7 +47,7 @@ const lineSchema = z.object({
 /** One cell's result. */
 export type SweepLine = z.infer<typeof lineSchema>;
 
-const READ_BYTES = 1 << 20;
+const READ_BYTES = 1 << 16;
 /** Longest line that is believed: 1024 workers and many warnings. */
 const LINE_MAX = 1 << 20;
 

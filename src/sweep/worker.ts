@@ -21,10 +21,7 @@ export interface SweepTask {
 }
 
 /** What replay finds out about a cell. */
-export type Measures = Omit<
-  SweepLine,
-  'key' | 'capture' | 'policy' | 'nic' | 'queues' | 'hashKey' | 'seed'
->;
+export type Measures = Omit<SweepLine, 'key' | 'capture' | 'policy' | 'nic' | 'queues' | 'hashKey' | 'seed'>;
 
 /** Measures by policy, or why there are none. */
 export type SweepAnswer =
