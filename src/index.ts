@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -323,6 +323,17 @@ export { type CaptureBatch, type CaptureStatus, LinkType } from './capture/forma
 export { captureFrames } from './capture/frames.js';
 export { type CaptureStream, openCapture } from './capture/stream.js';
 export { CaptureWriter } from './capture/writer.js';
+
+// Traffic: made packets
+
+export type { Arrival } from './traffic/arrivals.js';
+export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
+export type {
+  ImbalanceOptions,
+  TrafficOptions,
+  TrafficProtocol,
+  TrafficTunnel,
+} from './traffic/options.js';
 
 // Engine: forwards packets
 

@@ -33,7 +33,7 @@ const FACE = `
   formatIpv4 formatIpv6 formatMac formatMask formatNtuple formatPools formatSoftnetStat fragmentExtension
   fullestOverFair geneve gini gre gtpu hash32 hashTypeList hashTypeMask hex32 homeAddressExtension icmp
   icmpv6 inputBytesOf inputsForHash ipInIp ipv4 ipv6 keyBytesFor keyNameOf keySymmetry lintTable
-  linuxBehaviour loadNative mayExpire mpls namedKey nativeProblem nicProfile onlineCpus openCapture
+  linuxBehaviour loadNative makeFrames makeTraffic mayExpire mpls namedKey nativeProblem nicProfile onlineCpus openCapture
   ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseHex parseKey parseMac parseMask
   parseNtuple parsePolicy parsePort parseSoftnetStat pickTxQueue policyBytes poolMask pppoe queueLoads
   randomKey readHashReport rebalance receiveOn recordedRxQueue routingExtension rscale sctp staleAfter

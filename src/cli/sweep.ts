@@ -23,6 +23,12 @@ import { type SweepFlags, sweepGrid, wholeNumber } from './sweep-options.js';
 /** Reasons of left-out cells that are shown one by one. */
 const REASONS_SHOWN = 3;
 
+/** `42 s`, `3 min`; before anything is finished nobody knows. */
+function timeLeft(seconds: number): string {
+  if (!(seconds > 0)) return '?';
+  return seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
 /** The bar, on a terminal only; time left is estimated by the bytes of captures that are still to be read. */
 class Bar {
   readonly #bar: SingleBar | null;
@@ -39,6 +45,7 @@ class Bar {
           hideCursor: false,
           clearOnComplete: true,
           etaBuffer: 50,
+          formatTime: timeLeft,
         })
       : null;
     this.#bar?.start(

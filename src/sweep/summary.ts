@@ -41,7 +41,19 @@ const AXES = [
   ['seed', 'seed'],
 ] as const;
 
-/** Every axis that has more than one value. */
+/** Values of one axis that are told one by one. */
+const VALUES_SHOWN = 12;
+
+function axisRow(axis: string, value: string, all: readonly number[]): AxisRow {
+  const sum = all.reduce((a, b) => a + b, 0);
+  const [least, most] = all.reduce(
+    ([low, high], one) => [Math.min(low!, one), Math.max(high!, one)],
+    [Number.POSITIVE_INFINITY, 0],
+  ) as [number, number];
+  return { axis, value, cells: all.length, mean: sum / all.length, least, most };
+}
+
+/** Every axis that has more than one value; where there are many, one row for all of them. */
 export function axisRows(lines: readonly SweepLine[]): AxisRow[] {
   return AXES.flatMap(([axis, field]) => {
     const groups = new Map<string, number[]>();
@@ -53,13 +65,8 @@ export function axisRows(lines: readonly SweepLine[]): AxisRow[] {
       else group.push(line.fullestOverFair);
     }
     if (groups.size < 2) return [];
-    return [...groups].map(([value, all]) => ({
-      axis,
-      value,
-      cells: all.length,
-      mean: all.reduce((a, b) => a + b, 0) / all.length,
-      least: Math.min(...all),
-      most: Math.max(...all),
-    }));
+    if (groups.size > VALUES_SHOWN)
+      return [axisRow(axis, `${groups.size} values`, [...groups.values()].flat())];
+    return [...groups].map(([value, all]) => axisRow(axis, value, all));
   });
 }

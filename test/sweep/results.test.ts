@@ -169,5 +169,9 @@ describe('summary', () => {
       { axis: 'seed', value: '1', cells: 1, mean: 1.5, least: 1.5, most: 1.5 },
       { axis: 'seed', value: '2', cells: 1, mean: 2.5, least: 2.5, most: 2.5 },
     ]);
+    const many = Array.from({ length: 30 }, (_, seed) => line({ seed, fullestOverFair: 1 + seed / 29 }));
+    expect(axisRows(many)).toEqual([
+      { axis: 'seed', value: '30 values', cells: 30, mean: expect.closeTo(1.5), least: 1, most: 2 },
+    ]);
   });
 });
