@@ -46,8 +46,10 @@ function madeFields(file: string, made: MadeSummary): (readonly [string, string]
     ['flows', made.innerFlows > 0 ? `${made.flows}, ${made.innerFlows} inside tunnels` : String(made.flows)],
     ['guests', String(made.guests)],
   ];
-  if (made.fragments > 0) {
-    rows.push(['fragments', `${made.fragments} (${formatRatio(made.fragments / made.packets)})`]);
+  const fragments = made.fragments + made.innerFragments;
+  if (fragments > 0) {
+    const inside = made.innerFragments > 0 ? `, ${made.innerFragments} of them inside tunnels` : '';
+    rows.push(['fragments', `${fragments} (${formatRatio(fragments / made.packets)})${inside}`]);
   }
   if (made.vlanTagged > 0) rows.push(['tagged', String(made.vlanTagged)]);
   if (made.imbalance !== null) {

@@ -255,8 +255,8 @@ class Search {
     const target = this.#targets[flow]!;
     const what = this.#byWorker ? 'worker' : 'queue';
     throw new UserError(
-      `imbalance: no ${what} ${target} found for flow ${flow} under ${this.#steering.text}: ` +
-        `its packets differ in address and port only (${why})`,
+      `imbalance: no ${what} ${target} for flow ${flow} under ${this.#steering.text}, ` +
+        `whatever its address and port: ${why}`,
     );
   }
 }

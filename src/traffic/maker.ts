@@ -66,7 +66,9 @@ export class TrafficMaker {
 
   /** Packets so far. */
   made = 0;
+  /** Fragments as they lie on the wire, and fragments inside tunnels. */
   fragments = 0;
+  innerFragments = 0;
   /** `Seen` bits by entry of the flow table. */
   readonly seen: Uint8Array;
 
@@ -78,6 +80,8 @@ export class TrafficMaker {
   /** Which datagrams are cut: numbers below `two` in two, those below `two + three` in three. */
   readonly #cut: { readonly order: Permutation; readonly two: number; readonly three: number } | null;
   #datagram = 0;
+  /** The datagram that is being cut lies in a tunnel. */
+  #isInner = false;
   #ipId: number;
 
   // By flow.
@@ -151,7 +155,8 @@ export class TrafficMaker {
       }
       this.#startFragments(number < cut.two ? 2 : 3, size);
     }
-    this.fragments++;
+    if (this.#isInner) this.innerFragments++;
+    else this.fragments++;
     this.isFragment = true;
     return cutter.next(this.bytes, this.view, at);
   }
@@ -280,6 +285,7 @@ export class TrafficMaker {
     this.#flags(this.flow, protocol);
     const entry = this.flow * flows.ways + this.way;
     this.seen[entry]! |= Seen.fragment;
+    this.#isInner = flows.templates[flows.kinds[entry]!]!.kind.tunnel !== null;
     this.#cutter.start(this, entry, pieces, Math.min(size, LAST_MAX), this.#ipId);
     this.#ipId = (this.#ipId + 1) & 0xffff;
   }

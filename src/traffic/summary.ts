@@ -31,6 +31,8 @@ export interface MadeSummary {
   /** Guests that have packets. */
   readonly guests: number;
   readonly fragments: number;
+  /** Packets inside tunnels that are fragments. */
+  readonly innerFragments: number;
   readonly vlanTagged: number;
   /** From the first packet to the last, on the capture's clock. */
   readonly seconds: number;
@@ -75,6 +77,7 @@ export function summarizeMade(maker: TrafficMaker, bytes: number): MadeSummary {
     innerFlows: inner.size,
     guests: present,
     fragments: maker.fragments,
+    innerFragments: maker.innerFragments,
     vlanTagged: plan.vlans > 0 ? maker.made : 0,
     seconds: maker.time / 1e9,
     imbalance:

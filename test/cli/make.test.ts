@@ -88,6 +88,50 @@ describe('rxsteer make', () => {
     });
   });
 
+  it('counts as replay does', async () => {
+    await withFolder(async (path) => {
+      const shape = [
+        '--protocols',
+        'tcp,udp,sctp,icmp',
+        '--ipv6',
+        '0.3',
+        '--fragments',
+        '0.2',
+        '--clients',
+        '7',
+        '--guests',
+        '5',
+      ];
+      const tunnels = ['--tunnels', 'vxlan=0.2,gre=0.2', '--vlans', '3'];
+      for (const more of [[], tunnels]) {
+        const args = [
+          'make',
+          path('a.pcap'),
+          '--packets',
+          '2k',
+          '--flows',
+          '90',
+          ...shape,
+          ...more,
+          '--json',
+        ];
+        const made = JSON.parse((await rxsteer(args)).stdout);
+        const replayed = await rxsteer(['replay', path('a.pcap'), '--policy', 'single', '--json']);
+        const { packets, bytes, flows, fragments, vlanTagged, destinationMacs } = JSON.parse(
+          replayed.stdout,
+        ).capture;
+        expect({ packets, bytes, flows, fragments, vlanTagged, guests: destinationMacs }).toEqual({
+          packets: made.packets,
+          bytes: made.bytes,
+          flows: made.flows,
+          fragments: made.fragments,
+          vlanTagged: made.vlanTagged,
+          guests: made.guests,
+        });
+      }
+    });
+  });
+
   it.each([
     [['--flows', '0'], '--flows: 0: expected a whole number from 1'],
     [['--flows', 'many'], '--flows: "many" is not a number such as'],

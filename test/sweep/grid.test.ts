@@ -110,10 +110,17 @@ describe('planSweep', () => {
     [['rss'], { nics: ['ixgbe-82599'], queues: [32] }, 'RSS of ixgbe-82599 reaches 16 at most'],
     [['rss'], { nics: ['e1000'] }, 'unknown NIC "e1000"'],
     [[], {}, 'no policy'],
-    [['rps:cpus=0-3'], { seeds: Array.from({ length: 100_001 }, (_, i) => i) }, 'the grid has 100001 cells'],
   ])('refuses %j with %j', async (policies, axes, message) => {
     await withFolder((path) => {
       expect(() => planSweep(grid([touch(path('a'))], policies, axes))).toThrow(message);
+    });
+  });
+
+  it('refuses a grid beyond all use', async () => {
+    await withFolder((path) => {
+      const seeds = Array.from({ length: 100_001 }, (_, i) => i);
+      const huge = grid([touch(path('a'))], ['rps:cpus=0-3'], { seeds });
+      expect(() => planSweep(huge)).toThrow('the grid has 100001 cells; 100000 are permitted');
     });
   });
 
