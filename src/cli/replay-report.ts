@@ -5,7 +5,15 @@
  * workers, and the largest flows.
  */
 import type { PolicyResult, ReplayResult } from '../replay/result.js';
-import { colour, formatBytes, formatCount, formatFields, formatRatio, formatTable } from './output.js';
+import {
+  colour,
+  formatBytes,
+  formatCount,
+  formatFields,
+  formatNanoseconds,
+  formatRatio,
+  formatTable,
+} from './output.js';
 
 /** Rows of a list that are printed before the rest is summed up. */
 const ROWS_MAX = 32;
@@ -36,14 +44,15 @@ function captureFields({ capture, model }: ReplayResult): string {
     ...part(capture.truncated, 'captured short'),
   ];
   return formatFields([
-    ['packets', `${whole(packets)} (${formatBytes(bytes)}) in ${Number(seconds.toPrecision(4))} s${rate}`],
+    ['packets', `${whole(packets)} (${formatBytes(bytes)}) in ${formatNanoseconds(1e9 * seconds)}${rate}`],
     ['flows', `${whole(flows)}, to ${whole(capture.destinationMacs)} MAC addresses`],
     ...(odd.length > 0 ? [['of these', odd.join(', ')] as const] : []),
     ['virtual time', model],
   ]);
 }
 
-function summaryRow(result: PolicyResult, isFirst: boolean): string[] {
+/** @param timed whether the clock goes on at all: else nobody is busy for any part of it. */
+function summaryRow(result: PolicyResult, isFirst: boolean, timed: boolean): string[] {
   const { reordered, workers } = result;
   const lost = result.backlogDrops;
   return [
@@ -51,7 +60,7 @@ function summaryRow(result: PolicyResult, isFirst: boolean): string[] {
     String(workers.length),
     result.fullestOverFair.toFixed(2),
     result.gini.toFixed(2),
-    formatRatio(Math.max(0, ...workers.map((worker) => worker.busyRatio))),
+    timed ? formatRatio(Math.max(0, ...workers.map((worker) => worker.busyRatio))) : '-',
     per(result.handoffsPerPacket),
     per(result.wakeupsPerPacket),
     reordered.packets === 0 ? '0' : colour.red(whole(reordered.packets)),
@@ -75,7 +84,7 @@ function summary(result: ReplayResult): string {
   ];
   return formatTable(
     columns,
-    result.policies.map((policy, i) => summaryRow(policy, i === 0)),
+    result.policies.map((policy, i) => summaryRow(policy, i === 0, result.capture.seconds > 0)),
   );
 }
 

@@ -25,6 +25,7 @@ interface Flags {
   readonly top?: string;
   readonly write?: string;
   readonly html?: string;
+  readonly advice?: boolean;
   readonly json?: boolean;
 }
 
@@ -83,6 +84,30 @@ async function writeReport(path: string, result: ReplayResult): Promise<void> {
   note(`report: ${path}`);
 }
 
+/** The result with advice, where it is asked for: a second pass over the captures. */
+async function advised(
+  result: ReplayResult,
+  files: readonly string[],
+  flags: Flags,
+  workers: number | null,
+  progress: Progress,
+): Promise<ReplayResult> {
+  if (flags.advice !== true && flags.html === undefined) return result;
+  const [{ advise, canAdvise }, { rankPolicies }, { parsePolicy }] = await Promise.all([
+    import('../replay/advice/index.js'),
+    import('../report/rank.js'),
+    import('../policy/parse.js'),
+  ]);
+  if (!canAdvise(files, result)) {
+    if (flags.advice === true) note('rxsteer: warning: no advice: it needs captures that can be read twice');
+    return result;
+  }
+  progress.update('advice');
+  const specs = flags.policy.map((policy) => parsePolicy(policy));
+  const [best] = rankPolicies(result.policies);
+  return { ...result, advice: await advise(files, result, specs, workers, best!) };
+}
+
 async function run(files: string[], flags: Flags): Promise<void> {
   checkFiles(files);
   if (flags.speed !== undefined && flags.gap !== undefined) {
@@ -106,7 +131,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
     ]);
     const divider =
       flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
-    const result = await replay(files, flags.policy, {
+    const replayed = await replay(files, flags.policy, {
       ...clock,
       model: flags.model === undefined ? DEFAULT_MODEL : parseModel(flags.model),
       apps: flags.apps === undefined ? DEFAULT_APPS : parseApps(flags.apps),
@@ -117,6 +142,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
       ...(reading === undefined ? {} : { reading }),
       ...(divider === null ? {} : { takers: divider.takers }),
     });
+    const result = await advised(replayed, files, flags, workers ?? null, progress);
     progress.done();
     const problems = divider?.close() ?? [];
     for (const warning of result.capture.warnings) note(`rxsteer: warning: ${warning}`);
@@ -154,6 +180,10 @@ export function register(program: Command): void {
     )
     .option('--top <n>', 'largest flows to list (default: 20)')
     .option('--write <dir>', 'write one capture for each queue or worker')
+    .option(
+      '--advice',
+      'say what would help, with commands to paste (reads the captures twice; --html includes it)',
+    )
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--jobs <n>', 'threads at most (default: the processors)')
     .option('--json', 'one JSON document on standard output')

@@ -6,7 +6,7 @@
  * index entry holds the hash beside the number, so that probing touches the record of the right flow only.
  * One thread writes. The records lie in shared memory: after the last packet any thread may read them.
  */
-import { type Burst, Field, Kind } from '../packet/burst.js';
+import { BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { formatIpv4, formatIpv6 } from '../packet/describe.js';
 
 /** Words of a record: source, destination, ports, protocol and version, packets, unused, bytes (a double). */
@@ -38,6 +38,8 @@ const ADDRESSES = Kind.addresses;
 const HAS_PORTS = Kind.ports;
 const IPV4 = Kind.ipv4;
 const IP_MASK = Kind.ipMask;
+const PLAIN = Kind.ipMask | Kind.addresses;
+const IPV4_ADDRESSES = Kind.ipv4 | Kind.addresses;
 const SHIFT = Kind.protocolShift;
 
 function hash4(source: number, destination: number, ports: number, protocol: number): number {
@@ -57,61 +59,71 @@ export class FlowTable {
   #index = new Int32Array(FIRST_FLOWS * 4);
   #mask = FIRST_FLOWS * 2 - 1;
   #count6 = 0;
+  /** Of each packet of a burst: the flow that its hash stands for, or -1. */
+  readonly #candidates = new Int32Array(BURST_MAX);
   #addresses6 = new Int32Array(new SharedArrayBuffer(64 * ADDRESS_WORDS * 4));
 
   /**
    * Numbers the flows of a dissected burst, whose packets are those from `from` on in `flow` and `wire`, and counts
-   * them; -1 for what has no readable addresses. One loop over typed arrays: a call per packet would box its doubles.
+   * them; -1 for what has no readable addresses.
+   *
+   * Three loops over typed arrays rather than a call per packet, which would box its doubles. The first only looks up
+   * the index: its cache misses do not depend on each other and overlap; so do those of the second, the records'.
    */
   countBurst(burst: Burst, flow: Int32Array, wire: Float64Array, from: number): void {
     const { n, words, view } = burst;
-    let mask = this.#mask;
-    let index = this.#index;
-    let records = this.#words;
-    let doubles = this.#doubles;
+    const candidates = this.#candidates;
+    const mask = this.#mask;
+    const index = this.#index;
     for (let i = 0; i < n; i++) {
       const kind = words[KIND + i]!;
-      if ((kind & ADDRESSES) === 0) {
-        flow[from + i] = -1;
-        continue;
-      }
-      const ports = (kind & HAS_PORTS) === 0 ? 0 : view.getInt32(words[L4 + i]!);
-      const protocol = (kind >>> SHIFT) & 0xff;
-      const ip = words[L3 + i]!;
-      if ((kind & IP_MASK) === IPV4) {
-        const source = view.getInt32(ip + 12);
-        const destination = view.getInt32(ip + 16);
-        const hash = hash4(source, destination, ports, protocol);
-        // The first entry with this hash, nearly always: the record tells whether it is the flow.
+      let candidate = -1;
+      if ((kind & PLAIN) === IPV4_ADDRESSES) {
+        const ip = words[L3 + i]!;
+        const ports = (kind & HAS_PORTS) === 0 ? 0 : view.getInt32(words[L4 + i]!);
+        const hash = hash4(view.getInt32(ip + 12), view.getInt32(ip + 16), ports, (kind >>> SHIFT) & 0xff);
+        // The first entry with this hash: nearly always the flow.
         let slot = hash & mask;
         while (index[2 * slot] !== 0 && index[2 * slot + 1] !== hash) slot = (slot + 1) & mask;
-        const found = index[2 * slot]! - 1;
-        const at = WORDS * found;
-        if (
-          found >= 0 &&
-          records[at] === source &&
-          records[at + 1] === destination &&
-          records[at + PORTS] === ports &&
-          records[at + PROTOCOL] === protocol
-        ) {
-          records[at + PACKETS]!++;
-          doubles[DOUBLES * found + BYTES]! += wire[from + i]!;
-          flow[from + i] = found;
+        candidate = index[2 * slot]! - 1;
+      }
+      candidates[i] = candidate;
+    }
+    const records = this.#words;
+    for (let i = 0; i < n; i++) {
+      const candidate = candidates[i]!;
+      if (candidate < 0) continue;
+      const ip = words[L3 + i]!;
+      const kind = words[KIND + i]!;
+      const ports = (kind & HAS_PORTS) === 0 ? 0 : view.getInt32(words[L4 + i]!);
+      const at = WORDS * candidate;
+      const isSame =
+        records[at] === view.getInt32(ip + 12) &&
+        records[at + 1] === view.getInt32(ip + 16) &&
+        records[at + PORTS] === ports &&
+        records[at + PROTOCOL] === ((kind >>> SHIFT) & 0xff);
+      if (!isSame) candidates[i] = -1;
+    }
+    for (let i = 0; i < n; i++) {
+      let number = candidates[i]!;
+      if (number < 0) {
+        const kind = words[KIND + i]!;
+        if ((kind & ADDRESSES) === 0) {
+          flow[from + i] = -1;
           continue;
         }
+        const ports = (kind & HAS_PORTS) === 0 ? 0 : view.getInt32(words[L4 + i]!);
+        const protocol = (kind >>> SHIFT) & 0xff;
+        const ip = words[L3 + i]!;
+        number =
+          (kind & IP_MASK) === IPV4
+            ? this.#find4(view, ip, ports, protocol)
+            : this.#find6(view, ip, ports, protocol);
       }
-      const number =
-        (kind & IP_MASK) === IPV4
-          ? this.#find4(view, ip, ports, protocol)
-          : this.#find6(view, ip, ports, protocol);
-      // A new flow may have made the arrays grow.
-      mask = this.#mask;
-      index = this.#index;
-      records = this.#words;
-      doubles = this.#doubles;
-      records[WORDS * number + PACKETS]!++;
-      doubles[DOUBLES * number + BYTES]! += wire[from + i]!;
       flow[from + i] = number;
+      // A new flow may have made the arrays grow.
+      this.#words[WORDS * number + PACKETS]!++;
+      this.#doubles[DOUBLES * number + BYTES]! += wire[from + i]!;
     }
   }
 

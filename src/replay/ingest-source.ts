@@ -1,18 +1,16 @@
 /**
- * Where chunks come from: this thread, or one of its own that reads ahead.
+ * The thread that reads ahead, seen from the thread that started it.
  *
  * Promise: `run` gives every chunk, in order, to `each` and ends with the facts and the flows; a UserError of the
- * reader is one here too. With a thread, a chunk is filled again only after `each` has resolved; `CHUNKS` of them
- * bound how far it reads ahead. The thread may be started before anybody knows what to do with the chunks: it needs
- * neither policies nor their modules, whose loading takes as long as reading a million packets.
+ * reader is one here too. A chunk is filled again only after `each` has resolved; `CHUNKS` of them bound how far the
+ * thread reads ahead. It may be started before anybody knows what to do with the chunks: it needs neither policies nor
+ * their modules, whose loading takes as long as reading a million packets. Keep the imports of this module few.
  */
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.js';
 import { Chunk, type ChunkNote } from './chunk.js';
 import type { ClockOptions } from './clock.js';
 import type { FlowRecords } from './flow-table.js';
-import { type BurstTaker, Ingest } from './ingest.js';
-import { CaptureReader } from './reader.js';
 import type { CaptureFacts } from './result.js';
 
 /**
@@ -40,38 +38,6 @@ export type IngestMessage =
   | { readonly note: ChunkNote; readonly isUserError?: never; readonly end?: never }
   | { readonly end: IngestEnd; readonly note?: never; readonly isUserError?: never }
   | { readonly message: string; readonly isUserError: boolean; readonly note?: never; readonly end?: never };
-
-/** Facts and flows, when the reader has come to the end. */
-export function endOf(ingest: Ingest, reader: CaptureReader, clock: ClockOptions): IngestEnd {
-  return {
-    facts: ingest.facts({ files: reader.paths.length, warnings: reader.warnings }),
-    flows: ingest.flows.records(),
-    virtualNs: ingest.clock.elapsed / (clock.speed ?? 1),
-  };
-}
-
-/** Reads in this thread; `each` gets bursts rather than chunks, dissected once for all. */
-export async function ingestHere(
-  paths: readonly string[],
-  clock: ClockOptions,
-  each: BurstTaker,
-  spanNs: number,
-  afterChunk: (packets: number) => void,
-): Promise<IngestEnd> {
-  const reader = new CaptureReader(paths);
-  const ingest = new Ingest(clock);
-  const chunk = new Chunk();
-  try {
-    while (await reader.next(chunk)) {
-      ingest.take(chunk, reader.isNewFile, each, spanNs);
-      reader.isNewFile = false;
-      afterChunk(ingest.packets);
-    }
-  } finally {
-    await reader.close();
-  }
-  return endOf(ingest, reader, clock);
-}
 
 /** A thread that reads ahead. `run` once; `close` in any case. */
 export class IngestThread {

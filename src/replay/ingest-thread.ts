@@ -7,7 +7,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { UserError } from '../errors.js';
 import { Chunk } from './chunk.js';
 import { Ingest } from './ingest.js';
-import { endOf, type IngestMessage, type IngestOrder } from './ingest-source.js';
+import { endOf } from './ingest-here.js';
+import type { IngestMessage, IngestOrder } from './ingest-source.js';
 import { CaptureReader } from './reader.js';
 
 const port = parentPort!;

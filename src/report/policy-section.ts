@@ -3,7 +3,7 @@
  *
  * Promise: everything shown is in the result, nothing is computed here but shares; all charts are there without script.
  */
-import type { PolicyResult, ReplayShare } from '../replay/result.js';
+import type { PolicyResult, ReplayShare, WorkerLoad } from '../replay/result.js';
 import { bars, heatMap, lorenz } from './charts.js';
 import {
   bar,
@@ -22,19 +22,23 @@ import {
 /** Rows of share tables at most; the rest is in the JSON. */
 const SHARES_MAX = 256;
 
-function shares(caption: string, what: string, rows: readonly ReplayShare[]): string {
+function shares(caption: string, what: string, rows: readonly (ReplayShare | WorkerLoad)[]): string {
   if (rows.length === 0) return '';
   const total = Math.max(
     1,
     rows.reduce((sum, row) => sum + row.packets, 0),
   );
   const most = Math.max(1, ...rows.map((row) => row.packets));
+  const isBusy = rows.some((row) => 'busyRatio' in row);
   const headings: Heading[] = [
     { title: what },
     { title: 'packets' },
     { title: 'share', hint: 'of all packets' },
     { title: 'bytes', hint: 'on the wire' },
     { title: 'flows', hint: 'different directed 5-tuples' },
+    ...(isBusy
+      ? [{ title: 'busy', hint: 'time that the service-time model took, over the time of the capture' }]
+      : []),
   ];
   const body = rows
     .slice(0, SHARES_MAX)
@@ -44,6 +48,7 @@ function shares(caption: string, what: string, rows: readonly ReplayShare[]): st
       number(row.packets / total, percent),
       number(row.bytes),
       number(row.flows),
+      ...('busyRatio' in row ? [number(row.busyRatio, percent)] : []),
     ]);
   const more =
     rows.length > SHARES_MAX ? `<p class="quiet">${rows.length - SHARES_MAX} more in the JSON.</p>` : '';
@@ -59,6 +64,10 @@ function facts(policy: PolicyResult): string {
     ['reordered', `${count(policy.reordered.packets)} (${percent(policy.reordered.ratio)})`],
     ['largest extent', count(policy.reordered.maxExtent)],
     ['backlog drops', count(policy.backlogDrops)],
+    [
+      'moves of flows',
+      `${count(policy.moves.total)}, ${count(policy.moves.inFlight)} with packets under way`,
+    ],
     ['elephants', count(policy.elephants)],
   ];
   const items = pairs.map(([key, value]) => `<div><dt>${key}</dt><dd>${value}</dd></div>`);
