@@ -1,5 +1,5 @@
 // Traffic that is uneven on purpose, and what another key makes of it.   node examples/make-traffic.mjs
-import { makeFrames, makeTraffic, steerFrames } from 'rxsteer';
+import { ARRIVALS, makeFrames, makeTraffic, steerFrames, TRAFFIC_PROTOCOLS, TRAFFIC_TUNNELS } from 'rxsteer';
 
 const nic = 'rss:nic=ixgbe-82599,queues=8';
 const traffic = {
@@ -27,3 +27,14 @@ for (const { frame, fragment, time } of makeTraffic({ ...options, arrivals: 'poi
 }
 console.log(`${guests.size} guests:`, ...guests.values());
 console.log(`${fragments} fragments in ${(last / 1e6).toFixed(1)} ms`);
+
+// Everything at once: equal parts of all protocols, in all tunnels; outside, only the tunnels' ends are seen.
+const even = (names) => Object.fromEntries(names.map((name) => [name, 1 / names.length]));
+const mixed = { flows: 300, protocols: even(TRAFFIC_PROTOCOLS), tunnels: even(TRAFFIC_TUNNELS) };
+for (const arrivals of ARRIVALS) {
+  const { hashTypes } = steerFrames(
+    'rss:nic=ice-e810,queues=4',
+    makeFrames({ ...mixed, packets: 3000, arrivals }),
+  );
+  console.log(arrivals, JSON.stringify(hashTypes));
+}

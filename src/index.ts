@@ -354,13 +354,15 @@ export { CaptureWriter } from './capture/writer.js';
 
 // Traffic: made packets
 
-export type { Arrival } from './traffic/arrivals.js';
+export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
 export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
-export type {
-  ImbalanceOptions,
-  TrafficOptions,
-  TrafficProtocol,
-  TrafficTunnel,
+export {
+  type ImbalanceOptions,
+  TRAFFIC_PROTOCOLS,
+  TRAFFIC_TUNNELS,
+  type TrafficOptions,
+  type TrafficProtocol,
+  type TrafficTunnel,
 } from './traffic/options.js';
 
 // Engine: forwards packets

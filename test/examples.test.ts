@@ -136,6 +136,9 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(sum(other!)).toBe(20_000);
     expect(Math.max(...other!)).toBeLessThan(14_000);
     expect(sum(numbers(lines[2]!.split(':')[1]!))).toBe(1000);
+    const types = lines.slice(4).map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+    expect(types).toHaveLength(3);
+    for (const type of types) expect(sum(Object.values(type))).toBe(3000);
     expect(lines[3]).toMatch(/^100 fragments in \d+\.\d ms$/);
   },
   'mac-owners.mjs': (lines) => {
