@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -353,6 +353,19 @@ export { type CaptureBatch, type CaptureStatus, LinkType } from './capture/forma
 export { captureFrames } from './capture/frames.js';
 export { type CaptureStream, openCapture } from './capture/stream.js';
 export { CaptureWriter } from './capture/writer.js';
+
+// Traffic: made packets
+
+export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
+export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
+export {
+  type ImbalanceOptions,
+  TRAFFIC_PROTOCOLS,
+  TRAFFIC_TUNNELS,
+  type TrafficOptions,
+  type TrafficProtocol,
+  type TrafficTunnel,
+} from './traffic/options.js';
 
 // Engine: forwards packets
 

@@ -148,6 +148,17 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     const [predicted, truth] = numbers(lines[1]!);
     expect(predicted).toBe(truth);
   },
+  'make-traffic.mjs': (lines) => {
+    const [hot, other] = lines.slice(0, 2).map((line) => line.split(' ').slice(1).map(Number));
+    expect(hot![3]).toBe(14_000);
+    expect(sum(other!)).toBe(20_000);
+    expect(Math.max(...other!)).toBeLessThan(14_000);
+    expect(sum(numbers(lines[2]!.split(':')[1]!))).toBe(1000);
+    const types = lines.slice(4).map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+    expect(types).toHaveLength(3);
+    for (const type of types) expect(sum(Object.values(type))).toBe(3000);
+    expect(lines[3]).toMatch(/^100 fragments in \d+\.\d ms$/);
+  },
   'mac-owners.mjs': (lines) => {
     expect(lines[0]).toBe('4 guests learned; worker 0 owns 2, worker 1 owns 2');
     expect(lines[1]).toContain('202 packets');
