@@ -35,8 +35,8 @@ const FACE = `
   formatMac formatMask formatNtuple formatPools formatSoftnetStat fragmentExtension fullestOverFair geneve
   gini gre gtpu hash32 hashTypeList hashTypeMask hex32 homeAddressExtension icmp icmpv6 inputBytesOf
   inputsForHash ipInIp ipv4 ipv6 keyBytesFor keyNameOf keySymmetry layoutForFunctions layoutName lintTable
-  linuxBehaviour loadNative mayExpire mpls mrqcFor namedKey nativeHashKernels nativeProblem nicProfile onlineCpus openCapture
-  linuxBehaviour loadNative makeFrames makeTraffic mayExpire mpls mrqcFor namedKey nativeProblem nicProfile onlineCpus openCapture
+  linuxBehaviour loadNative makeFrames makeTraffic mayExpire mpls mrqcFor namedKey nativeHashKernels
+  nativeProblem nicProfile onlineCpus openCapture
   ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseHex parseKey parseMac parseMask
   parseNtuple parsePolicy parsePort parseSoftnetStat pickTxQueue policyBytes policyWarnings poolMask
   poolMode pppoe queueLoads randomKey readHashReport rebalance receiveOn recordedRxQueue routingExtension
