@@ -24,7 +24,8 @@ static inline void pin(int cpu) {
   pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
-// Prints "windows":[[nanoseconds an item, share that both threads ran], ...]. `done` counts finished items.
+// Measures `count` windows and prints "windows":[[nanoseconds an item, share that both threads ran], ...]. `done`
+// counts finished items.
 static inline void print_windows(double seconds, int count, const pthread_t threads[2], uint64_t (*done)(void)) {
   clockid_t clocks[2];
   for (int t = 0; t < 2; t++) pthread_getcpuclockid(threads[t], &clocks[t]);
@@ -45,5 +46,22 @@ static inline void print_windows(double seconds, int count, const pthread_t thre
     printf("%s[%.3f,%.3f]", printed++ ? "," : "", ns / (double)items, ran);
   }
   printf("]");
+}
+
+// Answers each line "SECONDS COUNT" on standard input with a line {"windows":...} and what `more` prints behind it,
+// until the input ends. `before` is called when a line has come.
+static inline void serve(const pthread_t threads[2], uint64_t (*done)(void), void (*before)(void), void (*more)(void)) {
+  double seconds;
+  int count;
+  printf("ready\n");
+  fflush(stdout);
+  while (scanf("%lf %d", &seconds, &count) == 2) {
+    if (before) before();
+    printf("{");
+    print_windows(seconds, count, threads, done);
+    if (more) more();
+    printf("}\n");
+    fflush(stdout);
+  }
 }
 #endif
