@@ -72,7 +72,11 @@ export class WorkerLoop {
     const offsetOf = views.pool.offsetOf.bind(views.pool);
     for (let w = 0; w < plan.workers; w++) {
       const from = views.rings[w * plan.workers + worker]!;
-      this.consumers.push(w === worker ? null : new RingConsumer(from, views.pool.owner, worker, offsetOf));
+      this.consumers.push(
+        w === worker
+          ? null
+          : new RingConsumer(from, views.pool.owner, worker, offsetOf, views.pool.smallSlots),
+      );
     }
     this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
     this.intake = new Intake(p, this.work, this.own);
