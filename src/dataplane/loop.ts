@@ -60,6 +60,7 @@ export class WorkerLoop {
   private readonly sleptBefore: number;
   private readonly cpuBefore: number;
   private readonly ready: () => boolean;
+  private readonly processNow = () => this.process();
 
   constructor(private readonly p: LoopParts) {
     const { views, plan, worker } = p;
@@ -80,6 +81,7 @@ export class WorkerLoop {
     }
     this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
     this.intake = new Intake(p, this.work, this.own);
+    if (this.counters[WorkerCounter.deaths]! > 0) this.intake.recover(p.receivers);
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
     // A thread that hosted a dead worker goes on with the CPU time it already has.
@@ -114,7 +116,8 @@ export class WorkerLoop {
     const { global } = this.p.views;
     const phase = Atomics.load(global, Global.phase);
     this.draining = phase !== Phase.run;
-    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase) {
+    // What is held for a move ends within `holdMaxMs`; only then is a phase without new frames acknowledged.
+    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase && this.intake.holding() === 0) {
       Atomics.store(this.words, WorkerWord.phaseSeen, phase);
     }
     const epoch = Atomics.load(global, Global.portsEpoch);
@@ -132,7 +135,7 @@ export class WorkerLoop {
     const { receivers } = this.p;
     this.counters[WorkerCounter.loops]!++;
     this.intake.starved = false;
-    let moved = 0;
+    let moved = this.intake.review(this.processNow);
     if (!this.draining) {
       for (let r = 0; r < receivers.length; r++) {
         if (work.n + BURST_MAX > WORK_MAX) this.process();
@@ -195,6 +198,7 @@ export class WorkerLoop {
   }
 
   private dueMs(): number {
+    if (this.intake.holding() > 0) return 1;
     if (this.draining) return Infinity;
     if (this.intake.starved) return 1;
     const now = performance.now();
