@@ -136,9 +136,8 @@ export class Intake implements Release {
     const { burst, status, views, fault } = this.p;
     const { counters } = this;
     const pool = views.pool;
-    if (pool.availableSmall(this.me) < BURST_MAX || pool.availableLarge(this.me) < BURST_MAX) {
-      pool.reclaim(this.me);
-    }
+    // Every time, not only when slots run out: what was freed last is still in a cache, and is taken first.
+    pool.reclaim(this.me);
     const n = queue.receiver.receive(this.p.plan.burst);
     const refused = status[ReceiveStatus.tooLong]! + status[ReceiveStatus.malformed]!;
     if (status[ReceiveStatus.stopped] !== 0) {

@@ -8,6 +8,7 @@
  *
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
+import { performance } from 'node:perf_hooks';
 import { type Forwarder, WORK_MAX, Work } from '../forward/work.js';
 import { BURST_MAX } from '../packet/burst.js';
 import { WorkerCounter } from './counters.js';
@@ -104,7 +105,7 @@ export class WorkerLoop {
     for (let pass = 1; ; pass++) {
       if (this.obey() === Phase.exit) break;
       if (this.pass() > 0) sleeper.busy();
-      else sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
+      else if (!sleeper.spinning()) sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
       if (pass % CLOCK_EVERY === 0) this.tick();
     }
     this.tick();

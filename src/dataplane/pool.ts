@@ -209,7 +209,7 @@ export class FramePool {
     if (free[0]! < max) this.reclaim(w);
     const { owner } = this;
     const count = free[0]!;
-    const n = count < max ? count : max;
+    const n = Math.min(count, max);
     const word = w + 1;
     for (let k = 0; k < n; k++) {
       const id = free[count - k]!;

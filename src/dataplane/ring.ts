@@ -207,7 +207,7 @@ export class RingConsumer {
       available = (this.tailSeen - this.head) | 0;
       if (available === 0) return 0;
     }
-    const count = available < max ? available : max;
+    const count = Math.min(available, max);
     const { entries, mask, head, owner, smallSlots } = this;
     const { words } = work;
     const ownerWord = this.consumer + 1;
