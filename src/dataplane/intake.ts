@@ -11,7 +11,7 @@
  * One object per worker thread. Nothing here allocates per burst.
  */
 import { WORK_MAX, type Work } from '../forward/work.js';
-import { BURST_MAX, Burst, Kind } from '../packet/burst.js';
+import { BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
@@ -57,6 +57,12 @@ export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 // A constant of this module's own: V8 folds it into the loop.
 const PLACE = Slot.place;
 const WORD = Slot.word;
+const ID = Field.id;
+const LEN = Field.len;
+const KIND = Field.kind;
+const FLOW = Field.flow;
+const WORKER = Field.worker;
+const BAD = Kind.bad;
 
 export class Intake implements Release {
   /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
@@ -151,9 +157,12 @@ export class Intake implements Release {
     }
     if (n + refused === 0) return 0;
     let bytes = 0;
+    const { owner } = pool;
+    const { words } = burst;
+    const mine = this.me + 1;
     for (let i = 0; i < n; i++) {
-      pool.owner[burst.id[i]!] = this.me + 1;
-      bytes += burst.len[i]!;
+      owner[words[ID + i]!] = mine;
+      bytes += words[LEN + i]!;
     }
     counters[WorkerCounter.received]! += n + refused;
     counters[WorkerCounter.dropped + Drop.tooLong]! += status[ReceiveStatus.tooLong]!;
@@ -194,7 +203,8 @@ export class Intake implements Release {
     const first = sequences[queue * LINE_WORDS]!;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     fault.reach('dispatch');
-    const { worker, kind, flow } = burst;
+    // One array for all fields, see `Field`.
+    const { words } = burst;
     const slots = ledger.slots;
     const ownTail = this.own.position();
     if (guard !== null) guard.begin();
@@ -203,13 +213,13 @@ export class Intake implements Release {
     let mine = 0;
     let dropped = 0;
     for (let i = 0; i < n; i++) {
-      const bits = kind[i]!;
-      if ((bits & Kind.bad) !== 0) bad++;
-      let tag = flow[i]!;
+      const bits = words[KIND + i]!;
+      if ((bits & BAD) !== 0) bad++;
+      let tag = words[FLOW + i]!;
       if (tag === 0) tag = plainFlow(burst, i);
       const seq = (first + i) | 0;
       const s = ledger.slotFor(tag, bits, queue, seq);
-      let to = worker[i]!;
+      let to = words[WORKER + i]!;
       if (slots[s + PLACE] !== to + 1) {
         to = this.change(s, to);
         if (to === HELD) {
@@ -217,7 +227,7 @@ export class Intake implements Release {
           this.mark(i, Fate.held);
           continue;
         }
-        if (to !== worker[i]) this.mark(i, Fate.stays + to);
+        if (to !== words[WORKER + i]) this.mark(i, Fate.stays + to);
       }
       const word = slots[s + WORD]!;
       if (word < 0) unwatched++;

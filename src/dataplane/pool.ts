@@ -202,20 +202,15 @@ export class FramePool {
   }
 
   /**
-   * At most `max` small slots, into ids[0] … : how many there were. The same as `take` for each.
+   * At most `max` small slots, into ids[0] … : how many there were. As with the addon's receive calls, they count as
+   * free until the caller has written their owner words.
    */
   takeSmall(w: number, ids: Int32Array, max: number): number {
     const free = this.freeSmall[w]!;
     if (free[0]! < max) this.reclaim(w);
-    const { owner } = this;
     const count = free[0]!;
     const n = Math.min(count, max);
-    const word = w + 1;
-    for (let k = 0; k < n; k++) {
-      const id = free[count - k]!;
-      ids[k] = id;
-      owner[id] = word;
-    }
+    for (let k = 0; k < n; k++) ids[k] = free[count - k]!;
     free[0] = count - n;
     return n;
   }
