@@ -43,4 +43,5 @@ export async function runSuites(suites: readonly Suite[], options: BenchOptions)
   return report;
 }
 
-export { renderReport } from './report.js';
+export { compareReports, readReport } from './compare.js';
+export { renderComparison, renderReport } from './report.js';

@@ -53,10 +53,9 @@ struct Shared {
   int32_t* free;  // word 0: count
   int32_t* index; // tail, head, done
   int32_t* entries;
-  int32_t* tag;
-  int32_t* ingest;
+  int32_t* slots;
   int32_t* finished;
-  int32_t* worker;
+  int32_t* touched;
   alignas(128) double counters[2][64];
   alignas(128) double handoff[16];
   std::atomic<bool> stop{false};
@@ -225,30 +224,44 @@ void steer(Burst& b) {
   }
 }
 
-// The ledger (see src/dataplane/ledger.ts).
-int slotFor(int32_t flow, int32_t seq) {
-  if (flow == 0 || !options.ledger) return -1;
-  const int first = (flow ^ static_cast<int32_t>(static_cast<uint32_t>(flow) >> 15)) & (kLedger - 1);
-  if (shared.tag[first] == flow) return first;
-  const int second = first ^ 1;
-  if (shared.tag[second] == flow) return second;
-  int s = first;
-  if (shared.tag[s] != 0 && at(shared.finished[s]).load() != shared.ingest[s]) {
-    s = second;
-    if (shared.tag[s] != 0 && at(shared.finished[s]).load() != shared.ingest[s]) return -2;
-  }
-  shared.tag[s] = flow;
-  shared.ingest[s] = seq - 1;
-  at(shared.finished[s]).store(seq - 1);
-  return s;
+// The order ledger (see src/dataplane/ledger.ts): a slot is eight words.
+enum { kTag, kWord, kNewest, kPlace, kTail, kSince, kHold, kFrames, kSlotWords };
+
+bool drained(int s) {
+  return shared.slots[s + kPlace] == 0 || at(shared.index[2 * kLine]).load() - shared.slots[s + kTail] >= 0;
 }
 
-bool finish(int s, int32_t seq) {
-  int32_t highest = at(shared.finished[s]).load();
-  for (;;) {
-    if (seq - highest <= 0) return true;
-    if (at(shared.finished[s]).compare_exchange_strong(highest, seq)) return false;
+int slotFor(int32_t flow, int32_t seq) {
+  if (!options.ledger) return kLedger * kSlotWords;
+  const int first = ((flow ^ static_cast<int32_t>(static_cast<uint32_t>(flow) >> 15)) & (kLedger - 1)) * kSlotWords;
+  for (int way = 0; way < 4; way++) {
+    const int s = first ^ (way * kSlotWords);
+    if (shared.slots[s] == flow) return s;
   }
+  for (int way = 0; way < 4; way++) {
+    const int s = first ^ (way * kSlotWords);
+    if (shared.slots[s] != 0 && !drained(s)) continue;
+    shared.slots[s] = flow;
+    shared.slots[s + kWord] = s / kSlotWords;
+    shared.slots[s + kPlace] = shared.slots[s + kTail] = shared.slots[s + kFrames] = 0;
+    shared.finished[s / kSlotWords * 2] = shared.finished[s / kSlotWords * 2 + 1] = seq - 1;
+    return s;
+  }
+  return kLedger * kSlotWords;
+}
+
+// Which guests this thread has sent to (see src/dataplane/guest-touch.ts).
+void touch(int32_t high, int32_t low) {
+  const uint32_t x = static_cast<uint32_t>(low ^ high) * 0x9e3779b1u;
+  uint32_t i = 2 + ((x >> 19) << 1);
+  const int32_t key = high | 1 << 16;
+  for (;; i = i == 2 * 8192 ? 2 : i + 2) {
+    if (shared.touched[i + 1] == key && shared.touched[i] == low) return;
+    if (shared.touched[i + 1] == 0) break;
+  }
+  shared.touched[i] = low;
+  at(shared.touched[i + 1]).store(key);
+  shared.touched[0]++;
 }
 
 void reclaim() {
@@ -312,11 +325,16 @@ void* producer(void*) {
       int to = b.worker[i];
       const int32_t seq = first + i;
       const int slot = slotFor(b.flow[i], seq);
-      if (slot == -2) unwatched++;
-      else if (slot >= 0 && options.strict) {
-        const int current = shared.worker[slot];
-        if (current != to && current != 0 && at(shared.finished[slot]).load() != shared.ingest[slot]) { to = current; postponed++; }
+      if (shared.slots[slot + kPlace] != to + 1) {
+        if (options.strict && !drained(slot)) {
+          to = shared.slots[slot + kPlace] - 1;
+          postponed++;
+        } else {
+          shared.slots[slot + kPlace] = to + 1;
+        }
       }
+      const int32_t word = shared.slots[slot + kWord];
+      if (word < 0) unwatched++;
       if (tail - headSeen >= kRing) {
         headSeen = at(shared.index[kLine]).load();
         if (tail - headSeen >= kRing) { c[kDropped]++; shared.owner[b.id[i]] = 0; shared.free[++shared.free[0]] = b.id[i]; continue; }
@@ -326,12 +344,14 @@ void* producer(void*) {
       e[1] = b.len[i] | (b.flags[i] << 20) | ((b.kind[i] & 128) != 0 ? 1 << 24 : 0);
       e[2] = (b.vlan[i] < 0 ? 0 : (b.vlan[i] & 0xfff) + 1) << 19;
       e[3] = seq;
-      e[4] = slot;
+      e[4] = word;
       e[5] = b.dmacLo[i];
       e[6] = b.smacLo[i];
       e[7] = static_cast<int32_t>(static_cast<uint32_t>(b.dmacHi[i]) << 16) | b.smacHi[i];
       tail++;
-      if (slot >= 0) { shared.ingest[slot] = seq; shared.worker[slot] = to; }
+      shared.slots[slot + kNewest] = seq;
+      shared.slots[slot + kTail] = tail;
+      shared.slots[slot + kFrames]++;
     }
     for (int32_t k = published; k != tail; k++) shared.owner[shared.entries[(k & (kRing - 1)) * kEntry]] = kOwnerRing | 2;
     at(shared.index[0]).store(tail);
@@ -364,17 +384,13 @@ double bucketValue(int at) {
   return (static_cast<double>((1 << kSub) | (at & ((1 << kSub) - 1))) + 0.5) * static_cast<double>(1ull << (top - kSub));
 }
 
-enum { kProcessed, kTransmitted, kDelivered, kReordered, kPortPackets, kPortBytes };
+enum { kProcessed, kDelivered, kReordered, kPortPackets, kPortBytes, kClasses };
 std::atomic<bool> recording{false};
 
 void* consumer(void*) {
   pin(1);
   static Work w;
-  static int32_t list[2 * kWork], sent[kWork], handed[kWork], failed[kWork], reason[kWork], frameOf[kWork];
-  static int32_t sendOff[kWork], sendLen[kWork], sendFlags[kWork];
-  static uint8_t result[kWork];
-  // The sink of the engine gets these as arguments of a call; here the compiler must not leave them out.
-  asm volatile("" : : "r"(reason), "r"(sendOff), "r"(sendLen), "r"(sendFlags), "r"(result) : "memory");
+  static int32_t list[2 * kWork], frameOf[kWork], sendOff[kWork], sendLen[kWork], sendFlags[kWork];
   double* c = shared.counters[1];
   int32_t head = 0, tailSeen = 0, done = 0;
   while (!shared.stop.load()) {
@@ -401,32 +417,36 @@ void* consumer(void*) {
     w.n = n;
     for (int i = 0; i < n; i++) w.out[i] = w.len[i] < 14 ? -4 : w.port[i] == 0 ? 1 : w.port[i] == 1 ? 0 : -2;
     int listed[2] = {0, 0};
-    for (int i = 0; i < n; i++) {
-      sent[i] = handed[i] = failed[i] = 0;
+    for (int i = 0; i < n; i++)
       if (w.out[i] >= 0) list[w.out[i] * kWork + listed[w.out[i]]++] = i;
-      else reason[i] = -w.out[i];
-    }
     int bytes = 0;
     for (int k = 0; k < listed[1]; k++) {
       const int i = list[kWork + k];
-      sendOff[k] = w.off[i]; sendLen[k] = w.len[i]; sendFlags[k] = w.flags[i]; frameOf[k] = i;
+      sendOff[k] = w.off[i];
+      sendLen[k] = w.len[i];
+      sendFlags[k] = w.flags[i];
+      frameOf[k] = i;
+      bytes += w.len[i];
     }
-    asm volatile("" : : : "memory");
-    memset(result, 0, kBurst);
-    for (int k = 0; k < listed[1]; k++)
-      if (result[k] == 0) { handed[frameOf[k]]++; bytes += sendLen[k]; } else failed[frameOf[k]]++;
+    // The sink of the engine gets these as arguments of a call; here the compiler must not leave them out.
+    asm volatile("" : : "r"(sendOff), "r"(sendLen), "r"(sendFlags), "r"(frameOf) : "memory");
     if (options.rate > 0 && recording.load(std::memory_order_relaxed)) {
       const double now = now_ns();
       for (int i = 0; i < n; i++) record(now - shared.stamps[w.id[i]]);
     }
     c[kPortPackets] += listed[1]; c[kPortBytes] += bytes;
-    int transmitted = 0, delivered = 0, reordered = 0;
-    int32_t chain = -1, last = -1;
+    const int delivered = listed[1];
+    int reordered = 0;
+    int32_t chain = -1, last = -1, classes[8] = {};
     for (int i = 0; i < n; i++) {
-      const bool late = w.ledger[i] >= 0 && finish(w.ledger[i], w.seq[i]);
-      if (sent[i] > 0) transmitted++;
-      else if (handed[i] > 0) delivered++;
-      if (late) reordered++;
+      if ((w.kind[i] & 128) == 0) touch(w.dmacHi[i], w.dmacLo[i]);
+      const int32_t word = w.ledger[i], seq = w.seq[i];
+      if (word >= 0) {
+        classes[(word >> 27) & 7]++;
+        const int f = (word & ((1 << 27) - 1)) * 2;
+        if (seq - shared.finished[f] > 0 && seq - shared.finished[f + 1] > 0) shared.finished[f] = seq;
+        else reordered++;
+      }
       const int32_t id = w.id[i];
       shared.owner[id] = kOwnerReturn | 1;
       if (chain == -1) last = id;
@@ -435,7 +455,10 @@ void* consumer(void*) {
     }
     int32_t seen = at(shared.returns[0]).load();
     do shared.next[last] = seen; while (!at(shared.returns[0]).compare_exchange_strong(seen, chain));
-    c[kProcessed] += n; c[kTransmitted] += transmitted; c[kReordered] += reordered;
+    c[kProcessed] += n;
+    c[kReordered] += reordered;
+    for (int k = 0; k < 8; k++)
+      if (classes[k] != 0) c[kClasses + k] += classes[k];
     std::atomic_ref<double>(c[kDelivered]).store(c[kDelivered] + delivered, std::memory_order_relaxed);
     done += n;
     at(shared.index[2 * kLine]).store(done);
@@ -452,7 +475,11 @@ int main(int argc, char** argv) {
   shared.pool = reinterpret_cast<uint8_t*>(words(slots * kSlot / 4));
   shared.owner = words(slots); shared.next = words(slots); shared.returns = words(kLine);
   shared.free = words(slots + 1); shared.index = words(3 * kLine); shared.entries = words(kRing * kEntry);
-  shared.tag = words(kLedger); shared.ingest = words(kLedger); shared.finished = words(kLedger); shared.worker = words(kLedger);
+  // One slot more: where a flow has none of its own.
+  shared.slots = words((kLedger + 1) * kSlotWords);
+  shared.finished = words((kLedger + 1) * 2);
+  shared.touched = words(2 + 2 * 8192);
+  shared.slots[kLedger * kSlotWords + kWord] = -1;
   shared.stamps = reinterpret_cast<double*>(words(2 * slots));
   shared.returns[0] = -1;
   for (int32_t id = options.frames - 1; id >= 0; id--) shared.free[++shared.free[0]] = id;
