@@ -8,8 +8,12 @@
  */
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
+import { UserError } from '../errors.js';
 import { MacControl } from '../forward/mac-control.js';
-import { policyBytes } from '../policy/compile.js';
+import { compilePolicy, policyBytes } from '../policy/compile.js';
+import { RfsSteering } from '../policy/rfs.js';
+import type { Steering } from '../policy/steering.js';
+import { ConsumerWatch } from './consumers.js';
 import { PortCounter, portBase } from './counters.js';
 import {
   allocateEngineMemory,
@@ -71,6 +75,9 @@ export class Engine {
   stoppedAt = 0;
   /** Set when a worker could not be kept running. */
   failure: Error | null = null;
+  /** Where the consumers behind ports run. */
+  readonly consumers: ConsumerWatch;
+  private readonly steering: Steering;
   private readonly ports: OpenPorts;
   private readonly native: Native | null;
   private readonly warn: (message: string) => void;
@@ -98,6 +105,13 @@ export class Engine {
     this.native = ports.native;
     this.warn = options.warn;
     const policy = new SharedArrayBuffer(policyBytes(this.plan.policy));
+    // An instance of the policy over the workers' shared memory, for control: the main thread steers nothing.
+    this.steering = compilePolicy(this.plan.policy, {
+      workers: this.plan.workers,
+      ports: this.plan.ports,
+      shared: policy,
+      faults: 'count',
+    });
     const switching = allocateSwitching(this.plan, options.switching);
     const events = this.plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
     try {
@@ -109,6 +123,8 @@ export class Engine {
     this.views = attachEngine(this.plan, this.memory);
     this.macTable = this.plan.mode === 'switch' ? new MacControl(switching, this.plan.workers) : null;
     this.waker = makeWaker(this.native, this.views.workers, events);
+    this.consumers = new ConsumerWatch(this.plan, options.ports, this.views.consumers, this.warn);
+    this.consumers.adopt(this.steering);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
       this.sourcesEnded = resolve;
@@ -212,6 +228,7 @@ export class Engine {
   private look(): void {
     const { global, workers } = this.views;
     this.noteResets();
+    this.consumers.refresh();
     for (const [index, live] of this.ports.live) {
       const { change, old } = this.checkLink(index, live);
       if (change !== 'descriptors') continue;
@@ -269,6 +286,25 @@ export class Engine {
         `port ${this.plan.ports[index]!.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
       );
     }
+  }
+
+  /**
+   * The application of the flow with this hash runs on `worker` now (`sock_rps_record_flow`): under policy rfs its
+   * frames go there. The hash is the policy's own, as `explain` shows it. Throws UserError for a worker that does not
+   * exist, and under policies that follow no flows.
+   */
+  recordFlow(hash: number, worker: number): void {
+    this.flowPolicy('recordFlow').recordFlow(hash, worker);
+  }
+
+  /** The flow's socket was closed (`sock_rps_delete_flow`). Throws UserError under policies that follow no flows. */
+  forgetFlow(hash: number): void {
+    this.flowPolicy('forgetFlow').forgetFlow(hash);
+  }
+
+  private flowPolicy(what: string): RfsSteering {
+    if (this.steering instanceof RfsSteering) return this.steering;
+    throw new UserError(`${what}: policy ${this.steering.spec.policy} follows no flows: rfs does`);
   }
 
   /** Brings kernel counters up to date (statistics, summary). */

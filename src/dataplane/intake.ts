@@ -30,7 +30,7 @@ import type { EnginePlan, EngineViews } from './engine-memory.js';
 import type { Fault } from './faults.js';
 import { FlowIntake } from './flow-intake.js';
 import { LINE_WORDS } from './layout.js';
-import { type Ledger, plainFlow, Slot } from './ledger.js';
+import { FLOW_SLOTS, type Ledger, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
 import { ReceiveStatus } from './native.js';
 import { HELD, OrderGuard, type Release } from './order-guard.js';
 import type { ReceiveQueue } from './ports/attach.js';
@@ -63,6 +63,9 @@ const KIND = Field.kind;
 const FLOW = Field.flow;
 const WORKER = Field.worker;
 const BAD = Kind.bad;
+const FLOW_MASK = FLOW_SLOTS - 1;
+const SLOT_SHIFT = Math.log2(SLOT_WORDS);
+const LIST_SHIFT = Math.log2(BURST_MAX);
 
 export class Intake implements Release {
   /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
@@ -83,6 +86,15 @@ export class Intake implements Release {
   /** Keeps flows on one worker at a time (order=strict). */
   private readonly guard: OrderGuard | null;
   private makeRoom: () => void = () => {};
+  /** Frames of the burst that found no room. */
+  private refused = false;
+  /** Slot of each frame of the burst. */
+  private readonly at = new Int32Array(BURST_MAX);
+  /** The ledger word that each carries. */
+  private readonly carried = new Int32Array(BURST_MAX);
+  /** Frames by worker that are to be handed over: `lists[worker * BURST_MAX + k]`, and how many. */
+  private readonly lists: Int32Array;
+  private readonly counts: Int32Array;
 
   /**
    * @param work what the worker processes next: its own frames are appended there
@@ -96,6 +108,8 @@ export class Intake implements Release {
     const { views, plan, worker } = p;
     this.me = worker;
     this.workers = plan.workers;
+    this.lists = new Int32Array(plan.workers * BURST_MAX);
+    this.counts = new Int32Array(plan.workers);
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.guard =
@@ -197,7 +211,7 @@ export class Intake implements Release {
   /** Puts each frame of the burst where steering wants it: into the own work, into a backlog ring, or on hold. */
   private dispatch(queue: number): void {
     const { burst, views, ledger, fault } = this.p;
-    const { counters, me, guard, producers } = this;
+    const { counters, guard } = this;
     const n = burst.n;
     const sequences = views.sequences;
     const first = sequences[queue * LINE_WORDS]!;
@@ -205,54 +219,114 @@ export class Intake implements Release {
     fault.reach('dispatch');
     // One array for all fields, see `Field`.
     const { words } = burst;
-    const slots = ledger.slots;
-    const ownTail = this.own.position();
+    const { slots, watches } = ledger;
+    const { at, carried, lists, counts } = this;
+    const firstSlot = queue * QUEUE_SLOTS;
     if (guard !== null) guard.begin();
     let bad = 0;
     let unwatched = 0;
-    let mine = 0;
-    let dropped = 0;
+    let listed = 0;
+    // Two kinds of frames. Nearly all find their flow on the worker that it is wanted on: they are listed by worker,
+    // and each list is handed over in one go. Whatever needs a decision (a new flow, another worker) looks at what is
+    // in flight, so what is listed goes first.
     for (let i = 0; i < n; i++) {
       const bits = words[KIND + i]!;
       if ((bits & BAD) !== 0) bad++;
       let tag = words[FLOW + i]!;
       if (tag === 0) tag = plainFlow(burst, i);
-      const seq = (first + i) | 0;
-      const s = ledger.slotFor(tag, bits, queue, seq);
-      let to = words[WORKER + i]!;
-      if (slots[s + PLACE] !== to + 1) {
-        to = this.change(s, to);
-        if (to === HELD) {
-          guard!.hold(s, burst, i, seq);
-          this.mark(i, Fate.held);
-          continue;
+      // The flow's first place is looked at here: a call a frame costs more.
+      let s = (firstSlot + ((tag ^ (tag >>> 15)) & FLOW_MASK)) << SLOT_SHIFT;
+      if (slots[s] !== tag || !watches) {
+        s = ledger.find(s, tag);
+        if (s < 0) {
+          if (listed > 0) this.handOver(first);
+          listed = 0;
+          s = ledger.slotFor(tag, bits, queue, (first + i) | 0);
         }
-        if (to !== words[WORKER + i]) this.mark(i, Fate.stays + to);
       }
+      const to = words[WORKER + i]!;
       const word = slots[s + WORD]!;
       if (word < 0) unwatched++;
-      if (to === me) {
-        this.keepFrame(burst, i, seq, word);
-        mine++;
-        ledger.note(s, seq, (ownTail + mine) | 0);
-      } else {
-        const producer = producers[to]!;
-        if (producer.push(burst, i, seq, word)) ledger.note(s, seq, producer.position());
-        else {
-          this.dropFrame(burst, i, to, Drop.backlog);
-          this.mark(i, Fate.dropped);
-          dropped++;
-        }
+      at[i] = s;
+      carried[i] = word;
+      if (slots[s + PLACE] !== to + 1) {
+        if (listed > 0) this.handOver(first);
+        listed = 0;
+        this.dispatchOne(i, (first + i) | 0, s, to);
+        continue;
       }
+      const k = counts[to]!;
+      lists[(to << LIST_SHIFT) | k] = i;
+      counts[to] = k + 1;
+      listed++;
     }
+    if (listed > 0) this.handOver(first);
     counters[WorkerCounter.badHeaders]! += bad;
     counters[WorkerCounter.unwatched]! += unwatched;
-    if (mine > 0) this.own.accept(mine);
-    if (mine < n) this.publish();
-    if (dropped > 0) {
+    this.publish();
+    if (this.refused) {
+      this.refused = false;
       views.pool.flush();
       this.flows?.refused(burst, this.fates);
     }
+  }
+
+  /** Gives the listed frames to their workers, in order, and notes them in their slots. */
+  private handOver(first: number): void {
+    const { lists, counts, at, carried } = this;
+    const { burst, ledger } = this.p;
+    for (let to = 0; to < this.workers; to++) {
+      const count = counts[to]!;
+      if (count === 0) continue;
+      counts[to] = 0;
+      const from = to << LIST_SHIFT;
+      const producer = this.producers[to]!;
+      let tail: number;
+      let taken = count;
+      if (producer === null) {
+        tail = this.own.position();
+        for (let k = from; k < from + count; k++) {
+          const i = lists[k]!;
+          this.keepFrame(burst, i, (first + i) | 0, carried[i]!);
+        }
+        this.own.accept(count);
+      } else {
+        tail = producer.position();
+        taken = producer.pushList(burst, lists, from, count, first, carried);
+        for (let k = taken; k < count; k++) this.refuse(lists[from + k]!, to);
+      }
+      ledger.noteList(lists, from, taken, first, at, tail);
+    }
+  }
+
+  /** A frame whose slot is not simply the wanted worker's. */
+  private dispatchOne(i: number, seq: number, s: number, wanted: number): void {
+    const { burst, ledger } = this.p;
+    const { slots } = ledger;
+    const to = this.change(s, wanted);
+    if (to === HELD) {
+      this.guard!.hold(s, burst, i, seq);
+      this.mark(i, Fate.held);
+      return;
+    }
+    if (to !== wanted) this.mark(i, Fate.stays + to);
+    const word = slots[s + WORD]!;
+    if (to === this.me) {
+      this.keepFrame(burst, i, seq, word);
+      this.own.accept(1);
+      ledger.note(s, seq, this.own.position());
+      return;
+    }
+    const producer = this.producers[to]!;
+    if (producer.push(burst, i, seq, word)) ledger.note(s, seq, producer.position());
+    else this.refuse(i, to);
+  }
+
+  /** The ring to worker `to` has no room for frame i. */
+  private refuse(i: number, to: number): void {
+    this.dropFrame(this.p.burst, i, to, Drop.backlog);
+    this.mark(i, Fate.dropped);
+    this.refused = true;
   }
 
   /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
@@ -266,6 +340,11 @@ export class Intake implements Release {
   private mark(i: number, fate: number): void {
     this.fates[i] = fate;
     this.marked = true;
+  }
+
+  /** The work was sent; `arrived` tells which of its frames. Policies that follow consumers hear of it. */
+  delivered(work: Work, arrived: (i: number) => boolean): void {
+    if (this.flows !== null) this.flows.delivered(work, arrived);
   }
 
   /** Frames held for a move, to be reviewed every pass. */

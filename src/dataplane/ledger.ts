@@ -105,7 +105,7 @@ export class Ledger {
     memory: LedgerMemory,
     private readonly progress: Progress,
     private readonly history: OrderHistory,
-    private readonly watches = true,
+    readonly watches = true,
   ) {
     this.slots = memory.slots;
     this.finished = memory.finished;
@@ -186,6 +186,32 @@ export class Ledger {
     // Visible to whoever finishes a frame of the flow: the ring's tail is published after it.
     finished[number * 2] = before;
     finished[number * 2 + 1] = before;
+  }
+
+  /** The slot that flow `flow` has, where it is not the first place `first`; -1 when `slotFor` has to find one. */
+  find(first: number, flow: number): number {
+    if (!this.watches) return -1;
+    const { slots } = this;
+    for (let way = 1; way < WAYS; way++) {
+      const s = first ^ (way * SLOT_WORDS);
+      if (slots[s] === flow) return s;
+    }
+    return -1;
+  }
+
+  /**
+   * `note` for frames list[from] … list[from + count - 1] of a burst: sequences count from `seq`, slots are in `at`,
+   * positions follow `tail`.
+   */
+  noteList(list: Int32Array, from: number, count: number, seq: number, at: Int32Array, tail: number): void {
+    const { slots } = this;
+    for (let k = 0; k < count; k++) {
+      const i = list[from + k]!;
+      const s = at[i]!;
+      slots[s + NEWEST] = (seq + i) | 0;
+      slots[s + TAIL] = (tail + k + 1) | 0;
+      slots[s + FRAMES]!++;
+    }
   }
 
   /**

@@ -8,8 +8,9 @@ import { availableParallelism, cpus } from 'node:os';
 import { UserError } from '../errors.js';
 import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
+import { checkConsumers } from './consumers.js';
 import type { EnginePlan } from './engine-memory.js';
-import { parseFault } from './faults.js';
+import { parseFaults } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import { DEFAULT_ORDER_LIMITS, type OrderLimits } from './order-guard.js';
 import type { OpenPorts } from './ports/open.js';
@@ -79,7 +80,8 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   if (options.watches === false && options.policy.order !== 'none') {
     throw new UserError(`watches: order=${options.policy.order} needs the order ledger`);
   }
-  if (options.fault !== null) parseFault(options.fault);
+  checkConsumers(options.ports, workers);
+  if (options.fault !== null) parseFaults(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
   let order = options.policy.order;
   for (const [index, live] of ports.live) {

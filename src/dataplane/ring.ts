@@ -140,6 +140,47 @@ export class RingProducer {
   }
 
   /**
+   * `push` for frames list[from] … list[from + count - 1]: sequences count from `seq`, frame i's ledger word is
+   * `carried[i]`. Returns how many there was room for.
+   */
+  pushList(
+    burst: Burst,
+    list: Int32Array,
+    from: number,
+    count: number,
+    seq: number,
+    carried: Int32Array,
+  ): number {
+    const { tail, limit, entries, mask } = this;
+    const { words } = burst;
+    let room = limit - ((tail - this.headSeen) | 0);
+    if (room < count) {
+      this.headSeen = Atomics.load(this.index, HEAD);
+      room = limit - ((tail - this.headSeen) | 0);
+    }
+    const n = Math.min(room, count);
+    const origin = burst.port | (burst.queue << QUEUE_SHIFT);
+    for (let k = 0; k < n; k++) {
+      const i = list[from + k]!;
+      const e = ((tail + k) & mask) << ENTRY_SHIFT;
+      const vlan = words[B_VLAN + i]!;
+      entries[e] = words[B_ID + i]!;
+      entries[e + 1] =
+        words[B_LEN + i]! |
+        (words[B_FLAGS + i]! << FLAGS_SHIFT) |
+        ((words[B_KIND + i]! & GROUP) << GROUP_SHIFT);
+      entries[e + 2] = origin | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << VLAN_SHIFT);
+      entries[e + 3] = (seq + i) | 0;
+      entries[e + 4] = carried[i]!;
+      entries[e + 5] = words[B_DMAC_LO + i]!;
+      entries[e + 6] = words[B_SMAC_LO + i]!;
+      entries[e + 7] = (words[B_DMAC_HI + i]! << 16) | words[B_SMAC_HI + i]!;
+    }
+    this.tail = (tail + n) | 0;
+    return n;
+  }
+
+  /**
    * Makes everything appended visible to the consumer: one store. Returns how many frames that were. Until here
    * the frames belong to the producer: should it die before, they are swept with the rest that it holds.
    */

@@ -4,12 +4,12 @@
  * Promise: reads counters only; exact at rest, each counter at its own moment while workers run. `inFlight` and
  * `framesLeaked` are counted from the pool itself, never computed from the other totals.
  */
+import type { ConsumerSummary } from './consumers.js';
 import {
   DROP_REASONS,
   type DropReason,
   HandoffCounter,
   handoffBase,
-  MoveCounter,
   PortCounter,
   portBase,
   QueueCounter,
@@ -19,6 +19,14 @@ import {
 import type { Engine } from './engine.js';
 import { firstQueue } from './engine-memory.js';
 import { loadNative } from './native.js';
+import {
+  type GuestSharing,
+  guestSharing,
+  type MoveSummary,
+  moveSummary,
+  type OrderFigures,
+  orderFigures,
+} from './order-summary.js';
 
 /** Counters of one port. */
 export interface PortSummary {
@@ -31,6 +39,8 @@ export interface PortSummary {
   txByWorker: number[];
   /** What a sink or a capture writer took. */
   delivered: { packets: number; bytes: number };
+  /** Where the consumer behind the port runs; null where none was named. */
+  consumer: ConsumerSummary | null;
   queues: { id: number; worker: number; packets: number; bytes: number }[];
 }
 
@@ -77,10 +87,19 @@ export interface Summary {
     inFlight: number;
     framesLeaked: number;
     reordered: number;
+    /** Frames that the order ledger had no slot for: not watched (order=strict guards them all the same). */
     orderUnwatched: number;
-    movesPostponed: number;
     badHeaders: number;
-  };
+    /** Frames handed to another worker, and sleeping workers woken, per frame received. */
+    handoffsPerPacket: number;
+    wakeupsPerPacket: number;
+    /** Failed tries to take a shared transmit queue. */
+    contendedTransmits: number;
+  } & MoveSummary;
+  /** Order per class of flows; classes without frames are left out. */
+  orderByClass: OrderFigures[];
+  /** Distinct workers that sent to each guest. */
+  guestSharing: GuestSharing;
 }
 
 function portSummary(engine: Engine, index: number): PortSummary {
@@ -107,6 +126,7 @@ function portSummary(engine: Engine, index: number): PortSummary {
       (c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!,
     ),
     delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
+    consumer: engine.consumers.summary(index),
     queues: Array.from({ length: info.rxQueues }, (_, q) => {
       const at = queueBase(first + q);
       return {
@@ -149,6 +169,8 @@ export function summarize(engine: Engine): Summary {
   const { plan, views } = engine;
   const { counters } = views;
   const total = (counter: number) => counters.worker.reduce((sum, c) => sum + c[counter]!, 0);
+  const received = total(WorkerCounter.received);
+  const perPacket = (n: number) => (received === 0 ? 0 : Math.round((n / received) * 10_000) / 10_000);
   const stopped = engine.stoppedAt > 0;
   const inFlight = views.pool.inFlight();
   const handoffs: Summary['handoffs'] = [];
@@ -177,7 +199,7 @@ export function summarize(engine: Engine): Summary {
     workers: plan.cpus.map((_, w) => workerSummary(engine, w)),
     handoffs,
     totals: {
-      received: total(WorkerCounter.received),
+      received,
       transmitted: total(WorkerCounter.transmitted),
       delivered: total(WorkerCounter.delivered),
       floodedCopies: total(WorkerCounter.floodedCopies),
@@ -190,8 +212,13 @@ export function summarize(engine: Engine): Summary {
       framesLeaked: stopped ? views.pool.slots - views.pool.countFree() - inFlight : 0,
       reordered: total(WorkerCounter.reordered),
       orderUnwatched: total(WorkerCounter.unwatched),
-      movesPostponed: total(WorkerCounter.moves + MoveCounter.postponed),
       badHeaders: total(WorkerCounter.badHeaders),
+      handoffsPerPacket: perPacket(total(WorkerCounter.handedOff)),
+      wakeupsPerPacket: perPacket(total(WorkerCounter.wakeupsSent)),
+      contendedTransmits: total(WorkerCounter.lockContended),
+      ...moveSummary(counters),
     },
+    orderByClass: orderFigures(counters),
+    guestSharing: guestSharing(counters),
   };
 }
