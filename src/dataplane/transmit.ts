@@ -75,10 +75,10 @@ export class Transmitter {
   private segmentsSent = 0;
   /** Frames of the work being sent. */
   private n = 0;
-  /** `sent`, `handed`, `failed` and `reason` are kept for this work; else all of `arrived` did so, one copy each. */
+  /** `sent`, `handed`, `failed` and `reason` are kept for this work; else every frame arrived, one copy each. */
   private detailed = false;
-  /** Frames that arrived by port, while nothing is kept of each. */
-  private readonly arrived: Int32Array;
+  /** Frames that each port took, while nothing is kept of each. */
+  private readonly took: Int32Array;
 
   constructor(private readonly parts: TransmitParts) {
     this.worker = parts.worker;
@@ -87,18 +87,18 @@ export class Transmitter {
     this.ports = parts.senders.length;
     this.lists = new Int32Array(this.ports * WORK_MAX);
     this.listed = new Int32Array(this.ports);
-    this.arrived = new Int32Array(this.ports);
+    this.took = new Int32Array(this.ports);
   }
 
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
   send(work: Work): void {
-    const { ports, lists, listed, arrived } = this;
+    const { ports, lists, listed, took } = this;
     const { n, words } = work;
     this.n = n;
     this.detailed = false;
     for (let p = 0; p < ports; p++) {
       listed[p] = 0;
-      arrived[p] = 0;
+      took[p] = 0;
     }
     for (let i = 0; i < n; i++) {
       const out = words[W_OUT + i]!;
@@ -139,13 +139,13 @@ export class Transmitter {
   private detail(): void {
     if (this.detailed) return;
     this.detailed = true;
-    const { n, sent, handed, failed, ports, lists, arrived } = this;
+    const { n, sent, handed, failed, ports, lists, took } = this;
     sent.fill(0, 0, n);
     handed.fill(0, 0, n);
     failed.fill(0, 0, n);
     for (let p = 0; p < ports; p++) {
       const copies = this.senders[p]?.delivers === true ? handed : sent;
-      for (let k = 0; k < arrived[p]!; k++) copies[lists[p * WORK_MAX + k]!]!++;
+      for (let k = 0; k < took[p]!; k++) copies[lists[p * WORK_MAX + k]!]!++;
     }
   }
 
@@ -222,7 +222,7 @@ export class Transmitter {
   private sendCollected(port: number, sender: Sender, n: number, bytes: number): void {
     if (n === 0) return;
     if (sender.send(0, n) === n && !this.detailed) {
-      this.arrived[port] = this.arrived[port]! + n;
+      this.took[port] = this.took[port]! + n;
       this.countPort(port, sender, n, bytes, 0);
       return;
     }
@@ -321,7 +321,7 @@ export class Transmitter {
 
   /** After `send`: frame i was transmitted or delivered somewhere. */
   arrived(i: number): boolean {
-    return (this.sent[i]! | this.handed[i]!) !== 0;
+    return !this.detailed || (this.sent[i]! | this.handed[i]!) !== 0;
   }
 
   /** Counts every frame's end, tells the order meter, frees the frames. Nothing here can throw. */
@@ -339,7 +339,7 @@ export class Transmitter {
     const { counters, meter } = this.parts;
     const reordered = meter.commitArrived(work);
     for (let p = 0; p < this.ports; p++) {
-      const count = this.arrived[p]!;
+      const count = this.took[p]!;
       if (count === 0) continue;
       const counter = this.senders[p]!.delivers ? WorkerCounter.delivered : WorkerCounter.transmitted;
       counters[counter]! += count;
