@@ -177,23 +177,25 @@ export class MemorySource implements Receiver {
     }
     let step = 1 + (mix(seed ^ 0x5eed) % flows);
     while (gcd(step, flows) !== 1) step++;
-    this.step = step % flows;
+    this.step = (step % flows) | 0;
     this.seek(this.state[0]! >>> 0, this.state[1]! >>> 0);
   }
 
   /** First flow of a round. */
   private firstOf(round: number): number {
-    return mix(mix(this.options.seed) ^ (round | 0)) % this.options.flows;
+    // `| 0` here and in `seek`: a field that once held the double that `%` makes is a double for ever, and so is all
+    // that the loop computes from it.
+    return (mix(mix(this.options.seed) ^ (round | 0)) % this.options.flows) | 0;
   }
 
   private seek(low: number, high: number): void {
     const { flows } = this.options;
     this.index = high * 0x1_0000_0000 + low;
     this.round = Math.floor(this.index / flows);
-    this.place = this.index - this.round * flows;
+    this.place = (this.index - this.round * flows) | 0;
     // Below 2^40: exact.
-    this.flow = (this.firstOf(this.round) + this.step * this.place) % flows;
-    this.phase = this.index % 12;
+    this.flow = ((this.firstOf(this.round) + this.step * this.place) % flows) | 0;
+    this.phase = (this.index % 12) | 0;
   }
 
   finished(): boolean {
@@ -268,7 +270,8 @@ export class MemorySource implements Receiver {
 
   /** Writes the first 60 bytes of frames from … to - 1, all of one round, with the checksum that their length makes. */
   private writeHeaders(first: number, end: number): void {
-    const { words, templates, wide, wideTemplates, step, udpSums, round } = this;
+    const { words, templates, wide, wideTemplates, step, udpSums } = this;
+    const round = this.round | 0;
     const { off: offs, len: lens } = this.arrays;
     const { flows } = this.options;
     const roundSum = (round & 0xffff) + (round >>> 16) - 68;
