@@ -175,6 +175,13 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('die' as const), w: worker }) },
 );
 
+/** Takes everything that is free at a home. */
+function* freeIds(pool: FramePool, w: number): Generator<number> {
+  for (const length of [SMALL_FRAME_MAX, LARGE_FRAME_MAX]) {
+    for (let id = pool.take(w, length); id >= 0; id = pool.take(w, length)) yield id;
+  }
+}
+
 describe('frame pool', () => {
   it('keeps every slot in exactly one state, whatever happens', () => {
     fc.assert(
@@ -196,6 +203,27 @@ describe('frame pool', () => {
       }),
       { numRuns: 200, seed: 7 },
     );
+  });
+
+  it('takes back a mixture of homes and sizes in one go', () => {
+    const memory = poolMemory(SIZE);
+    const main = attachPool(memory);
+    main.initialise();
+    // Worker 2 frees small slots of homes 0 and 1 in turns, its own, and large ones of all.
+    const ids = Int32Array.of(0, 5, 1, 10, 15, 6, 2, 19, 17, 7, 3, 11, 8, 4);
+    for (const id of ids) main.owner[id] = 3;
+    for (let w = 0; w < SIZE.workers; w++) main.rebuild(w);
+    expect(main.inFlight()).toBe(ids.length);
+    attachPool(memory).freeAll(2, ids, 0, ids.length);
+    expect(main.inFlight()).toBe(0);
+    expect(main.countFree()).toBe(SLOTS);
+    for (let w = 0; w < SIZE.workers; w++) {
+      main.reclaim(w);
+      expect(main.available(w)).toBe(7);
+      const free = [...freeIds(main, w)].sort((a, b) => a - b);
+      expect(new Set(free).size).toBe(7);
+      expect(free.every((id) => main.homeOf(id) === w)).toBe(true);
+    }
   });
 
   it('gives slots that do not overlap and hold what they promise', () => {
