@@ -10,11 +10,12 @@ import { parse } from './parse.js';
 import { peers } from './peers.js';
 import { pipeline } from './pipeline.js';
 import { policies } from './policies.js';
+import { replay } from './replay.js';
 import { ring } from './ring.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
 import { toeplitz } from './toeplitz.js';
 
-export const SUITES: readonly Suite[] = [toeplitz, parse, policies, ring, pipeline, forward, peers];
+export const SUITES: readonly Suite[] = [toeplitz, parse, policies, replay, ring, pipeline, forward, peers];
 
 export interface Report {
   readonly machine: Machine;
