@@ -105,16 +105,28 @@ struct Source {
       memset(p, 0, 64);
       const uint32_t guest = static_cast<uint32_t>(f % 8) + 1, address = (static_cast<uint32_t>(f) ^ mix(1)) * 0x9e3779b1u;
       const uint32_t ports = mix(1 ^ mix(static_cast<uint32_t>(f) + 0x10000));
-      p[0] = 2; put16(p + 4, guest);
-      p[6] = 2; p[7] = 1; p[11] = 1;
+      p[0] = 2;
+      put16(p + 4, guest);
+      p[6] = 2;
+      p[7] = 1;
+      p[11] = 1;
       put16(p + 12, 0x0800);
-      p[14] = 0x45; put16(p + 16, 46); put16(p + 20, 0x4000); p[22] = 64; p[23] = 17;
-      p[26] = 10; p[27] = static_cast<uint8_t>(address >> 16); put16(p + 28, address);
-      p[30] = 11; put16(p + 32, guest);
+      p[14] = 0x45;
+      put16(p + 16, 46);
+      put16(p + 20, 0x4000);
+      p[22] = 64;
+      p[23] = 17;
+      p[26] = 10;
+      p[27] = static_cast<uint8_t>(address >> 16);
+      put16(p + 28, address);
+      p[30] = 11;
+      put16(p + 32, guest);
       put16(p + 34, 1024 + (ports & 0xffff) % 64512);
       put16(p + 36, 1024 + (ports >> 16) % 64512);
       put16(p + 38, 26);
-      put16(p + 42, 0x5258); put16(p + 44, static_cast<uint32_t>(f) >> 16); put16(p + 46, static_cast<uint32_t>(f));
+      put16(p + 42, 0x5258);
+      put16(p + 44, static_cast<uint32_t>(f) >> 16);
+      put16(p + 46, static_cast<uint32_t>(f));
       put16(p + 24, ~fold(sum16(p + 14, 20, 0)));
       udpSum[static_cast<size_t>(f)] = fold(sum16(p + 34, 26, sum16(p + 26, 8, 17 + 26)));
     }
@@ -141,7 +153,10 @@ struct Source {
       put16(p + 40, (sum & 0xffff) == 0 ? 0xffff : sum);
       const uint32_t swapped = __builtin_bswap32(round);
       memcpy(p + 48, &swapped, 4);
-      b.id[n] = id; b.off[n] = off; b.len[n] = 60; b.flags[n] = 0;
+      b.id[n] = id;
+      b.off[n] = off;
+      b.len[n] = 60;
+      b.flags[n] = 0;
       if (++place == options.flows) { place = 0; flow = firstOf(++round); }
       else { flow += step; if (flow >= options.flows) flow -= options.flows; }
     }
@@ -167,7 +182,10 @@ void dissect(Burst& b) {
     b.kind[i] = 64;
     if (length < 14) continue;
     const int high = be16(p);
-    b.dmacHi[i] = high; b.dmacLo[i] = be32(p + 2); b.smacHi[i] = be16(p + 6); b.smacLo[i] = be32(p + 8);
+    b.dmacHi[i] = high;
+    b.dmacLo[i] = be32(p + 2);
+    b.smacHi[i] = be16(p + 6);
+    b.smacLo[i] = be32(p + 8);
     const int group = (high & 0x100) >> 1;
     int type = be16(p + 12), ip = 14, tag = -1;
     if (type == 0x8100 && length >= 18) { tag = be16(p + 14); type = be16(p + 16); ip += 4; }
@@ -178,7 +196,10 @@ void dissect(Burst& b) {
     if ((static_cast<uint32_t>(first) >> 24) != 0x45 || total < 24 || total > there || (be16(p + ip + 6) & 0x3fff) != 0) continue;
     if (protocol != 6 && protocol != 17) continue;
     b.kind[i] = kPlain | group | (protocol << 8);
-    b.ethertype[i] = type; b.l3[i] = b.off[i] + ip; b.l4[i] = b.off[i] + ip + 20; b.vlan[i] = tag;
+    b.ethertype[i] = type;
+    b.l3[i] = b.off[i] + ip;
+    b.l4[i] = b.off[i] + ip + 20;
+    b.vlan[i] = tag;
     b.flow[i] = flowTag(be32(p + ip + 12), be32(p + ip + 16), be32(p + ip + 20), (protocol << 12) | (tag < 0 ? 0 : tag & 0xfff));
   }
 }
@@ -207,7 +228,8 @@ void makeTables() {
 void steer(Burst& b) {
   for (int i = 0; i < b.n; i++) {
     const int kind = b.kind[i] & ~128;
-    b.hash[i] = 0; b.hashType[i] = 0;
+    b.hash[i] = 0;
+    b.hashType[i] = 0;
     if (kind != (kPlain | (6 << 8)) && kind != (kPlain | (17 << 8))) continue;
     const uint8_t* a = shared.pool + b.l3[i] + 12;
     const uint8_t* p = shared.pool + b.l4[i];
@@ -220,7 +242,9 @@ void steer(Burst& b) {
   for (int i = 0; i < b.n; i++) {
     int bucket = -1, target = 0;
     if (b.hashType[i] != 0) { bucket = b.hash[i] & 127; target = targets[bucket]; }
-    b.bucket[i] = bucket; b.rxq[i] = target >> 12; b.worker[i] = target & 0xfff;
+    b.bucket[i] = bucket;
+    b.rxq[i] = target >> 12;
+    b.worker[i] = target & 0xfff;
   }
 }
 
@@ -313,7 +337,11 @@ void* producer(void*) {
       bytes += b.len[i];
       if (options.rate > 0) shared.stamps[b.id[i]] = due;
     }
-    c[kReceived] += b.n; c[kRxPackets] += b.n; c[kRxBytes] += bytes; c[kQueuePackets] += b.n; c[kQueueBytes] += bytes;
+    c[kReceived] += b.n;
+    c[kRxPackets] += b.n;
+    c[kRxBytes] += bytes;
+    c[kQueuePackets] += b.n;
+    c[kQueueBytes] += bytes;
     dissect(b);
     steer(b);
     const int32_t first = sequence;
@@ -355,7 +383,10 @@ void* producer(void*) {
     }
     for (int32_t k = published; k != tail; k++) shared.owner[shared.entries[(k & (kRing - 1)) * kEntry]] = kOwnerRing | 2;
     at(shared.index[0]).store(tail);
-    c[kBad] += bad; c[kUnwatched] += unwatched; c[kPostponed] += postponed; c[kHandedOff] += tail - published;
+    c[kBad] += bad;
+    c[kUnwatched] += unwatched;
+    c[kPostponed] += postponed;
+    c[kHandedOff] += tail - published;
     shared.handoff[0] += tail - published;
     if (tail - headSeen > shared.handoff[1]) shared.handoff[1] = tail - headSeen;
   }
@@ -405,11 +436,20 @@ void* consumer(void*) {
     for (int i = 0; i < n; i++) {
       const int32_t* e = shared.entries + ((head + i) & (kRing - 1)) * kEntry;
       const int32_t id = e[0];
-      w.id[i] = id; w.off[i] = id * kSlot + kHeadroom; w.len[i] = e[1] & 0xfffff; w.flags[i] = (e[1] >> 20) & 15;
-      w.kind[i] = (e[1] >> 17) & 128; w.port[i] = e[2] & 1023; w.queue[i] = (e[2] >> 10) & 511;
-      w.vlan[i] = static_cast<int32_t>(static_cast<uint32_t>(e[2]) >> 19) - 1; w.seq[i] = e[3]; w.ledger[i] = e[4];
-      w.dmacLo[i] = e[5]; w.smacLo[i] = e[6];
-      w.dmacHi[i] = static_cast<int32_t>(static_cast<uint32_t>(e[7]) >> 16); w.smacHi[i] = e[7] & 0xffff;
+      w.id[i] = id;
+      w.off[i] = id * kSlot + kHeadroom;
+      w.len[i] = e[1] & 0xfffff;
+      w.flags[i] = (e[1] >> 20) & 15;
+      w.kind[i] = (e[1] >> 17) & 128;
+      w.port[i] = e[2] & 1023;
+      w.queue[i] = (e[2] >> 10) & 511;
+      w.vlan[i] = static_cast<int32_t>(static_cast<uint32_t>(e[2]) >> 19) - 1;
+      w.seq[i] = e[3];
+      w.ledger[i] = e[4];
+      w.dmacLo[i] = e[5];
+      w.smacLo[i] = e[6];
+      w.dmacHi[i] = static_cast<int32_t>(static_cast<uint32_t>(e[7]) >> 16);
+      w.smacHi[i] = e[7] & 0xffff;
       shared.owner[id] = 2;
     }
     head += n;
@@ -434,7 +474,8 @@ void* consumer(void*) {
       const double now = now_ns();
       for (int i = 0; i < n; i++) record(now - shared.stamps[w.id[i]]);
     }
-    c[kPortPackets] += listed[1]; c[kPortBytes] += bytes;
+    c[kPortPackets] += listed[1];
+    c[kPortBytes] += bytes;
     const int delivered = listed[1];
     int reordered = 0;
     int32_t chain = -1, last = -1, classes[8] = {};
@@ -454,7 +495,8 @@ void* consumer(void*) {
       chain = id;
     }
     int32_t seen = at(shared.returns[0]).load();
-    do shared.next[last] = seen; while (!at(shared.returns[0]).compare_exchange_strong(seen, chain));
+    do shared.next[last] = seen;
+    while (!at(shared.returns[0]).compare_exchange_strong(seen, chain));
     c[kProcessed] += n;
     c[kReordered] += reordered;
     for (int k = 0; k < 8; k++)
@@ -473,8 +515,12 @@ int main(int argc, char** argv) {
   options = {atoi(argv[1]), atoi(argv[2]), strcmp(argv[3], "strict") == 0, strcmp(argv[4], "on") == 0, atof(argv[5])};
   const size_t slots = static_cast<size_t>(options.frames);
   shared.pool = reinterpret_cast<uint8_t*>(words(slots * kSlot / 4));
-  shared.owner = words(slots); shared.next = words(slots); shared.returns = words(kLine);
-  shared.free = words(slots + 1); shared.index = words(3 * kLine); shared.entries = words(kRing * kEntry);
+  shared.owner = words(slots);
+  shared.next = words(slots);
+  shared.returns = words(kLine);
+  shared.free = words(slots + 1);
+  shared.index = words(3 * kLine);
+  shared.entries = words(kRing * kEntry);
   // One slot more: where a flow has none of its own.
   shared.slots = words((kLedger + 1) * kSlotWords);
   shared.finished = words((kLedger + 1) * 2);
