@@ -1,0 +1,379 @@
+/**
+ * What a change of policy would do to a running forwarder, before it is done.
+ *
+ * Promise: pure; nothing that runs is touched, shared memory is copied. `planChange(P, P)` moves nothing, and once a
+ * plan's `target` runs, planning it again moves nothing. What is predicted is what the same flows would do: balance
+ * from the packets that were counted, so a flow that comes tomorrow is not in it. The law of each method:
+ *
+ *   none    the policies decide alike: nothing to do
+ *   table   the same hash, other table entries: bucket by bucket, without a pause, at a budget
+ *   owners  MAC steering with other configured owners: guest by guest, without a pause, at a budget
+ *   policy  all else: every worker switches at once, after its receive queues were drained (the pause is counted)
+ *
+ * Flows that move wait for their last packet either way when order is strict.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { UserError } from '../errors.js';
+import { formatMac } from '../mac/address.js';
+import { ANY_VLAN } from '../mac/owner-table.js';
+import type { BucketMove } from '../nic/table-tools.js';
+import { type FlowNames, nameFlows, placeFlows, type SeenFlow } from './census.js';
+import { compilePolicy, policyBytes } from './compile.js';
+import { type FreezeList, isEmpty, isFrozen, NOTHING_FROZEN } from './freeze.js';
+import { MacSteering } from './mac.js';
+import { carryOwners } from './owners.js';
+import { planWords } from './plan-text.js';
+import { RssSteering } from './rss.js';
+import type { PolicySpec, RssSpec } from './spec.js';
+import { fullestOverFair, gini } from './spread.js';
+import type { PolicyPort, Steering } from './steering.js';
+
+/** What runs now. */
+export interface RunningState {
+  /** The policy with all that was changed since it was given (`withEntries`). */
+  readonly policy: PolicySpec;
+  readonly workers: number;
+  readonly ports?: readonly PolicyPort[];
+  readonly flows: readonly SeenFlow[];
+  /** Shared memory of the running policy: the owners of `mac`. It is copied. */
+  readonly shared?: SharedArrayBuffer;
+  /** The worker that polls a receive queue; default queue mod workers. */
+  readonly poller?: (port: number, queue: number) => number;
+}
+
+/** How a change is to be made. */
+export interface PlanOptions {
+  /** Buckets (or guests) a second at most; default: all at once. */
+  readonly budget?: number;
+  readonly freeze?: FreezeList;
+}
+
+/** Load of each worker in packets of the census, and two measures of unevenness. */
+export interface Balance {
+  readonly workers: number[];
+  readonly fullestOverFair: number;
+  readonly gini: number;
+}
+
+/** A guest whose packets are processed elsewhere afterwards. */
+export interface GuestMove {
+  readonly mac: string;
+  /** VLAN id, 0 where untagged. */
+  readonly vlan: number;
+  /** Workers that process its packets, ascending. */
+  readonly from: number[];
+  readonly to: number[];
+}
+
+/** An owner to be set. */
+export interface OwnerChange {
+  readonly mac: string;
+  /** Null: on every VLAN. */
+  readonly vlan: number | null;
+  /** Null where it had none. */
+  readonly from: number | null;
+  readonly to: number;
+}
+
+/** What would move, and what it costs. Plain data. */
+export interface ChangePlan {
+  readonly method: 'none' | 'table' | 'owners' | 'policy';
+  /** The new policy as it was given. */
+  readonly policy: string;
+  /** Entries of the indirection table that change; null where the two policies have no comparable table. */
+  readonly buckets: { readonly total: number; readonly moves: BucketMove[] } | null;
+  /** Owners to be set, with the method `owners`. */
+  readonly owners: OwnerChange[];
+  readonly flows: { readonly seen: number; readonly moved: number };
+  readonly guests: { readonly seen: number; readonly moved: GuestMove[] };
+  readonly packets: { readonly seen: number; readonly moved: number };
+  /** Share of the packets that belong to flows that move. */
+  readonly share: number;
+  readonly before: Balance;
+  readonly after: Balance;
+  readonly cost: {
+    /** Receive queues are drained before the switch. */
+    readonly quiesce: boolean;
+    /** Buckets or guests that are moved one by one. */
+    readonly steps: number;
+    readonly budget: number | null;
+    /** Time that the steps take at the budget; 0 when all go at once. */
+    readonly seconds: number;
+  };
+  /** Buckets, guests and flows of the freeze list that the change would have moved. */
+  readonly held: number;
+  /** All of this in plain words, one line each. */
+  readonly words: string[];
+}
+
+/** A plan and the policy that carries it out. */
+export interface PlannedChange {
+  readonly plan: ChangePlan;
+  /** The new policy with the freeze list worked in. */
+  readonly target: PolicySpec;
+}
+
+/** An rss policy with this table: what runs after entries were set one by one. */
+export function withEntries(spec: RssSpec, entries: ArrayLike<number>, queues: number): RssSpec {
+  const { weight: _w, equal: _e, start: _s, table: _t, ...rest } = spec;
+  return { ...rest, queues, entries: Array.from(entries) };
+}
+
+/** True where policies keep no flow on a worker, or state that a fresh instance does not have. */
+function isStateful(spec: PolicySpec): boolean {
+  return spec.policy === 'round-robin' || spec.policy === 'rfs' || spec.policy === 'js';
+}
+
+/** All that decides, without the words. */
+function decides(spec: PolicySpec): object {
+  const { text: _, order: _o, ...rest } = spec;
+  return JSON.parse(JSON.stringify(rest));
+}
+
+/** Same policy, also in what it promises of order. */
+function isSame(a: PolicySpec, b: PolicySpec): boolean {
+  return a.order === b.order && isDeepStrictEqual(decides(a), decides(b));
+}
+
+/** Both hash alike, so that a bucket is the same flows in both. */
+function sharesBuckets(a: Steering, b: Steering): boolean {
+  if (!(a instanceof RssSteering) || !(b instanceof RssSteering)) return false;
+  return (
+    a.nic === null &&
+    b.nic === null &&
+    a.table.size === b.table.size &&
+    isDeepStrictEqual(a.rssHash.options, b.rssHash.options) &&
+    isDeepStrictEqual(a.spec.inner, b.spec.inner)
+  );
+}
+
+/** Only configured owners differ. */
+function differsInOwners(a: PolicySpec, b: PolicySpec): boolean {
+  if (a.policy !== 'mac' || b.policy !== 'mac' || a.order !== b.order) return false;
+  return isDeepStrictEqual({ ...decides(a), owners: [] }, { ...decides(b), owners: [] });
+}
+
+function copyOf(shared: SharedArrayBuffer | undefined, bytes: number): SharedArrayBuffer {
+  const copy = new SharedArrayBuffer(Math.max(bytes, shared?.byteLength ?? 0));
+  if (shared !== undefined) new Uint8Array(copy).set(new Uint8Array(shared));
+  return copy;
+}
+
+/** Balance of workers that got these flows; round-robin spreads each flow over all. */
+function balanceOf(workers: number, place: Int32Array, flows: readonly SeenFlow[], spec: PolicySpec): Balance {
+  const loads = new Array<number>(workers).fill(0);
+  const all = flows.reduce((sum, flow) => sum + flow.packets, 0);
+  if (spec.policy === 'round-robin' && spec.stage !== 'nic') loads.fill(all / workers);
+  else for (const [i, flow] of flows.entries()) loads[place[i]!]! += flow.packets;
+  return { workers: loads, fullestOverFair: fullestOverFair(loads), gini: gini(loads) };
+}
+
+/** Two policies over one census. */
+class Comparison {
+  readonly from: Steering;
+  readonly before: Int32Array;
+  readonly #isSame: (target: PolicySpec) => boolean;
+
+  constructor(readonly running: RunningState) {
+    const { policy, workers, flows } = running;
+    const shared = copyOf(running.shared, policyBytes(policy));
+    this.from = this.compile(policy, shared);
+    this.before = isStateful(policy)
+      ? Int32Array.from(flows, (flow) => Math.min(flow.worker, workers - 1))
+      : this.place(this.from);
+    this.#isSame = (target) => isSame(policy, target);
+  }
+
+  compile(spec: PolicySpec, shared = new SharedArrayBuffer(policyBytes(spec))): Steering {
+    const { ports, workers } = this.running;
+    return compilePolicy(spec, { workers, shared, faults: 'count', ...(ports === undefined ? {} : { ports }) });
+  }
+
+  /** Where a compiled policy puts every flow; with stage=nic the polling worker keeps it. */
+  place(steering: Steering): Int32Array {
+    const { flows, workers, poller } = this.running;
+    if (steering.spec.stage === 'nic') {
+      return Int32Array.from(flows, (flow) => poller?.(flow.port, flow.queue) ?? flow.queue % workers);
+    }
+    return placeFlows(steering, flows).worker;
+  }
+
+  /** The new policy, compiled, with the owners that it would find. */
+  compileTarget(target: PolicySpec): Steering {
+    const steering = this.compile(target);
+    if (steering instanceof MacSteering && this.from instanceof MacSteering) {
+      carryOwners(this.from, steering, this.running.ports?.length ?? 0);
+    }
+    return steering;
+  }
+
+  /** Where the flows are afterwards. */
+  after(target: PolicySpec, steering: Steering): Int32Array {
+    return this.#isSame(target) ? this.before : this.place(steering);
+  }
+
+  /** True for a flow that has another worker afterwards; round-robin has no worker for a flow. */
+  moves(target: PolicySpec, after: Int32Array, i: number): boolean {
+    if (this.#isSame(target)) return false;
+    const scattered = [this.running.policy, target].some(
+      (spec) => spec.policy === 'round-robin' && spec.stage !== 'nic',
+    );
+    return scattered || after[i] !== this.before[i];
+  }
+}
+
+/** The new policy with everything held that is frozen. @throws UserError for what it cannot hold. */
+function holdFrozen(
+  comparison: Comparison,
+  to: PolicySpec,
+  steering: Steering,
+  names: readonly FlowNames[],
+  freeze: FreezeList,
+): { target: PolicySpec; held: number } {
+  if (isEmpty(freeze)) return { target: to, held: 0 };
+  const { from, before, running } = comparison;
+  if (from instanceof RssSteering && steering instanceof RssSteering && sharesBuckets(from, steering)) {
+    const frozen = new Set(freeze.buckets);
+    const { bucket } = placeFlows(from, running.flows);
+    names.forEach((name, i) => {
+      if (bucket[i]! >= 0 && isFrozen(freeze, name)) frozen.add(bucket[i]!);
+    });
+    const entries = Int32Array.from(steering.table.entries);
+    let held = 0;
+    for (const at of frozen) {
+      const queue = from.table.entries[at];
+      if (queue === undefined) {
+        throw new UserError(`freeze: bucket ${at}: the table has buckets 0 to ${entries.length - 1}`);
+      }
+      if (entries[at] === queue) continue;
+      entries[at] = queue;
+      held++;
+    }
+    if (held === 0) return { target: to, held };
+    const queues = Math.max(steering.queues, from.queues);
+    return { target: withEntries(steering.spec as RssSpec, entries, queues), held };
+  }
+  if (freeze.buckets.size > 0) {
+    throw new UserError('freeze: buckets can be held only where hash and table size stay as they are');
+  }
+  let target = to;
+  if (to.policy === 'mac') {
+    // The frozen guests' present worker becomes their configured owner, where they have one worker.
+    const listed = new Map<string, Set<number>>();
+    names.forEach((name, i) => {
+      if (name.mac === null || !freeze.macs.has(name.mac)) return;
+      listed.set(name.mac, (listed.get(name.mac) ?? new Set<number>()).add(before[i]!));
+    });
+    const pinned = [...listed].filter(([, workers]) => workers.size === 1);
+    const kept = to.owners.filter((owner) => !pinned.some(([mac]) => mac === owner.mac.toLowerCase()));
+    const added = pinned.map(([mac, workers]) => ({ mac, worker: [...workers][0]! }));
+    target = { ...to, owners: [...kept, ...added] };
+  }
+  const after = comparison.after(target, comparison.compileTarget(target));
+  names.forEach((name, i) => {
+    if (!isFrozen(freeze, name) || !comparison.moves(target, after, i)) return;
+    const what = freeze.flows.has(name.flow) ? `flow ${name.flow}` : `guest ${name.mac}`;
+    throw new UserError(
+      `freeze: ${what} would move from worker ${before[i]} to ${after[i]}, and ${to.policy} cannot hold it`,
+    );
+  });
+  const firstAfter = comparison.after(to, steering);
+  const wouldMove = names.filter((name, i) => isFrozen(freeze, name) && comparison.moves(to, firstAfter, i));
+  return { target, held: new Set(wouldMove.map((name) => name.mac)).size };
+}
+
+/** Guests (unicast destination addresses) whose set of workers changes. */
+function guestMoves(
+  names: readonly FlowNames[],
+  before: Int32Array,
+  after: Int32Array,
+): { seen: number; moved: GuestMove[] } {
+  const guests = new Map<string, { mac: string; vlan: number; from: Set<number>; to: Set<number> }>();
+  names.forEach(({ mac, vlan }, i) => {
+    if (mac === null) return;
+    const key = `${mac}/${vlan}`;
+    const guest = guests.get(key) ?? { mac, vlan, from: new Set<number>(), to: new Set<number>() };
+    guest.from.add(before[i]!);
+    guest.to.add(after[i]!);
+    guests.set(key, guest);
+  });
+  const ascending = (set: Set<number>) => [...set].sort((a, b) => a - b);
+  const moved = [...guests.values()]
+    .map((guest) => ({ ...guest, from: ascending(guest.from), to: ascending(guest.to) }))
+    .filter((guest) => !isDeepStrictEqual(guest.from, guest.to));
+  return { seen: guests.size, moved };
+}
+
+/** Configured owners of `to` that the running table does not have. */
+function ownerChanges(from: MacSteering, to: MacSteering): OwnerChange[] {
+  const now = new Map(from.owners.list().map((guest) => [`${guest.vlan}/${guest.high}/${guest.low}`, guest.worker]));
+  return to.owners.list().flatMap(({ vlan, high, low, worker }) => {
+    const old = now.get(`${vlan}/${high}/${low}`) ?? null;
+    if (old === worker) return [];
+    return [{ mac: formatMac(high, low), vlan: vlan === ANY_VLAN ? null : vlan, from: old, to: worker }];
+  });
+}
+
+function methodOf(running: PolicySpec, target: PolicySpec, from: Steering, to: Steering): ChangePlan['method'] {
+  if (isSame(running, target)) return 'none';
+  if (running.order === target.order && running.stage === target.stage && sharesBuckets(from, to)) {
+    const a = (from as RssSteering).table.entries;
+    const b = (to as RssSteering).table.entries;
+    if (a.every((queue, bucket) => queue === b[bucket])) return 'none';
+    if (b.every((queue) => queue < from.queues)) return 'table';
+  }
+  return differsInOwners(running, target) ? 'owners' : 'policy';
+}
+
+/**
+ * What changing to policy `to` would move.
+ * @throws UserError where the policy does not fit the workers or ports, or the freeze list cannot be kept.
+ */
+export function planChange(running: RunningState, to: PolicySpec, options: PlanOptions = {}): PlannedChange {
+  const { flows } = running;
+  const { freeze = NOTHING_FROZEN, budget } = options;
+  const comparison = new Comparison(running);
+  const names = nameFlows(flows);
+  const { target, held } = holdFrozen(comparison, to, comparison.compileTarget(to), names, freeze);
+  const { from, before } = comparison;
+  const steering = comparison.compileTarget(target);
+  const after = comparison.after(target, steering);
+  const method = methodOf(running.policy, target, from, steering);
+
+  const moving = flows.filter((_, i) => comparison.moves(target, after, i));
+  const total = (some: readonly SeenFlow[]) => some.reduce((sum, flow) => sum + flow.packets, 0);
+  const packets = { seen: total(flows), moved: total(moving) };
+  const moves: BucketMove[] = [];
+  const comparable = sharesBuckets(from, steering);
+  if (comparable) {
+    const old = (from as RssSteering).table.entries;
+    (steering as RssSteering).table.entries.forEach((queue, bucket) => {
+      if (queue !== old[bucket]) moves.push({ bucket, from: old[bucket]!, to: queue });
+    });
+  }
+  const owners =
+    method === 'owners' && from instanceof MacSteering && steering instanceof MacSteering
+      ? ownerChanges(from, steering)
+      : [];
+  const steps = method === 'table' ? moves.length : owners.length;
+  const plan: Omit<ChangePlan, 'words'> = {
+    method,
+    policy: to.text,
+    buckets: comparable ? { total: (from as RssSteering).table.size, moves } : null,
+    owners,
+    flows: { seen: flows.length, moved: moving.length },
+    guests: guestMoves(names, before, after),
+    packets,
+    share: packets.seen === 0 ? 0 : packets.moved / packets.seen,
+    before: balanceOf(running.workers, before, flows, running.policy),
+    after: balanceOf(running.workers, after, flows, target),
+    cost: {
+      quiesce: method === 'policy',
+      steps,
+      budget: budget ?? null,
+      seconds: budget === undefined ? 0 : steps / budget,
+    },
+    held,
+  };
+  return { plan: { ...plan, words: planWords(plan) }, target };
+}
