@@ -183,12 +183,6 @@ export class MacSteering implements Steering {
     return `${mac} is owned by worker ${burst.worker[i]} (${how})`;
   }
 
-  /** True where the policy itself names the owner of this port. */
-  configuresPort(port: number): boolean {
-    const name = this.#ports?.[port]?.name;
-    return name !== undefined && Object.hasOwn(this.spec.ports, name);
-  }
-
   #configurePorts(ports: readonly PolicyPort[]): void {
     for (const name of this.spec.uplink) this.#learns[portIndex(ports, name, 'uplink')] = 0;
     for (const [name, worker] of Object.entries(this.spec.ports)) {

@@ -2,22 +2,53 @@
  * Owners from one MAC policy to the next.
  *
  * Promise: a guest keeps its owner unless the new policy configures another one, or the owner no longer exists; then
- * it is placed anew, by the new policy's rule. Main thread; both tables may be in use.
+ * it is placed anew, by the new policy's rule. Set-up only: it takes the tables' insert word.
  */
+import { formatMac, parseMac } from '../mac/address.js';
 import { ANY_VLAN, NO_OWNER } from '../mac/owner-table.js';
 import type { MacSteering } from './mac.js';
 
-/** Fills the table of `to`, which has its configured owners already, with those of `from`. */
-export function carryOwners(from: MacSteering, to: MacSteering, ports: number): void {
-  const { workers } = to;
-  for (const { vlan, high, low, worker, port } of from.owners.list()) {
-    if (to.owners.find(vlan === ANY_VLAN ? 0 : vlan, high, low) !== NO_OWNER) continue;
-    // A configured owner was the old policy's word, not the guest's.
-    if (port < 0) continue;
-    to.owners.learn(vlan, high, low, port, worker < workers ? worker : NO_OWNER);
+/** A guest and its owner, as control and statistics tell it. */
+export interface GuestOwner {
+  /** Lower case with colons. */
+  readonly mac: string;
+  /** VLAN id, 0 for untagged; null = on every VLAN. */
+  readonly vlan: number | null;
+  readonly worker: number;
+  /** Index of the port it was learned on; null for configured ones. */
+  readonly port: number | null;
+}
+
+/** The guests in a policy's table. */
+export function listOwners(steering: MacSteering): GuestOwner[] {
+  return steering.owners.list().map(({ vlan, high, low, worker, port }) => ({
+    mac: formatMac(high, low),
+    vlan: vlan === ANY_VLAN ? null : vlan,
+    worker,
+    port: port < 0 ? null : port,
+  }));
+}
+
+/** Fills a fresh table with the owners that a running one has: also those that were set by hand. */
+export function restoreOwners(steering: MacSteering, owners: readonly GuestOwner[]): void {
+  for (const guest of owners) {
+    const { high, low } = parseMac(guest.mac, 'owner');
+    const vlan = guest.vlan ?? ANY_VLAN;
+    if (guest.worker >= steering.workers) continue;
+    if (guest.port === null) steering.owners.configure(vlan, high, low, guest.worker);
+    else steering.owners.learn(vlan, high, low, guest.port, guest.worker);
+    steering.owners.move(vlan, high, low, guest.worker);
   }
-  for (let port = 0; port < ports; port++) {
-    const owner = from.owners.portOwner(port);
-    if (owner < workers && !to.configuresPort(port)) to.owners.setPortOwner(port, owner);
+}
+
+/** Fills the table of `to`, which has its configured owners already, with the guests that were learned before. */
+export function carryOwners(to: MacSteering, owners: readonly GuestOwner[]): void {
+  for (const { mac, vlan, worker, port } of owners) {
+    // A configured owner was the old policy's word, not the guest's.
+    if (port === null) continue;
+    const { high, low } = parseMac(mac, 'owner');
+    const id = vlan ?? 0;
+    if (to.owners.find(id, high, low) !== NO_OWNER) continue;
+    to.owners.learn(id, high, low, port, worker < to.workers ? worker : NO_OWNER);
   }
 }

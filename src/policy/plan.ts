@@ -14,14 +14,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../errors.js';
-import { formatMac } from '../mac/address.js';
-import { ANY_VLAN } from '../mac/owner-table.js';
 import type { BucketMove } from '../nic/table-tools.js';
 import { type FlowNames, nameFlows, placeFlows, type SeenFlow } from './census.js';
 import { compilePolicy, policyBytes } from './compile.js';
 import { type FreezeList, isEmpty, isFrozen, NOTHING_FROZEN } from './freeze.js';
 import { MacSteering } from './mac.js';
-import { carryOwners } from './owners.js';
+import { carryOwners, type GuestOwner, listOwners, restoreOwners } from './owners.js';
 import { planWords } from './plan-text.js';
 import { RssSteering } from './rss.js';
 import type { PolicySpec, RssSpec } from './spec.js';
@@ -35,8 +33,8 @@ export interface RunningState {
   readonly workers: number;
   readonly ports?: readonly PolicyPort[];
   readonly flows: readonly SeenFlow[];
-  /** Shared memory of the running policy: the owners of `mac`. It is copied. */
-  readonly shared?: SharedArrayBuffer;
+  /** Guests and their owners, where the running policy is `mac`. */
+  readonly owners?: readonly GuestOwner[];
   /** The worker that polls a receive queue; default queue mod workers. */
   readonly poller?: (port: number, queue: number) => number;
 }
@@ -153,14 +151,13 @@ function differsInOwners(a: PolicySpec, b: PolicySpec): boolean {
   return isDeepStrictEqual({ ...decides(a), owners: [] }, { ...decides(b), owners: [] });
 }
 
-function copyOf(shared: SharedArrayBuffer | undefined, bytes: number): SharedArrayBuffer {
-  const copy = new SharedArrayBuffer(Math.max(bytes, shared?.byteLength ?? 0));
-  if (shared !== undefined) new Uint8Array(copy).set(new Uint8Array(shared));
-  return copy;
-}
-
 /** Balance of workers that got these flows; round-robin spreads each flow over all. */
-function balanceOf(workers: number, place: Int32Array, flows: readonly SeenFlow[], spec: PolicySpec): Balance {
+function balanceOf(
+  workers: number,
+  place: Int32Array,
+  flows: readonly SeenFlow[],
+  spec: PolicySpec,
+): Balance {
   const loads = new Array<number>(workers).fill(0);
   const all = flows.reduce((sum, flow) => sum + flow.packets, 0);
   if (spec.policy === 'round-robin' && spec.stage !== 'nic') loads.fill(all / workers);
@@ -176,17 +173,23 @@ class Comparison {
 
   constructor(readonly running: RunningState) {
     const { policy, workers, flows } = running;
-    const shared = copyOf(running.shared, policyBytes(policy));
-    this.from = this.compile(policy, shared);
+    this.from = this.compile(policy);
+    if (this.from instanceof MacSteering) restoreOwners(this.from, running.owners ?? []);
     this.before = isStateful(policy)
       ? Int32Array.from(flows, (flow) => Math.min(flow.worker, workers - 1))
       : this.place(this.from);
     this.#isSame = (target) => isSame(policy, target);
   }
 
-  compile(spec: PolicySpec, shared = new SharedArrayBuffer(policyBytes(spec))): Steering {
+  compile(spec: PolicySpec): Steering {
     const { ports, workers } = this.running;
-    return compilePolicy(spec, { workers, shared, faults: 'count', ...(ports === undefined ? {} : { ports }) });
+    const shared = new SharedArrayBuffer(policyBytes(spec));
+    return compilePolicy(spec, {
+      workers,
+      shared,
+      faults: 'count',
+      ...(ports === undefined ? {} : { ports }),
+    });
   }
 
   /** Where a compiled policy puts every flow; with stage=nic the polling worker keeps it. */
@@ -202,7 +205,7 @@ class Comparison {
   compileTarget(target: PolicySpec): Steering {
     const steering = this.compile(target);
     if (steering instanceof MacSteering && this.from instanceof MacSteering) {
-      carryOwners(this.from, steering, this.running.ports?.length ?? 0);
+      carryOwners(steering, this.running.owners ?? []);
     }
     return steering;
   }
@@ -306,15 +309,19 @@ function guestMoves(
 
 /** Configured owners of `to` that the running table does not have. */
 function ownerChanges(from: MacSteering, to: MacSteering): OwnerChange[] {
-  const now = new Map(from.owners.list().map((guest) => [`${guest.vlan}/${guest.high}/${guest.low}`, guest.worker]));
-  return to.owners.list().flatMap(({ vlan, high, low, worker }) => {
-    const old = now.get(`${vlan}/${high}/${low}`) ?? null;
-    if (old === worker) return [];
-    return [{ mac: formatMac(high, low), vlan: vlan === ANY_VLAN ? null : vlan, from: old, to: worker }];
+  const now = new Map(listOwners(from).map((guest) => [`${guest.mac}/${guest.vlan}`, guest.worker]));
+  return listOwners(to).flatMap(({ mac, vlan, worker }) => {
+    const old = now.get(`${mac}/${vlan}`) ?? null;
+    return old === worker ? [] : [{ mac, vlan, from: old, to: worker }];
   });
 }
 
-function methodOf(running: PolicySpec, target: PolicySpec, from: Steering, to: Steering): ChangePlan['method'] {
+function methodOf(
+  running: PolicySpec,
+  target: PolicySpec,
+  from: Steering,
+  to: Steering,
+): ChangePlan['method'] {
   if (isSame(running, target)) return 'none';
   if (running.order === target.order && running.stage === target.stage && sharesBuckets(from, to)) {
     const a = (from as RssSteering).table.entries;
