@@ -19,6 +19,7 @@ import { parsePort } from '../dataplane/ports/port-spec.js';
 import { UserError } from '../errors.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
+import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
   readonly port: string[];
@@ -36,6 +37,9 @@ export interface ForwardFlags {
   readonly macAge?: string;
   readonly macLimit?: string;
   readonly fault?: string;
+  /** False for `--no-control`, true where it was not given. */
+  readonly control?: string | boolean;
+  readonly rebalance?: string;
   readonly endWithStdin?: boolean;
   readonly json?: boolean;
 }
@@ -57,6 +61,8 @@ const configSchema = z.strictObject({
   spin: count.optional(),
   macAge: count.optional(),
   macLimit: count.optional(),
+  control: z.union([z.string(), z.literal(false)]).optional(),
+  rebalance: z.string().optional(),
   fdb: z
     .array(
       z.strictObject({
@@ -119,6 +125,8 @@ export interface ParsedForward {
   readonly engine: EngineOptions;
   readonly durationMs: number | null;
   readonly statsMs: number | null;
+  /** Null = no control socket. */
+  readonly control: ControlFlags | null;
 }
 
 /** Parses and checks everything. Throws UserError. */
@@ -187,5 +195,10 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     engine,
     durationMs: seconds('--duration', pick('duration')),
     statsMs: seconds('--stats', pick('stats')),
+    // Commander gives true where neither --control nor --no-control is there.
+    control: controlFlags(
+      flags.control === true ? file.control : flags.control,
+      flags.rebalance ?? file.rebalance,
+    ),
   };
 }

@@ -6,9 +6,11 @@
  * A second interrupt ends at once with exit code 130.
  */
 import type { Command } from 'commander';
+import type { ControlServer } from '../control/server.js';
 import type { EngineOptions } from '../dataplane/plan.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
+import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
 import { sweepDead } from './lab.js';
@@ -43,6 +45,12 @@ export function register(program: Command): void {
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
     .option('--fault <STAGE@WORKER[:AFTER][+]>', 'tests: let a worker die at a stage of its loop')
+    .option('--control <PATH>', 'control socket (default /run/rxsteer/PID.sock)')
+    .option('--no-control', 'no control socket')
+    .option(
+      '--rebalance <dry|auto|off>',
+      'even out the workers: say what would be moved (default), do it, or not',
+    )
     .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .option('--json', 'print the summary as one JSON document')
     .action(async (flags: ForwardFlags) => {
@@ -62,6 +70,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
   const summary = await runForwarder(parsed.engine, {
     durationMs: parsed.durationMs,
     statsMs: parsed.statsMs,
+    control: parsed.control,
     endWithStdin: flags.endWithStdin === true,
     onReady: () => say('ready'),
   });
@@ -72,6 +81,8 @@ async function forward(flags: ForwardFlags): Promise<void> {
 export interface RunHooks {
   readonly durationMs: number | null;
   readonly statsMs: number | null;
+  /** The control socket; null or absent = none. */
+  readonly control?: ControlFlags | null;
   /** Stop when standard input ends. */
   readonly endWithStdin?: boolean;
   readonly onReady: () => void;
@@ -86,10 +97,14 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   const interrupt = new Promise<void>((resolve) => {
     interrupted = resolve;
   });
+  let control: ControlServer | null = null;
   const onSignal = () => {
     interrupts++;
-    // A loop inside a native wait would hang a plain exit: let the kernel end the process.
-    if (interrupts > 1) hardExit();
+    if (interrupts > 1) {
+      control?.remove();
+      // A loop inside a native wait would hang a plain exit: let the kernel end the process.
+      hardExit();
+    }
     interrupted();
   };
   process.on('SIGINT', onSignal);
@@ -97,7 +112,16 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   let timer: NodeJS.Timeout | undefined;
   let stats: NodeJS.Timeout | undefined;
   try {
+    const startControl = hooks.control ? await prepareControl(hooks.control, say) : null;
     const engine = await Engine.start(options);
+    if (startControl !== null) {
+      try {
+        control = await startControl(engine);
+      } catch (error) {
+        await engine.stop();
+        throw error;
+      }
+    }
     hooks.onReady();
     const ends = [interrupt, engine.drained, engine.failed];
     if (hooks.endWithStdin === true) {
@@ -123,6 +147,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     }
     await Promise.race(ends);
     clearInterval(stats);
+    await control?.close();
     await engine.stop();
     const summary = summarize(engine);
     if (engine.failure !== null) throw engine.failure;
@@ -130,6 +155,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   } finally {
     clearTimeout(timer);
     clearInterval(stats);
+    await control?.close();
     if (hooks.endWithStdin === true) process.stdin.pause();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);

@@ -7,6 +7,7 @@
 import { formatMac, parseMac } from '../mac/address.js';
 import { ANY_VLAN, NO_OWNER } from '../mac/owner-table.js';
 import type { MacSteering } from './mac.js';
+import type { MacSpec } from './spec.js';
 
 /** A guest and its owner, as control and statistics tell it. */
 export interface GuestOwner {
@@ -41,14 +42,25 @@ export function restoreOwners(steering: MacSteering, owners: readonly GuestOwner
   }
 }
 
-/** Fills the table of `to`, which has its configured owners already, with the guests that were learned before. */
-export function carryOwners(to: MacSteering, owners: readonly GuestOwner[]): void {
+/**
+ * Fills the table of `to`, which has its configured owners already, with the guests of a policy before it: those that
+ * were learned or set by hand. What the old policy configured was its own word and goes with it.
+ */
+export function carryOwners(to: MacSteering, owners: readonly GuestOwner[], old: MacSpec): void {
+  const configured = new Set(old.owners.map(({ mac, vlan }) => `${lowerMac(mac)}/${vlan ?? null}`));
   for (const { mac, vlan, worker, port } of owners) {
-    // A configured owner was the old policy's word, not the guest's.
-    if (port === null) continue;
     const { high, low } = parseMac(mac, 'owner');
     const id = vlan ?? 0;
     if (to.owners.find(id, high, low) !== NO_OWNER) continue;
-    to.owners.learn(id, high, low, port, worker < to.workers ? worker : NO_OWNER);
+    if (port !== null) to.owners.learn(id, high, low, port, worker < to.workers ? worker : NO_OWNER);
+    else if (!configured.has(`${mac}/${vlan}`) && worker < to.workers) {
+      to.owners.configure(vlan ?? ANY_VLAN, high, low, worker);
+    }
   }
+}
+
+/** The address as lists have it. */
+export function lowerMac(mac: string): string {
+  const { high, low } = parseMac(mac, 'owner');
+  return formatMac(high, low);
 }

@@ -19,10 +19,10 @@ import { type FlowNames, nameFlows, placeFlows, type SeenFlow } from './census.j
 import { compilePolicy, policyBytes } from './compile.js';
 import { type FreezeList, isEmpty, isFrozen, NOTHING_FROZEN } from './freeze.js';
 import { MacSteering } from './mac.js';
-import { carryOwners, type GuestOwner, listOwners, restoreOwners } from './owners.js';
+import { carryOwners, type GuestOwner, listOwners, lowerMac, restoreOwners } from './owners.js';
 import { planWords } from './plan-text.js';
 import { RssSteering } from './rss.js';
-import type { PolicySpec, RssSpec } from './spec.js';
+import type { MacSpec, PolicySpec, RssSpec } from './spec.js';
 import { fullestOverFair, gini } from './spread.js';
 import type { PolicyPort, Steering } from './steering.js';
 
@@ -145,10 +145,13 @@ function sharesBuckets(a: Steering, b: Steering): boolean {
   );
 }
 
-/** Only configured owners differ. */
+/** Only configured owners differ, and none is taken away. */
 function differsInOwners(a: PolicySpec, b: PolicySpec): boolean {
   if (a.policy !== 'mac' || b.policy !== 'mac' || a.order !== b.order) return false;
-  return isDeepStrictEqual({ ...decides(a), owners: [] }, { ...decides(b), owners: [] });
+  if (!isDeepStrictEqual({ ...decides(a), owners: [] }, { ...decides(b), owners: [] })) return false;
+  const nameOf = (owner: MacSpec['owners'][number]) => `${lowerMac(owner.mac)}/${owner.vlan ?? null}`;
+  const kept = new Set(b.owners.map(nameOf));
+  return a.owners.every((owner) => kept.has(nameOf(owner)));
 }
 
 /** Balance of workers that got these flows; round-robin spreads each flow over all. */
@@ -205,7 +208,7 @@ class Comparison {
   compileTarget(target: PolicySpec): Steering {
     const steering = this.compile(target);
     if (steering instanceof MacSteering && this.from instanceof MacSteering) {
-      carryOwners(steering, this.running.owners ?? []);
+      carryOwners(steering, this.running.owners ?? [], this.from.spec as MacSpec);
     }
     return steering;
   }
@@ -268,7 +271,7 @@ function holdFrozen(
       listed.set(name.mac, (listed.get(name.mac) ?? new Set<number>()).add(before[i]!));
     });
     const pinned = [...listed].filter(([, workers]) => workers.size === 1);
-    const kept = to.owners.filter((owner) => !pinned.some(([mac]) => mac === owner.mac.toLowerCase()));
+    const kept = to.owners.filter((owner) => !pinned.some(([mac]) => mac === lowerMac(owner.mac)));
     const added = pinned.map(([mac, workers]) => ({ mac, worker: [...workers][0]! }));
     target = { ...to, owners: [...kept, ...added] };
   }
@@ -329,7 +332,8 @@ function methodOf(
     if (a.every((queue, bucket) => queue === b[bucket])) return 'none';
     if (b.every((queue) => queue < from.queues)) return 'table';
   }
-  return differsInOwners(running, target) ? 'owners' : 'policy';
+  if (!differsInOwners(running, target)) return 'policy';
+  return ownerChanges(from as MacSteering, to as MacSteering).length === 0 ? 'none' : 'owners';
 }
 
 /**

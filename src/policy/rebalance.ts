@@ -212,7 +212,7 @@ export function bucketLoads(
   workers: number,
   flows: readonly SeenFlow[],
   freeze: FreezeList,
-): LoadSample & { readonly buckets: number[] } {
+): Required<LoadSample> & { readonly buckets: number[] } {
   const { bucket } = placeFlows(steering, flows);
   const names = isEmpty(freeze) ? null : nameFlows(flows);
   const packets = new Float64Array(steering.table.size);
@@ -242,7 +242,7 @@ export function guestLoads(
   workers: number,
   flows: readonly SeenFlow[],
   freeze: FreezeList,
-): LoadSample & { readonly guests: GuestOwner[] } {
+): Required<LoadSample> & { readonly guests: GuestOwner[] } {
   const index = new Map<string, number>();
   owners.forEach((guest, i) => {
     index.set(`${guest.mac}/${guest.vlan ?? '*'}`, i);

@@ -65,7 +65,8 @@ function afterwards(running: RunningState, target: PolicySpec): RunningState {
   const steering = compilePolicy(target, { workers: WORKERS, ports });
   const { owners: _, ...rest } = running;
   if (!(steering instanceof MacSteering)) return { ...rest, policy: target };
-  carryOwners(steering, running.owners ?? []);
+  const { policy } = running;
+  if (policy.policy === 'mac') carryOwners(steering, running.owners ?? [], policy);
   placeFlows(steering, running.flows);
   return { ...rest, policy: target, owners: listOwners(steering) };
 }

@@ -1,0 +1,58 @@
+/**
+ * The control socket of `rxsteer forward`: its flags, and its life beside the engine's.
+ *
+ * Promise: listens before `ready` is printed and is gone before the engine stops, also after an interrupt. Without
+ * --control a forwarder that has no place for a socket runs without one and says so; with it that is an error.
+ */
+import type { ControlServer } from '../control/server.js';
+import { REBALANCE_MODES, type RebalanceMode } from '../control/watcher.js';
+import type { Engine } from '../dataplane/engine.js';
+import { UserError } from '../errors.js';
+import { version } from './version.js';
+
+/** What the command line asked for. */
+export interface ControlFlags {
+  /** Path of the socket; null = the default one. */
+  readonly path: string | null;
+  readonly rebalance: RebalanceMode;
+}
+
+/** @param control value of `--control`, false for `--no-control`. Null = no control. @throws UserError */
+export function controlFlags(
+  control: string | boolean | undefined,
+  rebalance: string | undefined,
+): ControlFlags | null {
+  const mode = REBALANCE_MODES.find((name) => name === (rebalance ?? 'dry'));
+  if (mode === undefined) {
+    throw new UserError(`--rebalance ${rebalance}: expected one of ${REBALANCE_MODES.join(', ')}`);
+  }
+  if (control === false) {
+    if (rebalance !== undefined && mode !== 'off') {
+      throw new UserError(`--rebalance ${mode}: does not go with --no-control`);
+    }
+    return null;
+  }
+  if (control === '') throw new UserError('--control: expected the path of a socket');
+  return { path: typeof control === 'string' ? control : null, rebalance: mode };
+}
+
+/** A place for the socket, found before anything is opened. Loads the server meanwhile. */
+export async function prepareControl(flags: ControlFlags, say: (line: string) => void) {
+  const [{ startControl }, { placeSocket }] = await Promise.all([
+    import('../control/server.js'),
+    import('../control/socket.js'),
+  ]);
+  const place = await placeSocket(flags.path);
+  return async (engine: Engine): Promise<ControlServer | null> => {
+    if ('problem' in place) {
+      say(`rxsteer: warning: no control socket: ${place.problem} (--control PATH, or --no-control)`);
+      return null;
+    }
+    return startControl(engine, {
+      path: place.path,
+      version: version(),
+      rebalance: flags.rebalance,
+      say: (line) => say(`rxsteer: ${line}`),
+    });
+  };
+}
