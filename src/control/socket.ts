@@ -18,9 +18,13 @@ const YOUNG_MS = 2000;
 /** Longest wait for a connection to a local socket. */
 const CONNECT_MS = 2000;
 
-/** Where sockets may be, the first that can be made is used: root's directory, then this user's. */
+/**
+ * Where sockets may be, the first that can be made is used: root's directory, then this user's. `RXSTEER_RUN` names
+ * another one instead of both.
+ */
 export function socketDirectories(): string[] {
-  const { XDG_RUNTIME_DIR: own } = process.env;
+  const { RXSTEER_RUN: given, XDG_RUNTIME_DIR: own } = process.env;
+  if (given !== undefined && given !== '') return [given];
   return own === undefined || own === '' ? [RUN_DIRECTORY] : [RUN_DIRECTORY, join(own, 'rxsteer')];
 }
 

@@ -1,5 +1,14 @@
 /** Control sockets as files: whose they are, which are stale, and who answers. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,26 +94,38 @@ describe('the place that was asked for', () => {
 });
 
 describe('the default place', () => {
-  const { XDG_RUNTIME_DIR: before } = process.env;
+  const { RXSTEER_RUN: before } = process.env;
   afterEach(() => {
-    if (before === undefined) delete process.env.XDG_RUNTIME_DIR;
-    else process.env.XDG_RUNTIME_DIR = before;
+    if (before === undefined) delete process.env.RXSTEER_RUN;
+    else process.env.RXSTEER_RUN = before;
   });
 
-  it('is a directory that nobody else can look into', async () => {
-    process.env.XDG_RUNTIME_DIR = folder;
-    const place = (await placeSocket(null)) as { path: string };
-    expect(place.path).toMatch(new RegExp(`^(/run|${folder})/rxsteer/${process.pid}\\.sock$`));
-    expect(socketPid(place.path)).toBe(process.pid);
+  it('is a directory that nobody else can look into, cleared of the dead', async () => {
+    const directory = join(folder, 'run');
+    process.env.RXSTEER_RUN = directory;
+    const path = join(directory, `${process.pid}.sock`);
+    expect(await placeSocket(null)).toEqual({ path });
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    expect(socketPid(path)).toBe(process.pid);
     expect(socketPid('/tmp/other.sock')).toBeNull();
+    // A dead one of our own id, whatever its age, and another one.
+    const stale = [await dead(`run/${process.pid}.sock`, 0), await dead('run/1.sock')];
+    expect(await placeSocket(null)).toEqual({ path });
+    expect(stale.map((one) => existsSync(one))).toEqual([false, false]);
   });
 
-  it.skipIf(process.getuid?.() === 0)('is refused where others may write', async () => {
-    mkdirSync(join(folder, 'rxsteer'));
-    chmodSync(join(folder, 'rxsteer'), 0o777);
-    process.env.XDG_RUNTIME_DIR = folder;
-    expect(await placeSocket(null)).toMatchObject({
-      problem: expect.stringMatching(/others may write to it/),
+  it('is refused where others may write, and where it is no directory', async () => {
+    const directory = join(folder, 'run');
+    process.env.RXSTEER_RUN = directory;
+    mkdirSync(directory);
+    chmodSync(directory, 0o777);
+    expect(await placeSocket(null)).toEqual({
+      problem: `${directory}: others may write to it (chmod 700)`,
     });
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, '');
+    expect(await placeSocket(null)).toEqual({ problem: `${directory}: not a directory` });
+    process.env.RXSTEER_RUN = join(folder, 'no', 'where');
+    expect(await placeSocket(null)).toEqual({ problem: `${join(folder, 'no', 'where')}: ENOENT` });
   });
 });

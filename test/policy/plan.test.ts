@@ -72,7 +72,7 @@ function afterwards(running: RunningState, target: PolicySpec): RunningState {
 }
 
 /** Each run compiles several policies. */
-const RUNS = { numRuns: 40 };
+const RUNS = { numRuns: 20 };
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 describe('the laws of plans', () => {
