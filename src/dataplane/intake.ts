@@ -26,21 +26,26 @@ import {
 } from './counters.js';
 import type { EnginePlan, EngineViews } from './engine-memory.js';
 import type { Fault } from './faults.js';
+import type { CensusWriter } from './flow-census.js';
 import { LINE_WORDS } from './layout.js';
 import { type Ledger, UNWATCHED } from './ledger.js';
+import type { TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
 import type { ReceiveQueue } from './ports/attach.js';
-import { type OwnRing, RingProducer } from './ring.js';
+import { type OwnRing, RingProducer, ringDrained } from './ring.js';
 import type { Waker } from './sleeper.js';
 
 export interface IntakeParts {
-  readonly plan: EnginePlan;
+  /** Plan and steering are replaced by live changes; `Intake.adopt` follows. */
+  plan: EnginePlan;
+  steering: Steering;
   readonly views: EngineViews;
   readonly worker: number;
   readonly burst: Burst;
   readonly status: Int32Array;
-  readonly steering: Steering;
   readonly ledger: Ledger;
+  readonly census: CensusWriter;
+  readonly trace: TraceTap;
   readonly waker: Waker;
   readonly fault: Fault;
 }
@@ -53,9 +58,10 @@ export class Intake {
   private readonly producers: (RingProducer | null)[] = [];
   private readonly counters: Float64Array;
   private readonly portCounters: Float64Array;
-  private readonly keep: boolean;
+  private active = 0;
+  private keep = false;
   /** Frames stay on their flow's worker while it has others of the flow in flight. */
-  private readonly strict: boolean;
+  private strict = false;
 
   /**
    * @param work what the worker processes next: its own frames are appended there
@@ -71,12 +77,26 @@ export class Intake {
     this.workers = plan.workers;
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
-    this.strict = plan.order === 'strict';
-    this.keep = p.steering.spec.stage === 'nic';
     for (let w = 0; w < plan.workers; w++) {
       const to = views.rings[worker * plan.workers + w]!;
       this.producers.push(w === worker ? null : new RingProducer(to, views.pool.owner, w, plan.backlog));
     }
+  }
+
+  /** Plan or steering were replaced. Every frame received so far is finished. */
+  adopt(): void {
+    this.active = this.p.plan.active;
+    this.strict = this.p.plan.order === 'strict';
+    this.keep = this.p.steering.spec.stage === 'nic';
+  }
+
+  /** Every frame that was handed out is finished. For live changes: the worker has stopped receiving. */
+  drained(): boolean {
+    const { rings } = this.p.views;
+    for (let w = 0; w < this.workers; w++) {
+      if (!ringDrained(rings[this.me * this.workers + w]!)) return false;
+    }
+    return true;
   }
 
   /** Takes a burst from a queue and dispatches it; returns how many frames came (those refused too). The work has room for a burst. */
@@ -120,15 +140,28 @@ export class Intake {
     fault.reach('receive');
     dissectBurst(burst);
     fault.reach('steer');
-    if (this.keep) burst.worker.fill(this.me, 0, n);
-    else this.p.steering.steer(burst);
-    this.dispatch(queue.global);
+    if (this.p.trace.armed()) this.traced(queue.global);
+    else {
+      if (this.keep) burst.worker.fill(this.me, 0, n);
+      else this.p.steering.steer(burst);
+      this.dispatch(queue.global);
+    }
     return n;
+  }
+
+  /** Steers and dispatches with explanations. */
+  private traced(queue: number): void {
+    const { burst, steering, trace } = this.p;
+    steering.steer(burst);
+    trace.take(steering, burst);
+    if (this.keep) burst.worker.fill(this.me, 0, burst.n);
+    this.dispatch(queue);
+    trace.finish(burst, this.keep ? 'stage=nic, it polls the queue' : 'it has frames of the flow in flight');
   }
 
   /** Puts each frame of the burst where steering wants it: into the own work, or into a backlog ring. */
   private dispatch(queue: number): void {
-    const { burst, views, ledger, fault } = this.p;
+    const { burst, views, ledger, census, fault } = this.p;
     const { counters, me } = this;
     const n = burst.n;
     const sequences = views.sequences;
@@ -152,8 +185,10 @@ export class Intake {
       if (slot === UNWATCHED) unwatched++;
       else if (slot >= 0 && strict) {
         const stay = ledger.guard(slot, to);
-        if (stay !== to) {
+        // A worker that was taken out has finished everything: what the slot still says is a frame that died.
+        if (stay !== to && stay < this.active) {
           to = stay;
+          worker[i] = to;
           postponed++;
         }
       }
@@ -165,7 +200,10 @@ export class Intake {
         dropped++;
         continue;
       }
-      if (slot >= 0) ledger.note(slot, seq, to);
+      if (slot >= 0) {
+        census.count(slot, flow[i]!, burst, i);
+        ledger.note(slot, seq, to);
+      }
     }
     counters[WorkerCounter.badHeaders]! += bad;
     counters[WorkerCounter.unwatched]! += unwatched;

@@ -4,34 +4,12 @@
  * Promise: reads counters only; exact at rest, each counter at its own moment while workers run. `inFlight` and
  * `framesLeaked` are counted from the pool itself, never computed from the other totals.
  */
-import {
-  DROP_REASONS,
-  type DropReason,
-  HandoffCounter,
-  handoffBase,
-  PortCounter,
-  portBase,
-  QueueCounter,
-  queueBase,
-  WorkerCounter,
-} from './counters.js';
+import { DROP_REASONS, type DropReason, HandoffCounter, handoffBase, WorkerCounter } from './counters.js';
 import type { Engine } from './engine.js';
-import { firstQueue } from './engine-memory.js';
 import { loadNative } from './native.js';
+import type { PortSummary } from './port-summary.js';
 
-/** Counters of one port. */
-export interface PortSummary {
-  name: string;
-  kind: string;
-  /** `kernelDrops`: frames that found no room in the kernel. `ringResets`: receive rings replaced after the kernel gave them up. */
-  rx: { packets: number; bytes: number; kernelDrops: number; ringResets: number };
-  tx: { packets: number; bytes: number; errors: number };
-  /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
-  txByWorker: number[];
-  /** What a sink or a capture writer took. */
-  delivered: { packets: number; bytes: number };
-  queues: { id: number; worker: number; packets: number; bytes: number }[];
-}
+export type { PortSummary };
 
 /** Counters of one worker. */
 export interface WorkerSummary {
@@ -82,42 +60,6 @@ export interface Summary {
   };
 }
 
-function portSummary(engine: Engine, index: number): PortSummary {
-  const { plan, views } = engine;
-  const info = plan.ports[index]!;
-  const base = portBase(index);
-  const sum = (counter: number) => views.counters.port.reduce((total, c) => total + c[base + counter]!, 0);
-  const first = firstQueue(plan, index);
-  return {
-    name: info.name,
-    kind: info.kind,
-    rx: {
-      packets: sum(PortCounter.rxPackets),
-      bytes: sum(PortCounter.rxBytes),
-      kernelDrops: (engine.live(index)?.kernelDrops ?? 0) + sum(PortCounter.kernelDrops),
-      ringResets: sum(PortCounter.ringResets),
-    },
-    tx: {
-      packets: sum(PortCounter.txPackets),
-      bytes: sum(PortCounter.txBytes),
-      errors: sum(PortCounter.txErrors),
-    },
-    txByWorker: views.counters.port.map(
-      (c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!,
-    ),
-    delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
-    queues: Array.from({ length: info.rxQueues }, (_, q) => {
-      const at = queueBase(first + q);
-      return {
-        id: q,
-        worker: q % plan.workers,
-        packets: views.counters.queue[at + QueueCounter.packets]!,
-        bytes: views.counters.queue[at + QueueCounter.bytes]!,
-      };
-    }),
-  };
-}
-
 function workerSummary(engine: Engine, w: number): WorkerSummary {
   const c = engine.views.counters.worker[w]!;
   const cpu = engine.plan.cpus[w]!;
@@ -151,8 +93,9 @@ export function summarize(engine: Engine): Summary {
   const stopped = engine.stoppedAt > 0;
   const inFlight = views.pool.inFlight();
   const handoffs: Summary['handoffs'] = [];
-  for (let from = 0; from < plan.workers; from++) {
-    for (let to = 0; to < plan.workers; to++) {
+  const workers = engine.workersEver;
+  for (let from = 0; from < workers; from++) {
+    for (let to = 0; to < workers; to++) {
       if (from === to) continue;
       const at = handoffBase(plan.workers, from, to);
       handoffs.push({
@@ -172,8 +115,8 @@ export function summarize(engine: Engine): Summary {
     policy: plan.policyText,
     mode: plan.mode,
     order: plan.order,
-    ports: plan.ports.map((_, index) => portSummary(engine, index)),
-    workers: plan.cpus.map((_, w) => workerSummary(engine, w)),
+    ports: engine.portSummaries(),
+    workers: Array.from({ length: workers }, (_, w) => workerSummary(engine, w)),
     handoffs,
     totals: {
       received: total(WorkerCounter.received),
