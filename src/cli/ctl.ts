@@ -150,6 +150,7 @@ export function register(program: Command): void {
   ctl
     .option('--socket <path>', 'control socket (default: that of the one running forwarder)')
     .option('--json', 'print one JSON document')
+    .allowExcessArguments()
     .action(() => {
       const names = ctl.commands.map((command) => command.name());
       const [given] = ctl.args;
@@ -190,7 +191,8 @@ export function register(program: Command): void {
   withPlan(add('plan', 'what a new policy would move, and what it costs')).action(
     async (_o, command: Command) => {
       const flags = flagsOf(command);
-      const plan = await ask<ChangePlan>(await socketOf(flags), 'POST', '/plan', planBody(flags));
+      const body = planBody(flags);
+      const plan = await ask<ChangePlan>(await socketOf(flags), 'POST', '/plan', body);
       show(flags, plan, renderPlan);
     },
   );

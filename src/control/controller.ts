@@ -2,11 +2,11 @@
  * What control can do to a running engine, without any transport.
  *
  * Promise: one change at a time; while one is made another is refused, so that a plan and its carrying out are one.
- * Each change is undone as a whole, however many steps it took. Main thread; reads of the engine take microseconds,
+ * Main thread; reads of the engine take microseconds,
  * plans some milliseconds, and no worker waits for either.
  */
 import type { Engine } from '../dataplane/engine.js';
-import type { ChangeReport, TraceEntry } from '../dataplane/live.js';
+import type { ChangeReport, OwnerChange, TraceEntry } from '../dataplane/live.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { type Summary, summarize } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
@@ -72,16 +72,11 @@ export interface ChangeResult {
   readonly durationMs: number;
 }
 
-const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
 /** Controls one engine. */
 export class Controller {
   #changing: string | null = null;
   #last: string | null = null;
   #closed = false;
-  /** Changes that took several steps: the length of the engine's history before and after. */
-  #groups: { readonly before: number; readonly after: number }[] = [];
-  #idle: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly engine: Engine,
@@ -177,20 +172,9 @@ export class Controller {
     });
   }
 
-  /** Undoes the last change, in all its steps. */
+  /** Undoes the last change of policy, table or owners. */
   rollback(): Promise<ChangeResult> {
-    return this.#change('rollback', async () => {
-      const { engine } = this;
-      const depth = engine.history().length;
-      const group = this.#groups.find(({ after }) => after === depth);
-      const target = group?.before ?? depth - 1;
-      this.#groups = this.#groups.filter(({ after }) => after < depth);
-      const changes: ChangeReport[] = [];
-      // At least once, also with an empty history: then the engine says so.
-      do changes.push(await engine.rollback());
-      while (engine.history().length > target);
-      return { plan: null, changes };
-    });
+    return this.#single('rollback', () => this.engine.rollback());
   }
 
   owner({ mac, vlan, worker }: Body<'owner'>): Promise<ChangeResult> {
@@ -214,14 +198,9 @@ export class Controller {
     return this.#single('rebalance', () => this.engine.setTable(changes));
   }
 
-  /** Owners, for the rebalancer: one change, undone as one. */
-  owners(changes: readonly { mac: string; vlan: number | null; worker: number }[]): Promise<ChangeResult> {
-    return this.#change('rebalance', async () => {
-      const reports: ChangeReport[] = [];
-      for (const { mac, vlan, worker } of changes)
-        reports.push(await this.engine.setOwner(mac, vlan, worker));
-      return { plan: null, changes: reports };
-    });
+  /** Owners, for the rebalancer. */
+  owners(changes: readonly OwnerChange[]): Promise<ChangeResult> {
+    return this.#single('rebalance', () => this.engine.setOwners(changes));
   }
 
   trace({ n, timeoutMs }: Body<'trace'>): Promise<TraceEntry[]> {
@@ -229,10 +208,9 @@ export class Controller {
     return this.engine.trace(n, timeoutMs === undefined ? {} : { timeoutMs });
   }
 
-  /** Refuses further changes and resolves when the one under way has ended: before the engine stops. */
-  async close(): Promise<void> {
+  /** Refuses further changes: before the engine stops, which ends the one under way. */
+  close(): void {
     this.#closed = true;
-    await this.#idle;
   }
 
   get closed(): boolean {
@@ -261,6 +239,7 @@ export class Controller {
   async #carryOut(plan: ChangePlan, target: PolicySpec): Promise<ChangeReport[]> {
     const { engine } = this;
     const { budget } = plan.cost;
+    const pace = budget === null ? {} : { perSecond: budget };
     switch (plan.method) {
       case 'none':
         return [];
@@ -268,19 +247,11 @@ export class Controller {
         return [await engine.applyPolicy(target)];
       case 'table': {
         const changes = (plan.buckets?.moves ?? []).map(({ bucket, to }) => ({ bucket, queue: to }));
-        return [await engine.setTable(changes, budget === null ? {} : { perSecond: budget })];
+        return [await engine.setTable(changes, pace)];
       }
       case 'owners': {
-        const reports: ChangeReport[] = [];
-        const started = performance.now();
-        for (const { mac, vlan, to } of plan.owners) {
-          if (this.#closed) break;
-          reports.push(await engine.setOwner(mac, vlan, to));
-          if (budget === null) continue;
-          const due = started + (1000 * reports.length) / budget;
-          await delay(Math.max(0, due - performance.now()));
-        }
-        return reports;
+        const changes = plan.owners.map(({ mac, vlan, to }) => ({ mac, vlan, worker: to }));
+        return [await engine.setOwners(changes, pace)];
       }
     }
   }
@@ -289,7 +260,7 @@ export class Controller {
     return this.#change(name, async () => ({ plan: null, changes: [await change()] }));
   }
 
-  /** One change at a time; what it added to the engine's history is undone together. */
+  /** One change at a time. */
   async #change(
     name: string,
     make: () => Promise<Pick<ChangeResult, 'plan' | 'changes'>>,
@@ -300,11 +271,8 @@ export class Controller {
     }
     this.#changing = name;
     const started = performance.now();
-    const depth = this.engine.history().length;
-    const work = make();
-    this.#idle = work.catch(() => {});
     try {
-      const { plan, changes } = await work;
+      const { plan, changes } = await make();
       if (changes.length > 0) this.#last = changes.map((change) => change.text).join('; ');
       return {
         ...{ plan, applied: changes.length > 0, changes },
@@ -312,9 +280,6 @@ export class Controller {
       };
     } finally {
       this.#changing = null;
-      // Also when it failed half way: then what was done can be undone.
-      const after = this.engine.history().length;
-      if (after > depth + 1) this.#groups.push({ before: depth, after });
     }
   }
 }

@@ -39,7 +39,7 @@ export interface ControlServer {
   readonly path: string;
   readonly controller: Controller;
   readonly watcher: Watcher;
-  /** Ends connections, waits for a change that is being made, removes the socket. */
+  /** Refuses further changes, ends connections, removes the socket. */
   close(): Promise<void>;
   /** Removes the socket at once: for an end without time. */
   remove(): void;
@@ -71,7 +71,7 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
     watcher,
     async close() {
       watcher.close();
-      await controller.close();
+      controller.close();
       for (const stream of streams) stream.destroy();
       await app.close();
       remove();

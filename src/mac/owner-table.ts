@@ -87,18 +87,6 @@ export function ownerTableBytes(guests: number): number {
   return 4 * (HEADER_WORDS + OWNER_WORKERS_MAX + 2 * OWNER_PORTS_MAX + SLOT_WORDS * slotsFor(guests));
 }
 
-/** An owned guest, as `OwnerTable.list` tells it. */
-export interface OwnedGuest {
-  /** VLAN id, 0 where untagged, `ANY_VLAN` for owners that hold on every VLAN. */
-  readonly vlan: number;
-  /** MAC words as in a burst. */
-  readonly high: number;
-  readonly low: number;
-  readonly worker: number;
-  /** Port on which it was learned, -1 for configured ones. */
-  readonly port: number;
-}
-
 /** Owners of guests in shared memory. */
 export class OwnerTable {
   readonly limits: OwnerLimits;
@@ -168,25 +156,6 @@ export class OwnerTable {
     const value = this.#value(vlan, high, low);
     if (value >= 0) return (value & CONFIGURED) !== 0;
     return this.#value(ANY_VLAN, high, low) >= 0;
-  }
-
-  /** All guests and their owners, in no particular order. For control and statistics. */
-  list(): OwnedGuest[] {
-    const words = this.#words;
-    const guests: OwnedGuest[] = [];
-    for (let slot = this.#slotsAt; slot < words.length; slot += SLOT_WORDS) {
-      const key = Atomics.load(words, slot + KEY_HIGH);
-      const value = words[slot + VALUE]!;
-      if (key === 0 || (value & VALID) === 0) continue;
-      guests.push({
-        vlan: (key >>> 16) - 1,
-        high: key & 0xffff,
-        low: words[slot + KEY_LOW]!,
-        worker: value & WORKER_MASK,
-        port: (value & CONFIGURED) !== 0 ? -1 : value >>> PORT_SHIFT,
-      });
-    }
-    return guests;
   }
 
   /**

@@ -5,7 +5,7 @@
  * it is placed anew, by the new policy's rule. Set-up only: it takes the tables' insert word.
  */
 import { formatMac, parseMac } from '../mac/address.js';
-import { ANY_VLAN, NO_OWNER } from '../mac/owner-table.js';
+import { ANY_VLAN } from '../mac/owner-table.js';
 import type { MacSteering } from './mac.js';
 import type { MacSpec } from './spec.js';
 
@@ -22,7 +22,7 @@ export interface GuestOwner {
 
 /** The guests in a policy's table. */
 export function listOwners(steering: MacSteering): GuestOwner[] {
-  return steering.owners.list().map(({ vlan, high, low, worker, port }) => ({
+  return [...steering.owners.entries()].map(({ vlan, high, low, worker, port }) => ({
     mac: formatMac(high, low),
     vlan: vlan === ANY_VLAN ? null : vlan,
     worker,
@@ -30,15 +30,19 @@ export function listOwners(steering: MacSteering): GuestOwner[] {
   }));
 }
 
+const placeOf = ({ mac, vlan, worker, port }: GuestOwner) => ({
+  ...parseMac(mac, 'owner'),
+  ...{ vlan: vlan ?? ANY_VLAN, worker, port: port ?? -1 },
+});
+
 /** Fills a fresh table with the owners that a running one has: also those that were set by hand. */
 export function restoreOwners(steering: MacSteering, owners: readonly GuestOwner[]): void {
   for (const guest of owners) {
-    const { high, low } = parseMac(guest.mac, 'owner');
-    const vlan = guest.vlan ?? ANY_VLAN;
-    if (guest.worker >= steering.workers) continue;
-    if (guest.port === null) steering.owners.configure(vlan, high, low, guest.worker);
-    else steering.owners.learn(vlan, high, low, guest.port, guest.worker);
-    steering.owners.move(vlan, high, low, guest.worker);
+    const entry = placeOf(guest);
+    if (entry.worker >= steering.workers) continue;
+    steering.owners.adopt(entry);
+    // A configured one may have been moved since.
+    steering.owners.move(entry.vlan, entry.high, entry.low, entry.worker);
   }
 }
 
@@ -48,14 +52,9 @@ export function restoreOwners(steering: MacSteering, owners: readonly GuestOwner
  */
 export function carryOwners(to: MacSteering, owners: readonly GuestOwner[], old: MacSpec): void {
   const configured = new Set(old.owners.map(({ mac, vlan }) => `${lowerMac(mac)}/${vlan ?? null}`));
-  for (const { mac, vlan, worker, port } of owners) {
-    const { high, low } = parseMac(mac, 'owner');
-    const id = vlan ?? 0;
-    if (to.owners.find(id, high, low) !== NO_OWNER) continue;
-    if (port !== null) to.owners.learn(id, high, low, port, worker < to.workers ? worker : NO_OWNER);
-    else if (!configured.has(`${mac}/${vlan}`) && worker < to.workers) {
-      to.owners.configure(vlan ?? ANY_VLAN, high, low, worker);
-    }
+  for (const guest of owners) {
+    if (guest.port === null && configured.has(`${guest.mac}/${guest.vlan}`)) continue;
+    to.owners.adopt(placeOf(guest));
   }
 }
 

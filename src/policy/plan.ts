@@ -310,12 +310,17 @@ function guestMoves(
   return { seen: guests.size, moved };
 }
 
-/** Configured owners of `to` that the running table does not have. */
-function ownerChanges(from: MacSteering, to: MacSteering): OwnerChange[] {
-  const now = new Map(listOwners(from).map((guest) => [`${guest.mac}/${guest.vlan}`, guest.worker]));
-  return listOwners(to).flatMap(({ mac, vlan, worker }) => {
-    const old = now.get(`${mac}/${vlan}`) ?? null;
-    return old === worker ? [] : [{ mac, vlan, from: old, to: worker }];
+/** Configured owners of the new policy that the running table does not have: wherever the guest is seen. */
+function ownerChanges(from: MacSteering, to: MacSpec): OwnerChange[] {
+  const running = listOwners(from);
+  return to.owners.flatMap((owner) => {
+    const mac = lowerMac(owner.mac);
+    const vlan = owner.vlan ?? null;
+    const worker = owner.worker ?? owner.cpu ?? 0;
+    const now = running.filter((guest) => guest.mac === mac && (vlan === null || guest.vlan === vlan));
+    if (now.length > 0 && now.every((guest) => guest.worker === worker)) return [];
+    const other = now.find((guest) => guest.worker !== worker);
+    return [{ mac, vlan, from: other?.worker ?? null, to: worker }];
   });
 }
 
@@ -333,7 +338,7 @@ function methodOf(
     if (b.every((queue) => queue < from.queues)) return 'table';
   }
   if (!differsInOwners(running, target)) return 'policy';
-  return ownerChanges(from as MacSteering, to as MacSteering).length === 0 ? 'none' : 'owners';
+  return ownerChanges(from as MacSteering, target as MacSpec).length === 0 ? 'none' : 'owners';
 }
 
 /**
@@ -362,10 +367,7 @@ export function planChange(running: RunningState, to: PolicySpec, options: PlanO
       if (queue !== old[bucket]) moves.push({ bucket, from: old[bucket]!, to: queue });
     });
   }
-  const owners =
-    method === 'owners' && from instanceof MacSteering && steering instanceof MacSteering
-      ? ownerChanges(from, steering)
-      : [];
+  const owners = method === 'owners' ? ownerChanges(from as MacSteering, target as MacSpec) : [];
   const steps = method === 'table' ? moves.length : owners.length;
   const plan: Omit<ChangePlan, 'words'> = {
     method,

@@ -8,7 +8,7 @@ import { canForward } from '../support/forwarder.js';
 import { installed, withLab } from '../support/lab.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { generate, startSink } from '../support/traffic.js';
-import { endAll, rxsteer, start } from './run.js';
+import { endAll, rxsteer, start } from './run-cli.js';
 
 let folder: string;
 let environment: NodeJS.ProcessEnv;
@@ -162,7 +162,13 @@ describe.skipIf(!canForward())('changes under load', { timeout: SCENARIO_TIMEOUT
       const capture = join(folder, 'trace.pcapng');
       do traced = await run('trace', '20', '--write', capture);
       while (traced.length < 20);
-      for (const policy of ['rss:queues=2,key=symmetric', 'mac-hash', 'rps:cpus=0-1', 'mac', 'rss:queues=2']) {
+      for (const policy of [
+        'rss:queues=2,key=symmetric',
+        'mac-hash',
+        'rps:cpus=0-1',
+        'mac',
+        'rss:queues=2',
+      ]) {
         const { plan, changes } = await run('apply', '--policy', policy);
         expect(plan.method).toBe('policy');
         expect(plan.flows.seen).toBeGreaterThan(100);
@@ -187,7 +193,10 @@ describe.skipIf(!canForward())('changes under load', { timeout: SCENARIO_TIMEOUT
 
       if (!installed('tshark')) return;
       const args = ['-r', capture, '-T', 'fields', '-e', 'frame.comment'];
-      const comments = execFileSync('tshark', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      const comments = execFileSync('tshark', args, {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
       const lines = comments.trim().split('\n');
       expect(lines).toHaveLength(20);
       lines.forEach((line, i) => {

@@ -243,7 +243,7 @@ describe('a plan', () => {
     expect(plan.owners).toContainEqual({
       mac: guestMac(20),
       vlan: null,
-      from: null,
+      from: old.worker,
       to: (old.worker + 1) % WORKERS,
     });
   });
