@@ -26,6 +26,7 @@ export interface ForwardFlags {
   readonly mode?: string;
   readonly policy?: string;
   readonly workers?: string;
+  readonly maxWorkers?: string;
   readonly cpus?: string;
   readonly duration?: string;
   readonly stats?: string;
@@ -52,6 +53,7 @@ const configSchema = z.strictObject({
   mode: z.enum(['wire', 'switch']).optional(),
   policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
   workers: count.optional(),
+  maxWorkers: count.optional(),
   cpus: count.optional(),
   duration: count.optional(),
   stats: count.optional(),
@@ -172,12 +174,15 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     return text === undefined ? fallback : whole(flag, text, least, most);
   };
   const cpuText = pick('cpus');
+  const mostText = pick('maxWorkers');
+  const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 1, WORKERS_MAX);
   const engine: EngineOptions = {
     ports,
     ...(mode === undefined ? {} : { mode }),
     policy,
     policyText: typeof given === 'string' ? given : JSON.stringify(given),
     workers: asked ?? defaultWorkers(policy),
+    ...(maxWorkers === undefined ? {} : { maxWorkers }),
     cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
     backlog: number('backlog', DEFAULT_BACKLOG, 1, 1 << 20),
     smallFrames: number('frames', DEFAULT_SMALL_FRAMES, 256, 1 << 22),

@@ -34,6 +34,7 @@ export function register(program: Command): void {
     )
     .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
+    .option('--max-workers <N>', 'workers that can be added while it runs, all in all (default: the CPUs)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')
     .option('--duration <SECONDS>', 'stop after this time')
     .option('--stats <SECONDS>', 'print a line of rates on standard error at this interval')

@@ -15,6 +15,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTSOCK: 'not a socket',
 };
 
+/** Longest silence of a forwarder that is asked for what it knows; a change takes as long as it takes. */
+const ANSWER_MS = 10_000;
+
 function open(
   socket: string,
   method: 'GET' | 'POST',
@@ -31,6 +34,9 @@ function open(
       ...(signal === undefined ? {} : { signal }),
     });
     sent.once('response', resolve);
+    if (method === 'GET' && signal === undefined) {
+      sent.setTimeout(ANSWER_MS, () => sent.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
+    }
     sent.once('error', (error: NodeJS.ErrnoException) => {
       const reason = REASONS[error.code ?? ''];
       reject(

@@ -53,6 +53,9 @@ export function planWords(plan: Omit<ChangePlan, 'words'>): string[] {
         : `balance: the fullest worker goes from ${before.fullestOverFair.toFixed(2)} to ${after.fullestOverFair.toFixed(2)} times its fair share (Gini ${gini(before.gini)} to ${gini(after.gini)})`,
     );
   }
-  if (held > 0) words.push(`${whole(held)} on the freeze list stay where they are`);
+  if (held > 0) {
+    const stay = held === 1 ? 'stays where it is' : 'stay where they are';
+    words.push(`${whole(held)} on the freeze list ${stay}`);
+  }
   return words;
 }

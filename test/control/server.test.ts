@@ -326,6 +326,21 @@ describe('the rebalancer', () => {
     expect((await post<RebalanceState>(path, '/rebalance', { mode: 'off' })).last).toBeNull();
   });
 
+  it('moves guests of a mac policy', async () => {
+    const guest = (n: number) => `02:00:00:00:00:0${n}`;
+    const owners = { [guest(1)]: 0, [guest(2)]: 0, [guest(3)]: 0, [guest(4)]: 0 };
+    const path = await start({ policy: { policy: 'mac', owners } });
+    await post(path, '/rebalance', { mode: 'auto', intervals: 1, least: 10, freeze: guest(2) });
+    while ((await get<RebalanceState>(path, '/rebalance')).acted === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const now = (await get<PolicyState>(path, '/policy')).owners!;
+    const of = (n: number) => now.find((one) => one.mac === guest(n))!.worker;
+    expect([1, 2, 3, 4].reduce((sum, n) => sum + of(n), 0)).toBe(2);
+    expect(of(2)).toBe(0);
+    await finish();
+  });
+
   it('evens the workers out when told to, within its budget, without touching frozen buckets', async () => {
     const path = await start({ policy: skewed });
     await post(path, '/rebalance', { mode: 'auto', intervals: 1, least: 10, moves: 64, freeze: '0-9' });
