@@ -328,8 +328,11 @@ export { CaptureWriter } from './capture/writer.js';
 
 export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
+export type { FlowClass } from './dataplane/flow-class.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
 export { loadNative, nativeProblem } from './dataplane/native.js';
+export type { OrderLimits } from './dataplane/order-guard.js';
+export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order-summary.js';
 export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
 export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
 export {

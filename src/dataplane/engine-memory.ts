@@ -10,6 +10,8 @@ import { carveCounters } from './counters.js';
 import { carveCensus } from './flow-census.js';
 import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from './layout.js';
 import { carveLedger } from './ledger.js';
+import type { OrderLimits } from './order-guard.js';
+import { carveHistory } from './order-history.js';
 import { carvePool, FramePool, poolBytes } from './pool.js';
 import type { PortInfo } from './ports/port.js';
 import { carveRing, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
@@ -28,6 +30,8 @@ export interface EnginePlan {
   readonly mode: 'wire' | 'switch';
   /** The order that this run keeps. */
   readonly order: 'strict' | 'linux' | 'none';
+  /** Bounds of what order=strict makes frames wait. */
+  readonly orderLimits: OrderLimits;
   readonly policy: PolicySpec;
   readonly policyText: string;
   /** Frames that may wait in one backlog ring. */
@@ -125,6 +129,11 @@ export interface EngineViews {
   readonly rings: RingMemory[];
   readonly counters: ReturnType<typeof carveCounters>;
   readonly ledger: ReturnType<typeof carveLedger>;
+  readonly orderHistory: Int32Array;
+  /** Hash of the flow of the frame in each pool slot, for policies that follow consumers. */
+  readonly flowHashes: Int32Array;
+  /** Worker + 1 that each port's consumer runs on; 0 = not known. */
+  readonly consumers: Int32Array;
   readonly global: Int32Array;
   readonly workers: Int32Array[];
   /** One lock per port and transmit queue, see `lockIndex`. */
@@ -132,7 +141,10 @@ export interface EngineViews {
   readonly portFds: Int32Array;
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
-  /** By receive queue: worker + 1 that polls it, 0 = nobody. Changed by compare-and-swap, released by its holder. */
+  /**
+   * By receive queue: worker + 1 that polls it, -(worker + 1) of the one that gave it back, 0 = nobody ever did. Taken by
+   * compare-and-swap, given back by its holder.
+   */
   readonly pollers: Int32Array;
   /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
   readonly pauses: Float64Array[];
@@ -169,6 +181,9 @@ function carve(carver: Carver, plan: EnginePlan) {
     rings,
     counters: carveCounters(carver, { workers: plan.workers, ports, queues }),
     ledger: carveLedger(carver, queues),
+    orderHistory: carveHistory(carver, queues),
+    flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker)),
+    consumers: carver.words(plan.ports.length),
     global: carver.words(4 * LINE_WORDS),
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(txQueues * LINE_WORDS),

@@ -116,7 +116,7 @@ export class Engine implements LiveEngine {
       plan.mode === 'switch' ? new MacControl(switching, plan.workers) : null,
       options.warn,
     );
-    this.census_ = new CensusReader(this.views.census, performance.now());
+    this.census_ = new CensusReader(this.views.census, this.views.ledger.slots, performance.now());
     options.ports.forEach((spec, index) => {
       this.core.specs.set(index, spec);
     });
@@ -246,8 +246,7 @@ export class Engine implements LiveEngine {
   }
 
   census(): ReturnType<LiveEngine['census']> {
-    const workers = this.views.ledger.worker;
-    return this.census_.read(this.plan.ports, (slot) => workers[slot]!, performance.now());
+    return this.census_.read(this.plan.ports, performance.now());
   }
 
   trace(n: number, options: TraceOptions = {}): Promise<TraceEntry[]> {

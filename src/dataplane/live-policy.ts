@@ -10,6 +10,7 @@ import { formatMac, parseMac } from '../mac/address.js';
 import { ANY_VLAN, type OwnerEntry, OwnerTable } from '../mac/owner-table.js';
 import { compilePolicy, policyBytes } from '../policy/compile.js';
 import { MacSteering } from '../policy/mac.js';
+import { carrySockTable } from '../policy/rfs.js';
 import { RssSteering } from '../policy/rss.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
@@ -51,10 +52,11 @@ export function policyChange(core: EngineCore, plan: EnginePlan, carry?: Carried
   const { policy } = plan;
   const same = policy === core.plan.policy;
   const order = settleOrder(policy, core.ports.live.values(), core.warn);
-  // Flow tables stay with their policy; owners have to be looked through.
-  const keep = same && policy.policy !== 'mac';
-  const shared = keep ? core.memory.policy : new SharedArrayBuffer(policyBytes(policy));
+  const shared = new SharedArrayBuffer(policyBytes(policy));
   const steering = compile(plan, shared);
+  if (policy.policy === 'rfs' && core.plan.policy.policy === 'rfs') {
+    carrySockTable({ spec: core.plan.policy, shared: core.memory.policy }, { spec: policy, shared });
+  }
   if (steering instanceof MacSteering) {
     const { guests, ports } = carry ?? carriedOwners(core);
     for (const [port, worker] of ports) {

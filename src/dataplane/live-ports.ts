@@ -83,7 +83,11 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
         return pending;
       }
       core.macTable?.forgetPort(port.index);
-      for (let q = 0; q < port.rxQueues; q++) Atomics.store(views.pollers, port.firstQueue + q, 0);
+      for (let q = port.firstQueue; q < port.firstQueue + port.rxQueues; q++) {
+        // Its last poller may have died with it: nobody has given it back then.
+        const poller = Atomics.load(views.pollers, q);
+        if (poller > 0) Atomics.store(views.pollers, q, -poller);
+      }
       ports.closePort(port.index);
       return pending;
     });

@@ -20,6 +20,12 @@ export interface TraceMessage {
   readonly entry: Omit<TraceEntry, 'port'>;
 }
 
+/** What became of a frame that did not just go where steering said. */
+export interface TraceFate {
+  readonly to: number;
+  readonly why: string;
+}
+
 /** Word behind `Global.trace`: the number of the trace that is armed. */
 const TRACE_ID = Global.trace + 1;
 
@@ -58,14 +64,14 @@ export class TraceTap {
     }
   }
 
-  /** After dispatch: `burst.worker` says where the frames went. `reason` names why that may be another worker. */
-  finish(burst: Burst, reason: string): void {
+  /** After dispatch. `fateOf(i, wanted)` tells what became of frame i unless it just went to worker `wanted`. */
+  finish(fateOf: (i: number, wanted: number) => TraceFate | null): void {
     const { taken, trace } = this;
     this.taken = [];
     taken.forEach((entry, i) => {
-      const to = burst.worker[i]!;
-      const why = to === entry.worker ? entry.reason : `${entry.reason}; worker ${to} instead: ${reason}`;
-      this.post({ trace, entry: { ...entry, to, reason: why } });
+      const fate = fateOf(i, entry.worker) ?? { to: entry.worker, why: '' };
+      const reason = fate.why === '' ? entry.reason : `${entry.reason}; ${fate.why}`;
+      this.post({ trace, entry: { ...entry, to: fate.to, reason } });
     });
   }
 

@@ -68,6 +68,7 @@ export class WorkerLoop {
   private readonly sleptBefore: number;
   private readonly cpuBefore: number;
   private readonly ready: () => boolean;
+  private readonly processNow = () => this.process();
 
   constructor(private readonly p: LoopParts) {
     const { views, plan, worker } = p;
@@ -100,6 +101,15 @@ export class WorkerLoop {
   /** Every frame that this worker received is finished. At a burst boundary, while not receiving. */
   drained(): boolean {
     return this.intake.drained();
+  }
+
+  /**
+   * This worker polls a receive queue from now on, where nothing is in flight. `own`: a dead predecessor of it did
+   * before; else another worker.
+   */
+  inherit(queue: number, own: boolean): void {
+    if (own) this.intake.recover(queue);
+    else this.p.ledger.forget(queue);
   }
 
   /** Plan or steering in the parts were replaced; `span` workers' rings are to be drained. */
@@ -137,7 +147,8 @@ export class WorkerLoop {
     if (this.follower.due()) this.follower.step();
     this.stopping = phase !== Phase.run;
     this.draining = this.stopping || this.follower.paused;
-    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase) {
+    // What is held for a move ends within `holdMaxMs`; only then is a phase without new frames acknowledged.
+    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase && this.intake.holding() === 0) {
       Atomics.store(this.words, WorkerWord.phaseSeen, phase);
     }
     const epoch = Atomics.load(global, Global.portsEpoch);
@@ -155,7 +166,7 @@ export class WorkerLoop {
     const { receivers } = this.p.held;
     this.counters[WorkerCounter.loops]!++;
     this.intake.starved = false;
-    let moved = 0;
+    let moved = this.intake.review(this.processNow);
     if (!this.draining) {
       for (let r = 0; r < receivers.length; r++) {
         if (work.n + BURST_MAX > WORK_MAX) this.process();
@@ -220,6 +231,7 @@ export class WorkerLoop {
   }
 
   private dueMs(): number {
+    if (this.intake.holding() > 0) return 1;
     if (this.stopping) return Infinity;
     if (this.follower.paused) return 1;
     if (this.intake.starved) return 1;

@@ -12,6 +12,7 @@ import type { EnginePlan, PlanRoom } from './engine-memory.js';
 import { parseFault } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import { LARGE_SLOT_BYTES, SMALL_SLOT_BYTES } from './layout.js';
+import { DEFAULT_ORDER_LIMITS, type OrderLimits } from './order-guard.js';
 import type { LivePort } from './ports/live.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortInfo } from './ports/port.js';
@@ -30,6 +31,8 @@ export interface EngineOptions {
   /** CPU of each worker; empty = not pinned. */
   readonly cpus: readonly number[];
   readonly backlog: number;
+  /** What order=strict makes frames wait at most; default `DEFAULT_ORDER_LIMITS`. */
+  readonly orderLimits?: OrderLimits;
   readonly smallFrames: number;
   readonly largeFrames: number;
   readonly spinMaxUs: number;
@@ -96,6 +99,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     ports: ports.infos,
     mode,
     order,
+    orderLimits: options.orderLimits ?? DEFAULT_ORDER_LIMITS,
     policy: options.policy,
     policyText: options.policyText,
     backlog: options.backlog,

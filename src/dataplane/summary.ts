@@ -7,6 +7,14 @@
 import { DROP_REASONS, type DropReason, HandoffCounter, handoffBase, WorkerCounter } from './counters.js';
 import type { Engine } from './engine.js';
 import { loadNative } from './native.js';
+import {
+  type GuestSharing,
+  guestSharing,
+  type MoveSummary,
+  moveSummary,
+  type OrderFigures,
+  orderFigures,
+} from './order-summary.js';
 import type { PortSummary } from './port-summary.js';
 
 export type { PortSummary };
@@ -54,10 +62,19 @@ export interface Summary {
     inFlight: number;
     framesLeaked: number;
     reordered: number;
+    /** Frames that the order ledger had no slot for: not watched (order=strict guards them all the same). */
     orderUnwatched: number;
-    movesPostponed: number;
     badHeaders: number;
-  };
+    /** Frames handed to another worker, and sleeping workers woken, per frame received. */
+    handoffsPerPacket: number;
+    wakeupsPerPacket: number;
+    /** Failed tries to take a shared transmit queue. */
+    contendedTransmits: number;
+  } & MoveSummary;
+  /** Order per class of flows; classes without frames are left out. */
+  orderByClass: OrderFigures[];
+  /** Distinct workers that sent to each guest. */
+  guestSharing: GuestSharing;
 }
 
 function workerSummary(engine: Engine, w: number): WorkerSummary {
@@ -90,6 +107,8 @@ export function summarize(engine: Engine): Summary {
   const { plan, views } = engine;
   const { counters } = views;
   const total = (counter: number) => counters.worker.reduce((sum, c) => sum + c[counter]!, 0);
+  const received = total(WorkerCounter.received);
+  const perPacket = (n: number) => (received === 0 ? 0 : Math.round((n / received) * 10_000) / 10_000);
   const stopped = engine.stoppedAt > 0;
   const inFlight = views.pool.inFlight();
   const handoffs: Summary['handoffs'] = [];
@@ -119,7 +138,7 @@ export function summarize(engine: Engine): Summary {
     workers: Array.from({ length: workers }, (_, w) => workerSummary(engine, w)),
     handoffs,
     totals: {
-      received: total(WorkerCounter.received),
+      received,
       transmitted: total(WorkerCounter.transmitted),
       delivered: total(WorkerCounter.delivered),
       floodedCopies: total(WorkerCounter.floodedCopies),
@@ -132,8 +151,13 @@ export function summarize(engine: Engine): Summary {
       framesLeaked: stopped ? views.pool.slots - views.pool.countFree() - inFlight : 0,
       reordered: total(WorkerCounter.reordered),
       orderUnwatched: total(WorkerCounter.unwatched),
-      movesPostponed: total(WorkerCounter.postponed),
       badHeaders: total(WorkerCounter.badHeaders),
+      handoffsPerPacket: perPacket(total(WorkerCounter.handedOff)),
+      wakeupsPerPacket: perPacket(total(WorkerCounter.wakeupsSent)),
+      contendedTransmits: total(WorkerCounter.lockContended),
+      ...moveSummary(counters),
     },
+    orderByClass: orderFigures(counters),
+    guestSharing: guestSharing(counters),
   };
 }

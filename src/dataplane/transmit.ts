@@ -16,8 +16,8 @@ import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';
 import { HEADROOM } from './layout.js';
-import type { Ledger } from './ledger.js';
 import { SendResult } from './native.js';
+import type { OrderMeter } from './order-meter.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
 import { type LockMeter, releaseLock, takeLock } from './txlock.js';
@@ -41,7 +41,7 @@ export interface TransmitParts {
   /** Lock of the transmit queue that this worker uses at each port; -1 = the queue is its own. */
   readonly lockOf: Int32Array;
   readonly locks: Int32Array;
-  readonly ledger: Ledger;
+  readonly meter: OrderMeter;
   readonly counters: Float64Array;
   readonly portCounters: Float64Array;
   /** Offset of this worker's scratch slots in the frame memory. */
@@ -261,23 +261,20 @@ export class Transmitter {
     c[base + PortCounter.txErrors]! += errors;
   }
 
-  /** Counts every frame's end, tells the order ledger, frees the frames. Nothing here can throw. */
+  /** Counts every frame's end, tells the order meter, frees the frames. Nothing here can throw. */
   commit(work: Work): void {
-    const { counters, ledger } = this.parts;
+    const { counters, meter } = this.parts;
     const { sent, handed, failed } = this;
     let transmitted = 0;
     let delivered = 0;
     let flooded = 0;
     let handedCopies = 0;
     let lostCopies = 0;
-    let reordered = 0;
+    const reordered = meter.commit(work, sent, handed);
     for (let i = 0; i < work.n; i++) {
       const s = sent[i]!;
       const h = handed[i]!;
-      const slot = work.ledger[i]!;
-      const late = slot >= 0 && ledger.finish(slot, work.seq[i]!);
       if (s > 0 || h > 0) {
-        if (late) reordered++;
         if (s > 0) {
           transmitted++;
           flooded += s - 1;

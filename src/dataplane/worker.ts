@@ -13,13 +13,17 @@ import { attachEngine, Global, scratchOffset, WorkerState, WorkerWord } from './
 import { Fault } from './faults.js';
 import { CensusWriter } from './flow-census.js';
 import { makeForwarder } from './forwarding.js';
-import { Ledger } from './ledger.js';
+import { GuestTouch } from './guest-touch.js';
+import { Ledger, QUEUE_SLOTS } from './ledger.js';
 import type { LiveConfig, WorkerTask } from './live-config.js';
 import { TraceTap } from './live-trace.js';
 import { LiveFollower } from './live-worker.js';
 import { WorkerLoop } from './loop.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from './native.js';
+import { OrderHistory } from './order-history.js';
+import { OrderMeter } from './order-meter.js';
 import { HeldPorts } from './ports/held.js';
+import { Progress } from './progress.js';
 import { makeWaker, Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
 
@@ -51,7 +55,9 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
   const epoch = Atomics.load(views.global, Global.portsEpoch);
   const yieldThread = native === null ? () => {} : native.yieldThread;
   try {
-    const ledger = new Ledger(views.ledger);
+    const progress = new Progress(views.rings, worker, plan.workers);
+    const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
+    const { counters } = views;
     const parts = {
       plan,
       memory,
@@ -61,7 +67,8 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
       status,
       steering: steeringOf(config),
       forwarder: makeForwarder(plan, memory, worker),
-      ledger,
+      ledger: new Ledger(views.ledger, progress, history),
+      progress,
       census: new CensusWriter(views.census),
       trace: new TraceTap(views.global, worker, (message) => port.postMessage(message)),
       transmitter: new Transmitter({
@@ -71,9 +78,14 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
         floods: held.floods,
         lockOf: held.lockOf,
         locks: views.locks,
-        ledger,
-        counters: views.counters.worker[worker]!,
-        portCounters: views.counters.port[worker]!,
+        meter: new OrderMeter(
+          views.ledger.finished,
+          history,
+          counters.order[worker]!,
+          new GuestTouch(counters.touch[worker]!),
+        ),
+        counters: counters.worker[worker]!,
+        portCounters: counters.port[worker]!,
         scratch: scratchOffset(plan, worker),
         yieldThread,
       }),
@@ -86,6 +98,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
       yieldThread,
     };
     const loop = new WorkerLoop(parts);
+    held.inherit = (queue, own) => loop.inherit(queue, own);
     const complain = () => {
       const line = parts.steering.complaint?.() ?? null;
       if (line !== null) held.complaints.push(line);

@@ -33,6 +33,11 @@ export class HeldPorts {
   readonly lockOf: Int32Array;
   /** Complaints of sources and sinks that were closed meanwhile. */
   readonly complaints: string[] = [];
+  /**
+   * Called for a queue that is taken over from another worker, or (`own`) from a dead predecessor of this one, before
+   * anything is received there.
+   */
+  inherit: (queue: number, own: boolean) => void = () => {};
   private readonly held = new Map<number, Held>();
   private readonly generations: Int32Array;
 
@@ -58,14 +63,14 @@ export class HeldPorts {
       if (same && pollerOf(plan, queue) === p.worker) continue;
       if (receiver !== null) this.closeReceiver(receiver);
       held.delete(global);
-      Atomics.store(pollers, global, 0);
+      Atomics.store(pollers, global, -(p.worker + 1));
     }
     for (const port of plan.ports) {
       for (let q = 0; q < port.rxQueues; q++) {
         const next = pollerOf(plan, q);
         if (next === p.worker) continue;
         // Also what a dead predecessor held.
-        Atomics.compareExchange(pollers, port.firstQueue + q, p.worker + 1, 0);
+        Atomics.compareExchange(pollers, port.firstQueue + q, p.worker + 1, -(p.worker + 1));
         this.waker.wake(next);
       }
       if (this.generations[port.index] !== port.generation) this.replaceSender(port);
@@ -96,7 +101,7 @@ export class HeldPorts {
     return plan.ports.some((port) => {
       for (let q = 0; q < port.rxQueues; q++) {
         if (pollerOf(plan, q) !== worker || this.held.has(port.firstQueue + q)) continue;
-        if (Atomics.load(views.pollers, port.firstQueue + q) === 0) return true;
+        if (Atomics.load(views.pollers, port.firstQueue + q) <= 0) return true;
       }
       return false;
     });
@@ -124,8 +129,13 @@ export class HeldPorts {
 
   private take(global: number): boolean {
     const { views, worker } = this.p;
-    const before = Atomics.compareExchange(views.pollers, global, 0, worker + 1);
-    return before === 0 || before === worker + 1;
+    const me = worker + 1;
+    const before = Atomics.load(views.pollers, global);
+    if (before > 0 && before !== me) return false;
+    if (Atomics.compareExchange(views.pollers, global, before, me) !== before) return false;
+    // What this worker itself gave back is as it left it.
+    if (before !== 0 && before !== -me) this.inherit(global, before === me);
+    return true;
   }
 
   private open(port: PortInfo, q: number): void {
