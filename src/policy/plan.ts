@@ -13,31 +13,20 @@
  * Flows that move wait for their last packet either way when order is strict.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { UserError } from '../errors.js';
 import type { BucketMove } from '../nic/table-tools.js';
-import { type FlowNames, nameFlows, placeFlows, type SeenFlow } from './census.js';
-import { compilePolicy, policyBytes } from './compile.js';
-import { type FreezeList, isEmpty, isFrozen, NOTHING_FROZEN } from './freeze.js';
-import { MacSteering } from './mac.js';
-import { carryOwners, type GuestOwner, listOwners, lowerMac, restoreOwners } from './owners.js';
+import { type FlowNames, nameFlows, type SeenFlow } from './census.js';
+import { Comparison, decides, isSame, type RunningState, sharesBuckets } from './comparison.js';
+import { type FreezeList, NOTHING_FROZEN } from './freeze.js';
+import { holdFrozen } from './hold.js';
+import type { MacSteering } from './mac.js';
+import { listOwners, lowerMac } from './owners.js';
 import { planWords } from './plan-text.js';
-import { RssSteering } from './rss.js';
-import type { MacSpec, PolicySpec, RssSpec } from './spec.js';
+import type { RssSteering } from './rss.js';
+import type { MacSpec, PolicySpec } from './spec.js';
 import { fullestOverFair, gini } from './spread.js';
-import type { PolicyPort, Steering } from './steering.js';
+import type { Steering } from './steering.js';
 
-/** What runs now. */
-export interface RunningState {
-  /** The policy with all that was changed since it was given (`withEntries`). */
-  readonly policy: PolicySpec;
-  readonly workers: number;
-  readonly ports?: readonly PolicyPort[];
-  readonly flows: readonly SeenFlow[];
-  /** Guests and their owners, where the running policy is `mac`. */
-  readonly owners?: readonly GuestOwner[];
-  /** The worker that polls a receive queue; default queue mod workers. */
-  readonly poller?: (port: number, queue: number) => number;
-}
+export { type RunningState, withEntries } from './comparison.js';
 
 /** How a change is to be made. */
 export interface PlanOptions {
@@ -111,40 +100,6 @@ export interface PlannedChange {
   readonly target: PolicySpec;
 }
 
-/** An rss policy with this table: what runs after entries were set one by one. */
-export function withEntries(spec: RssSpec, entries: ArrayLike<number>, queues: number): RssSpec {
-  const { weight: _w, equal: _e, start: _s, table: _t, ...rest } = spec;
-  return { ...rest, queues, entries: Array.from(entries) };
-}
-
-/** True where policies keep no flow on a worker, or state that a fresh instance does not have. */
-function isStateful(spec: PolicySpec): boolean {
-  return spec.policy === 'round-robin' || spec.policy === 'rfs' || spec.policy === 'js';
-}
-
-/** All that decides, without the words. */
-function decides(spec: PolicySpec): object {
-  const { text: _, order: _o, ...rest } = spec;
-  return JSON.parse(JSON.stringify(rest));
-}
-
-/** Same policy, also in what it promises of order. */
-function isSame(a: PolicySpec, b: PolicySpec): boolean {
-  return a.order === b.order && isDeepStrictEqual(decides(a), decides(b));
-}
-
-/** Both hash alike, so that a bucket is the same flows in both. */
-function sharesBuckets(a: Steering, b: Steering): boolean {
-  if (!(a instanceof RssSteering) || !(b instanceof RssSteering)) return false;
-  return (
-    a.nic === null &&
-    b.nic === null &&
-    a.table.size === b.table.size &&
-    isDeepStrictEqual(a.rssHash.options, b.rssHash.options) &&
-    isDeepStrictEqual(a.spec.inner, b.spec.inner)
-  );
-}
-
 /** Only configured owners differ, and none is taken away. */
 function differsInOwners(a: PolicySpec, b: PolicySpec): boolean {
   if (a.policy !== 'mac' || b.policy !== 'mac' || a.order !== b.order) return false;
@@ -166,126 +121,6 @@ function balanceOf(
   if (spec.policy === 'round-robin' && spec.stage !== 'nic') loads.fill(all / workers);
   else for (const [i, flow] of flows.entries()) loads[place[i]!]! += flow.packets;
   return { workers: loads, fullestOverFair: fullestOverFair(loads), gini: gini(loads) };
-}
-
-/** Two policies over one census. */
-class Comparison {
-  readonly from: Steering;
-  readonly before: Int32Array;
-  readonly #isSame: (target: PolicySpec) => boolean;
-
-  constructor(readonly running: RunningState) {
-    const { policy, workers, flows } = running;
-    this.from = this.compile(policy);
-    if (this.from instanceof MacSteering) restoreOwners(this.from, running.owners ?? []);
-    this.before = isStateful(policy)
-      ? Int32Array.from(flows, (flow) => Math.min(flow.worker, workers - 1))
-      : this.place(this.from);
-    this.#isSame = (target) => isSame(policy, target);
-  }
-
-  compile(spec: PolicySpec): Steering {
-    const { ports, workers } = this.running;
-    const shared = new SharedArrayBuffer(policyBytes(spec));
-    return compilePolicy(spec, {
-      workers,
-      shared,
-      faults: 'count',
-      ...(ports === undefined ? {} : { ports }),
-    });
-  }
-
-  /** Where a compiled policy puts every flow; with stage=nic the polling worker keeps it. */
-  place(steering: Steering): Int32Array {
-    const { flows, workers, poller } = this.running;
-    if (steering.spec.stage === 'nic') {
-      return Int32Array.from(flows, (flow) => poller?.(flow.port, flow.queue) ?? flow.queue % workers);
-    }
-    return placeFlows(steering, flows).worker;
-  }
-
-  /** The new policy, compiled, with the owners that it would find. */
-  compileTarget(target: PolicySpec): Steering {
-    const steering = this.compile(target);
-    if (steering instanceof MacSteering && this.from instanceof MacSteering) {
-      carryOwners(steering, this.running.owners ?? [], this.from.spec as MacSpec);
-    }
-    return steering;
-  }
-
-  /** Where the flows are afterwards. */
-  after(target: PolicySpec, steering: Steering): Int32Array {
-    return this.#isSame(target) ? this.before : this.place(steering);
-  }
-
-  /** True for a flow that has another worker afterwards; round-robin has no worker for a flow. */
-  moves(target: PolicySpec, after: Int32Array, i: number): boolean {
-    if (this.#isSame(target)) return false;
-    const scattered = [this.running.policy, target].some(
-      (spec) => spec.policy === 'round-robin' && spec.stage !== 'nic',
-    );
-    return scattered || after[i] !== this.before[i];
-  }
-}
-
-/** The new policy with everything held that is frozen. @throws UserError for what it cannot hold. */
-function holdFrozen(
-  comparison: Comparison,
-  to: PolicySpec,
-  steering: Steering,
-  names: readonly FlowNames[],
-  freeze: FreezeList,
-): { target: PolicySpec; held: number } {
-  if (isEmpty(freeze)) return { target: to, held: 0 };
-  const { from, before, running } = comparison;
-  if (from instanceof RssSteering && steering instanceof RssSteering && sharesBuckets(from, steering)) {
-    const frozen = new Set(freeze.buckets);
-    const { bucket } = placeFlows(from, running.flows);
-    names.forEach((name, i) => {
-      if (bucket[i]! >= 0 && isFrozen(freeze, name)) frozen.add(bucket[i]!);
-    });
-    const entries = Int32Array.from(steering.table.entries);
-    let held = 0;
-    for (const at of frozen) {
-      const queue = from.table.entries[at];
-      if (queue === undefined) {
-        throw new UserError(`freeze: bucket ${at}: the table has buckets 0 to ${entries.length - 1}`);
-      }
-      if (entries[at] === queue) continue;
-      entries[at] = queue;
-      held++;
-    }
-    if (held === 0) return { target: to, held };
-    const queues = Math.max(steering.queues, from.queues);
-    return { target: withEntries(steering.spec as RssSpec, entries, queues), held };
-  }
-  if (freeze.buckets.size > 0) {
-    throw new UserError('freeze: buckets can be held only where hash and table size stay as they are');
-  }
-  let target = to;
-  if (to.policy === 'mac') {
-    // The frozen guests' present worker becomes their configured owner, where they have one worker.
-    const listed = new Map<string, Set<number>>();
-    names.forEach((name, i) => {
-      if (name.mac === null || !freeze.macs.has(name.mac)) return;
-      listed.set(name.mac, (listed.get(name.mac) ?? new Set<number>()).add(before[i]!));
-    });
-    const pinned = [...listed].filter(([, workers]) => workers.size === 1);
-    const kept = to.owners.filter((owner) => !pinned.some(([mac]) => mac === lowerMac(owner.mac)));
-    const added = pinned.map(([mac, workers]) => ({ mac, worker: [...workers][0]! }));
-    target = { ...to, owners: [...kept, ...added] };
-  }
-  const after = comparison.after(target, comparison.compileTarget(target));
-  names.forEach((name, i) => {
-    if (!isFrozen(freeze, name) || !comparison.moves(target, after, i)) return;
-    const what = freeze.flows.has(name.flow) ? `flow ${name.flow}` : `guest ${name.mac}`;
-    throw new UserError(
-      `freeze: ${what} would move from worker ${before[i]} to ${after[i]}, and ${to.policy} cannot hold it`,
-    );
-  });
-  const firstAfter = comparison.after(to, steering);
-  const wouldMove = names.filter((name, i) => isFrozen(freeze, name) && comparison.moves(to, firstAfter, i));
-  return { target, held: new Set(wouldMove.map((name) => name.mac)).size };
 }
 
 /** Guests (unicast destination addresses) whose set of workers changes. */
@@ -350,9 +185,10 @@ export function planChange(running: RunningState, to: PolicySpec, options: PlanO
   const { freeze = NOTHING_FROZEN, budget } = options;
   const comparison = new Comparison(running);
   const names = nameFlows(flows);
-  const { target, held } = holdFrozen(comparison, to, comparison.compileTarget(to), names, freeze);
+  const given = comparison.compileTarget(to);
+  const { target, held } = holdFrozen(comparison, to, given, names, freeze);
   const { from, before } = comparison;
-  const steering = comparison.compileTarget(target);
+  const steering = target === to ? given : comparison.compileTarget(target);
   const after = comparison.after(target, steering);
   const method = methodOf(running.policy, target, from, steering);
 

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ask, watch } from '#rxsteer/control/client.js';
 import type { ChangeResult, PolicyState, Status } from '#rxsteer/control/controller.js';
 import { BODY_BYTES_MAX, type ControlServer, startControl } from '#rxsteer/control/server.js';
@@ -19,23 +19,21 @@ let engine: Engine;
 let server: ControlServer | null = null;
 const lines: string[] = [];
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'rxsteer-server-'));
-});
-
-afterEach(async () => {
+/** Ends what `start` began. */
+async function end(): Promise<void> {
   await server?.close();
   server = null;
   // Some tests have stopped it, to look at the end.
   if (engine.stoppedAt === 0) await engine.stop();
   rmSync(folder, { recursive: true, force: true });
-});
+}
 
 const SOURCE = 'a=memory:source,flows=64,guests=4,rate=20000';
 
-/** A running engine and its control; the path of the socket. One engine serves tests in a row that ask for no other. */
+/** A running engine and its control; the path of the socket. */
 async function start(run: Partial<RunOptions> = {}): Promise<string> {
   lines.length = 0;
+  folder = mkdtempSync(join(tmpdir(), 'rxsteer-server-'));
   engine = await Engine.start(engineOptions({ ports: [SOURCE, 'b=memory:sink'], workers: 2, ...run }));
   server = await startControl(engine, {
     path: join(folder, 'c.sock'),
@@ -70,27 +68,38 @@ async function finish(): Promise<Summary> {
 }
 
 describe('the socket', () => {
+  afterEach(end);
+
   it('is for its owner only, and gone after the end', async () => {
     const path = await start();
     expect(lstatSync(path).isSocket()).toBe(true);
     expect(lstatSync(path).mode & 0o777).toBe(0o600);
     // The mask was for that file alone.
     expect(process.umask()).not.toBe(0o177);
+    // Where there is no directory: one line.
+    const absent = join(folder, 'absent', 'c.sock');
+    const options = { path: absent, version: '', rebalance: 'off' as const, say: () => {} };
+    await expect(startControl(engine, options)).rejects.toThrow(`control socket ${absent}: `);
+    // A stream ends with the server.
+    let count = 0;
+    const ended = (async () => {
+      for await (const _ of watch<Summary>(path, '/stats?watch=3600', new AbortController().signal)) count++;
+    })();
+    while (count < 1) await new Promise((resolve) => setTimeout(resolve, 5));
     await server!.close();
+    await ended;
     expect(existsSync(path)).toBe(false);
-  });
-
-  it('cannot be where there is no directory: one line', async () => {
-    await start();
-    const path = join(folder, 'absent', 'c.sock');
-    const options = { path, version: '', rebalance: 'off' as const, say: () => {} };
-    await expect(startControl(engine, options)).rejects.toThrow(`control socket ${path}: `);
   });
 });
 
-describe('what it tells', () => {
-  it('is status, statistics and the policy', async () => {
-    const path = await start({ policy: 'rss:queues=4' });
+describe('without a change', () => {
+  let path: string;
+  beforeAll(async () => {
+    path = await start({ policy: 'rss:queues=4' });
+  });
+  afterAll(end);
+
+  it('tells status, statistics and the policy', async () => {
     const status = await get<Status>(path, '/status');
     expect(status).toMatchObject({
       pid: process.pid,
@@ -114,8 +123,7 @@ describe('what it tells', () => {
     expect(policy).toMatchObject({ policy: 'rss:queues=4', changedEntries: 0, owners: null, history: [] });
   });
 
-  it('streams statistics, one document a line, until the client goes or the server ends', async () => {
-    const path = await start();
+  it('streams statistics, one document a line, until the client goes', async () => {
     const stop = new AbortController();
     let last = -1;
     let count = 0;
@@ -125,16 +133,8 @@ describe('what it tells', () => {
       if (++count === 3) stop.abort();
     }
     expect(count).toBe(3);
-    const ended = (async () => {
-      for await (const _ of watch<Summary>(path, '/stats?watch=3600', new AbortController().signal)) count++;
-    })();
-    while (count < 4) await new Promise((resolve) => setTimeout(resolve, 5));
-    await server!.close();
-    await ended;
   });
-});
 
-describe('what it refuses', () => {
   const REFUSED = [
     ['GET', '/nothing', undefined, 'GET /nothing: no such route; there are GET status, stats'],
     ['POST', '/plan', {}, 'plan policy: expected a policy: a string or an object'],
@@ -145,7 +145,7 @@ describe('what it refuses', () => {
     ['POST', '/apply', { policy: 'rss', freeze: 'x' }, 'freeze: "x" is neither a bucket'],
     ['POST', '/apply', { policy: 'rps:cpus=7' }, 'CPU 7 is no worker; workers: 0 to 1'],
     ['POST', '/rollback', {}, 'there is no change to roll back'],
-    ['POST', '/owner', { mac: '02:00:00:00:00:01', worker: 0 }, 'policy rss has no owners'],
+    ['POST', '/owner', { mac: '02:00:00:00:00:01', worker: 0 }, 'policy rss:queues=4 has no owners'],
     ['POST', '/worker', { action: 'jump' }, 'worker action: expected action add, or action remove with id'],
     ['POST', '/worker', { action: 'remove' }, 'worker id: expected a whole number from 0'],
     ['POST', '/port', { action: 'add', port: 'zzz' }, '--port zzz: expected NAME=KIND:TARGET'],
@@ -155,8 +155,7 @@ describe('what it refuses', () => {
     ['GET', '/stats?watch=0', undefined, 'stats watch=0: expected seconds from 0.05 to 3600'],
   ] as const;
 
-  it('is one line for each wrong request, and nothing changes', async () => {
-    const path = await start();
+  it('refuses each wrong request with one line, and nothing changes', async () => {
     const before = await get<PolicyState>(path, '/policy');
     for (const [method, route, body, message] of REFUSED) {
       const answer = await ask(path, method, route, body).then(
@@ -169,8 +168,7 @@ describe('what it refuses', () => {
     expect(await get<PolicyState>(path, '/policy')).toEqual(before);
   });
 
-  it('bodies that are too large, no JSON or no HTTP, and goes on', async () => {
-    const path = await start();
+  it('refuses bodies that are too large, no JSON or no HTTP, and goes on', async () => {
     const huge = post(path, '/plan', { policy: 'x'.repeat(BODY_BYTES_MAX) });
     await expect(huge).rejects.toThrow(/larger than 1048576 bytes|EPIPE|ended/);
     for (const text of [
@@ -192,6 +190,8 @@ describe('what it refuses', () => {
 });
 
 describe('changes', () => {
+  afterEach(end);
+
   it('plans, applies at a budget and rolls back a table; planning again moves nothing', async () => {
     const path = await start({ policy: 'rss:queues=2' });
     await untilSeen(32);
@@ -303,6 +303,8 @@ describe('changes', () => {
 });
 
 describe('the rebalancer', () => {
+  afterEach(end);
+
   /** All buckets at one worker. */
   const skewed = { policy: 'rss', queues: 2, equal: 1 };
 
