@@ -6,6 +6,7 @@
  * plans some milliseconds, and no worker waits for either.
  */
 import type { Engine } from '../dataplane/engine.js';
+import { pollerOf } from '../dataplane/engine-memory.js';
 import type { ChangeReport, OwnerChange, TraceEntry } from '../dataplane/live.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { type Summary, summarize } from '../dataplane/summary.js';
@@ -92,6 +93,7 @@ export class Controller {
       ports: plan.ports.map(({ name }) => ({ name })),
       flows: this.engine.census().flows,
       owners: this.engine.owners() ?? [],
+      poller: (_port, queue) => pollerOf(plan, queue),
     };
   }
 

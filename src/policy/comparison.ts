@@ -22,7 +22,10 @@ export interface RunningState {
   readonly flows: readonly SeenFlow[];
   /** Guests and their owners, where the running policy is `mac`. */
   readonly owners?: readonly GuestOwner[];
-  /** The worker that polls a receive queue; default queue mod workers. */
+  /**
+   * In a forwarder, the worker that polls a receive queue: with stage=nic it keeps the frame, since the port has chosen
+   * its queue. Absent = the policy itself stands for the NIC.
+   */
   readonly poller?: (port: number, queue: number) => number;
 }
 
@@ -87,11 +90,11 @@ export class Comparison {
     });
   }
 
-  /** Where a compiled policy puts every flow; with stage=nic the polling worker keeps it. */
+  /** Where a compiled policy puts every flow. */
   place(steering: Steering): Int32Array {
-    const { flows, workers, poller } = this.running;
-    if (steering.spec.stage === 'nic') {
-      return Int32Array.from(flows, (flow) => poller?.(flow.port, flow.queue) ?? flow.queue % workers);
+    const { flows, poller } = this.running;
+    if (steering.spec.stage === 'nic' && poller !== undefined) {
+      return Int32Array.from(flows, (flow) => poller(flow.port, flow.queue));
     }
     return placeFlows(steering, flows).worker;
   }
@@ -110,12 +113,14 @@ export class Comparison {
     return this.#isSame(target) ? this.before : this.place(steering);
   }
 
+  /** True for a policy that has no worker for a flow. */
+  scatters(spec: PolicySpec): boolean {
+    return spec.policy === 'round-robin' && !(spec.stage === 'nic' && this.running.poller !== undefined);
+  }
+
   /** True for a flow that has another worker afterwards; round-robin has no worker for a flow. */
   moves(target: PolicySpec, after: Int32Array, i: number): boolean {
     if (this.#isSame(target)) return false;
-    const scattered = [this.running.policy, target].some(
-      (spec) => spec.policy === 'round-robin' && spec.stage !== 'nic',
-    );
-    return scattered || after[i] !== this.before[i];
+    return this.scatters(this.running.policy) || this.scatters(target) || after[i] !== this.before[i];
   }
 }

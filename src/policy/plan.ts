@@ -53,7 +53,7 @@ export interface GuestMove {
 }
 
 /** An owner to be set. */
-export interface OwnerChange {
+export interface OwnerMove {
   readonly mac: string;
   /** Null: on every VLAN. */
   readonly vlan: number | null;
@@ -70,7 +70,7 @@ export interface ChangePlan {
   /** Entries of the indirection table that change; null where the two policies have no comparable table. */
   readonly buckets: { readonly total: number; readonly moves: BucketMove[] } | null;
   /** Owners to be set, with the method `owners`. */
-  readonly owners: OwnerChange[];
+  readonly owners: OwnerMove[];
   readonly flows: { readonly seen: number; readonly moved: number };
   readonly guests: { readonly seen: number; readonly moved: GuestMove[] };
   readonly packets: { readonly seen: number; readonly moved: number };
@@ -109,16 +109,12 @@ function differsInOwners(a: PolicySpec, b: PolicySpec): boolean {
   return a.owners.every((owner) => kept.has(nameOf(owner)));
 }
 
-/** Balance of workers that got these flows; round-robin spreads each flow over all. */
-function balanceOf(
-  workers: number,
-  place: Int32Array,
-  flows: readonly SeenFlow[],
-  spec: PolicySpec,
-): Balance {
+/** Balance of workers that got these flows. @param scatters each flow goes to all workers alike */
+function balanceOf(running: RunningState, place: Int32Array, scatters: boolean): Balance {
+  const { workers, flows } = running;
   const loads = new Array<number>(workers).fill(0);
   const all = flows.reduce((sum, flow) => sum + flow.packets, 0);
-  if (spec.policy === 'round-robin' && spec.stage !== 'nic') loads.fill(all / workers);
+  if (scatters) loads.fill(all / workers);
   else for (const [i, flow] of flows.entries()) loads[place[i]!]! += flow.packets;
   return { workers: loads, fullestOverFair: fullestOverFair(loads), gini: gini(loads) };
 }
@@ -146,7 +142,7 @@ function guestMoves(
 }
 
 /** Configured owners of the new policy that the running table does not have: wherever the guest is seen. */
-function ownerChanges(from: MacSteering, to: MacSpec): OwnerChange[] {
+function ownerChanges(from: MacSteering, to: MacSpec): OwnerMove[] {
   const running = listOwners(from);
   return to.owners.flatMap((owner) => {
     const mac = lowerMac(owner.mac);
@@ -214,8 +210,8 @@ export function planChange(running: RunningState, to: PolicySpec, options: PlanO
     guests: guestMoves(names, before, after),
     packets,
     share: packets.seen === 0 ? 0 : packets.moved / packets.seen,
-    before: balanceOf(running.workers, before, flows, running.policy),
-    after: balanceOf(running.workers, after, flows, target),
+    before: balanceOf(running, before, comparison.scatters(running.policy)),
+    after: balanceOf(running, after, comparison.scatters(target)),
     cost: {
       quiesce: method === 'policy',
       steps,

@@ -265,6 +265,14 @@ describe('a plan', () => {
     expect(plan.after.workers).toEqual([500, 500, 500, 500]);
   });
 
+  it('knows that with stage=nic a forwarder keeps a frame where its queue is polled', () => {
+    const to = spec('rss:queues=4,stage=nic');
+    const running = { policy: spec('single'), workers: WORKERS, flows, poller: (_p: number, q: number) => q };
+    expect(planChange(running, to).plan.after.workers[3]).toBe(0);
+    const { poller: _, ...model } = running;
+    expect(planChange(model, to).plan.after.workers[3]).toBeGreaterThan(0);
+  });
+
   it('says that it cannot tell without flows', () => {
     const { plan } = planChange({ policy: spec('rss'), workers: WORKERS, flows: [] }, spec('single'));
     expect(plan.words).toContain('no flow was seen yet: what moves and how it balances cannot be told');
