@@ -2,8 +2,8 @@
  * The rebalancer at work: looks at a running engine once an interval, says what it would move, and moves it if told to.
  *
  * Promise: an even forwarder costs it a few additions an interval; flows are looked at only while workers are uneven.
- * In `dry` mode nothing is changed. Advice is told when it changes, at most once in `SAY_EVERY_MS`. One move at a
- * time, never while another change is being made. Main thread.
+ * In `dry` mode nothing is changed. What people are told is rationed: a line in `SAY_EVERY_MS` at most, and rarer and
+ * rarer while workers stay uneven. Nothing is moved while another change is being made. Main thread.
  */
 import { WorkerCounter } from '../dataplane/counters.js';
 import { compilePolicy } from '../policy/compile.js';
@@ -29,8 +29,9 @@ export type RebalanceMode = (typeof REBALANCE_MODES)[number];
 
 /** Time between two looks: the census window of the engine. */
 export const INTERVAL_MS = 1000;
-/** Least time between two lines about what would be moved. */
+/** Least time between two lines; it doubles while the same thing would have to be said again and again. */
 const SAY_EVERY_MS = 10_000;
+const SAY_RARELY_MS = 640_000;
 
 /** What `GET /rebalance` tells. */
 export interface RebalanceState {
@@ -53,6 +54,7 @@ export class Watcher {
   #processed: number[] = [];
   #last: Advice | null = null;
   #saidAt = Number.NEGATIVE_INFINITY;
+  #quietMs = SAY_EVERY_MS;
   #intervals = 0;
   #due = 0;
   #acted = 0;
@@ -115,6 +117,7 @@ export class Watcher {
       const movable = this.#isEven(load) ? { loads: [], fixed: load } : this.#movable(load);
       const advice = this.#rebalancer.observe({ workers: load.length, ...movable }, this.#mode === 'auto');
       this.#last = advice;
+      if (advice.uneven === 0) this.#quietMs = SAY_EVERY_MS;
       if (!advice.act) return;
       this.#due++;
       if (this.#mode === 'auto') await this.#act(advice, movable);
@@ -126,7 +129,9 @@ export class Watcher {
 
   #tell(line: string): void {
     const now = performance.now();
-    if (now - this.#saidAt < SAY_EVERY_MS) return;
+    if (now - this.#saidAt < this.#quietMs) return;
+    // The first line of all is not followed by a longer silence than the second.
+    if (this.#saidAt > 0) this.#quietMs = Math.min(2 * this.#quietMs, SAY_RARELY_MS);
     this.#saidAt = now;
     this.say(`rebalance: ${line}`);
   }
