@@ -100,7 +100,7 @@ describe('the socket of a forwarder', () => {
     killed.kill();
     await killed.ended;
     expect(existsSync(stale!)).toBe(true);
-    utimesSync(stale!, 1, 1);
+    for (const socket of sockets()) utimesSync(socket, 1, 1);
     await forward();
     expect(existsSync(stale!)).toBe(false);
     expect(sockets()).toHaveLength(2);

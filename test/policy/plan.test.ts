@@ -259,6 +259,24 @@ describe('a plan', () => {
     expect(zero).toMatchObject({ from: [3], to: [0] });
   });
 
+  it('takes back what the old policy configured and the new one does not', () => {
+    const policy = spec({ policy: 'mac', assign: 'static', owners: { [guestMac(0)]: 3 } });
+    const owners: GuestOwner[] = [
+      { mac: guestMac(0), vlan: null, worker: 3, port: null },
+      // Set by hand: stays.
+      { mac: guestMac(1), vlan: null, worker: 2, port: null },
+    ];
+    const to = spec({ policy: 'mac', assign: 'static', owners: { [guestMac(2)]: 1 } });
+    const { plan } = planChange({ policy, workers: WORKERS, ports, flows, owners }, to);
+    expect(plan.method).toBe('policy');
+    const moved = new Map(plan.guests.moved.map((guest) => [guest.mac, guest]));
+    // To the owners of the ports that its flows come from.
+    expect(moved.get(guestMac(0))!.from).toEqual([3]);
+    expect(moved.get(guestMac(0))!.to).not.toContain(3);
+    expect(moved.has(guestMac(1))).toBe(false);
+    expect(moved.get(guestMac(2))!.to).toEqual([1]);
+  });
+
   it('counts every flow as moved to and from round-robin, which has no worker for a flow', () => {
     const { plan } = planChange({ policy: spec('rss'), workers: WORKERS, flows }, spec('round-robin'));
     expect(plan.flows.moved).toBe(200);
