@@ -9,10 +9,11 @@ import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
 import { peers } from './peers.js';
 import { policies } from './policies.js';
+import { replay } from './replay.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
 import { toeplitz } from './toeplitz.js';
 
-export const SUITES: readonly Suite[] = [toeplitz, parse, policies, forward, peers];
+export const SUITES: readonly Suite[] = [toeplitz, parse, policies, replay, forward, peers];
 
 export interface Report {
   readonly machine: Machine;

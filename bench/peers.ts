@@ -5,7 +5,14 @@
  * left out with what it said.
  */
 
-import { capacityNote, commonResults, directResults, measureDirect, requireForwarding } from './forward.js';
+import {
+  capacityNote,
+  commonResults,
+  DEPLOYMENT,
+  directResults,
+  measureDirect,
+  requireForwarding,
+} from './forward.js';
 import type { Forwarder } from './lab/forwarder.js';
 import { hasProgram } from './lab/programs.js';
 import { Topology } from './lab/topology.js';
@@ -55,7 +62,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   const suite = 'peers';
   const durations = options.quick ? QUICK : FULL;
   const rounds = options.rounds ?? (options.quick ? 2 : 6);
-  const notes: string[] = [];
+  const notes: string[] = [DEPLOYMENT];
   const withTcp = hasProgram('iperf3');
   if (!withTcp) notes.push('TCP stream left out: no iperf3 (apt-get install iperf3)');
   const generator = await buildGenerators();
@@ -74,7 +81,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
         try {
           await visit(topology, forwarder, context, async (it) => {
             await it.rate();
-            await it.zeroLoss(1.1 * samples.of(forwarder.name, 'rate').at(-1)!);
+            await it.throughput(1.1 * samples.of(forwarder.name, 'rate').at(-1)!);
             if (withTcp) await it.tcp();
             await it.ping();
             await it.light();
@@ -123,6 +130,8 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       against('60-byte frames', 'rate', afXdp, null, bound),
       against('60-byte frames', 'rate', bridge, null, bound),
       against('60-byte frames at zero loss', 'zeroLoss', afPacket, '>= 1.25', bound),
+      against('60-byte frames at 0.5 % loss', 'pdr', afPacket, null, bound),
+      against('latency at half of NDR, p99.9', 'latency999', afPacket, null),
       against('CPU time a frame at full rate', 'frameNs', afPacket, null),
       against('CPU time a frame at full rate', 'frameNs', ovs, null),
       against('tcp stream', 'tcp', afPacket, '>= 7'),

@@ -120,7 +120,12 @@ export {
   hashTypeList,
   hashTypeMask,
 } from './nic/hash-types.js';
-export { type DefaultFill, IndirectionTable, TABLE_SIZE_MAX } from './nic/indirection-table.js';
+export {
+  type DefaultFill,
+  IndirectionTable,
+  TABLE_SIZE_MAX,
+  type TableFill,
+} from './nic/indirection-table.js';
 export { NicModel, type NicModelOptions, type NicStage, type NicVerdict } from './nic/model.js';
 export {
   type FieldMatch,
@@ -141,6 +146,14 @@ export {
   poolMask,
   VlanFilters,
 } from './nic/pool-filters.js';
+export {
+  layoutForFunctions,
+  mrqcFor,
+  type PoolMode,
+  type PoolModeChip,
+  poolMode,
+} from './nic/pool-modes.js';
+export { layoutName, PoolQueues, type PoolQueuesOptions, type PoolRss } from './nic/pool-queues.js';
 export {
   type MirrorRule,
   POOL_CHIPS,
@@ -177,12 +190,17 @@ export {
   checkVirtioRss,
   decodeVirtioHash,
   decodeVirtioRss,
+  decodeVirtioTunnels,
   encodeVirtioHash,
   encodeVirtioRss,
+  encodeVirtioTunnels,
   readHashReport,
+  VIRTIO_CLASS_CONTEXT,
   VIRTIO_CLASS_MQ,
+  VIRTIO_CLASS_TUNNEL,
   VIRTIO_HASH_HEADER,
   VIRTIO_HASH_TYPES,
+  VirtioContextCommand,
   VirtioFeature,
   VirtioMqCommand,
   type VirtioRssConfig,
@@ -190,6 +208,7 @@ export {
   virtioTunnelMask,
   writeHashReport,
 } from './nic/virtio.js';
+export { type VirtioAnswer, VirtioDevice } from './nic/virtio-device.js';
 
 // Linux: RPS, RFS, accelerated RFS, backlog, fanout, tun, XPS, sysfs texts
 
@@ -210,6 +229,14 @@ export {
   type SoftnetOptions,
 } from './linux/backlog.js';
 export { CpuReverseMap, type CpuTopology, RMAP_FAR } from './linux/cpu-rmap.js';
+export {
+  CPUMAP_BULK,
+  CPUMAP_QSIZE_MAX,
+  CpuMap,
+  type CpuMapCounters,
+  type CpuMapOptions,
+  type CpuMapResult,
+} from './linux/cpumap.js';
 export { formatMask, type MaskResult, parseMask, type RpsCpusResult, writeRpsCpus } from './linux/cpumask.js';
 export {
   decodeFanoutArgument,
@@ -340,6 +367,7 @@ export {
   type UserPolicyContext,
   type UserPolicyFactory,
 } from './policy/user.js';
+export { policyWarnings } from './policy/warnings.js';
 
 // Capture: files in, files out
 

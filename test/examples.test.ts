@@ -55,6 +55,11 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(all).toMatch(/from 2\.00 to 1\.\d\d times its fair share/);
     expect(all).toMatch(/\nheld 1, moved \d+\nnone\n32 buckets move/);
   },
+  'cpumap.mjs': (lines, all) => {
+    expect(lines[0]).toContain("errno: 'EOVERFLOW'");
+    expect(lines[1]).toBe('delivered 10 11 12 13 14 15 before 0 1 2 3 4 5 6 7 8 9');
+    expect(all).toContain('dropped: 108');
+  },
   'nic-model.mjs': (lines) => {
     expect(lines.slice(0, 2)).toEqual([
       'the SYN filter matches -> queue 63',
@@ -157,6 +162,15 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(all).toContain('VM 1 to VM 2: inside 2\nVM 1 to a stranger: wire\n');
     expect(all).toContain('VM 1 with the address of VM 2: spoofed');
   },
+  'pool-modes.mjs': (lines, all) => {
+    expect(lines.slice(0, 2)).toEqual([
+      '40 functions, linux: 64x2, default pool 40, MRQC 11',
+      '20 functions, dpdk: 32x4, default pool 20, MRQC 10',
+    ]);
+    expect(all).toContain('64x1: pool 5 uses queues 10 to 10');
+    expect(all).toContain('16x8tc: pool 5 uses queues 40 to 47');
+    expect(lines.at(-1)).toContain('udp-ipv4 hashes ports');
+  },
   'pools.mjs': (lines) => {
     const queues = lines.filter((_, n) => n % 2 === 0).map((line) => Number(/queue (\d+)/.exec(line)![1]));
     expect(queues.map((queue) => queue % 8)).toEqual([1, 2, 7, 0]);
@@ -200,6 +214,14 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
   'tunnels.mjs': (lines) => {
     expect(numbers(lines[0]!).filter((n) => n === 256)).toHaveLength(1);
     expect(lines[1]).toContain('64 64 64 64');
+  },
+  'virtio-device.mjs': (lines, all) => {
+    expect(lines.slice(0, 2)).toEqual([
+      'no command yet: queue 0, report none 0x00000000',
+      '4 pairs, sent on queue 3: queue 3, report none 0x00000000',
+    ]);
+    expect(lines[2]).toMatch(/^RSS: queue [012], report tcp-ipv4 0x/);
+    expect(all).toContain('queue 9: receive queues 0 to 3 are enabled');
   },
   'virtio-hash-report.mjs': (_, all) =>
     expect(all).toContain("{ hash: 1372373368, type: 2, name: 'tcp-ipv4' }"),

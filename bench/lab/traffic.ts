@@ -14,10 +14,10 @@ import { DIRECT_ADDRESS, FORWARDER_CPU, GENERATOR_CPU, SINK_ADDRESS, type Topolo
 
 const SOURCES = new URL('../../../bench/', import.meta.url);
 
-/** The paced traffic generator's program (built on demand). */
-export async function generatorProgram(): Promise<string> {
+/** The programs of bench/tools, built on demand: the paced generator, and the sink that takes the time. */
+async function tools(): Promise<{ paced: string; sink: string }> {
   const module = (await import(new URL('tools/build.mjs', SOURCES).href)) as { tool(name: string): string };
-  return module.tool('pktgen');
+  return { paced: module.tool('pktgen'), sink: module.tool('pktsink') };
 }
 
 /** The generator for full rates: it makes three times as many frames as one that sends each by itself. */
@@ -31,14 +31,15 @@ export function blastProgram(): string {
   return path;
 }
 
-/** Both. */
+/** Paths of the traffic programs. */
 export interface Generators {
   readonly paced: string;
   readonly blast: string;
+  readonly sink: string;
 }
 
 export async function buildGenerators(): Promise<Generators> {
-  return { paced: await generatorProgram(), blast: blastProgram() };
+  return { ...(await tools()), blast: blastProgram() };
 }
 
 export interface TrialOptions {
@@ -214,4 +215,53 @@ export async function pings(topology: Topology, count: number, direct = false): 
   const times = [...text.matchAll(/ time=([\d.]+) ms/g)].map((match) => Number(match[1]) * 1e6);
   if (times.length < count / 2) throw new Error(`ping: ${times.length} of ${count} answered`);
   return times;
+}
+
+/** One-way latency from the generator to the sink's packet socket, in nanoseconds. */
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly frames: number;
+  readonly lost: number;
+}
+
+/** Shortest UDP frame that carries a time stamp. */
+const TIMED_BYTES = 62;
+
+/**
+ * One-way latency at a constant rate: the generator puts the time into each frame, the sink's kernel stamps its
+ * arrival; both read the same clock. Single frames, evenly spaced. The sink's socket is paid for by the forwarder's
+ * core, as its stack is.
+ */
+export async function latency(
+  topology: Topology,
+  options: Pick<TrialOptions, 'generator' | 'seconds' | 'direct'> & { readonly rate: number },
+): Promise<Latency> {
+  const { direct = false } = options;
+  const sink = new Child(
+    'sink',
+    [options.generator.sink, '--interface', direct ? 's1' : 's0', '--mode', 'ring', '--idle-ms', '300'],
+    { namespace: topology.names.sink, cpus: String(GENERATOR_CPU) },
+  );
+  try {
+    await sink.until(/^ready$/m);
+    const command = [options.generator.paced, '--interface', direct ? 'g1' : 'g0', '--flows', '64'];
+    command.push('--size', String(TIMED_BYTES), '--rate', String(Math.round(options.rate)));
+    command.push('--duration', String(options.seconds));
+    await runChild('generator', command, {
+      namespace: topology.names.generator,
+      cpus: String(GENERATOR_CPU),
+    });
+    const report = JSON.parse(await sink.done()) as {
+      readonly lost: number;
+      readonly latencyNs: { readonly [name: string]: number } | null;
+    };
+    if (report.latencyNs === null) throw new Error('latency: no frame arrived');
+    const { p50, p99, p999, count } = report.latencyNs;
+    return { p50: p50!, p99: p99!, p999: p999!, frames: count!, lost: report.lost };
+  } finally {
+    sink.kill();
+    await sink.ended;
+  }
 }

@@ -10,13 +10,14 @@ import { percentile } from '../stats.js';
 import { processNs } from './cpu.js';
 import type { Forwarder, Running } from './forwarder.js';
 import type { Topology } from './topology.js';
-import { type Generators, pings, tcpStream, throughput, trial } from './traffic.js';
+import { type Generators, latency, pings, tcpStream, throughput, trial } from './traffic.js';
 
 /** Lengths of the measurements. */
 export interface Durations {
   readonly rateSeconds: number;
   readonly searchSeconds: number;
   readonly tcpSeconds: number;
+  readonly latencySeconds: number;
   readonly pings: number;
   readonly idleSeconds: number;
   readonly halfSeconds: number;
@@ -27,6 +28,7 @@ export const FULL: Durations = {
   rateSeconds: 1.5,
   searchSeconds: 0.6,
   tcpSeconds: 2,
+  latencySeconds: 2,
   pings: 2000,
   idleSeconds: 5,
   halfSeconds: 10,
@@ -37,6 +39,7 @@ export const QUICK: Durations = {
   rateSeconds: 0.8,
   searchSeconds: 0.3,
   tcpSeconds: 1,
+  latencySeconds: 0.8,
   pings: 500,
   idleSeconds: 2,
   halfSeconds: 3,
@@ -44,6 +47,8 @@ export const QUICK: Durations = {
 };
 
 export const LIGHT_LOAD = 50_000;
+/** Share of frames that a partial drop rate tolerates, as FD.io's CSIT has it. */
+const PARTIAL_DROP = 0.005;
 
 export class Visit {
   constructor(
@@ -85,12 +90,28 @@ export class Visit {
     this.add('frameNs', (busy * 1e9) / Math.max(1, result.received));
   }
 
-  /** The highest rate without loss. `ceiling` is where the search starts. */
-  async zeroLoss(ceiling: number): Promise<void> {
+  /**
+   * The highest rates without loss (RFC 2544 throughput, "NDR") and with at most 0.5 % ("PDR"), each by a search that
+   * starts below `ceiling`; then the one-way latency at half of the former.
+   */
+  async throughput(ceiling: number): Promise<void> {
     const { generator, durations } = this;
-    const rate = await throughput(this.topology, { generator, seconds: durations.searchSeconds }, ceiling);
+    const options = { generator, seconds: durations.searchSeconds };
+    const pdr = await throughput(this.topology, options, ceiling, PARTIAL_DROP);
+    if (pdr > 0) this.add('pdr', pdr);
+    const ndr = await throughput(this.topology, options, ceiling);
     // A search that found no rate is no sample of a rate; the loss at full rate tells the story.
-    if (rate > 0) this.add('zeroLoss', rate);
+    if (ndr === 0) return;
+    this.add('zeroLoss', ndr);
+    const times = await latency(this.topology, {
+      generator,
+      rate: ndr / 2,
+      seconds: durations.latencySeconds,
+    });
+    this.add('latency50', times.p50);
+    this.add('latency99', times.p99);
+    this.add('latency999', times.p999);
+    this.add('latencyLoss', times.lost / Math.max(1, times.frames + times.lost));
   }
 
   async tcp(): Promise<void> {

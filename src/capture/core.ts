@@ -10,11 +10,14 @@
  */
 import { UserError } from '../errors.js';
 import { type Decoder, MAGIC_BYTES } from './decode.js';
-import { CaptureBatch, type CaptureStatus, linkTypeProblem } from './format.js';
+import { CaptureBatch, type CaptureStatus, HEADER_BLOCK_MAX, linkTypeProblem } from './format.js';
 import { PcapDecoder, pcapOrder } from './pcap.js';
 import { PcapngDecoder } from './pcapng.js';
 
 const WINDOW_BYTES = 128 * 1024;
+
+/** A window of this size never has to grow: it holds the longest record that is believed. */
+export const WINDOW_BYTES_LEAST = HEADER_BLOCK_MAX;
 
 export class CaptureCore {
   readonly batch = new CaptureBatch();
@@ -53,6 +56,24 @@ export class CaptureCore {
       this.batch.bytes = grown;
     }
     return this.bytes.length - this.end;
+  }
+
+  /** Bytes that fit behind `end` as the window stands; nothing moves, so the batches taken from it stay valid. */
+  get free(): number {
+    return this.bytes.length - this.end;
+  }
+
+  /**
+   * Goes on in another window: what was not decoded yet is moved to its start. `window` must have room for the
+   * largest record (`WINDOW_BYTES_LEAST`). Batches taken from the old window stay valid.
+   */
+  moveTo(window: Uint8Array): void {
+    const kept = this.end - this.start;
+    window.set(this.bytes.subarray(this.start, this.end));
+    this.bytes = window;
+    this.batch.bytes = window;
+    this.start = 0;
+    this.end = kept;
   }
 
   /** `count` bytes were put at `end`. */
@@ -103,7 +124,9 @@ export class CaptureCore {
       0;
     if (word === 0x0a0d0d0a) return new PcapngDecoder();
     if (pcapOrder(word) !== 0) return new PcapDecoder();
-    throw new UserError(`${this.name}: not a capture (pcap or pcapng, possibly gzipped, is permitted)`);
+    throw new UserError(
+      `${this.name}: not a capture (pcap or pcapng, possibly compressed by gzip or zstd, is permitted)`,
+    );
   }
 
   /** The input has ended: complains about what is missing. `cause` is why, when it is known. */

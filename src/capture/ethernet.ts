@@ -10,7 +10,8 @@
 import { LinkType } from './format.js';
 
 const NO_ETHERTYPE = 0xffff;
-const ETHERNET_HEADER = 14;
+/** Bytes that `makeEthernet` may write before a packet. */
+export const ETHERNET_HEADER = 14;
 const COOKED_HEADER = 16;
 const COOKED2_HEADER = 20;
 
@@ -47,25 +48,59 @@ export function writeEthernet(
   }
   const stripped = strippedBytes(linkType);
   to.set(from.subarray(off + stripped, off + len), at + ETHERNET_HEADER);
-  to.fill(0, at, at + ETHERNET_HEADER);
+  writeHeader(linkType, from, off, len, to, at);
+  return len - stripped + ETHERNET_HEADER;
+}
+
+/**
+ * The same without a copy: writes the Ethernet header right before the payload at `bytes[off…]`, over the cooked
+ * header, or for raw IP over the `ETHERNET_HEADER` bytes before `off`, which must be there and of no use any more.
+ * Returns where the frame begins; it is `ethernetLength` long (>= 0, checked before).
+ */
+export function makeEthernet(linkType: number, bytes: Uint8Array, off: number, len: number): number {
+  if (linkType === LinkType.ethernet) return off;
+  const at = off + strippedBytes(linkType) - ETHERNET_HEADER;
+  writeHeader(linkType, bytes, off, len, bytes, at);
+  return at;
+}
+
+/** Writes the 14 bytes at `to[at…]`, which may overlap the packet's link-layer header: that is read first. */
+function writeHeader(
+  linkType: number,
+  from: Uint8Array,
+  off: number,
+  len: number,
+  to: Uint8Array,
+  at: number,
+): void {
+  const stripped = strippedBytes(linkType);
   let ethertype = NO_ETHERTYPE;
+  let isBroadcast = false;
+  let high = 0;
+  let low = 0;
   if (stripped === 0) {
     const version = len > 0 ? from[off]! >> 4 : 0;
     if (version === 4) ethertype = 0x0800;
     else if (version === 6) ethertype = 0x86dd;
   } else {
     const second = stripped === COOKED2_HEADER;
-    const packetType = second ? from[off + 10]! : from[off + 1]!;
     const addressLength = second ? from[off + 11]! : (from[off + 4]! << 8) | from[off + 5]!;
     const address = off + (second ? 12 : 6);
     const protocolAt = off + (second ? 0 : 14);
     const protocol = (from[protocolAt]! << 8) | from[protocolAt + 1]!;
-    if (packetType === 1) to.fill(0xff, at, at + 6);
-    if (addressLength === 6) for (let i = 0; i < 6; i++) to[at + 6 + i] = from[address + i]!;
+    isBroadcast = (second ? from[off + 10] : from[off + 1]) === 1;
+    if (addressLength === 6) {
+      high = (from[address]! << 16) | (from[address + 1]! << 8) | from[address + 2]!;
+      low = (from[address + 3]! << 16) | (from[address + 4]! << 8) | from[address + 5]!;
+    }
     if (protocol >= 0x0600) ethertype = protocol;
     else if (protocol === 4 && len - stripped <= 1500) ethertype = len - stripped;
   }
+  to.fill(isBroadcast ? 0xff : 0, at, at + 6);
+  for (let i = 0; i < 3; i++) {
+    to[at + 6 + i] = high >> (16 - 8 * i);
+    to[at + 9 + i] = low >> (16 - 8 * i);
+  }
   to[at + 12] = ethertype >> 8;
   to[at + 13] = ethertype;
-  return len - stripped + ETHERNET_HEADER;
 }

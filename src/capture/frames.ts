@@ -8,7 +8,7 @@ import { ethernetLength, writeEthernet } from './ethernet.js';
 import { openCapture } from './stream.js';
 
 /**
- * Frames of a pcap or pcapng file, gzipped or not; '-' is standard input.
+ * Frames of a pcap or pcapng file, plain or compressed (gzip, zstd); '-' is standard input.
  *
  *     for await (const frame of captureFrames('in.pcap')) experiment.add(frame);
  *

@@ -1,11 +1,12 @@
 /**
- * A stream of bytes, gunzipped when it is gzip.
+ * A stream of bytes, decompressed when it is gzip or zstd.
  *
  * Promise: what was decompressed before damage or the end of a cut-off file is delivered, then `problem` tells what
  * was wrong. Node's stream would drop its buffer on an error; so input is given in small pieces and each piece's
  * output is collected before the next is given. 16 KiB of input give at most 16 MiB of output.
  */
 import { createGunzip } from 'node:zlib';
+import { isZstd, ZstdStream } from './zstd.js';
 
 const PIECE_BYTES = 16 * 1024;
 
@@ -21,9 +22,9 @@ export class ByteSource {
   /** The bytes in order; ends when the input ends or is damaged. Errors of the input itself are thrown. */
   async *chunks(): AsyncGenerator<Uint8Array> {
     try {
-      // Two bytes tell; a pipe may deliver them one by one.
+      // Four bytes tell; a pipe may deliver them one by one.
       let head = new Uint8Array(0);
-      while (head.length < 2) {
+      while (head.length < 4) {
         const { done, value } = await this.source.next();
         if (done === true) break;
         const joined = new Uint8Array(head.length + value.length);
@@ -35,6 +36,12 @@ export class ByteSource {
         yield* this.inflated(head);
         return;
       }
+      if (isZstd(head)) {
+        const zstd = new ZstdStream();
+        yield* zstd.chunks(head, () => this.next());
+        this.problem = zstd.problem;
+        return;
+      }
       if (head.length > 0) yield head;
       for (;;) {
         const { done, value } = await this.source.next();
@@ -44,6 +51,11 @@ export class ByteSource {
     } finally {
       await this.source.return?.();
     }
+  }
+
+  private async next(): Promise<Uint8Array | null> {
+    const { done, value } = await this.source.next();
+    return done === true ? null : value;
   }
 
   private async *inflated(head: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -76,8 +88,7 @@ export class ByteSource {
           yield* ready;
         }
         if (over()) break;
-        const { done, value } = await this.source.next();
-        input = done === true ? null : value;
+        input = await this.next();
       }
       if (!over()) {
         await new Promise<void>((resolve) => {

@@ -41,33 +41,42 @@ export class PcapDecoder implements Decoder {
       if (this.damage !== '') return 0;
       at += FILE_HEADER;
     }
-    const little = this.little;
+    const { little, recordHeader, perTick, fcsBytes, linkType } = this;
+    const perSecond = 1e9 / perTick;
     let n = batch.n;
-    this.need = this.recordHeader;
-    while (n < BATCH_MAX && end - at >= this.recordHeader) {
+    this.need = recordHeader;
+    while (n < BATCH_MAX && end - at >= recordHeader) {
       const captured = view.getUint32(at + 8, little);
       const original = view.getUint32(at + 12, little);
       if (captured > PACKET_BYTES_MAX) {
         this.damage = `impossible packet length ${captured}`;
         break;
       }
-      const data = at + this.recordHeader;
+      const data = at + recordHeader;
       if (end - data < captured) {
-        this.need = this.recordHeader + captured;
+        this.need = recordHeader + captured;
         break;
       }
-      // The fraction may exceed a second in files of careless writers.
-      const fraction = view.getUint32(at + 4, little);
-      const perSecond = 1e9 / this.perTick;
-      const carry = Math.floor(fraction / perSecond);
-      const cut = Math.max(0, captured - Math.max(original - this.fcsBytes, 0));
-      const length = captured - Math.min(cut, this.fcsBytes);
+      let seconds = view.getUint32(at, little);
+      let fraction = view.getUint32(at + 4, little);
+      if (fraction >= perSecond) {
+        // Careless writers.
+        const carry = Math.floor(fraction / perSecond);
+        seconds += carry;
+        fraction -= carry * perSecond;
+      }
+      let length = captured;
+      let wire = original;
+      if (fcsBytes !== 0) {
+        wire = Math.max(original - fcsBytes, 0);
+        length -= Math.min(Math.max(0, captured - wire), fcsBytes);
+      }
       batch.off[n] = data;
       batch.len[n] = length;
-      batch.original[n] = Math.max(original - this.fcsBytes, length);
-      batch.linkType[n] = this.linkType;
-      batch.seconds[n] = view.getUint32(at, little) + carry;
-      batch.nanoseconds[n] = (fraction - carry * perSecond) * this.perTick;
+      batch.original[n] = Math.max(wire, length);
+      batch.linkType[n] = linkType;
+      batch.seconds[n] = seconds;
+      batch.nanoseconds[n] = fraction * perTick;
       n++;
       at = data + captured;
     }

@@ -2,7 +2,7 @@
  * Makes any capture readable by position: what worker threads need, since they read synchronously and a restarted
  * one starts again.
  *
- * Promise: a regular uncompressed file is opened as it is; gzip, pipes and standard input are first copied,
+ * Promise: a regular uncompressed file is opened as it is; gzip, zstd, pipes and standard input are first copied,
  * decompressed, into a temporary file that has no name any more when this returns (nothing is left behind, however
  * the process ends). Main thread, before the workers start; the descriptor serves all threads.
  */
@@ -23,6 +23,7 @@ import { CaptureFile } from './file.js';
 import { fileProblem } from './format.js';
 import { ByteSource } from './inflate.js';
 import { captureName } from './stream.js';
+import { isZstd } from './zstd.js';
 
 /** An open capture; plain data, may be posted to worker threads of this process. */
 export interface CaptureSpool {
@@ -33,10 +34,12 @@ export interface CaptureSpool {
   readonly warning: string | null;
 }
 
-function isPlain(fd: number): boolean {
+/** Whether the descriptor is that of a regular file that needs no decompression: one that may be read by position. */
+export function isPlain(fd: number): boolean {
   if (!fstatSync(fd).isFile()) return false;
-  const head = new Uint8Array(2);
-  return readSync(fd, head, 0, 2, 0) < 2 || head[0] !== 0x1f || head[1] !== 0x8b;
+  const head = new Uint8Array(4);
+  const there = head.subarray(0, readSync(fd, head, 0, 4, 0));
+  return !(there[0] === 0x1f && there[1] === 0x8b) && !isZstd(there);
 }
 
 function openNameless(): number {

@@ -1,5 +1,5 @@
 /**
- * The streaming reader: captures from files, pipes and standard input ('-'), gzipped or not.
+ * The streaming reader: captures from files, pipes and standard input ('-'), plain or compressed (gzip, zstd).
  *
  * Promise: `openCapture` fails with a one-line UserError when there is nothing to read; iterating then gives batches
  * in file order with constant memory. The batch object is reused: it is valid until the next step of the iteration.

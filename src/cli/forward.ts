@@ -10,6 +10,8 @@ import type { ControlServer } from '../control/server.js';
 import type { EngineOptions } from '../dataplane/plan.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
+import { compilePolicy } from '../policy/compile.js';
+import { policyWarnings } from '../policy/warnings.js';
 import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
@@ -77,6 +79,13 @@ async function forward(flags: ForwardFlags): Promise<void> {
   // What a killed run of this program left behind goes now; live ones' namespaces are never touched.
   for (const name of sweepDead()) say(`rxsteer: removed ${name}, left by a killed run`);
   const parsed = forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`));
+  const { policy, workers } = parsed.engine;
+  // The policies that have something to warn of; a user's module is loaded by the workers only.
+  if (policy.policy === 'rss' || policy.policy === 'pools') {
+    for (const warning of policyWarnings(compilePolicy(policy, { workers }))) {
+      say(`rxsteer: warning: ${warning}`);
+    }
+  }
   const summary = await runForwarder(parsed.engine, {
     durationMs: parsed.durationMs,
     statsMs: parsed.statsMs,

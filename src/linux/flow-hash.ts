@@ -21,8 +21,13 @@ export interface LinuxFlowHashOptions {
   readonly mplsEntropy?: boolean;
 }
 
-/** Plain frames share their first 24 bytes (no label, no tag): the state behind them is kept per combination. */
+/**
+ * Plain frames share their first 24 bytes (no label, no tag): the state behind them is kept per combination. Those
+ * with one tag share them with the others of their VLAN: the states of recent tags are kept.
+ */
 const PREFIX_WORDS = 6;
+/** Tags remembered; a power of two. Two of one slot cost what remembering saves. */
+const TAG_SLOTS = 256;
 /** First words of these combinations: IPv4 TCP, IPv4 UDP, IPv6 TCP, IPv6 UDP. */
 const PREFIX_OF = Int32Array.of(0x060008, 0x110008, 0x06dd86, 0x11dd86);
 const PLAIN_KIND = Kind.addresses | Kind.ports | Kind.fragment | Kind.extension | Kind.bad | Kind.ipMask;
@@ -42,6 +47,10 @@ export class LinuxFlowHash {
   /** The words of a plain frame; word 8 (ICMP), 11 and 17 (padding) stay 0. */
   private readonly plain4 = new Int32Array(12);
   private readonly plain6 = new Int32Array(18);
+  /** States behind tags, by slot, and the tag that each is of; 0 = none. */
+  private readonly tagStates = new Int32Array(TAG_SLOTS * SIPHASH_STATE_WORDS);
+  private readonly tagsOf = new Int32Array(TAG_SLOTS);
+  private readonly tagWords = new Int32Array(PREFIX_WORDS);
 
   /** @param key 16 bytes. Throws `UserError` for any other length. */
   constructor(key: Uint8Array, options: LinuxFlowHashOptions = {}) {
@@ -79,26 +88,34 @@ export class LinuxFlowHash {
   }
 
   /**
-   * Writes `burst.hash` for all frames of a dissected burst. Plain TCP and UDP take the positions of their headers
-   * from the dissection; all else is walked again by the kernel's rules.
+   * Writes `burst.hash` for all frames of a dissected burst. TCP and UDP behind plain headers and at most one VLAN
+   * tag take the positions of their headers from the dissection; all else is walked again by the kernel's rules.
    */
   hashBurst(burst: Burst): void {
     const { n, kind, off, len, l3, l4, hash, bytes } = burst;
     for (let i = 0; i < n; i++) {
       const k = kind[i]!;
-      const at = l3[i]!;
+      const shape = k & PLAIN_KIND;
       const transport = k >> Kind.protocolShift;
-      if (at === off[i]! + 14 && (transport === 6 || transport === 17)) {
-        const shape = k & PLAIN_KIND;
-        if (shape === PLAIN_IPV4) {
-          hash[i] = this.hashPlain4(bytes, at, l4[i]!, transport);
-          continue;
-        }
-        if (shape === PLAIN_IPV6) {
+      if ((shape === PLAIN_IPV4 || shape === PLAIN_IPV6) && (transport === 6 || transport === 17)) {
+        const at = l3[i]!;
+        const start = off[i]!;
+        const isTagged = at === start + 18 && isVlan(bytes, start + 12);
+        if (isTagged || at === start + 14) {
+          const pair = (shape === PLAIN_IPV4 ? 0 : 2) + (transport === 6 ? 0 : 1);
+          let states = this.prefixes;
+          let state = pair * SIPHASH_STATE_WORDS;
+          if (isTagged && !this.symmetric) {
+            states = this.tagStates;
+            state = this.tagState(pair, bytes, start);
+          }
+          if (pair < 2) {
+            hash[i] = this.hashPlain4(states, state, bytes, at, l4[i]!);
+            continue;
+          }
           // A flow label is the low 20 bits of the first word; it ends the walk, except for the symmetric hash.
-          const label = (bytes[at + 1]! & 15) | bytes[at + 2]! | bytes[at + 3]!;
-          if (label === 0 || this.symmetric) {
-            hash[i] = this.hashPlain6(bytes, at, l4[i]!, transport);
+          if (this.symmetric || ((bytes[at + 1]! & 15) | bytes[at + 2]! | bytes[at + 3]!) === 0) {
+            hash[i] = this.hashPlain6(states, state, bytes, at, l4[i]!);
             continue;
           }
         }
@@ -107,24 +124,44 @@ export class LinuxFlowHash {
     }
   }
 
-  private hashPlain4(bytes: Uint8Array, l3: number, l4: number, transport: number): number {
+  /** Where the state behind the tag of a frame is. */
+  private tagState(pair: number, bytes: Uint8Array, off: number): number {
+    // TPID and tag; the drop-eligible bit is not kept.
+    const tag =
+      (bytes[off + 12]! << 24) |
+      (bytes[off + 13]! << 16) |
+      ((bytes[off + 14]! & 0xef) << 8) |
+      bytes[off + 15]!;
+    const slot = ((tag << 2) ^ (tag >>> 11) ^ pair) & (TAG_SLOTS - 1);
+    const { tagsOf, tagStates, tagWords } = this;
+    const at = slot * SIPHASH_STATE_WORDS;
+    // One tag has different slots with different pairs.
+    if (tagsOf[slot] === tag) return at;
+    tagsOf[slot] = tag;
+    tagWords[0] = PREFIX_OF[pair]!;
+    tagWords[2] = (tag & 0xffff) | ((tag >>> 24) << 16) | (((tag >>> 16) & 255) << 24);
+    tagWords[3] = PREFIX_OF[pair]! & 0xffff;
+    tagStates.set(this.sip.initial, at);
+    this.sip.absorb(tagStates, at, tagWords, 0, PREFIX_WORDS);
+    return at;
+  }
+
+  private hashPlain4(states: Int32Array, state: number, bytes: Uint8Array, l3: number, l4: number): number {
     const w = this.plain4;
     w[7] = wire(bytes, l4);
     w[9] = wire(bytes, l3 + 12);
     w[10] = wire(bytes, l3 + 16);
     this.order(w, 9, 10, 1, 7);
-    const state = transport === 6 ? 0 : SIPHASH_STATE_WORDS;
-    const h = this.sip.finish(this.prefixes, state, w, PREFIX_WORDS, 12, 0, 48 << 24);
+    const h = this.sip.finish(states, state, w, PREFIX_WORDS, 12, 0, 48 << 24);
     return h === 0 ? 1 : h;
   }
 
-  private hashPlain6(bytes: Uint8Array, l3: number, l4: number, transport: number): number {
+  private hashPlain6(states: Int32Array, state: number, bytes: Uint8Array, l3: number, l4: number): number {
     const w = this.plain6;
     w[7] = wire(bytes, l4);
     for (let i = 0; i < 8; i++) w[9 + i] = wire(bytes, l3 + 8 + 4 * i);
     this.order(w, 9, 13, 4, 7);
-    const state = transport === 6 ? 2 * SIPHASH_STATE_WORDS : 3 * SIPHASH_STATE_WORDS;
-    const h = this.sip.finish(this.prefixes, state, w, PREFIX_WORDS, 18, 0, 72 << 24);
+    const h = this.sip.finish(states, state, w, PREFIX_WORDS, 18, 0, 72 << 24);
     return h === 0 ? 1 : h;
   }
 
@@ -135,35 +172,42 @@ export class LinuxFlowHash {
    */
   private order(words: Int32Array, src: number, dst: number, size: number, ports: number): void {
     const p = words[ports]!;
-    const portsSwap = p >>> 16 < (p & 0xffff);
-    let difference = 0;
+    const portsSwap = Number(p >>> 16 < (p & 0xffff));
+    // Which of two addresses is the smaller is a coin toss: no branches where they differ in their first word.
+    let swap = 0;
+    let same = 0;
     if (size === 1) {
       const s = words[src]!;
       const d = words[dst]!;
-      if (this.canonical === 'signed') difference = (d - s) | 0;
-      else difference = d === s ? 0 : d >>> 0 < s >>> 0 ? -1 : 1;
+      swap = Number(this.canonical === 'signed' ? ((d - s) | 0) < 0 : d >>> 0 < s >>> 0);
+      same = Number(s === d);
     } else {
-      for (let i = 0; i < size && difference === 0; i++) {
-        const s = words[src + i]!;
-        const d = words[dst + i]!;
-        if (s !== d) difference = swap32(d) >>> 0 < swap32(s) >>> 0 ? -1 : 1;
-      }
+      let i = 0;
+      while (i < size - 1 && words[src + i] === words[dst + i]) i++;
+      const s = words[src + i]!;
+      const d = words[dst + i]!;
+      swap = Number(swap32(d) >>> 0 < swap32(s) >>> 0);
+      same = Number(s === d);
     }
-    if (difference < 0) {
-      for (let i = 0; i < size; i++) {
-        const t = words[src + i]!;
-        words[src + i] = words[dst + i]!;
-        words[dst + i] = t;
-      }
+    for (let i = 0; i < size; i++) {
+      const difference = (words[src + i]! ^ words[dst + i]!) & -swap;
+      words[src + i]! ^= difference;
+      words[dst + i]! ^= difference;
     }
-    const swap =
-      this.canonical === 'together' ? difference < 0 || (difference === 0 && portsSwap) : portsSwap;
-    if (swap) words[ports] = (p << 16) | (p >>> 16);
+    const turn = this.canonical === 'together' ? swap | (same & portsSwap) : portsSwap;
+    // A rotation by 16 bits, or by 0.
+    const bits = turn << 4;
+    words[ports] = (p << bits) | ((p >>> (32 - bits)) & -turn);
   }
 }
 
 function wire(b: Uint8Array, o: number): number {
   return b[o]! | (b[o + 1]! << 8) | (b[o + 2]! << 16) | (b[o + 3]! << 24);
+}
+
+/** A tag protocol that the kernel's dissector walks. */
+function isVlan(b: Uint8Array, o: number): boolean {
+  return (b[o] === 0x81 && b[o + 1] === 0) || (b[o] === 0x88 && b[o + 1] === 0xa8);
 }
 
 function swap32(w: number): number {

@@ -52,7 +52,7 @@ export const FILTER_CHIPS: readonly FilterChip[] = [
     ...none,
     id: 'igb-i210',
     macQueues: 16,
-    ethertypes: 8,
+    ethertypes: 4,
     syn: true,
     flex: 8,
     twoTuples: 8,

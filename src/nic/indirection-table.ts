@@ -15,6 +15,14 @@ export const TABLE_SIZE_MAX = 65536;
 /** Default fill of a driver: `i mod n`, or contiguous blocks `floor(i * n / S)` (Linux igb). */
 export type DefaultFill = 'modulo' | 'blocks';
 
+/** What fills a table, in the words of `ethtool -X`. */
+export interface TableFill {
+  readonly equal?: number | undefined;
+  readonly weight?: readonly number[] | undefined;
+  readonly start?: number | undefined;
+  readonly entries?: readonly number[] | undefined;
+}
+
 /** An indirection table: bucket to queue. */
 export class IndirectionTable {
   /** Queue of each bucket. */
@@ -79,6 +87,20 @@ export class IndirectionTable {
       this.entries[i] = start + queue;
     }
     this.configured = true;
+  }
+
+  /** One of the three ways of filling, or none. @throws UserError for more than one, and for what each refuses. */
+  fill(given: TableFill): void {
+    const { equal, weight, entries, start } = given;
+    if ([equal, weight, entries].filter((way) => way !== undefined).length > 1) {
+      throw new UserError('one of equal, weight, entries is enough');
+    }
+    if (start !== undefined && equal === undefined && weight === undefined) {
+      throw new UserError('start goes with equal or weight');
+    }
+    if (equal !== undefined) this.fillEqual(equal, start);
+    else if (weight !== undefined) this.fillWeight(weight, start);
+    else if (entries !== undefined) this.setAll(entries);
   }
 
   /** One entry. @throws UserError for a bucket or queue that does not exist. */

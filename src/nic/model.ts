@@ -8,26 +8,31 @@
  * the chip cannot do is a UserError when it is configured. One thread.
  */
 import { UserError } from '../errors.js';
-import { hex32 } from '../hash/hex.js';
 import type { Symmetric } from '../hash/tuple-hash.js';
 import type { Burst } from '../packet/burst.js';
 import { FILTER_CHIPS, type FilterChip, type FilterStage, NicFilters } from './filters.js';
-import { Atr, type AtrOptions, DROP_QUEUE, flowDirectorSize } from './flow-director.js';
-import { explainHashType, type HashTypeName, hashTypeMask } from './hash-types.js';
+import { Atr, type AtrOptions, flowDirectorSize } from './flow-director.js';
+import { type HashTypeName, hashTypeMask } from './hash-types.js';
+import type { IndirectionTable } from './indirection-table.js';
+import { verdictWords } from './model-words.js';
 import { DROP_ACTION, GENERIC_NTUPLE, NtupleTable, perfectLimits } from './ntuple.js';
-import { formatNtuple } from './ntuple-text.js';
 import { poolList } from './pool-filters.js';
-import { PoolReason, type PoolSwitch } from './pools.js';
-import { defaultTableSize, deviceKey, type NicProfile, type PoolLayout } from './profiles.js';
+import { PoolQueues, type PoolQueuesOptions } from './pool-queues.js';
+import type { PoolSwitch } from './pools.js';
+import { defaultTableSize, deviceKey, type NicProfile } from './profiles.js';
 import { MAIN_CONTEXT, RssContexts } from './rss-contexts.js';
 import { type HashDetails, type RssFunction, RssHash } from './rss-hash.js';
 
-/** What decided. `dropped` = no pool wants the frame, `rule-drop` = a flow rule drops it. */
+/**
+ * What decided. `dropped` = no pool wants the frame, `rule-drop` = a flow rule drops it, `class` = the traffic class
+ * of the frame's VLAN priority, inside a pool.
+ */
 export type NicStage =
   | Exclude<FilterStage, 'none'>
   | 'flow-rule'
   | 'rule-drop'
   | 'atr'
+  | 'class'
   | 'rss'
   | 'default'
   | 'dropped';
@@ -41,8 +46,8 @@ export interface NicModelOptions {
   readonly symmetric?: Symmetric;
   readonly function?: RssFunction;
   readonly tableSize?: number;
-  /** Pools, and how they own queues; RSS and filters then choose the index inside the pool. */
-  readonly pools?: { readonly select: PoolSwitch; readonly layout: PoolLayout };
+  /** Pools, and how they use their queues; RSS and filters then choose the index inside the pool. */
+  readonly pools?: { readonly select: PoolSwitch } & Omit<PoolQueuesOptions, 'isInterleaved'>;
   /** Packet buffer of the Flow Director. */
   readonly flowDirectorKib?: number;
   /** Application targeted routing, on chips with a Flow Director; absent = off. */
@@ -78,6 +83,23 @@ const NO_CHIP: FilterChip = {
   flowDirector: false,
 };
 
+/** The hash of a NIC with this key (as the driver is given it), and what is set otherwise than in its profile. */
+export function profileHash(
+  profile: NicProfile,
+  key: Uint8Array,
+  options: Pick<NicModelOptions, 'types' | 'symmetric' | 'function'> = {},
+): RssHash {
+  return new RssHash({
+    key: deviceKey(profile, key),
+    types: hashTypeMask(options.types ?? profile.types),
+    symmetric: options.symmetric ?? profile.symmetric,
+    start: profile.start,
+    exRule: profile.exRule,
+    function: options.function ?? 'toeplitz',
+    isHalved: profile.output === 'low-half-twice',
+  });
+}
+
 /** What filters the NIC has; none where none are known. */
 export function filterChipOf(profile: NicProfile): FilterChip {
   return FILTER_CHIPS.find((chip) => chip.id === profile.id) ?? { ...NO_CHIP, id: profile.id };
@@ -92,9 +114,16 @@ export class NicModel {
   readonly contexts: RssContexts;
   readonly rules: NtupleTable;
   readonly atr: Atr | null;
+  /** Null without pools. */
+  readonly poolQueues: PoolQueues | null;
+
+  /** Mask of enabled hash types. */
+  readonly types: number;
 
   // Of the last `decide`.
   stage: NicStage = 'default';
+  /** Queue, or index inside the pool; -1 where the frame is dropped. */
+  index = -1;
   /** -1 where the frame is dropped. */
   queue = -1;
   pool = -1;
@@ -102,8 +131,6 @@ export class NicModel {
   location = -1;
   context: number = MAIN_CONTEXT;
 
-  readonly #types: number;
-  readonly #isInterleaved: boolean;
   /** By context id. */
   readonly #hashes: (RssHash | undefined)[] = [];
   #version = -1;
@@ -113,7 +140,9 @@ export class NicModel {
     const { profile, pools } = options;
     this.options = options;
     this.chip = filterChipOf(profile);
-    this.queues = pools === undefined ? options.queues : pools.layout.pools * pools.layout.queuesPerPool;
+    this.poolQueues =
+      pools === undefined ? null : new PoolQueues({ ...pools, isInterleaved: profile.id === 'igb-82576' });
+    this.queues = this.poolQueues?.queues ?? options.queues;
     // Filters and RSS choose among all queues, or among those of one pool.
     const choices = pools === undefined ? options.queues : pools.layout.queuesPerPool;
     // Without pools RSS reaches only so many queues; filters reach all.
@@ -137,8 +166,7 @@ export class NicModel {
       options.atr === undefined
         ? null
         : new Atr({ ...options.atr, ...(kib === undefined ? {} : { kib }), queues: options.queues });
-    this.#types = hashTypeMask(options.types ?? profile.types);
-    this.#isInterleaved = profile.id === 'igb-82576';
+    this.types = hashTypeMask(options.types ?? profile.types);
   }
 
   /**
@@ -180,7 +208,10 @@ export class NicModel {
       if (burst.len[i]! >= 14) {
         this.pool = pools.select.select(burst.dmacHi[i]!, burst.dmacLo[i]!, vlan, burst.len[i]!);
       }
-      if (this.pool < 0) return this.#end('dropped', -1);
+      if (this.pool < 0) {
+        this.queue = -1;
+        return this.#end('dropped', -1);
+      }
     }
     const index = this.#choose(burst, i);
     this.queue = index < 0 ? -1 : this.#queueOf(this.pool, index);
@@ -189,7 +220,7 @@ export class NicModel {
 
   #end(stage: NicStage, index: number): number {
     this.stage = stage;
-    this.queue = index;
+    this.index = index;
     return index;
   }
 
@@ -216,22 +247,32 @@ export class NicModel {
       const queue = this.atr!.receive(burst, i);
       if (queue >= 0) return this.#end('atr', queue);
     }
+    const { poolQueues } = this;
+    if (poolQueues !== null && !poolQueues.hasRss(this.pool)) {
+      const index = poolQueues.classOf(burst.vlan[i]!);
+      return index < 0 ? this.#end('default', 0) : this.#end('class', index);
+    }
     const hash = this.#hashOf(this.context).hashFrame(burst, i);
     if (burst.hashType[i] === 0) return this.#end(isRule ? 'flow-rule' : 'default', offset);
-    const { table } = this.contexts.get(this.context);
+    const table = this.table();
     this.bucket = table.bucketOf(hash);
-    return this.#end('rss', table.entries[this.bucket]! + offset);
+    const index = table.entries[this.bucket]!;
+    return this.#end('rss', (poolQueues === null ? index : poolQueues.limited(this.pool, index)) + offset);
   }
 
   #queueOf(pool: number, index: number): number {
-    const { pools } = this.options;
-    if (pools === undefined) return index;
-    return this.#isInterleaved
-      ? pool + pools.layout.pools * index
-      : pool * pools.layout.queuesPerPool + index;
+    return this.poolQueues === null ? index : this.poolQueues.queueOf(pool, index);
+  }
+
+  /** The table that the last decision was made with. */
+  table(): IndirectionTable {
+    const own = this.poolQueues === null ? null : this.poolQueues.own;
+    return own === null ? this.contexts.get(this.context).table : own[this.pool]!.table;
   }
 
   #hashOf(context: number): RssHash {
+    const own = this.poolQueues === null ? null : this.poolQueues.own;
+    if (own !== null) return own[this.pool]!.hash;
     if (this.#version !== this.contexts.version) {
       this.#hashes.length = 0;
       this.#version = this.contexts.version;
@@ -239,15 +280,7 @@ export class NicModel {
     let hash = this.#hashes[context];
     if (hash === undefined) {
       const { profile } = this.options;
-      hash = new RssHash({
-        key: deviceKey(profile, this.contexts.get(context).key),
-        types: this.#types,
-        symmetric: this.options.symmetric ?? profile.symmetric,
-        start: profile.start,
-        exRule: profile.exRule,
-        function: this.options.function ?? 'toeplitz',
-        isHalved: profile.output === 'low-half-twice',
-      });
+      hash = profileHash(profile, this.contexts.get(context).key, this.options);
       this.#hashes[context] = hash;
     }
     return hash;
@@ -284,59 +317,6 @@ export class NicModel {
 
   /** The last decision, about frame `i`, in words. */
   why(burst: Burst, i: number): string {
-    const inPool = this.pool < 0 ? '' : `pool ${this.pool}; `;
-    const { filters } = this;
-    switch (this.stage) {
-      case 'dropped':
-        return `${poolWords(this.options.pools!.select.reason)}: the NIC drops the frame`;
-      case 'rule-drop':
-        return `${inPool}flow rule at loc ${this.location} (${this.#rule()}): dropped (queue ${DROP_QUEUE})`;
-      case 'atr':
-        return `ATR: a signature filter has the flow, written when the host transmitted on ring ${this.queue}`;
-      case 'mac':
-      case 'ethertype':
-      case 'syn':
-      case 'flex':
-      case 'tuple':
-      case 'vlan-priority':
-        return `${inPool}${STAGE_WORDS[this.stage]} -> ${pools(this)} ${filters.queue}`;
-      default:
-        break;
-    }
-    const rule = this.location < 0 ? '' : `flow rule at loc ${this.location} (${this.#rule()}); `;
-    if (this.stage === 'flow-rule' && this.context === MAIN_CONTEXT)
-      return `${inPool}${rule.slice(0, -2)} -> queue ${this.queue}`;
-    const type = explainHashType(burst.kind[i]!, burst.hashType[i]!, this.#types);
-    if (this.bucket < 0) return `${inPool}${rule}${type} -> default ${pools(this)} 0`;
-    const { table } = this.contexts.get(this.context);
-    const pick = table.mask !== 0 || table.size === 1 ? `& ${table.mask}` : `mod ${table.size}`;
-    const context = this.context === MAIN_CONTEXT ? '' : ` of context ${this.context}`;
-    return (
-      `${inPool}${rule}${type}; ${hex32(burst.hash[i]!)} ${pick} = bucket ${this.bucket}${context} ` +
-      `-> queue ${this.queue}`
-    );
+    return verdictWords(this, burst, i);
   }
-
-  #rule(): string {
-    return formatNtuple(this.rules.rule(this.location));
-  }
-}
-
-const STAGE_WORDS = {
-  mac: 'the MAC filter selects',
-  ethertype: 'an ethertype filter matches',
-  syn: 'the SYN filter matches',
-  flex: 'a flex filter matches',
-  tuple: 'a tuple filter matches',
-  'vlan-priority': 'the VLAN priority selects',
-} as const;
-
-/** What filters name: a queue of the NIC, or of the pool. */
-function pools(model: NicModel): string {
-  return model.options.pools === undefined ? 'queue' : 'index';
-}
-
-function poolWords(reason: number): string {
-  if (reason === PoolReason.vlanDropped) return 'its VLAN is not in the VLAN table';
-  return reason === PoolReason.tooLong ? 'too long for every pool' : 'no pool wants it';
 }

@@ -39,17 +39,18 @@ const MODES = {
     [0b1100, { pools: 16, rss: 1, classes: 8 }],
     [0b1101, { pools: 32, rss: 1, classes: 4 }],
   ]),
-} as const;
+} as const satisfies Record<PoolModeChip, ReadonlyMap<number, PoolMode>>;
 
-export type PoolChipId = keyof typeof MODES;
+/** Chips whose MRQC is known. */
+export type PoolModeChip = 'igb-82576' | 'ixgbe-82599';
 
 /** What a value of MRQC means (other bits are ignored); null for reserved ones. */
-export function poolMode(chip: PoolChipId, mrqc: number): PoolMode | null {
+export function poolMode(chip: PoolModeChip, mrqc: number): PoolMode | null {
   return MODES[chip].get(mrqc & (chip === 'igb-82576' ? 7 : 15)) ?? null;
 }
 
 /** The value for a mode. @throws UserError for a combination that the chip does not have. */
-export function mrqcFor(chip: PoolChipId, mode: PoolMode): number {
+export function mrqcFor(chip: PoolModeChip, mode: PoolMode): number {
   for (const [value, other] of MODES[chip]) {
     if (other.pools === mode.pools && other.rss === mode.rss && other.classes === mode.classes) return value;
   }
@@ -68,7 +69,7 @@ export function mrqcFor(chip: PoolChipId, mode: PoolMode): number {
  * @throws UserError where the chip has fewer pools
  */
 export function layoutForFunctions(
-  chip: PoolChipId,
+  chip: PoolModeChip,
   functions: number,
   driver: 'linux' | 'dpdk' = 'linux',
 ): { pools: number; queuesPerPool: number; defaultPool: number } {

@@ -18,7 +18,7 @@ export const LONG_LENGTH_MAX = 0x3fff;
 
 /** What a chip has. */
 export interface PoolChip {
-  readonly id: 'igb-82576' | 'ixgbe-82599';
+  readonly id: 'igb-82576' | 'igb-i350' | 'ixgbe-82599' | 'ixgbe-x540' | 'ixgbe-x550';
   readonly macFilters: number;
   readonly vlanFilters: number;
   readonly mirrorRules: number;
@@ -27,7 +27,10 @@ export interface PoolChip {
 /** The chips whose pools are modelled. */
 export const POOL_CHIPS: readonly PoolChip[] = [
   { id: 'igb-82576', macFilters: 24, vlanFilters: 32, mirrorRules: 4 },
+  { id: 'igb-i350', macFilters: 32, vlanFilters: 32, mirrorRules: 4 },
   { id: 'ixgbe-82599', macFilters: 128, vlanFilters: 64, mirrorRules: 4 },
+  { id: 'ixgbe-x540', macFilters: 128, vlanFilters: 64, mirrorRules: 4 },
+  { id: 'ixgbe-x550', macFilters: 128, vlanFilters: 64, mirrorRules: 4 },
 ];
 
 /** A mirror rule: what matches is copied to a pool. */

@@ -25,6 +25,8 @@ export type TableRule =
 export interface PoolLayout {
   readonly pools: number;
   readonly queuesPerPool: number;
+  /** What chooses among a pool's queues; `none` = the first is used. Absent = `rss`. */
+  readonly inside?: 'rss' | 'classes' | 'none';
 }
 
 /** One NIC under its Linux driver (or DPDK, where the id says so). */
@@ -55,8 +57,12 @@ export interface NicProfile {
   readonly exRule: ExRule;
   /** Hash functions, the default first. */
   readonly functions: readonly RssFunction[];
-  /** Pool layouts with RSS inside; empty where pools are not modelled. */
+  /** Pool layouts, the default last; empty where pools are not modelled. */
   readonly pools: readonly PoolLayout[];
+  /** Entries of the table that each pool has, with a key of its own; 0 = one table and key for all. */
+  readonly poolTable: number;
+  /** RSS reaches a number of queues that is set for each pool (PSRTYPE.RQPL). */
+  readonly limitsPools: boolean;
   /** What a reader should know, one line; empty where nothing stands out. */
   readonly note: string;
 }
@@ -80,6 +86,8 @@ const common = {
   exRule: 'intel',
   functions: ['toeplitz'],
   pools: [],
+  poolTable: 0,
+  limitsPools: false,
   note: '',
 } as const satisfies Partial<NicProfile>;
 
@@ -93,6 +101,12 @@ const igb = {
   note: 'the key is fixed and public; the table is filled in contiguous blocks',
 } as const satisfies Partial<NicProfile>;
 
+const I350_POOLS: readonly PoolLayout[] = [{ pools: 8, queuesPerPool: 1, inside: 'none' }];
+const IGB_POOLS: readonly PoolLayout[] = [
+  { pools: 8, queuesPerPool: 2, inside: 'none' },
+  { pools: 8, queuesPerPool: 2 },
+];
+
 const ixgbe82599: NicProfile = {
   ...common,
   id: 'ixgbe-82599',
@@ -102,9 +116,13 @@ const ixgbe82599: NicProfile = {
   maxQueues: 16,
   types: WITHOUT_UDP,
   pools: [
+    { pools: 64, queuesPerPool: 2, inside: 'none' },
+    { pools: 16, queuesPerPool: 8, inside: 'classes' },
+    { pools: 32, queuesPerPool: 4, inside: 'classes' },
     { pools: 64, queuesPerPool: 2 },
     { pools: 32, queuesPerPool: 4 },
   ],
+  limitsPools: true,
   note: '128 queues, of which RSS reaches 16 (4-bit table entries)',
 };
 
@@ -119,8 +137,8 @@ const profiles: readonly NicProfile[] = [
     key: 'microsoft',
     tableSizes: 'powers-of-two',
   },
-  { ...igb, id: 'igb-82576', part: '82576', maxQueues: 8, pools: [{ pools: 8, queuesPerPool: 2 }] },
-  { ...igb, id: 'igb-i350', part: 'I350', maxQueues: 8, pools: [{ pools: 8, queuesPerPool: 1 }] },
+  { ...igb, id: 'igb-82576', part: '82576', maxQueues: 8, pools: IGB_POOLS },
+  { ...igb, id: 'igb-i350', part: 'I350', maxQueues: 8, pools: I350_POOLS },
   { ...igb, id: 'igb-i210', part: 'I210', maxQueues: 4 },
   ixgbe82599,
   { ...ixgbe82599, id: 'ixgbe-x540', part: 'X540' },
@@ -131,6 +149,10 @@ const profiles: readonly NicProfile[] = [
     table: { kind: 'fixed', size: 512 },
     tableSizes: [512],
     maxQueues: 63,
+    // The modes with traffic classes are not among those that are known of this chip.
+    pools: ixgbe82599.pools.filter(({ inside = 'rss' }) => inside === 'rss'),
+    poolTable: 64,
+    limitsPools: false,
     note: 'each virtual function has a table of 64 entries and a key of its own',
   },
   {

@@ -16,6 +16,13 @@ export const VIRTIO_CLASS_MQ = 4;
 /** Commands of class `VIRTIO_CLASS_MQ`. */
 export const VirtioMqCommand = { vqPairsSet: 0, rssConfig: 1, hashConfig: 2 } as const;
 
+/** Class of the hash tunnel command; its only command is 0. */
+export const VIRTIO_CLASS_TUNNEL = 7;
+/** Class of RSS contexts (1.4). */
+export const VIRTIO_CLASS_CONTEXT = 9;
+/** Commands of class `VIRTIO_CLASS_CONTEXT`; their data is not modelled. Ids are from 1, a device reset clears all. */
+export const VirtioContextCommand = { capGet: 0, add: 1, mod: 2, del: 3 } as const;
+
 /** All hash types that virtio knows: bits 0 to 8. */
 export const VIRTIO_HASH_TYPES = 0x1ff;
 
@@ -164,4 +171,22 @@ export function virtioTunnelMask(names: readonly TunnelName[]): number {
     }
     return mask | found[1];
   }, 0);
+}
+
+/** Data of the hash tunnel command. */
+export function encodeVirtioTunnels(mask: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, mask, true);
+  return bytes;
+}
+
+/** Names of the tunnels of that data. @throws UserError for another length, and for bits without a known tunnel. */
+export function decodeVirtioTunnels(bytes: Uint8Array): TunnelName[] {
+  if (bytes.length !== 4)
+    throw new UserError(`virtio hash tunnel command: ${bytes.length} bytes, 4 are needed`);
+  const mask = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  const unknown = TUNNEL_BITS.reduce((rest, [, bits]) => rest & ~bits, mask);
+  if (unknown !== 0)
+    throw new UserError(`virtio hash tunnel command: unknown types 0x${(unknown >>> 0).toString(16)}`);
+  return TUNNEL_BITS.filter(([, bits]) => (mask & bits) !== 0).map(([name]) => name);
 }

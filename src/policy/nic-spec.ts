@@ -1,5 +1,5 @@
 /**
- * What an `rss` policy says of its NIC beside hash and table: filters, flow rules, RSS contexts.
+ * What an `rss` or `pools` policy says of its NIC beside hash and table: filters, flow rules, RSS contexts.
  *
  * Promise: what passes is well-formed; what the chip lacks is refused when the model is made. Filters and contexts
  * are given in files; flow rules in policy strings too (`rules=flow-type tcp4 dst-port 80 action 2`).
@@ -36,6 +36,8 @@ const filters = z.strictObject({
         dport: port,
         tcpFlags: integer(1, 255).optional(),
         priority: integer(1, 7).default(1),
+        /** Frames of this pool only. */
+        pool: integer(0, 63).optional(),
         queue,
       }),
     )
@@ -46,19 +48,26 @@ const filters = z.strictObject({
     .default({}),
 });
 
-const context = z.strictObject({
+/** What fills an indirection table, in the words of ethtool. */
+export const tableKeys = {
   equal: integer(1, QUEUES_MAX).optional(),
   weight: numberList(65536, 'weights').optional(),
   start: integer(0, QUEUES_MAX - 1).optional(),
   entries: numberList(QUEUES_MAX - 1, 'queues').optional(),
-  key: keyText().optional(),
-});
+};
 
-/** Keys of the rss policy. */
-export const nicKeys = {
+const context = z.strictObject({ ...tableKeys, key: keyText().optional() });
+
+/** Keys of policies whose NIC has filters and flow rules. */
+export const filterKeys = {
   filters: filters.optional(),
   /** Flow rules in ethtool's words. */
   rules: stringList().optional(),
+};
+
+/** Keys of the rss policy. */
+export const nicKeys = {
+  ...filterKeys,
   /** RSS contexts 1, 2, … */
   contexts: z.array(context, { error: 'a list of { equal, weight, start, entries, key }' }).optional(),
 };
@@ -74,17 +83,22 @@ export function hasNicKeys(spec: NicKeys): boolean {
   return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
 }
 
-/** Configures a model. @param keyOf key bytes of a context's `key`. @throws UserError that names the place */
+/**
+ * Configures a model.
+ * @param place what errors begin with, e.g. `policy rss`
+ * @param keyOf key bytes of a context's `key`
+ * @throws UserError that names the place
+ */
 export function configureNic(
   model: NicModel,
   spec: NicKeys,
+  place: string,
   keyOf: (text: string, place: string) => Uint8Array,
 ) {
-  const place = 'policy rss';
-  at(place, () => fillFilters(model, spec));
+  atPlace(place, () => fillFilters(model, spec));
   spec.contexts?.forEach((change, index) => {
     const where = `contexts[${index}]`;
-    at(`${place}: ${where}`, () => {
+    atPlace(`${place}: ${where}`, () => {
       const { key, ...table } = change;
       const given = Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
       model.contexts.create(
@@ -95,7 +109,7 @@ export function configureNic(
   spec.rules?.forEach((text, index) => {
     const where = `${place}: rules[${index}]`;
     const rule = parseNtuple(text, where);
-    at(where, () => model.rules.add(rule));
+    atPlace(where, () => model.rules.add(rule));
   });
 }
 
@@ -110,10 +124,16 @@ function fillFilters(model: NicModel, spec: NicKeys): void {
   for (const { bytes, mask, ...rest } of given.flex) {
     nic.addFlex({ ...rest, bytes: parseHex(bytes, 'filters.flex'), mask: parseHex(mask, 'filters.flex') });
   }
-  given.tuples.forEach(({ src, dst, protocol, sport, dport, tcpFlags, ...rest }, index) => {
+  given.tuples.forEach(({ src, dst, protocol, sport, dport, tcpFlags, pool, ...rest }, index) => {
     const where = `filters.tuples[${index}]`;
+    const pools = model.options.pools?.layout.pools ?? 0;
+    if (pool !== undefined && pool >= pools) {
+      const why = pools === 0 ? 'this policy has no pools' : `there are pools 0 to ${pools - 1}`;
+      throw new UserError(`${where}: pool ${pool}: ${why}`);
+    }
     nic.addTuple({
       ...rest,
+      ...(pool === undefined ? {} : { pool }),
       ...(protocol === undefined ? {} : { protocol }),
       ...(sport === undefined ? {} : { sport }),
       ...(dport === undefined ? {} : { dport }),
@@ -132,8 +152,8 @@ function parseIpv4(text: string, place: string): number {
   return new DataView(ipv4Bytes(text).buffer).getInt32(0);
 }
 
-/** Names the place in what the model refuses. */
-function at(place: string, act: () => void): void {
+/** Names the place in what a model refuses. */
+export function atPlace(place: string, act: () => void): void {
   try {
     act();
   } catch (error) {

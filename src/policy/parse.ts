@@ -5,7 +5,7 @@
  * its schema. Everything else is a UserError of one line that names the place and what is permitted there.
  */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { createRequire } from 'node:module';
 import type { z } from 'zod';
 import { UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
@@ -95,6 +95,11 @@ function withEthtool(parsed: Parsed): Parsed {
   return merged;
 }
 
+/** The YAML library, loaded when it is needed: most calls have no policy file, and it takes 25 ms. */
+function yaml(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml') as typeof import('yaml');
+}
+
 /** Text of a policy's file, or of standard input (0). */
 function readText(path: string | 0, place: string): string {
   try {
@@ -111,7 +116,7 @@ function parseFile(text: string): Parsed {
   const content = readText(path, `policy file ${path}`);
   let value: unknown;
   try {
-    value = parseYaml(content);
+    value = yaml().parse(content);
   } catch (error) {
     throw new UserError(`policy file ${path}: ${(error as Error).message.split('\n')[0]}`);
   }

@@ -4,6 +4,7 @@
  * Promise: what passes is well-formed; whether the chip has so many pools and filters is checked when compiled.
  */
 import { z } from 'zod';
+import { filterKeys, tableKeys } from './nic-spec.js';
 import {
   commonKeys,
   integer,
@@ -23,6 +24,11 @@ const flag = z.preprocess(
   (value) => (value === 'on' ? true : value === 'off' ? false : value),
   z.boolean({ error: 'true or false' }),
 );
+
+/** Values of single pools: `pool: value`. */
+function byPool<T extends z.ZodType>(value: T, what: string) {
+  return z.record(z.string().regex(/^\d{1,2}$/), value, { error: `pool: ${what}` });
+}
 
 /** A filter that sends an address to pools. */
 const macFilter = z.strictObject({ mac: z.string({ error: 'a MAC address' }), pools: poolSet });
@@ -46,13 +52,25 @@ const macFilters = z.preprocess(
 export const poolsSchema = z.strictObject({
   policy: z.literal('pools'),
   ...commonKeys,
-  nic: oneOf(['igb-82576', 'ixgbe-82599']).default('igb-82576'),
-  /** Pools x queues in each; default: 8x2 (82576), 32x4 (82599). */
+  nic: z.string({ error: 'the name of a NIC' }).default('igb-82576'),
+  /** Pools x queues in each; `tc`: traffic classes choose among them; default: 8x2 (82576), 32x4 (82599). */
   layout: z
     .string({ error: 'pools x queues such as 8x2' })
-    .regex(/^[1-9]\d{0,2}x[1-9]\d{0,2}$/, { error: 'pools x queues such as 8x2, 32x4, 64x2' })
+    .regex(/^[1-9]\d{0,2}x[1-9]\d{0,2}(tc)?$/, { error: 'pools x queues such as 8x2, 32x4, 64x2, 16x8tc' })
     .optional(),
   key: keyText().optional(),
+  /** X550: keys of single pools. */
+  poolKeys: byPool(keyText(), 'key').default({}),
+  /** X550: tables of single pools. */
+  poolTables: byPool(
+    z.strictObject(tableKeys, { error: 'one of { equal, weight, entries }, with start' }),
+    'table',
+  ).default({}),
+  /** 82599, X540: queues that RSS reaches in a pool (PSRTYPE.RQPL). */
+  rssQueues: byPool(integer(1, 4), '1, 2 or 4').default({}),
+  /** Traffic class of each VLAN priority, 0 to 7, for layouts with classes. */
+  classes: numberList(7, 'traffic classes').optional(),
+  ...filterKeys,
   types: typesKey,
   symmetric: symmetricKey,
   /** Exact addresses and the pools of each. */
@@ -81,9 +99,7 @@ export const poolsSchema = z.strictObject({
   enabled: poolSet.optional(),
   longFrames: poolSet.optional(),
   /** Longest frame of each pool of longFrames (RLPML), by pool. */
-  longLengths: z
-    .record(z.string().regex(/^\d{1,2}$/), integer(64, 0x3fff), { error: 'pool: length from 64 to 16383' })
-    .default({}),
+  longLengths: byPool(integer(64, 0x3fff), 'length from 64 to 16383').default({}),
   /** Pools that a hit in the unicast table adds: those of unicastHash, or (QEMU) those of multicastHash. */
   unicastHashBy: oneOf(['rope', 'rompe']).default('rope'),
   /** Pools inside which RSS chooses a queue; others use their first. */

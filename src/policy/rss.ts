@@ -148,7 +148,7 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
     ...(spec.function === undefined ? {} : { function: spec.function }),
   });
   if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
-  configureNic(model, spec, (text, place) =>
+  configureNic(model, spec, 'policy rss', (text, place) =>
     resolveKey(text, place, spec.seed, key.length, { least: key.length, most: key.length }),
   );
   return model;

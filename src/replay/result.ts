@@ -38,6 +38,21 @@ export interface ReplayShare {
   readonly flows: number;
 }
 
+/** What one worker got, and how busy that kept it on virtual time. */
+export interface WorkerLoad extends ReplayShare {
+  /** Time that the service-time model took, over the time from the first packet to the last (above 1 = overloaded). */
+  readonly busyRatio: number;
+}
+
+/** Changes of a flow's worker. */
+export interface FlowMoves {
+  readonly total: number;
+  /** While an earlier packet of the flow was not finished on the old worker: these can reorder. */
+  readonly inFlight: number;
+  /** Put off by `order=strict` (rfs counts its own holds as no move). */
+  readonly held: number;
+}
+
 /** One of the largest flows. */
 export interface FlowFact {
   /** As `rxsteer explain --flow` takes it: `tcp 192.0.2.1:1000 > 192.0.2.2:80`. */
@@ -54,7 +69,7 @@ export interface FlowFact {
 /** Packets that finished after a later one of their flow (RFC 4737). */
 export interface ReorderFacts {
   readonly packets: number;
-  /** Of the packets of watched flows. */
+  /** Of the packets that belong to flows (IP). */
   readonly ratio: number;
   /** Largest reordering extent. */
   readonly maxExtent: number;
@@ -71,7 +86,7 @@ export interface PolicyResult {
   /** As it was given. */
   readonly policy: string;
   readonly queues: readonly ReplayShare[];
-  readonly workers: readonly ReplayShare[];
+  readonly workers: readonly WorkerLoad[];
   /** Packets by index into the indirection table or CPU list; empty where there is no such step. */
   readonly buckets: readonly number[];
   /** Over workers, by packets, idle ones included. */
@@ -80,9 +95,11 @@ export interface PolicyResult {
   readonly handoffsPerPacket: number;
   readonly wakeupsPerPacket: number;
   readonly reordered: ReorderFacts;
+  readonly moves: FlowMoves;
   readonly hashTypes: Partial<Record<HashTypeName | 'mac', number>>;
   /** Packets that found a backlog full on virtual time (they are counted as steered too). */
   readonly backlogDrops: number;
+  /** On virtual time. */
   readonly overTime: LoadOverTime;
   /** The largest flows, largest first. */
   readonly topFlows: readonly FlowFact[];

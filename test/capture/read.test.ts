@@ -240,7 +240,7 @@ describe('damage', () => {
     [
       'text',
       Buffer.from('hello, world'),
-      /not a capture \(pcap or pcapng, possibly gzipped, is permitted\)$/,
+      /not a capture \(pcap or pcapng, possibly compressed by gzip or zstd, is permitted\)$/,
     ],
     [
       'loopback',

@@ -430,6 +430,10 @@ describe('bursts', () => {
       eth(0x86dd, ip6('fd00::9', 'fd00::2', 0, join(hex('11 00 0000 00000000'), udp(1, 2)))),
       tagged([[0x8100, 5]], 0x0800, base4()),
       tagged([[0x9100, 5]], 0x0800, base4()),
+      tagged([[0x8100, 5 + 64]], 0x0800, ip4(A, B, 6, tcp(1, 2))),
+      tagged([[0x88a8, 5]], 0x0800, ip4(A, B, 6, tcp(1, 2))),
+      tagged([[0x8100, 0x3005]], 0x86dd, ip6('fd00::9', 'fd00::2', 6, tcp(1, 2))),
+      tagged([[0x8100, 5]], 0x86dd, ip6('fd00::9', 'fd00::2', 17, udp(1, 2))),
       eth(0x0800, ip4(A, B, 132, udp(1, 2))),
       eth(0x0800, ip4(A, B, 4, base4())),
     ];

@@ -5,8 +5,10 @@ import {
   checkVirtioRss,
   decodeVirtioHash,
   decodeVirtioRss,
+  decodeVirtioTunnels,
   encodeVirtioHash,
   encodeVirtioRss,
+  encodeVirtioTunnels,
   readHashReport,
   VIRTIO_HASH_HEADER,
   type VirtioRssConfig,
@@ -92,5 +94,10 @@ it('the hash report', () => {
 
 it('tunnel types', () => {
   expect(virtioTunnelMask(['gre', 'vxlan', 'geneve'])).toBe(0b1010111);
+  const bytes = encodeVirtioTunnels(virtioTunnelMask(['vxlan', 'ipip']));
+  expect(Buffer.from(bytes).toString('hex')).toBe('90000000');
+  expect(decodeVirtioTunnels(bytes)).toEqual(['vxlan', 'ipip']);
+  expect(() => decodeVirtioTunnels(encodeVirtioTunnels(1 << 3))).toThrow('unknown types 0x8');
+  expect(() => decodeVirtioTunnels(new Uint8Array(3))).toThrow('3 bytes, 4 are needed');
   expect(() => virtioTunnelMask(['mpls'])).toThrow('virtio has no hash tunnel type mpls; known: gre, vxlan');
 });

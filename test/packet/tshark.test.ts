@@ -1,9 +1,10 @@
 /** Dissection agrees with tshark, where it is installed, on frames of every shape that both claim to know. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { captureFrames } from '#rxsteer/capture/frames.js';
 import {
   arp,
   ethernet,
@@ -78,73 +79,87 @@ function pcap(): string {
 
 const fields = [
   ['eth.type', 'vlan.etype', 'ieee8021ad.id', 'vlan.id'],
-  ['ip.src', 'ip.dst', 'ipv6.src', 'ipv6.dst'],
-  ['ip.proto', 'ip.flags.mf', 'ip.frag_offset', 'ipv6.fraghdr.nxt'],
+  ['ip.src', 'ip.dst', 'ipv6.src', 'ipv6.dst', 'frame.protocols'],
+  ['ip.flags.mf', 'ip.frag_offset', 'ipv6.fraghdr.nxt'],
   ['tcp.srcport', 'tcp.dstport', 'udp.srcport', 'udp.dstport', 'sctp.srcport', 'sctp.dstport'],
 ].flat();
 
-it.skipIf(!installed)('addresses, ports, VLANs and fragments are those of tshark', () => {
+/** Fields of every frame of a capture, as tshark has them. */
+function sharkRows(path: string): Record<string, string[]>[] {
   const preferences = ['ip.defragment:FALSE', 'ipv6.defragment:FALSE'].flatMap((text) => ['-o', text]);
   const wanted = fields.flatMap((field) => ['-e', field]);
   const output = execFileSync(
     'tshark',
-    [
-      '-r',
-      pcap(),
-      ...preferences,
-      '-T',
-      'fields',
-      '-E',
-      'separator=;',
-      '-E',
-      'occurrence=a',
-      '-E',
-      'aggregator=,',
-      ...wanted,
-    ],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    ['-r', path, ...preferences, '-T', 'fields', '-E', 'separator=;', '-E', 'occurrence=a', ...wanted],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 28 },
   );
-  const rows = output
-    .trimEnd()
+  return output
+    .slice(0, -1)
     .split('\n')
-    .map((line) => line.split(';'));
-  expect(rows).toHaveLength(frames.length);
-  frames.forEach((frame, i) => {
-    const burst = new Burst(frame);
-    burst.add(0, frame.length);
-    dissectBurst(burst);
-    const { ethertype, vlans, src, dst, sport, dport, fragment } = describeFrame(burst, 0);
-    const shark = Object.fromEntries(
-      fields.map((field, column) => [field, (rows[i]![column] ?? '').split(',').filter(Boolean)]),
-    );
-    const first = (...names: string[]) => names.flatMap((name) => shark[name]!)[0] ?? null;
-    const protocol = shark['ip.proto']![0];
-    // Ports that a NIC does not use: inside a tunnel, or in a first fragment, where tshark still shows them.
-    const hidden = protocol === '4' || fragment;
-    expect({
-      i,
-      ethertype: Number(ethertype),
-      vlans,
-      src,
-      dst,
-      sport,
-      dport,
-      fragment,
-    }).toEqual({
-      i,
-      ethertype: Number(shark['vlan.etype']!.at(-1) ?? first('eth.type')),
-      vlans: [...shark['ieee8021ad.id']!, ...shark['vlan.id']!].map(Number),
-      src: first('ip.src', 'ipv6.src'),
-      dst: first('ip.dst', 'ipv6.dst'),
-      sport: hidden ? null : toNumber(first('tcp.srcport', 'udp.srcport', 'sctp.srcport')),
-      dport: hidden ? null : toNumber(first('tcp.dstport', 'udp.dstport', 'sctp.dstport')),
-      fragment:
-        /^(1|True)$/.test(first('ip.flags.mf') ?? '') ||
-        Number(first('ip.frag_offset') ?? 0) > 0 ||
-        first('ipv6.fraghdr.nxt') !== null,
+    .map((line) => {
+      const columns = line.split(';');
+      return Object.fromEntries(
+        fields.map((field, i) => [field, (columns[i] ?? '').split(',').filter(Boolean)]),
+      );
     });
+}
+
+/** Transport protocols whose ports a NIC may hash. */
+const WITH_PORTS = ['tcp', 'udp', 'sctp'];
+
+function compare(frame: Uint8Array, shark: Record<string, string[]>, place: string): void {
+  const burst = new Burst(frame);
+  burst.add(0, frame.length);
+  dissectBurst(burst);
+  const { ethertype, vlans, src, dst, sport, dport, fragment } = describeFrame(burst, 0);
+  const first = (name: string) => shark[name]![0] ?? null;
+  const isIpv4 = ethertype === '0x0800';
+  const isIpv6 = ethertype === '0x86dd';
+  // The ports of the outer IP header: of the first transport, where no other IP header comes before it.
+  const layers = first('frame.protocols')?.split(':') ?? [];
+  const transport = layers.findIndex((layer) => WITH_PORTS.includes(layer));
+  const own = layers.slice(0, transport).filter((layer) => layer === 'ip' || layer === 'ipv6').length === 1;
+  // Tags behind other headers are a tunnel's.
+  const isTagged = [0x8100, 0x88a8].includes(Number(first('eth.type')));
+  // tshark shows the ports of a first fragment, which a NIC does not use.
+  const hidden = transport < 0 || !own || fragment || !(isIpv4 || isIpv6);
+  const port = (end: string) => (hidden ? null : toNumber(first(`${layers[transport]}.${end}port`)));
+  expect({ place, ethertype: Number(ethertype), vlans, src, dst, sport, dport, fragment }).toEqual({
+    place,
+    ethertype: Number((isTagged ? shark['vlan.etype']!.at(-1) : undefined) ?? first('eth.type')),
+    vlans: isTagged ? [...shark['ieee8021ad.id']!, ...shark['vlan.id']!].map(Number) : [],
+    src: isIpv6 ? first('ipv6.src') : isIpv4 ? first('ip.src') : null,
+    dst: isIpv6 ? first('ipv6.dst') : isIpv4 ? first('ip.dst') : null,
+    sport: port('src'),
+    dport: port('dst'),
+    fragment:
+      (isIpv4 &&
+        (/^(1|True)$/.test(first('ip.flags.mf') ?? '') || Number(first('ip.frag_offset') ?? 0) > 0)) ||
+      (isIpv6 && first('ipv6.fraghdr.nxt') !== null),
   });
+}
+
+it.skipIf(!installed)('addresses, ports, VLANs and fragments are those of tshark', () => {
+  const rows = sharkRows(pcap());
+  expect(rows).toHaveLength(frames.length);
+  for (const [i, frame] of frames.entries()) compare(frame, rows[i]!, `frame ${i}`);
 });
+
+const folder = process.env.RXSTEER_CAPTURES;
+const captures = folder === undefined ? [] : readdirSync(folder).filter((name) => /\.pcap(ng)?$/.test(name));
+
+it.skipIf(!installed || captures.length === 0)(
+  'so they are in the captures of RXSTEER_CAPTURES',
+  async () => {
+    for (const name of captures) {
+      const path = join(folder!, name);
+      const rows = sharkRows(path);
+      let i = 0;
+      for await (const frame of captureFrames(path)) compare(frame, rows[i]!, `${name}, frame ${++i}`);
+      expect(rows).toHaveLength(i);
+    }
+  },
+);
 
 function toNumber(text: string | null): number | null {
   return text === null ? null : Number(text);

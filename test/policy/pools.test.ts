@@ -93,7 +93,11 @@ describe('pools', () => {
   it.each([
     [{ layout: '64x2' }, 'policy pools: layout=64x2: igb-82576 with RSS has 8x2'],
     [{ nic: 'ixgbe-82599', layout: '8x2' }, 'policy pools: layout=8x2: ixgbe-82599 with RSS has 64x2, 32x4'],
-    [{ nic: 'mlx5' }, 'policy pools: nic="mlx5": expected one of igb-82576, ixgbe-82599'],
+    [
+      { nic: 'mlx5' },
+      'policy pools: nic=mlx5: its pools are not modelled; those of igb-82576, igb-i350, ixgbe-82599, ixgbe-x540, ixgbe-x550 are',
+    ],
+    [{ nic: 'ixgbe-82598' }, 'unknown NIC "ixgbe-82598": did you mean ixgbe-82599?'],
     [{ macs: { [guest(1)]: 8 } }, 'policy pools: macs[0]: pool 8: there are pools 0 to 7'],
     [{ defaultPool: 9 }, 'policy pools: defaultPool: pool 9'],
     [

@@ -58,4 +58,14 @@ describe('warnings', () => {
     expect([code, JSON.parse(stdout).hash.type]).toEqual([0, 'udp-ipv4']);
     expect(stderr).toMatch(/^rxsteer: warning: policy rss: types: [^\n]+\n$/);
   });
+
+  it('forward prints them too, before it is ready', async () => {
+    const ports = ['--port', 'a=memory:source,packets=10', '--port', 'b=memory:sink'];
+    const text = 'rss:queues=2,types=ipv4+udp-ipv4';
+    const { code, stderr } = await rxsteer(['forward', ...ports, '--policy', text]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^rxsteer: warning: policy rss: types: [^\n]+\nready\n$/),
+    ]);
+  });
 });

@@ -1,0 +1,180 @@
+/**
+ * What `rxsteer replay` prints for people.
+ *
+ * Promise: a pure function of the result: the capture in a few lines, one row a policy, then each policy's queues and
+ * workers, and the largest flows.
+ */
+import type { PolicyResult, ReplayResult } from '../replay/result.js';
+import {
+  colour,
+  formatBytes,
+  formatCount,
+  formatFields,
+  formatNanoseconds,
+  formatRatio,
+  formatTable,
+} from './output.js';
+
+/** Rows of a list that are printed before the rest is summed up. */
+const ROWS_MAX = 32;
+const FLOWS_SHOWN = 5;
+const BAR = 24;
+
+const right = (title: string) => ({ title, align: 'right' as const });
+const whole = (n: number) => n.toLocaleString('en-GB');
+
+/** `0.75`, and `<0.01` rather than a zero that is none. */
+function per(value: number): string {
+  if (value === 0) return '0';
+  return value < 0.005 ? '<0.01' : value.toFixed(2);
+}
+
+function shorten(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+}
+
+function captureFields({ capture, model }: ReplayResult): string {
+  const { packets, bytes, flows, seconds } = capture;
+  const rate = seconds > 0 ? `, ${formatCount(packets / seconds)} packets/s` : '';
+  const part = (count: number, what: string) => (count > 0 ? [`${whole(count)} ${what}`] : []);
+  const odd = [
+    ...part(capture.notIp, 'not IP'),
+    ...part(capture.fragments, 'fragments'),
+    ...part(capture.vlanTagged, 'with VLAN tags'),
+    ...part(capture.truncated, 'captured short'),
+  ];
+  return formatFields([
+    ['packets', `${whole(packets)} (${formatBytes(bytes)}) in ${formatNanoseconds(1e9 * seconds)}${rate}`],
+    ['flows', `${whole(flows)}, to ${whole(capture.destinationMacs)} MAC addresses`],
+    ...(odd.length > 0 ? [['of these', odd.join(', ')] as const] : []),
+    ['virtual time', model],
+  ]);
+}
+
+/** @param timed whether the clock goes on at all: else nobody is busy for any part of it. */
+function summaryRow(result: PolicyResult, isFirst: boolean, timed: boolean): string[] {
+  const { reordered, workers } = result;
+  const lost = result.backlogDrops;
+  return [
+    shorten(result.policy, 48),
+    String(workers.length),
+    result.fullestOverFair.toFixed(2),
+    result.gini.toFixed(2),
+    timed ? formatRatio(Math.max(0, ...workers.map((worker) => worker.busyRatio))) : '-',
+    per(result.handoffsPerPacket),
+    per(result.wakeupsPerPacket),
+    reordered.packets === 0 ? '0' : colour.red(whole(reordered.packets)),
+    lost === 0 ? '0' : colour.red(whole(lost)),
+    isFirst ? '-' : whole(result.flowsMoved ?? 0),
+  ];
+}
+
+function summary(result: ReplayResult): string {
+  const columns = [
+    { title: 'policy' },
+    right('workers'),
+    right('fullest/fair'),
+    right('gini'),
+    right('busiest'),
+    right('hand-offs/pkt'),
+    right('wake-ups/pkt'),
+    right('reordered'),
+    right('dropped'),
+    right('flows moved'),
+  ];
+  return formatTable(
+    columns,
+    result.policies.map((policy, i) => summaryRow(policy, i === 0, result.capture.seconds > 0)),
+  );
+}
+
+/** Queues where the policy has several, else workers: packets as bars, on the scale of the fullest. */
+function spread({ queues, workers }: PolicyResult): string {
+  const byQueue = queues.length > 1;
+  const rows = byQueue ? queues : workers;
+  const most = Math.max(1, ...rows.map(({ packets }) => packets));
+  const total = rows.reduce((sum, { packets }) => sum + packets, 0);
+  const table = formatTable(
+    [
+      { title: byQueue ? 'queue' : 'worker', align: 'right' },
+      right('packets'),
+      right('share'),
+      right('bytes'),
+      right('flows'),
+      { title: '' },
+    ],
+    rows
+      .slice(0, ROWS_MAX)
+      .map((row) => [
+        String(row.id),
+        whole(row.packets),
+        formatRatio(total === 0 ? 0 : row.packets / total),
+        formatBytes(row.bytes),
+        whole(row.flows),
+        '#'.repeat(Math.round((BAR * row.packets) / most)),
+      ]),
+  );
+  const more = rows.length - ROWS_MAX;
+  return more > 0 ? `${table}\n… and ${more} more (--json has all)` : table;
+}
+
+function details(result: PolicyResult): string {
+  const types = Object.entries(result.hashTypes)
+    .filter(([, packets]) => packets > 0)
+    .map(([type, packets]) => `${type} ${whole(packets)}`)
+    .join(', ');
+  const { moves, reordered } = result;
+  const lines = [colour.bold(result.policy), spread(result), `hash types: ${types || 'none'}`];
+  if (moves.total > 0 || moves.held > 0) {
+    lines.push(
+      `flows changed their worker ${whole(moves.total)} times, ${whole(moves.inFlight)} of them with packets under way` +
+        `${moves.held > 0 ? `; ${whole(moves.held)} packets were kept on the old worker` : ''}`,
+    );
+  }
+  if (reordered.packets > 0) {
+    lines.push(
+      `reordered: ${whole(reordered.packets)} packets (${formatRatio(reordered.ratio)}), by up to ${whole(reordered.maxExtent)}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function topFlows({ policies }: ReplayResult): string {
+  const [first] = policies;
+  if (first === undefined || first.topFlows.length === 0) return '';
+  const shown = Math.min(FLOWS_SHOWN, first.topFlows.length);
+  const where = (policy: PolicyResult, i: number) => {
+    const { queue, worker } = policy.topFlows[i]!;
+    return queue === null ? `w${worker}` : `q${queue}`;
+  };
+  const table = formatTable(
+    [
+      { title: 'largest flows' },
+      right('packets'),
+      right('share'),
+      ...policies.map((policy) => ({ title: shorten(policy.policy.split(':')[0]!, 12) })),
+    ],
+    first.topFlows
+      .slice(0, shown)
+      .map((flow, i) => [
+        flow.flow,
+        whole(flow.packets),
+        formatRatio(flow.share),
+        ...policies.map((policy) => where(policy, i)),
+      ]),
+  );
+  const elephants = first.elephants;
+  return elephants > 0
+    ? `${table}\n${whole(elephants)} flow${elephants === 1 ? ' has' : 's have'} more packets than a worker's fair share under ${shorten(first.policy, 40)}: no table can spread one flow`
+    : table;
+}
+
+/** The whole text, without a final line break. */
+export function renderReplay(result: ReplayResult): string {
+  const parts = [captureFields(result), summary(result), ...result.policies.map(details), topFlows(result)];
+  const advice = result.advice.map(({ text, commands }) =>
+    [`- ${text}`, ...commands.map((c) => `    ${c}`)].join('\n'),
+  );
+  if (advice.length > 0) parts.push([colour.bold('advice'), ...advice].join('\n'));
+  return parts.filter((part) => part !== '').join('\n\n');
+}

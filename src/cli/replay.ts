@@ -1,0 +1,191 @@
+/**
+ * `rxsteer replay`: where each policy would send the packets of a capture, and what that does to load and order.
+ *
+ * Promise: the JSON has the fields of the contract; policies are checked before a packet is read. The modules that
+ * read captures are loaded first and started in a thread, then those of the policies, whose loading takes as long as
+ * reading a million packets: keep the imports of this module few.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { type Command, InvalidArgumentError } from 'commander';
+import { UserError } from '../errors.js';
+import { IngestThread } from '../replay/ingest-source.js';
+import type { ReplayResult } from '../replay/result.js';
+import { formatCount, note, Progress, print, printJson } from './output.js';
+
+interface Flags {
+  readonly policy: string[];
+  readonly workers?: string;
+  readonly speed?: string;
+  readonly gap?: string;
+  readonly model?: string;
+  readonly apps?: string;
+  readonly jobs?: string;
+  readonly top?: string;
+  readonly write?: string;
+  readonly html?: string;
+  readonly advice?: boolean;
+  readonly json?: boolean;
+}
+
+/** Bytes of captures from which a thread is started for reading. */
+const THREAD_BYTES = 8 << 20;
+const WORKERS_MAX = 1024;
+
+function wholeNumber(
+  text: string | undefined,
+  least: number,
+  most: number,
+  flag: string,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    throw new UserError(`${flag}: "${text}" is not a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+/** A number above 0. */
+function positive(text: string | undefined, most: number, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d{0,12}(\.\d{1,9})?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
+  if (!(value > 0 && value <= most)) {
+    throw new UserError(`${flag}: "${text}" is not a number above 0, up to ${most}`);
+  }
+  return value;
+}
+
+/** What there is to read: files that exist, standard input once. */
+function checkFiles(files: readonly string[]): void {
+  if (files.filter((file) => file === '-').length > 1) {
+    throw new UserError('standard input (-) is given twice: it can be read once');
+  }
+  for (const file of files) {
+    if (file !== '-' && !existsSync(file)) throw new UserError(`${file}: no such file`);
+  }
+}
+
+function isLarge(files: readonly string[]): boolean {
+  const bytes = files.map((file) => (file === '-' ? 0 : statSync(file).size));
+  return bytes.reduce((a, b) => a + b, 0) >= THREAD_BYTES;
+}
+
+async function writeReport(path: string, result: ReplayResult): Promise<void> {
+  const url = new URL('../report/index.js', import.meta.url);
+  if (!existsSync(url)) throw new UserError('--html: the report is not part of this build');
+  const { renderReport } = (await import(url.href)) as { renderReport(result: ReplayResult): string };
+  try {
+    await writeFile(path, renderReport(result));
+  } catch (error) {
+    throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
+  }
+  note(`report: ${path}`);
+}
+
+/** The result with advice, where it is asked for: a second pass over the captures. */
+async function advised(
+  result: ReplayResult,
+  files: readonly string[],
+  flags: Flags,
+  workers: number | null,
+  progress: Progress,
+): Promise<ReplayResult> {
+  if (flags.advice !== true && flags.html === undefined) return result;
+  const [{ advise, canAdvise }, { rankPolicies }, { parsePolicy }] = await Promise.all([
+    import('../replay/advice/index.js'),
+    import('../report/rank.js'),
+    import('../policy/parse.js'),
+  ]);
+  if (!canAdvise(files, result)) {
+    if (flags.advice === true) note('rxsteer: warning: no advice: it needs captures that can be read twice');
+    return result;
+  }
+  progress.update('advice');
+  const specs = flags.policy.map((policy) => parsePolicy(policy));
+  const [best] = rankPolicies(result.policies);
+  return { ...result, advice: await advise(files, result, specs, workers, best!) };
+}
+
+async function run(files: string[], flags: Flags): Promise<void> {
+  checkFiles(files);
+  if (flags.speed !== undefined && flags.gap !== undefined) {
+    throw new UserError('--gap: replaces the clock of the capture, so --speed has nothing to change');
+  }
+  const workers = wholeNumber(flags.workers, 1, WORKERS_MAX, '--workers');
+  const threads = wholeNumber(flags.jobs, 1, 256, '--jobs') ?? availableParallelism();
+  const top = wholeNumber(flags.top, 0, 10_000, '--top') ?? 20;
+  const clock = {
+    speed: positive(flags.speed, 1e9, '--speed') ?? 1,
+    gapNs: (positive(flags.gap, 1e9, '--gap') ?? 0) * 1000,
+  };
+  const isThreaded = threads > 1 && !files.includes('-') && isLarge(files);
+  const reading = isThreaded ? new IngestThread(files, clock) : undefined;
+  const progress = new Progress('replay');
+  try {
+    const [{ replay }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }] = await Promise.all([
+      import('../replay/replay.js'),
+      import('../replay/model.js'),
+      import('../replay/apps.js'),
+    ]);
+    const divider =
+      flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
+    const replayed = await replay(files, flags.policy, {
+      ...clock,
+      model: flags.model === undefined ? DEFAULT_MODEL : parseModel(flags.model),
+      apps: flags.apps === undefined ? DEFAULT_APPS : parseApps(flags.apps),
+      threads,
+      top,
+      onProgress: (packets) => progress.update(`${formatCount(packets)} packets`),
+      ...(workers === undefined ? {} : { workers }),
+      ...(reading === undefined ? {} : { reading }),
+      ...(divider === null ? {} : { takers: divider.takers }),
+    });
+    const result = await advised(replayed, files, flags, workers ?? null, progress);
+    progress.done();
+    const problems = divider?.close() ?? [];
+    for (const warning of result.capture.warnings) note(`rxsteer: warning: ${warning}`);
+    if (flags.html !== undefined) await writeReport(flags.html, result);
+    if (flags.json === true) printJson(result);
+    else print((await import('./replay-report.js')).renderReplay(result));
+    if (problems.length > 0) throw new Error(problems[0]);
+  } finally {
+    progress.done();
+    await reading?.close();
+  }
+}
+
+/** Adds the command to the program. */
+export function register(program: Command): void {
+  program
+    .command('replay')
+    .description('where policies would send the packets of captures: load, hand-offs, reordering')
+    .argument('<file...>', 'pcap or pcapng, plain, gzip or zstd; - is standard input')
+    .requiredOption(
+      '--policy <policy>',
+      'a policy; may be given several times',
+      (text, list: string[] = []) => {
+        if (text === '') throw new InvalidArgumentError('a policy is needed.');
+        return [...list, text];
+      },
+    )
+    .option('--workers <n>', 'number of workers (default: from each policy)')
+    .option('--speed <factor>', 'virtual time runs so many times as fast as the capture (default: 1)')
+    .option('--gap <us>', 'so many microseconds between packets, for captures without useful times')
+    .option('--model <costs>', 'receive=NS,handoff=NS,wakeup=NS,packet=NS,byte=NS,backlog=PACKETS')
+    .option(
+      '--apps <where>',
+      'where applications run, for rfs: flow, port or none, with ,move=MS (default: flow)',
+    )
+    .option('--top <n>', 'largest flows to list (default: 20)')
+    .option('--write <dir>', 'write one capture for each queue or worker')
+    .option(
+      '--advice',
+      'say what would help, with commands to paste (reads the captures twice; --html includes it)',
+    )
+    .option('--html <file>', 'write a report as one self-contained page')
+    .option('--jobs <n>', 'threads at most (default: the processors)')
+    .option('--json', 'one JSON document on standard output')
+    .action(run);
+}

@@ -1,0 +1,106 @@
+/**
+ * How to make Linux do what a policy does: `ethtool`, `rps_cpus`, `rps_flow_cnt`, `xps_cpus`.
+ *
+ * Promise: pure; a policy that Linux and its NICs cannot do is told in words, with the nearest that they can. The device
+ * is `$DEV`.
+ *
+ * Sources: the kernel's scaling document, the ethtool manual.
+ */
+import { toHex } from '../../hash/hex.js';
+import { formatMask } from '../../linux/cpumask.js';
+import type { HashTypeName } from '../../nic/hash-types.js';
+import type { RssSteering } from '../../policy/rss.js';
+import type { Steering } from '../../policy/steering.js';
+import type { Advice } from '../result.js';
+
+/** Widest mask that is printed. */
+const CPUS_LEAST = 1;
+
+function mask(cpus: readonly number[]): string {
+  return formatMask(cpus, Math.max(CPUS_LEAST, ...cpus.map((cpu) => cpu + 1)));
+}
+
+/** One transmit queue a CPU, CPUs in turn. */
+function xps(queues: number, cpus: number): string[] {
+  return Array.from({ length: queues }, (_, q) => {
+    const own = Array.from({ length: cpus }, (_, cpu) => cpu).filter((cpu) => cpu % queues === q);
+    return `echo ${mask(own.length > 0 ? own : [q % cpus])} > /sys/class/net/$DEV/queues/tx-${q}/xps_cpus`;
+  });
+}
+
+/** `ethtool -N` for the transport types that the policy hashes, or does not. */
+function fields(types: readonly HashTypeName[]): string[] {
+  return (['tcp', 'udp'] as const).flatMap((transport) =>
+    ([4, 6] as const).map((version) => {
+      const isHashed = types.includes(`${transport}-ipv${version}`);
+      return `ethtool -N "$DEV" rx-flow-hash ${transport}${version} ${isHashed ? 'sdfn' : 'sd'}`;
+    }),
+  );
+}
+
+function rssCommands(steering: RssSteering): string[] {
+  const { queues, table, rssHash, spec } = steering;
+  const counts = [...table.counts()];
+  // What a fill by weights makes: queues in order, each one block.
+  const isBlocks =
+    table.configured && table.entries.every((queue, i) => i === 0 || queue >= table.entries[i - 1]!);
+  const isTurns = table.entries.every((queue, i) => queue === i % queues);
+  const fill = isTurns ? `equal ${queues}` : isBlocks ? `weight ${counts.join(' ')}` : null;
+  const types = spec.types ?? steering.profile.types;
+  const key = rssHash.options.key;
+  return [
+    `ethtool -L "$DEV" combined ${queues}`,
+    fill === null
+      ? '# this table has single entries that ethtool -X cannot write; drivers take them by netlink'
+      : `ethtool -X "$DEV" ${fill}`,
+    ...(spec.key === undefined ? [] : [`ethtool -X "$DEV" hkey ${toHex(key).match(/../g)!.join(':')}`]),
+    ...(spec.symmetric === 'xor' || spec.symmetric === 'or-xor'
+      ? [`ethtool -X "$DEV" xfrm symmetric-${spec.symmetric}`]
+      : []),
+    ...fields(types),
+    ...xps(queues, steering.workers),
+  ];
+}
+
+function rpsCommands(cpus: readonly number[], flows: { entries: number; flows: number } | null): string[] {
+  const lines = [`for q in /sys/class/net/$DEV/queues/rx-*; do echo ${mask(cpus)} > $q/rps_cpus; done`];
+  if (flows !== null) {
+    lines.push(
+      `sysctl net.core.rps_sock_flow_entries=${flows.entries}`,
+      `for q in /sys/class/net/$DEV/queues/rx-*; do echo ${flows.flows} > $q/rps_flow_cnt; done`,
+    );
+  }
+  return lines;
+}
+
+/** The best policy of a comparison as commands for Linux. */
+export function commandsFor(steering: Steering): Advice {
+  const { spec, text, workers } = steering;
+  const advice = (words: string, commands: string[]): Advice => ({
+    id: 'commands',
+    severity: 'info',
+    text: words,
+    commands: commands.length === 0 ? [] : ['DEV=eth0   # your interface', ...commands],
+  });
+  switch (spec.policy) {
+    case 'rss':
+      return advice(`${text} on a NIC under Linux:`, rssCommands(steering as RssSteering));
+    case 'rps':
+      return advice(`${text} under Linux:`, [...rpsCommands(spec.cpus, null), ...xps(workers, workers)]);
+    case 'rfs':
+      return advice(`${text} under Linux:`, [...rpsCommands(spec.cpus, spec), ...xps(workers, workers)]);
+    case 'pools':
+      return advice(
+        `${text}: pools are set by the driver: make the virtual functions (or macvlan with l2-fwd-offload), then give each its address.`,
+        ['echo 8 > /sys/class/net/$DEV/device/sriov_numvfs', 'ip link set "$DEV" vf 0 mac 02:00:00:00:00:01'],
+      );
+    case 'mac':
+    case 'mac-hash':
+      return advice(
+        `${text}: Linux does not steer by MAC address in software; a NIC does with VMDq or SR-IOV (one pool a guest), or with an ntuple rule for each guest, for example:`,
+        ['ethtool -N "$DEV" flow-type ether dst 02:00:00:00:00:01 action 0'],
+      );
+    default:
+      return advice(`${text} has no counterpart in Linux; rxsteer forward runs it.`, []);
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The thread that reads ahead, seen from the thread that started it.
+ *
+ * Promise: `run` gives every chunk, in order, to `each` and ends with the facts and the flows; a UserError of the
+ * reader is one here too. A chunk is filled again only after `each` has resolved; `CHUNKS` of them bound how far the
+ * thread reads ahead. It may be started before anybody knows what to do with the chunks: it needs neither policies nor
+ * their modules, whose loading takes as long as reading a million packets. Keep the imports of this module few.
+ */
+import { Worker } from 'node:worker_threads';
+import { UserError } from '../errors.js';
+import { Chunk, type ChunkNote } from './chunk.js';
+import type { ClockOptions } from './clock.js';
+import type { FlowRecords } from './flow-table.js';
+import type { CaptureFacts } from './result.js';
+
+/**
+ * Chunks under way at most: a third of a million small packets, read while the policies are still being loaded. Later
+ * a few of them go round, since the one that was released last is filled first.
+ */
+export const CHUNKS = 64;
+
+/** What there is to know when all was read. */
+export interface IngestEnd {
+  readonly facts: CaptureFacts;
+  readonly flows: FlowRecords;
+  readonly virtualNs: number;
+}
+
+/** What the thread is told. */
+export interface IngestOrder {
+  readonly paths: readonly string[];
+  readonly clock: ClockOptions;
+  readonly chunks: readonly SharedArrayBuffer[];
+}
+
+/** What the thread says. */
+export type IngestMessage =
+  | { readonly note: ChunkNote; readonly isUserError?: never; readonly end?: never }
+  | { readonly end: IngestEnd; readonly note?: never; readonly isUserError?: never }
+  | { readonly message: string; readonly isUserError: boolean; readonly note?: never; readonly end?: never };
+
+/** A thread that reads ahead. `run` once; `close` in any case. */
+export class IngestThread {
+  readonly chunks: readonly Chunk[] = Array.from({ length: CHUNKS }, () => new Chunk());
+  readonly #worker: Worker;
+  #waiting: IngestMessage[] = [];
+  #onMessage: ((message: IngestMessage) => void) | null = null;
+  #failure: Error | null = null;
+  #onFailure: ((error: Error) => void) | null = null;
+
+  constructor(paths: readonly string[], clock: ClockOptions) {
+    const order: IngestOrder = { paths, clock, chunks: this.chunks.map(({ memory }) => memory) };
+    this.#worker = new Worker(new URL('./ingest-thread.js', import.meta.url), {
+      workerData: order,
+      stdin: false,
+    });
+    this.#worker.on('message', (message: IngestMessage) => {
+      if (this.#onMessage === null) this.#waiting.push(message);
+      else this.#onMessage(message);
+    });
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('the reading thread ended')));
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#onFailure?.(this.#failure);
+  }
+
+  /** Gives every chunk to `each`, in order; it is reused when the result, or its promise, is there. */
+  run(each: (chunk: Chunk, index: number) => Promise<void> | undefined): Promise<IngestEnd> {
+    return new Promise((resolve, reject) => {
+      this.#onFailure = reject;
+      const release = (index: number) => this.#worker.postMessage(index);
+      this.#onMessage = (message) => {
+        if (message.end !== undefined) resolve(message.end);
+        else if (message.note === undefined) {
+          reject(message.isUserError ? new UserError(message.message) : new Error(message.message));
+        } else {
+          const { chunk: index, n, first, flows } = message.note;
+          const chunk = this.chunks[index]!;
+          chunk.n = n;
+          chunk.first = first;
+          chunk.flows = flows;
+          try {
+            const busy = each(chunk, index);
+            if (busy === undefined) release(index);
+            else busy.then(() => release(index), reject);
+          } catch (error) {
+            reject(error);
+          }
+        }
+      };
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const message of waiting) this.#onMessage(message);
+      if (this.#failure !== null) reject(this.#failure);
+    });
+  }
+
+  /** Ends the thread. */
+  async close(): Promise<void> {
+    this.#onFailure = null;
+    await this.#worker.terminate();
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The thread that reads: fills free chunks and posts them; ends with the facts. See ingest-source.
+ *
+ * Keep its imports few: it is started before everything else so that it reads while the policies are loaded.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { UserError } from '../errors.js';
+import { Chunk } from './chunk.js';
+import { Ingest } from './ingest.js';
+import { endOf } from './ingest-here.js';
+import type { IngestMessage, IngestOrder } from './ingest-source.js';
+import { CaptureReader } from './reader.js';
+
+const port = parentPort!;
+const { paths, clock, chunks: memories } = workerData as IngestOrder;
+
+function say(message: IngestMessage): void {
+  port.postMessage(message);
+}
+
+/** Numbers of the chunks that may be filled. */
+const free = memories.map((_, index) => index).reverse();
+let wake: (() => void) | null = null;
+port.on('message', (index: number) => {
+  free.push(index);
+  wake?.();
+});
+
+async function nextFree(): Promise<number> {
+  while (free.length === 0) {
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    wake = null;
+  }
+  // The last one released is the one that is still in a cache.
+  return free.pop()!;
+}
+
+async function main(): Promise<void> {
+  const chunks = memories.map((memory) => new Chunk(memory));
+  const reader = new CaptureReader(paths);
+  const ingest = new Ingest(clock);
+  try {
+    for (;;) {
+      const index = await nextFree();
+      const chunk = chunks[index]!;
+      if (!(await reader.next(chunk))) break;
+      ingest.take(chunk, reader.isNewFile);
+      reader.isNewFile = false;
+      say({ note: { chunk: index, n: chunk.n, first: chunk.first, flows: chunk.flows } });
+    }
+    say({ end: endOf(ingest, reader, clock) });
+  } catch (error) {
+    say({ message: (error as Error).message, isUserError: error instanceof UserError });
+  } finally {
+    await reader.close();
+    port.close();
+  }
+}
+
+void main();

@@ -1,0 +1,204 @@
+/**
+ * Fills chunks from captures, one file after the other.
+ *
+ * Promise: packets in file order; a chunk holds packets of one file; constant memory. Plain files are read
+ * synchronously by position straight into the chunk; compressed ones, pipes and standard input through a stream.
+ * Damage ends a file with a warning and the next one is read; what is no capture at all is a UserError.
+ */
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { CaptureCore } from '../capture/core.js';
+import { ethernetLength, makeEthernet } from '../capture/ethernet.js';
+import { fileProblem, LinkType } from '../capture/format.js';
+import { ByteSource } from '../capture/inflate.js';
+import { isPlain } from '../capture/spool.js';
+import { captureName } from '../capture/stream.js';
+import { UserError } from '../errors.js';
+import { FrameFlag } from '../packet/burst.js';
+import { CHUNK_READ_BYTES, type Chunk } from './chunk.js';
+
+const TRUNCATED = FrameFlag.truncated;
+
+/** Where the bytes of a file come from. */
+interface Input {
+  /** Puts bytes at `bytes[at…]`, at most `room`; 0 at the end. */
+  read(bytes: Uint8Array, at: number, room: number): number | Promise<number>;
+  /** Why the bytes ended early, or empty. */
+  problem(): string;
+  close(): Promise<void>;
+}
+
+class PlainInput implements Input {
+  #position = 0;
+
+  constructor(readonly fd: number) {}
+
+  read(bytes: Uint8Array, at: number, room: number): number {
+    const count = readSync(this.fd, bytes, at, room, this.#position);
+    this.#position += count;
+    return count;
+  }
+
+  problem(): string {
+    return '';
+  }
+
+  async close(): Promise<void> {
+    closeSync(this.fd);
+  }
+}
+
+class StreamInput implements Input {
+  readonly #source: ByteSource;
+  readonly #chunks: AsyncGenerator<Uint8Array>;
+  #rest: Uint8Array = new Uint8Array(0);
+
+  constructor(input: AsyncIterable<Uint8Array>) {
+    this.#source = new ByteSource(input);
+    this.#chunks = this.#source.chunks();
+  }
+
+  async read(bytes: Uint8Array, at: number, room: number): Promise<number> {
+    while (this.#rest.length === 0) {
+      const { done, value } = await this.#chunks.next();
+      if (done === true) return 0;
+      this.#rest = value;
+    }
+    const count = Math.min(room, this.#rest.length);
+    bytes.set(this.#rest.subarray(0, count), at);
+    this.#rest = this.#rest.subarray(count);
+    return count;
+  }
+
+  problem(): string {
+    return this.#source.problem;
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return(undefined);
+  }
+}
+
+function openInput(path: string): Input {
+  if (path === '-') return new StreamInput(process.stdin);
+  const fd = openSync(path, 'r');
+  try {
+    if (isPlain(fd)) return new PlainInput(fd);
+    // A pipe was not touched, a compressed file is read again from its start.
+    return new StreamInput(createReadStream(path, { fd, ...(fstatSync(fd).isFile() ? { start: 0 } : {}) }));
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Reads captures into chunks: `while (await reader.next(chunk)) …`. */
+export class CaptureReader {
+  /** One line for each file that could not be read whole. */
+  readonly warnings: string[] = [];
+  /** The next chunk is the first of its file. */
+  isNewFile = false;
+  #core: CaptureCore | null = null;
+  #input: Input | null = null;
+  #index = 0;
+
+  constructor(readonly paths: readonly string[]) {}
+
+  /** Fills the chunk with the next packets; false when there are none left. Throws UserError. */
+  async next(chunk: Chunk): Promise<boolean> {
+    chunk.n = 0;
+    for (;;) {
+      if (this.#core === null && !this.#open()) return false;
+      const core = this.#core!;
+      try {
+        core.moveTo(chunk.window);
+        const more = await this.#fill(core, chunk);
+        if (!more) await this.#finish();
+      } catch (error) {
+        await this.close();
+        throw error instanceof UserError ? error : fileProblem(core.name, error);
+      }
+      if (chunk.n > 0) return true;
+    }
+  }
+
+  async close(): Promise<void> {
+    const input = this.#input;
+    this.#input = null;
+    this.#core = null;
+    await input?.close();
+  }
+
+  #open(): boolean {
+    const path = this.paths[this.#index];
+    if (path === undefined) return false;
+    const name = captureName(path);
+    try {
+      this.#input = openInput(path);
+    } catch (error) {
+      throw fileProblem(name, error);
+    }
+    this.#index++;
+    this.#core = new CaptureCore(name);
+    this.isNewFile = true;
+    return true;
+  }
+
+  /** Reads and decodes until the chunk has enough. False at the end of the file. */
+  async #fill(core: CaptureCore, chunk: Chunk): Promise<boolean> {
+    let read = 0;
+    for (;;) {
+      while (chunk.hasRoom && core.decode()) append(core, chunk);
+      if (core.stopped) {
+        core.finish();
+        return false;
+      }
+      if (!chunk.hasRoom) return true;
+      if (chunk.n > 0 && (read >= CHUNK_READ_BYTES || core.free === 0)) return true;
+      // Without a packet in the chunk nothing refers to the window: it may be tidied up.
+      const room = chunk.n > 0 ? core.free : core.room();
+      const got = this.#input!.read(core.bytes, core.end, Math.min(room, CHUNK_READ_BYTES));
+      const count = typeof got === 'number' ? got : await got;
+      if (count === 0) {
+        core.finish(this.#input!.problem());
+        return false;
+      }
+      core.added(count);
+      read += count;
+    }
+  }
+
+  async #finish(): Promise<void> {
+    const warning = this.#core?.status.warning ?? null;
+    if (warning !== null) this.warnings.push(warning);
+    await this.close();
+  }
+}
+
+/** Adds the packets of the core's batch to the chunk, as Ethernet frames. */
+function append(core: CaptureCore, chunk: Chunk): void {
+  const { batch } = core;
+  const { base } = chunk;
+  const { off, len, original, linkType, seconds, nanoseconds } = batch;
+  let n = chunk.n;
+  for (let i = 0; i < batch.n; i++, n++) {
+    let at = off[i]!;
+    let length = len[i]!;
+    let wire = original[i]!;
+    const flags = wire > length ? TRUNCATED : 0;
+    const link = linkType[i]!;
+    if (link !== LinkType.ethernet) {
+      wire = Math.max(0, ethernetLength(link, wire));
+      const framed = ethernetLength(link, length);
+      // A packet cut off inside its cooked header is an empty frame.
+      if (framed >= 0) at = makeEthernet(link, chunk.bytes, base + at, length) - base;
+      length = Math.max(0, framed);
+    }
+    chunk.off[n] = base + at;
+    chunk.len[n] = length;
+    chunk.flags[n] = flags;
+    chunk.wire[n] = wire;
+    chunk.seconds[n] = seconds[i]!;
+    chunk.nanoseconds[n] = nanoseconds[i]!;
+  }
+  chunk.n = n;
+}

@@ -1,0 +1,169 @@
+/**
+ * One capture, or several, through any number of policies: one pass over the packets.
+ *
+ * Promise: the counts are exact and the same for any number of threads. Policies are compiled before a packet is
+ * read; whatever is wrong is a UserError of one line. Memory grows with flows and policies, not with packets.
+ *
+ * Threads: small captures are read and steered in this thread. Larger ones are read by a thread of their own, and
+ * the policies are dealt over this thread and, where it pays, Piscina's.
+ */
+import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { compilePolicy } from '../policy/compile.js';
+import { parsePolicy } from '../policy/parse.js';
+import type { PolicySpec } from '../policy/spec.js';
+import type { Steering } from '../policy/steering.js';
+import { policyWarnings } from '../policy/warnings.js';
+import { type AppsModel, DEFAULT_APPS } from './apps.js';
+import { FlowView } from './flow-table.js';
+import type { BurstTaker } from './ingest.js';
+import { type IngestEnd, IngestThread } from './ingest-source.js';
+import { DEFAULT_MODEL, describeModel, type ServiceModel } from './model.js';
+import { policyResult } from './outcome.js';
+import type { PacketTaker, RunCounts, RunOptions } from './policy-run.js';
+import { PolicySet } from './policy-set.js';
+import type { ReplayResult } from './result.js';
+
+/** Bytes of captures from which a reading thread pays: starting one takes as long as reading some megabytes. */
+export const THREAD_BYTES = 8 << 20;
+/** Bytes times further policies from which threads for policies pay: each loads all policy modules first. */
+const POOL_BYTES = 400 << 20;
+
+/** What a replay may be told. */
+export interface ReplayOptions {
+  /** Workers of every policy; default: each policy's own. */
+  readonly workers?: number;
+  /** How many times faster than the capture. Default 1. */
+  readonly speed?: number;
+  /** Nanoseconds between packets, instead of the timestamps. */
+  readonly gapNs?: number;
+  readonly model?: ServiceModel;
+  readonly apps?: AppsModel;
+  /** Threads at most: 1 = everything in this one. Default: the processors. */
+  readonly threads?: number;
+  /** `always`: threads for reading and policies however small the captures are. Default `auto`. */
+  readonly parallel?: 'auto' | 'always';
+  /** Flows in `topFlows`. Default 20. */
+  readonly top?: number;
+  /** Called now and then with the packets so far. */
+  readonly onProgress?: (packets: number) => void;
+  /** Gets the packets of a policy after they were steered, for each policy that it names one for. */
+  readonly takers?: (steerings: readonly Steering[]) => (PacketTaker | null)[];
+  /** A reading thread that was started for the same files and clock. */
+  readonly reading?: IngestThread;
+}
+
+/** A parsed policy is passed on. */
+function specOf(policy: string | object): PolicySpec {
+  if (typeof policy === 'object' && 'text' in policy && 'order' in policy) return policy as PolicySpec;
+  return parsePolicy(policy);
+}
+
+function fileBytes(files: readonly string[]): number {
+  return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
+}
+
+/**
+ * Replays captures (`-` = standard input) through policies (text, objects, or what `parsePolicy` gave).
+ *
+ *     const { policies } = await replay(['in.pcap'], ['rss:queues=8', 'rps:cpus=0-7']);
+ *
+ * @throws UserError for a policy or a capture that is wrong.
+ */
+export async function replay(
+  files: readonly string[],
+  policies: readonly (string | object)[],
+  options: ReplayOptions = {},
+): Promise<ReplayResult> {
+  const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
+  const clock = { speed, gapNs };
+  const workers = options.workers ?? null;
+  const specs = policies.map(specOf);
+  const steerings = specs.map((spec) => compilePolicy(spec, workers === null ? {} : { workers }));
+  const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
+  const takers = options.takers?.(steerings) ?? [];
+  const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
+  const threads = options.threads ?? availableParallelism();
+  const bytes = fileBytes(files);
+  const isLarge = bytes >= THREAD_BYTES || options.parallel === 'always';
+  const isThreaded = options.reading !== undefined || (threads > 1 && isLarge);
+  const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
+  const flows = new FlowView(end.flows);
+  const largest = flows.largest(top);
+  const capture = { ...end.facts, warnings: [...end.facts.warnings, ...warnings] };
+  return {
+    capture,
+    policies: counts.map((own, i) =>
+      policyResult(own, i === 0 ? null : counts[0]!, capture, flows, largest, end.virtualNs),
+    ),
+    advice: [],
+    model: describeModel(model, clock),
+  };
+}
+
+interface Run {
+  readonly files: readonly string[];
+  readonly clock: { readonly speed: number; readonly gapNs: number };
+  readonly specs: readonly PolicySpec[];
+  readonly steerings: readonly Steering[];
+  readonly workers: number | null;
+  readonly takers: readonly (PacketTaker | null)[];
+  readonly options: ReplayOptions;
+  readonly model: RunOptions;
+}
+
+interface Finished {
+  readonly end: IngestEnd;
+  readonly counts: RunCounts[];
+}
+
+async function runHere({ files, clock, steerings, takers, options, model }: Run): Promise<Finished> {
+  // Not needed where a thread reads, and a twentieth of a second.
+  const { ingestHere } = await import('./ingest-here.js');
+  const set = new PolicySet(steerings, model, takers);
+  const each: BurstTaker = (burst, chunk, from) => set.take(burst, chunk, from);
+  const end = await ingestHere(files, clock, each, set.spanNs, (packets) => options.onProgress?.(packets));
+  return { end, counts: set.finish() };
+}
+
+async function runThreaded(run: Run, threads: number, bytes: number): Promise<Finished> {
+  const { files, clock, specs, steerings, takers, options } = run;
+  const reading = options.reading ?? new IngestThread(files, clock);
+  // Policies whose packets are written stay here; of the others every thread gets its share.
+  const isWorth = bytes * (specs.length - 1) >= POOL_BYTES || options.parallel === 'always';
+  const pays = takers.length === 0 && isWorth;
+  const groups = pays ? Math.min(threads, specs.length) : 1;
+  const here = specs.flatMap((_, i) => (i % groups === 0 ? [i] : []));
+  const set = new PolicySet(
+    here.map((i) => steerings[i]!),
+    run.model,
+    takers,
+  );
+  const pool = groups === 1 ? null : await startPool(run, groups, reading);
+  try {
+    const reads = reading.run((chunk, index) => {
+      const others = pool?.take(chunk, index);
+      set.walk(chunk);
+      options.onProgress?.(chunk.first + chunk.n);
+      return others;
+    });
+    const end = await (pool === null ? reads : Promise.race([reads, pool.failure]));
+    const counts: RunCounts[] = [];
+    const own = set.finish();
+    for (const [k, i] of here.entries()) counts[i] = own[k]!;
+    for (const [group, list] of ((await pool?.finish()) ?? []).entries()) {
+      for (const [k, one] of list.entries()) counts[group + 1 + k * groups] = one;
+    }
+    return { end, counts };
+  } finally {
+    await Promise.all([reading.close(), pool?.close()]);
+  }
+}
+
+async function startPool(run: Run, groups: number, reading: IngestThread) {
+  const { PolicyPool } = await import('./policy-pool.js');
+  const others = Array.from({ length: groups - 1 }, (_, group) =>
+    run.specs.filter((_, i) => i % groups === group + 1),
+  );
+  return new PolicyPool(others, run.workers, run.model, reading.chunks);
+}

@@ -1,0 +1,64 @@
+/**
+ * The page around everything: one HTML file that needs no network.
+ *
+ * Promise: style, script and data are inside; it is readable without script, on a phone, in light and dark, on paper
+ * and by keyboard. The content security policy permits nothing from outside.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { embedJson, escapeHtml } from './html.js';
+
+const require = createRequire(import.meta.url);
+
+function asset(name: string): string {
+  return readFileSync(new URL(`../../assets/report/${name}`, import.meta.url), 'utf8');
+}
+
+/** uPlot's own files, as its package ships them. */
+function plotFile(name: string): string {
+  return readFileSync(require.resolve(`uplot/dist/${name}`), 'utf8');
+}
+
+/** What goes into the page. */
+export interface PageParts {
+  readonly title: string;
+  /** HTML of the body, below the title. */
+  readonly body: string;
+  /** For the script, under `window.rxsteer`; null leaves the plots out. */
+  readonly data: unknown;
+}
+
+/** The hash by which the security policy permits an inline script. */
+const permit = (script: string) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+
+/** The whole document. */
+export function page({ title, body, data }: PageParts): string {
+  const scripts =
+    data === null
+      ? [asset('report.js')]
+      : [plotFile('uPlot.iife.min.js'), `window.rxsteer = ${embedJson(data)};`, asset('report.js')];
+  const style = `${data === null ? '' : plotFile('uPlot.min.css')}\n${asset('report.css')}`;
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ${scripts.map(permit).join(' ')}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<title>${escapeHtml(title)}</title>
+<link rel="icon" href="data:,">
+<style>${style}</style>
+</head>
+<body>
+<a class="skip" href="#main">To the content</a>
+<main id="main">
+<h1>${escapeHtml(title)}</h1>
+${body}
+</main>
+${scripts.map((script) => `<script>${script}</script>`).join('\n')}
+</body>
+</html>
+`;
+}

@@ -1,0 +1,169 @@
+/// <reference lib="dom" />
+/**
+ * The report in a real browser: it renders without errors or requests, sorts, switches policies, fits a phone, prints.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { renderReport } from '#rxsteer/report/index.js';
+import { policyOf, resultOf } from './fixture.js';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+if (executablePath === undefined) console.warn('report not shown in a browser: chromium is missing');
+
+const result = resultOf([
+  policyOf('rss:queues=4', [400, 300, 200, 100]),
+  policyOf('rps:cpus=0-3', [250, 250, 250, 250], { handoffsPerPacket: 0.75, queues: [] }),
+  policyOf(
+    'rss:queues=16',
+    Array.from({ length: 16 }, (_, w) => (w === 15 ? 1000 : 20)),
+  ),
+]);
+
+describe.skipIf(executablePath === undefined)('the report in a browser', { timeout: 60_000 }, () => {
+  let browser: Browser;
+  let directory: string;
+  let page: Page;
+  const complaints: string[] = [];
+  const requests: string[] = [];
+
+  beforeAll(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), 'rxsteer-report-'));
+    const file = path.join(directory, 'report.html');
+    writeFileSync(file, renderReport(result));
+    browser = await chromium.launch({
+      executablePath: executablePath!,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--disable-component-update',
+      ],
+    });
+    page = await browser.newPage();
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('request', (request) => {
+      if (!request.url().startsWith('data:')) requests.push(request.url());
+    });
+    await page.goto(pathToFileURL(file).href);
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const visible = () =>
+    page.locator('section[data-policy]:visible').evaluateAll((all) => all.map((s) => s.id));
+  const column = (table: string, index: number) =>
+    page.locator(`${table} tbody tr td:nth-child(${index})`).allTextContents();
+
+  test('renders without a complaint and asks for nothing but itself', async () => {
+    expect(await page.title()).toBe('Where this traffic goes');
+    expect(await page.locator('.winner').textContent()).toContain('rps:cpus=0-3');
+    expect(complaints).toEqual([]);
+    expect(requests).toHaveLength(1);
+  });
+
+  test('shows the best policy first, and any other that is chosen', async () => {
+    expect(await visible()).toEqual(['policy-1']);
+    await page.selectOption('#policy', '0');
+    expect(await visible()).toEqual(['policy-0']);
+    await page.selectOption('#policy', 'all');
+    expect(await visible()).toEqual(['policy-0', 'policy-1', 'policy-2']);
+    await page.locator('#comparison a', { hasText: 'rss:queues=16' }).click();
+    await expect.poll(visible).toEqual(['policy-2']);
+    expect(complaints).toEqual([]);
+  });
+
+  test('draws the load over time, one line a worker or three for many', async () => {
+    await page.selectOption('#policy', '0');
+    expect(await page.locator('#policy-0 canvas').count()).toBe(1);
+    expect(await page.locator('#policy-0 .u-legend .u-series').count()).toBe(1 + 4);
+    await page.selectOption('#policy', '2');
+    expect(await page.locator('#policy-2 .u-legend .u-series').count()).toBe(1 + 3);
+    const box = await page.locator('#policy-2 canvas').boundingBox();
+    expect(box!.width).toBeGreaterThan(200);
+  });
+
+  test('sorts by mouse and by keyboard, and says how', async () => {
+    const head = page.locator('#comparison th', { hasText: 'fullest / fair' });
+    await head.locator('button').click();
+    expect(await head.getAttribute('aria-sort')).toBe('descending');
+    expect(await column('#comparison', 4)).toEqual(['12.31', '1.60', '1.00']);
+    await head.locator('button').focus();
+    await page.keyboard.press('Enter');
+    expect(await head.getAttribute('aria-sort')).toBe('ascending');
+    expect(await column('#comparison', 4)).toEqual(['1.00', '1.60', '12.31']);
+    await page.locator('#comparison th', { hasText: 'policy' }).locator('button').click();
+    expect(await column('#comparison', 2)).toEqual(['rps:cpus=0-3', 'rss:queues=16', 'rss:queues=4']);
+  });
+
+  test('fits a phone: nothing but tables scrolls sideways', async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.selectOption('#policy', 'all');
+    const [scroll, client] = await page.evaluate(() => {
+      const root = document.documentElement;
+      return [root.scrollWidth, root.clientWidth];
+    });
+    expect(scroll).toBeLessThanOrEqual(client!);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  });
+
+  test('text has contrast in light and dark', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      const worst = await page.evaluate(() => {
+        const luminance = (colour: string) => {
+          const [r, g, b] = colour.match(/[\d.]+/g)!.map((part) => {
+            const c = Number(part) / 255;
+            return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+          });
+          return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+        };
+        const paperOf = (element: Element): string => {
+          for (let at: Element | null = element; at !== null; at = at.parentElement) {
+            const { backgroundColor } = getComputedStyle(at);
+            if (!/, 0\)$|transparent/.test(backgroundColor)) return backgroundColor;
+          }
+          return 'rgb(255, 255, 255)';
+        };
+        let least = { ratio: 99, what: '' };
+        for (const element of document.querySelectorAll(
+          'p, dt, dd, td, th button, h1, h2, figcaption, .slot, a',
+        )) {
+          const a = luminance(getComputedStyle(element).color);
+          const b = luminance(paperOf(element));
+          const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+          if (ratio < least.ratio) least = { ratio, what: element.outerHTML.slice(0, 80) };
+        }
+        return least;
+      });
+      expect(worst.ratio, `${colorScheme}: ${worst.what}`).toBeGreaterThanOrEqual(4.5);
+    }
+    expect(complaints).toEqual([]);
+  });
+
+  test('every picture has a text alternative', async () => {
+    const bare = await page
+      .locator('svg:not([aria-label]), canvas')
+      .evaluateAll((all) => all.filter((one) => one.closest('[role="img"][aria-label]') === null).length);
+    expect(bare).toBe(0);
+  });
+
+  test('prints every policy', async () => {
+    await page.selectOption('#policy', '0');
+    await page.emulateMedia({ media: 'print', colorScheme: 'light' });
+    expect(await visible()).toEqual(['policy-0', 'policy-1', 'policy-2']);
+    expect((await page.pdf({ format: 'A4' })).length).toBeGreaterThan(10_000);
+    await page.emulateMedia({ media: 'screen' });
+  });
+});
