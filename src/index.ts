@@ -378,6 +378,7 @@ export { CaptureWriter } from './capture/writer.js';
 
 // Engine: forwards packets
 
+export type { ConsumerSummary } from './dataplane/consumers.js';
 export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
@@ -389,6 +390,7 @@ export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
 export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
 export {
   type CapturePortSpec,
+  type Consumer,
   type MemoryPortSpec,
   type PacketPortSpec,
   type PortSpec,

@@ -54,7 +54,7 @@ export function register(program: Command): void {
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
     .option(
-      '--fault <STAGE@WORKER[:AFTER][+|=]>',
+      '--fault <STAGE@WORKER[:AFTER][+|=|!]>',
       'tests: let a worker die, or stand still, at a stage of its loop',
     )
     .option('--control <PATH>', 'control socket (default /run/rxsteer/PID.sock)')

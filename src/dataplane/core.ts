@@ -12,6 +12,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { UserError } from '../errors.js';
 import type { MacControl } from '../forward/mac-control.js';
 import type { Steering } from '../policy/steering.js';
+import type { ConsumerWatch } from './consumers.js';
 import {
   type EngineMemory,
   type EnginePlan,
@@ -65,11 +66,13 @@ export class EngineCore {
   /** What `rollback` undoes, the last one first to be undone. */
   readonly undo: Undo[] = [];
   readonly trace: TraceCollector;
+  /** Looks where consumers run; follows the policy. */
+  consumers: ConsumerWatch | null = null;
   private readonly channels = new Map<number, MessagePort>();
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(
-    first: Omit<LiveConfig, 'epoch'>,
+    first: Omit<LiveConfig, 'epoch' | 'prepare'>,
     /** The running policy as this thread compiled it: its table, never its shared memory, is that of the workers. */
     public compiled: Steering,
     readonly views: EngineViews,
@@ -78,7 +81,7 @@ export class EngineCore {
     readonly macTable: MacControl | null,
     readonly warn: (message: string) => unknown,
   ) {
-    this.config = { ...first, epoch: 1 };
+    this.config = { ...first, epoch: 1, prepare: false };
     this.ever = first.span;
     Atomics.store(views.global, Global.configEpoch, 1);
     this.trace = new TraceCollector(views.global, (index) => this.plan.ports[index]?.name ?? `port ${index}`);
@@ -134,18 +137,40 @@ export class EngineCore {
     await this.queue;
   }
 
-  /** Makes a configuration the newest one and waits until all hosted workers act by it. */
+  /**
+   * Makes a configuration the newest one and waits until all hosted workers act by it; returns those that did not in
+   * time. Where steering changes all workers compile it first, each while the others go on: the switch itself is then
+   * short, and nobody is sent frames while it compiles.
+   * @throws UserError where a worker did not compile in time; nothing has changed then.
+   */
   async publish({ compiled, ...change }: ConfigChange): Promise<readonly number[]> {
-    if (compiled !== undefined) this.compiled = compiled;
-    this.config = { ...this.config, ...change, epoch: this.config.epoch + 1 };
-    const { epoch } = this.config;
-    for (const port of this.channels.values()) port.postMessage(this.config);
+    const next: LiveConfig = { ...this.config, ...change };
+    if (next.steering !== this.config.steering) {
+      // A worker that is started meanwhile has nothing to prepare.
+      this.config = { ...this.config, epoch: this.config.epoch + 1 };
+      const pending = await this.post({ ...next, epoch: this.config.epoch, prepare: true });
+      if (pending.length > 0) {
+        throw new UserError(`worker ${pending.join(', ')} does not answer: nothing was changed`);
+      }
+    }
+    this.config = { ...next, epoch: this.config.epoch + 1 };
+    if (compiled !== undefined) {
+      this.compiled = compiled;
+      this.consumers?.adopt(compiled);
+    }
+    return this.post(this.config);
+  }
+
+  /** Posts a configuration and waits for the acknowledgements; returns the workers that are missing. */
+  private async post(config: LiveConfig): Promise<readonly number[]> {
+    const { epoch } = config;
+    for (const port of this.channels.values()) port.postMessage(config);
     Atomics.store(this.views.global, Global.configEpoch, epoch);
     const deadline = performance.now() + ACKNOWLEDGE_TIMEOUT_MS;
     for (;;) {
       for (const worker of this.hosted) this.waker.wake(worker);
       const pending = this.hosted.filter((worker) => this.seen(worker) < epoch);
-      if (pending.length === 0 || this.stopping || performance.now() > deadline) return pending;
+      if (pending.length === 0 || performance.now() > deadline) return pending;
       await delay(POLL_MS);
     }
   }

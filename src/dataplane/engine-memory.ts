@@ -183,7 +183,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     ledger: carveLedger(carver, queues),
     orderHistory: carveHistory(carver, queues),
     flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker)),
-    consumers: carver.words(plan.ports.length),
+    consumers: carver.words(ports),
     global: carver.words(4 * LINE_WORDS),
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(txQueues * LINE_WORDS),

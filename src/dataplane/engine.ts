@@ -6,9 +6,12 @@
  * open. `stop` stops receiving, lets every frame that was received be transmitted, delivered or dropped, ends the
  * workers and closes everything; afterwards no frame is in flight.
  */
+import { UserError } from '../errors.js';
 import { MacControl } from '../forward/mac-control.js';
 import { policyBytes } from '../policy/compile.js';
+import { RfsSteering } from '../policy/rfs.js';
 import type { PolicySpec } from '../policy/spec.js';
+import { ConsumerWatch } from './consumers.js';
 import { delay, EngineCore } from './core.js';
 import { PortCounter, portBase } from './counters.js';
 import {
@@ -48,7 +51,7 @@ import { ringDrained } from './ring.js';
 import { makeWaker } from './sleeper.js';
 
 /** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
-export const START_TIMEOUT_MS = 5000;
+export const START_TIMEOUT_MS = 20_000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
@@ -69,6 +72,8 @@ export class Engine implements LiveEngine {
   startedAt = 0;
   stoppedAt = 0;
   private readonly core: EngineCore;
+  /** Where the consumers behind ports run. */
+  readonly consumers: ConsumerWatch;
   private readonly ports: OpenPorts;
   private readonly native: Native | null;
   private readonly warn: (message: string) => void;
@@ -120,6 +125,9 @@ export class Engine implements LiveEngine {
     options.ports.forEach((spec, index) => {
       this.core.specs.set(index, spec);
     });
+    this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
+    this.core.consumers = this.consumers;
+    this.consumers.adopt(compiled);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
       this.sourcesEnded = resolve;
@@ -258,6 +266,7 @@ export class Engine implements LiveEngine {
     const { core } = this;
     const { global, workers } = this.views;
     this.noteResets();
+    this.consumers.refresh();
     for (const [index, live] of this.ports.live) {
       const { change, old } = this.checkLink(index, live);
       if (change !== 'descriptors') continue;
@@ -329,6 +338,26 @@ export class Engine implements LiveEngine {
         `port ${this.plan.ports[index]?.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
       );
     }
+  }
+
+  /**
+   * The application of the flow with this hash runs on `worker` now (`sock_rps_record_flow`): under policy rfs its
+   * frames go there. The hash is the policy's own, as `explain` shows it. Throws UserError for a worker that does not
+   * exist, and under policies that follow no flows.
+   */
+  recordFlow(hash: number, worker: number): void {
+    this.flowPolicy('recordFlow').recordFlow(hash, worker);
+  }
+
+  /** The flow's socket was closed (`sock_rps_delete_flow`). Throws UserError under policies that follow no flows. */
+  forgetFlow(hash: number): void {
+    this.flowPolicy('forgetFlow').forgetFlow(hash);
+  }
+
+  private flowPolicy(what: string): RfsSteering {
+    const { compiled } = this.core;
+    if (compiled instanceof RfsSteering) return compiled;
+    throw new UserError(`${what}: policy ${compiled.spec.policy} follows no flows: rfs does`);
   }
 
   /** Brings kernel counters up to date (statistics, summary). */

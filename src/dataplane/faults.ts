@@ -5,7 +5,8 @@
  * AFTERth time that this worker reaches the stage with frames at hand; default 1): it throws there. The fault is taken
  * by whoever throws it: the restarted worker runs on, unless a `+` at the end says that it shall die again. A `=` at
  * the end lets it stand still instead: its shared word becomes `Paused.waits`, and it goes on when that is set to
- * `Paused.released` and notified (or after `PAUSE_MAX_MS`).
+ * `Paused.released` and notified (or after `PAUSE_MAX_MS`); with `!` it dies then. Faults of several workers are
+ * separated by `/`; each worker has one.
  */
 import { UserError } from '../errors.js';
 
@@ -20,7 +21,7 @@ const PAUSE_MAX_MS = 20_000;
 export class Fault {
   readonly stage: string;
   private left: number;
-  private readonly pause: boolean;
+  private readonly how: string;
 
   /** @param once shared words; the one at `word` says whether any incarnation of the worker has had the fault. */
   constructor(
@@ -29,12 +30,12 @@ export class Fault {
     private readonly once: Int32Array,
     private readonly word: number,
   ) {
-    const fault = text === null ? null : parseFault(text);
-    const due = fault?.again === true || Atomics.load(once, word) === 0;
-    const mine = fault !== null && fault.worker === worker && due;
+    const fault = text === null ? undefined : parseFaults(text).find((one) => one.worker === worker);
+    const due = fault?.how === '+' || Atomics.load(once, word) === Paused.no;
+    const mine = fault !== undefined && due;
     this.stage = mine ? fault.stage : '';
     this.left = mine ? fault.after : 0;
-    this.pause = fault?.pause === true;
+    this.how = fault?.how ?? '';
   }
 
   /** Throws, or stands still, if the fault is due at this stage. */
@@ -42,10 +43,10 @@ export class Fault {
     if (this.stage !== stage) return;
     this.left--;
     if (this.left === 0) {
-      if (this.pause) {
+      if (this.how === '=' || this.how === '!') {
         Atomics.store(this.once, this.word, Paused.waits);
         Atomics.wait(this.once, this.word, Paused.waits, PAUSE_MAX_MS);
-        return;
+        if (this.how === '=') return;
       }
       Atomics.store(this.once, this.word, Paused.thrown);
       throw new Error(`injected fault at ${stage}`);
@@ -57,23 +58,27 @@ interface ParsedFault {
   stage: Stage;
   worker: number;
   after: number;
-  again: boolean;
-  pause: boolean;
+  /** What follows: `+`, `=`, `!` or nothing, see above. */
+  how: string;
 }
 
-export function parseFault(text: string): ParsedFault {
-  const match = /^([a-z]+)@(\d{1,9})(?::([1-9]\d{0,8}))?([+=])?$/.exec(text);
+/** All faults of a text. Throws UserError. */
+export function parseFaults(text: string): ParsedFault[] {
+  return text.split('/').map(parseFault);
+}
+
+function parseFault(text: string): ParsedFault {
+  const match = /^([a-z]+)@(\d{1,9})(?::([1-9]\d{0,8}))?([+=!])?$/.exec(text);
   const stage = STAGES.find((name) => name === match?.[1]);
   if (match === null || stage === undefined) {
     throw new UserError(
-      `fault "${text}": expected STAGE@WORKER[:AFTER][+|=] with STAGE one of ${STAGES.join(', ')}`,
+      `fault "${text}": expected STAGE@WORKER[:AFTER][+|=|!] with STAGE one of ${STAGES.join(', ')}`,
     );
   }
   return {
     stage,
     worker: Number(match[2]),
     after: Number(match[3] ?? 1),
-    again: match[4] === '+',
-    pause: match[4] === '=',
+    how: match[4] ?? '',
   };
 }

@@ -1,6 +1,6 @@
 /**
- * What a policy that follows flows to their consumers (`rfs`) needs of the data plane, on the side where frames come
- * in.
+ * What a policy that follows flows to their consumers (`rfs`) needs of the data plane: where
+ * frames come in, and where they are delivered.
  *
  * Promise: under order=linux the policy sees the real counters: for each worker the position up to which it has
  * finished this worker's frames, and the position of the newest one (in the kernel: `input_queue_head` and the tail
@@ -8,8 +8,14 @@
  * frame that a full backlog refused leaves its flow's entry as it was. Under order=strict and none the policy just
  * says where a flow is wanted, and the guard, or nobody, keeps order.
  *
- * Used by the worker that steers; the hashes are read by the worker that delivers the frame.
+ * A frame that is delivered to a port with a consumer records its flow there, as reading from a socket does. The hash
+ * gets to the worker that delivers in a word per pool slot, written before the frame is handed over. A hash that is
+ * the same in both directions of a connection (`hash=linux`) has one entry: with consumers at both ends the last one
+ * wins, as with two sockets on one machine.
+ *
+ * One object per worker.
  */
+import type { Work } from '../forward/work.js';
 import type { Burst } from '../packet/burst.js';
 import type { RfsSteering } from '../policy/rfs.js';
 import type { EnginePlan, EngineViews } from './engine-memory.js';
@@ -34,6 +40,7 @@ export class FlowIntake {
   private readonly linux: boolean;
   private readonly progress: Progress;
   private readonly hashes: Int32Array;
+  private readonly consumers: Int32Array;
 
   /** @param position the position of the newest frame given to a worker */
   constructor(
@@ -43,6 +50,7 @@ export class FlowIntake {
   ) {
     this.progress = progress;
     this.hashes = views.flowHashes;
+    this.consumers = views.consumers;
     const { workers } = plan;
     this.heads = new Int32Array(workers);
     this.tails = new Int32Array(workers);
@@ -70,6 +78,18 @@ export class FlowIntake {
     const { n, id, hash } = burst;
     const { hashes } = this;
     for (let i = 0; i < n; i++) hashes[id[i]!] = hash[i]!;
+  }
+
+  /** Frames were delivered to ports with a consumer: that is where their flows are wanted from now on. */
+  delivered(work: Work, arrived: (i: number) => boolean): void {
+    const { n, out, id } = work;
+    const { consumers, hashes, steering } = this;
+    for (let i = 0; i < n; i++) {
+      const port = out[i]!;
+      if (port < 0) continue;
+      const consumer = consumers[port]!;
+      if (consumer > 0 && arrived(i)) steering.sock.record(hashes[id[i]!]!, consumer - 1);
+    }
   }
 
   /** Some frames of the burst were refused. */

@@ -312,6 +312,11 @@ export class Intake implements Release {
     this.marked = true;
   }
 
+  /** The work was sent; `arrived` tells which of its frames. Policies that follow consumers hear of it. */
+  delivered(work: Work, arrived: (i: number) => boolean): void {
+    if (this.flows !== null) this.flows.delivered(work, arrived);
+  }
+
   /** Frames held for a move, to be reviewed every pass. */
   holding(): number {
     return this.guard === null ? 0 : this.guard.holding.frames;

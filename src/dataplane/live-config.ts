@@ -18,6 +18,8 @@ export interface LiveConfig {
   readonly table: readonly number[] | null;
   /** Rings of workers 0 … span-1 are drained: those that run, join, or leave. */
   readonly span: number;
+  /** Not to be acted by yet: its steering is to be compiled, so that the switch takes no time. */
+  readonly prepare: boolean;
 }
 
 /** What a worker thread is started with. */

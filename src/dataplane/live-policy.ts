@@ -14,6 +14,7 @@ import { carrySockTable } from '../policy/rfs.js';
 import { RssSteering } from '../policy/rss.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
+import { checkNamedConsumers } from './consumers.js';
 import { type ConfigChange, delay, type EngineCore } from './core.js';
 import type { EnginePlan } from './engine-memory.js';
 import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './live.js';
@@ -29,10 +30,12 @@ function compile(plan: EnginePlan, shared: SharedArrayBuffer): Steering {
   return compilePolicy(policy, { workers: active, ports, shared, faults: 'count' });
 }
 
-/** The steering that the engine starts with: what does not compile is refused in this thread. @throws UserError */
+/**
+ * The steering that the engine starts with: what does not compile is refused in this thread. Over the workers' shared
+ * memory, for control: this thread steers nothing. @throws UserError
+ */
 export function firstSteering(plan: EnginePlan, shared: SharedArrayBuffer): Steering {
-  // In memory of its own where it is shared: workers are to find theirs untouched.
-  return compile(plan, new SharedArrayBuffer(shared.byteLength));
+  return compile(plan, shared);
 }
 
 /** The owner table of the running `mac` policy; null for other policies. */
@@ -45,12 +48,17 @@ function ownerTable(core: EngineCore): OwnerTable | null {
 
 /**
  * What to publish so that a plan with another policy, other workers or other ports takes effect.
- * @param carry owners to enter instead of those of the running table
+ * @param restore table and owners to begin with; default: those that run, as far as they belong to the policy
  * @throws UserError where the policy does not fit; nothing has happened then.
  */
-export function policyChange(core: EngineCore, plan: EnginePlan, carry?: CarriedOwners): ConfigChange {
+export function policyChange(
+  core: EngineCore,
+  plan: EnginePlan,
+  restore?: { readonly table: readonly number[] | null; readonly owners: CarriedOwners },
+): ConfigChange {
   const { policy } = plan;
   const same = policy === core.plan.policy;
+  checkNamedConsumers(core.specs.values(), plan.active);
   const order = settleOrder(policy, core.ports.live.values(), core.warn);
   const shared = new SharedArrayBuffer(policyBytes(policy));
   const steering = compile(plan, shared);
@@ -58,7 +66,7 @@ export function policyChange(core: EngineCore, plan: EnginePlan, carry?: Carried
     carrySockTable({ spec: core.plan.policy, shared: core.memory.policy }, { spec: policy, shared });
   }
   if (steering instanceof MacSteering) {
-    const { guests, ports } = carry ?? carriedOwners(core);
+    const { guests, ports } = restore?.owners ?? carriedOwners(core);
     for (const [port, worker] of ports) {
       if (plan.ports[port]?.removed === false) steering.owners.adoptPort(port, worker);
     }
@@ -66,25 +74,27 @@ export function policyChange(core: EngineCore, plan: EnginePlan, carry?: Carried
       if (entry.port < 0 || plan.ports[entry.port]?.removed === false) steering.owners.adopt(entry);
     }
   }
+  const wanted = restore === undefined ? (same ? core.config.table : null) : restore.table;
+  const table = wanted !== null && steering instanceof RssSteering ? wanted : null;
+  if (table !== null) setChangedTable(steering as RssSteering, table);
   return {
     compiled: steering,
     plan: { ...plan, order },
     memory: { ...core.memory, policy: shared },
     steering: core.config.steering + 1,
-    table: same ? tableFor(steering, core.config.table) : null,
+    table,
   };
 }
 
-/** A changed table stays as long as its entries name queues that there are. */
-function tableFor(steering: Steering, table: readonly number[] | null): readonly number[] | null {
-  if (table === null || !(steering instanceof RssSteering)) return null;
-  const high = Math.max(...table);
-  if (high >= steering.queues) {
+/** A table that was changed by hand is kept; its entries may name queues that there are no more. */
+function setChangedTable(steering: RssSteering, table: readonly number[]): void {
+  try {
+    steering.setTable(table);
+  } catch (error) {
     throw new UserError(
-      `the table that was set names queue ${high}: there would be queues 0 to ${steering.queues - 1}; roll back or set it first`,
+      `the table that was set does not fit: ${(error as Error).message}; set it or roll back first`,
     );
   }
-  return table;
 }
 
 interface CarriedOwners {
@@ -126,26 +136,23 @@ function remember(core: EngineCore, text: string, run: () => Promise<ChangeRepor
 
 /** See `LiveEngine.applyPolicy`. */
 export function applyPolicy(core: EngineCore, spec: PolicySpec): Promise<ChangeReport> {
-  return core.change(() => switchPolicy(core, spec, null, 'policy'));
+  return core.change(() => switchPolicy(core, spec, 'policy'));
 }
 
 async function switchPolicy(
   core: EngineCore,
   spec: PolicySpec,
-  table: readonly number[] | null,
   kind: ChangeKind,
-  carry?: CarriedOwners,
+  restore?: { readonly table: readonly number[] | null; readonly owners: CarriedOwners },
 ): Promise<ChangeReport> {
   const { plan } = core;
-  const previous = { spec: plan.policy, table: core.config.table, owners: carriedOwners(core) };
+  const previous = { table: core.config.table, owners: carriedOwners(core) };
   const next: EnginePlan = { ...plan, policy: spec, policyText: spec.text };
-  const change = policyChange(core, next, carry);
+  const change = policyChange(core, next, restore);
   const text = `policy ${plan.policyText} -> ${spec.text}`;
-  const report = await core.report(kind, text, () => core.publish({ ...change, table }));
+  const report = await core.report(kind, text, () => core.publish(change));
   if (kind !== 'rollback') {
-    remember(core, text, () =>
-      switchPolicy(core, previous.spec, previous.table, 'rollback', previous.owners),
-    );
+    remember(core, text, () => switchPolicy(core, plan.policy, 'rollback', previous));
   }
   return report;
 }

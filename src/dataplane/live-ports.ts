@@ -8,6 +8,7 @@
  * nobody can learn them again. Its counters stay in the summary.
  */
 import { UserError } from '../errors.js';
+import { checkConsumers } from './consumers.js';
 import type { EngineCore } from './core.js';
 import { PORT_FDS } from './engine-memory.js';
 import type { ChangeReport } from './live.js';
@@ -23,6 +24,7 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
     requireSwitch(core);
     const { plan, ports, specs } = core;
     checkPorts([...specs.values(), spec]);
+    checkConsumers([spec], plan.active);
     const place = placeFor(core);
     const { index } = place;
     const warn = core.warn;
@@ -37,9 +39,11 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
       ports.live.get(index)?.publish(core.views.portFds, index);
       core.baselines.set(index, rawPort(core, info));
       specs.set(index, spec);
+      core.consumers?.add(spec, index);
       return await core.report('ports', `port ${spec.name} added`, () => core.publish(change));
     } catch (error) {
       specs.delete(index);
+      core.consumers?.remove(index);
       ports.closePort(index);
       throw error;
     }
@@ -77,6 +81,7 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
       live?.readDrops();
       core.retired.push({ ...portSummary(core, port), removed: true });
       core.specs.delete(port.index);
+      core.consumers?.remove(port.index);
       // A worker that has not followed may still use the descriptors: they stay open, and the place taken.
       if (pending.length > 0) {
         core.stuck.set(port.index, port);

@@ -39,6 +39,8 @@ export class LiveFollower {
   /** On its way: to be installed (`steering` compiled already), then its queues are taken over. */
   private target: LiveConfig | null = null;
   private steering: Steering | null = null;
+  /** Compiled for a configuration that is to come, and its number of the steering. */
+  private prepared: { readonly number: number; readonly steering: Steering } | null = null;
   private installed: LiveConfig | null = null;
   private pausedAt = -1;
   private readonly words: Int32Array;
@@ -70,7 +72,8 @@ export class LiveFollower {
     }
     if (!this.p.held.acquire()) return;
     this.target = null;
-    Atomics.store(this.words, WorkerWord.configSeen, target.epoch);
+    // What it has prepared beyond that counts as seen, too.
+    Atomics.store(this.words, WorkerWord.configSeen, this.known);
     if (Atomics.load(this.words, WorkerWord.state) !== WorkerState.running) {
       Atomics.store(this.words, WorkerWord.state, WorkerState.running);
     }
@@ -92,7 +95,16 @@ export class LiveFollower {
       if (message === undefined) break;
       newest = message.message as LiveConfig;
     }
-    if (newest !== null && newest.epoch > this.known) this.aim(newest);
+    if (newest === null || newest.epoch <= this.known) return;
+    if (newest.prepare) this.prepare(newest);
+    else this.aim(newest);
+  }
+
+  /** Not in the middle of a change: the main thread makes one after the other, unless it gave one up. */
+  private prepare(config: LiveConfig): void {
+    this.prepared = { number: config.steering, steering: this.p.compile(config) };
+    this.known = config.epoch;
+    if (this.target === null) Atomics.store(this.words, WorkerWord.configSeen, config.epoch);
   }
 
   private aim(config: LiveConfig): void {
@@ -104,8 +116,9 @@ export class LiveFollower {
       this.resume();
       return;
     }
-    // Before the pause: compiling takes longer than draining.
-    this.steering = this.p.compile(config);
+    const { prepared } = this;
+    this.prepared = null;
+    this.steering = prepared?.number === config.steering ? prepared.steering : this.p.compile(config);
     if (this.installed === null || this.paused) return;
     this.paused = true;
     this.pausedAt = performance.now();

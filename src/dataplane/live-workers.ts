@@ -12,7 +12,7 @@ import type { Hosting } from './hosting.js';
 import type { ChangeReport } from './live.js';
 import { policyChange } from './live-policy.js';
 
-const START_TIMEOUT_MS = 5000;
+const START_TIMEOUT_MS = 20_000;
 const POLL_MS = 1;
 
 /** See `LiveEngine.addWorker`. */
@@ -27,7 +27,12 @@ export function addWorker(core: EngineCore, hosting: Hosting): Promise<ChangeRep
     return core.report('workers', `worker ${id} added`, async () => {
       await join(core, hosting, id);
       // Only now may anybody steer to it, and it to others: their rings must be drained by then.
-      return core.publish({ ...change, span: id + 1 });
+      try {
+        return await core.publish({ ...change, span: id + 1 });
+      } catch (error) {
+        await leave(core, hosting, id);
+        throw error;
+      }
     });
   });
 }

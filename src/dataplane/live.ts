@@ -97,7 +97,7 @@ export interface TraceOptions {
 }
 
 /** Longest wait for the workers' acknowledgements of a change. */
-export const ACKNOWLEDGE_TIMEOUT_MS = 5000;
+export const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
 /** Bytes of a frame that the flow census keeps: all headers that policies look at. */
 export const CENSUS_BYTES = 128;
 /** Bytes of a frame that a trace entry holds at most. */

@@ -68,6 +68,7 @@ export class WorkerLoop {
   private readonly sleptBefore: number;
   private readonly cpuBefore: number;
   private readonly ready: () => boolean;
+  private readonly arrived = (i: number) => this.p.transmitter.arrived(i);
   private readonly processNow = () => this.process();
 
   constructor(private readonly p: LoopParts) {
@@ -194,6 +195,7 @@ export class WorkerLoop {
     this.p.forwarder.decide(work, this.nowSeconds);
     fault.reach('transmit');
     transmitter.send(work);
+    this.intake.delivered(work, this.arrived);
     transmitter.commit(work);
     this.own.complete();
     for (let w = 0; w < this.span; w++) {

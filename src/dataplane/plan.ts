@@ -8,8 +8,9 @@ import { availableParallelism, cpus } from 'node:os';
 import { UserError } from '../errors.js';
 import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
+import { checkConsumers } from './consumers.js';
 import type { EnginePlan, PlanRoom } from './engine-memory.js';
-import { parseFault } from './faults.js';
+import { parseFaults } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import { LARGE_SLOT_BYTES, SMALL_SLOT_BYTES } from './layout.js';
 import { DEFAULT_ORDER_LIMITS, type OrderLimits } from './order-guard.js';
@@ -84,7 +85,8 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   for (const cpu of options.cpus) {
     if (cpu >= present) throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are 0-${present - 1}`);
   }
-  if (options.fault !== null) parseFault(options.fault);
+  checkConsumers(options.ports, workers);
+  if (options.fault !== null) parseFaults(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
   const order = settleOrder(options.policy, ports.live.values(), options.warn);
   const multiQueueWithoutPolling = options.ports.length > 0 && workers > availableParallelism() * 8;

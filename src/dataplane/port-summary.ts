@@ -4,6 +4,7 @@
  * Promise: reads counters only. Counters in shared memory belong to a port's place; what they said when the port came
  * is taken off, so a port that follows another one in its place begins at 0.
  */
+import type { ConsumerSummary } from './consumers.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from './counters.js';
 import { type EnginePlan, pollerOf } from './engine-memory.js';
 import type { PortInfo } from './ports/port.js';
@@ -21,6 +22,8 @@ export interface PortSummary {
   txByWorker: number[];
   /** What a sink or a capture writer took. */
   delivered: { packets: number; bytes: number };
+  /** Where the consumer behind the port runs; null where none was named. */
+  consumer: ConsumerSummary | null;
   queues: { id: number; worker: number; packets: number; bytes: number }[];
 }
 
@@ -30,12 +33,13 @@ export interface PortCounts {
   readonly views: { readonly counters: Counters };
   /** Workers that have run at any time. */
   readonly ever: number;
+  readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
   readonly baselines: ReadonlyMap<number, PortSummary>;
   readonly ports: { readonly live: ReadonlyMap<number, { readonly kernelDrops: number }> };
 }
 
 /** The counters of the port's place as they are. */
-export function rawPort({ plan, views, ever }: PortCounts, info: PortInfo): PortSummary {
+export function rawPort({ plan, views, ever, consumers }: PortCounts, info: PortInfo): PortSummary {
   const { counters } = views;
   const base = portBase(info.index);
   const sum = (counter: number) => counters.port.reduce((total, c) => total + c[base + counter]!, 0);
@@ -57,6 +61,7 @@ export function rawPort({ plan, views, ever }: PortCounts, info: PortInfo): Port
       .slice(0, ever)
       .map((c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!),
     delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
+    consumer: consumers?.summary(info.index) ?? null,
     queues: Array.from({ length: info.rxQueues }, (_, q) => {
       const at = queueBase(info.firstQueue + q);
       return {
@@ -77,7 +82,7 @@ export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   return before === undefined ? now : { ...now, ...difference(now, before) };
 }
 
-function difference(now: PortSummary, before: PortSummary): Omit<PortSummary, 'name' | 'kind'> {
+function difference(now: PortSummary, before: PortSummary): Omit<PortSummary, 'name' | 'kind' | 'consumer'> {
   const less = <T extends Record<string, number>>(a: T, b: T) =>
     Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value - (b[key] ?? 0)])) as T;
   return {

@@ -261,6 +261,11 @@ export class Transmitter {
     c[base + PortCounter.txErrors]! += errors;
   }
 
+  /** After `send`: frame i was transmitted or delivered somewhere. */
+  arrived(i: number): boolean {
+    return (this.sent[i]! | this.handed[i]!) !== 0;
+  }
+
   /** Counts every frame's end, tells the order meter, frees the frames. Nothing here can throw. */
   commit(work: Work): void {
     const { counters, meter } = this.parts;

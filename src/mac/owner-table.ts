@@ -279,6 +279,29 @@ export class OwnerTable {
   }
 
   /**
+   * The consumer of a port runs on `worker` now: that owns the port and, as far as the bound permits, the guests that
+   * were learned there. Returns how many guests have changed owner. For the control thread; workers may learn and
+   * relocate meanwhile.
+   */
+  followPort(port: number, worker: number): number {
+    const words = this.#words;
+    if (words[this.#portOwnerAt + port] !== worker + 1) this.setPortOwner(port, worker);
+    let moved = 0;
+    for (let at = this.#slotsAt; at < words.length; at += SLOT_WORDS) {
+      if (words[at + KEY_HIGH] === 0) continue;
+      const old = Atomics.load(words, at + VALUE);
+      if ((old & VALID) === 0 || (old & CONFIGURED) !== 0 || old >>> PORT_SHIFT !== port) continue;
+      const before = old & WORKER_MASK;
+      if (before === worker || !this.#hasRoom(worker)) continue;
+      if (Atomics.compareExchange(words, at + VALUE, old, (old & ~WORKER_MASK) | worker) !== old) continue;
+      Atomics.sub(words, this.#loadAt + before, 1);
+      Atomics.add(words, this.#loadAt + worker, 1);
+      moved++;
+    }
+    return moved;
+  }
+
+  /**
    * Frees the insert word after a worker died while it held it. For the supervising thread, once the worker is dead:
    * a live worker gives the word back within microseconds (also when it throws), so a word that stays taken for
    * `STUCK_MS` is the dead one's.
