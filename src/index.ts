@@ -383,6 +383,17 @@ export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
+export type {
+  ChangeKind,
+  ChangeReport,
+  FlowSample,
+  LiveEngine,
+  Owner,
+  TableChange,
+  TableOptions,
+  TraceEntry,
+  TraceOptions,
+} from './dataplane/live.js';
 export { loadNative, nativeProblem } from './dataplane/native.js';
 export type { OrderLimits } from './dataplane/order-guard.js';
 export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order-summary.js';

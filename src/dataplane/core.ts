@@ -168,11 +168,28 @@ export class EngineCore {
     Atomics.store(this.views.global, Global.configEpoch, epoch);
     const deadline = performance.now() + ACKNOWLEDGE_TIMEOUT_MS;
     for (;;) {
-      for (const worker of this.hosted) this.waker.wake(worker);
+      this.wakeAll();
       const pending = this.hosted.filter((worker) => this.seen(worker) < epoch);
       if (pending.length === 0 || performance.now() > deadline) return pending;
       await delay(POLL_MS);
     }
+  }
+
+  wakeAll(): void {
+    for (const worker of this.channels.keys()) this.waker.wake(worker);
+  }
+
+  /**
+   * Every finite source is drained. Not while anything changes: a queue may be between two pollers, the old one having
+   * nothing left to do.
+   */
+  sourcesDone(): boolean {
+    if (this.changing) return false;
+    return this.hosted.every(
+      (worker) =>
+        this.seen(worker) === this.config.epoch &&
+        Atomics.load(this.views.workers[worker]!, WorkerWord.sourcesDone) === 1,
+    );
   }
 
   /** Number of the configuration that a worker acts by. */

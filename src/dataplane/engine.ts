@@ -13,7 +13,6 @@ import { RfsSteering } from '../policy/rfs.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { ConsumerWatch } from './consumers.js';
 import { delay, EngineCore } from './core.js';
-import { PortCounter, portBase } from './counters.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -27,6 +26,7 @@ import {
 import { CensusReader } from './flow-census.js';
 import { allocateSwitching, secondsOf } from './forwarding.js';
 import { Hosting } from './hosting.js';
+import { LinkWatch } from './link-watch.js';
 import type {
   ChangeReport,
   LiveEngine,
@@ -79,14 +79,11 @@ export class Engine implements LiveEngine {
   private readonly warn: (message: string) => void;
   private hosting: Hosting | null = null;
   private startFailure: Error | null = null;
-  private readonly census_: CensusReader;
+  private readonly flowCensus: CensusReader;
   private turnedAt = 0;
-  private readonly resets = new Map<number, number>();
-  /** Ports whose last look failed, and why. */
-  private readonly blind = new Map<number, string>();
+  private readonly links: LinkWatch;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
-  private closing: { fds: number[]; epoch: number }[] = [];
   private sourcesEnded: (() => void) | null = null;
   /** Resolves when all finite sources are drained; never without any. */
   readonly drained: Promise<void>;
@@ -121,12 +118,13 @@ export class Engine implements LiveEngine {
       plan.mode === 'switch' ? new MacControl(switching, plan.workers) : null,
       options.warn,
     );
-    this.census_ = new CensusReader(this.views.census, this.views.ledger.slots, performance.now());
+    this.flowCensus = new CensusReader(this.views.census, this.views.ledger.slots, performance.now());
     options.ports.forEach((spec, index) => {
       this.core.specs.set(index, spec);
     });
     this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
     this.core.consumers = this.consumers;
+    this.links = new LinkWatch(this.core);
     this.consumers.adopt(compiled);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
@@ -254,27 +252,18 @@ export class Engine implements LiveEngine {
   }
 
   census(): ReturnType<LiveEngine['census']> {
-    return this.census_.read(this.plan.ports, performance.now());
+    return this.flowCensus.read(this.plan.ports, performance.now());
   }
 
   trace(n: number, options: TraceOptions = {}): Promise<TraceEntry[]> {
     return traceDecisions(this.core.trace, n, options);
   }
 
-  /** Periodic: links, kernel counters, finite sources. */
+  /** Periodic: links, consumers, ageing, the census, finite sources. */
   private look(): void {
     const { core } = this;
-    const { global, workers } = this.views;
-    this.noteResets();
+    this.links.look();
     this.consumers.refresh();
-    for (const [index, live] of this.ports.live) {
-      const { change, old } = this.checkLink(index, live);
-      if (change !== 'descriptors') continue;
-      live.publish(this.views.portFds, index);
-      const epoch = Atomics.add(global, Global.portsEpoch, 1) + 1;
-      this.closing.push({ fds: old, epoch });
-      this.wakeAll();
-    }
     const now = performance.now();
     if (core.macTable !== null && now - this.sweptAt > SWEEP_MS) {
       this.sweptAt = now;
@@ -282,62 +271,10 @@ export class Engine implements LiveEngine {
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
-      this.census_.turn(this.plan.ports, now);
+      this.flowCensus.turn(this.plan.ports, now);
     }
-    if (this.plan.mode === 'wire') {
-      const [a, b] = [this.ports.live.get(0), this.ports.live.get(1)];
-      if (a !== undefined && b !== undefined) {
-        a.showCarrier(b.carrier);
-        b.showCarrier(a.carrier);
-      }
-    }
-    // Old descriptors are closed once every worker has attached to the new ones.
-    const hosted = core.hosted.map((w) => workers[w]!);
-    this.closing = this.closing.filter(({ fds, epoch }) => {
-      if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
-      for (const fd of fds) this.native!.closeDescriptor(fd);
-      return false;
-    });
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
-    if (!finite || core.changing) return;
-    // A queue may be between two pollers, the old one having nothing left to do.
-    if (
-      hosted.every(
-        (words) =>
-          Atomics.load(words, WorkerWord.configSeen) === core.config.epoch &&
-          Atomics.load(words, WorkerWord.sourcesDone) === 1,
-      )
-    ) {
-      this.sourcesEnded?.();
-    }
-  }
-
-  /** A look at a link must not end the run: what fails (no descriptor left, netlink overrun) is tried again. */
-  private checkLink(index: number, live: LivePort): ReturnType<LivePort['check']> {
-    try {
-      const result = live.check();
-      this.blind.delete(index);
-      return result;
-    } catch (error) {
-      const { message } = error as Error;
-      if (this.blind.get(index) !== message) this.warn(`port ${live.spec.name}: ${message}`);
-      this.blind.set(index, message);
-      return { change: 'none', old: [] };
-    }
-  }
-
-  /** Warns once for every receive ring that the kernel gave up (a super-frame that virtio-net cannot express). */
-  private noteResets(): void {
-    for (const index of this.ports.live.keys()) {
-      const at = portBase(index) + PortCounter.ringResets;
-      const resets = this.views.counters.port.reduce((sum, c) => sum + c[at]!, 0);
-      const seen = this.resets.get(index) ?? 0;
-      if (resets === seen) continue;
-      this.resets.set(index, resets);
-      this.warn(
-        `port ${this.plan.ports[index]?.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
-      );
-    }
+    if (finite && core.sourcesDone()) this.sourcesEnded?.();
   }
 
   /**
@@ -371,7 +308,7 @@ export class Engine implements LiveEngine {
   }
 
   private wakeAll(): void {
-    for (const w of this.core.hosted) this.core.waker.wake(w);
+    this.core.wakeAll();
   }
 
   /** Stops receiving, drains, ends the workers, closes the ports. A change that is under way is finished first. */
@@ -419,6 +356,6 @@ export class Engine implements LiveEngine {
     }
     for (const w of this.core.hosted) this.core.disconnect(w);
     for (const event of this.memory.events) if (event >= 0) this.native?.closeDescriptor(event);
-    for (const { fds } of this.closing.splice(0)) for (const fd of fds) this.native?.closeDescriptor(fd);
+    this.links.close();
   }
 }

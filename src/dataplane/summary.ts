@@ -6,6 +6,7 @@
  */
 import { DROP_REASONS, type DropReason, HandoffCounter, handoffBase, WorkerCounter } from './counters.js';
 import type { Engine } from './engine.js';
+import { Pause } from './engine-memory.js';
 import { loadNative } from './native.js';
 import {
   type GuestSharing,
@@ -34,6 +35,8 @@ export interface WorkerSummary {
   sleeps: number;
   poolEmpty: number;
   deaths: number;
+  /** Pauses of receiving for live changes, and milliseconds spent in them. */
+  pauses: { count: number; ms: number };
   /** Shared transmit queues: failed tries to take the lock, and the time waited for it. */
   txLock: { contended: number; waitedNs: number };
 }
@@ -95,6 +98,10 @@ function workerSummary(engine: Engine, w: number): WorkerSummary {
     sleeps: c[WorkerCounter.sleeps]!,
     poolEmpty: c[WorkerCounter.poolEmpty]!,
     deaths: c[WorkerCounter.deaths]!,
+    pauses: {
+      count: engine.views.pauses[w]![Pause.count]!,
+      ms: Math.round(engine.views.pauses[w]![Pause.ns]! / 1e3) / 1e3,
+    },
     txLock: {
       contended: c[WorkerCounter.lockContended]!,
       waitedNs: Math.round(c[WorkerCounter.lockWaitNs]!),

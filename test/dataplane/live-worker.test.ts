@@ -220,7 +220,7 @@ describe('the census', () => {
     flow(7, 0, 12, 0);
     expect(reader.read(ports, 2500)).toMatchObject({ windowMs: 1500, flows: [{ packets: 7, worker: 0 }] });
     // The slot passes to another flow: counted from its first frame.
-    flow(7, 1, 3, 0);
-    expect(reader.read(ports, 2500).flows).toMatchObject([{ packets: 3, frame: frame(1) }]);
+    flow(7, 1, 9, 0);
+    expect(reader.read(ports, 2500).flows).toMatchObject([{ packets: 9, frame: frame(1) }]);
   });
 });

@@ -12,7 +12,7 @@ import { parsePolicy } from '../../policy/parse.js';
 import type { RssSteering } from '../../policy/rss.js';
 import type { RssSpec } from '../../policy/spec.js';
 import { type FlowRecords, FlowView } from '../flow-table.js';
-import { ingestHere } from '../ingest-source.js';
+import { ingestHere } from '../ingest-here.js';
 
 const ALL_TUNNELS = tunnelMask(TUNNEL_NAMES);
 const HALF = 0x1_0000_0000;
