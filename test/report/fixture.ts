@@ -19,12 +19,8 @@ export function policyOf(
   return {
     policy,
     queues: shares,
-<<<<<<< HEAD
     workers: shares.map((share) => ({ ...share, busyRatio: share.packets / 1000 })),
     moves: { total: 0, inFlight: 0, held: 0 },
-=======
-    workers: shares.map((share) => ({ ...share, busyRatio: 0.5 })),
->>>>>>> replay
     buckets: Array.from({ length: 16 }, (_, b) => Math.floor(sum / 16) + (b % 3)),
     fullestOverFair: sum === 0 ? 0 : (Math.max(...loads) * loads.length) / sum,
     gini: sum === 0 ? 0 : weighted / (loads.length * sum),
