@@ -4,8 +4,10 @@
  * Promise: listens before `ready` is printed and is gone before the engine stops, also after an interrupt. Without
  * --control a forwarder that has no place for a socket runs without one and says so; with it that is an error.
  */
+
+import { REBALANCE_MODES, type RebalanceMode } from '../control/modes.js';
 import type { ControlServer } from '../control/server.js';
-import { REBALANCE_MODES, type RebalanceMode } from '../control/watcher.js';
+import { placeSocket } from '../control/socket.js';
 import type { Engine } from '../dataplane/engine.js';
 import { UserError } from '../errors.js';
 import { version } from './version.js';
@@ -36,18 +38,18 @@ export function controlFlags(
   return { path: typeof control === 'string' ? control : null, rebalance: mode };
 }
 
-/** A place for the socket, found before anything is opened. Loads the server meanwhile. */
+/** A place for the socket, found before anything is opened. The server's code is loaded while the engine starts. */
 export async function prepareControl(flags: ControlFlags, say: (line: string) => void) {
-  const [{ startControl }, { placeSocket }] = await Promise.all([
-    import('../control/server.js'),
-    import('../control/socket.js'),
-  ]);
   const place = await placeSocket(flags.path);
+  const loading = import('../control/server.js');
+  // Waited for below; an engine that does not start leaves it alone.
+  loading.catch(() => {});
   return async (engine: Engine): Promise<ControlServer | null> => {
     if ('problem' in place) {
       say(`rxsteer: warning: no control socket: ${place.problem} (--control PATH, or --no-control)`);
       return null;
     }
+    const { startControl } = await loading;
     return startControl(engine, {
       path: place.path,
       version: version(),

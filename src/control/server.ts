@@ -16,8 +16,9 @@ import { UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { Controller } from './controller.js';
 import { ConflictError } from './errors.js';
+import type { RebalanceMode } from './modes.js';
 import { type BodyName, parseBody } from './requests.js';
-import { type RebalanceMode, Watcher } from './watcher.js';
+import { Watcher } from './watcher.js';
 
 /** Bytes of a request's body at most: a table of 65,536 entries fits. */
 export const BODY_BYTES_MAX = 1 << 20;

@@ -21,11 +21,8 @@ import {
 import type { RssSteering } from '../policy/rss.js';
 import { fullestOverFair } from '../policy/spread.js';
 import type { Controller } from './controller.js';
+import type { RebalanceMode } from './modes.js';
 import type { Body } from './requests.js';
-
-/** Off: not even measured. Dry: says what it would do. Auto: does it. */
-export const REBALANCE_MODES = ['dry', 'auto', 'off'] as const;
-export type RebalanceMode = (typeof REBALANCE_MODES)[number];
 
 /** Time between two looks: the census window of the engine. */
 export const INTERVAL_MS = 1000;
