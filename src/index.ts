@@ -298,6 +298,7 @@ export {
 
 // Policy: parsed, compiled, explained, tried
 
+export type { SeenFlow } from './policy/census.js';
 export { compilePolicy, defaultWorkers, policyBytes } from './policy/compile.js';
 export {
   type AnyPolicy,
@@ -309,9 +310,32 @@ export {
   steerFrames,
   toSteering,
 } from './policy/experiment.js';
+export { type FreezeList, parseFreeze } from './policy/freeze.js';
 export { MacSteering } from './policy/mac.js';
+export type { GuestOwner } from './policy/owners.js';
 export { type ParseOptions, parseCpuList, parsePolicy } from './policy/parse.js';
+export {
+  type Balance,
+  type ChangePlan,
+  type GuestMove,
+  type OwnerMove,
+  type PlannedChange,
+  type PlanOptions,
+  planChange,
+  type RunningState,
+  withEntries,
+} from './policy/plan.js';
 export { PoolsSteering } from './policy/pools.js';
+export {
+  type Advice,
+  bucketLoads,
+  guestLoads,
+  type LoadMove,
+  type LoadSample,
+  type MovableLoad,
+  Rebalancer,
+  type RebalanceSettings,
+} from './policy/rebalance.js';
 export { RfsSteering } from './policy/rfs.js';
 export { RssSteering } from './policy/rss.js';
 export {

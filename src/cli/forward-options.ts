@@ -22,6 +22,7 @@ import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
+import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
   readonly port: string[];
@@ -29,6 +30,7 @@ export interface ForwardFlags {
   readonly policy?: string;
   readonly implementation?: string;
   readonly workers?: string;
+  readonly maxWorkers?: string;
   readonly cpus?: string;
   readonly duration?: string;
   readonly stats?: string;
@@ -43,6 +45,9 @@ export interface ForwardFlags {
   readonly macAge?: string;
   readonly macLimit?: string;
   readonly fault?: string;
+  /** False for `--no-control`, true where it was not given. */
+  readonly control?: string | boolean;
+  readonly rebalance?: string;
   readonly endWithStdin?: boolean;
   readonly json?: boolean;
 }
@@ -63,6 +68,7 @@ const configSchema = z.strictObject({
   policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
   implementation: z.enum(IMPLEMENTATIONS).optional(),
   workers: count.optional(),
+  maxWorkers: count.optional(),
   cpus: count.optional(),
   duration: count.optional(),
   stats: count.optional(),
@@ -75,6 +81,8 @@ const configSchema = z.strictObject({
   holdMaxMs: count.optional(),
   macAge: count.optional(),
   macLimit: count.optional(),
+  control: z.union([z.string(), z.literal(false)]).optional(),
+  rebalance: z.string().optional(),
   fdb: z
     .array(
       z.strictObject({
@@ -137,6 +145,8 @@ export interface ParsedForward {
   readonly engine: EngineOptions;
   readonly durationMs: number | null;
   readonly statsMs: number | null;
+  /** Null = no control socket. */
+  readonly control: ControlFlags | null;
 }
 
 /** Parses and checks everything. Throws UserError. */
@@ -195,12 +205,15 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     return text === undefined ? fallback : whole(flag, text, least, most);
   };
   const cpuText = pick('cpus');
+  const mostText = pick('maxWorkers');
+  const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 1, WORKERS_MAX);
   const engine: EngineOptions = {
     ports,
     ...(mode === undefined ? {} : { mode }),
     policy,
     policyText: typeof given === 'string' ? given : JSON.stringify(given),
     workers: asked ?? defaultWorkers(policy),
+    ...(maxWorkers === undefined ? {} : { maxWorkers }),
     cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
     backlog: number('backlog', DEFAULT_BACKLOG, 1, 1 << 20),
     orderLimits: {
@@ -223,5 +236,10 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     engine,
     durationMs: seconds('--duration', pick('duration')),
     statsMs: seconds('--stats', pick('stats')),
+    // Commander gives true where neither --control nor --no-control is there.
+    control: controlFlags(
+      flags.control === true ? file.control : flags.control,
+      flags.rebalance ?? file.rebalance,
+    ),
   };
 }
