@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -80,6 +80,7 @@ export {
 export { AtrFlowType, type AtrTuple, atrCommonWord, atrSignatureHash } from './hash/atr.js';
 export { crc32, crc32c, xorHash } from './hash/crc.js';
 export { hex32, parseHex, toHex } from './hash/hex.js';
+export type { BoundKernel, HashKernels, Implementation, KernelOptions } from './hash/kernel.js';
 export {
   bitRange,
   collidingDifferences,
@@ -297,6 +298,7 @@ export {
 
 // Policy: parsed, compiled, explained, tried
 
+export type { SeenFlow } from './policy/census.js';
 export { compilePolicy, defaultWorkers, policyBytes } from './policy/compile.js';
 export {
   type AnyPolicy,
@@ -308,9 +310,32 @@ export {
   steerFrames,
   toSteering,
 } from './policy/experiment.js';
+export { type FreezeList, parseFreeze } from './policy/freeze.js';
 export { MacSteering } from './policy/mac.js';
+export type { GuestOwner } from './policy/owners.js';
 export { type ParseOptions, parseCpuList, parsePolicy } from './policy/parse.js';
+export {
+  type Balance,
+  type ChangePlan,
+  type GuestMove,
+  type OwnerMove,
+  type PlannedChange,
+  type PlanOptions,
+  planChange,
+  type RunningState,
+  withEntries,
+} from './policy/plan.js';
 export { PoolsSteering } from './policy/pools.js';
+export {
+  type Advice,
+  bucketLoads,
+  guestLoads,
+  type LoadMove,
+  type LoadSample,
+  type MovableLoad,
+  Rebalancer,
+  type RebalanceSettings,
+} from './policy/rebalance.js';
 export { RfsSteering } from './policy/rfs.js';
 export { RssSteering } from './policy/rss.js';
 export {
@@ -353,6 +378,19 @@ export { captureFrames } from './capture/frames.js';
 export { type CaptureStream, openCapture } from './capture/stream.js';
 export { CaptureWriter } from './capture/writer.js';
 
+// Traffic: made packets
+
+export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
+export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
+export {
+  type ImbalanceOptions,
+  TRAFFIC_PROTOCOLS,
+  TRAFFIC_TUNNELS,
+  type TrafficOptions,
+  type TrafficProtocol,
+  type TrafficTunnel,
+} from './traffic/options.js';
+
 // Engine: forwards packets
 
 export type { ConsumerSummary } from './dataplane/consumers.js';
@@ -360,6 +398,7 @@ export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
+export { nativeHashKernels } from './dataplane/hash-kernels.js';
 export type {
   ChangeKind,
   ChangeReport,

@@ -26,6 +26,11 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     const hashes = lines.slice(0, 4).map((line) => /0x[0-9a-f]{8}/.exec(line)![0]);
     expect(new Set(hashes).size).toBe(4);
   },
+  'auto-rebalance.mjs': (lines) => {
+    expect(lines.slice(0, 3).map((line) => line.split(' ')[0])).toEqual(['false', 'false', 'true']);
+    expect(lines[2]).toContain('8 moves bring it to');
+    expect(lines[3]).toBe('guest 02:00:00:00:00:01: 0 -> 1, guest 02:00:00:00:00:02: 0 -> 1');
+  },
   'backlog.mjs': (lines, all) => {
     expect(all).toContain('accepted: 1001, backlog: 199');
     expect(all).toContain('1001 delivered in 16 softirq runs, 1 IPI');
@@ -43,6 +48,12 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines).toHaveLength(7);
     for (const line of lines) expect(sum(numbers(line.split(': ')[1]!.split(',')[0]!))).toBe(6400);
     expect(lines[0]).toContain('6400 0 0 0');
+  },
+  'plan-change.mjs': (lines, all) => {
+    expect(lines[0]).toBe('rss:queues=2 (table)');
+    expect(all).toMatch(/\n {2}\d+ of 400 flows seen move, with/);
+    expect(all).toMatch(/from 2\.00 to 1\.\d\d times its fair share/);
+    expect(all).toMatch(/\nheld 1, moved \d+\nnone\n32 buckets move/);
   },
   'cpumap.mjs': (lines, all) => {
     expect(lines[0]).toContain("errno: 'EOVERFLOW'");
@@ -131,6 +142,12 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines[3]).toContain('mobile: none (queue 0)');
     expect(lines[7]).toContain('mobile: tcp-ipv6-ex;');
   },
+  'native-hash.mjs': (lines) => {
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatch(/^(tables only: |bursts of 8)/);
+    expect(lines[1]).toMatch(/^[1-9]\d*( [1-9]\d*){3}$/);
+    expect(lines[2]).toBe(lines[1]);
+  },
   'key-quality.mjs': (_, all) => {
     expect(all).toMatch(/^microsoft: symmetric no .* 32 effective bits/m);
     expect(all).toMatch(/^symmetric: symmetric yes .* 16 effective bits/m);
@@ -141,6 +158,17 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(known).toBe(matter);
     const [predicted, truth] = numbers(lines[1]!);
     expect(predicted).toBe(truth);
+  },
+  'make-traffic.mjs': (lines) => {
+    const [hot, other] = lines.slice(0, 2).map((line) => line.split(' ').slice(1).map(Number));
+    expect(hot![3]).toBe(14_000);
+    expect(sum(other!)).toBe(20_000);
+    expect(Math.max(...other!)).toBeLessThan(14_000);
+    expect(sum(numbers(lines[2]!.split(':')[1]!))).toBe(1000);
+    const types = lines.slice(4).map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+    expect(types).toHaveLength(3);
+    for (const type of types) expect(sum(Object.values(type))).toBe(3000);
+    expect(lines[3]).toMatch(/^100 fragments in \d+\.\d ms$/);
   },
   'mac-owners.mjs': (lines) => {
     expect(lines[0]).toBe('4 guests learned; worker 0 owns 2, worker 1 owns 2');

@@ -3,7 +3,7 @@
  *
  * Promise: `createCaptureFile` makes the file with its header; a `CaptureWriter` appends whole records. The
  * descriptor has O_APPEND and each flush is one write, so several writers (one per worker) may append to one file in
- * turn and no record is torn. A failed write (disk full) is reported once in `problem`, its frames are counted in
+ * turn and no record is torn. In pcapng a frame may have a comment. A failed write (disk full) is reported once in `problem`, its frames are counted in
  * `lost`, what was half written is cut off again, and later frames are tried anew.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
@@ -13,6 +13,9 @@ import { fileProblem, PACKET_BYTES_MAX } from './format.js';
 
 /** Room for the largest record and many small ones. */
 const BUFFER_BYTES = 512 * 1024;
+/** Bytes of a comment at most: an option's length has 16 bits. */
+const COMMENT_BYTES_MAX = 65_535;
+const NO_COMMENT = new Uint8Array(0);
 
 function isPcapng(path: string): boolean {
   return path.toLowerCase().endsWith('.pcapng');
@@ -75,6 +78,7 @@ export class CaptureWriter {
   private readonly bytes = new Uint8Array(BUFFER_BYTES);
   private readonly view = new DataView(this.bytes.buffer);
   private end = 0;
+  private note = NO_COMMENT;
   // The array of the last frame (the pool, nearly always) and its view.
   private source: Uint8Array | null = null;
   private sourceView: DataView = this.view;
@@ -100,6 +104,11 @@ export class CaptureWriter {
     return this.end + len + 40 <= BUFFER_BYTES;
   }
 
+  /** The next frame that is written gets this comment (pcapng only; elsewhere it is left out). */
+  comment(text: string): void {
+    if (this.pcapng) this.note = new TextEncoder().encode(text).subarray(0, COMMENT_BYTES_MAX);
+  }
+
   /**
    * Appends a frame to the buffer, flushing it first where necessary. `original` is the length on the wire; frames
    * beyond `PACKET_BYTES_MAX` are cut. Time: seconds since 1970 and nanoseconds.
@@ -113,12 +122,14 @@ export class CaptureWriter {
     nanoseconds: number,
   ): void {
     const captured = Math.min(len, PACKET_BYTES_MAX);
-    if (!this.fits(captured)) this.flush();
+    // A comment is an option: code and length, text padded to words, and the end of options.
+    const options = this.note.length === 0 ? 0 : 8 + ((this.note.length + 3) & ~3);
+    if (!this.fits(captured + options)) this.flush();
     const { view } = this;
     let at = this.end;
     let closing = 0;
     if (this.pcapng) {
-      closing = (32 + captured + 3) & ~3;
+      closing = ((32 + captured + 3) & ~3) + options;
       // Ticks are nanoseconds: seconds * 10^9 + nanoseconds in two halves, by parts below 2^53.
       const low = (seconds % 65_536) * 1e9 + nanoseconds;
       const high = Math.floor(seconds / 65_536) * 1e9 + Math.floor(low / 65_536);
@@ -144,11 +155,25 @@ export class CaptureWriter {
     at += captured;
     if (closing !== 0) {
       for (; (at & 3) !== 0; at++) this.bytes[at] = 0;
+      if (options !== 0) at = this.writeComment(at);
       view.setUint32(at, closing, true);
       at += 4;
     }
     this.end = at;
     this.pending++;
+  }
+
+  /** opt_comment and opt_endofopt at `at`; gives the end. The comment is used up. */
+  private writeComment(at: number): number {
+    const { view, bytes, note } = this;
+    view.setUint16(at, 1, true);
+    view.setUint16(at + 2, note.length, true);
+    bytes.set(note, at + 4);
+    at += 4 + note.length;
+    for (; (at & 3) !== 0; at++) bytes[at] = 0;
+    view.setUint32(at, 0, true);
+    this.note = NO_COMMENT;
+    return at + 4;
   }
 
   /** Writes the buffer out; false when that failed (its frames are lost). */

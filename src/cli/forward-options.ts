@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import YAML from 'yaml';
 import { z } from 'zod';
+import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { DEFAULT_ORDER_LIMITS } from '../dataplane/order-guard.js';
 import {
   DEFAULT_BACKLOG,
@@ -18,14 +19,18 @@ import {
 } from '../dataplane/plan.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { UserError } from '../errors.js';
+import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
+import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
   readonly port: string[];
   readonly mode?: string;
   readonly policy?: string;
+  readonly implementation?: string;
   readonly workers?: string;
+  readonly maxWorkers?: string;
   readonly cpus?: string;
   readonly duration?: string;
   readonly stats?: string;
@@ -40,8 +45,18 @@ export interface ForwardFlags {
   readonly macAge?: string;
   readonly macLimit?: string;
   readonly fault?: string;
+  /** False for `--no-control`, true where it was not given. */
+  readonly control?: string | boolean;
+  readonly rebalance?: string;
   readonly endWithStdin?: boolean;
   readonly json?: boolean;
+}
+
+function implementationOf(text: string | undefined): Implementation | undefined {
+  if (text === undefined || (IMPLEMENTATIONS as readonly string[]).includes(text)) {
+    return text as Implementation | undefined;
+  }
+  throw new UserError(`--implementation ${text}: expected ${IMPLEMENTATIONS.join(', ')}`);
 }
 
 const count = z.union([z.number(), z.string()]).transform(String);
@@ -51,7 +66,9 @@ const configSchema = z.strictObject({
   ports: z.array(z.string()).optional(),
   mode: z.enum(['wire', 'switch']).optional(),
   policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  implementation: z.enum(IMPLEMENTATIONS).optional(),
   workers: count.optional(),
+  maxWorkers: count.optional(),
   cpus: count.optional(),
   duration: count.optional(),
   stats: count.optional(),
@@ -64,6 +81,8 @@ const configSchema = z.strictObject({
   holdMaxMs: count.optional(),
   macAge: count.optional(),
   macLimit: count.optional(),
+  control: z.union([z.string(), z.literal(false)]).optional(),
+  rebalance: z.string().optional(),
   fdb: z
     .array(
       z.strictObject({
@@ -126,6 +145,8 @@ export interface ParsedForward {
   readonly engine: EngineOptions;
   readonly durationMs: number | null;
   readonly statsMs: number | null;
+  /** Null = no control socket. */
+  readonly control: ControlFlags | null;
 }
 
 /** Parses and checks everything. Throws UserError. */
@@ -146,10 +167,14 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
+  const implementation = implementationOf(pick('implementation'));
   const policy = parsePolicy(given, {
     command: 'forward',
+    ...(implementation === undefined ? {} : { implementation }),
     ...(asked === undefined ? {} : { workers: asked }),
   });
+  // Refused here in one line rather than by every worker.
+  if ('implementation' in policy) chooseKernels(policy.implementation, nativeHashKernels(), 'implementation');
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
   const fdb = (file.fdb ?? []).map((entry) => {
     const port = portIndex.get(entry.port);
@@ -180,12 +205,15 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     return text === undefined ? fallback : whole(flag, text, least, most);
   };
   const cpuText = pick('cpus');
+  const mostText = pick('maxWorkers');
+  const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 1, WORKERS_MAX);
   const engine: EngineOptions = {
     ports,
     ...(mode === undefined ? {} : { mode }),
     policy,
     policyText: typeof given === 'string' ? given : JSON.stringify(given),
     workers: asked ?? defaultWorkers(policy),
+    ...(maxWorkers === undefined ? {} : { maxWorkers }),
     cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
     backlog: number('backlog', DEFAULT_BACKLOG, 1, 1 << 20),
     orderLimits: {
@@ -208,5 +236,10 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     engine,
     durationMs: seconds('--duration', pick('duration')),
     statsMs: seconds('--stats', pick('stats')),
+    // Commander gives true where neither --control nor --no-control is there.
+    control: controlFlags(
+      flags.control === true ? file.control : flags.control,
+      flags.rebalance ?? file.rebalance,
+    ),
   };
 }

@@ -159,11 +159,12 @@ export function renderRates(previous: Summary, current: Summary): string {
   const perSecond = (after: number, before: number) =>
     formatCount(ms > 0 ? ((after - before) * 1000) / ms : 0);
   const ports = current.ports
-    .map((port, i) => {
-      const old = previous.ports[i]!;
+    .map((port) => {
+      // Ports come and go.
+      const old = previous.ports.find(({ name }) => name === port.name);
       const out = port.tx.packets + port.delivered.packets;
-      const oldOut = old.tx.packets + old.delivered.packets;
-      return `${port.name} rx ${perSecond(port.rx.packets, old.rx.packets)}pps tx ${perSecond(out, oldOut)}pps`;
+      const oldOut = old === undefined ? 0 : old.tx.packets + old.delivered.packets;
+      return `${port.name} rx ${perSecond(port.rx.packets, old?.rx.packets ?? 0)}pps tx ${perSecond(out, oldOut)}pps`;
     })
     .join(', ');
   const busy = current.workers.map((w) => formatRatio(w.busyRatio)).join(' ');

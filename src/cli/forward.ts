@@ -6,11 +6,13 @@
  * A second interrupt ends at once with exit code 130.
  */
 import type { Command } from 'commander';
+import type { ControlServer } from '../control/server.js';
 import type { EngineOptions } from '../dataplane/plan.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { policyWarnings } from '../policy/warnings.js';
+import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
 import { sweepDead } from './lab.js';
@@ -33,7 +35,12 @@ export function register(program: Command): void {
       'wire joins two ports, switch learns MAC addresses (default: wire for two ports)',
     )
     .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
+    .option(
+      '--implementation <auto|table|native>',
+      'what hashes bursts where the policy does not say (default auto: native code where it pays)',
+    )
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
+    .option('--max-workers <N>', 'workers that can be added while it runs, all in all (default: the CPUs)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')
     .option('--duration <SECONDS>', 'stop after this time')
     .option('--stats <SECONDS>', 'print a line of rates on standard error at this interval')
@@ -53,6 +60,12 @@ export function register(program: Command): void {
     .option(
       '--fault <STAGE@WORKER[:AFTER][+|=|!]>',
       'tests: let a worker die, or stand still, at a stage of its loop',
+    )
+    .option('--control <PATH>', 'control socket (default /run/rxsteer/PID.sock)')
+    .option('--no-control', 'no control socket')
+    .option(
+      '--rebalance <dry|auto|off>',
+      'even out the workers: say what would be moved (default), do it, or not',
     )
     .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .option('--json', 'print the summary as one JSON document')
@@ -80,6 +93,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
   const summary = await runForwarder(parsed.engine, {
     durationMs: parsed.durationMs,
     statsMs: parsed.statsMs,
+    control: parsed.control,
     endWithStdin: flags.endWithStdin === true,
     onReady: () => say('ready'),
   });
@@ -90,6 +104,8 @@ async function forward(flags: ForwardFlags): Promise<void> {
 export interface RunHooks {
   readonly durationMs: number | null;
   readonly statsMs: number | null;
+  /** The control socket; null or absent = none. */
+  readonly control?: ControlFlags | null;
   /** Stop when standard input ends. */
   readonly endWithStdin?: boolean;
   readonly onReady: () => void;
@@ -104,10 +120,14 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   const interrupt = new Promise<void>((resolve) => {
     interrupted = resolve;
   });
+  let control: ControlServer | null = null;
   const onSignal = () => {
     interrupts++;
-    // A loop inside a native wait would hang a plain exit: let the kernel end the process.
-    if (interrupts > 1) hardExit();
+    if (interrupts > 1) {
+      control?.remove();
+      // A loop inside a native wait would hang a plain exit: let the kernel end the process.
+      hardExit();
+    }
     interrupted();
   };
   process.on('SIGINT', onSignal);
@@ -115,7 +135,16 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   let timer: NodeJS.Timeout | undefined;
   let stats: NodeJS.Timeout | undefined;
   try {
+    const startControl = hooks.control ? await prepareControl(hooks.control, say) : null;
     const engine = await Engine.start(options);
+    if (startControl !== null) {
+      try {
+        control = await startControl(engine);
+      } catch (error) {
+        await engine.stop();
+        throw error;
+      }
+    }
     hooks.onReady();
     const ends = [interrupt, engine.drained, engine.failed];
     if (hooks.endWithStdin === true) {
@@ -141,6 +170,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     }
     await Promise.race(ends);
     clearInterval(stats);
+    await control?.close();
     await engine.stop();
     const summary = summarize(engine);
     if (engine.failure !== null) throw engine.failure;
@@ -148,6 +178,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   } finally {
     clearTimeout(timer);
     clearInterval(stats);
+    await control?.close();
     if (hooks.endWithStdin === true) process.stdin.pause();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);

@@ -5,9 +5,10 @@
  * wrong is one line on standard error, `rxsteer: …`, and a stack trace only with `--debug`. The code of a command is
  * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { nearestNames, UserError } from '../errors.js';
+import { version } from './version.js';
 
 /** Every command module exports this: adds its command to the program. */
 interface CommandModule {
@@ -19,11 +20,6 @@ const commandNames = ['demo', 'forward', 'replay', 'explain', 'hash', 'make', 's
 
 function moduleUrl(name: string): URL {
   return new URL(`./${name}.js`, import.meta.url);
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 /** Makes commander throw instead of exiting, for a command and everything below it. */

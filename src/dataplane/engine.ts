@@ -31,6 +31,7 @@ import type {
   ChangeReport,
   LiveEngine,
   Owner,
+  OwnerChange,
   TableChange,
   TableOptions,
   TraceEntry,
@@ -216,7 +217,11 @@ export class Engine implements LiveEngine {
   }
 
   setOwner(mac: string, vlan: number | null, worker: number): Promise<ChangeReport> {
-    return livePolicy.setOwner(this.core, mac, vlan, worker);
+    return livePolicy.setOwners(this.core, [{ mac, vlan, worker }], {});
+  }
+
+  setOwners(changes: readonly OwnerChange[], options: TableOptions = {}): Promise<ChangeReport> {
+    return livePolicy.setOwners(this.core, changes, options);
   }
 
   owners(): readonly Owner[] | null {

@@ -17,7 +17,7 @@ import type { Steering } from '../policy/steering.js';
 import { checkNamedConsumers } from './consumers.js';
 import { type ConfigChange, delay, type EngineCore } from './core.js';
 import type { EnginePlan } from './engine-memory.js';
-import type { ChangeKind, ChangeReport, Owner, TableChange, TableOptions } from './live.js';
+import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './live.js';
 import { settleOrder } from './plan.js';
 
 /** Changes that can be undone, one after the other. */
@@ -233,43 +233,83 @@ function runningOwners(core: EngineCore): OwnerTable {
   throw new UserError(`policy ${core.plan.policyText} has no owners: only mac has them`);
 }
 
-/** See `LiveEngine.setOwner`. */
-export function setOwner(
+/** A checked change of an owner: the guest, where it was seen, and what it is called. */
+interface OwnerMove {
+  readonly high: number;
+  readonly low: number;
+  readonly vlan: number;
+  readonly worker: number;
+  readonly seen: readonly OwnerEntry[];
+  readonly text: string;
+}
+
+function checkOwner(core: EngineCore, entries: readonly OwnerEntry[], change: OwnerChange): OwnerMove {
+  const { mac, vlan, worker } = change;
+  const { high, low } = parseMac(mac, 'owner');
+  if (!Number.isInteger(worker) || worker < 0 || worker >= core.plan.active) {
+    throw new UserError(`owner ${mac}: worker ${worker}: expected 0 to ${core.plan.active - 1}`);
+  }
+  if (vlan !== null && !(Number.isInteger(vlan) && vlan >= 0 && vlan < ANY_VLAN)) {
+    throw new UserError(`owner ${mac}: VLAN ${vlan}: expected 0 to ${ANY_VLAN - 1}`);
+  }
+  const seen = entries.filter(
+    (entry) => entry.high === high && entry.low === low && (vlan === null || entry.vlan === vlan),
+  );
+  const from = seen.length === 0 ? 'no owner' : `worker ${seen.map((entry) => entry.worker).join(', ')}`;
+  const text = `owner of ${formatMac(high, low)}: ${from} -> worker ${worker}`;
+  return { high, low, vlan: vlan ?? ANY_VLAN, worker, seen, text };
+}
+
+/** See `LiveEngine.setOwners`. */
+export function setOwners(
   core: EngineCore,
-  mac: string,
-  vlan: number | null,
-  worker: number,
+  changes: readonly OwnerChange[],
+  options: TableOptions,
 ): Promise<ChangeReport> {
   return core.change(async () => {
+    const { perSecond } = options;
+    if (perSecond !== undefined && !(perSecond > 0)) {
+      throw new UserError(`owners: ${perSecond} a second: expected a number above 0`);
+    }
     const owners = runningOwners(core);
-    const { high, low } = parseMac(mac, 'owner');
-    if (!Number.isInteger(worker) || worker < 0 || worker >= core.plan.active) {
-      throw new UserError(`owner ${mac}: worker ${worker}: expected 0 to ${core.plan.active - 1}`);
+    const entries = [...owners.entries()];
+    const moves = changes.map((change) => checkOwner(core, entries, change));
+    const news = moves.filter(({ seen }) => seen.length === 0).length;
+    if (owners.guests + news > owners.limits.guests) {
+      throw new UserError(`owner ${changes[0]!.mac}: the table is full (guests=${owners.limits.guests})`);
     }
-    if (vlan !== null && !(Number.isInteger(vlan) && vlan >= 0 && vlan < ANY_VLAN)) {
-      throw new UserError(`owner ${mac}: VLAN ${vlan}: expected 0 to ${ANY_VLAN - 1}`);
-    }
-    const place = vlan ?? ANY_VLAN;
-    const guest = formatMac(high, low);
-    const seen = [...owners.entries()].filter(
-      (entry) => entry.high === high && entry.low === low && (vlan === null || entry.vlan === vlan),
-    );
-    if (seen.length === 0 && !owners.configure(place, high, low, worker)) {
-      throw new UserError(`owner ${guest}: the table is full (guests=${owners.limits.guests})`);
-    }
-    for (const entry of seen) owners.move(entry.vlan, high, low, worker);
-    const from = seen.length === 0 ? 'no owner' : `worker ${seen.map((entry) => entry.worker).join(', ')}`;
-    const text = `owner of ${guest}: ${from} -> worker ${worker}`;
-    // The table is shared: the change holds from the next burst on. An empty change tells when all have begun one.
-    const report = await core.report('owner', text, () => core.publish({}));
+    const text = moves.length === 1 ? moves[0]!.text : `owners of ${moves.length} guests`;
+    const report = await core.report('owner', text, () => moveOwners(core, owners, moves, perSecond));
     remember(core, text, async () => {
       const now = runningOwners(core);
       // A guest that had no owner keeps the one that it was given: there is no way to un-see it.
-      for (const entry of seen) now.move(entry.vlan, high, low, Math.min(entry.worker, core.plan.active - 1));
+      for (const { high, low, seen } of moves) {
+        for (const { vlan, worker } of seen)
+          now.move(vlan, high, low, Math.min(worker, core.plan.active - 1));
+      }
       return core.report('rollback', `${text} back`, () => core.publish({}));
     });
     return report;
   });
+}
+
+/** Sets owners until all are set, within the budget. */
+async function moveOwners(
+  core: EngineCore,
+  owners: OwnerTable,
+  moves: readonly OwnerMove[],
+  perSecond: number | undefined,
+): Promise<readonly number[]> {
+  const start = performance.now();
+  for (const [done, { high, low, vlan, worker, seen }] of moves.entries()) {
+    const dueMs = perSecond === undefined ? 0 : (done * 1000) / perSecond - (performance.now() - start);
+    if (dueMs > 0) await delay(dueMs);
+    if (core.stopping) break;
+    for (const entry of seen) owners.move(entry.vlan, high, low, worker);
+    if (seen.length === 0 && !owners.configure(vlan, high, low, worker)) break;
+  }
+  // The table is shared: the change holds from the next burst on. An empty change tells when all have begun one.
+  return core.publish({});
 }
 
 /** See `LiveEngine.owners`. */

@@ -42,9 +42,16 @@ export interface TableChange {
   readonly queue: number;
 }
 
+/** A guest and the owner that it shall have: see `LiveEngine.setOwner`. */
+export interface OwnerChange {
+  readonly mac: string;
+  readonly vlan: number | null;
+  readonly worker: number;
+}
+
 /** How fast a table is changed. */
 export interface TableOptions {
-  /** Buckets changed per second at most (the move budget); default: all at once. */
+  /** Buckets (or guests) changed per second at most (the move budget); default: all at once. */
   readonly perSecond?: number;
 }
 
@@ -123,6 +130,13 @@ export interface LiveEngine {
    * @throws UserError for another policy, for what is no MAC, VLAN or worker, and where the owner table is full.
    */
   setOwner(mac: string, vlan: number | null, worker: number): Promise<ChangeReport>;
+
+  /**
+   * The same for several guests, as one change: refused or undone together. With `perSecond` the promise resolves
+   * after the last guest.
+   * @throws UserError see `setOwner`; nothing is changed then.
+   */
+  setOwners(changes: readonly OwnerChange[], options?: TableOptions): Promise<ChangeReport>;
 
   /** Guests of the running `mac` policy and their owners; null for other policies. */
   owners(): readonly Owner[] | null;

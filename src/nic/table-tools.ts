@@ -76,6 +76,8 @@ export interface RebalanceOptions {
   readonly moves?: number;
   /** Stop when no queue is above the mean by more than this share of it. Default 0.02. */
   readonly tolerance?: number;
+  /** Buckets that stay where they are; their load counts. */
+  readonly frozen?: ReadonlySet<number>;
 }
 
 /** Moves that even out the queues, in the order in which they help most. The table is left as it is. */
@@ -102,6 +104,7 @@ export function rebalance(
     for (let bucket = 0; bucket < table.size; bucket++) {
       const load = bucketLoads[bucket]!;
       if (owner[bucket] !== from || load <= 0 || load >= gap) continue;
+      if (options.frozen?.has(bucket) === true) continue;
       const distance = Math.abs(gap / 2 - load);
       if (distance < bestDistance || (distance === bestDistance && best >= 0 && load < bucketLoads[best]!)) {
         bestDistance = distance;

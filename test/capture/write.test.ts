@@ -123,3 +123,47 @@ describe('failures', () => {
     expect(() => new CaptureWriter(file('absent.pcap'))).toThrow(/no such file/);
   });
 });
+
+describe('comments', () => {
+  const frame = payloadBytes(61);
+  const write = (path: string, comments: readonly string[]) => {
+    const writer = CaptureWriter.create(path);
+    for (const [i, comment] of comments.entries()) {
+      if (comment !== '') writer.comment(comment);
+      writer.write(frame, 0, frame.length, frame.length, i, 0);
+    }
+    expect(writer.close()).toBe(true);
+    return readFileSync(path);
+  };
+
+  it('are options of the packet in pcapng, padded to words, and of that packet only', () => {
+    const bytes = write(file('comment.pcapng'), ['why?', 'because', '']);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    // Behind section and interface: 28 + 64 of the packet, the option with its padding, the end of options, the length.
+    let at = 60;
+    for (const comment of ['why?', 'because']) {
+      const padded = (comment.length + 3) & ~3;
+      const total = 28 + 64 + 4 + padded + 4 + 4;
+      expect([view.getUint32(at, true), view.getUint32(at + 4, true)]).toEqual([6, total]);
+      const option = at + 28 + 64;
+      expect([view.getUint16(option, true), view.getUint16(option + 2, true)]).toEqual([1, comment.length]);
+      expect(bytes.toString('utf8', option + 4, option + 4 + comment.length)).toBe(comment);
+      expect(view.getUint32(option + 4 + padded, true)).toBe(0);
+      expect(view.getUint32(at + total - 4, true)).toBe(total);
+      at += total;
+    }
+    expect(view.getUint32(at + 4, true)).toBe(32 + 64);
+    expect(readAll(file('comment.pcapng')).packets.length).toBe(3);
+  });
+
+  it('are left out of pcap, and cut at what an option can hold', () => {
+    expect(write(file('comment.pcap'), ['why?']).includes('why?')).toBe(false);
+    const path = file('long.pcapng');
+    write(
+      path,
+      Array.from({ length: 20 }, () => 'x'.repeat(70_000)),
+    );
+    const { packets, warning } = readAll(path);
+    expect([packets.length, warning]).toEqual([20, null]);
+  });
+});

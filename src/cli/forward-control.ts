@@ -1,0 +1,60 @@
+/**
+ * The control socket of `rxsteer forward`: its flags, and its life beside the engine's.
+ *
+ * Promise: listens before `ready` is printed and is gone before the engine stops, also after an interrupt. Without
+ * --control a forwarder that has no place for a socket runs without one and says so; with it that is an error.
+ */
+
+import { REBALANCE_MODES, type RebalanceMode } from '../control/modes.js';
+import type { ControlServer } from '../control/server.js';
+import { placeSocket } from '../control/socket.js';
+import type { Engine } from '../dataplane/engine.js';
+import { UserError } from '../errors.js';
+import { version } from './version.js';
+
+/** What the command line asked for. */
+export interface ControlFlags {
+  /** Path of the socket; null = the default one. */
+  readonly path: string | null;
+  readonly rebalance: RebalanceMode;
+}
+
+/** @param control value of `--control`, false for `--no-control`. Null = no control. @throws UserError */
+export function controlFlags(
+  control: string | boolean | undefined,
+  rebalance: string | undefined,
+): ControlFlags | null {
+  const mode = REBALANCE_MODES.find((name) => name === (rebalance ?? 'dry'));
+  if (mode === undefined) {
+    throw new UserError(`--rebalance ${rebalance}: expected one of ${REBALANCE_MODES.join(', ')}`);
+  }
+  if (control === false) {
+    if (rebalance !== undefined && mode !== 'off') {
+      throw new UserError(`--rebalance ${mode}: does not go with --no-control`);
+    }
+    return null;
+  }
+  if (control === '') throw new UserError('--control: expected the path of a socket');
+  return { path: typeof control === 'string' ? control : null, rebalance: mode };
+}
+
+/** A place for the socket, found before anything is opened. The server's code is loaded while the engine starts. */
+export async function prepareControl(flags: ControlFlags, say: (line: string) => void) {
+  const place = await placeSocket(flags.path);
+  const loading = import('../control/server.js');
+  // Waited for below; an engine that does not start leaves it alone.
+  loading.catch(() => {});
+  return async (engine: Engine): Promise<ControlServer | null> => {
+    if ('problem' in place) {
+      say(`rxsteer: warning: no control socket: ${place.problem} (--control PATH, or --no-control)`);
+      return null;
+    }
+    const { startControl } = await loading;
+    return startControl(engine, {
+      path: place.path,
+      version: version(),
+      rebalance: flags.rebalance,
+      say: (line) => say(`rxsteer: ${line}`),
+    });
+  };
+}

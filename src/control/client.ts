@@ -1,0 +1,134 @@
+/**
+ * The other end of the control socket: requests to a running forwarder.
+ *
+ * Promise: what the forwarder refuses is thrown with its own line (UserError for a wrong request, Error for what
+ * failed there); a socket that cannot be reached is one line too. Waits end with the connection.
+ */
+import { type IncomingMessage, request } from 'node:http';
+import { UserError } from '../errors.js';
+import { liveSockets, socketDirectories, socketPid } from './socket.js';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such socket',
+  ECONNREFUSED: 'nobody listens there (a forwarder that is gone)',
+  EACCES: 'permission denied',
+  ENOTSOCK: 'not a socket',
+};
+
+/** Longest silence of a forwarder that is asked for what it knows; a change takes as long as it takes. */
+const ANSWER_MS = 10_000;
+
+function open(
+  socket: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? null : JSON.stringify(body);
+    const headers: Record<string, string | number> =
+      text === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+    const sent = request({
+      ...{ socketPath: socket, method, path, headers, agent: false },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    sent.once('response', resolve);
+    if (method === 'GET' && signal === undefined) {
+      sent.setTimeout(ANSWER_MS, () => sent.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
+    }
+    sent.once('error', (error: NodeJS.ErrnoException) => {
+      const reason = REASONS[error.code ?? ''];
+      reject(
+        reason === undefined
+          ? new Error(`${socket}: ${error.code === 'ECONNRESET' ? 'the forwarder has ended' : error.message}`)
+          : new UserError(`${socket}: ${reason}`),
+      );
+    });
+    sent.end(text ?? undefined);
+  });
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = '';
+  response.setEncoding('utf8');
+  for await (const part of response) text += part;
+  return text;
+}
+
+/** Throws what the forwarder answered, unless it is a success. */
+async function check(socket: string, response: IncomingMessage): Promise<void> {
+  const status = response.statusCode ?? 500;
+  if (status < 300) return;
+  const text = await textOf(response);
+  let line = text.split('\n')[0] ?? '';
+  try {
+    line = (JSON.parse(text) as { error: string }).error;
+  } catch {
+    // Not ours: shown as it is.
+  }
+  if (status === 400 || status === 404 || status === 413) throw new UserError(line);
+  throw new Error(status === 409 ? line : `${socket}: ${line}`);
+}
+
+/** One request and its answer. */
+export async function ask<T>(
+  socket: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const response = await open(socket, method, path, body);
+  await check(socket, response);
+  return JSON.parse(await textOf(response)) as T;
+}
+
+/** Documents of a stream, one at a time, until the forwarder or `signal` ends it. */
+export async function* watch<T>(socket: string, path: string, signal: AbortSignal): AsyncGenerator<T> {
+  const response = await open(socket, 'GET', path, undefined, signal);
+  await check(socket, response);
+  response.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const part of response) {
+      const lines = (rest + part).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) yield JSON.parse(line) as T;
+    }
+  } catch (error) {
+    // The forwarder has stopped, or we were told to.
+    const { code, name } = error as NodeJS.ErrnoException;
+    if (name !== 'AbortError' && code !== 'ECONNRESET') throw error;
+  }
+}
+
+/** What several running forwarders are told apart by. */
+interface Brief {
+  readonly pid: number;
+  readonly policy: string;
+  readonly ports: readonly { readonly name: string }[];
+}
+
+/** The socket of the one running forwarder. @throws UserError where there is none, or more than one: it lists them. */
+export async function findSocket(): Promise<string> {
+  const sockets = await liveSockets();
+  if (sockets.length === 1) return sockets[0]!;
+  if (sockets.length === 0) {
+    throw new UserError(
+      `no running forwarder found in ${socketDirectories().join(' or ')}: start one, or name its socket with --socket PATH`,
+    );
+  }
+  const briefs = await Promise.all(
+    sockets.map(async (socket) => {
+      try {
+        const { policy, ports } = await ask<Brief>(socket, 'GET', '/status');
+        return `${socket} (${policy}, ports ${ports.map((port) => port.name).join(' ')})`;
+      } catch {
+        return `${socket} (process ${socketPid(socket) ?? 'unknown'})`;
+      }
+    }),
+  );
+  throw new UserError(
+    `${sockets.length} forwarders run: choose one with --socket PATH: ${briefs.join(', ')}`,
+  );
+}

@@ -1,0 +1,178 @@
+/**
+ * The control server: HTTP with JSON on a Unix socket.
+ *
+ * Promise: nothing but the socket is listened on, and only its owner may connect (mode 0600). Every wrong request
+ * gets one line that says what is permitted, `{ "error": "…" }`; none can stop the forwarder or grow without bound
+ * (bodies, connections and waits are limited). The socket is gone when `close` resolves.
+ *
+ * Threads: the main thread, which is never in the data path; what a request reads are counters, what it changes goes
+ * through the engine's live changes.
+ */
+import { rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
+import type { Engine } from '../dataplane/engine.js';
+import { UserError } from '../errors.js';
+import { toHex } from '../hash/hex.js';
+import { Controller } from './controller.js';
+import { ConflictError } from './errors.js';
+import type { RebalanceMode } from './modes.js';
+import { type BodyName, parseBody } from './requests.js';
+import { Watcher } from './watcher.js';
+
+/** Bytes of a request's body at most: a table of 65,536 entries fits. */
+export const BODY_BYTES_MAX = 1 << 20;
+const CONNECTIONS_MAX = 64;
+/** Interval of streamed statistics in seconds. */
+const WATCH_SECONDS = { least: 0.05, most: 3600 } as const;
+
+export interface ControlOptions {
+  /** Where to listen; the file must not exist. */
+  readonly path: string;
+  readonly version: string;
+  readonly rebalance: RebalanceMode;
+  /** Gets one line for people. */
+  readonly say: (line: string) => void;
+}
+
+/** A listening control server. */
+export interface ControlServer {
+  readonly path: string;
+  readonly controller: Controller;
+  readonly watcher: Watcher;
+  /** Refuses further changes, ends connections, removes the socket. */
+  close(): Promise<void>;
+  /** Removes the socket at once: for an end without time. */
+  remove(): void;
+}
+
+/** Starts listening. Throws UserError where the path cannot be listened on. */
+export async function startControl(engine: Engine, options: ControlOptions): Promise<ControlServer> {
+  const controller = new Controller(engine, options.version);
+  const watcher = new Watcher(controller, options.say, options.rebalance);
+  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, logger: false });
+  const streams = new Set<ServerResponse>();
+  addRoutes(app, controller, watcher, streams);
+  const remove = () => rmSync(options.path, { force: true });
+  process.once('exit', remove);
+  try {
+    await app.ready();
+    app.server.maxConnections = CONNECTIONS_MAX;
+    await listen(app, options.path);
+  } catch (error) {
+    process.off('exit', remove);
+    watcher.close();
+    await app.close();
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new UserError(`control socket ${options.path}: ${code ?? message}`);
+  }
+  return {
+    path: options.path,
+    controller,
+    watcher,
+    async close() {
+      watcher.close();
+      controller.close();
+      for (const stream of streams) stream.destroy();
+      await app.close();
+      remove();
+      process.off('exit', remove);
+    },
+    remove,
+  };
+}
+
+/** Listens on the path; the socket file is made with mode 0600, never with another one in between. */
+function listen(app: FastifyInstance, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    app.server.once('error', reject);
+    // The bind happens within the call, so nothing else sees this mask.
+    const mask = process.umask(0o177);
+    try {
+      app.server.listen(path, () => {
+        app.server.off('error', reject);
+        resolve();
+      });
+    } finally {
+      process.umask(mask);
+    }
+  });
+}
+
+function addRoutes(
+  app: FastifyInstance,
+  controller: Controller,
+  watcher: Watcher,
+  streams: Set<ServerResponse>,
+): void {
+  const post = <N extends BodyName>(name: N, run: (body: ReturnType<typeof parseBody<N>>) => unknown) =>
+    app.post(`/${name}`, async (request) => run(parseBody(name, request.body)));
+
+  app.get('/status', async () => ({ ...controller.status(), rebalance: watcher.state().mode }));
+  app.get('/policy', async () => controller.policy());
+  app.get('/rebalance', async () => watcher.state());
+  app.get<{ Querystring: { watch?: string } }>('/stats', async (request, reply) => {
+    const { watch } = request.query;
+    const stats = () => ({ ...controller.stats(), rebalance: watcher.state() });
+    if (watch === undefined) return stats();
+    const seconds = Number(watch);
+    if (!(seconds >= WATCH_SECONDS.least && seconds <= WATCH_SECONDS.most)) {
+      throw new UserError(
+        `stats watch=${watch}: expected seconds from ${WATCH_SECONDS.least} to ${WATCH_SECONDS.most}`,
+      );
+    }
+    reply.hijack();
+    stream(reply.raw, streams, stats, seconds * 1000);
+    return reply;
+  });
+  post('plan', (body) => controller.plan(body));
+  post('apply', (body) => controller.apply(body));
+  post('rollback', () => controller.rollback());
+  post('owner', (body) => controller.owner(body));
+  post('worker', (body) => controller.worker(body));
+  post('port', (body) => controller.port(body));
+  post('rebalance', (body) => watcher.configure(body));
+  post('trace', async (body) => {
+    const entries = await controller.trace(body);
+    return entries.map((entry) => ({ ...entry, frame: toHex(entry.frame) }));
+  });
+
+  const routes =
+    'GET status, stats, policy, rebalance; POST plan, apply, rollback, owner, worker, port, rebalance, trace';
+  app.setNotFoundHandler((request, reply) => {
+    void reply
+      .code(404)
+      .send({ error: `${request.method} ${request.url}: no such route; there are ${routes}` });
+  });
+  app.setErrorHandler((error: FastifyError, _request, reply) => {
+    const line = error.message.split('\n')[0] ?? 'failed';
+    if (error instanceof UserError) void reply.code(400).send({ error: line });
+    else if (error instanceof ConflictError) void reply.code(409).send({ error: line });
+    else if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      void reply.code(413).send({ error: `the body is larger than ${BODY_BYTES_MAX} bytes` });
+    } else if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+      void reply.code(415).send({ error: 'a body must be JSON, with content-type: application/json' });
+    } else {
+      const status = error.statusCode ?? 500;
+      void reply.code(status).send({ error: line });
+    }
+  });
+}
+
+/** One JSON document a line at an interval, until the client goes. A client that does not read is left behind. */
+function stream(raw: ServerResponse, streams: Set<ServerResponse>, read: () => unknown, ms: number): void {
+  streams.add(raw);
+  raw.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  const write = () => {
+    // What it has not read yet must not pile up here.
+    if (raw.writableLength === 0) raw.write(`${JSON.stringify(read())}\n`);
+  };
+  write();
+  const timer = setInterval(write, ms);
+  const end = () => {
+    clearInterval(timer);
+    streams.delete(raw);
+  };
+  raw.once('close', end);
+  raw.once('error', end);
+}

@@ -1,0 +1,146 @@
+/**
+ * Where control sockets are: one for each running forwarder, `/run/rxsteer/PID.sock`.
+ *
+ * Promise: the directory is 0700, belongs to this user and is used by nobody else, or it is refused; a socket on
+ * which nobody listens any more is removed, one that is answered never is. Only local: there is no other way in.
+ */
+import { lstatSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { basename, join } from 'node:path';
+import { UserError } from '../errors.js';
+
+/** The directory of sockets, for root. */
+export const RUN_DIRECTORY = '/run/rxsteer';
+/** sockaddr_un.sun_path without its final zero. */
+const PATH_BYTES_MAX = 107;
+/** A socket file younger than this may be about to be listened on. */
+const YOUNG_MS = 2000;
+/** Longest wait for a connection to a local socket. */
+const CONNECT_MS = 2000;
+
+/**
+ * Where sockets may be, the first that can be made is used: root's directory, then this user's. `RXSTEER_RUN` names
+ * another one instead of both.
+ */
+export function socketDirectories(): string[] {
+  const { RXSTEER_RUN: given, XDG_RUNTIME_DIR: own } = process.env;
+  if (given !== undefined && given !== '') return [given];
+  return own === undefined || own === '' ? [RUN_DIRECTORY] : [RUN_DIRECTORY, join(own, 'rxsteer')];
+}
+
+/** Makes the directory, or says in one line why it cannot be used. */
+function prepareDirectory(path: string): string | null {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST') return `${path}: ${code}`;
+  }
+  const info = lstatSync(path);
+  if (!info.isDirectory()) return `${path}: not a directory`;
+  if (info.uid !== process.geteuid?.()) return `${path}: belongs to user ${info.uid}`;
+  // Who may write here could put another socket in the place of ours.
+  if ((info.mode & 0o022) !== 0) return `${path}: others may write to it (chmod 700)`;
+  return null;
+}
+
+/** What a connection to a socket comes to: somebody listens, nobody does, or it can't be told. */
+type Answer = 'alive' | 'dead' | 'unknown';
+
+/** Tries a connection; nothing is sent. */
+export function probeSocket(path: string): Promise<Answer> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (answer: Answer) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(CONNECT_MS, () => done('unknown'));
+    socket.once('connect', () => done('alive'));
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      done(error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'dead' : 'unknown');
+    });
+  });
+}
+
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+}
+
+/** Removes the sockets of instances that are gone; gives their paths. Never throws, never touches a live one's. */
+export async function removeStale(directory: string): Promise<string[]> {
+  const removed: string[] = [];
+  for (const path of socketsIn(directory)) {
+    try {
+      const made = statSync(path).mtimeMs;
+      // Between its making and the first listen nobody answers yet.
+      if (Date.now() - made < YOUNG_MS || (await probeSocket(path)) !== 'dead') continue;
+      unlinkSync(path);
+      removed.push(path);
+    } catch {
+      // Somebody else was faster, or it is not ours to remove.
+    }
+  }
+  return removed;
+}
+
+function socketsIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => /^\d+\.sock$/.test(name))
+      .map((name) => join(directory, name))
+      .filter(isSocket);
+  } catch {
+    return [];
+  }
+}
+
+/** Sockets of running instances. */
+export async function liveSockets(): Promise<string[]> {
+  const paths = socketDirectories().flatMap(socketsIn);
+  const answers = await Promise.all(paths.map(probeSocket));
+  return paths.filter((_, i) => answers[i] === 'alive');
+}
+
+/** Process id that a socket in one of our directories is named after, or null. */
+export function socketPid(path: string): number | null {
+  const match = /^(\d+)\.sock$/.exec(basename(path));
+  return match === null ? null : Number(match[1]);
+}
+
+/** A path to listen on, or why there is none. */
+export type SocketPlace = { readonly path: string } | { readonly problem: string };
+
+/**
+ * The path that this instance listens on. Removes what dead instances left there.
+ * @param asked path given by the user; its directory must exist. @throws UserError where it cannot be used
+ */
+export async function placeSocket(asked: string | null): Promise<SocketPlace> {
+  if (asked !== null) {
+    if (Buffer.byteLength(asked) > PATH_BYTES_MAX) {
+      throw new UserError(`--control ${asked}: a socket's path has at most ${PATH_BYTES_MAX} bytes`);
+    }
+    const there = lstatSync(asked, { throwIfNoEntry: false });
+    if (there === undefined) return { path: asked };
+    if (!there.isSocket()) throw new UserError(`--control ${asked}: exists and is not a socket`);
+    if ((await probeSocket(asked)) !== 'dead') {
+      throw new UserError(`--control ${asked}: another instance listens there`);
+    }
+    unlinkSync(asked);
+    return { path: asked };
+  }
+  const problems: string[] = [];
+  for (const directory of socketDirectories()) {
+    const problem = prepareDirectory(directory);
+    if (problem !== null) {
+      problems.push(problem);
+      continue;
+    }
+    await removeStale(directory);
+    const path = join(directory, `${process.pid}.sock`);
+    // Our own process id: whoever made it is gone.
+    if (isSocket(path)) unlinkSync(path);
+    return { path };
+  }
+  return { problem: problems.join('; ') };
+}

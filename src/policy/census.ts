@@ -1,0 +1,118 @@
+/**
+ * The flows that a running forwarder has seen, and where a policy would send them.
+ *
+ * Promise: pure; the compiled policy that is asked is the caller's own (a policy that learns does so from the flows,
+ * in the order of the census). Each flow's first header bytes stand for all of its packets. Not for the hot path.
+ */
+import { formatMac } from '../mac/address.js';
+import { BURST_MAX, Burst, FrameFlag, Kind } from '../packet/burst.js';
+import { describeFrame } from '../packet/describe.js';
+import { dissectBurst } from '../packet/dissect.js';
+import { protocolName } from '../packet/protocol.js';
+import type { Steering } from './steering.js';
+
+/** A flow as the data plane has seen it. */
+export interface SeenFlow {
+  /** First bytes of one of its frames, from the Ethernet header on: enough for all headers. */
+  readonly frame: Uint8Array;
+  /** Where it was received: index of the port, and its receive queue. */
+  readonly port: number;
+  readonly queue: number;
+  /** The worker that its last frame went to. */
+  readonly worker: number;
+  /** Frames counted. */
+  readonly packets: number;
+}
+
+/** What a policy does with each flow of a census, by its index. */
+export interface Placement {
+  readonly worker: Int32Array;
+  /** Index into the indirection table, or -1. */
+  readonly bucket: Int32Array;
+}
+
+/** Header bytes of a flow at most; more are ignored. */
+const HEADER_BYTES_MAX = 512;
+
+/** Calls back with dissected bursts of the flows `from … from + burst.n - 1`; a burst holds flows of one port. */
+export function forEachBurst(
+  flows: readonly SeenFlow[],
+  visit: (burst: Burst, from: number) => void,
+  from = 0,
+): void {
+  const burst = new Burst(new Uint8Array(BURST_MAX * HEADER_BYTES_MAX));
+  while (from < flows.length) {
+    const { port, queue } = flows[from]!;
+    burst.n = 0;
+    burst.port = port;
+    burst.queue = queue;
+    let end = 0;
+    for (let i = from; i < flows.length && burst.n < BURST_MAX; i++) {
+      const flow = flows[i]!;
+      if (flow.port !== port || flow.queue !== queue) break;
+      const frame = flow.frame.subarray(0, HEADER_BYTES_MAX);
+      burst.bytes.set(frame, end);
+      // Cut off behind the headers: lengths that point beyond it are no contradiction.
+      burst.add(end, frame.length, FrameFlag.truncated);
+      end += frame.length;
+    }
+    dissectBurst(burst);
+    visit(burst, from);
+    from += burst.n;
+  }
+}
+
+/** Where a policy sends each flow. A policy with state goes through the flows twice, so that it knows all guests. */
+export function placeFlows(steering: Steering, flows: readonly SeenFlow[]): Placement {
+  const placement = { worker: new Int32Array(flows.length), bucket: new Int32Array(flows.length) };
+  const learns = steering.spec.policy === 'mac';
+  for (let pass = learns ? 0 : 1; pass < 2; pass++) {
+    forEachBurst(flows, (burst, from) => {
+      steering.steer(burst);
+      placement.worker.set(burst.worker.subarray(0, burst.n), from);
+      placement.bucket.set(burst.bucket.subarray(0, burst.n), from);
+    });
+  }
+  return placement;
+}
+
+/** Names of a flow: for people, for lists of what must not move, and to find it again in a later census. */
+export interface FlowNames {
+  /** `udp 10.0.0.1:1000 > 10.0.0.2:53`; fragments and what has no ports without them. Empty when not IP. */
+  readonly flow: string;
+  /** Destination MAC, null for group addresses and frames without one. */
+  readonly mac: string | null;
+  /** VLAN id, 0 where untagged. */
+  readonly vlan: number;
+  /** The same for the same flow at the same receive queue, whatever its frame's length. */
+  readonly key: string;
+}
+
+function flowText(burst: Burst, i: number): string {
+  const { src, dst, protocol, sport, dport } = describeFrame(burst, i);
+  if (src === null || dst === null) return '';
+  const bracket = (address: string) => (address.includes(':') ? `[${address}]` : address);
+  const end = (address: string, port: number | null) =>
+    port === null ? address : `${bracket(address)}:${port}`;
+  const name = protocol === null ? 'ip' : protocolName(protocol).toLowerCase();
+  return `${name} ${end(src, sport)} > ${end(dst, dport)}`;
+}
+
+/** The names of all flows, by index. */
+export function nameFlows(flows: readonly SeenFlow[]): FlowNames[] {
+  const names: FlowNames[] = [];
+  forEachBurst(flows, (burst) => {
+    for (let i = 0; i < burst.n; i++) {
+      const unicast = burst.len[i]! >= 6 && (burst.kind[i]! & Kind.group) === 0;
+      const vlan = burst.vlan[i]! < 0 ? 0 : burst.vlan[i]! & 0xfff;
+      const flow = flowText(burst, i);
+      names.push({
+        flow,
+        mac: unicast ? formatMac(burst.dmacHi[i]!, burst.dmacLo[i]!) : null,
+        vlan,
+        key: `${burst.port}/${burst.queue}/${vlan}/${flow}`,
+      });
+    }
+  });
+  return names;
+}
