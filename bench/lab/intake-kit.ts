@@ -5,8 +5,10 @@
 
 import { allocateEngineMemory, attachEngine, WorkerWord } from '#rxsteer/dataplane/engine-memory.js';
 import { Fault } from '#rxsteer/dataplane/faults.js';
+import { CensusWriter } from '#rxsteer/dataplane/flow-census.js';
 import { Intake } from '#rxsteer/dataplane/intake.js';
 import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/ledger.js';
+import { TraceTap } from '#rxsteer/dataplane/live-trace.js';
 import { RECEIVE_STATUS_WORDS } from '#rxsteer/dataplane/native.js';
 import { OrderHistory } from '#rxsteer/dataplane/order-history.js';
 import { engineDefaults, planEngine } from '#rxsteer/dataplane/plan.js';
@@ -83,6 +85,8 @@ export function intakeCall(policyText: string, workers: number): () => void {
       steering: compilePolicy(policy, { workers, shared, faults: 'count' }),
       ledger: new Ledger(views.ledger, progress, new OrderHistory(views.orderHistory, QUEUE_SLOTS)),
       progress,
+      census: new CensusWriter(views.census),
+      trace: new TraceTap(views.global, 0, () => {}),
       waker: { wake: () => false },
       fault: new Fault(null, 0, views.workers[0]!, WorkerWord.faulted),
     },
