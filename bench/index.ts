@@ -8,11 +8,13 @@ import { forward } from './forward.js';
 import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
 import { peers } from './peers.js';
+import { pipeline } from './pipeline.js';
 import { policies } from './policies.js';
+import { ring } from './ring.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
 import { toeplitz } from './toeplitz.js';
 
-export const SUITES: readonly Suite[] = [toeplitz, parse, policies, forward, peers];
+export const SUITES: readonly Suite[] = [toeplitz, parse, policies, ring, pipeline, forward, peers];
 
 export interface Report {
   readonly machine: Machine;

@@ -22,6 +22,8 @@ export interface EnginePlan {
   readonly mode: 'wire' | 'switch';
   /** The order that this run keeps. */
   readonly order: 'strict' | 'linux' | 'none';
+  /** The order ledger watches flows: always, but for measuring what that costs. */
+  readonly watches: boolean;
   readonly policy: PolicySpec;
   readonly policyText: string;
   /** Frames that may wait in one backlog ring. */

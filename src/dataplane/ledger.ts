@@ -35,7 +35,11 @@ export class Ledger {
   private readonly finished: Int32Array;
   private readonly worker: Int32Array;
 
-  constructor(shared: ReturnType<typeof carveLedger>) {
+  /** @param watches false: nothing is watched (for measuring what watching costs). */
+  constructor(
+    shared: ReturnType<typeof carveLedger>,
+    private readonly watches = true,
+  ) {
     this.tag = shared.tag;
     this.ingest = shared.ingest;
     this.finished = shared.finished;
@@ -48,7 +52,7 @@ export class Ledger {
    * busy with others. Call `note` once the frame has been accepted, before anyone else can finish it.
    */
   slotFor(flow: number, queue: number, seq: number): number {
-    if (flow === 0) return -1;
+    if (flow === 0 || !this.watches) return -1;
     const { tag, ingest, finished } = this;
     const first = queue * LEDGER_SLOTS + ((flow ^ (flow >>> 15)) & MASK);
     if (tag[first] === flow) return first;

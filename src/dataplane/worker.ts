@@ -65,7 +65,7 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
   };
   try {
     receivers = attachReceivers(attach);
-    const ledger = new Ledger(views.ledger);
+    const ledger = new Ledger(views.ledger, plan.watches);
     const parts = {
       plan,
       memory,

@@ -14,6 +14,7 @@
 
 import { ethernet, ipv4, udp } from '../../packet/build.js';
 import { foldSum, pseudoSum4, putUint16, storeIpv4Checksum, sum16 } from '../../packet/checksum.js';
+import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../latency.js';
 import { ReceiveStatus } from '../native.js';
 import type { FramePool } from '../pool.js';
 import type { MemorySourceOptions } from './memory-options.js';
@@ -125,6 +126,7 @@ export class MemorySource implements Receiver {
    * @param port index of the port: flow ids and source MACs of several sources differ
    * @param worker the home worker, whose slots are taken
    * @param state two shared words: the number of the next frame, low and high half
+   * @param clock what stamps are read from
    */
   constructor(
     private readonly options: MemorySourceOptions,
@@ -133,6 +135,7 @@ export class MemorySource implements Receiver {
     private readonly worker: number,
     private readonly arrays: ReceiveArrays,
     private readonly state: Int32Array,
+    private readonly clock: () => number = () => performance.now() * 1e6,
   ) {
     const { flows, seed } = options;
     this.bytes = pool.bytes;
@@ -227,10 +230,6 @@ export class MemorySource implements Receiver {
       const off = pool.offsetOf(id);
       let to = off >> 2;
       let from = flow * TEMPLATE_STRIDE;
-      // An empty virtio-net header: 10 bytes, so the last three words of the headroom.
-      words[to - 3] = 0;
-      words[to - 2] = 0;
-      words[to - 1] = 0;
       for (const end = from + TEMPLATE_WORDS; from < end; from++, to++) words[to] = templates[from]!;
       let udpSum = this.udpSum[flow]! + (round & 0xffff) + ((round >>> 16) & 0xffff) + 2 * (length - 34);
       udpSum = (udpSum & 0xffff) + (udpSum >>> 16);
@@ -270,6 +269,7 @@ export class MemorySource implements Receiver {
         if (flow >= flows) flow -= flows;
       }
     }
+    if (this.options.stamp) this.stamp(n);
     this.flow = flow;
     this.place = place;
     this.round = round;
@@ -278,6 +278,28 @@ export class MemorySource implements Receiver {
     this.state[0] = this.index | 0;
     this.state[1] = Math.floor(this.index / 0x1_0000_0000);
     return n;
+  }
+
+  /** Writes into frames 0 … n - 1 of the arrays when they were due, and that they have no checksum. */
+  private stamp(n: number): void {
+    const { words, bytes } = this;
+    const { off } = this.arrays;
+    const { rate, burst } = this.options;
+    let ns = this.clock();
+    if (rate > 0) {
+      const now = performance.now();
+      const given = this.index - this.base;
+      ns -= (now - this.startMs - ((given - (given % burst)) * 1000) / rate) * 1e6;
+    }
+    const low = stampLow(ns);
+    const high = stampHigh(ns);
+    for (let i = 0; i < n; i++) {
+      const at = off[i]!;
+      words[(at >> 2) + STAMP_LOW_WORD] = low;
+      words[(at >> 2) + STAMP_HIGH_WORD] = high;
+      bytes[at + 40] = 0;
+      bytes[at + 41] = 0;
+    }
   }
 
   close(): void {}
