@@ -4,7 +4,8 @@
  * Promise: frame number i is a pure function of (options, port, i), and i lies in the port's shared state words, so
  * that a restarted worker goes on with the frame after the last one that was handed out. Flows are visited in
  * rounds, every flow once a round in an order that differs from round to round, so the sequence number of a flow is
- * the round number: receivers see a gap or a swap without any table in the generator.
+ * the round number: receivers see a gap or a swap without any table in the generator. Elephants (`memory-mix.ts`) are
+ * visited between the others, as often as their share asks for; their sequence numbers count their own rounds.
  *
  * Threads: one receiver object, used by the worker that polls the queue; the state words are written by it only.
  *
@@ -17,6 +18,7 @@ import { foldSum, pseudoSum4, putUint16, storeIpv4Checksum, sum16 } from '../../
 import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../latency.js';
 import { ReceiveStatus } from '../native.js';
 import type { FramePool } from '../pool.js';
+import { divideSource, placeInTurn, SHARE_ONE, type SourcePart } from './memory-mix.js';
 import type { MemorySourceOptions } from './memory-options.js';
 import type { ReceiveArrays, Receiver } from './port.js';
 
@@ -102,17 +104,33 @@ function becomeFlow(frame: Uint8Array, options: MemorySourceOptions, port: numbe
   putUint16(frame, 40, checksum === 0 ? 0xffff : checksum);
 }
 
+/** A frame of flow `flow`, sequence number 0: for whoever has to know where it will go. The same array every time. */
+export function flowFrames(options: MemorySourceOptions, port: number): (flow: number) => Uint8Array {
+  const frame = commonFrame(port, TEMPLATE_BYTES);
+  return (flow) => {
+    becomeFlow(frame, options, port, flow);
+    return frame;
+  };
+}
+
 export class MemorySource implements Receiver {
   readonly descriptor = -1;
+  /** The ordinary flows' templates, then the elephants'. */
   private readonly templates: Int32Array;
-  /** Per flow: sums without the fields that depend on length and sequence number. */
+  /** Per template: sums without the fields that depend on length and sequence number. */
   private readonly ipSum: Int32Array;
   private readonly udpSum: Int32Array;
   private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
   /** Step from flow to flow within a round: coprime to the number of flows, so that a round visits each once. */
   private readonly step: number;
-  // The position, decoded: frame `index` is number `place` of round `round` and belongs to `flow`.
+  private readonly flows: number;
+  private readonly elephants: number;
+  // The position, decoded: the next ordinary frame is number `place` of round `round` and of template `flow`; the
+  // next elephant's likewise. `credit` reaches SHARE_ONE when an elephant is next.
+  private heavyPlace = 0;
+  private heavyRound = 0;
+  private credit = 0;
   private index = 0;
   private round = 0;
   private place = 0;
@@ -127,6 +145,7 @@ export class MemorySource implements Receiver {
    * @param worker the home worker, whose slots are taken
    * @param state two shared words: the number of the next frame, low and high half
    * @param clock what stamps are read from
+   * @param part the flows of this receive queue; default: all
    */
   constructor(
     private readonly options: MemorySourceOptions,
@@ -136,55 +155,74 @@ export class MemorySource implements Receiver {
     private readonly arrays: ReceiveArrays,
     private readonly state: Int32Array,
     private readonly clock: () => number = () => performance.now() * 1e6,
+    private readonly part: SourcePart = divideSource(options, placeInTurn(options))[0]!,
   ) {
-    const { flows, seed } = options;
+    const { seed } = options;
+    const { ordinary, heavy } = part;
+    const flows = ordinary.length;
+    this.flows = flows;
+    this.elephants = heavy.length;
+    const count = flows + heavy.length;
     this.bytes = pool.bytes;
     this.words = new Int32Array(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length >> 2);
-    this.templates = new Int32Array(flows * TEMPLATE_STRIDE);
-    this.ipSum = new Int32Array(flows);
-    this.udpSum = new Int32Array(flows);
+    this.templates = new Int32Array(count * TEMPLATE_STRIDE);
+    this.ipSum = new Int32Array(count);
+    this.udpSum = new Int32Array(count);
     const templateBytes = new Uint8Array(this.templates.buffer);
     const frame = commonFrame(port, options.size === 0 ? TEMPLATE_BYTES : options.size);
     const length = frame.length - 34;
-    for (let flow = 0; flow < flows; flow++) {
-      const at = flow * TEMPLATE_STRIDE * 4;
-      becomeFlow(frame, options, port, flow);
+    for (let t = 0; t < count; t++) {
+      const at = t * TEMPLATE_STRIDE * 4;
+      becomeFlow(frame, options, port, t < flows ? ordinary[t]! : heavy[t - flows]!);
       templateBytes.set(frame.subarray(0, TEMPLATE_BYTES), at);
       // One's complement arithmetic: the sum over all but a field is the complement of what the field must hold
       // less the parts that change.
       const ipChecksum = (frame[24]! << 8) | frame[25]!;
       const udpChecksum = (frame[40]! << 8) | frame[41]!;
-      this.ipSum[flow] = foldSum((ipChecksum ^ 0xffff) + ((length + 20) ^ 0xffff));
-      this.udpSum[flow] = foldSum((udpChecksum ^ 0xffff) + (foldSum(2 * length) ^ 0xffff));
+      this.ipSum[t] = foldSum((ipChecksum ^ 0xffff) + ((length + 20) ^ 0xffff));
+      this.udpSum[t] = foldSum((udpChecksum ^ 0xffff) + (foldSum(2 * length) ^ 0xffff));
     }
-    let step = 1 + (mix(seed ^ 0x5eed) % flows);
-    while (gcd(step, flows) !== 1) step++;
-    this.step = step % flows;
+    const rounds = Math.max(1, flows);
+    let step = 1 + (mix(seed ^ 0x5eed) % rounds);
+    while (gcd(step, rounds) !== 1) step++;
+    this.step = step % rounds;
     this.seek(this.state[0]! >>> 0, this.state[1]! >>> 0);
   }
 
   /** First flow of a round. */
   private firstOf(round: number): number {
-    return mix(mix(this.options.seed) ^ (round | 0)) % this.options.flows;
+    return mix(mix(this.options.seed) ^ (round | 0)) % this.flows;
   }
 
   private seek(low: number, high: number): void {
-    const { flows } = this.options;
+    const { flows, elephants } = this;
     this.index = high * 0x1_0000_0000 + low;
-    this.round = Math.floor(this.index / flows);
-    this.place = this.index - this.round * flows;
-    // Below 2^40: exact.
-    this.flow = (this.firstOf(this.round) + this.step * this.place) % flows;
+    // Once a start, so BigInt may do what doubles cannot.
+    const credits = BigInt(this.index) * BigInt(this.part.heavyShare);
+    this.credit = Number(credits % BigInt(SHARE_ONE));
+    const heavy = elephants === 0 ? 0 : Number(credits / BigInt(SHARE_ONE));
+    if (elephants > 0) {
+      this.heavyRound = Math.floor(heavy / elephants);
+      this.heavyPlace = heavy - this.heavyRound * elephants;
+    }
+    const ordinary = this.index - heavy;
+    if (flows > 0) {
+      this.round = Math.floor(ordinary / flows);
+      this.place = ordinary - this.round * flows;
+      // Below 2^40: exact.
+      this.flow = (this.firstOf(this.round) + this.step * this.place) % flows;
+    }
     this.phase = this.index % 12;
   }
 
   finished(): boolean {
-    return this.options.packets !== 0 && this.index >= this.options.packets;
+    return this.index >= this.part.packets;
   }
 
   dueInMs(now: number): number {
     if (this.finished()) return Number.POSITIVE_INFINITY;
-    const { rate, burst } = this.options;
+    const { burst } = this.options;
+    const { rate } = this.part;
     if (rate === 0 || this.startMs < 0) return 0;
     const given = this.index - this.base;
     // The burst that the next frame belongs to is due when all frames before it should have been given.
@@ -194,9 +232,9 @@ export class MemorySource implements Receiver {
 
   /** How many of `max` frames are due by now. */
   private due(max: number): number {
-    const { rate, burst, packets } = this.options;
-    let most = max;
-    if (packets !== 0 && packets - this.index < most) most = packets - this.index;
+    const { burst } = this.options;
+    const { rate, packets } = this.part;
+    const most = Math.min(max, packets - this.index);
     if (rate === 0) return most;
     const now = performance.now();
     if (this.startMs < 0) {
@@ -216,9 +254,10 @@ export class MemorySource implements Receiver {
     status.fill(0);
     const most = this.due(max);
     if (most <= 0) return 0;
-    const { flows, size } = this.options;
-    const { words, bytes, templates, pool, worker, step } = this;
-    let { flow, place, round, phase } = this;
+    const { size } = this.options;
+    const { words, bytes, templates, pool, worker, step, flows, elephants } = this;
+    const share = this.part.heavyShare;
+    let { flow, place, round, phase, credit, heavyPlace, heavyRound } = this;
     let n = 0;
     for (; n < most; n++) {
       const length = size === 0 ? IMIX[phase]! : size;
@@ -227,22 +266,45 @@ export class MemorySource implements Receiver {
         status[ReceiveStatus.stopped] = 1;
         break;
       }
+      let t = flow;
+      let sequence = round;
+      credit += share;
+      if (credit >= SHARE_ONE) {
+        credit -= SHARE_ONE;
+        t = flows + heavyPlace;
+        sequence = heavyRound;
+        heavyPlace++;
+        if (heavyPlace === elephants) {
+          heavyPlace = 0;
+          heavyRound++;
+        }
+      } else {
+        place++;
+        if (place === flows) {
+          place = 0;
+          round++;
+          flow = this.firstOf(round);
+        } else {
+          flow += step;
+          if (flow >= flows) flow -= flows;
+        }
+      }
       const off = pool.offsetOf(id);
       let to = off >> 2;
-      let from = flow * TEMPLATE_STRIDE;
+      let from = t * TEMPLATE_STRIDE;
       for (const end = from + TEMPLATE_WORDS; from < end; from++, to++) words[to] = templates[from]!;
-      let udpSum = this.udpSum[flow]! + (round & 0xffff) + ((round >>> 16) & 0xffff) + 2 * (length - 34);
+      let udpSum = this.udpSum[t]! + (sequence & 0xffff) + ((sequence >>> 16) & 0xffff) + 2 * (length - 34);
       udpSum = (udpSum & 0xffff) + (udpSum >>> 16);
       udpSum = ((udpSum & 0xffff) + (udpSum >>> 16)) ^ 0xffff;
       if (udpSum === 0) udpSum = 0xffff;
       bytes[off + 40] = udpSum >>> 8;
       bytes[off + 41] = udpSum;
-      bytes[off + 48] = round >>> 24;
-      bytes[off + 49] = round >>> 16;
-      bytes[off + 50] = round >>> 8;
-      bytes[off + 51] = round;
+      bytes[off + 48] = sequence >>> 24;
+      bytes[off + 49] = sequence >>> 16;
+      bytes[off + 50] = sequence >>> 8;
+      bytes[off + 51] = sequence;
       if (size === 0) {
-        let ipSum = this.ipSum[flow]! + length - 14;
+        let ipSum = this.ipSum[t]! + length - 14;
         ipSum = ((ipSum & 0xffff) + (ipSum >>> 16)) ^ 0xffff;
         bytes[off + 16] = (length - 14) >>> 8;
         bytes[off + 17] = length - 14;
@@ -259,17 +321,11 @@ export class MemorySource implements Receiver {
       lens[n] = length;
       flags[n] = 0;
       phase = phase === 11 ? 0 : phase + 1;
-      place++;
-      if (place === flows) {
-        place = 0;
-        round++;
-        flow = this.firstOf(round);
-      } else {
-        flow += step;
-        if (flow >= flows) flow -= flows;
-      }
     }
     if (this.options.stamp) this.stamp(n);
+    this.credit = credit;
+    this.heavyPlace = heavyPlace;
+    this.heavyRound = heavyRound;
     this.flow = flow;
     this.place = place;
     this.round = round;
@@ -284,7 +340,8 @@ export class MemorySource implements Receiver {
   private stamp(n: number): void {
     const { words, bytes } = this;
     const { off } = this.arrays;
-    const { rate, burst } = this.options;
+    const { burst } = this.options;
+    const { rate } = this.part;
     let ns = this.clock();
     if (rate > 0) {
       const now = performance.now();

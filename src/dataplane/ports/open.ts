@@ -107,11 +107,13 @@ function memoryPort(spec: MemoryPortSpec, workers: number) {
   if (spec.source !== null) {
     const finite = spec.source.packets > 0;
     const source = { kind: 'memory' as const, options: spec.source, finite };
-    return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };
+    const { queues } = spec.source;
+    return { rxQueues: queues, txQueues: 0, source, state: stateWords(queues) };
   }
   const txQueues = spec.txQueues > 0 ? spec.txQueues : workers;
   const latency = spec.latency ? new SharedArrayBuffer(latencyBytes(workers)) : null;
-  return { rxQueues: 0, txQueues, sink: { kind: 'memory' as const, latency }, state: stateWords(0) };
+  const sink = { kind: 'memory' as const, latency, copy: spec.copy };
+  return { rxQueues: 0, txQueues, sink, state: stateWords(0) };
 }
 
 async function capturePort(spec: CapturePortSpec, warn: (message: string) => void) {

@@ -83,6 +83,8 @@ export interface PortInfo {
         readonly kind: 'memory';
         /** Histogram of every sender, see `latency.ts`; null where ages are not counted. */
         readonly latency: SharedArrayBuffer | null;
+        /** Frames are copied into a guest's receive ring. */
+        readonly copy: boolean;
       }
     | { readonly kind: 'capture'; readonly path: string }
     | null;

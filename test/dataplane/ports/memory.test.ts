@@ -173,6 +173,10 @@ describe('parseMemoryOptions', () => {
       burst: 32,
       packets: 0,
       seed: 1,
+      stamp: false,
+      queues: 1,
+      elephant: 'none',
+      share: 50,
     };
     expect(parseMemoryOptions('source', {})).toEqual(defaults);
     const given = new Map([
