@@ -9,6 +9,8 @@ import type { PolicySpec } from '../policy/spec.js';
 import { carveCounters } from './counters.js';
 import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from './layout.js';
 import { carveLedger } from './ledger.js';
+import type { OrderLimits } from './order-guard.js';
+import { carveHistory } from './order-history.js';
 import { carvePool, FramePool, poolBytes } from './pool.js';
 import type { PortInfo } from './ports/port.js';
 import { carveRing, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
@@ -24,6 +26,8 @@ export interface EnginePlan {
   readonly order: 'strict' | 'linux' | 'none';
   /** The order ledger watches flows: always, but for measuring what that costs. */
   readonly watches: boolean;
+  /** Bounds of what order=strict makes frames wait. */
+  readonly orderLimits: OrderLimits;
   readonly policy: PolicySpec;
   readonly policyText: string;
   /** Frames that may wait in one backlog ring. */
@@ -106,6 +110,11 @@ export interface EngineViews {
   readonly rings: RingMemory[];
   readonly counters: ReturnType<typeof carveCounters>;
   readonly ledger: ReturnType<typeof carveLedger>;
+  readonly orderHistory: Int32Array;
+  /** Hash of the flow of the frame in each pool slot, for policies that follow consumers. */
+  readonly flowHashes: Int32Array;
+  /** Worker + 1 that each port's consumer runs on; 0 = not known. */
+  readonly consumers: Int32Array;
   readonly global: Int32Array;
   readonly workers: Int32Array[];
   /** One lock per port and transmit queue, see `lockIndex`. */
@@ -142,6 +151,9 @@ function carve(carver: Carver, plan: EnginePlan) {
     rings,
     counters: carveCounters(carver, { workers: plan.workers, ports: plan.ports.length, queues }),
     ledger: carveLedger(carver, queues),
+    orderHistory: carveHistory(carver, queues),
+    flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker)),
+    consumers: carver.words(plan.ports.length),
     global: carver.words(4 * LINE_WORDS),
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(locks * LINE_WORDS),

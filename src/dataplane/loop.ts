@@ -8,6 +8,7 @@
  *
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
+import { performance } from 'node:perf_hooks';
 import { type Forwarder, WORK_MAX, Work } from '../forward/work.js';
 import { BURST_MAX } from '../packet/burst.js';
 import { WorkerCounter } from './counters.js';
@@ -60,6 +61,7 @@ export class WorkerLoop {
   private readonly sleptBefore: number;
   private readonly cpuBefore: number;
   private readonly ready: () => boolean;
+  private readonly processNow = () => this.process();
 
   constructor(private readonly p: LoopParts) {
     const { views, plan, worker } = p;
@@ -72,10 +74,15 @@ export class WorkerLoop {
     const offsetOf = views.pool.offsetOf.bind(views.pool);
     for (let w = 0; w < plan.workers; w++) {
       const from = views.rings[w * plan.workers + worker]!;
-      this.consumers.push(w === worker ? null : new RingConsumer(from, views.pool.owner, worker, offsetOf));
+      this.consumers.push(
+        w === worker
+          ? null
+          : new RingConsumer(from, views.pool.owner, worker, offsetOf, views.pool.smallSlots),
+      );
     }
     this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
     this.intake = new Intake(p, this.work, this.own);
+    if (this.counters[WorkerCounter.deaths]! > 0) this.intake.recover(p.receivers);
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
     // A thread that hosted a dead worker goes on with the CPU time it already has.
@@ -98,7 +105,7 @@ export class WorkerLoop {
     for (let pass = 1; ; pass++) {
       if (this.obey() === Phase.exit) break;
       if (this.pass() > 0) sleeper.busy();
-      else sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
+      else if (!sleeper.spinning()) sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
       if (pass % CLOCK_EVERY === 0) this.tick();
     }
     this.tick();
@@ -110,7 +117,8 @@ export class WorkerLoop {
     const { global } = this.p.views;
     const phase = Atomics.load(global, Global.phase);
     this.draining = phase !== Phase.run;
-    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase) {
+    // What is held for a move ends within `holdMaxMs`; only then is a phase without new frames acknowledged.
+    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase && this.intake.holding() === 0) {
       Atomics.store(this.words, WorkerWord.phaseSeen, phase);
     }
     const epoch = Atomics.load(global, Global.portsEpoch);
@@ -128,7 +136,7 @@ export class WorkerLoop {
     const { receivers } = this.p;
     this.counters[WorkerCounter.loops]!++;
     this.intake.starved = false;
-    let moved = 0;
+    let moved = this.intake.review(this.processNow);
     if (!this.draining) {
       for (let r = 0; r < receivers.length; r++) {
         if (work.n + BURST_MAX > WORK_MAX) this.process();
@@ -191,6 +199,7 @@ export class WorkerLoop {
   }
 
   private dueMs(): number {
+    if (this.intake.holding() > 0) return 1;
     if (this.draining) return Infinity;
     if (this.intake.starved) return 1;
     const now = performance.now();

@@ -11,6 +11,7 @@ import type { PolicySpec } from '../policy/spec.js';
 import type { EnginePlan } from './engine-memory.js';
 import { parseFault } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
+import { DEFAULT_ORDER_LIMITS, type OrderLimits } from './order-guard.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
 import { PORTS_MAX } from './ring.js';
@@ -25,6 +26,8 @@ export interface EngineOptions {
   /** CPU of each worker; empty = not pinned. */
   readonly cpus: readonly number[];
   readonly backlog: number;
+  /** What order=strict makes frames wait at most; default `DEFAULT_ORDER_LIMITS`. */
+  readonly orderLimits?: OrderLimits;
   readonly smallFrames: number;
   readonly largeFrames: number;
   readonly spinMaxUs: number;
@@ -101,6 +104,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     mode,
     order,
     watches: options.watches ?? true,
+    orderLimits: options.orderLimits ?? DEFAULT_ORDER_LIMITS,
     policy: options.policy,
     policyText: options.policyText,
     backlog: options.backlog,

@@ -9,6 +9,7 @@ import {
   type DropReason,
   HandoffCounter,
   handoffBase,
+  MoveCounter,
   PortCounter,
   portBase,
   QueueCounter,
@@ -189,7 +190,7 @@ export function summarize(engine: Engine): Summary {
       framesLeaked: stopped ? views.pool.slots - views.pool.countFree() - inFlight : 0,
       reordered: total(WorkerCounter.reordered),
       orderUnwatched: total(WorkerCounter.unwatched),
-      movesPostponed: total(WorkerCounter.postponed),
+      movesPostponed: total(WorkerCounter.moves + MoveCounter.postponed),
       badHeaders: total(WorkerCounter.badHeaders),
     },
   };

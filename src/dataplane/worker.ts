@@ -19,10 +19,14 @@ import {
 } from './engine-memory.js';
 import { Fault } from './faults.js';
 import { makeForwarder } from './forwarding.js';
-import { Ledger } from './ledger.js';
+import { GuestTouch } from './guest-touch.js';
+import { Ledger, QUEUE_SLOTS } from './ledger.js';
 import { WorkerLoop } from './loop.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from './native.js';
+import { OrderHistory } from './order-history.js';
+import { OrderMeter } from './order-meter.js';
 import { type AttachParts, attachReceivers, attachSenders } from './ports/attach.js';
+import { Progress } from './progress.js';
 import { makeWaker, Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
 
@@ -65,7 +69,9 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
   };
   try {
     receivers = attachReceivers(attach);
-    const ledger = new Ledger(views.ledger, plan.watches);
+    const progress = new Progress(views.rings, worker, plan.workers);
+    const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
+    const { counters } = views;
     const parts = {
       plan,
       memory,
@@ -80,16 +86,22 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
         faults: 'count',
       }),
       forwarder: makeForwarder(plan, memory, worker),
-      ledger,
+      ledger: new Ledger(views.ledger, progress, history, plan.watches),
+      progress,
       transmitter: new Transmitter({
         worker,
         pool: views.pool,
         senders,
         lockOf: sharedLocks(plan, worker),
         locks: views.locks,
-        ledger,
-        counters: views.counters.worker[worker]!,
-        portCounters: views.counters.port[worker]!,
+        meter: new OrderMeter(
+          views.ledger.finished,
+          history,
+          counters.order[worker]!,
+          new GuestTouch(counters.touch[worker]!),
+        ),
+        counters: counters.worker[worker]!,
+        portCounters: counters.port[worker]!,
         scratch: scratchOffset(plan, worker),
         yieldThread,
       }),

@@ -8,9 +8,12 @@ import {
   Phase,
   WorkerWord,
 } from '#rxsteer/dataplane/engine-memory.js';
+import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/ledger.js';
 import { type LoopParts, WorkerLoop } from '#rxsteer/dataplane/loop.js';
+import { OrderHistory } from '#rxsteer/dataplane/order-history.js';
 import { planEngine } from '#rxsteer/dataplane/plan.js';
 import { openPorts } from '#rxsteer/dataplane/ports/open.js';
+import { Progress } from '#rxsteer/dataplane/progress.js';
 import { engineOptions } from './run-engine.js';
 
 /** A loop that was attached at `attachedAt` while the ports epoch has become `epoch` since. */
@@ -24,7 +27,11 @@ async function makeLoop(attachedAt: number, epoch: number) {
   const views: EngineViews = attachEngine(plan, memory);
   Atomics.store(views.global, Global.portsEpoch, epoch);
   const seen: number[] = [];
+  const progress = new Progress(views.rings, 0, plan.workers);
+  const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
   const parts = {
+    ledger: new Ledger(views.ledger, progress, history),
+    progress,
     plan,
     memory,
     views,

@@ -159,8 +159,9 @@ function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   if (port.txQueues === 0) return null;
   if (port.sink !== null) {
     if (port.sink.kind === 'capture') return new CaptureSender(port.sink.path, p.pool.bytes);
-    const { latency, copy } = port.sink;
-    const plain = copy ? new GuestSink(p.pool.bytes) : new MemorySink();
+    const { latency, guest } = port.sink;
+    const plain =
+      guest === null ? new MemorySink() : new GuestSink(p.pool.bytes, guest, p.worker % port.txQueues);
     if (latency === null) return plain;
     return new LatencySink(plain, p.pool.bytes, latency, p.worker, stampClock(p.native));
   }

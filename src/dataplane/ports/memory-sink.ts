@@ -3,10 +3,11 @@
  *
  * Promise: never full, never down; GSO super-frames and partial checksums are welcome as they are. A frame given to
  * it counts as delivered. It does not look at the frames: a second core's cache miss per frame would be measured as
- * the engine's cost. One object per worker, nothing shared.
+ * the engine's cost. One object per worker, nothing shared. Results stay 0 = `SendResult.sent`: nothing else is ever
+ * written there.
  */
 import { LatencyCounts } from '../latency.js';
-import { SendResult } from '../native.js';
+import { LINE_WORDS } from '../layout.js';
 import { makeSendArrays, type Sender } from './port.js';
 
 export class MemorySink implements Sender {
@@ -15,44 +16,52 @@ export class MemorySink implements Sender {
   readonly delivers = true;
 
   send(from: number, to: number): number {
-    this.arrays.result.fill(SendResult.sent, from, to);
     return to - from;
   }
 
   close(): void {}
 }
 
-/** Slots of a guest's receive ring, as virtio-net has by default, and their size. */
-const RING_SLOTS = 256;
-const RING_SLOT_BYTES = 2048;
+/** Slots of a guest's receive queue, as virtio-net has by default, and their size. */
+const QUEUE_SLOTS = 256;
+const QUEUE_SLOT_WORDS = 512;
+/** The queue's index has a line of its own, as a virtqueue's has. */
+const QUEUE_WORDS = LINE_WORDS + QUEUE_SLOTS * QUEUE_SLOT_WORDS;
+
+/** Bytes of a guest's receive queues. */
+export function guestQueueBytes(queues: number): number {
+  return queues * QUEUE_WORDS * 4;
+}
 
 /**
- * A memory sink that copies every frame into a ring of a guest's receive buffers, as vhost does; the guest is quick
- * enough that the ring is never full. What a larger frame has beyond a slot is not copied.
+ * A memory sink that copies every frame into a guest's receive queue, as vhost does; the guest is quick enough that the
+ * queue is never full. What a large frame has beyond a slot is not copied. Workers that share a queue write to the same
+ * memory, one after the other under the transmit queue's lock.
  */
 export class GuestSink implements Sender {
   readonly arrays = makeSendArrays();
   readonly offload = true;
   readonly delivers = true;
-  private readonly ring = new Int32Array((RING_SLOTS * RING_SLOT_BYTES) / 4);
+  private readonly queue: Int32Array;
   private readonly words: Int32Array;
-  private next = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, shared: SharedArrayBuffer, queue: number) {
+    this.queue = new Int32Array(shared, queue * QUEUE_WORDS * 4, QUEUE_WORDS);
     this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   }
 
   send(from: number, to: number): number {
-    const { ring, words } = this;
-    const { off, len, result } = this.arrays;
+    const { queue, words } = this;
+    const { off, len } = this.arrays;
+    let next = queue[0]!;
     for (let k = from; k < to; k++) {
-      let at = this.next * (RING_SLOT_BYTES / 4);
+      let at = LINE_WORDS + next * QUEUE_SLOT_WORDS;
       let source = off[k]! >> 2;
-      const bytes = Math.min(len[k]!, RING_SLOT_BYTES);
-      for (const end = source + ((bytes + 3) >> 2); source < end; source++, at++) ring[at] = words[source]!;
-      this.next = (this.next + 1) % RING_SLOTS;
+      const count = Math.min((len[k]! + 3) >> 2, QUEUE_SLOT_WORDS);
+      for (const end = source + count; source < end; source++, at++) queue[at] = words[source]!;
+      next = (next + 1) & (QUEUE_SLOTS - 1);
     }
-    result.fill(SendResult.sent, from, to);
+    queue[0] = next;
     return to - from;
   }
 

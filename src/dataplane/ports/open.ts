@@ -11,6 +11,7 @@ import { UserError } from '../../errors.js';
 import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
 import { LivePort } from './live.js';
+import { guestQueueBytes } from './memory-sink.js';
 import type { PortInfo } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
 
@@ -112,7 +113,8 @@ function memoryPort(spec: MemoryPortSpec, workers: number) {
   }
   const txQueues = spec.txQueues > 0 ? spec.txQueues : workers;
   const latency = spec.latency ? new SharedArrayBuffer(latencyBytes(workers)) : null;
-  const sink = { kind: 'memory' as const, latency, copy: spec.copy };
+  const guest = spec.copy ? new SharedArrayBuffer(guestQueueBytes(txQueues)) : null;
+  const sink = { kind: 'memory' as const, latency, guest };
   return { rxQueues: 0, txQueues, sink, state: stateWords(0) };
 }
 

@@ -65,7 +65,7 @@ export interface MemoryPortSpec extends Named {
   readonly txQueues: number;
   /** A sink that counts how old stamped frames are when they arrive. */
   readonly latency: boolean;
-  /** A sink that copies every frame into a guest's receive ring, as vhost does. */
+  /** A sink that copies every frame into a guest's receive queue, as vhost does. */
   readonly copy: boolean;
 }
 

@@ -16,8 +16,8 @@ export type SendArrays = NativeSendArrays;
 /** One receive queue. */
 export interface Receiver {
   /**
-   * Takes at most `max` frames into free slots of the pool and fills the arrays from index 0. Writes the status
-   * words (`ReceiveStatus`). Never throws, never blocks.
+   * Takes at most `max` frames into free slots of the pool and fills the arrays from index 0; the caller writes the
+   * slots' owner words. Writes the status words (`ReceiveStatus`). Never throws, never blocks.
    */
   receive(max: number): number;
   /** Descriptor to wait on, or -1 (memory and captures). */
@@ -83,8 +83,8 @@ export interface PortInfo {
         readonly kind: 'memory';
         /** Histogram of every sender, see `latency.ts`; null where ages are not counted. */
         readonly latency: SharedArrayBuffer | null;
-        /** Frames are copied into a guest's receive ring. */
-        readonly copy: boolean;
+        /** A guest's receive queues, which frames are copied into; null where frames are only counted. */
+        readonly guest: SharedArrayBuffer | null;
       }
     | { readonly kind: 'capture'; readonly path: string }
     | null;

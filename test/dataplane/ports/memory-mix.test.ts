@@ -7,6 +7,7 @@ import {
   SHARE_ONE,
 } from '#rxsteer/dataplane/ports/memory-mix.js';
 import { type MemorySourceOptions, parseMemoryOptions } from '#rxsteer/dataplane/ports/memory-options.js';
+import { GuestSink, guestQueueBytes } from '#rxsteer/dataplane/ports/memory-sink.js';
 import {
   flowFrames,
   MemorySource,
@@ -137,4 +138,30 @@ describe('a memory source with several queues', () => {
     expect(parts[2]!.heavyShare).toBe(SHARE_ONE);
     expect(frames(of, Int32Array.of(2, 0))[2]!.every(([flow]) => flow === 0)).toBe(true);
   });
+});
+
+test('a guest queue holds what workers delivered to it, in order, whoever did', () => {
+  const bytes = new Uint8Array(new SharedArrayBuffer(4 * 2048)).map((_, i) => (i * 7) & 255);
+  const shared = new SharedArrayBuffer(guestQueueBytes(1));
+  const workers = [new GuestSink(bytes, shared, 0), new GuestSink(bytes, shared, 0)];
+  const lengths = [60, 1514, 61, 2048];
+  for (let k = 0; k < 300; k++) {
+    const sink = workers[k % 2]!;
+    sink.arrays.off[0] = (k % 4) * 2048;
+    sink.arrays.len[0] = lengths[k % 4]!;
+    expect(sink.send(0, 1)).toBe(1);
+  }
+  const words = new Int32Array(shared);
+  expect(words[0]).toBe(300 % 256);
+  const slot = (s: number) => new Uint8Array(shared, 128 + s * 2048, 2048);
+  for (const [at, k] of [
+    [255, 255],
+    [0, 256],
+    [43, 299],
+  ] as const) {
+    const from = (k % 4) * 2048;
+    expect(slot(at).subarray(0, lengths[k % 4])).toEqual(
+      new Uint8Array(bytes.subarray(from, from + lengths[k % 4]!)),
+    );
+  }
 });
