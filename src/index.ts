@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -290,6 +290,7 @@ export {
   ANY_VLAN,
   Learned,
   NO_OWNER,
+  type OwnerEntry,
   type OwnerLimits,
   OwnerTable,
   ownerTableBytes,
@@ -353,17 +354,46 @@ export { captureFrames } from './capture/frames.js';
 export { type CaptureStream, openCapture } from './capture/stream.js';
 export { CaptureWriter } from './capture/writer.js';
 
+// Traffic: made packets
+
+export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
+export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
+export {
+  type ImbalanceOptions,
+  TRAFFIC_PROTOCOLS,
+  TRAFFIC_TUNNELS,
+  type TrafficOptions,
+  type TrafficProtocol,
+  type TrafficTunnel,
+} from './traffic/options.js';
+
 // Engine: forwards packets
 
+export type { ConsumerSummary } from './dataplane/consumers.js';
 export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
+export type { FlowClass } from './dataplane/flow-class.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
 export { nativeHashKernels } from './dataplane/hash-kernels.js';
+export type {
+  ChangeKind,
+  ChangeReport,
+  FlowSample,
+  LiveEngine,
+  Owner,
+  TableChange,
+  TableOptions,
+  TraceEntry,
+  TraceOptions,
+} from './dataplane/live.js';
 export { loadNative, nativeProblem } from './dataplane/native.js';
+export type { OrderLimits } from './dataplane/order-guard.js';
+export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order-summary.js';
 export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
 export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
 export {
   type CapturePortSpec,
+  type Consumer,
   type MemoryPortSpec,
   type PacketPortSpec,
   type PortSpec,

@@ -49,6 +49,18 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines[1]).toBe('delivered 10 11 12 13 14 15 before 0 1 2 3 4 5 6 7 8 9');
     expect(all).toContain('dropped: 108');
   },
+  'live-changes.mjs': (lines) => {
+    expect(lines.slice(0, 5)).toEqual([
+      'table: 1 of 128 buckets (0 workers paused)',
+      'policy rss -> rps:cpus=0-1 (2 workers paused)',
+      'worker 2 added (3 workers paused)',
+      'worker 2 removed (3 workers paused)',
+      'policy rps:cpus=0-1 -> rss (2 workers paused)',
+    ]);
+    expect(lines[5]).toMatch(/^traced: worker 0 gave a frame to worker [01]: .* -> queue [01]/);
+    expect(lines[6]).toBe('refused: policy rps: cpus: CPU 5 is no worker; workers: 0 to 1');
+    expect(lines[7]).toBe('lost 0, reordered 0');
+  },
   'nic-model.mjs': (lines) => {
     expect(lines.slice(0, 2)).toEqual([
       'the SYN filter matches -> queue 63',
@@ -135,6 +147,17 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(known).toBe(matter);
     const [predicted, truth] = numbers(lines[1]!);
     expect(predicted).toBe(truth);
+  },
+  'make-traffic.mjs': (lines) => {
+    const [hot, other] = lines.slice(0, 2).map((line) => line.split(' ').slice(1).map(Number));
+    expect(hot![3]).toBe(14_000);
+    expect(sum(other!)).toBe(20_000);
+    expect(Math.max(...other!)).toBeLessThan(14_000);
+    expect(sum(numbers(lines[2]!.split(':')[1]!))).toBe(1000);
+    const types = lines.slice(4).map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+    expect(types).toHaveLength(3);
+    for (const type of types) expect(sum(Object.values(type))).toBe(3000);
+    expect(lines[3]).toMatch(/^100 fragments in \d+\.\d ms$/);
   },
   'mac-owners.mjs': (lines) => {
     expect(lines[0]).toBe('4 guests learned; worker 0 owns 2, worker 1 owns 2');

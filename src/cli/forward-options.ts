@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import YAML from 'yaml';
 import { z } from 'zod';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
+import { DEFAULT_ORDER_LIMITS } from '../dataplane/order-guard.js';
 import {
   DEFAULT_BACKLOG,
   DEFAULT_LARGE_FRAMES,
@@ -36,6 +37,9 @@ export interface ForwardFlags {
   readonly frames?: string;
   readonly largeFrames?: string;
   readonly spin?: string;
+  readonly postponeMaxMs?: string;
+  readonly holdMax?: string;
+  readonly holdMaxMs?: string;
   readonly macAge?: string;
   readonly macLimit?: string;
   readonly fault?: string;
@@ -66,6 +70,9 @@ const configSchema = z.strictObject({
   frames: count.optional(),
   largeFrames: count.optional(),
   spin: count.optional(),
+  postponeMaxMs: count.optional(),
+  holdMax: count.optional(),
+  holdMaxMs: count.optional(),
   macAge: count.optional(),
   macLimit: count.optional(),
   fdb: z
@@ -169,7 +176,16 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     return { mac: entry.mac.toLowerCase(), vlan: entry.vlan ?? 0, port };
   });
   const number = (
-    key: 'backlog' | 'frames' | 'largeFrames' | 'spin' | 'macAge' | 'macLimit',
+    key:
+      | 'backlog'
+      | 'frames'
+      | 'largeFrames'
+      | 'spin'
+      | 'postponeMaxMs'
+      | 'holdMax'
+      | 'holdMaxMs'
+      | 'macAge'
+      | 'macLimit',
     fallback: number,
     least: number,
     most: number,
@@ -187,6 +203,11 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     workers: asked ?? defaultWorkers(policy),
     cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
     backlog: number('backlog', DEFAULT_BACKLOG, 1, 1 << 20),
+    orderLimits: {
+      postponeMaxMs: number('postponeMaxMs', DEFAULT_ORDER_LIMITS.postponeMaxMs, 0, 10_000),
+      holdMaxFrames: number('holdMax', DEFAULT_ORDER_LIMITS.holdMaxFrames, 0, 65_536),
+      holdMaxMs: number('holdMaxMs', DEFAULT_ORDER_LIMITS.holdMaxMs, 1, 2000),
+    },
     smallFrames: number('frames', DEFAULT_SMALL_FRAMES, 256, 1 << 22),
     largeFrames: number('largeFrames', DEFAULT_LARGE_FRAMES, 1, 1 << 16),
     spinMaxUs: number('spin', DEFAULT_SPIN_US, 0, 100_000),

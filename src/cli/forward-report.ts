@@ -92,6 +92,28 @@ function handoffTable(summary: Summary): string {
   );
 }
 
+/** How far frames were reordered, by class of flows. */
+function reordering(summary: Summary): string {
+  return summary.orderByClass
+    .filter((figures) => figures.reordered > 0)
+    .map(
+      ({ class: name, ratio, extent, nReordered }) =>
+        `${name} ${formatRatio(ratio)}, extent up to ${whole(extent.max)}, 3-reordered ${whole(nReordered[2])}`,
+    )
+    .join('; ');
+}
+
+/** What became of changes of flows' workers. */
+function moves({ totals }: Summary): string {
+  const parts = [
+    ['waited', totals.movesPostponed],
+    ['held', totals.movesHeld],
+    ['given up', totals.movesCancelled],
+  ] as const;
+  const waits = parts.filter(([, n]) => n > 0).map(([name, n]) => `${name} ${whole(n)}`);
+  return `${whole(totals.moves)}${waits.length === 0 ? '' : `  (${waits.join(', ')})`}`;
+}
+
 /** The whole summary for people, with a final line break. */
 export function renderSummary(summary: Summary): string {
   const { totals } = summary;
@@ -113,7 +135,11 @@ export function renderSummary(summary: Summary): string {
     ...(totals.delivered > 0 ? [['delivered', whole(totals.delivered)] as [string, string]] : []),
     ['dropped', dropped === 0 ? '0' : `${whole(dropped)}  (${reasons.join(', ')})`],
     ...copies.filter(([, n]) => n > 0).map(([name, n]): [string, string] => [name, whole(n)]),
-    ['reordered', totals.reordered === 0 ? '0' : colour.red(whole(totals.reordered))],
+    [
+      'reordered',
+      totals.reordered === 0 ? '0' : `${colour.red(whole(totals.reordered))}  (${reordering(summary)})`,
+    ],
+    ...(totals.moves + totals.movesPostponed > 0 ? [['flow moves', moves(summary)] as [string, string]] : []),
     ...(totals.badHeaders > 0 ? [['bad headers', whole(totals.badHeaders)] as [string, string]] : []),
   ];
   const parts = [formatFields(fields), portTable(summary), workerTable(summary)];

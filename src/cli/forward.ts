@@ -46,9 +46,18 @@ export function register(program: Command): void {
     .option('--frames <N>', 'small frames (up to 1984 bytes) in the pool (default 32768)')
     .option('--large-frames <N>', 'large frames (up to 64 KiB) in the pool (default 1024)')
     .option('--spin <MICROSECONDS>', 'longest spin before a worker sleeps (default 5)')
+    .option(
+      '--postpone-max-ms <MS>',
+      'strict order: hold a moving flow whose old worker has not drained it by then (default 10)',
+    )
+    .option('--hold-max <FRAMES>', 'strict order: frames of one flow that are held at most (default 256)')
+    .option('--hold-max-ms <MS>', 'strict order: hold no longer, and leave the flow where it is (default 20)')
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
-    .option('--fault <STAGE@WORKER[:AFTER][+]>', 'tests: let a worker die at a stage of its loop')
+    .option(
+      '--fault <STAGE@WORKER[:AFTER][+|=|!]>',
+      'tests: let a worker die, or stand still, at a stage of its loop',
+    )
     .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .option('--json', 'print the summary as one JSON document')
     .action(async (flags: ForwardFlags) => {

@@ -7,7 +7,9 @@
  *
  * Reading while workers run gives each counter's value at slightly different moments; sums are exact at rest.
  */
+import { carveTouch } from './guest-touch.js';
 import type { Carver } from './layout.js';
+import { carveOrder } from './order-meter.js';
 
 /** Reasons a frame can be dropped for: a closed list, in the order of the summary. */
 export const DROP_REASONS = [
@@ -63,11 +65,24 @@ export const WorkerCounter = {
   deaths: 21,
   /** CPU time of the worker's threads in nanoseconds (native layer only). */
   cpuNs: 22,
-  /** Frames sent to their flow's old worker because it had not finished with the flow (order=strict). */
-  postponed: 23,
   dropped: 24,
+  /** See `MoveCounter`. */
+  moves: 40,
 } as const;
-const WORKER_COUNTERS = 40;
+const WORKER_COUNTERS = 48;
+
+/** Changes of a flow's worker that this worker carried out as the one that steers. Behind `WorkerCounter.moves`. */
+export const MoveCounter = {
+  /** Moves done. */
+  moves: 0,
+  /** Moves that had to wait for the old worker (order=strict), those of them whose flow was held, those given up. */
+  postponed: 1,
+  held: 2,
+  cancelled: 3,
+  /** Frames that went to the old worker meanwhile, and frames that were held. */
+  framesPostponed: 4,
+  framesHeld: 5,
+} as const;
 
 /** Counters of one worker at one port. */
 export const PortCounter = {
@@ -105,6 +120,10 @@ export function carveCounters(carver: Carver, shape: CounterShape) {
     worker: Array.from({ length: shape.workers }, () => carver.doubles(WORKER_COUNTERS)),
     port: Array.from({ length: shape.workers }, () => carver.doubles(shape.ports * PORT_COUNTERS)),
     queue: carver.doubles(shape.queues * QUEUE_COUNTERS),
+    /** Figures of order per class of flows, see `order-meter.ts`. */
+    order: Array.from({ length: shape.workers }, () => carveOrder(carver)),
+    /** Destinations that each worker has sent to, see `guest-touch.ts`. */
+    touch: Array.from({ length: shape.workers }, () => carveTouch(carver)),
     handoff: carver.doubles(shape.workers * shape.workers * HANDOFF_COUNTERS),
     /** `workerDied`, counted by the main thread per dead worker. */
     died: carver.doubles(shape.workers),

@@ -7,21 +7,31 @@
 import { UserError } from '../errors.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { carveCounters } from './counters.js';
+import { carveCensus } from './flow-census.js';
 import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from './layout.js';
 import { carveLedger } from './ledger.js';
+import type { OrderLimits } from './order-guard.js';
+import { carveHistory } from './order-history.js';
 import { carvePool, FramePool, poolBytes } from './pool.js';
 import type { PortInfo } from './ports/port.js';
 import { carveRing, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
 
-/** Everything that is fixed while the engine runs. */
+/** What all workers share. A plan is never changed: a live change makes another one (`live-config.ts`). */
 export interface EnginePlan {
+  /** Workers that there can be: memory is laid out for them. Fixed while the engine runs. */
   readonly workers: number;
+  /** Workers that run: 0 … active - 1. Policies steer to them, receive queues are polled by them. */
+  readonly active: number;
+  /** What memory is laid out for besides workers; fixed while the engine runs. */
+  readonly room: PlanRoom;
   /** CPU to pin each worker to; -1 = not pinned. */
   readonly cpus: readonly number[];
   readonly ports: readonly PortInfo[];
   readonly mode: 'wire' | 'switch';
   /** The order that this run keeps. */
   readonly order: 'strict' | 'linux' | 'none';
+  /** Bounds of what order=strict makes frames wait. */
+  readonly orderLimits: OrderLimits;
   readonly policy: PolicySpec;
   readonly policyText: string;
   /** Frames that may wait in one backlog ring. */
@@ -39,6 +49,13 @@ export interface EnginePlan {
   readonly fault: string | null;
 }
 
+/** Ports, receive queues and transmit queues (of all ports together) that there can be. */
+export interface PlanRoom {
+  readonly ports: number;
+  readonly queues: number;
+  readonly txQueues: number;
+}
+
 /** Bytes per worker behind the slots where software segmentation builds its segments. */
 export const SCRATCH_SLOT_BYTES = 16 * 1024;
 export const SCRATCH_SLOTS = 64;
@@ -49,6 +66,10 @@ export const Global = {
   phase: 0,
   /** Counts every change of a port's descriptors. */
   portsEpoch: LINE_WORDS,
+  /** Number of the newest `LiveConfig`. */
+  configEpoch: LINE_WORDS + 1,
+  /** Decisions still wanted by a trace; 0 = none. Workers take from it. */
+  trace: 2 * LINE_WORDS,
 } as const;
 
 export const Phase = { run: 0, drain: 1, exit: 2 } as const;
@@ -65,6 +86,10 @@ export const WorkerWord = {
   sourcesDone: 4,
   /** 1 once an injected fault was thrown (tests). */
   faulted: 5,
+  /** The last `LiveConfig` that the worker acts by. */
+  configSeen: 6,
+  /** 1 when the worker shall end: it has been taken out of the configuration. */
+  leave: 7,
   /** 1 while asleep: whoever publishes work exchanges it for 0 and wakes the worker. */
   asleep: LINE_WORDS,
 } as const;
@@ -104,6 +129,11 @@ export interface EngineViews {
   readonly rings: RingMemory[];
   readonly counters: ReturnType<typeof carveCounters>;
   readonly ledger: ReturnType<typeof carveLedger>;
+  readonly orderHistory: Int32Array;
+  /** Hash of the flow of the frame in each pool slot, for policies that follow consumers. */
+  readonly flowHashes: Int32Array;
+  /** Worker + 1 that each port's consumer runs on; 0 = not known. */
+  readonly consumers: Int32Array;
   readonly global: Int32Array;
   readonly workers: Int32Array[];
   /** One lock per port and transmit queue, see `lockIndex`. */
@@ -111,25 +141,36 @@ export interface EngineViews {
   readonly portFds: Int32Array;
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
+  /**
+   * By receive queue: worker + 1 that polls it, -(worker + 1) of the one that gave it back, 0 = nobody ever did. Taken by
+   * compare-and-swap, given back by its holder.
+   */
+  readonly pollers: Int32Array;
+  /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
+  readonly pauses: Float64Array[];
+  readonly census: ReturnType<typeof carveCensus>;
+}
+
+/** Doubles of `EngineViews.pauses[worker]`. */
+export const Pause = { count: 0, ns: 1 } as const;
+
+/** The worker that a receive queue of a port belongs to: queue q to worker q mod the running ones. */
+export function pollerOf(plan: EnginePlan, queue: number): number {
+  return queue % plan.active;
 }
 
 /** Number of the first receive queue of a port among all ports' queues. */
 export function firstQueue(plan: EnginePlan, port: number): number {
-  let first = 0;
-  for (let p = 0; p < port; p++) first += plan.ports[p]!.rxQueues;
-  return first;
+  return plan.ports[port]!.firstQueue;
 }
 
 /** Index of the lock of a port's transmit queue. */
 export function lockIndex(plan: EnginePlan, port: number, queue: number): number {
-  let first = 0;
-  for (let p = 0; p < port; p++) first += plan.ports[p]!.txQueues;
-  return first + queue;
+  return plan.ports[port]!.firstLock + queue;
 }
 
 function carve(carver: Carver, plan: EnginePlan) {
-  const queues = plan.ports.reduce((sum, port) => sum + port.rxQueues, 0);
-  const locks = plan.ports.reduce((sum, port) => sum + port.txQueues, 0);
+  const { ports, queues, txQueues } = plan.room;
   const capacity = powerOfTwoAtLeast(plan.backlog);
   const rings: RingMemory[] = [];
   for (let p = 0; p < plan.workers; p++) {
@@ -138,13 +179,19 @@ function carve(carver: Carver, plan: EnginePlan) {
   return {
     pool: carvePool(carver, poolSize(plan)),
     rings,
-    counters: carveCounters(carver, { workers: plan.workers, ports: plan.ports.length, queues }),
+    counters: carveCounters(carver, { workers: plan.workers, ports, queues }),
     ledger: carveLedger(carver, queues),
+    orderHistory: carveHistory(carver, queues),
+    flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker)),
+    consumers: carver.words(ports),
     global: carver.words(4 * LINE_WORDS),
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
-    locks: carver.words(locks * LINE_WORDS),
-    portFds: carver.words(plan.ports.length * PORT_FDS),
+    locks: carver.words(txQueues * LINE_WORDS),
+    portFds: carver.words(ports * PORT_FDS),
     sequences: carver.words(queues * LINE_WORDS),
+    pollers: carver.words(queues),
+    pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),
+    census: carveCensus(carver, queues),
   };
 }
 

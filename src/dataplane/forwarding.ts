@@ -34,8 +34,8 @@ export function chooseMode(ports: number, asked: 'wire' | 'switch' | undefined):
 /** The MAC table of the switch with its static entries, or an empty buffer for a wire. */
 export function allocateSwitching(plan: EnginePlan, options: SwitchingOptions): SharedArrayBuffer {
   if (plan.mode === 'wire') return new SharedArrayBuffer(8);
-  const ports = plan.ports.length;
-  const wanted = ports * options.learnLimit + options.fdb.length;
+  const ports = plan.room.ports;
+  const wanted = plan.ports.length * options.learnLimit + options.fdb.length;
   const memory = createMacTable({
     capacity: Math.min(CAPACITY_MOST, Math.max(CAPACITY_LEAST, wanted)),
     ports,

@@ -10,14 +10,16 @@
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
-import type { Work } from '../forward/work.js';
-import { BURST_MAX, type Burst, Kind } from '../packet/burst.js';
+import { WORK_MAX, type Work } from '../forward/work.js';
+import { BURST_MAX, Burst, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
+import { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
 import {
   Drop,
   HandoffCounter,
   handoffBase,
+  MoveCounter,
   PortCounter,
   portBase,
   QueueCounter,
@@ -26,26 +28,43 @@ import {
 } from './counters.js';
 import type { EnginePlan, EngineViews } from './engine-memory.js';
 import type { Fault } from './faults.js';
+import type { CensusWriter } from './flow-census.js';
+import { FlowIntake } from './flow-intake.js';
 import { LINE_WORDS } from './layout.js';
-import { type Ledger, UNWATCHED } from './ledger.js';
+import { type Ledger, plainFlow, Slot } from './ledger.js';
+import type { TraceFate, TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
+import { HELD, OrderGuard, type Release } from './order-guard.js';
 import type { ReceiveQueue } from './ports/attach.js';
-import { type OwnRing, RingProducer } from './ring.js';
+import type { Progress } from './progress.js';
+import { type OwnRing, RingProducer, ringDrained } from './ring.js';
 import type { Waker } from './sleeper.js';
 
 export interface IntakeParts {
-  readonly plan: EnginePlan;
+  /** Plan and steering are replaced by live changes; `Intake.adopt` follows. */
+  plan: EnginePlan;
+  steering: Steering;
   readonly views: EngineViews;
   readonly worker: number;
   readonly burst: Burst;
   readonly status: Int32Array;
-  readonly steering: Steering;
   readonly ledger: Ledger;
+  readonly progress: Progress;
+  readonly census: CensusWriter;
+  readonly trace: TraceTap;
   readonly waker: Waker;
   readonly fault: Fault;
 }
 
-export class Intake {
+/** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
+export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
+
+// A constant of this module's own: V8 folds it into the loop.
+const PLACE = Slot.place;
+const WORD = Slot.word;
+const FRAMES = Slot.frames;
+
+export class Intake implements Release {
   /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
   starved = false;
   private readonly me: number;
@@ -53,9 +72,17 @@ export class Intake {
   private readonly producers: (RingProducer | null)[] = [];
   private readonly counters: Float64Array;
   private readonly portCounters: Float64Array;
-  private readonly keep: boolean;
-  /** Frames stay on their flow's worker while it has others of the flow in flight. */
-  private readonly strict: boolean;
+  /** What became of each frame of the last burst, a `Fate`. */
+  readonly fates = new Int32Array(BURST_MAX);
+  private marked = false;
+  private steering: Steering;
+  /** The port's own queue has chosen the worker. */
+  private keep = false;
+  /** Where the policy follows flows' consumers: its side of the data plane. */
+  private flows: FlowIntake | null = null;
+  /** Keeps flows on one worker at a time (order=strict). */
+  private guard: OrderGuard | null = null;
+  private makeRoom: () => void = () => {};
 
   /**
    * @param work what the worker processes next: its own frames are appended there
@@ -71,12 +98,56 @@ export class Intake {
     this.workers = plan.workers;
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
-    this.strict = plan.order === 'strict';
-    this.keep = p.steering.spec.stage === 'nic';
     for (let w = 0; w < plan.workers; w++) {
       const to = views.rings[worker * plan.workers + w]!;
       this.producers.push(w === worker ? null : new RingProducer(to, views.pool.owner, w, plan.backlog));
     }
+    this.steering = p.steering;
+    this.takeSteering();
+    this.adopt();
+  }
+
+  /** Takes up the plan and the steering of the parts. Another steering or order only while `drained`. */
+  adopt(): void {
+    const { plan, steering } = this.p;
+    const strict = plan.order === 'strict';
+    if (strict !== (this.guard !== null)) this.guard = strict ? this.makeGuard() : null;
+    if (steering !== this.steering) this.takeSteering();
+  }
+
+  private takeSteering(): void {
+    const { steering } = this.p;
+    this.steering = steering;
+    this.keep = steering.spec.stage === 'nic';
+    this.flows =
+      steering instanceof RfsSteering
+        ? new FlowIntake(steering, this.p, (w) =>
+            w === this.me ? this.own.position() : this.producers[w]!.position(),
+          )
+        : null;
+  }
+
+  private makeGuard(): OrderGuard {
+    const { plan, views, worker, ledger, progress } = this.p;
+    const counters = this.counters.subarray(WorkerCounter.moves);
+    const { orderLimits, smallPerWorker } = plan;
+    const scratch = new Burst(views.pool.bytes);
+    return new OrderGuard(worker, ledger, progress, orderLimits, smallPerWorker, counters, scratch, this);
+  }
+
+  /** Every frame that was handed out is finished, and none is held. For live changes: nothing is received meanwhile. */
+  drained(): boolean {
+    if (this.holding() > 0) return false;
+    for (let w = 0; w < this.workers; w++) {
+      if (!ringDrained(this.p.views.rings[this.me * this.workers + w]!)) return false;
+    }
+    return true;
+  }
+
+  /** This worker follows a dead one: a queue that it polls takes up where that left off. */
+  recover(queue: number): void {
+    const positions = Int32Array.from(this.producers, (producer) => (producer ?? this.own).position());
+    this.p.ledger.recover(queue, positions);
   }
 
   /** Takes a burst from a queue and dispatches it; returns how many frames came (those refused too). The work has room for a burst. */
@@ -120,65 +191,168 @@ export class Intake {
     fault.reach('receive');
     dissectBurst(burst);
     fault.reach('steer');
-    if (this.keep) burst.worker.fill(this.me, 0, n);
-    else this.p.steering.steer(burst);
-    this.dispatch(queue.global);
+    if (this.marked) {
+      this.fates.fill(Fate.asSteered);
+      this.marked = false;
+    }
+    if (this.p.trace.armed()) this.traced(queue.global);
+    else {
+      if (this.keep) burst.worker.fill(this.me, 0, n);
+      else this.steer();
+      this.dispatch(queue.global);
+    }
     return n;
   }
 
-  /** Puts each frame of the burst where steering wants it: into the own work, or into a backlog ring. */
+  private steer(): void {
+    const { burst } = this.p;
+    if (this.flows !== null) this.flows.look();
+    this.steering.steer(burst);
+    if (this.flows !== null) this.flows.remember(burst);
+  }
+
+  /** Steers and dispatches with explanations. */
+  private traced(queue: number): void {
+    const { burst, trace } = this.p;
+    this.fates.fill(Fate.asSteered);
+    this.steer();
+    trace.take(this.steering, burst);
+    if (this.keep) burst.worker.fill(this.me, 0, burst.n);
+    this.dispatch(queue);
+    trace.finish((i, wanted) => this.fateOf(i, wanted));
+  }
+
+  /** What became of frame i of the last burst, in words; null where it went where it was wanted. */
+  private fateOf(i: number, wanted: number): TraceFate | null {
+    const fate = this.fates[i]!;
+    const steered = this.p.burst.worker[i]!;
+    if (fate === Fate.held) return { to: wanted, why: 'held until its old worker has finished the flow' };
+    if (fate === Fate.dropped) return { to: steered, why: 'dropped: no room in the backlog' };
+    if (fate >= Fate.stays) {
+      return {
+        to: fate - Fate.stays,
+        why: `stays on worker ${fate - Fate.stays}, which has frames of the flow`,
+      };
+    }
+    return steered === wanted ? null : { to: steered, why: `stage=nic: worker ${steered} polls the queue` };
+  }
+
+  /** Puts each frame of the burst where steering wants it: into the own work, into a backlog ring, or on hold. */
   private dispatch(queue: number): void {
     const { burst, views, ledger, fault } = this.p;
-    const { counters, me } = this;
+    const { counters, me, guard, producers } = this;
     const n = burst.n;
     const sequences = views.sequences;
     const first = sequences[queue * LINE_WORDS]!;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     fault.reach('dispatch');
-    const worker = burst.worker;
-    const kind = burst.kind;
-    const flow = burst.flow;
+    const { worker, kind, flow } = burst;
+    const slots = ledger.slots;
+    const ownTail = this.own.position();
+    if (guard !== null) guard.begin();
     let bad = 0;
     let unwatched = 0;
-    let postponed = 0;
-    const strict = this.strict;
     let mine = 0;
     let dropped = 0;
     for (let i = 0; i < n; i++) {
-      if ((kind[i]! & Kind.bad) !== 0) bad++;
-      let to = worker[i]!;
+      const bits = kind[i]!;
+      if ((bits & Kind.bad) !== 0) bad++;
+      let tag = flow[i]!;
+      if (tag === 0) tag = plainFlow(burst, i);
       const seq = (first + i) | 0;
-      const slot = ledger.slotFor(flow[i]!, queue, seq);
-      if (slot === UNWATCHED) unwatched++;
-      else if (slot >= 0 && strict) {
-        const stay = ledger.guard(slot, to);
-        if (stay !== to) {
-          to = stay;
-          postponed++;
+      const s = ledger.slotFor(tag, bits, queue, seq);
+      let to = worker[i]!;
+      if (slots[s + PLACE] !== to + 1) {
+        // A slot that was just taken has had no frame; one that flows share is no flow's.
+        if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) this.p.census.enter(s, tag, burst, i);
+        to = this.change(s, to);
+        if (to === HELD) {
+          guard!.hold(s, burst, i, seq);
+          this.mark(i, Fate.held);
+          continue;
+        }
+        if (to !== worker[i]) this.mark(i, Fate.stays + to);
+      }
+      const word = slots[s + WORD]!;
+      if (word < 0) unwatched++;
+      if (to === me) {
+        this.keepFrame(burst, i, seq, word);
+        mine++;
+        ledger.note(s, seq, (ownTail + mine) | 0);
+      } else {
+        const producer = producers[to]!;
+        if (producer.push(burst, i, seq, word)) ledger.note(s, seq, producer.position());
+        else {
+          this.dropFrame(burst, i, to, Drop.backlog);
+          this.mark(i, Fate.dropped);
+          dropped++;
         }
       }
-      if (to === me) {
-        this.keepFrame(i, seq, slot);
-        mine++;
-      } else if (!this.producers[to]!.push(burst, i, seq, slot)) {
-        this.dropBacklog(i, to);
-        dropped++;
-        continue;
-      }
-      if (slot >= 0) ledger.note(slot, seq, to);
     }
     counters[WorkerCounter.badHeaders]! += bad;
     counters[WorkerCounter.unwatched]! += unwatched;
-    counters[WorkerCounter.postponed]! += postponed;
     if (mine > 0) this.own.accept(mine);
     if (mine < n) this.publish();
-    if (dropped > 0) views.pool.flush();
+    if (dropped > 0) {
+      views.pool.flush();
+      this.flows?.refused(burst, this.fates);
+    }
+  }
+
+  /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
+  private change(s: number, wanted: number): number {
+    if (this.guard !== null) return this.guard.change(s, wanted);
+    if (this.p.ledger.move(s, wanted)) this.counters[WorkerCounter.moves + MoveCounter.moves]!++;
+    return wanted;
+  }
+
+  /** Something else than steering said has become of frame i. */
+  private mark(i: number, fate: number): void {
+    this.fates[i] = fate;
+    this.marked = true;
+  }
+
+  /** The work was sent; `arrived` tells which of its frames. Policies that follow consumers hear of it. */
+  delivered(work: Work, arrived: (i: number) => boolean): void {
+    if (this.flows !== null) this.flows.delivered(work, arrived);
+  }
+
+  /** Frames held for a move, to be reviewed every pass. */
+  holding(): number {
+    return this.guard === null ? 0 : this.guard.holding.frames;
+  }
+
+  /** Lets go of held frames whose time has come; returns how many. `process` empties the work when it is full. */
+  review(process: () => void): number {
+    if (this.holding() === 0) return 0;
+    this.makeRoom = process;
+    const released = this.guard!.review();
+    if (released > 0) {
+      this.publish();
+      this.p.views.pool.flush();
+    }
+    return released;
+  }
+
+  /** A frame that was held goes to its worker. Its own worker's only between two bursts: see `OrderGuard`. */
+  release(burst: Burst, seq: number, s: number, to: number): void {
+    const { ledger } = this.p;
+    const word = ledger.slots[s + WORD]!;
+    if (to === this.me) {
+      if (this.work.n + BURST_MAX > WORK_MAX) this.makeRoom();
+      this.keepFrame(burst, 0, seq, word);
+      this.own.accept(1);
+      ledger.note(s, seq, this.own.position());
+      return;
+    }
+    const producer = this.producers[to]!;
+    if (producer.push(burst, 0, seq, word)) ledger.note(s, seq, producer.position());
+    else this.dropFrame(burst, 0, to, Drop.hold);
   }
 
   /** Frame i of the burst becomes part of this worker's own work. */
-  private keepFrame(i: number, seq: number, slot: number): void {
+  private keepFrame(burst: Burst, i: number, seq: number, word: number): void {
     const { work } = this;
-    const { burst } = this.p;
     const w = work.n;
     work.id[w] = burst.id[i]!;
     work.off[w] = burst.off[i]!;
@@ -189,7 +363,7 @@ export class Intake {
     work.queue[w] = burst.queue;
     work.vlan[w] = burst.vlan[i]!;
     work.seq[w] = seq;
-    work.ledger[w] = slot;
+    work.ledger[w] = word;
     work.dmacHi[w] = burst.dmacHi[i]!;
     work.dmacLo[w] = burst.dmacLo[i]!;
     work.smacHi[w] = burst.smacHi[i]!;
@@ -197,10 +371,11 @@ export class Intake {
     work.n = w + 1;
   }
 
-  private dropBacklog(i: number, to: number): void {
-    const { burst, views } = this.p;
+  /** Frame i found no room in the ring to worker `to`. */
+  private dropFrame(burst: Burst, i: number, to: number, reason: number): void {
+    const { views } = this.p;
     views.counters.handoff[handoffBase(this.workers, this.me, to) + HandoffCounter.drops]!++;
-    this.counters[WorkerCounter.dropped + Drop.backlog]!++;
+    this.counters[WorkerCounter.dropped + reason]!++;
     views.pool.free(this.me, burst.id[i]!);
   }
 

@@ -1,96 +1,238 @@
 /**
- * The order ledger: notices every frame that finishes after a later frame of its flow and receive queue, and keeps
- * a flow on its worker while frames of it are on their way (`guard`, for order=strict).
+ * The order ledger, the side where frames come in: which slot a flow has, which worker has its frames, and up to
+ * which position of that worker's ring.
  *
- * Promise: a frame counts as reordered exactly when its ingest sequence number is below the highest one finished
- * in its flow (RFC 4737, section 3: sequence smaller than NextExp). No false alarms: a ledger slot belongs to one
- * flow at a time, and passes to another flow only when the newest frame noted in it has finished. A frame whose
- * slots are still busy with other flows is not watched, and the caller counts it as such. Frames dropped before
- * they reach a worker leave no trace: they are lost, not early.
+ * Promise: a slot belongs to one flow and receive queue at a time and passes to another flow only when none of the
+ * previous one's frames can be taken for reordered any more, so the meter (`order-meter.ts`) raises no false alarm.
+ * A flow has `WAYS` places for its slot; when frames of other flows are in flight in all of them it shares a slot
+ * with whatever else comes to that: it is not watched then (the caller counts it), but still guarded, together with
+ * the others. A flow that gets a slot of its own again takes over what is in flight in the shared one.
+ * Flows are told apart by 32 bits; two that agree in all of them count as one.
  *
- * Threads: the worker that polls the receive queue is the only writer of `tag`, `ingest` and `worker`; `finished` is
- * advanced by compare-and-swap by whichever worker finishes the frame. Frames finish in the order of the send
- * calls of one worker; between workers the ledger sees the order in which they report.
+ * Frames dropped before they reach a worker leave no trace: they are lost, not early.
+ *
+ * Threads: everything here is written by the worker that polls the receive queue, and read by nobody else while it
+ * runs, except `finished`, which workers that finish frames advance (see the meter).
  */
+import type { Burst } from '../packet/burst.js';
+import { flowClass } from './flow-class.js';
 import type { Carver } from './layout.js';
+import type { OrderHistory } from './order-history.js';
+import type { Progress } from './progress.js';
 
-/** Flow slots of one receive queue. */
-export const LEDGER_SLOTS = 16_384;
-const MASK = LEDGER_SLOTS - 1;
-/** Result of `slotFor`: the frame cannot be watched. */
-export const UNWATCHED = -2;
+/** Slots of one receive queue that belong to one flow at a time, and those that flows share when these are busy. */
+export const FLOW_SLOTS = 16_384;
+export const SHARED_SLOTS = 4096;
+export const QUEUE_SLOTS = FLOW_SLOTS + SHARED_SLOTS;
+/** Places of a flow: neighbours, 128 bytes in all. */
+const WAYS = 4;
+const MASK = FLOW_SLOTS - 1;
+
+/** Words of a slot. A line of its own holds all that a frame needs. */
+export const Slot = {
+  /** The flow; 0 = none. */
+  tag: 0,
+  /** What each frame carries to its completion: slot number, class, `MIXED`; -1 for shared slots (not watched). */
+  word: 1,
+  /** Sequence number of the newest frame on its way. */
+  newest: 2,
+  /** Worker + 1 that got the newest frame, and flags (`Place`); 0 = nobody has any. */
+  place: 3,
+  /** Position of the newest frame in the ring towards that worker. */
+  tail: 4,
+  /** Millisecond since which a move is postponed. */
+  since: 5,
+  /** Number of the hold that has the flow's frames. */
+  hold: 6,
+  /** Frames of the flow so far. */
+  frames: 7,
+} as const;
+export const SLOT_WORDS = 8;
+
+/** Fields of the word `place`. */
+export const Place = { worker: 0xffff, postponed: 1 << 16, held: 1 << 17 } as const;
+
+/** Fields of the word that a frame carries. */
+export const WORD_SLOT = (1 << 27) - 1;
+export const WORD_CLASS_SHIFT = 27;
+/** Frames of the flow are, or were, on their way through several workers at once. */
+export const MIXED = 1 << 30;
+
+// Constants of this module's own: V8 folds them into the code, fields of objects are loaded.
+const TAG = Slot.tag;
+const WORD = Slot.word;
+const NEWEST = Slot.newest;
+const PLACE = Slot.place;
+const TAIL = Slot.tail;
+const SINCE = Slot.since;
+const FRAMES = Slot.frames;
 
 export function carveLedger(carver: Carver, queues: number) {
   return {
-    tag: carver.words(queues * LEDGER_SLOTS),
-    ingest: carver.words(queues * LEDGER_SLOTS),
-    finished: carver.words(queues * LEDGER_SLOTS),
-    worker: carver.words(queues * LEDGER_SLOTS),
+    slots: carver.words(queues * QUEUE_SLOTS * SLOT_WORDS),
+    /** Two words a slot, see the meter. */
+    finished: carver.words(queues * QUEUE_SLOTS * 2),
   };
+}
+export type LedgerMemory = ReturnType<typeof carveLedger>;
+
+/**
+ * Identity of a frame that is not IP, in place of `burst.flow`: addresses, ethertype and VLAN id. Never 0.
+ */
+export function plainFlow(burst: Burst, i: number): number {
+  const sum =
+    (Math.imul(burst.dmacLo[i]!, 0x9e3779b1) ^ Math.imul(burst.smacLo[i]!, 0x85ebca6b)) +
+    (Math.imul((burst.dmacHi[i]! << 16) | burst.smacHi[i]!, 0xc2b2ae35) ^
+      Math.imul((burst.ethertype[i]! << 12) | (burst.vlan[i]! < 0 ? 0 : burst.vlan[i]! & 0xfff), 0x27d4eb2f));
+  const x = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
+  const y = x ^ (x >>> 13);
+  return y === 0 ? 1 : y;
+}
+
+/** A number below `SHARED_SLOTS` that does not follow the slot number: flows that compete there part here. */
+function sharedIndex(flow: number): number {
+  const x = Math.imul(flow ^ (flow >>> 16), 0x7feb352d);
+  return (x ^ (x >>> 15)) & (SHARED_SLOTS - 1);
 }
 
 export class Ledger {
-  private readonly tag: Int32Array;
-  private readonly ingest: Int32Array;
+  /** `SLOT_WORDS` words a slot. Where others call for a slot they mean the index of its first word here. */
+  readonly slots: Int32Array;
   private readonly finished: Int32Array;
-  private readonly worker: Int32Array;
 
-  constructor(shared: ReturnType<typeof carveLedger>) {
-    this.tag = shared.tag;
-    this.ingest = shared.ingest;
-    this.finished = shared.finished;
-    this.worker = shared.worker;
+  constructor(
+    memory: LedgerMemory,
+    private readonly progress: Progress,
+    private readonly history: OrderHistory,
+  ) {
+    this.slots = memory.slots;
+    this.finished = memory.finished;
   }
 
   /**
-   * The ledger slot for a frame of flow `flow` (32-bit identity, 0 = not IP) from receive queue `queue` (global
-   * number) with sequence `seq`; -1 when there is nothing to watch, `UNWATCHED` when both slots of the flow are
-   * busy with others. Call `note` once the frame has been accepted, before anyone else can finish it.
+   * The slot of a frame of flow `flow` (not 0) with `Kind` bits `kind`, from receive queue `queue` (global number)
+   * with sequence `seq`. Call `note` once the frame has been accepted, before anyone else can finish it.
    */
-  slotFor(flow: number, queue: number, seq: number): number {
-    if (flow === 0) return -1;
-    const { tag, ingest, finished } = this;
-    const first = queue * LEDGER_SLOTS + ((flow ^ (flow >>> 15)) & MASK);
-    if (tag[first] === flow) return first;
-    const second = first ^ 1;
-    if (tag[second] === flow) return second;
-    let s = first;
-    if (tag[s] !== 0 && Atomics.load(finished, s) !== ingest[s]) {
-      s = second;
-      if (tag[s] !== 0 && Atomics.load(finished, s) !== ingest[s]) return UNWATCHED;
+  slotFor(flow: number, kind: number, queue: number, seq: number): number {
+    const s = (queue * QUEUE_SLOTS + ((flow ^ (flow >>> 15)) & MASK)) * SLOT_WORDS;
+    return this.slots[s] === flow ? s : this.search(s, flow, kind, queue, seq);
+  }
+
+  /** The rest of `slotFor`: `first` is the flow's first place, and another flow's. */
+  search(first: number, flow: number, kind: number, queue: number, seq: number): number {
+    const { slots } = this;
+    for (let way = 1; way < WAYS; way++) {
+      const s = first ^ (way * SLOT_WORDS);
+      if (slots[s] === flow) return s;
     }
-    tag[s] = flow;
-    ingest[s] = (seq - 1) | 0;
-    Atomics.store(finished, s, (seq - 1) | 0);
-    return s;
+    const shared = (queue * QUEUE_SLOTS + FLOW_SLOTS + sharedIndex(flow)) * SLOT_WORDS;
+    const sharedPlace = slots[shared + PLACE]!;
+    // Frames of this flow may be held in the shared slot: they come first.
+    if ((sharedPlace & Place.held) === 0) {
+      for (let way = 0; way < WAYS; way++) {
+        const s = first ^ (way * SLOT_WORDS);
+        if (slots[s] !== 0 && !this.isFree(s)) continue;
+        this.take(s, flow, kind, seq);
+        if (sharedPlace !== 0 && !this.isDrained(shared)) {
+          slots[s + PLACE] = sharedPlace & Place.worker;
+          slots[s + TAIL] = slots[shared + TAIL]!;
+        }
+        return s;
+      }
+    }
+    slots[shared + WORD] = -1;
+    return shared;
   }
 
-  /** The frame that `slotFor` was asked for is on its way (it was not dropped before a worker had it). */
-  note(s: number, seq: number, worker: number): void {
-    this.ingest[s] = seq;
-    this.worker[s] = worker;
+  /** All frames noted in the slot have finished (known of the last worker that got any). */
+  isDrained(s: number): boolean {
+    const place = this.slots[s + PLACE]!;
+    return place === 0 || this.progress.drained((place & Place.worker) - 1, this.slots[s + TAIL]!);
+  }
+
+  private isFree(s: number): boolean {
+    const { slots, finished } = this;
+    if ((slots[s + PLACE]! & Place.held) !== 0) return false;
+    const word = slots[s + WORD]!;
+    // On one worker frames finish in the order of its ring.
+    if ((word & MIXED) === 0) return this.isDrained(s);
+    // On several: once the newest has finished whatever still comes is late indeed.
+    const f = (word & WORD_SLOT) * 2;
+    const newest = slots[s + NEWEST]!;
+    return Atomics.load(finished, f) === newest || Atomics.load(finished, f + 1) === newest;
+  }
+
+  private take(s: number, flow: number, kind: number, seq: number): void {
+    const { slots, finished } = this;
+    const number = s / SLOT_WORDS;
+    const before = (seq - 1) | 0;
+    slots[s] = flow;
+    slots[s + WORD] = number | (flowClass(kind) << WORD_CLASS_SHIFT);
+    slots[s + NEWEST] = before;
+    slots[s + PLACE] = 0;
+    slots[s + TAIL] = 0;
+    slots[s + SINCE] = 0;
+    slots[s + FRAMES] = 0;
+    // Visible to whoever finishes a frame of the flow: the ring's tail is published after it.
+    finished[number * 2] = before;
+    finished[number * 2 + 1] = before;
   }
 
   /**
-   * The worker that the flow in slot `s` must stay on: the one that its last frame went to, until that frame has
-   * finished (with it all before: a flow's frames on one worker finish in order); after that, `wanted`. A frame
-   * that died with its worker holds the flow there until the next one of the flow has finished.
+   * The frame with sequence `seq` that `slotFor` was asked for is on its way to the slot's worker, at position `tail`
+   * of the ring (it was not dropped before the worker had it).
    */
-  guard(s: number, wanted: number): number {
-    const current = this.worker[s]!;
-    if (current === wanted || Atomics.load(this.finished, s) === this.ingest[s]) return wanted;
-    return current;
+  note(s: number, seq: number, tail: number): void {
+    const { slots } = this;
+    slots[s + NEWEST] = seq;
+    slots[s + TAIL] = tail;
+    slots[s + FRAMES]!++;
   }
 
-  /** Frame `seq` in slot `s` has finished; true when a later one of its flow had finished before. */
-  finish(s: number, seq: number): boolean {
-    const finished = this.finished;
-    let highest = Atomics.load(finished, s);
-    for (;;) {
-      if (((seq - highest) | 0) <= 0) return true;
-      const seen = Atomics.compareExchange(finished, s, highest, seq);
-      if (seen === highest) return false;
-      highest = seen;
+  /**
+   * Frames of the slot go to worker `to` from now on. If others are still in flight elsewhere the meter is told so:
+   * their completions will not be in one thread. True when the flow had a worker before.
+   */
+  move(s: number, to: number): boolean {
+    const { slots } = this;
+    const place = slots[s + PLACE]!;
+    const word = slots[s + WORD]!;
+    if (word >= 0 && (word & MIXED) === 0 && !this.isDrained(s)) {
+      slots[s + WORD] = word | MIXED;
+      this.history.claim(word & WORD_SLOT);
+    }
+    slots[s + PLACE] = to + 1;
+    // Nothing of the flow is there yet, whatever becomes of this frame.
+    slots[s + TAIL] = this.progress.done(to);
+    return place !== 0;
+  }
+
+  /**
+   * A successor of a dead worker takes over its queue: what that held is gone, and positions that it did not live to
+   * publish come back to `positions[worker]`.
+   */
+  recover(queue: number, positions: Int32Array): void {
+    const { slots } = this;
+    const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
+    for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
+      const place = slots[s + PLACE]!;
+      if (place === 0) continue;
+      const position = positions[(place & Place.worker) - 1]!;
+      slots[s + PLACE] = place & Place.worker;
+      if (((slots[s + TAIL]! - position) | 0) > 0) slots[s + TAIL] = position;
+    }
+  }
+
+  /**
+   * Another worker polls the queue from now on: the positions of its rings are others. Only when nothing of the queue
+   * is in flight or held.
+   */
+  forget(queue: number): void {
+    const { slots } = this;
+    const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
+    for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
+      slots[s + PLACE] = 0;
+      slots[s + TAG] = 0;
     }
   }
 }

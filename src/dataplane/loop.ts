@@ -14,7 +14,8 @@ import { WorkerCounter } from './counters.js';
 import { type EngineMemory, Global, Phase, WorkerWord } from './engine-memory.js';
 import { secondsOf } from './forwarding.js';
 import { Intake, type IntakeParts } from './intake.js';
-import type { ReceiveQueue } from './ports/attach.js';
+import type { LiveFollower } from './live-worker.js';
+import type { HeldPorts } from './ports/held.js';
 import { OwnRing, RingConsumer } from './ring.js';
 import type { Sleeper } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
@@ -33,15 +34,19 @@ export interface LoopParts extends IntakeParts {
   readonly epoch: number;
   /** CPU time of the calling thread in nanoseconds, or null. */
   readonly cpuTime: (() => number) | null;
-  /** Receive queues that this worker polls. Replaced by `reattach`. */
-  receivers: ReceiveQueue[];
-  /** Called when a port's descriptors changed: brings `receivers` and the senders up to date. */
-  readonly reattach: () => void;
+  /** Receive queues, senders: what the worker holds of the ports. */
+  readonly held: HeldPorts;
+  readonly yieldThread: () => void;
 }
+
+/** Looks at the rings, letting other threads run, before a paused worker sleeps a millisecond. */
+const PAUSE_YIELDS = 64;
 
 export class WorkerLoop {
   private readonly me: number;
-  private readonly workers: number;
+  /** Rings from workers 0 … span-1 are drained. */
+  private span = 0;
+  private yields = 0;
   private readonly work = new Work();
   private readonly consumers: (RingConsumer | null)[] = [];
   /** Frames of the current work that came from each worker's ring. */
@@ -51,7 +56,10 @@ export class WorkerLoop {
   private readonly counters: Float64Array;
   private readonly words: Int32Array;
   private readonly fds: Int32Array;
+  private follower!: LiveFollower;
+  /** Nothing is received: the engine stops, or a live change waits for what is in flight. */
   private draining = false;
+  private stopping = false;
   private epoch = 0;
   private startedAt = 0;
   private tickedAt = 0;
@@ -60,13 +68,14 @@ export class WorkerLoop {
   private readonly sleptBefore: number;
   private readonly cpuBefore: number;
   private readonly ready: () => boolean;
+  private readonly arrived = (i: number) => this.p.transmitter.arrived(i);
+  private readonly processNow = () => this.process();
 
   constructor(private readonly p: LoopParts) {
     const { views, plan, worker } = p;
     this.me = worker;
-    this.workers = plan.workers;
     this.taken = new Int32Array(plan.workers);
-    this.fds = new Int32Array(plan.ports.reduce((sum, port) => sum + port.rxQueues, 0));
+    this.fds = new Int32Array(plan.room.queues);
     this.counters = views.counters.worker[worker]!;
     this.words = views.workers[worker]!;
     const offsetOf = views.pool.offsetOf.bind(views.pool);
@@ -90,15 +99,42 @@ export class WorkerLoop {
     };
   }
 
-  /** Runs until the main thread says exit. */
-  run(): void {
+  /** Every frame that this worker received is finished. At a burst boundary, while not receiving. */
+  drained(): boolean {
+    return this.intake.drained();
+  }
+
+  /**
+   * This worker polls a receive queue from now on, where nothing is in flight. `own`: a dead predecessor of it did
+   * before; else another worker.
+   */
+  inherit(queue: number, own: boolean): void {
+    if (own) this.intake.recover(queue);
+    else this.p.ledger.forget(queue);
+  }
+
+  /** Plan or steering in the parts were replaced; `span` workers' rings are to be drained. */
+  adopt(span: number): void {
+    this.span = span;
+    this.p.transmitter.ports = this.p.plan.ports.length;
+    this.intake.adopt();
+  }
+
+  /** Runs until the main thread says exit, or takes the worker out. */
+  run(follower: LiveFollower): void {
+    this.follower = follower;
     const { views, sleeper } = this.p;
     this.startedAt = performance.now();
     this.tick();
     for (let pass = 1; ; pass++) {
       if (this.obey() === Phase.exit) break;
-      if (this.pass() > 0) sleeper.busy();
-      else sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
+      if (this.pass() > 0) {
+        sleeper.busy();
+        this.yields = 0;
+      } else if (follower.paused && this.yields < PAUSE_YIELDS) {
+        this.yields++;
+        this.p.yieldThread();
+      } else sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
       if (pass % CLOCK_EVERY === 0) this.tick();
     }
     this.tick();
@@ -109,33 +145,36 @@ export class WorkerLoop {
   private obey(): number {
     const { global } = this.p.views;
     const phase = Atomics.load(global, Global.phase);
-    this.draining = phase !== Phase.run;
-    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase) {
+    if (this.follower.due()) this.follower.step();
+    this.stopping = phase !== Phase.run;
+    this.draining = this.stopping || this.follower.paused;
+    // What is held for a move ends within `holdMaxMs`; only then is a phase without new frames acknowledged.
+    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase && this.intake.holding() === 0) {
       Atomics.store(this.words, WorkerWord.phaseSeen, phase);
     }
     const epoch = Atomics.load(global, Global.portsEpoch);
     if (epoch !== this.epoch) {
-      this.p.reattach();
+      this.p.held.reattach();
       this.epoch = epoch;
       Atomics.store(this.words, WorkerWord.epochSeen, epoch);
     }
-    return phase;
+    return Atomics.load(this.words, WorkerWord.leave) === 1 ? Phase.exit : phase;
   }
 
   /** One turn over all inputs; returns how many frames it moved. */
   private pass(): number {
     const { work } = this;
-    const { receivers } = this.p;
+    const { receivers } = this.p.held;
     this.counters[WorkerCounter.loops]!++;
     this.intake.starved = false;
-    let moved = 0;
+    let moved = this.intake.review(this.processNow);
     if (!this.draining) {
       for (let r = 0; r < receivers.length; r++) {
         if (work.n + BURST_MAX > WORK_MAX) this.process();
         moved += this.intake.receive(receivers[r]!);
       }
     }
-    for (let w = 0; w < this.workers; w++) {
+    for (let w = 0; w < this.span; w++) {
       const consumer = this.consumers[w]!;
       if (consumer === null) continue;
       if (work.n + BURST_MAX > WORK_MAX) this.process();
@@ -156,9 +195,10 @@ export class WorkerLoop {
     this.p.forwarder.decide(work, this.nowSeconds);
     fault.reach('transmit');
     transmitter.send(work);
+    this.intake.delivered(work, this.arrived);
     transmitter.commit(work);
     this.own.complete();
-    for (let w = 0; w < this.workers; w++) {
+    for (let w = 0; w < this.span; w++) {
       const count = this.taken[w]!;
       if (count === 0) continue;
       this.taken[w] = 0;
@@ -170,11 +210,13 @@ export class WorkerLoop {
   /** The check between announcing sleep and sleeping. */
   private somethingWaits(): boolean {
     const { global } = this.p.views;
-    for (let w = 0; w < this.workers; w++) {
+    for (let w = 0; w < this.span; w++) {
       const consumer = this.consumers[w]!;
       if (consumer !== null && !consumer.empty()) return true;
     }
     return (
+      this.follower.ready() ||
+      Atomics.load(this.words, WorkerWord.leave) === 1 ||
       Atomics.load(global, Global.phase) !== Atomics.load(this.words, WorkerWord.phaseSeen) ||
       Atomics.load(global, Global.portsEpoch) !== this.epoch
     );
@@ -184,24 +226,26 @@ export class WorkerLoop {
   private descriptors(): number {
     if (this.draining || this.intake.starved) return 0;
     let count = 0;
-    for (const queue of this.p.receivers) {
+    for (const queue of this.p.held.receivers) {
       if (queue.receiver.descriptor >= 0) this.fds[count++] = queue.receiver.descriptor;
     }
     return count;
   }
 
   private dueMs(): number {
-    if (this.draining) return Infinity;
+    if (this.intake.holding() > 0) return 1;
+    if (this.stopping) return Infinity;
+    if (this.follower.paused) return 1;
     if (this.intake.starved) return 1;
     const now = performance.now();
     let due = Infinity;
-    for (const queue of this.p.receivers) due = Math.min(due, queue.receiver.dueInMs(now));
+    for (const queue of this.p.held.receivers) due = Math.min(due, queue.receiver.dueInMs(now));
     return due;
   }
 
   private noteSources(): void {
     if (Atomics.load(this.words, WorkerWord.sourcesDone) === 1) return;
-    for (const queue of this.p.receivers) {
+    for (const queue of this.p.held.receivers) {
       if (queue.finite && !queue.receiver.finished()) return;
     }
     Atomics.store(this.words, WorkerWord.sourcesDone, 1);

@@ -8,10 +8,15 @@ import { availableParallelism, cpus } from 'node:os';
 import { UserError } from '../errors.js';
 import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
-import type { EnginePlan } from './engine-memory.js';
-import { parseFault } from './faults.js';
+import { checkConsumers } from './consumers.js';
+import type { EnginePlan, PlanRoom } from './engine-memory.js';
+import { parseFaults } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
+import { LARGE_SLOT_BYTES, SMALL_SLOT_BYTES } from './layout.js';
+import { DEFAULT_ORDER_LIMITS, type OrderLimits } from './order-guard.js';
+import type { LivePort } from './ports/live.js';
 import type { OpenPorts } from './ports/open.js';
+import type { PortInfo } from './ports/port.js';
 import type { PortSpec } from './ports/port-spec.js';
 import { PORTS_MAX } from './ring.js';
 
@@ -22,9 +27,13 @@ export interface EngineOptions {
   readonly policy: PolicySpec;
   readonly policyText: string;
   readonly workers: number;
+  /** Workers that there can be later on (`addWorker`); default: as many as CPUs, at least `workers`. */
+  readonly maxWorkers?: number;
   /** CPU of each worker; empty = not pinned. */
   readonly cpus: readonly number[];
   readonly backlog: number;
+  /** What order=strict makes frames wait at most; default `DEFAULT_ORDER_LIMITS`. */
+  readonly orderLimits?: OrderLimits;
   readonly smallFrames: number;
   readonly largeFrames: number;
   readonly spinMaxUs: number;
@@ -42,6 +51,11 @@ export const DEFAULT_SMALL_FRAMES = 32_768;
 export const DEFAULT_LARGE_FRAMES = 1024;
 export const DEFAULT_SPIN_US = 5;
 const LARGE_FRAMES_LEAST = 128;
+const DEFAULT_ADDRESS_BYTES = 2 ** 30;
+/** Ports that a switch may grow to, and queues of ports that are added. */
+const SWITCH_PORTS = 256;
+const SPARE_QUEUES = 64;
+const SPARE_TX_QUEUES = 512;
 
 /** Everything but ports, policy and workers, as `rxsteer forward` has it without flags. Warnings go to standard error. */
 export const engineDefaults = {
@@ -71,38 +85,92 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   for (const cpu of options.cpus) {
     if (cpu >= present) throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are 0-${present - 1}`);
   }
-  if (options.fault !== null) parseFault(options.fault);
+  checkConsumers(options.ports, workers);
+  if (options.fault !== null) parseFaults(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
-  let order = options.policy.order;
-  for (const [index, live] of ports.live) {
-    const name = options.ports[index]!.name;
-    if (live.orderLost !== '' && order !== 'none') {
-      options.warn(`port ${name}: ${live.orderLost}; order is none`);
-      order = 'none';
-    }
-    if (live.strictRefused !== '' && order === 'strict') {
-      throw new UserError(
-        `port ${name}: order=strict can't be promised: ${live.strictRefused}; use order=none`,
-      );
-    }
-  }
+  const order = settleOrder(options.policy, ports.live.values(), options.warn);
   const multiQueueWithoutPolling = options.ports.length > 0 && workers > availableParallelism() * 8;
   if (multiQueueWithoutPolling) options.warn(`${workers} workers on ${availableParallelism()} CPUs`);
-  const perWorker = (total: number, least: number) => Math.max(least, Math.ceil(total / workers));
+  const { smallPerWorker, largePerWorker } = slotsPerWorker(options);
+  const capacity = workerCapacity(options);
   return {
-    workers,
-    cpus: Array.from({ length: workers }, (_, w) => options.cpus[w] ?? -1),
+    workers: capacity,
+    active: workers,
+    room: portRoom(mode, ports.infos),
+    cpus: Array.from({ length: capacity }, (_, w) => options.cpus[w] ?? -1),
     ports: ports.infos,
     mode,
     order,
+    orderLimits: options.orderLimits ?? DEFAULT_ORDER_LIMITS,
     policy: options.policy,
     policyText: options.policyText,
     backlog: options.backlog,
-    smallPerWorker: perWorker(options.smallFrames, 4 * BURST_MAX),
-    largePerWorker: perWorker(options.largeFrames, workers > 128 ? BURST_MAX : LARGE_FRAMES_LEAST),
+    smallPerWorker,
+    largePerWorker,
     spinMaxUs: options.spinMaxUs,
     burst: BURST_MAX,
     originMs: performance.timeOrigin + performance.now(),
     fault: options.fault,
   };
+}
+
+/** Slots of the pool that each worker gets: those asked for, shared out among the workers at the start. */
+function slotsPerWorker({ workers, smallFrames, largeFrames }: EngineOptions) {
+  const share = (total: number, least: number) => Math.max(least, Math.ceil(total / workers));
+  return {
+    smallPerWorker: share(smallFrames, 4 * BURST_MAX),
+    largePerWorker: share(largeFrames, workers > 128 ? BURST_MAX : LARGE_FRAMES_LEAST),
+  };
+}
+
+/**
+ * Workers that memory is laid out for. Pages that no worker touches cost no memory, only addresses; without a wish
+ * the frames of all workers together stay within `DEFAULT_ADDRESS_BYTES`.
+ */
+export function workerCapacity(options: EngineOptions): number {
+  const { workers, maxWorkers } = options;
+  if (maxWorkers !== undefined) {
+    if (Number.isInteger(maxWorkers) && maxWorkers >= workers && maxWorkers <= WORKERS_MAX) return maxWorkers;
+    throw new UserError(`--max-workers ${maxWorkers}: expected ${workers} (--workers) to ${WORKERS_MAX}`);
+  }
+  const { smallPerWorker, largePerWorker } = slotsPerWorker(options);
+  const bytes = smallPerWorker * SMALL_SLOT_BYTES + largePerWorker * LARGE_SLOT_BYTES;
+  const fits = Math.floor(DEFAULT_ADDRESS_BYTES / bytes);
+  return Math.max(workers, Math.min(availableParallelism(), fits, WORKERS_MAX));
+}
+
+/** Ports, receive and transmit queues that memory is laid out for: a wire is what it is, a switch may grow. */
+function portRoom(mode: 'wire' | 'switch', ports: readonly PortInfo[]): PlanRoom {
+  const queues = ports.reduce((sum, port) => sum + port.rxQueues, 0);
+  const txQueues = ports.reduce((sum, port) => sum + port.txQueues, 0);
+  if (mode === 'wire') return { ports: ports.length, queues, txQueues };
+  return {
+    ports: Math.max(ports.length, SWITCH_PORTS),
+    queues: queues + SPARE_QUEUES,
+    txQueues: txQueues + SPARE_TX_QUEUES,
+  };
+}
+
+/**
+ * The order that a policy gets on these live ports; warns where a port loses it.
+ * @throws UserError where a port can't keep the strict order that the policy promises.
+ */
+export function settleOrder(
+  policy: PolicySpec,
+  ports: Iterable<Pick<LivePort, 'spec' | 'orderLost' | 'strictRefused'>>,
+  warn: (message: string) => unknown,
+): EnginePlan['order'] {
+  let { order } = policy;
+  for (const { spec, orderLost, strictRefused } of ports) {
+    if (orderLost !== '' && order !== 'none') {
+      warn(`port ${spec.name}: ${orderLost}; order is none`);
+      order = 'none';
+    }
+    if (strictRefused !== '' && order === 'strict') {
+      throw new UserError(
+        `port ${spec.name}: order=strict can't be promised: ${strictRefused}; use order=none`,
+      );
+    }
+  }
+  return order;
 }

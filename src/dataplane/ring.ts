@@ -123,6 +123,11 @@ export class RingProducer {
     return count;
   }
 
+  /** The tail with what is appended but not published: what `ringDone` reaches once the newest frame has finished. */
+  position(): number {
+    return this.tail;
+  }
+
   /** Frames that wait in the ring as far as the producer knows. */
   occupancy(): number {
     return (this.tail - this.headSeen) | 0;
@@ -219,6 +224,11 @@ export class OwnRing {
     Atomics.store(this.index, DONE, this.tail);
   }
 
+  /** Frames accepted so far. */
+  position(): number {
+    return this.tail;
+  }
+
   accept(count: number): void {
     this.tail = (this.tail + count) | 0;
     Atomics.store(this.index, TAIL, this.tail);
@@ -228,6 +238,16 @@ export class OwnRing {
   complete(): void {
     Atomics.store(this.index, DONE, this.tail);
   }
+}
+
+/** Frames of the ring that its consumer has finished (any thread). */
+export function ringDone(memory: RingMemory): number {
+  return Atomics.load(memory.index, DONE);
+}
+
+/** Frames of the ring that its consumer has taken (any thread). */
+export function ringTaken(memory: RingMemory): number {
+  return Atomics.load(memory.index, HEAD);
 }
 
 /** Everything published has been finished (any thread; exact once the producer has stopped). */

@@ -4,34 +4,21 @@
  * Promise: reads counters only; exact at rest, each counter at its own moment while workers run. `inFlight` and
  * `framesLeaked` are counted from the pool itself, never computed from the other totals.
  */
-import {
-  DROP_REASONS,
-  type DropReason,
-  HandoffCounter,
-  handoffBase,
-  PortCounter,
-  portBase,
-  QueueCounter,
-  queueBase,
-  WorkerCounter,
-} from './counters.js';
+import { DROP_REASONS, type DropReason, HandoffCounter, handoffBase, WorkerCounter } from './counters.js';
 import type { Engine } from './engine.js';
-import { firstQueue } from './engine-memory.js';
+import { Pause } from './engine-memory.js';
 import { loadNative } from './native.js';
+import {
+  type GuestSharing,
+  guestSharing,
+  type MoveSummary,
+  moveSummary,
+  type OrderFigures,
+  orderFigures,
+} from './order-summary.js';
+import type { PortSummary } from './port-summary.js';
 
-/** Counters of one port. */
-export interface PortSummary {
-  name: string;
-  kind: string;
-  /** `kernelDrops`: frames that found no room in the kernel. `ringResets`: receive rings replaced after the kernel gave them up. */
-  rx: { packets: number; bytes: number; kernelDrops: number; ringResets: number };
-  tx: { packets: number; bytes: number; errors: number };
-  /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
-  txByWorker: number[];
-  /** What a sink or a capture writer took. */
-  delivered: { packets: number; bytes: number };
-  queues: { id: number; worker: number; packets: number; bytes: number }[];
-}
+export type { PortSummary };
 
 /** Counters of one worker. */
 export interface WorkerSummary {
@@ -48,6 +35,8 @@ export interface WorkerSummary {
   sleeps: number;
   poolEmpty: number;
   deaths: number;
+  /** Pauses of receiving for live changes, and milliseconds spent in them. */
+  pauses: { count: number; ms: number };
   /** Shared transmit queues: failed tries to take the lock, and the time waited for it. */
   txLock: { contended: number; waitedNs: number };
 }
@@ -76,46 +65,19 @@ export interface Summary {
     inFlight: number;
     framesLeaked: number;
     reordered: number;
+    /** Frames that the order ledger had no slot for: not watched (order=strict guards them all the same). */
     orderUnwatched: number;
-    movesPostponed: number;
     badHeaders: number;
-  };
-}
-
-function portSummary(engine: Engine, index: number): PortSummary {
-  const { plan, views } = engine;
-  const info = plan.ports[index]!;
-  const base = portBase(index);
-  const sum = (counter: number) => views.counters.port.reduce((total, c) => total + c[base + counter]!, 0);
-  const first = firstQueue(plan, index);
-  return {
-    name: info.name,
-    kind: info.kind,
-    rx: {
-      packets: sum(PortCounter.rxPackets),
-      bytes: sum(PortCounter.rxBytes),
-      kernelDrops: (engine.live(index)?.kernelDrops ?? 0) + sum(PortCounter.kernelDrops),
-      ringResets: sum(PortCounter.ringResets),
-    },
-    tx: {
-      packets: sum(PortCounter.txPackets),
-      bytes: sum(PortCounter.txBytes),
-      errors: sum(PortCounter.txErrors),
-    },
-    txByWorker: views.counters.port.map(
-      (c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!,
-    ),
-    delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
-    queues: Array.from({ length: info.rxQueues }, (_, q) => {
-      const at = queueBase(first + q);
-      return {
-        id: q,
-        worker: q % plan.workers,
-        packets: views.counters.queue[at + QueueCounter.packets]!,
-        bytes: views.counters.queue[at + QueueCounter.bytes]!,
-      };
-    }),
-  };
+    /** Frames handed to another worker, and sleeping workers woken, per frame received. */
+    handoffsPerPacket: number;
+    wakeupsPerPacket: number;
+    /** Failed tries to take a shared transmit queue. */
+    contendedTransmits: number;
+  } & MoveSummary;
+  /** Order per class of flows; classes without frames are left out. */
+  orderByClass: OrderFigures[];
+  /** Distinct workers that sent to each guest. */
+  guestSharing: GuestSharing;
 }
 
 function workerSummary(engine: Engine, w: number): WorkerSummary {
@@ -136,6 +98,10 @@ function workerSummary(engine: Engine, w: number): WorkerSummary {
     sleeps: c[WorkerCounter.sleeps]!,
     poolEmpty: c[WorkerCounter.poolEmpty]!,
     deaths: c[WorkerCounter.deaths]!,
+    pauses: {
+      count: engine.views.pauses[w]![Pause.count]!,
+      ms: Math.round(engine.views.pauses[w]![Pause.ns]! / 1e3) / 1e3,
+    },
     txLock: {
       contended: c[WorkerCounter.lockContended]!,
       waitedNs: Math.round(c[WorkerCounter.lockWaitNs]!),
@@ -148,11 +114,14 @@ export function summarize(engine: Engine): Summary {
   const { plan, views } = engine;
   const { counters } = views;
   const total = (counter: number) => counters.worker.reduce((sum, c) => sum + c[counter]!, 0);
+  const received = total(WorkerCounter.received);
+  const perPacket = (n: number) => (received === 0 ? 0 : Math.round((n / received) * 10_000) / 10_000);
   const stopped = engine.stoppedAt > 0;
   const inFlight = views.pool.inFlight();
   const handoffs: Summary['handoffs'] = [];
-  for (let from = 0; from < plan.workers; from++) {
-    for (let to = 0; to < plan.workers; to++) {
+  const workers = engine.workersEver;
+  for (let from = 0; from < workers; from++) {
+    for (let to = 0; to < workers; to++) {
       if (from === to) continue;
       const at = handoffBase(plan.workers, from, to);
       handoffs.push({
@@ -172,11 +141,11 @@ export function summarize(engine: Engine): Summary {
     policy: plan.policyText,
     mode: plan.mode,
     order: plan.order,
-    ports: plan.ports.map((_, index) => portSummary(engine, index)),
-    workers: plan.cpus.map((_, w) => workerSummary(engine, w)),
+    ports: engine.portSummaries(),
+    workers: Array.from({ length: workers }, (_, w) => workerSummary(engine, w)),
     handoffs,
     totals: {
-      received: total(WorkerCounter.received),
+      received,
       transmitted: total(WorkerCounter.transmitted),
       delivered: total(WorkerCounter.delivered),
       floodedCopies: total(WorkerCounter.floodedCopies),
@@ -189,8 +158,13 @@ export function summarize(engine: Engine): Summary {
       framesLeaked: stopped ? views.pool.slots - views.pool.countFree() - inFlight : 0,
       reordered: total(WorkerCounter.reordered),
       orderUnwatched: total(WorkerCounter.unwatched),
-      movesPostponed: total(WorkerCounter.postponed),
       badHeaders: total(WorkerCounter.badHeaders),
+      handoffsPerPacket: perPacket(total(WorkerCounter.handedOff)),
+      wakeupsPerPacket: perPacket(total(WorkerCounter.wakeupsSent)),
+      contendedTransmits: total(WorkerCounter.lockContended),
+      ...moveSummary(counters),
     },
+    orderByClass: orderFigures(counters),
+    guestSharing: guestSharing(counters),
   };
 }

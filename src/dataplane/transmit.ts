@@ -16,8 +16,8 @@ import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';
 import { HEADROOM } from './layout.js';
-import type { Ledger } from './ledger.js';
 import { SendResult } from './native.js';
+import type { OrderMeter } from './order-meter.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
 import { type LockMeter, releaseLock, takeLock } from './txlock.js';
@@ -34,12 +34,14 @@ const HEAVY = FrameFlag.gso | FrameFlag.needsCsum;
 export interface TransmitParts {
   readonly worker: number;
   readonly pool: FramePool;
-  /** By port; null = the port cannot send. */
+  /** By port, as many as there can be; null = the port cannot send. */
   readonly senders: (Sender | null)[];
+  /** 1 for ports that take part in flooding. */
+  readonly floods: Uint8Array;
   /** Lock of the transmit queue that this worker uses at each port; -1 = the queue is its own. */
   readonly lockOf: Int32Array;
   readonly locks: Int32Array;
-  readonly ledger: Ledger;
+  readonly meter: OrderMeter;
   readonly counters: Float64Array;
   readonly portCounters: Float64Array;
   /** Offset of this worker's scratch slots in the frame memory. */
@@ -51,7 +53,8 @@ export class Transmitter {
   private readonly worker: number;
   private readonly pool: FramePool;
   private readonly senders: (Sender | null)[];
-  private readonly ports: number;
+  /** Ports that there are now. Written between bursts, by live changes. */
+  ports = 0;
   /** Work indices for each port: `lists[port * WORK_MAX + k]`, and how many. */
   private readonly lists: Int32Array;
   private readonly listed: Int32Array;
@@ -71,14 +74,15 @@ export class Transmitter {
     this.worker = parts.worker;
     this.pool = parts.pool;
     this.senders = parts.senders;
-    this.ports = parts.senders.length;
-    this.lists = new Int32Array(this.ports * WORK_MAX);
-    this.listed = new Int32Array(this.ports);
+    const room = parts.senders.length;
+    this.lists = new Int32Array(room * WORK_MAX);
+    this.listed = new Int32Array(room);
   }
 
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
   send(work: Work): void {
     const { ports, lists, listed, sent, handed, failed, reason } = this;
+    const { floods } = this.parts;
     for (let i = 0; i < work.n; i++) {
       sent[i] = 0;
       handed[i] = 0;
@@ -90,7 +94,7 @@ export class Transmitter {
         const from = work.port[i]!;
         reason[i] = Drop.noRoute;
         for (let p = 0; p < ports; p++) {
-          if (p !== from && this.senders[p] !== null) lists[p * WORK_MAX + listed[p]!++] = i;
+          if (p !== from && floods[p] === 1) lists[p * WORK_MAX + listed[p]!++] = i;
         }
       } else {
         reason[i] =
@@ -257,23 +261,25 @@ export class Transmitter {
     c[base + PortCounter.txErrors]! += errors;
   }
 
-  /** Counts every frame's end, tells the order ledger, frees the frames. Nothing here can throw. */
+  /** After `send`: frame i was transmitted or delivered somewhere. */
+  arrived(i: number): boolean {
+    return (this.sent[i]! | this.handed[i]!) !== 0;
+  }
+
+  /** Counts every frame's end, tells the order meter, frees the frames. Nothing here can throw. */
   commit(work: Work): void {
-    const { counters, ledger } = this.parts;
+    const { counters, meter } = this.parts;
     const { sent, handed, failed } = this;
     let transmitted = 0;
     let delivered = 0;
     let flooded = 0;
     let handedCopies = 0;
     let lostCopies = 0;
-    let reordered = 0;
+    const reordered = meter.commit(work, sent, handed);
     for (let i = 0; i < work.n; i++) {
       const s = sent[i]!;
       const h = handed[i]!;
-      const slot = work.ledger[i]!;
-      const late = slot >= 0 && ledger.finish(slot, work.seq[i]!);
       if (s > 0 || h > 0) {
-        if (late) reordered++;
         if (s > 0) {
           transmitted++;
           flooded += s - 1;

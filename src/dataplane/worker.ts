@@ -7,46 +7,43 @@
  */
 import { Burst } from '../packet/burst.js';
 import { compilePolicy } from '../policy/compile.js';
-import {
-  attachEngine,
-  type EngineMemory,
-  type EnginePlan,
-  Global,
-  lockIndex,
-  scratchOffset,
-  WorkerState,
-  WorkerWord,
-} from './engine-memory.js';
+import { RssSteering } from '../policy/rss.js';
+import type { Steering } from '../policy/steering.js';
+import { attachEngine, Global, scratchOffset, WorkerState, WorkerWord } from './engine-memory.js';
 import { Fault } from './faults.js';
+import { CensusWriter } from './flow-census.js';
 import { makeForwarder } from './forwarding.js';
+import { GuestTouch } from './guest-touch.js';
 import { nativeHashKernels } from './hash-kernels.js';
-import { Ledger } from './ledger.js';
+import { Ledger, QUEUE_SLOTS } from './ledger.js';
+import type { LiveConfig, WorkerTask } from './live-config.js';
+import { TraceTap } from './live-trace.js';
+import { LiveFollower } from './live-worker.js';
 import { WorkerLoop } from './loop.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from './native.js';
-import { type AttachParts, attachReceivers, attachSenders } from './ports/attach.js';
+import { OrderHistory } from './order-history.js';
+import { OrderMeter } from './order-meter.js';
+import { HeldPorts } from './ports/held.js';
+import { Progress } from './progress.js';
 import { makeWaker, Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
 
-export interface WorkerTask {
-  readonly plan: EnginePlan;
-  readonly memory: EngineMemory;
-  readonly worker: number;
-}
-
-/** Lock of the transmit queue that a worker uses at each port; -1 where no other worker uses it. */
-function sharedLocks(plan: EnginePlan, worker: number): Int32Array {
-  return Int32Array.from(plan.ports, (port) => {
-    const shared = port.txQueues > 0 && port.txQueues < plan.workers;
-    if (!shared) return -1;
-    const queue = worker % port.txQueues;
-    // The queue has this worker for itself when no other one maps to it.
-    const users = Math.ceil((plan.workers - queue) / port.txQueues);
-    return users > 1 ? lockIndex(plan, port.index, queue) : -1;
+/** The steering of a configuration, as every worker of the engine compiles it. */
+function steeringOf({ plan, memory, table }: LiveConfig): Steering {
+  const steering = compilePolicy(plan.policy, {
+    workers: plan.active,
+    ports: plan.ports,
+    shared: memory.policy,
+    faults: 'count',
+    kernels: nativeHashKernels(),
   });
+  if (table !== null && steering instanceof RssSteering) steering.setTable(table);
+  return steering;
 }
 
-/** Returns what sources and sinks have to complain of, one line each. */
-export default function runWorker({ plan, memory, worker }: WorkerTask): string[] {
+/** Returns what sources, sinks and policies have to complain of, one line each. */
+export default function runWorker({ config, worker, port }: WorkerTask): string[] {
+  const { plan, memory } = config;
   const views = attachEngine(plan, memory);
   const native = loadNative();
   const words = views.workers[worker]!;
@@ -54,19 +51,15 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
   if (cpu >= 0 && native !== null) native.pinThread(cpu);
   const burst = new Burst(views.pool.bytes);
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
-  const attach: AttachParts = { plan, views, pool: views.pool, native, worker, burst, status };
-  const yieldThread = native === null ? () => {} : native.yieldThread;
+  const waker = makeWaker(native, views.workers, memory.events);
+  const held = new HeldPorts({ plan, views, pool: views.pool, native, worker, burst, status }, waker);
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
   const epoch = Atomics.load(views.global, Global.portsEpoch);
-  const senders = attachSenders(attach);
-  let receivers: ReturnType<typeof attachReceivers> = [];
-  const closeAll = () => {
-    for (const queue of receivers) queue.receiver.close();
-    for (const sender of senders) sender?.close();
-  };
+  const yieldThread = native === null ? () => {} : native.yieldThread;
   try {
-    receivers = attachReceivers(attach);
-    const ledger = new Ledger(views.ledger);
+    const progress = new Progress(views.rings, worker, plan.workers);
+    const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
+    const { counters } = views;
     const parts = {
       plan,
       memory,
@@ -74,53 +67,74 @@ export default function runWorker({ plan, memory, worker }: WorkerTask): string[
       worker,
       burst,
       status,
-      steering: compilePolicy(plan.policy, {
-        workers: plan.workers,
-        ports: plan.ports,
-        shared: memory.policy,
-        faults: 'count',
-        kernels: nativeHashKernels(),
-      }),
+      steering: steeringOf(config),
       forwarder: makeForwarder(plan, memory, worker),
-      ledger,
+      ledger: new Ledger(views.ledger, progress, history),
+      progress,
+      census: new CensusWriter(views.census),
+      trace: new TraceTap(views.global, worker, (message) => port.postMessage(message)),
       transmitter: new Transmitter({
         worker,
         pool: views.pool,
-        senders,
-        lockOf: sharedLocks(plan, worker),
+        senders: held.senders,
+        floods: held.floods,
+        lockOf: held.lockOf,
         locks: views.locks,
-        ledger,
-        counters: views.counters.worker[worker]!,
-        portCounters: views.counters.port[worker]!,
+        meter: new OrderMeter(
+          views.ledger.finished,
+          history,
+          counters.order[worker]!,
+          new GuestTouch(counters.touch[worker]!),
+        ),
+        counters: counters.worker[worker]!,
+        portCounters: counters.port[worker]!,
         scratch: scratchOffset(plan, worker),
         yieldThread,
       }),
       sleeper: new Sleeper(native, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
-      waker: makeWaker(native, views.workers, memory.events),
+      waker,
       epoch,
       cpuTime: native === null ? null : native.threadCpuTime,
       fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
-      receivers,
-      reattach: () => {
-        closeAll();
-        receivers = attachReceivers(attach);
-        parts.receivers = receivers;
-        attachSenders(attach).forEach((sender, port) => {
-          senders[port] = sender;
-        });
-      },
+      held,
+      yieldThread,
     };
     const loop = new WorkerLoop(parts);
-    Atomics.store(words, WorkerWord.state, WorkerState.running);
-    loop.run();
+    held.inherit = (queue, own) => loop.inherit(queue, own);
+    const complain = () => {
+      const line = parts.steering.complaint?.() ?? null;
+      if (line !== null) held.complaints.push(line);
+    };
+    const follower = new LiveFollower(
+      {
+        views,
+        worker,
+        held,
+        port,
+        compile: steeringOf,
+        install: (next, steering) => {
+          parts.plan = next.plan;
+          if (steering !== null) {
+            complain();
+            parts.steering = steering;
+          }
+          if (next.table !== null && parts.steering instanceof RssSteering) {
+            parts.steering.setTable(next.table);
+          }
+          loop.adopt(next.span);
+        },
+        drained: () => loop.drained(),
+      },
+      config,
+      parts.steering,
+    );
+    loop.run(follower);
     Atomics.store(words, WorkerWord.state, WorkerState.ended);
-    const complaints = [
-      parts.steering.complaint?.() ?? null,
-      ...receivers.map(({ receiver }) => receiver.warning?.() ?? null),
-      ...senders.map((sender) => sender?.problem?.() ?? null),
-    ];
-    return complaints.filter((line) => line !== null);
+    complain();
+    held.close();
+    return held.complaints;
   } finally {
-    closeAll();
+    held.close();
+    port.close();
   }
 }

@@ -82,6 +82,22 @@ export class MacControl extends MacTable {
     });
   }
 
+  /** Forgets all of a port, static entries too: its number may be given to another one. Returns how many. */
+  forgetPort(port: number): number {
+    this.checkPort(port);
+    return this.locked(() => {
+      let flushed = 0;
+      for (let i = 0; i < this.slots; i++) {
+        const slot = this.slotsAt + i * SLOT_WORDS;
+        if ((this.words[slot]! & SLOT_USED) === 0) continue;
+        if ((this.words[slot + Slot.port]! & PORT_MASK) !== port) continue;
+        this.removeSlot(slot, MacCounter.flushed);
+        flushed++;
+      }
+      return flushed;
+    });
+  }
+
   /** Reclaims every aged slot; call it every few seconds so that workers never have to. Returns how many. */
   sweep(now: number): number {
     return this.locked(() => this.sweepLocked(now));

@@ -49,6 +49,18 @@ const PORT_SHIFT = 16;
 export const OWNER_WORKERS_MAX = 1024;
 export const OWNER_PORTS_MAX = 256;
 
+/** A guest in the table. */
+export interface OwnerEntry {
+  /** VLAN id, or `ANY_VLAN`. */
+  readonly vlan: number;
+  /** MAC as the words of a burst. */
+  readonly high: number;
+  readonly low: number;
+  readonly worker: number;
+  /** Port on which it was seen last; -1 for configured owners. */
+  readonly port: number;
+}
+
 /** Limits of an owner table. */
 export interface OwnerLimits {
   /** Workers that may own, at most `OWNER_WORKERS_MAX`. */
@@ -203,6 +215,49 @@ export class OwnerTable {
     return true;
   }
 
+  /** All guests, in no order; those that are entered meanwhile may be missing. For the control thread. */
+  *entries(): Generator<OwnerEntry> {
+    const words = this.#words;
+    for (let slot = this.#slotsAt; slot < words.length; slot += SLOT_WORDS) {
+      const key = Atomics.load(words, slot + KEY_HIGH);
+      const value = Atomics.load(words, slot + VALUE);
+      if (key === 0 || (value & VALID) === 0) continue;
+      yield {
+        vlan: (key >>> 16) - 1,
+        high: key & 0xffff,
+        low: words[slot + KEY_LOW]!,
+        worker: value & WORKER_MASK,
+        port: (value & CONFIGURED) !== 0 ? -1 : value >>> PORT_SHIFT,
+      };
+    }
+  }
+
+  /**
+   * Enters a guest of another table with its owner (a worker that does not exist here: the least loaded one) and port,
+   * unless it is there already. False when there is no room. For the control thread, before workers use the table.
+   */
+  adopt({ vlan, high, low, worker, port }: OwnerEntry): boolean {
+    if (this.#slot(vlan, high, low) >= 0) return true;
+    const words = this.#words;
+    if (port >= 0 && words[this.#portGuestsAt + port]! >= this.limits.guestsPerPort) return false;
+    const owner = worker < this.limits.workers ? worker : this.#leastLoaded();
+    if (!this.#insert(vlan, high, low, owner | (port < 0 ? CONFIGURED : port << PORT_SHIFT))) return false;
+    if (port >= 0) Atomics.add(words, this.#portGuestsAt + port, 1);
+    else if (vlan === ANY_VLAN) Atomics.store(words, ANY_WORD, 1);
+    return true;
+  }
+
+  /** The owner that a port was given or has learned, or `NO_OWNER`. */
+  knownPortOwner(port: number): number {
+    return this.#words[this.#portOwnerAt + port]! - 1;
+  }
+
+  /** Carries a port's owner over from another table, unless it has one or the worker does not exist here. */
+  adoptPort(port: number, worker: number): void {
+    if (worker >= this.limits.workers || this.knownPortOwner(port) >= 0) return;
+    this.setPortOwner(port, worker);
+  }
+
   /**
    * A learned guest announced itself on another port: it is behind that one now, and `worker` (if not negative) owns
    * it from now on. False for unknown and configured guests, and where nothing changes. Any worker may call it: of
@@ -221,6 +276,29 @@ export class OwnerTable {
     Atomics.sub(words, this.#loadAt + (old & WORKER_MASK), 1);
     Atomics.add(words, this.#loadAt + owner, 1);
     return true;
+  }
+
+  /**
+   * The consumer of a port runs on `worker` now: that owns the port and, as far as the bound permits, the guests that
+   * were learned there. Returns how many guests have changed owner. For the control thread; workers may learn and
+   * relocate meanwhile.
+   */
+  followPort(port: number, worker: number): number {
+    const words = this.#words;
+    if (words[this.#portOwnerAt + port] !== worker + 1) this.setPortOwner(port, worker);
+    let moved = 0;
+    for (let at = this.#slotsAt; at < words.length; at += SLOT_WORDS) {
+      if (words[at + KEY_HIGH] === 0) continue;
+      const old = Atomics.load(words, at + VALUE);
+      if ((old & VALID) === 0 || (old & CONFIGURED) !== 0 || old >>> PORT_SHIFT !== port) continue;
+      const before = old & WORKER_MASK;
+      if (before === worker || !this.#hasRoom(worker)) continue;
+      if (Atomics.compareExchange(words, at + VALUE, old, (old & ~WORKER_MASK) | worker) !== old) continue;
+      Atomics.sub(words, this.#loadAt + before, 1);
+      Atomics.add(words, this.#loadAt + worker, 1);
+      moved++;
+    }
+    return moved;
   }
 
   /**

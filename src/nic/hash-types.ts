@@ -146,7 +146,10 @@ export function selectionTable(mask: number, rule: ExRule = 'intel'): Int32Array
  */
 export function selectionByKind(mask: number, rule: ExRule = 'intel'): Uint8Array {
   const select = selectionTable(mask, rule);
-  return Uint8Array.from({ length: 0x10000 }, (_, kind) => select[selectionIndex(kind)]!);
+  // A plain loop: `from` takes 5 ms, and a policy is compiled while frames wait.
+  const table = new Uint8Array(0x10000);
+  for (let kind = 0; kind < table.length; kind++) table[kind] = select[selectionIndex(kind)]!;
+  return table;
 }
 
 /** Why a packet of this kind got `type`, in words, for a NIC with the enabled types of `mask`. */

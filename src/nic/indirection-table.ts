@@ -105,12 +105,17 @@ export class IndirectionTable {
 
   /** One entry. @throws UserError for a bucket or queue that does not exist. */
   set(bucket: number, queue: number): void {
+    this.check(bucket, queue);
+    this.entries[bucket] = queue;
+    this.configured = true;
+  }
+
+  /** Changes nothing. @throws UserError for a bucket or queue that does not exist. */
+  check(bucket: number, queue: number): void {
     if (!Number.isInteger(bucket) || bucket < 0 || bucket >= this.size) {
       throw new UserError(`bucket ${bucket}: the table has buckets 0 to ${this.size - 1}`);
     }
     this.#checkQueue(queue);
-    this.entries[bucket] = queue;
-    this.configured = true;
   }
 
   /** All entries. @throws UserError for another length or a queue that does not exist. */

@@ -10,6 +10,7 @@ import { chooseKernels, type HashKernels } from '../hash/kernel.js';
 import { randomKey } from '../hash/keys.js';
 import { LinuxFlowHash } from '../linux/flow-hash.js';
 import { AddressKind, FLOW_KEY_BYTES } from '../linux/flow-keys.js';
+import { type LinuxBehaviour, linuxBehaviour, MODERN } from '../linux/version.js';
 import {
   explainHashType,
   GENERIC_TYPES,
@@ -40,9 +41,9 @@ class KernelHash implements FlowHash {
   readonly #key: Uint8Array;
   readonly #select = selectionByKind(hashTypeMask(GENERIC_TYPES));
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, kernel: LinuxBehaviour) {
     this.#key = key;
-    this.#hash = new LinuxFlowHash(key);
+    this.#hash = new LinuxFlowHash(key, { canonical: kernel.canonical });
   }
 
   /** The types are those of a NIC that hashes everything: a name for statistics, the kernel has none. */
@@ -112,7 +113,8 @@ export function compileFlowHash(spec: RpsSpec | RfsSpec, context: CompileContext
       spec.key === undefined || spec.key === 'random'
         ? randomKey(SIPHASH_KEY_BYTES, spec.seed)
         : parseExactKey(spec.key, place, SIPHASH_KEY_BYTES);
-    return new KernelHash(key);
+    const kernel = spec.policy === 'rfs' ? spec.kernel : undefined;
+    return new KernelHash(key, kernel === undefined ? MODERN : linuxBehaviour(kernel));
   }
   return new NicHash(
     resolveKey(spec.key ?? 'microsoft', place, spec.seed, 40, { least: 40, most: KEY_BYTES_MAX }),

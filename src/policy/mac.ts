@@ -79,9 +79,10 @@ function placementOf(spec: MacSpec, workers: number): Pick<OwnerLimits, 'weights
 }
 
 function portIndex(ports: readonly PolicyPort[], name: string, place: string): number {
-  const index = ports.findIndex((port) => port.name === name);
+  // The place of a port that was removed has no name.
+  const index = ports.findIndex((port) => port.name === name && name !== '');
   if (index >= 0) return index;
-  const known = ports.map((port) => port.name).join(', ');
+  const known = ports.flatMap((port) => port.name || []).join(', ');
   throw new UserError(`policy mac: ${place}: there is no port "${name}"; ports: ${known}`);
 }
 

@@ -2,17 +2,24 @@
  * `rfs`: receive flow steering. A flow goes to the CPU on which its application was seen last; unknown flows go
  * where `rps` would send them.
  *
- * Promise: the decisions of the kernel's tables (see linux/rps.ts) for one receive queue each; the socket table is
- * shared by all workers (and lies in shared memory where it is given). `record` tells where an application runs; a
- * flow moves there only once its old CPU's backlog has passed the flow's last frame, if `attach` has told where the
- * backlogs' counters are. Without counters everything counts as drained.
+ * Promise: the decisions of the kernel's tables (see linux/rps.ts) for one receive queue each, in the version that
+ * `kernel=` names. The socket table is shared by all workers, and so is each queue's flow table, where shared memory
+ * is given: a worker that follows a dead one goes on with its queues' tables. `recordFlow` tells where an application
+ * runs. Who keeps order:
+ *   `attach`   the kernel's rule, holes included: a flow leaves a CPU once that has passed the flow's last frame
+ *              according to the counters given
+ *   `release`  somebody else: the wanted CPU is the answer, always
+ *   neither    (replay, explain) the rule of `order=`, with everything steered before a burst finished
+ *
+ * Threads: `steer`, `settle` belong to the worker that polls the queue; `recordFlow` and `forgetFlow` to anyone.
  */
 import { UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
 import { pow2up } from '../linux/arith.js';
 import { onlineCpus, RpsQueue, RpsReason } from '../linux/rps.js';
-import { DevFlowTable, RpsMap, SockFlowTable } from '../linux/rps-tables.js';
-import type { Burst } from '../packet/burst.js';
+import { DevFlowTable, FlowSlot, RpsMap, SockFlowTable } from '../linux/rps-tables.js';
+import { type LinuxBehaviour, linuxBehaviour, MODERN } from '../linux/version.js';
+import { BURST_MAX, type Burst } from '../packet/burst.js';
 import { compileFlowHash, type FlowHash } from './flow-hash.js';
 import type { RfsSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
@@ -20,9 +27,30 @@ import { type CompileContext, type Decision, decisionOf, type Steering } from '.
 /** Queues of one port that are told apart. */
 const QUEUES_PER_PORT = 256;
 
-/** Words of shared state: one to agree on who clears the table, and the table. */
+/** Queues whose flow tables lie in shared memory at most, and words of that memory. */
+const TABLES_MAX = 64;
+const TABLE_WORDS_MAX = 1 << 22;
+
+function sharedTables(spec: RfsSpec): number {
+  return Math.max(1, Math.min(TABLES_MAX, Math.floor(TABLE_WORDS_MAX / DevFlowTable.words(spec.flows))));
+}
+
+/** Words of shared state: one to agree on who clears the socket table, that, a directory, and queues' flow tables. */
 export function rfsSharedWords(spec: RfsSpec): number {
-  return 1 + pow2up(spec.entries);
+  return 1 + pow2up(spec.entries) + TABLES_MAX + sharedTables(spec) * DevFlowTable.words(spec.flows);
+}
+
+/**
+ * What is known of where applications run goes from the shared memory of one policy to that of another with as many
+ * entries (else nothing); queues' flow tables do not, because their counters are those of the workers that poll.
+ */
+export function carrySockTable(
+  from: { readonly spec: RfsSpec; readonly shared: SharedArrayBuffer },
+  to: { readonly spec: RfsSpec; readonly shared: SharedArrayBuffer },
+): void {
+  if (pow2up(from.spec.entries) !== pow2up(to.spec.entries)) return;
+  const words = 1 + pow2up(to.spec.entries);
+  new Int32Array(to.shared, 0, words).set(new Int32Array(from.shared, 0, words));
 }
 
 /** The compiled `rfs` policy: `record` tells where applications run. */
@@ -36,11 +64,19 @@ export class RfsSteering implements Steering {
   readonly #map: RpsMap;
   readonly #online: Int32Array;
   readonly #queues: (RpsQueue | undefined)[] = [];
+  /** Flow tables of queues in shared memory: number of the queue + 1 for each, then the tables; null without. */
+  readonly #directory: Int32Array | null;
+  readonly #tables: Int32Array | null;
+  readonly #kernel: LinuxBehaviour;
   #heads: Int32Array;
   #tails: Int32Array;
-  #attached = false;
-  /** Reason of each frame of the last burst, for explanations. */
-  readonly #reasons: Uint8Array;
+  #taken: Int32Array;
+  #here = 0;
+  #mode: 'model' | 'attached' | 'released' = 'model';
+  /** Per frame of the last burst: reason, slot used, and that slot's tail before the frame was accepted. */
+  readonly #reasons = new Uint8Array(BURST_MAX);
+  readonly #slots = new Int32Array(BURST_MAX);
+  readonly #before = new Int32Array(BURST_MAX);
 
   constructor(
     readonly spec: RfsSpec,
@@ -52,23 +88,37 @@ export class RfsSteering implements Steering {
     if (high !== undefined) {
       throw new UserError(`policy rfs: cpus: CPU ${high} is no worker; workers: 0 to ${context.workers - 1}`);
     }
+    this.#kernel = spec.kernel === undefined ? MODERN : linuxBehaviour(spec.kernel);
     this.#hash = compileFlowHash(spec, context);
     this.#map = new RpsMap(spec.cpus);
     this.#online = onlineCpus(context.workers);
-    this.sock = makeSockTable(spec, context);
+    const words = context.shared === null ? null : new Int32Array(context.shared, 0, rfsSharedWords(spec));
+    this.sock = makeSockTable(spec, context.workers, words, this.#kernel);
+    const directoryAt = 1 + pow2up(spec.entries);
+    this.#directory = words?.subarray(directoryAt, directoryAt + sharedTables(spec)) ?? null;
+    this.#tables = words?.subarray(directoryAt + TABLES_MAX) ?? null;
     this.#heads = new Int32Array(context.workers);
     this.#tails = new Int32Array(context.workers);
-    this.#reasons = new Uint8Array(64);
+    this.#taken = this.#heads;
   }
 
   /**
-   * Tells where the counters of the workers' backlogs are: frames finished (`heads`, read) and this caller's copy of
-   * frames accepted (`tails`, advanced for each frame that is steered).
+   * The kernel's rule with real counters, free-running 32-bit words per CPU, brought up to date before each burst:
+   * frames finished (`heads`), frames accepted (`tails`; advanced here for each frame that is steered), and frames
+   * taken off the backlog, which kernels before 3.0 took for finished (`taken`). `here` is the CPU that polls the
+   * queues: it keeps what nothing steers.
    */
-  attach(heads: Int32Array, tails: Int32Array): void {
+  attach(heads: Int32Array, tails: Int32Array, taken: Int32Array = heads, here = 0): void {
     this.#heads = heads;
     this.#tails = tails;
-    this.#attached = true;
+    this.#taken = taken;
+    this.#here = here;
+    this.#mode = 'attached';
+  }
+
+  /** Order is kept by the caller: steers to where a flow is wanted, whatever is outstanding elsewhere. */
+  release(): void {
+    this.#mode = 'released';
   }
 
   /** The application of frame `i` of a steered burst runs on `cpu`. */
@@ -76,23 +126,102 @@ export class RfsSteering implements Steering {
     this.sock.record(burst.hash[i]!, cpu);
   }
 
+  /**
+   * The application of the flow with this hash runs on `worker` (`sock_rps_record_flow`). One store; the last one
+   * wins. Throws UserError for a worker that does not exist.
+   */
+  recordFlow(hash: number, worker: number): void {
+    if (!Number.isInteger(worker) || worker < 0 || worker >= this.workers) {
+      throw new UserError(`recordFlow: worker ${worker} does not exist; workers: 0 to ${this.workers - 1}`);
+    }
+    this.sock.record(hash | 0, worker);
+  }
+
+  /** The flow's socket was closed: wipes its entry, whoever owns that by now, in kernels that do (6.16). */
+  forgetFlow(hash: number): void {
+    if (this.#kernel.deleteAtUnhash) this.sock.remove(hash | 0);
+  }
+
   steer(burst: Burst): void {
     this.#hash.hashBurst(burst);
+    if (this.#mode === 'released') {
+      this.#steerFreely(burst);
+      return;
+    }
     const queue = this.#queueOf(burst.port, burst.queue);
     // Nobody counts: what was steered before is finished.
-    if (!this.#attached) this.#heads.set(this.#tails);
+    if (this.#mode === 'model') this.#heads.set(this.#tails);
     const { n, hash, worker, bucket, rxq } = burst;
     const heads = this.#heads;
     const tails = this.#tails;
+    const taken = this.#taken;
+    const slots = this.#slots;
+    const flows = queue.flows!.slots;
+    const forgets = this.#kernel.tailCounter === 'head+length';
     for (let i = 0; i < n; i++) {
-      const cpu = Math.max(0, queue.steer(hash[i]!, heads));
+      let cpu = queue.steer(hash[i]!, heads);
+      if (cpu < 0) cpu = this.#here;
       this.#reasons[i] = queue.reason;
       worker[i] = cpu;
       bucket[i] = queue.index;
       rxq[i] = -1;
+      const slot = queue.slot;
+      slots[i] = slot;
       const tail = (tails[cpu]! + 1) | 0;
       tails[cpu] = tail;
-      queue.enqueued(tail);
+      if (slot < 0) continue;
+      this.#before[i] = flows[slot + FlowSlot.lastQueueTail]!;
+      queue.enqueued(forgets ? (heads[cpu]! + tail - taken[cpu]!) | 0 : tail);
+    }
+  }
+
+  /**
+   * Some frames of the last burst were refused by a full backlog: their slots get what the kernel leaves there, the
+   * others the tails that they really had. Attached only.
+   *
+   * @param fates what became of each frame; `dropped` marks those refused
+   * @param before each CPU's tail before the burst
+   */
+  settle(burst: Burst, fates: Int32Array, dropped: number, before: Int32Array): void {
+    const flows = this.#queueOf(burst.port, burst.queue).flows!.slots;
+    const tails = this.#tails;
+    tails.set(before);
+    const forgets = this.#kernel.tailCounter === 'head+length';
+    for (let i = burst.n - 1; i >= 0; i--) {
+      const slot = this.#slots[i]!;
+      if (slot >= 0) flows[slot + FlowSlot.lastQueueTail] = this.#before[i]!;
+    }
+    for (let i = 0; i < burst.n; i++) {
+      const slot = this.#slots[i]!;
+      const cpu = burst.worker[i]!;
+      // A move within the burst set the slot's tail anew.
+      if (slot >= 0 && this.#reasons[i] === RpsReason.moved) {
+        flows[slot + FlowSlot.lastQueueTail] = this.#before[i]!;
+      }
+      if (fates[i] === dropped) continue;
+      const tail = (tails[cpu]! + 1) | 0;
+      tails[cpu] = tail;
+      if (slot < 0) continue;
+      flows[slot + FlowSlot.lastQueueTail] = forgets
+        ? (this.#heads[cpu]! + tail - this.#taken[cpu]!) | 0
+        : tail;
+    }
+  }
+
+  /** Where each flow is wanted. */
+  #steerFreely(burst: Burst): void {
+    const { n, hash, worker, bucket, rxq } = burst;
+    const { cpus } = this.#map;
+    const { sock, workers } = this;
+    for (let i = 0; i < n; i++) {
+      const h = hash[i]!;
+      const wanted = sock.wanted(h);
+      const known = wanted >= 0 && wanted < workers;
+      const index = this.#map.index(h);
+      worker[i] = known ? wanted : cpus[index]!;
+      bucket[i] = known ? -1 : index;
+      rxq[i] = -1;
+      this.#reasons[i] = known ? RpsReason.flow : RpsReason.map;
     }
   }
 
@@ -120,22 +249,45 @@ export class RfsSteering implements Steering {
     if (found === undefined) {
       found = new RpsQueue({
         map: this.#map,
-        flows: new DevFlowTable(this.spec.flows),
+        flows: this.#flowTable(key),
         sock: this.sock,
         online: this.#online,
-        order: this.spec.order === 'strict' ? 'strict' : 'linux',
+        order: this.#mode === 'model' && this.spec.order === 'strict' ? 'strict' : 'linux',
+        singleCpuShortcut: this.#kernel.singleCpuShortcut,
       });
       this.#queues[key] = found;
     }
     return found;
   }
+
+  /** A queue's flow table: in shared memory, kept across the death of its worker, as long as there is room. */
+  #flowTable(queue: number): DevFlowTable {
+    const { flows } = this.spec;
+    const { flowSlot } = this.#kernel;
+    const directory = this.#directory;
+    if (directory === null) return new DevFlowTable(flows, { flowSlot });
+    const words = DevFlowTable.words(flows);
+    for (let t = 0; t < directory.length; t++) {
+      const owner = Atomics.compareExchange(directory, t, 0, queue + 1);
+      if (owner !== 0 && owner !== queue + 1) continue;
+      const slots = this.#tables!.subarray(t * words, (t + 1) * words);
+      const table = new DevFlowTable(flows, { slots, flowSlot });
+      if (owner === 0) table.reset();
+      return table;
+    }
+    return new DevFlowTable(flows, { flowSlot });
+  }
 }
 
-function makeSockTable(spec: RfsSpec, context: CompileContext): SockFlowTable {
-  if (context.shared === null) return new SockFlowTable(spec.entries, context.workers);
-  const words = new Int32Array(context.shared, 0, rfsSharedWords(spec));
-  const entries = words.subarray(1);
-  const table = new SockFlowTable(spec.entries, context.workers, { entries });
+function makeSockTable(
+  spec: RfsSpec,
+  workers: number,
+  words: Int32Array | null,
+  { sockEntry }: LinuxBehaviour,
+): SockFlowTable {
+  if (words === null) return new SockFlowTable(spec.entries, workers, { sockEntry });
+  const entries = words.subarray(1, 1 + pow2up(spec.entries));
+  const table = new SockFlowTable(spec.entries, workers, { entries, sockEntry });
   // A new table is not all zeros; whoever comes first clears it.
   if (Atomics.compareExchange(words, 0, 0, 1) === 0) table.reset();
   return table;

@@ -219,6 +219,18 @@ export class RssSteering implements Steering {
     this.#targets = this.table.entries.map((queue) => (queue << TARGET_SHIFT) | (queue % this.workers));
   }
 
+  /**
+   * Replaces all entries of the indirection table (`ethtool -X` on the running NIC); takes effect with the next burst.
+   * @throws UserError for another number of entries, or a queue that does not exist; nothing is changed then.
+   */
+  setTable(queues: readonly number[]): void {
+    this.table.setAll(queues);
+    this.nic?.contexts.modify(MAIN_CONTEXT, { entries: [...queues] });
+    for (let i = 0; i < queues.length; i++) {
+      this.#targets[i] = (queues[i]! << TARGET_SHIFT) | (queues[i]! % this.workers);
+    }
+  }
+
   steer(burst: Burst): void {
     if (this.nic !== null) {
       this.#steerByModel(burst, this.nic);

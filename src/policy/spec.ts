@@ -16,6 +16,7 @@ import {
   decimal,
   implementationKey,
   integer,
+  kernelKey,
   keyText,
   nameList,
   numberList,
@@ -73,6 +74,8 @@ const rfs = z.strictObject({
   /** The socket table (`rps_sock_flow_entries`) and each queue's flow table (`rps_flow_cnt`). */
   entries: integer(1, 1 << 24).default(32768),
   flows: integer(1, 1 << 20).default(4096),
+  /** Release whose behaviour it is; default a current one. */
+  kernel: kernelKey,
 });
 
 const js = z.strictObject({

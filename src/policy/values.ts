@@ -108,6 +108,15 @@ export function keyText() {
   return z.string({ error: 'a key name, random, or hex digits (in quotes in a YAML file)' });
 }
 
+/** A kernel release, for `linuxBehaviour`; YAML reads 6.18 as a number (and 6.10 as 6.1: in quotes there). */
+export const kernelKey = z.preprocess(
+  (value) => (typeof value === 'number' ? String(value) : value),
+  z
+    .string({ error: 'a kernel release such as 6.18' })
+    .regex(/^\d{1,3}\.\d{1,3}([.-].{0,40})?$/, { error: 'a kernel release such as 6.18' })
+    .optional(),
+);
+
 /** Keys that every policy has. */
 export const commonKeys = {
   stage: oneOf(['nic', 'cpu']).optional(),

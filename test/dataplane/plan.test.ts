@@ -14,7 +14,7 @@ import {
   WorkerCounter,
 } from '#rxsteer/dataplane/counters.js';
 import { allocateEngineMemory, scratchOffset } from '#rxsteer/dataplane/engine-memory.js';
-import { Fault, parseFault, STAGES, type Stage } from '#rxsteer/dataplane/faults.js';
+import { Fault, parseFaults, STAGES, type Stage } from '#rxsteer/dataplane/faults.js';
 import { chooseMode } from '#rxsteer/dataplane/forwarding.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
 import { type EngineOptions, planEngine, WORKERS_MAX } from '#rxsteer/dataplane/plan.js';
@@ -63,11 +63,14 @@ describe('counters', () => {
 
 describe('faults', () => {
   it('are parsed', () => {
-    expect(parseFault('drain@3')).toEqual({ stage: 'drain', worker: 3, after: 1, again: false });
-    expect(parseFault('transmit@0:12+')).toEqual({ stage: 'transmit', worker: 0, after: 12, again: true });
+    expect(parseFaults('drain@3')).toEqual([{ stage: 'drain', worker: 3, after: 1, how: '' }]);
+    expect(parseFaults('transmit@0:12+/drain@1=')).toEqual([
+      { stage: 'transmit', worker: 0, after: 12, how: '+' },
+      { stage: 'drain', worker: 1, after: 1, how: '=' },
+    ]);
     for (const text of ['', 'drain', 'drain@', 'drain@x', 'sleep@0', 'drain@0:', 'drain@0:0', 'drain@0:-1']) {
-      expect(() => parseFault(text)).toThrow(
-        `fault "${text}": expected STAGE@WORKER[:AFTER][+] with STAGE one of ${STAGES.join(', ')}`,
+      expect(() => parseFaults(text)).toThrow(
+        `fault "${text}": expected STAGE@WORKER[:AFTER][+|=|!] with STAGE one of ${STAGES.join(', ')}`,
       );
     }
   });

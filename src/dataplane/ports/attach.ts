@@ -5,7 +5,7 @@
  * thread. A port whose device is gone (descriptor -1) receives nothing and answers `down` to every frame.
  */
 import type { Burst } from '../../packet/burst.js';
-import { type EnginePlan, type EngineViews, firstQueue, PORT_FDS, PortFd } from '../engine-memory.js';
+import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../engine-memory.js';
 import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
 import type { FramePool } from '../pool.js';
 import { CaptureSource } from './capture-source.js';
@@ -26,7 +26,8 @@ export interface ReceiveQueue {
 }
 
 export interface AttachParts {
-  readonly plan: EnginePlan;
+  /** Replaced by live changes. */
+  plan: EnginePlan;
   readonly views: EngineViews;
   readonly pool: FramePool;
   readonly native: Native | null;
@@ -70,7 +71,7 @@ class LiveSender implements Sender {
   }
 }
 
-/** The transmit side of a device that is gone. */
+/** The transmit side of a device that is gone, or of a port that was removed. */
 class DownSender implements Sender {
   readonly arrays = makeSendArrays();
   readonly delivers = false;
@@ -82,9 +83,8 @@ class DownSender implements Sender {
   close(): void {}
 }
 
-/** The receive queues that a worker polls: queue q of every port belongs to worker q mod workers. */
-export function attachReceivers(p: AttachParts): ReceiveQueue[] {
-  const queues: ReceiveQueue[] = [];
+/** Opens receive queue `q` of a port for this worker; null where the port's device is gone. */
+export function attachReceiver(p: AttachParts, port: PortInfo, q: number): ReceiveQueue | null {
   const arrays: ReceiveArrays = {
     id: p.burst.id,
     off: p.burst.off,
@@ -92,24 +92,13 @@ export function attachReceivers(p: AttachParts): ReceiveQueue[] {
     flags: p.burst.flags,
     status: p.status,
   };
-  for (const port of p.plan.ports) {
-    for (let q = p.worker; q < port.rxQueues; q += p.plan.workers) {
-      const receiver = attachReceiver(p, port, q, arrays);
-      if (receiver === null) continue;
-      const finite = port.source?.finite === true;
-      queues.push({
-        port: port.index,
-        queue: q,
-        global: firstQueue(p.plan, port.index) + q,
-        finite,
-        receiver,
-      });
-    }
-  }
-  return queues;
+  const receiver = openReceiver(p, port, q, arrays);
+  if (receiver === null) return null;
+  const finite = port.source?.finite === true;
+  return { port: port.index, queue: q, global: port.firstQueue + q, finite, receiver };
 }
 
-function attachReceiver(p: AttachParts, port: PortInfo, q: number, arrays: ReceiveArrays): Receiver | null {
+function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: ReceiveArrays): Receiver | null {
   const state = new Int32Array(port.state, q * 8, 2);
   if (port.source !== null) {
     return port.source.kind === 'memory'
@@ -126,12 +115,9 @@ function attachReceiver(p: AttachParts, port: PortInfo, q: number, arrays: Recei
   return new LiveReceiver(native, fd);
 }
 
-/** This worker's sender of every port; null for ports that cannot send. */
-export function attachSenders(p: AttachParts): (Sender | null)[] {
-  return p.plan.ports.map((port) => attachSender(p, port));
-}
-
-function attachSender(p: AttachParts, port: PortInfo): Sender | null {
+/** This worker's sender of a port; null for ports that cannot send. */
+export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
+  if (port.removed) return new DownSender();
   if (port.txQueues === 0) return null;
   if (port.sink !== null) {
     return port.sink.kind === 'memory' ? new MemorySink() : new CaptureSender(port.sink.path, p.pool.bytes);

@@ -16,9 +16,23 @@ import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } 
 export interface OpenPorts {
   readonly infos: readonly PortInfo[];
   /** Live ports by index. */
-  readonly live: ReadonlyMap<number, LivePort>;
+  readonly live: Map<number, LivePort>;
+  /** Descriptors of captures that are read, by index. */
+  readonly files: Map<number, number>;
   readonly native: Native | null;
+  /** Closes what belongs to one port. */
+  closePort(index: number): void;
   close(): void;
+}
+
+/** Where a port's numbers begin; see `PortInfo`. */
+export type PortPlace = Pick<PortInfo, 'index' | 'generation' | 'firstQueue' | 'firstLock'>;
+
+/** What ports are opened with. */
+export interface OpenOptions {
+  /** Workers that there can be. */
+  readonly workers: number;
+  readonly warn: (message: string) => unknown;
 }
 
 /** Bit numbers in CapEff. */
@@ -34,59 +48,76 @@ function requireCapability(spec: PortSpec, name: keyof typeof CAPABILITY): void 
   }
 }
 
-export async function openPorts(
-  specs: readonly PortSpec[],
-  options: { readonly workers: number; readonly warn: (message: string) => void },
-): Promise<OpenPorts> {
+/** Opens all ports of a run. @throws UserError */
+export async function openPorts(specs: readonly PortSpec[], options: OpenOptions): Promise<OpenPorts> {
   checkPorts(specs);
   const live = new Map<number, LivePort>();
-  const files: number[] = [];
-  const wantsNative = specs.some((spec) => spec.kind === 'af_packet' || spec.kind === 'tap');
+  const files = new Map<number, number>();
   const native = loadNative();
-  const close = () => {
-    for (const port of live.values()) port.close();
-    for (const fd of files.splice(0)) closeSync(fd);
+  const closePort = (index: number) => {
+    live.get(index)?.close();
+    live.delete(index);
+    const file = files.get(index);
+    if (file !== undefined) closeSync(file);
+    files.delete(index);
   };
+  const close = () => {
+    for (const index of [...live.keys(), ...files.keys()]) closePort(index);
+  };
+  const infos: PortInfo[] = [];
+  const ports = { infos, live, files, native, closePort, close };
   try {
-    if (wantsNative && native === null) throw new UserError(`live ports: ${nativeProblem()}`);
-    const infos: PortInfo[] = [];
+    let [firstQueue, firstLock] = [0, 0];
     for (const [index, spec] of specs.entries()) {
-      const base = {
-        index,
-        name: spec.name,
-        kind: spec.kind,
-        offload: true,
-        source: null,
-        sink: null,
-        staging: [],
-      };
-      if (spec.kind === 'memory') infos.push({ ...base, ...memoryPort(spec, options.workers) });
-      else if (spec.kind === 'pcap') {
-        const port = await capturePort(spec, options.warn);
-        if (port.source !== null) files.push(port.source.spool.fd);
-        infos.push({ ...base, ...port });
-      } else {
-        requireCapability(spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
-        // The group id is per network namespace: the process id keeps two instances apart.
-        const group = (process.pid * 31 + index) & 0xffff;
-        const port = new LivePort(native!, spec, group, options.warn);
-        live.set(index, port);
-        const { rxQueues, txQueues } = port;
-        const { staging } = port;
-        const state = stateWords(rxQueues);
-        infos.push({ ...base, offload: spec.offload, rxQueues, txQueues, staging, state });
-      }
+      const info = await openPort(spec, { index, generation: 0, firstQueue, firstLock }, ports, options);
+      firstQueue += info.rxQueues;
+      firstLock += info.txQueues;
+      infos.push(info);
     }
     settleMtus(live, options.warn);
-    return { infos, live, native, close };
+    return ports;
   } catch (error) {
     close();
     throw error;
   }
 }
 
+/** Opens one port and enters its descriptors into `ports`; `infos` is left to the caller. @throws UserError */
+export async function openPort(
+  spec: PortSpec,
+  place: PortPlace,
+  ports: Pick<OpenPorts, 'live' | 'files' | 'native'>,
+  options: OpenOptions,
+): Promise<PortInfo> {
+  const { index } = place;
+  const base = {
+    ...place,
+    removed: false,
+    name: spec.name,
+    kind: spec.kind,
+    offload: true,
+    source: null,
+    sink: null,
+    staging: [],
+  };
+  if (spec.kind === 'memory') return { ...base, ...memoryPort(spec, options.workers) };
+  if (spec.kind === 'pcap') {
+    const port = await capturePort(spec, options.warn);
+    if (port.source !== null) ports.files.set(index, port.source.spool.fd);
+    return { ...base, ...port };
+  }
+  if (ports.native === null) throw new UserError(`live ports: ${nativeProblem()}`);
+  requireCapability(spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
+  // The group id is per network namespace: the process id keeps two instances apart.
+  const group = (process.pid * 31 + index) & 0xffff;
+  const port = new LivePort(ports.native, spec, group, options.warn);
+  ports.live.set(index, port);
+  const { rxQueues, txQueues, staging } = port;
+  return { ...base, offload: spec.offload, rxQueues, txQueues, staging, state: stateWords(rxQueues) };
+}
+
 /** TAPs made here get the smallest MTU of the other interfaces; what still differs is worth a warning. */
-function settleMtus(live: ReadonlyMap<number, LivePort>, warn: (message: string) => unknown): void {
+export function settleMtus(live: ReadonlyMap<number, LivePort>, warn: (message: string) => unknown): void {
   const ports = [...live.values()];
   const devices = ports.filter(({ spec }) => spec.kind === 'af_packet').map(({ mtu }) => mtu ?? 0);
   const smallest = devices.length > 0 ? Math.min(...devices) : 0;

@@ -7,6 +7,7 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError, unknownName } from '../../errors.js';
+import { WORKER_MAX } from '../../policy/values.js';
 import { LIVE_QUEUES_MAX } from '../engine-memory.js';
 import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
 
@@ -14,13 +15,22 @@ export const PORT_KINDS = ['af_packet', 'tap', 'pcap', 'memory'] as const;
 export const FANOUT_MODES = ['hash', 'cpu', 'qm', 'lb', 'rnd'] as const;
 export type FanoutMode = (typeof FANOUT_MODES)[number];
 
+/** Largest process id (PID_MAX_LIMIT). */
+const TASK_MAX = 1 << 22;
 /** IFNAMSIZ - 1. */
 const INTERFACE_NAME_MAX = 15;
+
+/** What consumes the frames that a port sends: a worker by its number, or a task that the scheduler places. */
+export type Consumer =
+  | { readonly kind: 'cpu'; readonly worker: number }
+  | { readonly kind: 'follow'; readonly task: number };
 
 interface Named {
   readonly name: string;
   /** The text it was parsed from. */
   readonly text: string;
+  /** `cpu=N` or `follow=PID`: whom policies that follow consumers follow; null = nobody. */
+  readonly consumer: Consumer | null;
 }
 
 /** A packet socket on an interface. */
@@ -87,8 +97,14 @@ export function parsePort(text: string): PortSpec {
     options.set(key, part.slice(at + 1));
   }
   const reader = new OptionReader(where, options);
-  const spec = parseKind(reader, kind, target, { name, text });
+  const parsed = parseKind(reader, kind, target, { name, text, consumer: null });
+  const spec: PortSpec = { ...parsed, consumer: reader.consumer() };
   reader.finish();
+  if (spec.kind === 'pcap' && spec.mode === 'read' && spec.consumer !== null) {
+    throw new UserError(
+      `${where}: ${spec.consumer.kind}=: nothing is delivered to this port, so it has no consumer`,
+    );
+  }
   return spec;
 }
 
@@ -189,6 +205,17 @@ class OptionReader {
 
   onOff(key: string): boolean {
     return this.choice(key, ['on', 'off'] as const, 'on') === 'on';
+  }
+
+  consumer(): Consumer | null {
+    const worker = this.integer('cpu', -1, 0, WORKER_MAX);
+    const task = this.integer('follow', -1, 1, TASK_MAX);
+    if (worker >= 0 && task >= 0) {
+      throw new UserError(
+        `${this.where}: cpu=${worker} and follow=${task}: a port has one consumer, give one`,
+      );
+    }
+    return worker >= 0 ? { kind: 'cpu', worker } : task >= 0 ? { kind: 'follow', task } : null;
   }
 
   /** All remaining options, for a parser of its own. */

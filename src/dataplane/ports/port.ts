@@ -64,6 +64,13 @@ export function makeSendArrays(): SendArrays {
 /** Description of an open port, made by the main thread and posted to the workers (structured clone). */
 export interface PortInfo {
   readonly index: number;
+  /** Tells ports apart that have had the same index. */
+  readonly generation: number;
+  /** The port was closed; its place may be taken by another. It has no queues, no source and no sink. */
+  readonly removed: boolean;
+  /** Numbers of its first receive queue and of its first transmit queue among those of all ports. */
+  readonly firstQueue: number;
+  readonly firstLock: number;
   readonly name: string;
   readonly kind: 'af_packet' | 'tap' | 'pcap' | 'memory';
   /** Receive queues; queue q is polled by worker q mod workers. 0 for sinks and writers. */

@@ -1,0 +1,86 @@
+/**
+ * Watches the links of live ports: state, carrier, receive rings that the kernel gave up, descriptors that are replaced.
+ *
+ * Promise: `look` never throws and never waits. When a device's descriptors are replaced workers are told by
+ * `Global.portsEpoch`, and the old ones are closed once every worker has attached to the new ones. Main thread only.
+ */
+import type { EngineCore } from './core.js';
+import { PortCounter, portBase } from './counters.js';
+import { Global, WorkerWord } from './engine-memory.js';
+import type { LivePort } from './ports/live.js';
+
+export class LinkWatch {
+  /** Rings that were replaced at each port, at the last look. */
+  private readonly resets = new Map<number, number>();
+  /** Ports whose last look failed, and why. */
+  private readonly blind = new Map<number, string>();
+  private closing: { fds: number[]; epoch: number }[] = [];
+
+  constructor(private readonly core: EngineCore) {}
+
+  /** To be called every 100 ms or so. */
+  look(): void {
+    const { core } = this;
+    const { live } = core.ports;
+    this.noteResets();
+    for (const [index, port] of live) {
+      const { change, old } = this.check(index, port);
+      if (change !== 'descriptors') continue;
+      port.publish(core.views.portFds, index);
+      const epoch = Atomics.add(core.views.global, Global.portsEpoch, 1) + 1;
+      this.closing.push({ fds: old, epoch });
+      core.wakeAll();
+    }
+    if (core.plan.mode === 'wire') {
+      const [a, b] = [live.get(0), live.get(1)];
+      if (a !== undefined && b !== undefined) {
+        a.showCarrier(b.carrier);
+        b.showCarrier(a.carrier);
+      }
+    }
+    const hosted = core.hosted.map((w) => core.views.workers[w]!);
+    this.closing = this.closing.filter(({ fds, epoch }) => {
+      if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
+      this.closeAll(fds);
+      return false;
+    });
+  }
+
+  /** Closes what is left. When no worker runs any more. */
+  close(): void {
+    for (const { fds } of this.closing.splice(0)) this.closeAll(fds);
+  }
+
+  private closeAll(fds: readonly number[]): void {
+    for (const fd of fds) this.core.ports.native!.closeDescriptor(fd);
+  }
+
+  /** A look at a link must not end the run: what fails (no descriptor left, netlink overrun) is tried again. */
+  private check(index: number, port: LivePort): ReturnType<LivePort['check']> {
+    try {
+      const result = port.check();
+      this.blind.delete(index);
+      return result;
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.blind.get(index) !== message) this.core.warn(`port ${port.spec.name}: ${message}`);
+      this.blind.set(index, message);
+      return { change: 'none', old: [] };
+    }
+  }
+
+  /** Warns once for every receive ring that the kernel gave up (a super-frame that virtio-net cannot express). */
+  private noteResets(): void {
+    const { plan, ports, views, warn } = this.core;
+    for (const index of ports.live.keys()) {
+      const at = portBase(index) + PortCounter.ringResets;
+      const resets = views.counters.port.reduce((sum, c) => sum + c[at]!, 0);
+      const seen = this.resets.get(index) ?? 0;
+      if (resets === seen) continue;
+      this.resets.set(index, resets);
+      warn(
+        `port ${plan.ports[index]?.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
+      );
+    }
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * Policies, tables and owners of a running engine, and how the last change of them is undone.
+ *
+ * Promise: a policy is compiled on the main thread first, in shared memory of its own; what fails there is refused and
+ * nothing has happened. The memory of the new policy is fresh, so workers that have not switched yet are not
+ * disturbed; owners that the old table learned or was told carry over (those that the old policy configured do not).
+ */
+import { UserError } from '../errors.js';
+import { formatMac, parseMac } from '../mac/address.js';
+import { ANY_VLAN, type OwnerEntry, OwnerTable } from '../mac/owner-table.js';
+import { compilePolicy, policyBytes } from '../policy/compile.js';
+import { MacSteering } from '../policy/mac.js';
+import { carrySockTable } from '../policy/rfs.js';
+import { RssSteering } from '../policy/rss.js';
+import type { PolicySpec } from '../policy/spec.js';
+import type { Steering } from '../policy/steering.js';
+import { checkNamedConsumers } from './consumers.js';
+import { type ConfigChange, delay, type EngineCore } from './core.js';
+import type { EnginePlan } from './engine-memory.js';
+import type { ChangeKind, ChangeReport, Owner, TableChange, TableOptions } from './live.js';
+import { settleOrder } from './plan.js';
+
+/** Changes that can be undone, one after the other. */
+const UNDO_MAX = 32;
+/** With a move budget: entries change in steps at most so often. */
+const STEP_MS = 20;
+
+function compile(plan: EnginePlan, shared: SharedArrayBuffer): Steering {
+  const { policy, active, ports } = plan;
+  return compilePolicy(policy, { workers: active, ports, shared, faults: 'count' });
+}
+
+/**
+ * The steering that the engine starts with: what does not compile is refused in this thread. Over the workers' shared
+ * memory, for control: this thread steers nothing. @throws UserError
+ */
+export function firstSteering(plan: EnginePlan, shared: SharedArrayBuffer): Steering {
+  return compile(plan, shared);
+}
+
+/** The owner table of the running `mac` policy; null for other policies. */
+function ownerTable(core: EngineCore): OwnerTable | null {
+  const { policy, active: workers } = core.plan;
+  if (policy.policy !== 'mac') return null;
+  const { guests, guestsPerPort } = policy;
+  return new OwnerTable(core.memory.policy, { workers, guests, guestsPerPort });
+}
+
+/**
+ * What to publish so that a plan with another policy, other workers or other ports takes effect.
+ * @param restore table and owners to begin with; default: those that run, as far as they belong to the policy
+ * @throws UserError where the policy does not fit; nothing has happened then.
+ */
+export function policyChange(
+  core: EngineCore,
+  plan: EnginePlan,
+  restore?: { readonly table: readonly number[] | null; readonly owners: CarriedOwners },
+): ConfigChange {
+  const { policy } = plan;
+  const same = policy === core.plan.policy;
+  checkNamedConsumers(core.specs.values(), plan.active);
+  const order = settleOrder(policy, core.ports.live.values(), core.warn);
+  const shared = new SharedArrayBuffer(policyBytes(policy));
+  const steering = compile(plan, shared);
+  if (policy.policy === 'rfs' && core.plan.policy.policy === 'rfs') {
+    carrySockTable({ spec: core.plan.policy, shared: core.memory.policy }, { spec: policy, shared });
+  }
+  if (steering instanceof MacSteering) {
+    const { guests, ports } = restore?.owners ?? carriedOwners(core);
+    for (const [port, worker] of ports) {
+      if (plan.ports[port]?.removed === false) steering.owners.adoptPort(port, worker);
+    }
+    for (const entry of guests) {
+      if (entry.port < 0 || plan.ports[entry.port]?.removed === false) steering.owners.adopt(entry);
+    }
+  }
+  const wanted = restore === undefined ? (same ? core.config.table : null) : restore.table;
+  const table = wanted !== null && steering instanceof RssSteering ? wanted : null;
+  if (table !== null) setChangedTable(steering as RssSteering, table);
+  return {
+    compiled: steering,
+    plan: { ...plan, order },
+    memory: { ...core.memory, policy: shared },
+    steering: core.config.steering + 1,
+    table,
+  };
+}
+
+/** A table that was changed by hand is kept; its entries may name queues that there are no more. */
+function setChangedTable(steering: RssSteering, table: readonly number[]): void {
+  try {
+    steering.setTable(table);
+  } catch (error) {
+    throw new UserError(
+      `the table that was set does not fit: ${(error as Error).message}; set it or roll back first`,
+    );
+  }
+}
+
+interface CarriedOwners {
+  readonly guests: readonly OwnerEntry[];
+  /** Port and its owner. */
+  readonly ports: readonly (readonly [number, number])[];
+}
+
+/** What the running table of a `mac` policy knows beyond its policy; nothing for other policies. */
+function carriedOwners(core: EngineCore): CarriedOwners {
+  const table = ownerTable(core);
+  const { policy, ports } = core.plan;
+  if (table === null || policy.policy !== 'mac') return { guests: [], ports: [] };
+  const configured = new Set(
+    policy.owners.map(({ mac, vlan }) => {
+      const { high, low } = parseMac(mac, 'owner');
+      return keyOf(vlan ?? ANY_VLAN, high, low);
+    }),
+  );
+  return {
+    guests: [...table.entries()].filter(
+      ({ vlan, high, low, port }) => port >= 0 || !configured.has(keyOf(vlan, high, low)),
+    ),
+    ports: ports.flatMap(({ index, name }) => {
+      const owner = table.knownPortOwner(index);
+      return owner >= 0 && policy.ports[name] === undefined ? [[index, owner] as const] : [];
+    }),
+  };
+}
+
+function keyOf(vlan: number, high: number, low: number): string {
+  return `${vlan} ${high} ${low}`;
+}
+
+function remember(core: EngineCore, text: string, run: () => Promise<ChangeReport>): void {
+  core.undo.push({ text, run });
+  if (core.undo.length > UNDO_MAX) core.undo.shift();
+}
+
+/** See `LiveEngine.applyPolicy`. */
+export function applyPolicy(core: EngineCore, spec: PolicySpec): Promise<ChangeReport> {
+  return core.change(() => switchPolicy(core, spec, 'policy'));
+}
+
+async function switchPolicy(
+  core: EngineCore,
+  spec: PolicySpec,
+  kind: ChangeKind,
+  restore?: { readonly table: readonly number[] | null; readonly owners: CarriedOwners },
+): Promise<ChangeReport> {
+  const { plan } = core;
+  const previous = { table: core.config.table, owners: carriedOwners(core) };
+  const next: EnginePlan = { ...plan, policy: spec, policyText: spec.text };
+  const change = policyChange(core, next, restore);
+  const text = `policy ${plan.policyText} -> ${spec.text}`;
+  const report = await core.report(kind, text, () => core.publish(change));
+  if (kind !== 'rollback') {
+    remember(core, text, () => switchPolicy(core, plan.policy, 'rollback', previous));
+  }
+  return report;
+}
+
+function runningRss(core: EngineCore): RssSteering {
+  if (core.compiled instanceof RssSteering) return core.compiled;
+  throw new UserError(`policy ${core.plan.policyText} has no indirection table: only rss has one`);
+}
+
+/** See `LiveEngine.table`. */
+export function tableOf(core: EngineCore): readonly number[] | null {
+  return core.compiled instanceof RssSteering ? [...core.compiled.table.entries] : null;
+}
+
+/** See `LiveEngine.setTable`. */
+export function setTable(
+  core: EngineCore,
+  changes: readonly TableChange[],
+  options: TableOptions,
+): Promise<ChangeReport> {
+  return core.change(async () => {
+    const { perSecond } = options;
+    if (perSecond !== undefined && !(perSecond > 0)) {
+      throw new UserError(`table: ${perSecond} buckets a second: expected a number above 0`);
+    }
+    const steering = runningRss(core);
+    const before = [...steering.table.entries];
+    const after = [...before];
+    const { table } = steering;
+    for (const { bucket, queue } of changes) {
+      table.check(bucket, queue);
+      after[bucket] = queue;
+    }
+    // Refuses here what a worker would refuse.
+    steering.setTable(after);
+    const entries = [...before];
+    const moves = changes.filter(({ bucket, queue }) => entries[bucket] !== queue);
+    const text = `table: ${moves.length} of ${table.size} buckets`;
+    const report = await core.report('table', text, () => moveBuckets(core, entries, moves, perSecond));
+    remember(core, text, async () => {
+      // Workers may have come and gone, and with them queues.
+      runningRss(core).setTable(before);
+      return core.report('rollback', `${text} back`, () => core.publish({ table: before }));
+    });
+    return report;
+  });
+}
+
+/** Publishes tables until all moves are made, within the budget. */
+async function moveBuckets(
+  core: EngineCore,
+  entries: number[],
+  moves: readonly TableChange[],
+  perSecond: number | undefined,
+): Promise<readonly number[]> {
+  const start = performance.now();
+  let done = 0;
+  let pending: readonly number[] = [];
+  while (done < moves.length && !core.stopping) {
+    const seconds = (performance.now() - start) / 1000;
+    const due =
+      perSecond === undefined ? moves.length : Math.min(moves.length, Math.floor(seconds * perSecond) + 1);
+    if (due > done) {
+      for (; done < due; done++) entries[moves[done]!.bucket] = moves[done]!.queue;
+      pending = await core.publish({ table: [...entries] });
+    }
+    if (done < moves.length) {
+      const dueMs = (done * 1000) / perSecond! - (performance.now() - start);
+      await delay(Math.max(STEP_MS, Math.min(1000, dueMs)));
+    }
+  }
+  return pending;
+}
+
+function runningOwners(core: EngineCore): OwnerTable {
+  const table = ownerTable(core);
+  if (table !== null) return table;
+  throw new UserError(`policy ${core.plan.policyText} has no owners: only mac has them`);
+}
+
+/** See `LiveEngine.setOwner`. */
+export function setOwner(
+  core: EngineCore,
+  mac: string,
+  vlan: number | null,
+  worker: number,
+): Promise<ChangeReport> {
+  return core.change(async () => {
+    const owners = runningOwners(core);
+    const { high, low } = parseMac(mac, 'owner');
+    if (!Number.isInteger(worker) || worker < 0 || worker >= core.plan.active) {
+      throw new UserError(`owner ${mac}: worker ${worker}: expected 0 to ${core.plan.active - 1}`);
+    }
+    if (vlan !== null && !(Number.isInteger(vlan) && vlan >= 0 && vlan < ANY_VLAN)) {
+      throw new UserError(`owner ${mac}: VLAN ${vlan}: expected 0 to ${ANY_VLAN - 1}`);
+    }
+    const place = vlan ?? ANY_VLAN;
+    const guest = formatMac(high, low);
+    const seen = [...owners.entries()].filter(
+      (entry) => entry.high === high && entry.low === low && (vlan === null || entry.vlan === vlan),
+    );
+    if (seen.length === 0 && !owners.configure(place, high, low, worker)) {
+      throw new UserError(`owner ${guest}: the table is full (guests=${owners.limits.guests})`);
+    }
+    for (const entry of seen) owners.move(entry.vlan, high, low, worker);
+    const from = seen.length === 0 ? 'no owner' : `worker ${seen.map((entry) => entry.worker).join(', ')}`;
+    const text = `owner of ${guest}: ${from} -> worker ${worker}`;
+    // The table is shared: the change holds from the next burst on. An empty change tells when all have begun one.
+    const report = await core.report('owner', text, () => core.publish({}));
+    remember(core, text, async () => {
+      const now = runningOwners(core);
+      // A guest that had no owner keeps the one that it was given: there is no way to un-see it.
+      for (const entry of seen) now.move(entry.vlan, high, low, Math.min(entry.worker, core.plan.active - 1));
+      return core.report('rollback', `${text} back`, () => core.publish({}));
+    });
+    return report;
+  });
+}
+
+/** See `LiveEngine.owners`. */
+export function ownersOf(core: EngineCore): readonly Owner[] | null {
+  const table = ownerTable(core);
+  if (table === null) return null;
+  return [...table.entries()].map(({ vlan, high, low, worker, port }) => ({
+    mac: formatMac(high, low),
+    vlan: vlan === ANY_VLAN ? null : vlan,
+    worker,
+    port: port < 0 ? null : port,
+  }));
+}
+
+/** See `LiveEngine.rollback`. */
+export function rollback(core: EngineCore): Promise<ChangeReport> {
+  return core.change(async () => {
+    const last = core.undo.at(-1);
+    if (last === undefined) throw new UserError('there is no change to roll back');
+    const report = await last.run();
+    core.undo.pop();
+    return report;
+  });
+}

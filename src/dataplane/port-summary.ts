@@ -1,0 +1,99 @@
+/**
+ * The counters of one port as plain data, while it is there and after it was removed.
+ *
+ * Promise: reads counters only. Counters in shared memory belong to a port's place; what they said when the port came
+ * is taken off, so a port that follows another one in its place begins at 0.
+ */
+import type { ConsumerSummary } from './consumers.js';
+import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from './counters.js';
+import { type EnginePlan, pollerOf } from './engine-memory.js';
+import type { PortInfo } from './ports/port.js';
+
+/** Counters of one port. */
+export interface PortSummary {
+  name: string;
+  kind: string;
+  /** Present, and true, for a port that was removed while the engine ran. */
+  removed?: true;
+  /** `kernelDrops`: frames that found no room in the kernel. `ringResets`: receive rings replaced after the kernel gave them up. */
+  rx: { packets: number; bytes: number; kernelDrops: number; ringResets: number };
+  tx: { packets: number; bytes: number; errors: number };
+  /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
+  txByWorker: number[];
+  /** What a sink or a capture writer took. */
+  delivered: { packets: number; bytes: number };
+  /** Where the consumer behind the port runs; null where none was named. */
+  consumer: ConsumerSummary | null;
+  queues: { id: number; worker: number; packets: number; bytes: number }[];
+}
+
+/** Where the counters are. */
+export interface PortCounts {
+  readonly plan: EnginePlan;
+  readonly views: { readonly counters: Counters };
+  /** Workers that have run at any time. */
+  readonly ever: number;
+  readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
+  readonly baselines: ReadonlyMap<number, PortSummary>;
+  readonly ports: { readonly live: ReadonlyMap<number, { readonly kernelDrops: number }> };
+}
+
+/** The counters of the port's place as they are. */
+export function rawPort({ plan, views, ever, consumers }: PortCounts, info: PortInfo): PortSummary {
+  const { counters } = views;
+  const base = portBase(info.index);
+  const sum = (counter: number) => counters.port.reduce((total, c) => total + c[base + counter]!, 0);
+  return {
+    name: info.name,
+    kind: info.kind,
+    rx: {
+      packets: sum(PortCounter.rxPackets),
+      bytes: sum(PortCounter.rxBytes),
+      kernelDrops: sum(PortCounter.kernelDrops),
+      ringResets: sum(PortCounter.ringResets),
+    },
+    tx: {
+      packets: sum(PortCounter.txPackets),
+      bytes: sum(PortCounter.txBytes),
+      errors: sum(PortCounter.txErrors),
+    },
+    txByWorker: counters.port
+      .slice(0, ever)
+      .map((c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!),
+    delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
+    consumer: consumers?.summary(info.index) ?? null,
+    queues: Array.from({ length: info.rxQueues }, (_, q) => {
+      const at = queueBase(info.firstQueue + q);
+      return {
+        id: q,
+        worker: pollerOf(plan, q),
+        packets: counters.queue[at + QueueCounter.packets]!,
+        bytes: counters.queue[at + QueueCounter.bytes]!,
+      };
+    }),
+  };
+}
+
+/** The counters of a port since it came. */
+export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
+  const now = rawPort(counts, info);
+  now.rx.kernelDrops += counts.ports.live.get(info.index)?.kernelDrops ?? 0;
+  const before = counts.baselines.get(info.index);
+  return before === undefined ? now : { ...now, ...difference(now, before) };
+}
+
+function difference(now: PortSummary, before: PortSummary): Omit<PortSummary, 'name' | 'kind' | 'consumer'> {
+  const less = <T extends Record<string, number>>(a: T, b: T) =>
+    Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value - (b[key] ?? 0)])) as T;
+  return {
+    rx: less(now.rx, before.rx),
+    tx: less(now.tx, before.tx),
+    delivered: less(now.delivered, before.delivered),
+    txByWorker: now.txByWorker.map((packets, w) => packets - (before.txByWorker[w] ?? 0)),
+    queues: now.queues.map((queue, q) => ({
+      ...queue,
+      packets: queue.packets - (before.queues[q]?.packets ?? 0),
+      bytes: queue.bytes - (before.queues[q]?.bytes ?? 0),
+    })),
+  };
+}

@@ -1,0 +1,179 @@
+/**
+ * What one worker holds of the ports: the receive queues that it polls, its senders, and the locks of transmit queues
+ * that it shares. Follows the plan from one to the next.
+ *
+ * Promise: a receive queue has one poller at a time. The word of the queue (`EngineViews.pollers`) says who; the
+ * holder gives it back (`release`) only when the caller has finished every frame that it received there, and the next
+ * one takes it by compare-and-swap (`acquire`). A queue's cursor, sequence numbers and ledger slots lie in shared
+ * memory, so the next poller goes on where the last one stopped.
+ *
+ * Memory order: giving the word back is a sequentially consistent store, taking it a compare-and-swap, so all plain
+ * writes of the former poller are seen by the next. One object per worker thread.
+ */
+import { type EnginePlan, lockIndex, pollerOf, WorkerWord } from '../engine-memory.js';
+import type { Waker } from '../sleeper.js';
+import { type AttachParts, attachReceiver, attachSender, type ReceiveQueue } from './attach.js';
+import type { PortInfo, Sender } from './port.js';
+
+interface Held {
+  readonly port: number;
+  readonly generation: number;
+  readonly queue: number;
+  readonly receiver: ReceiveQueue | null;
+}
+
+export class HeldPorts {
+  /** Receive queues that are open. Replaced as a whole. */
+  receivers: ReceiveQueue[] = [];
+  /** By port; null = the port cannot send. The array stays, its elements are replaced. */
+  readonly senders: (Sender | null)[];
+  /** 1 for ports that take part in flooding. */
+  readonly floods: Uint8Array;
+  /** Lock of the transmit queue that this worker uses at each port; -1 = the queue is its own. */
+  readonly lockOf: Int32Array;
+  /** Complaints of sources and sinks that were closed meanwhile. */
+  readonly complaints: string[] = [];
+  /**
+   * Called for a queue that is taken over from another worker, or (`own`) from a dead predecessor of this one, before
+   * anything is received there.
+   */
+  inherit: (queue: number, own: boolean) => void = () => {};
+  private readonly held = new Map<number, Held>();
+  private readonly generations: Int32Array;
+
+  constructor(
+    private readonly p: AttachParts,
+    private readonly waker: Waker,
+  ) {
+    const { ports } = p.plan.room;
+    this.senders = new Array<Sender | null>(ports).fill(null);
+    this.floods = new Uint8Array(ports);
+    this.lockOf = new Int32Array(ports).fill(-1);
+    this.generations = new Int32Array(ports).fill(-1);
+  }
+
+  /** Gives back what is not this worker's under the plan, and brings the senders up to date. */
+  release(plan: EnginePlan): void {
+    const { p, held } = this;
+    const { pollers } = p.views;
+    p.plan = plan;
+    for (const [global, { port, generation, queue, receiver }] of held) {
+      const info = plan.ports[port];
+      const same = info !== undefined && info.generation === generation && queue < info.rxQueues;
+      if (same && pollerOf(plan, queue) === p.worker) continue;
+      if (receiver !== null) this.closeReceiver(receiver);
+      held.delete(global);
+      Atomics.store(pollers, global, -(p.worker + 1));
+    }
+    for (const port of plan.ports) {
+      for (let q = 0; q < port.rxQueues; q++) {
+        const next = pollerOf(plan, q);
+        if (next === p.worker) continue;
+        // Also what a dead predecessor held.
+        Atomics.compareExchange(pollers, port.firstQueue + q, p.worker + 1, -(p.worker + 1));
+        this.waker.wake(next);
+      }
+      if (this.generations[port.index] !== port.generation) this.replaceSender(port);
+    }
+    this.collect();
+  }
+
+  /** Opens the queues of this worker that nobody holds; true when it has all of its queues. */
+  acquire(): boolean {
+    let complete = true;
+    let opened = false;
+    for (const port of this.p.plan.ports) {
+      for (let q = 0; q < port.rxQueues; q++) {
+        if (pollerOf(this.p.plan, q) !== this.p.worker || this.held.has(port.firstQueue + q)) continue;
+        if (this.take(port.firstQueue + q)) {
+          this.open(port, q);
+          opened = true;
+        } else complete = false;
+      }
+    }
+    if (opened) this.collect();
+    return complete;
+  }
+
+  /** True when a queue that this worker waits for was given back: the check before sleeping. */
+  canAcquire(): boolean {
+    const { plan, worker, views } = this.p;
+    return plan.ports.some((port) => {
+      for (let q = 0; q < port.rxQueues; q++) {
+        if (pollerOf(plan, q) !== worker || this.held.has(port.firstQueue + q)) continue;
+        if (Atomics.load(views.pollers, port.firstQueue + q) <= 0) return true;
+      }
+      return false;
+    });
+  }
+
+  /** Opens everything anew: descriptors were replaced. */
+  reattach(): void {
+    const { plan } = this.p;
+    for (const [global, entry] of [...this.held]) {
+      if (entry.receiver !== null) this.closeReceiver(entry.receiver);
+      this.held.delete(global);
+      this.open(plan.ports[entry.port]!, entry.queue);
+    }
+    for (const port of plan.ports) this.replaceSender(port);
+    this.collect();
+  }
+
+  close(): void {
+    for (const { receiver } of this.held.values()) if (receiver !== null) this.closeReceiver(receiver);
+    this.held.clear();
+    this.receivers = [];
+    for (const sender of this.senders) this.closeSender(sender);
+    this.senders.fill(null);
+  }
+
+  private take(global: number): boolean {
+    const { views, worker } = this.p;
+    const me = worker + 1;
+    const before = Atomics.load(views.pollers, global);
+    if (before > 0 && before !== me) return false;
+    if (Atomics.compareExchange(views.pollers, global, before, me) !== before) return false;
+    // What this worker itself gave back is as it left it.
+    if (before !== 0 && before !== -me) this.inherit(global, before === me);
+    return true;
+  }
+
+  private open(port: PortInfo, q: number): void {
+    const receiver = attachReceiver(this.p, port, q);
+    const { index, generation } = port;
+    this.held.set(port.firstQueue + q, { port: index, generation, queue: q, receiver });
+    if (port.source?.finite !== true) return;
+    Atomics.store(this.p.views.workers[this.p.worker]!, WorkerWord.sourcesDone, 0);
+  }
+
+  private replaceSender(port: PortInfo): void {
+    const { index } = port;
+    const { plan, worker } = this.p;
+    this.closeSender(this.senders[index]!);
+    this.senders[index] = attachSender(this.p, port);
+    this.generations[index] = port.generation;
+    this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;
+    // The queue is this worker's own where no other one that there can be maps to it.
+    const queue = port.txQueues === 0 ? 0 : worker % port.txQueues;
+    const users = port.txQueues === 0 ? 0 : Math.ceil((plan.workers - queue) / port.txQueues);
+    this.lockOf[index] = users > 1 ? lockIndex(plan, index, queue) : -1;
+  }
+
+  private collect(): void {
+    this.receivers = [...this.held.values()].flatMap(({ receiver }) => (receiver === null ? [] : [receiver]));
+  }
+
+  private closeReceiver(queue: ReceiveQueue): void {
+    this.complain(queue.receiver.warning?.());
+    queue.receiver.close();
+  }
+
+  private closeSender(sender: Sender | null): void {
+    this.complain(sender?.problem?.());
+    sender?.close();
+  }
+
+  private complain(line: string | null | undefined): void {
+    if (line !== null && line !== undefined) this.complaints.push(line);
+  }
+}

@@ -1,0 +1,73 @@
+/** The ledger's two sides on memory of their own, with rings whose consumers the test plays. */
+
+import { GuestTouch } from '#rxsteer/dataplane/guest-touch.js';
+import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/layout.js';
+import { carveLedger, Ledger, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/ledger.js';
+import { carveHistory, OrderHistory } from '#rxsteer/dataplane/order-history.js';
+import { classBase, OrderCounter, OrderMeter } from '#rxsteer/dataplane/order-meter.js';
+import { Progress } from '#rxsteer/dataplane/progress.js';
+import { Work } from '#rxsteer/forward/work.js';
+import { Kind } from '#rxsteer/packet/burst.js';
+import { makeRing } from './shared-kit.js';
+
+export const UDP = Kind.ipv4 | Kind.addresses | Kind.ports | (17 << Kind.protocolShift);
+
+export interface OrderKit {
+  readonly ledger: Ledger;
+  readonly progress: Progress;
+  /** Worker `w` has finished its first `count` frames. */
+  done(w: number, count: number): void;
+  /** Frame `seq` of `flow` goes to `worker`: what it carries, or -1. */
+  send(flow: number, seq: number, worker?: number, queue?: number): number;
+  /** It finishes; true when it was reordered. `how`: dropped frames do not arrive. */
+  finish(word: number, seq: number, how?: 'sent' | 'dropped'): boolean;
+  /** Figures of the class of `UDP`. */
+  figures(): Record<keyof typeof OrderCounter, number>;
+  /** Touched guests. */
+  readonly touch: Int32Array;
+}
+
+/** @param start where sequence numbers of rings begin */
+export function orderKit({ workers = 4, queues = 1, start = 0 } = {}): OrderKit {
+  const rings = Array.from({ length: workers }, () => makeRing(2, start));
+  const progress = new Progress(rings, 0, workers);
+  const shared = <T>(carve: (c: Carver) => T): T => carve(new Carver(allocateShared(carve)));
+  const memory = shared((c) => carveLedger(c, queues));
+  const history = new OrderHistory(
+    shared((c) => carveHistory(c, queues)),
+    QUEUE_SLOTS,
+  );
+  const ledger = new Ledger(memory, progress, history);
+  const counters = new Float64Array(64);
+  const touch = new Int32Array(2 + 2 * 8192);
+  const meter = new OrderMeter(memory.finished, history, counters, new GuestTouch(touch));
+  const tails = new Int32Array(workers).fill(start);
+  const work = new Work();
+  const none = new Int32Array(256);
+  const one = new Int32Array(256).fill(1);
+  return {
+    ledger,
+    progress,
+    touch,
+    done: (w, count) => Atomics.store(rings[w]!.index, 2 * LINE_WORDS, (start + count) | 0),
+    send(flow, seq, worker = 0, queue = 0) {
+      const s = ledger.slotFor(flow, UDP, queue, seq);
+      if (ledger.slots[s + Slot.place] !== worker + 1) ledger.move(s, worker);
+      tails[worker] = (tails[worker]! + 1) | 0;
+      ledger.note(s, seq, tails[worker]!);
+      return ledger.slots[s + Slot.word]!;
+    },
+    finish(word, seq, how = 'sent') {
+      work.n = 1;
+      work.ledger[0] = word;
+      work.seq[0] = seq;
+      return meter.commit(work, how === 'sent' ? one : none, none) === 1;
+    },
+    figures() {
+      const base = classBase(2);
+      return Object.fromEntries(
+        Object.entries(OrderCounter).map(([name, at]) => [name, counters[base + at]]),
+      ) as Record<keyof typeof OrderCounter, number>;
+    },
+  };
+}
