@@ -8,12 +8,14 @@ import { forward } from './forward.js';
 import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
 import { peers } from './peers.js';
+import { pipeline } from './pipeline.js';
 import { policies } from './policies.js';
 import { replay } from './replay.js';
+import { ring } from './ring.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
 import { toeplitz } from './toeplitz.js';
 
-export const SUITES: readonly Suite[] = [toeplitz, parse, policies, replay, forward, peers];
+export const SUITES: readonly Suite[] = [toeplitz, parse, policies, replay, ring, pipeline, forward, peers];
 
 export interface Report {
   readonly machine: Machine;
@@ -42,4 +44,5 @@ export async function runSuites(suites: readonly Suite[], options: BenchOptions)
   return report;
 }
 
-export { renderReport } from './report.js';
+export { compareReports, readReport } from './compare.js';
+export { renderComparison, renderReport } from './report.js';

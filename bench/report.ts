@@ -1,5 +1,6 @@
 /** The report as tables. */
 import { type Column, colour, formatCount, formatNanoseconds, formatTable } from '#rxsteer/cli/output.js';
+import type { Comparison } from './compare.js';
 import type { Report } from './index.js';
 import type { Ratio, Result } from './runner.js';
 
@@ -66,5 +67,44 @@ export function renderReport(report: Report): string {
   ];
   if (report.ratios.length > 0) lines.push('', formatTable(RATIO_COLUMNS, report.ratios.map(ratioRow)));
   if (report.notes.length > 0) lines.push('', ...report.notes.map((note) => `- ${note}`));
+  return `${lines.join('\n')}\n`;
+}
+
+const COMPARED_COLUMNS: readonly Column[] = [
+  { title: 'suite' },
+  { title: 'name' },
+  { title: 'before', align: 'right' },
+  { title: 'now', align: 'right' },
+  { title: 'now / before', align: 'right' },
+  { title: '' },
+];
+
+/** The comparison with an old report, for people: the slower ones first. */
+export function renderComparison(comparison: Comparison): string {
+  const { file, machine, compared, gone, added } = comparison;
+  const order = { slower: 0, faster: 1, same: 2 } as const;
+  const paint = { slower: colour.red, faster: colour.green, same: (text: string) => text } as const;
+  const rows = [...compared]
+    .sort((a, b) => order[a.verdict] - order[b.verdict] || b.ratio - a.ratio)
+    .map(({ suite, name, before, now, ratio, verdict }) => [
+      suite,
+      name,
+      number(before),
+      number(now),
+      number(ratio),
+      verdict === 'same' ? '' : paint[verdict](verdict),
+    ]);
+  const slower = compared.filter(({ verdict }) => verdict === 'slower').length;
+  const lines = [
+    `Compared with ${file} (${machine.cpu ?? 'unknown CPU'}, ${machine.takenAt ?? 'unknown time'}):`,
+    '',
+    formatTable(COMPARED_COLUMNS, rows),
+    '',
+    slower === 0
+      ? 'Nothing became slower beyond the intervals.'
+      : `${slower} of ${compared.length} became slower beyond the intervals.`,
+  ];
+  if (gone.length > 0) lines.push(`Only there: ${gone.join('; ')}`);
+  if (added.length > 0) lines.push(`Only here: ${added.join('; ')}`);
   return `${lines.join('\n')}\n`;
 }

@@ -4,7 +4,7 @@
  * Promise: candidates are visited A B C, C B A, A B C, … so that a drift of the machine meets all of them alike;
  * every figure is a median with a bootstrap 95 % interval, the best sample beside it. One candidate runs at a time.
  */
-import { type Interval, median, medianInterval, ratioOfMedians } from './stats.js';
+import { type Interval, median, medianInterval, medianOfRatios, ratioOfMedians } from './stats.js';
 
 /** One measured thing. Absent values are null. */
 export interface Result {
@@ -144,6 +144,19 @@ export function ratioOf(
 ): Ratio | null {
   if (a.length === 0 || b.length === 0) return null;
   const { value, ci95 } = ratioOfMedians(a, b);
+  return judged(name, value, ci95, wanted, note);
+}
+
+/** Median of the rounds' ratios a / b; null when the rounds are not the same or there are none. */
+export function ratioOfRounds(
+  name: string,
+  a: readonly number[],
+  b: readonly number[],
+  wanted: string | null,
+  note: string | null = null,
+): Ratio | null {
+  if (a.length === 0 || a.length !== b.length) return null;
+  const { value, ci95 } = medianOfRatios(a, b);
   return judged(name, value, ci95, wanted, note);
 }
 

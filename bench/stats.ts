@@ -44,6 +44,18 @@ export function medianInterval(samples: readonly number[]): Interval {
 }
 
 /**
+ * Median of a[i] / b[i] and its 95 % interval, for samples of the same rounds: right where the machine changes between
+ * rounds by more than the two sides differ.
+ */
+export function medianOfRatios(
+  a: readonly number[],
+  b: readonly number[],
+): { value: number; ci95: Interval } {
+  const ratios = a.map((value, i) => value / b[i]!);
+  return { value: median(ratios), ci95: medianInterval(ratios) };
+}
+
+/**
  * median(a) / median(b) and its 95 % interval. Where both have a sample for every round of an interleaved run, the
  * rounds are resampled, not the samples: what the machine did in a round it did to both.
  */

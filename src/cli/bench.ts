@@ -18,8 +18,11 @@ interface BenchSuite {
 interface BenchModule {
   readonly SUITES: readonly BenchSuite[];
   chooseSuites(names: readonly string[]): BenchSuite[];
-  runSuites(suites: readonly BenchSuite[], options: object): Promise<object>;
+  runSuites(suites: readonly BenchSuite[], options: object): Promise<{ readonly results: readonly object[] }>;
   renderReport(report: object): string;
+  readReport(file: string): object;
+  compareReports(file: string, old: object, results: readonly object[]): object;
+  renderComparison(comparison: object): string;
 }
 
 interface BenchFlags {
@@ -27,6 +30,7 @@ interface BenchFlags {
   readonly quick?: boolean;
   readonly rounds?: string;
   readonly list?: boolean;
+  readonly compare?: string;
 }
 
 const ROUNDS_MAX = 1000;
@@ -56,6 +60,9 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
     for (const { name, about } of suites) process.stdout.write(`${name.padEnd(12)} ${about}\n`);
     return;
   }
+  // Before the hour that a run may take.
+  const { compare } = flags;
+  const old = compare === undefined ? null : { file: compare, report: module.readReport(compare) };
   const abort = new AbortController();
   let interrupts = 0;
   const onSignal = () => {
@@ -72,8 +79,12 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
       signal: abort.signal,
       progress: note,
     });
-    if (flags.json === true) printJson(report);
-    else process.stdout.write(module.renderReport(report));
+    const comparison = old === null ? null : module.compareReports(old.file, old.report, report.results);
+    if (flags.json === true) printJson(comparison === null ? report : { ...report, comparison });
+    else {
+      process.stdout.write(module.renderReport(report));
+      if (comparison !== null) process.stdout.write(`\n${module.renderComparison(comparison)}`);
+    }
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
@@ -88,6 +99,7 @@ export function register(program: Command): void {
     .option('--json', 'one JSON document on standard output')
     .option('--quick', 'fewer rounds and shorter trials: for looking, not for quoting')
     .option('--rounds <n>', 'rounds of the interleaved suites')
+    .option('--compare <file>', 'show what became slower than in a report that --json printed before')
     .option('--list', 'list the suites and end')
     .action(bench);
 }

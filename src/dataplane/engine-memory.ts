@@ -30,6 +30,8 @@ export interface EnginePlan {
   readonly mode: 'wire' | 'switch';
   /** The order that this run keeps. */
   readonly order: 'strict' | 'linux' | 'none';
+  /** The order ledger watches flows: always, but for measuring what that costs. */
+  readonly watches: boolean;
   /** Bounds of what order=strict makes frames wait. */
   readonly orderLimits: OrderLimits;
   readonly policy: PolicySpec;

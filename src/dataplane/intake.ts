@@ -11,7 +11,7 @@
  * One object per worker thread. Nothing here allocates per burst.
  */
 import { WORK_MAX, type Work } from '../forward/work.js';
-import { BURST_MAX, Burst, Kind } from '../packet/burst.js';
+import { BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
@@ -31,7 +31,7 @@ import type { Fault } from './faults.js';
 import type { CensusWriter } from './flow-census.js';
 import { FlowIntake } from './flow-intake.js';
 import { LINE_WORDS } from './layout.js';
-import { type Ledger, plainFlow, Slot } from './ledger.js';
+import { FLOW_SLOTS, type Ledger, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
 import type { TraceFate, TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
 import { HELD, OrderGuard, type Release } from './order-guard.js';
@@ -63,6 +63,15 @@ export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 const PLACE = Slot.place;
 const WORD = Slot.word;
 const FRAMES = Slot.frames;
+const ID = Field.id;
+const LEN = Field.len;
+const KIND = Field.kind;
+const FLOW = Field.flow;
+const WORKER = Field.worker;
+const BAD = Kind.bad;
+const FLOW_MASK = FLOW_SLOTS - 1;
+const SLOT_SHIFT = Math.log2(SLOT_WORDS);
+const LIST_SHIFT = Math.log2(BURST_MAX);
 
 export class Intake implements Release {
   /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
@@ -83,6 +92,15 @@ export class Intake implements Release {
   /** Keeps flows on one worker at a time (order=strict). */
   private guard: OrderGuard | null = null;
   private makeRoom: () => void = () => {};
+  /** Frames of the burst that found no room. */
+  private refused = false;
+  /** Slot of each frame of the burst. */
+  private readonly at = new Int32Array(BURST_MAX);
+  /** The ledger word that each carries. */
+  private readonly carried = new Int32Array(BURST_MAX);
+  /** Frames by worker that are to be handed over: `lists[worker * BURST_MAX + k]`, and how many. */
+  private readonly lists: Int32Array;
+  private readonly counts: Int32Array;
 
   /**
    * @param work what the worker processes next: its own frames are appended there
@@ -96,6 +114,8 @@ export class Intake implements Release {
     const { views, plan, worker } = p;
     this.me = worker;
     this.workers = plan.workers;
+    this.lists = new Int32Array(plan.workers * BURST_MAX);
+    this.counts = new Int32Array(plan.workers);
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     for (let w = 0; w < plan.workers; w++) {
@@ -155,9 +175,8 @@ export class Intake implements Release {
     const { burst, status, views, fault } = this.p;
     const { counters } = this;
     const pool = views.pool;
-    if (pool.availableSmall(this.me) < BURST_MAX || pool.availableLarge(this.me) < BURST_MAX) {
-      pool.reclaim(this.me);
-    }
+    // Every time, not only when slots run out: what was freed last is still in a cache, and is taken first.
+    pool.reclaim(this.me);
     const n = queue.receiver.receive(this.p.plan.burst);
     const refused = status[ReceiveStatus.tooLong]! + status[ReceiveStatus.malformed]!;
     if (status[ReceiveStatus.stopped] !== 0) {
@@ -171,9 +190,12 @@ export class Intake implements Release {
     }
     if (n + refused === 0) return 0;
     let bytes = 0;
+    const { owner } = pool;
+    const { words } = burst;
+    const mine = this.me + 1;
     for (let i = 0; i < n; i++) {
-      pool.owner[burst.id[i]!] = this.me + 1;
-      bytes += burst.len[i]!;
+      owner[words[ID + i]!] = mine;
+      bytes += words[LEN + i]!;
     }
     counters[WorkerCounter.received]! += n + refused;
     counters[WorkerCounter.dropped + Drop.tooLong]! += status[ReceiveStatus.tooLong]!;
@@ -240,63 +262,124 @@ export class Intake implements Release {
   /** Puts each frame of the burst where steering wants it: into the own work, into a backlog ring, or on hold. */
   private dispatch(queue: number): void {
     const { burst, views, ledger, fault } = this.p;
-    const { counters, me, guard, producers } = this;
+    const { counters, guard } = this;
     const n = burst.n;
     const sequences = views.sequences;
     const first = sequences[queue * LINE_WORDS]!;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     fault.reach('dispatch');
-    const { worker, kind, flow } = burst;
-    const slots = ledger.slots;
-    const ownTail = this.own.position();
+    // One array for all fields, see `Field`.
+    const { words } = burst;
+    const { slots, watches } = ledger;
+    const { at, carried, lists, counts } = this;
+    const firstSlot = queue * QUEUE_SLOTS;
     if (guard !== null) guard.begin();
     let bad = 0;
     let unwatched = 0;
-    let mine = 0;
-    let dropped = 0;
+    let listed = 0;
+    // Two kinds of frames. Nearly all find their flow on the worker that it is wanted on: they are listed by worker,
+    // and each list is handed over in one go. Whatever needs a decision (a new flow, another worker) looks at what is
+    // in flight, so what is listed goes first.
     for (let i = 0; i < n; i++) {
-      const bits = kind[i]!;
-      if ((bits & Kind.bad) !== 0) bad++;
-      let tag = flow[i]!;
+      const bits = words[KIND + i]!;
+      if ((bits & BAD) !== 0) bad++;
+      let tag = words[FLOW + i]!;
       if (tag === 0) tag = plainFlow(burst, i);
-      const seq = (first + i) | 0;
-      const s = ledger.slotFor(tag, bits, queue, seq);
-      let to = worker[i]!;
-      if (slots[s + PLACE] !== to + 1) {
-        // A slot that was just taken has had no frame; one that flows share is no flow's.
-        if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) this.p.census.enter(s, tag, burst, i);
-        to = this.change(s, to);
-        if (to === HELD) {
-          guard!.hold(s, burst, i, seq);
-          this.mark(i, Fate.held);
-          continue;
+      // The flow's first place is looked at here: a call a frame costs more.
+      let s = (firstSlot + ((tag ^ (tag >>> 15)) & FLOW_MASK)) << SLOT_SHIFT;
+      if (slots[s] !== tag || !watches) {
+        s = ledger.find(s, tag);
+        if (s < 0) {
+          if (listed > 0) this.handOver(first);
+          listed = 0;
+          s = ledger.slotFor(tag, bits, queue, (first + i) | 0);
+          // A slot that was just taken has had no frame; one that flows share is no flow's.
+          if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) this.p.census.enter(s, tag, burst, i);
         }
-        if (to !== worker[i]) this.mark(i, Fate.stays + to);
       }
+      const to = words[WORKER + i]!;
       const word = slots[s + WORD]!;
       if (word < 0) unwatched++;
-      if (to === me) {
-        this.keepFrame(burst, i, seq, word);
-        mine++;
-        ledger.note(s, seq, (ownTail + mine) | 0);
-      } else {
-        const producer = producers[to]!;
-        if (producer.push(burst, i, seq, word)) ledger.note(s, seq, producer.position());
-        else {
-          this.dropFrame(burst, i, to, Drop.backlog);
-          this.mark(i, Fate.dropped);
-          dropped++;
-        }
+      at[i] = s;
+      carried[i] = word;
+      if (slots[s + PLACE] !== to + 1) {
+        if (listed > 0) this.handOver(first);
+        listed = 0;
+        this.dispatchOne(i, (first + i) | 0, s, to);
+        continue;
       }
+      const k = counts[to]!;
+      lists[(to << LIST_SHIFT) | k] = i;
+      counts[to] = k + 1;
+      listed++;
     }
+    if (listed > 0) this.handOver(first);
     counters[WorkerCounter.badHeaders]! += bad;
     counters[WorkerCounter.unwatched]! += unwatched;
-    if (mine > 0) this.own.accept(mine);
-    if (mine < n) this.publish();
-    if (dropped > 0) {
+    this.publish();
+    if (this.refused) {
+      this.refused = false;
       views.pool.flush();
       this.flows?.refused(burst, this.fates);
     }
+  }
+
+  /** Gives the listed frames to their workers, in order, and notes them in their slots. */
+  private handOver(first: number): void {
+    const { lists, counts, at, carried } = this;
+    const { burst, ledger } = this.p;
+    for (let to = 0; to < this.workers; to++) {
+      const count = counts[to]!;
+      if (count === 0) continue;
+      counts[to] = 0;
+      const from = to << LIST_SHIFT;
+      const producer = this.producers[to]!;
+      let tail: number;
+      let taken = count;
+      if (producer === null) {
+        tail = this.own.position();
+        for (let k = from; k < from + count; k++) {
+          const i = lists[k]!;
+          this.keepFrame(burst, i, (first + i) | 0, carried[i]!);
+        }
+        this.own.accept(count);
+      } else {
+        tail = producer.position();
+        taken = producer.pushList(burst, lists, from, count, first, carried);
+        for (let k = taken; k < count; k++) this.refuse(lists[from + k]!, to);
+      }
+      ledger.noteList(lists, from, taken, first, at, tail);
+    }
+  }
+
+  /** A frame whose slot is not simply the wanted worker's. */
+  private dispatchOne(i: number, seq: number, s: number, wanted: number): void {
+    const { burst, ledger } = this.p;
+    const { slots } = ledger;
+    const to = this.change(s, wanted);
+    if (to === HELD) {
+      this.guard!.hold(s, burst, i, seq);
+      this.mark(i, Fate.held);
+      return;
+    }
+    if (to !== wanted) this.mark(i, Fate.stays + to);
+    const word = slots[s + WORD]!;
+    if (to === this.me) {
+      this.keepFrame(burst, i, seq, word);
+      this.own.accept(1);
+      ledger.note(s, seq, this.own.position());
+      return;
+    }
+    const producer = this.producers[to]!;
+    if (producer.push(burst, i, seq, word)) ledger.note(s, seq, producer.position());
+    else this.refuse(i, to);
+  }
+
+  /** The ring to worker `to` has no room for frame i. */
+  private refuse(i: number, to: number): void {
+    this.dropFrame(this.p.burst, i, to, Drop.backlog);
+    this.mark(i, Fate.dropped);
+    this.refused = true;
   }
 
   /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */

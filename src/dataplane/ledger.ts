@@ -100,10 +100,12 @@ export class Ledger {
   readonly slots: Int32Array;
   private readonly finished: Int32Array;
 
+  /** @param watches false: flows have no slots of their own, nothing is watched (for measuring what watching costs). */
   constructor(
     memory: LedgerMemory,
     private readonly progress: Progress,
     private readonly history: OrderHistory,
+    readonly watches = true,
   ) {
     this.slots = memory.slots;
     this.finished = memory.finished;
@@ -114,8 +116,16 @@ export class Ledger {
    * with sequence `seq`. Call `note` once the frame has been accepted, before anyone else can finish it.
    */
   slotFor(flow: number, kind: number, queue: number, seq: number): number {
+    if (!this.watches) return this.nobody(queue);
     const s = (queue * QUEUE_SLOTS + ((flow ^ (flow >>> 15)) & MASK)) * SLOT_WORDS;
     return this.slots[s] === flow ? s : this.search(s, flow, kind, queue, seq);
+  }
+
+  /** The slot that all frames of a queue share where nothing is watched. */
+  private nobody(queue: number): number {
+    const s = (queue * QUEUE_SLOTS + FLOW_SLOTS) * SLOT_WORDS;
+    this.slots[s + WORD] = -1;
+    return s;
   }
 
   /** The rest of `slotFor`: `first` is the flow's first place, and another flow's. */
@@ -176,6 +186,32 @@ export class Ledger {
     // Visible to whoever finishes a frame of the flow: the ring's tail is published after it.
     finished[number * 2] = before;
     finished[number * 2 + 1] = before;
+  }
+
+  /** The slot that flow `flow` has, where it is not the first place `first`; -1 when `slotFor` has to find one. */
+  find(first: number, flow: number): number {
+    if (!this.watches) return -1;
+    const { slots } = this;
+    for (let way = 1; way < WAYS; way++) {
+      const s = first ^ (way * SLOT_WORDS);
+      if (slots[s] === flow) return s;
+    }
+    return -1;
+  }
+
+  /**
+   * `note` for frames list[from] … list[from + count - 1] of a burst: sequences count from `seq`, slots are in `at`,
+   * positions follow `tail`.
+   */
+  noteList(list: Int32Array, from: number, count: number, seq: number, at: Int32Array, tail: number): void {
+    const { slots } = this;
+    for (let k = 0; k < count; k++) {
+      const i = list[from + k]!;
+      const s = at[i]!;
+      slots[s + NEWEST] = (seq + i) | 0;
+      slots[s + TAIL] = (tail + k + 1) | 0;
+      slots[s + FRAMES]!++;
+    }
   }
 
   /**

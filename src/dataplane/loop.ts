@@ -8,6 +8,7 @@
  *
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
+import { performance } from 'node:perf_hooks';
 import { type Forwarder, WORK_MAX, Work } from '../forward/work.js';
 import { BURST_MAX } from '../packet/burst.js';
 import { WorkerCounter } from './counters.js';
@@ -81,7 +82,11 @@ export class WorkerLoop {
     const offsetOf = views.pool.offsetOf.bind(views.pool);
     for (let w = 0; w < plan.workers; w++) {
       const from = views.rings[w * plan.workers + worker]!;
-      this.consumers.push(w === worker ? null : new RingConsumer(from, views.pool.owner, worker, offsetOf));
+      this.consumers.push(
+        w === worker
+          ? null
+          : new RingConsumer(from, views.pool.owner, worker, offsetOf, views.pool.smallSlots),
+      );
     }
     this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
     this.intake = new Intake(p, this.work, this.own);
@@ -134,7 +139,7 @@ export class WorkerLoop {
       } else if (follower.paused && this.yields < PAUSE_YIELDS) {
         this.yields++;
         this.p.yieldThread();
-      } else sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
+      } else if (!sleeper.spinning()) sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
       if (pass % CLOCK_EVERY === 0) this.tick();
     }
     this.tick();

@@ -12,13 +12,24 @@
  * others were in flight (never under order=strict) they carry `MIXED`: those compare and swap a word of their own,
  * so that the plain stores of the frames before them lose nothing. Between workers the order is that of reports.
  */
-import type { Work } from '../forward/work.js';
+import { type Work, WorkField } from '../forward/work.js';
 import { Kind } from '../packet/burst.js';
 import { FLOW_CLASSES } from './flow-class.js';
 import type { GuestTouch } from './guest-touch.js';
 import type { Carver } from './layout.js';
 import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './ledger.js';
 import type { OrderHistory } from './order-history.js';
+
+// Constants of this module's own, which V8 folds into the loop (see packet/dissect).
+const KIND = WorkField.kind;
+const DMAC_HI = WorkField.dmacHi;
+const DMAC_LO = WorkField.dmacLo;
+const LEDGER = WorkField.ledger;
+const SEQ = WorkField.seq;
+const GROUP = Kind.group;
+const CLASS_SHIFT = WORD_CLASS_SHIFT;
+const SLOT_MASK = WORD_SLOT;
+const IS_MIXED = MIXED;
 
 /** Figures of one class of flows. */
 export const OrderCounter = {
@@ -74,6 +85,26 @@ export class OrderMeter {
       const s = seq[i]!;
       if (word < MIXED && ((s - finished[f]!) | 0) > 0 && ((s - finished[f + 1]!) | 0) > 0) finished[f] = s;
       else if (this.finish(word, s)) reordered++;
+    }
+    this.flush();
+    return reordered;
+  }
+
+  /** `commit` for a work of which every frame arrived. */
+  commitArrived(work: Work): number {
+    const { n, words } = work;
+    const { finished, frames, touch } = this;
+    let reordered = 0;
+    for (let i = 0; i < n; i++) {
+      if ((words[KIND + i]! & GROUP) === 0) touch.note(words[DMAC_HI + i]!, words[DMAC_LO + i]!);
+      const word = words[LEDGER + i]!;
+      if (word < 0) continue;
+      frames[(word >>> CLASS_SHIFT) & 7]!++;
+      const f = (word & SLOT_MASK) * 2;
+      const s = words[SEQ + i]!;
+      if (word < IS_MIXED && ((s - finished[f]!) | 0) > 0 && ((s - finished[f + 1]!) | 0) > 0) {
+        finished[f] = s;
+      } else if (this.finish(word, s)) reordered++;
     }
     this.flush();
     return reordered;

@@ -39,6 +39,8 @@ export interface EngineOptions {
   readonly spinMaxUs: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
+  /** False: no order ledger. For measuring what it costs; goes with order=none only. Default true. */
+  readonly watches?: boolean;
   /** Gets one line for what works less well than was asked for. */
   readonly warn: (message: string) => unknown;
 }
@@ -85,6 +87,9 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   for (const cpu of options.cpus) {
     if (cpu >= present) throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are 0-${present - 1}`);
   }
+  if (options.watches === false && options.policy.order !== 'none') {
+    throw new UserError(`watches: order=${options.policy.order} needs the order ledger`);
+  }
   checkConsumers(options.ports, workers);
   if (options.fault !== null) parseFaults(options.fault);
   const mode = chooseMode(options.ports.length, options.mode);
@@ -101,6 +106,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     ports: ports.infos,
     mode,
     order,
+    watches: options.watches ?? true,
     orderLimits: options.orderLimits ?? DEFAULT_ORDER_LIMITS,
     policy: options.policy,
     policyText: options.policyText,

@@ -169,6 +169,52 @@ export class FramePool {
     this.chainFirst[home] = id;
   }
 
+  /** Frees frames ids[from] … ids[from + count - 1], which worker `w` holds, and hands them back (`free`, `flush`). */
+  freeAll(w: number, ids: Int32Array, from: number, count: number): void {
+    const { owner, next, smallSlots, smallPerWorker } = this;
+    // Frames of one burst mostly have one home; the division is for the first of a run only.
+    let first = 0;
+    let last = 0;
+    let home = 0;
+    let head = -1;
+    for (let k = from; k < from + count; k++) {
+      const id = ids[k]!;
+      if (id < first || id >= last) {
+        if (head >= 0) this.chainFirst[home] = head;
+        head = -1;
+        home = this.homeOf(id);
+        if (home === w || id >= smallSlots) {
+          this.free(w, id);
+          last = 0;
+          continue;
+        }
+        first = home * smallPerWorker;
+        last = first + smallPerWorker;
+        head = this.chainFirst[home]!;
+        if (head === -1) this.chainLast[home] = id;
+      }
+      owner[id] = OWNER_RETURN | (home + 1);
+      next[id] = head;
+      head = id;
+    }
+    if (last > 0) this.chainFirst[home] = head;
+    this.flush();
+  }
+
+  /**
+   * At most `max` small slots, into ids[0] … : how many there were. As with the addon's receive calls, they count as
+   * free until the caller has written their owner words.
+   */
+  takeSmall(w: number, ids: Int32Array, max: number): number {
+    const free = this.freeSmall[w]!;
+    if (free[0]! < max) this.reclaim(w);
+    const count = free[0]!;
+    const n = Math.min(count, max);
+    for (let k = 0; k < n; k++) ids[k] = free[count - k]!;
+    free[0] = count - n;
+    return n;
+  }
+
   /** Hands the chains built by `free` back to their homes: one compare-and-swap per home. */
   flush(): void {
     for (let home = 0; home < this.chainFirst.length; home++) {
@@ -193,11 +239,20 @@ export class FramePool {
     // A plain look first: an exchange would take the line away from the workers that push onto it.
     if (Atomics.load(this.returns, word) === -1) return;
     let id = Atomics.exchange(this.returns, word, -1);
+    const { owner, next, smallSlots } = this;
+    const small = this.freeSmall[w]!;
+    let count = small[0]!;
     while (id !== -1) {
-      const following = this.next[id]!;
-      this.putBack(w, id);
+      const following = next[id]!;
+      if (id < smallSlots) {
+        owner[id] = 0;
+        small[++count] = id;
+      } else {
+        this.putBack(w, id);
+      }
       id = following;
     }
+    small[0] = count;
   }
 
   private putBack(w: number, id: number): void {

@@ -18,14 +18,42 @@
  * An entry is 32 bytes: all that the consumer's forwarding decision and accounting need, so that the frame itself
  * is not touched on the second core before it is sent.
  */
-import type { Work } from '../forward/work.js';
-import type { Burst } from '../packet/burst.js';
-import { Kind } from '../packet/burst.js';
-import { type Carver, LINE_WORDS } from './layout.js';
+import { type Work, WorkField } from '../forward/work.js';
+import { type Burst, Field, Kind } from '../packet/burst.js';
+import { type Carver, HEADROOM, LINE_WORDS, SMALL_SLOT_BYTES } from './layout.js';
 import { OWNER_RING } from './pool.js';
+
+// Constants of this module's own, which V8 folds into the loops (see packet/dissect).
+const B_ID = Field.id;
+const B_LEN = Field.len;
+const B_FLAGS = Field.flags;
+const B_KIND = Field.kind;
+const B_VLAN = Field.vlan;
+const B_DMAC_HI = Field.dmacHi;
+const B_DMAC_LO = Field.dmacLo;
+const B_SMAC_HI = Field.smacHi;
+const B_SMAC_LO = Field.smacLo;
+const W_ID = WorkField.id;
+const W_OFF = WorkField.off;
+const W_LEN = WorkField.len;
+const W_FLAGS = WorkField.flags;
+const W_KIND = WorkField.kind;
+const W_PORT = WorkField.port;
+const W_QUEUE = WorkField.queue;
+const W_VLAN = WorkField.vlan;
+const W_SEQ = WorkField.seq;
+const W_LEDGER = WorkField.ledger;
+const W_DMAC_HI = WorkField.dmacHi;
+const W_DMAC_LO = WorkField.dmacLo;
+const W_SMAC_HI = WorkField.smacHi;
+const W_SMAC_LO = WorkField.smacLo;
+const GROUP = Kind.group;
+const SLOT_BYTES = SMALL_SLOT_BYTES;
+const FRAME_AT = HEADROOM;
 
 /** Words of one entry. */
 const ENTRY = 8;
+const ENTRY_SHIFT = 3;
 export const RING_ENTRY_BYTES = ENTRY * 4;
 const TAIL = 0;
 const HEAD = LINE_WORDS;
@@ -33,7 +61,9 @@ const DONE = 2 * LINE_WORDS;
 
 /** Word 1 of an entry: length in bits 0-19, frame flags in 20-23, then one bit each. */
 const FLAGS_SHIFT = 20;
-const GROUP_BIT = 1 << 24;
+const LENGTH_MASK = (1 << FLAGS_SHIFT) - 1;
+/** `Kind.group` moves to this bit and back. */
+const GROUP_SHIFT = 17;
 /** Word 2: receive port in bits 0-9, queue in 10-18, VLAN id + 1 in 19-31. */
 const QUEUE_SHIFT = 10;
 const VLAN_SHIFT = 19;
@@ -88,24 +118,66 @@ export class RingProducer {
       this.headSeen = Atomics.load(this.index, HEAD);
       if (((tail - this.headSeen) | 0) >= this.limit) return false;
     }
-    const entries = this.entries;
-    const e = (tail & this.mask) * ENTRY;
-    const id = burst.id[i]!;
-    const vlan = burst.vlan[i]!;
-    entries[e] = id;
+    // One array for all fields, see `Field`.
+    const { words } = burst;
+    const { entries } = this;
+    const e = (tail & this.mask) << ENTRY_SHIFT;
+    const vlan = words[B_VLAN + i]!;
+    entries[e] = words[B_ID + i]!;
     entries[e + 1] =
-      burst.len[i]! |
-      (burst.flags[i]! << FLAGS_SHIFT) |
-      ((burst.kind[i]! & Kind.group) !== 0 ? GROUP_BIT : 0);
+      words[B_LEN + i]! |
+      (words[B_FLAGS + i]! << FLAGS_SHIFT) |
+      ((words[B_KIND + i]! & GROUP) << GROUP_SHIFT);
     entries[e + 2] =
       burst.port | (burst.queue << QUEUE_SHIFT) | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << VLAN_SHIFT);
     entries[e + 3] = seq;
     entries[e + 4] = ledger;
-    entries[e + 5] = burst.dmacLo[i]!;
-    entries[e + 6] = burst.smacLo[i]!;
-    entries[e + 7] = (burst.dmacHi[i]! << 16) | burst.smacHi[i]!;
+    entries[e + 5] = words[B_DMAC_LO + i]!;
+    entries[e + 6] = words[B_SMAC_LO + i]!;
+    entries[e + 7] = (words[B_DMAC_HI + i]! << 16) | words[B_SMAC_HI + i]!;
     this.tail = (tail + 1) | 0;
     return true;
+  }
+
+  /**
+   * `push` for frames list[from] … list[from + count - 1]: sequences count from `seq`, frame i's ledger word is
+   * `carried[i]`. Returns how many there was room for.
+   */
+  pushList(
+    burst: Burst,
+    list: Int32Array,
+    from: number,
+    count: number,
+    seq: number,
+    carried: Int32Array,
+  ): number {
+    const { tail, limit, entries, mask } = this;
+    const { words } = burst;
+    let room = limit - ((tail - this.headSeen) | 0);
+    if (room < count) {
+      this.headSeen = Atomics.load(this.index, HEAD);
+      room = limit - ((tail - this.headSeen) | 0);
+    }
+    const n = Math.min(room, count);
+    const origin = burst.port | (burst.queue << QUEUE_SHIFT);
+    for (let k = 0; k < n; k++) {
+      const i = list[from + k]!;
+      const e = ((tail + k) & mask) << ENTRY_SHIFT;
+      const vlan = words[B_VLAN + i]!;
+      entries[e] = words[B_ID + i]!;
+      entries[e + 1] =
+        words[B_LEN + i]! |
+        (words[B_FLAGS + i]! << FLAGS_SHIFT) |
+        ((words[B_KIND + i]! & GROUP) << GROUP_SHIFT);
+      entries[e + 2] = origin | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << VLAN_SHIFT);
+      entries[e + 3] = (seq + i) | 0;
+      entries[e + 4] = carried[i]!;
+      entries[e + 5] = words[B_DMAC_LO + i]!;
+      entries[e + 6] = words[B_SMAC_LO + i]!;
+      entries[e + 7] = (words[B_DMAC_HI + i]! << 16) | words[B_SMAC_HI + i]!;
+    }
+    this.tail = (tail + n) | 0;
+    return n;
   }
 
   /**
@@ -116,7 +188,7 @@ export class RingProducer {
     const { tail, published, entries, mask, owner, ownerWord } = this;
     const count = (tail - published) | 0;
     if (count !== 0) {
-      for (let k = 0; k < count; k++) owner[entries[((published + k) & mask) * ENTRY]!] = ownerWord;
+      for (let k = 0; k < count; k++) owner[entries[((published + k) & mask) << ENTRY_SHIFT]!] = ownerWord;
       Atomics.store(this.index, TAIL, tail);
       this.published = tail;
     }
@@ -143,11 +215,16 @@ export class RingConsumer {
   private readonly entries: Int32Array;
   private readonly mask: number;
 
+  /**
+   * @param offsetOf where the frame of a slot lies
+   * @param smallSlots slots below this number need not be asked for: they have the layout of small slots
+   */
   constructor(
     memory: RingMemory,
     private readonly owner: Int32Array,
     private readonly consumer: number,
     private readonly offsetOf: (id: number) => number,
+    private readonly smallSlots = 0,
   ) {
     this.index = memory.index;
     this.entries = memory.entries;
@@ -172,30 +249,31 @@ export class RingConsumer {
       if (available === 0) return 0;
     }
     const count = Math.min(available, max);
-    const entries = this.entries;
+    const { entries, mask, head, owner, smallSlots } = this;
+    const { words } = work;
     const ownerWord = this.consumer + 1;
     let w = work.n;
     for (let k = 0; k < count; k++) {
-      const e = ((this.head + k) & this.mask) * ENTRY;
+      const e = ((head + k) & mask) << ENTRY_SHIFT;
       const id = entries[e]!;
       const lengths = entries[e + 1]!;
       const origin = entries[e + 2]!;
       const macs = entries[e + 7]!;
-      work.id[w] = id;
-      work.off[w] = this.offsetOf(id);
-      work.len[w] = lengths & ((1 << FLAGS_SHIFT) - 1);
-      work.flags[w] = (lengths >> FLAGS_SHIFT) & 15;
-      work.kind[w] = (lengths & GROUP_BIT) !== 0 ? Kind.group : 0;
-      work.port[w] = origin & (PORTS_MAX - 1);
-      work.queue[w] = (origin >> QUEUE_SHIFT) & (QUEUES_MAX - 1);
-      work.vlan[w] = (origin >>> VLAN_SHIFT) - 1;
-      work.seq[w] = entries[e + 3]!;
-      work.ledger[w] = entries[e + 4]!;
-      work.dmacLo[w] = entries[e + 5]!;
-      work.smacLo[w] = entries[e + 6]!;
-      work.dmacHi[w] = macs >>> 16;
-      work.smacHi[w] = macs & 0xffff;
-      this.owner[id] = ownerWord;
+      words[W_ID + w] = id;
+      words[W_OFF + w] = id < smallSlots ? Math.imul(id, SLOT_BYTES) + FRAME_AT : this.offsetOf(id);
+      words[W_LEN + w] = lengths & LENGTH_MASK;
+      words[W_FLAGS + w] = (lengths >> FLAGS_SHIFT) & 15;
+      words[W_KIND + w] = (lengths >> GROUP_SHIFT) & GROUP;
+      words[W_PORT + w] = origin & (PORTS_MAX - 1);
+      words[W_QUEUE + w] = (origin >> QUEUE_SHIFT) & (QUEUES_MAX - 1);
+      words[W_VLAN + w] = (origin >>> VLAN_SHIFT) - 1;
+      words[W_SEQ + w] = entries[e + 3]!;
+      words[W_LEDGER + w] = entries[e + 4]!;
+      words[W_DMAC_LO + w] = entries[e + 5]!;
+      words[W_SMAC_LO + w] = entries[e + 6]!;
+      words[W_DMAC_HI + w] = macs >>> 16;
+      words[W_SMAC_HI + w] = macs & 0xffff;
+      owner[id] = ownerWord;
       w++;
     }
     work.n = w;

@@ -17,6 +17,7 @@
  * a spin was in vain, and never exceeds the configured maximum.
  */
 
+import { performance } from 'node:perf_hooks';
 import { WorkerWord } from './engine-memory.js';
 import type { Native } from './native.js';
 
@@ -24,6 +25,9 @@ import type { Native } from './native.js';
 export const SLEEP_MAX_MS = 250;
 /** Below this a spin isn't worth its clock reads. */
 const SPIN_MIN_MS = 0.002;
+
+/** Passes without work between two looks at the clock while it spins: about half a microsecond. */
+const SPIN_PASSES = 8;
 
 export interface Waker {
   /** Wakes worker w if it sleeps; true when it did. */
@@ -55,6 +59,8 @@ export class Sleeper {
   woken = 0;
   private spinMs = 0;
   private idleSince = -1;
+  /** Idle passes to come before the next look at the clock. */
+  private skip = 0;
 
   constructor(
     private readonly native: Native | null,
@@ -65,11 +71,19 @@ export class Sleeper {
 
   /** There was work: the next idle pass starts a new spin. */
   busy(): void {
+    this.skip = 0;
     this.idleSince = -1;
   }
 
+  /** True while a spin need not look at the clock yet: reading it costs as much as a pass that finds nothing. */
+  spinning(): boolean {
+    if (this.skip === 0) return false;
+    this.skip--;
+    return true;
+  }
+
   /**
-   * Called for every pass without work. Returns at once while spinning; else sleeps.
+   * Called for every pass without work, unless `spinning`. Returns at once while spinning; else sleeps.
    *
    * @param fds descriptors to watch, the first `count`
    * @param dueMs milliseconds until a source of its own has something (Infinity = none)
@@ -79,9 +93,15 @@ export class Sleeper {
     const now = performance.now();
     if (this.idleSince < 0) {
       this.idleSince = now;
-      if (this.spinMs > 0) return;
+      if (this.spinMs > 0) {
+        this.skip = SPIN_PASSES;
+        return;
+      }
     }
-    if (now - this.idleSince < this.spinMs) return;
+    if (now - this.idleSince < this.spinMs) {
+      this.skip = SPIN_PASSES;
+      return;
+    }
     if (dueMs < 0.05) return;
     Atomics.store(this.words, WorkerWord.asleep, 1);
     if (ready()) {

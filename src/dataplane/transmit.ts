@@ -8,7 +8,7 @@
  * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
  * that dies in between leaves frames that are swept, never frames counted twice.
  */
-import { Out, WORK_MAX, type Work } from '../forward/work.js';
+import { Out, WORK_MAX, type Work, WorkField } from '../forward/work.js';
 import { FrameFlag } from '../packet/burst.js';
 import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
 import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
@@ -28,6 +28,13 @@ REASON[SendResult.full] = Drop.txFull;
 REASON[SendResult.tooLong] = Drop.tooLong;
 REASON[SendResult.down] = Drop.portDown;
 REASON[SendResult.refused] = Drop.malformed;
+
+// Constants of this module's own, which V8 folds into the loops (see packet/dissect).
+const W_ID = WorkField.id;
+const W_OFF = WorkField.off;
+const W_LEN = WorkField.len;
+const W_FLAGS = WorkField.flags;
+const W_OUT = WorkField.out;
 
 const HEAVY = FrameFlag.gso | FrameFlag.needsCsum;
 
@@ -69,6 +76,12 @@ export class Transmitter {
   private readonly segments = new SegmentPlan();
   private readonly vnet = new VnetHeader();
   private segmentsSent = 0;
+  /** Frames of the work being sent. */
+  private n = 0;
+  /** `sent`, `handed`, `failed` and `reason` are kept for this work; else every frame arrived, one copy each. */
+  private detailed = false;
+  /** Frames that each port took, while nothing is kept of each. */
+  private readonly took: Int32Array;
 
   constructor(private readonly parts: TransmitParts) {
     this.worker = parts.worker;
@@ -77,81 +90,124 @@ export class Transmitter {
     const room = parts.senders.length;
     this.lists = new Int32Array(room * WORK_MAX);
     this.listed = new Int32Array(room);
+    this.took = new Int32Array(room);
   }
 
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
   send(work: Work): void {
-    const { ports, lists, listed, sent, handed, failed, reason } = this;
-    const { floods } = this.parts;
-    for (let i = 0; i < work.n; i++) {
-      sent[i] = 0;
-      handed[i] = 0;
-      failed[i] = 0;
-      const out = work.out[i]!;
+    const { ports, lists, listed, took } = this;
+    const { n, words } = work;
+    this.n = n;
+    this.detailed = false;
+    for (let p = 0; p < ports; p++) {
+      listed[p] = 0;
+      took[p] = 0;
+    }
+    for (let i = 0; i < n; i++) {
+      const out = words[W_OUT + i]!;
       if (out >= 0) {
-        lists[out * WORK_MAX + listed[out]!++] = i;
-      } else if (out === Out.flood) {
-        const from = work.port[i]!;
-        reason[i] = Drop.noRoute;
-        for (let p = 0; p < ports; p++) {
-          if (p !== from && floods[p] === 1) lists[p * WORK_MAX + listed[p]!++] = i;
-        }
+        const k = listed[out]!;
+        lists[out * WORK_MAX + k] = i;
+        listed[out] = k + 1;
       } else {
-        reason[i] =
-          out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
+        this.list(work, i, out);
       }
     }
     for (let p = 0; p < ports; p++) {
       const count = listed[p]!;
-      if (count === 0) continue;
-      listed[p] = 0;
-      this.sendTo(p, work, count);
+      if (count > 0) this.sendTo(p, work, count);
+    }
+  }
+
+  /** Frame i goes to no single port. */
+  private list(work: Work, i: number, out: number): void {
+    const { ports, lists, listed, reason } = this;
+    this.detail();
+    if (out === Out.flood) {
+      const from = work.port[i]!;
+      reason[i] = Drop.noRoute;
+      for (let p = 0; p < ports; p++) {
+        if (p !== from && this.parts.floods[p] === 1) lists[p * WORK_MAX + listed[p]!++] = i;
+      }
+    } else {
+      reason[i] =
+        out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
+    }
+  }
+
+  /**
+   * From now on the fate of each frame of this work is kept, with what has become of those before. Most works need
+   * none of it: every frame goes to one port, and arrives.
+   */
+  private detail(): void {
+    if (this.detailed) return;
+    this.detailed = true;
+    const { n, sent, handed, failed, ports, lists, took } = this;
+    sent.fill(0, 0, n);
+    handed.fill(0, 0, n);
+    failed.fill(0, 0, n);
+    for (let p = 0; p < ports; p++) {
+      const copies = this.senders[p]?.delivers === true ? handed : sent;
+      for (let k = 0; k < took[p]!; k++) copies[lists[p * WORK_MAX + k]!]!++;
     }
   }
 
   private sendTo(port: number, work: Work, count: number): void {
     const sender = this.senders[port] ?? null;
     const base = port * WORK_MAX;
+    const { lists } = this;
     if (sender === null) {
-      for (let k = 0; k < count; k++) this.fail(this.lists[base + k]!, Drop.noRoute);
+      this.detail();
+      for (let k = 0; k < count; k++) this.fail(lists[base + k]!, Drop.noRoute);
       return;
     }
     const lock = this.parts.lockOf[port]!;
     if (lock >= 0 && !this.takeLock(lock)) {
-      for (let k = 0; k < count; k++) this.fail(this.lists[base + k]!, Drop.txFull);
+      this.detail();
+      for (let k = 0; k < count; k++) this.fail(lists[base + k]!, Drop.txFull);
       this.parts.portCounters[portBase(port) + PortCounter.txErrors]! += count;
       return;
     }
+    const { words } = work;
     const { off, len, flags } = sender.arrays;
+    const { frameOf } = this;
+    const finishes = !sender.offload;
     let n = 0;
+    let bytes = 0;
     for (let k = 0; k < count; k++) {
-      const i = this.lists[base + k]!;
-      if (!sender.offload && (work.flags[i]! & HEAVY) !== 0) {
-        if ((work.flags[i]! & FrameFlag.gso) !== 0) {
+      const i = lists[base + k]!;
+      const bits = words[W_FLAGS + i]!;
+      if (finishes && (bits & HEAVY) !== 0) {
+        this.detail();
+        if ((bits & FrameFlag.gso) !== 0) {
           // What was collected goes first: order.
-          this.sendCollected(port, sender, n);
+          this.sendCollected(port, sender, n, bytes);
           n = 0;
+          bytes = 0;
           this.sendSegmented(port, sender, work, i);
           continue;
         }
         if (this.finishChecksum(work.off[i]!, work.len[i]!)) {
-          work.flags[i] = work.flags[i]! & ~(FrameFlag.vnet | FrameFlag.needsCsum);
+          work.flags[i] = bits & ~(FrameFlag.vnet | FrameFlag.needsCsum);
         } else {
           this.fail(i, Drop.malformed);
           continue;
         }
       }
-      off[n] = work.off[i]!;
-      len[n] = work.len[i]!;
-      flags[n] = work.flags[i]!;
-      this.frameOf[n] = i;
+      const length = words[W_LEN + i]!;
+      off[n] = words[W_OFF + i]!;
+      len[n] = length;
+      flags[n] = words[W_FLAGS + i]!;
+      frameOf[n] = i;
+      bytes += length;
       n++;
       if (n === SEND_MAX) {
-        this.sendCollected(port, sender, n);
+        this.sendCollected(port, sender, n, bytes);
         n = 0;
+        bytes = 0;
       }
     }
-    this.sendCollected(port, sender, n);
+    this.sendCollected(port, sender, n, bytes);
     if (lock >= 0) releaseLock(this.parts.locks, lock);
   }
 
@@ -165,26 +221,31 @@ export class Transmitter {
     return taken;
   }
 
-  /** Sends entries 0 … n-1 of the port's arrays and notes each frame's fate. */
-  private sendCollected(port: number, sender: Sender, n: number): void {
+  /** Sends entries 0 … n-1 of the port's arrays, `bytes` long together, and notes each frame's fate. */
+  private sendCollected(port: number, sender: Sender, n: number, bytes: number): void {
     if (n === 0) return;
-    sender.send(0, n);
+    if (sender.send(0, n) === n && !this.detailed) {
+      this.took[port] = this.took[port]! + n;
+      this.countPort(port, sender, n, bytes, 0);
+      return;
+    }
+    this.detail();
     const { result, len } = sender.arrays;
     const copies = sender.delivers ? this.handed : this.sent;
     let packets = 0;
-    let bytes = 0;
+    let octets = 0;
     for (let k = 0; k < n; k++) {
       const i = this.frameOf[k]!;
       const r = result[k]!;
       if (r === SendResult.sent) {
         copies[i] = copies[i]! + 1;
         packets++;
-        bytes += len[k]!;
+        octets += len[k]!;
       } else {
         this.fail(i, REASON[r]!);
       }
     }
-    this.countPort(port, sender, packets, bytes, n - packets);
+    this.countPort(port, sender, packets, octets, n - packets);
   }
 
   /** Segments super-frame i into scratch slots and sends the segments, a scratch area full at a time. */
@@ -263,11 +324,33 @@ export class Transmitter {
 
   /** After `send`: frame i was transmitted or delivered somewhere. */
   arrived(i: number): boolean {
-    return (this.sent[i]! | this.handed[i]!) !== 0;
+    return !this.detailed || (this.sent[i]! | this.handed[i]!) !== 0;
   }
 
   /** Counts every frame's end, tells the order meter, frees the frames. Nothing here can throw. */
   commit(work: Work): void {
+    const { counters } = this.parts;
+    if (this.detailed) this.commitDetailed(work);
+    else this.commitArrived(work);
+    this.pool.freeAll(this.worker, work.words, W_ID, work.n);
+    counters[WorkerCounter.processed]! += work.n;
+    work.n = 0;
+  }
+
+  /** Every frame of the work went to one port and arrived. */
+  private commitArrived(work: Work): void {
+    const { counters, meter } = this.parts;
+    const reordered = meter.commitArrived(work);
+    for (let p = 0; p < this.ports; p++) {
+      const count = this.took[p]!;
+      if (count === 0) continue;
+      const counter = this.senders[p]!.delivers ? WorkerCounter.delivered : WorkerCounter.transmitted;
+      counters[counter]! += count;
+    }
+    if (reordered > 0) counters[WorkerCounter.reordered]! += reordered;
+  }
+
+  private commitDetailed(work: Work): void {
     const { counters, meter } = this.parts;
     const { sent, handed, failed } = this;
     let transmitted = 0;
@@ -292,10 +375,7 @@ export class Transmitter {
       } else {
         counters[WorkerCounter.dropped + this.reason[i]!]!++;
       }
-      this.pool.free(this.worker, work.id[i]!);
     }
-    this.pool.flush();
-    counters[WorkerCounter.processed]! += work.n;
     counters[WorkerCounter.transmitted]! += transmitted;
     counters[WorkerCounter.delivered]! += delivered;
     counters[WorkerCounter.floodedCopies]! += flooded;
@@ -304,6 +384,5 @@ export class Transmitter {
     counters[WorkerCounter.segmentCopies]! += this.segmentsSent;
     counters[WorkerCounter.reordered]! += reordered;
     this.segmentsSent = 0;
-    work.n = 0;
   }
 }

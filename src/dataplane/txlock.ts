@@ -9,6 +9,7 @@
  * The word holds 0 or the holder's worker id + 1, so that the main thread can release what a dead worker held.
  * Taking is a compare-and-swap, releasing a store, both sequentially consistent.
  */
+import { performance } from 'node:perf_hooks';
 import { LINE_WORDS } from './layout.js';
 
 /** Longest wait; a holder that was descheduled in the middle of a send call is back within a few milliseconds. */

@@ -69,7 +69,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
       status,
       steering: steeringOf(config),
       forwarder: makeForwarder(plan, memory, worker),
-      ledger: new Ledger(views.ledger, progress, history),
+      ledger: new Ledger(views.ledger, progress, history, plan.watches),
       progress,
       census: new CensusWriter(views.census),
       trace: new TraceTap(views.global, worker, (message) => port.postMessage(message)),

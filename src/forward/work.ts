@@ -26,38 +26,65 @@ export const Out = {
 /** Destination and source address and ethertype. */
 export const ETHERNET_HEADER_BYTES = 14;
 
+/** Where each field's array starts in `Work.words`, for the loops that touch many fields of every frame; see `Field`. */
+export const WorkField = {
+  id: 0 * WORK_MAX,
+  off: 1 * WORK_MAX,
+  len: 2 * WORK_MAX,
+  flags: 3 * WORK_MAX,
+  kind: 4 * WORK_MAX,
+  port: 5 * WORK_MAX,
+  queue: 6 * WORK_MAX,
+  seq: 7 * WORK_MAX,
+  ledger: 8 * WORK_MAX,
+  vlan: 9 * WORK_MAX,
+  dmacHi: 10 * WORK_MAX,
+  dmacLo: 11 * WORK_MAX,
+  smacHi: 12 * WORK_MAX,
+  smacLo: 13 * WORK_MAX,
+  out: 14 * WORK_MAX,
+} as const;
+const FIELDS = 15;
+
 export class Work {
+  /** All fields of all frames; the arrays below are views of it. */
+  readonly words = new Int32Array(FIELDS * WORK_MAX);
+
   /** Frames in the work: valid indices are 0 … n-1. */
   n = 0;
 
   /** Pool slot. */
-  readonly id = new Int32Array(WORK_MAX);
+  readonly id = this.field(WorkField.id);
   /** Byte offset of the frame in the pool. */
-  readonly off = new Int32Array(WORK_MAX);
+  readonly off = this.field(WorkField.off);
   /** Bytes of the frame. */
-  readonly len = new Int32Array(WORK_MAX);
+  readonly len = this.field(WorkField.len);
   /** `FrameFlag` bits. */
-  readonly flags = new Int32Array(WORK_MAX);
+  readonly flags = this.field(WorkField.flags);
   /** `Kind` bits of dissection. */
-  readonly kind = new Int32Array(WORK_MAX);
+  readonly kind = this.field(WorkField.kind);
   /** Port and receive queue that the frame came from. */
-  readonly port = new Int32Array(WORK_MAX);
-  readonly queue = new Int32Array(WORK_MAX);
+  readonly port = this.field(WorkField.port);
+  readonly queue = this.field(WorkField.queue);
   /** Ingest sequence. */
-  readonly seq = new Int32Array(WORK_MAX);
+  readonly seq = this.field(WorkField.seq);
   /** Where the frame's completion is accounted: the data plane's own, forwarding does not look at it. */
-  readonly ledger = new Int32Array(WORK_MAX);
+  readonly ledger = this.field(WorkField.ledger);
   /** Outer VLAN tag (control information; the low 12 bits are the id), or -1 when untagged. */
-  readonly vlan = new Int32Array(WORK_MAX);
+  readonly vlan = this.field(WorkField.vlan);
   /** Destination MAC: first two bytes, and last four bytes. */
-  readonly dmacHi = new Int32Array(WORK_MAX);
-  readonly dmacLo = new Int32Array(WORK_MAX);
+  readonly dmacHi = this.field(WorkField.dmacHi);
+  readonly dmacLo = this.field(WorkField.dmacLo);
   /** Source MAC: first two bytes, and last four bytes. */
-  readonly smacHi = new Int32Array(WORK_MAX);
-  readonly smacLo = new Int32Array(WORK_MAX);
+  readonly smacHi = this.field(WorkField.smacHi);
+  readonly smacLo = this.field(WorkField.smacLo);
 
   /** The result of `decide`: a port index, or one of `Out`. */
-  readonly out = new Int32Array(WORK_MAX);
+  readonly out = this.field(WorkField.out);
+
+  private field(start: number): Int32Array {
+    return this.words.subarray(start, start + WORK_MAX);
+  }
 }
 
 /** What forwards: `Wire` or `Switch`. One object per worker. */

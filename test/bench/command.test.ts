@@ -11,12 +11,13 @@ describe('rxsteer bench', () => {
     const { status, stdout } = run('--list');
     expect(status).toBe(0);
     expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(
-      expect.arrayContaining(['toeplitz', 'parse', 'policies', 'forward', 'peers']),
+      expect.arrayContaining(['toeplitz', 'parse', 'policies', 'ring', 'pipeline', 'forward', 'peers']),
     );
   });
 
   it.each([
     [['forwrad'], /unknown suite "forwrad".*forward/],
+    [['--compare', '/nonexistent', 'parse'], /--compare \/nonexistent: ENOENT/],
     [['--rounds', '0', 'parse'], /--rounds 0: expected a whole number from 1/],
   ])('refuses %j in one line', (args, message) => {
     const { status, stdout, stderr } = run(...args);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { median, medianInterval, percentile, ratioOfMedians } from '#rxsteer/bench/stats.js';
+import { median, medianInterval, medianOfRatios, percentile, ratioOfMedians } from '#rxsteer/bench/stats.js';
 
 describe('medians and percentiles', () => {
   it('take the middle of the sorted samples', () => {
@@ -44,5 +44,17 @@ describe('bootstrap intervals', () => {
     expect(value).toBe(1.25);
     expect(ci95[0]).toBeLessThan(0.8);
     expect(ci95[1]).toBeGreaterThan(1.5);
+  });
+});
+
+describe('the median of ratios', () => {
+  it('is that of the rounds, however much the machine changes between them', () => {
+    const b = [10, 100, 12, 90, 11];
+    const { value, ci95 } = medianOfRatios(
+      b.map((x) => 2 * x),
+      b,
+    );
+    expect(value).toBe(2);
+    expect(ci95).toEqual([2, 2]);
   });
 });

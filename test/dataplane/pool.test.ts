@@ -68,6 +68,37 @@ class Model {
     this.states[id] = this.home(id) === w ? { at: 'free' } : { at: 'chain', by: w };
   }
 
+  /** A burst's worth at once; the caller writes the owner words. */
+  takeSmall(w: number, max: number): void {
+    const ids = new Int32Array(SLOTS);
+    const mine = (n: number) => this.home(n) === w && n < SIZE.workers * SIZE.smallPerWorker;
+    const free = () => this.states.filter((s, n) => mine(n) && s.at === 'free').length;
+    if (free() < max) this.reclaimed(w);
+    const count = this.views[w]!.takeSmall(w, ids, max);
+    expect(count).toBe(Math.min(max, free()));
+    for (const id of ids.subarray(0, count)) {
+      expect(mine(id)).toBe(true);
+      expect(this.states[id]).toEqual({ at: 'free' });
+      this.main.owner[id] = w + 1;
+      this.states[id] = { at: 'held', w };
+    }
+  }
+
+  /** All but the first `skip` of what w holds. */
+  freeAll(w: number, skip: number): void {
+    const held = this.states.flatMap((s, id) => (s.at === 'held' && s.w === w ? [id] : []));
+    // In no particular order, as frames of several homes come.
+    held.sort((a, b) => ((a * 7) % 11) - ((b * 7) % 11) || a - b);
+    const from = Math.min(skip, held.length);
+    this.views[w]!.freeAll(w, Int32Array.from(held), from, held.length - from);
+    for (const id of held.slice(from)) {
+      this.states[id] = this.home(id) === w ? { at: 'free' } : { at: 'chain', by: w };
+    }
+    this.states.forEach((s, id) => {
+      if (s.at === 'chain' && s.by === w) this.states[id] = { at: 'returned' };
+    });
+  }
+
   flush(w: number): void {
     this.views[w]!.flush();
     this.states.forEach((s, id) => {
@@ -132,6 +163,8 @@ const worker = fc.nat(SIZE.workers - 1);
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ op: fc.constant('take' as const), w: worker, large: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('free' as const), w: worker, n: fc.nat(20) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('takeSmall' as const), w: worker, n: fc.nat(6) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('freeAll' as const), w: worker, n: fc.nat(3) }) },
   {
     weight: 3,
     arbitrary: fc.record({ op: fc.constant('hand' as const), w: worker, n: fc.nat(20), to: worker }),
@@ -142,6 +175,13 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('die' as const), w: worker }) },
 );
 
+/** Takes everything that is free at a home. */
+function* freeIds(pool: FramePool, w: number): Generator<number> {
+  for (const length of [SMALL_FRAME_MAX, LARGE_FRAME_MAX]) {
+    for (let id = pool.take(w, length); id >= 0; id = pool.take(w, length)) yield id;
+  }
+}
+
 describe('frame pool', () => {
   it('keeps every slot in exactly one state, whatever happens', () => {
     fc.assert(
@@ -151,6 +191,8 @@ describe('frame pool', () => {
         for (const s of steps) {
           if (s.op === 'take') model.take(s.w, s.large);
           else if (s.op === 'free') model.free(s.w, s.n);
+          else if (s.op === 'takeSmall') model.takeSmall(s.w, s.n);
+          else if (s.op === 'freeAll') model.freeAll(s.w, s.n);
           else if (s.op === 'hand') model.hand(s.w, s.n, s.to);
           else if (s.op === 'accept') model.accept(s.w, s.n);
           else if (s.op === 'flush') model.flush(s.w);
@@ -161,6 +203,27 @@ describe('frame pool', () => {
       }),
       { numRuns: 200, seed: 7 },
     );
+  });
+
+  it('takes back a mixture of homes and sizes in one go', () => {
+    const memory = poolMemory(SIZE);
+    const main = attachPool(memory);
+    main.initialise();
+    // Worker 2 frees small slots of homes 0 and 1 in turns, its own, and large ones of all.
+    const ids = Int32Array.of(0, 5, 1, 10, 15, 6, 2, 19, 17, 7, 3, 11, 8, 4);
+    for (const id of ids) main.owner[id] = 3;
+    for (let w = 0; w < SIZE.workers; w++) main.rebuild(w);
+    expect(main.inFlight()).toBe(ids.length);
+    attachPool(memory).freeAll(2, ids, 0, ids.length);
+    expect(main.inFlight()).toBe(0);
+    expect(main.countFree()).toBe(SLOTS);
+    for (let w = 0; w < SIZE.workers; w++) {
+      main.reclaim(w);
+      expect(main.available(w)).toBe(7);
+      const free = [...freeIds(main, w)].sort((a, b) => a - b);
+      expect(new Set(free).size).toBe(7);
+      expect(free.every((id) => main.homeOf(id) === w)).toBe(true);
+    }
   });
 
   it('gives slots that do not overlap and hold what they promise', () => {

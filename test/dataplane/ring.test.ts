@@ -42,18 +42,40 @@ class Kit {
     const n = this.next;
     burst.port = n % 1024;
     burst.queue = n % 512;
-    burst.id[0] = n % SLOTS;
-    burst.len[0] = (n * 7) % 66_000;
-    burst.flags[0] = n % 16;
-    burst.kind[0] = n % 3 === 0 ? Kind.group : Kind.ipv4;
-    burst.vlan[0] = n % 5 === 0 ? -1 : (n * 13) % 0x10000;
-    burst.dmacHi[0] = n % 65_536;
-    burst.dmacLo[0] = -n;
-    burst.smacHi[0] = (n * 3) % 65_536;
-    burst.smacLo[0] = n | 0x8000_0000;
+    this.fill(0, n);
     if (!this.producer.push(burst, 0, n * 1000 - 5, n - 1)) return -1;
     this.next++;
     return n;
+  }
+
+  /** Frame n at index i of the burst. */
+  private fill(i: number, n: number): void {
+    const { burst } = this;
+    burst.id[i] = n % SLOTS;
+    burst.len[i] = (n * 7) % 66_000;
+    burst.flags[i] = n % 16;
+    burst.kind[i] = n % 3 === 0 ? Kind.group : Kind.ipv4;
+    burst.vlan[i] = n % 5 === 0 ? -1 : (n * 13) % 0x10000;
+    burst.dmacHi[i] = n % 65_536;
+    burst.dmacLo[i] = -n;
+    burst.smacHi[i] = (n * 3) % 65_536;
+    burst.smacLo[i] = n | 0x8000_0000;
+  }
+
+  /** Pushes the next `count` frames in one go, named in reverse by a list with something before and behind it. */
+  pushList(count: number): number[] {
+    const { burst } = this;
+    const first = this.next;
+    const list = Int32Array.from({ length: count + 2 }, (_, k) => count - k);
+    const carried = new Int32Array(count + 1);
+    // Frame numbers go up along the list, so burst indices go down; port and queue are the burst's.
+    for (let k = 0; k < count; k++) this.fill(count - 1 - k, first + k);
+    for (let k = 0; k < count; k++) carried[count - 1 - k] = first + k - 1;
+    burst.port = 5;
+    burst.queue = 6;
+    const taken = this.producer.pushList(burst, list, 1, count, 7000, carried);
+    this.next += taken;
+    return Array.from({ length: taken }, (_, k) => first + k);
   }
 
   /** Checks that work entry w is frame n. */
@@ -159,6 +181,36 @@ describe('backlog ring', () => {
       }),
       { numRuns: 400, seed: 11 },
     );
+  });
+
+  it.each(STARTS)('takes a list of frames as it takes them one by one, starting at %i', (start) => {
+    const kit = new Kit(16, 12, start);
+    for (const [count, room] of [
+      [5, 12],
+      [9, 7],
+      [3, 0],
+    ] as const) {
+      const got = kit.pushList(count);
+      expect(got).toHaveLength(Math.min(count, room));
+      expect(kit.producer.occupancy()).toBe(12 - room + got.length);
+    }
+    kit.producer.publish();
+    expect(kit.consumer.take(kit.work, 64)).toBe(12);
+    for (let w = 0; w < 12; w++) {
+      const { work } = kit;
+      expect([work.id[w], work.len[w], work.dmacLo[w], work.smacHi[w], work.ledger[w]]).toEqual([
+        w % SLOTS,
+        (w * 7) % 66_000,
+        -w | 0,
+        (w * 3) % 65_536,
+        w - 1,
+      ]);
+      expect([work.port[w], work.queue[w]]).toEqual([5, 6]);
+      // Sequences follow the burst, not the list: the first five frames lay at indices 4 … 0.
+      expect(work.seq[w]).toBe(7000 + (w < 5 ? 4 - w : 8 - (w - 5)));
+    }
+    // There is room again once the consumer has taken them.
+    expect(kit.pushList(4)).toEqual([12, 13, 14, 15]);
   });
 
   it.each(STARTS)('refuses exactly beyond its limit, starting at %i', (start) => {

@@ -6,11 +6,12 @@
  */
 import type { Burst } from '../../packet/burst.js';
 import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../engine-memory.js';
+import { stampClock } from '../latency.js';
 import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
 import type { FramePool } from '../pool.js';
 import { CaptureSource } from './capture-source.js';
 import { CaptureSender } from './capture-writer.js';
-import { MemorySink } from './memory-sink.js';
+import { LatencySink, MemorySink } from './memory-sink.js';
 import { MemorySource } from './memory-source.js';
 import { makeSendArrays, type PortInfo, type ReceiveArrays, type Receiver, type Sender } from './port.js';
 
@@ -102,7 +103,15 @@ function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: Receive
   const state = new Int32Array(port.state, q * 8, 2);
   if (port.source !== null) {
     return port.source.kind === 'memory'
-      ? new MemorySource(port.source.options, port.index, p.pool, p.worker, arrays, state)
+      ? new MemorySource(
+          port.source.options,
+          port.index,
+          p.pool,
+          p.worker,
+          arrays,
+          state,
+          stampClock(p.native),
+        )
       : new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
   }
   const fd = p.views.portFds[port.index * PORT_FDS + PortFd.receive + q]!;
@@ -120,7 +129,11 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   if (port.removed) return new DownSender();
   if (port.txQueues === 0) return null;
   if (port.sink !== null) {
-    return port.sink.kind === 'memory' ? new MemorySink() : new CaptureSender(port.sink.path, p.pool.bytes);
+    if (port.sink.kind === 'capture') return new CaptureSender(port.sink.path, p.pool.bytes);
+    const { latency } = port.sink;
+    return latency === null
+      ? new MemorySink()
+      : new LatencySink(p.pool.bytes, latency, p.worker, stampClock(p.native));
   }
   const base = port.index * PORT_FDS;
   const queue = p.worker % port.txQueues;

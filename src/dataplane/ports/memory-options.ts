@@ -1,6 +1,6 @@
 /**
- * The options of memory ports: `memory:source[,flows=,guests=,size=N|imix,rate=,burst=,packets=,seed=]` and
- * `memory:sink`.
+ * The options of memory ports: `memory:source[,flows=,guests=,size=N|imix,rate=,burst=,packets=,seed=,
+ * stamp=on|off]` and `memory:sink`.
  *
  * Promise: `parseMemoryOptions` returns plain data (it can be posted to a worker thread) or throws a UserError that
  * names the option and what is permitted. Runs on the main thread, once per port.
@@ -31,6 +31,8 @@ export interface MemorySourceOptions {
   readonly packets: number;
   /** Every choice comes from it; default 1. */
   readonly seed: number;
+  /** Frames say when they were due (see `latency.ts`) and have no UDP checksum. Default off. */
+  readonly stamp: boolean;
 }
 
 export interface MemorySinkOptions {
@@ -39,7 +41,7 @@ export interface MemorySinkOptions {
 
 export type MemoryOptions = MemorySourceOptions | MemorySinkOptions;
 
-const SOURCE_OPTIONS = ['flows', 'guests', 'size', 'rate', 'burst', 'packets', 'seed'] as const;
+const SOURCE_OPTIONS = ['flows', 'guests', 'size', 'rate', 'burst', 'packets', 'seed', 'stamp'] as const;
 
 /** Option values as text, by name. */
 export type OptionRecord = Map<string, string> | Readonly<Record<string, string>>;
@@ -67,6 +69,10 @@ export function parseMemoryOptions(target: string, options: OptionRecord): Memor
     const text = given.get(name);
     return text === undefined ? otherwise : integer(name, text, least, most);
   };
+  const stamp = given.get('stamp') ?? 'off';
+  if (stamp !== 'on' && stamp !== 'off') {
+    throw new UserError(`memory:source: stamp="${stamp}" is neither on nor off`);
+  }
   const size = given.get('size');
   if (size !== undefined && size !== 'imix' && !/^\d+$/.test(size)) {
     throw new UserError(
@@ -82,5 +88,6 @@ export function parseMemoryOptions(target: string, options: OptionRecord): Memor
     burst: take('burst', 32, 1, 1_000_000),
     packets: take('packets', 0, 0, Number.MAX_SAFE_INTEGER),
     seed: take('seed', 1, 0, 0xffff_ffff),
+    stamp: stamp === 'on',
   };
 }

@@ -8,6 +8,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
+import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
 import { LivePort } from './live.js';
 import type { PortInfo } from './port.js';
@@ -140,7 +141,8 @@ function memoryPort(spec: MemoryPortSpec, workers: number) {
     return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };
   }
   const txQueues = spec.txQueues > 0 ? spec.txQueues : workers;
-  return { rxQueues: 0, txQueues, sink: { kind: 'memory' as const }, state: stateWords(0) };
+  const latency = spec.latency ? new SharedArrayBuffer(latencyBytes(workers)) : null;
+  return { rxQueues: 0, txQueues, sink: { kind: 'memory' as const, latency }, state: stateWords(0) };
 }
 
 async function capturePort(spec: CapturePortSpec, warn: (message: string) => void) {

@@ -73,6 +73,8 @@ export interface MemoryPortSpec extends Named {
   readonly source: MemorySourceOptions | null;
   /** Transmit queues of a sink; 0 = one per worker. Fewer than workers means that they share it through a lock. */
   readonly txQueues: number;
+  /** A sink that counts how old stamped frames are when they arrive. */
+  readonly latency: boolean;
 }
 
 /** A port of the forwarder, parsed and complete. Made by `parsePort`. */
@@ -136,11 +138,13 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
       return { ...named, kind, path: target, mode: r.choice('mode', ['read', 'write'] as const, 'read') };
     case 'memory':
       if (target === 'sink') {
-        return { ...named, kind, source: null, txQueues: r.integer('queues', 0, 1, 1024) };
+        const txQueues = r.integer('queues', 0, 1, 1024);
+        const latency = r.choice('latency', ['off', 'on'] as const, 'off') === 'on';
+        return { ...named, kind, source: null, txQueues, latency };
       }
       if (target !== 'source')
         throw unknownName(`target of memory port ${named.name}`, target, ['source', 'sink']);
-      return { ...named, kind, source: memorySource(r), txQueues: 0 };
+      return { ...named, kind, source: memorySource(r), txQueues: 0, latency: false };
     default:
       throw unknownName(`kind of port ${named.name}`, kind, PORT_KINDS);
   }

@@ -16,8 +16,8 @@ export type SendArrays = NativeSendArrays;
 /** One receive queue. */
 export interface Receiver {
   /**
-   * Takes at most `max` frames into free slots of the pool and fills the arrays from index 0. Writes the status
-   * words (`ReceiveStatus`). Never throws, never blocks.
+   * Takes at most `max` frames into free slots of the pool and fills the arrays from index 0; the caller writes the
+   * slots' owner words. Writes the status words (`ReceiveStatus`). Never throws, never blocks.
    */
   receive(max: number): number;
   /** Descriptor to wait on, or -1 (memory and captures). */
@@ -85,7 +85,14 @@ export interface PortInfo {
     | { readonly kind: 'capture'; readonly spool: CaptureSpool; readonly finite: true }
     | null;
   /** Where frames go that are delivered; null for live ports and for sources. */
-  readonly sink: { readonly kind: 'memory' } | { readonly kind: 'capture'; readonly path: string } | null;
+  readonly sink:
+    | {
+        readonly kind: 'memory';
+        /** Histogram of every sender, see `latency.ts`; null where ages are not counted. */
+        readonly latency: SharedArrayBuffer | null;
+      }
+    | { readonly kind: 'capture'; readonly path: string }
+    | null;
   /** Staging memory of the AF_XDP socket of each transmit queue; empty where there is none. */
   readonly staging: readonly SharedArrayBuffer[];
   /** Two words per receive queue in shared memory, kept across worker restarts (position of a source, ring cursor). */

@@ -1,0 +1,81 @@
+/**
+ * The pipeline in the engine, as a program for `Contestant`: a memory source at worker 0, every frame steered to
+ * worker 1, a memory sink there. Nothing in it is made for the bench but the ports' options.
+ *
+ * `engine.js JSON` with order, ledger, flows, frames and rate (0 = as fast as it goes).
+ */
+import { WorkerCounter } from '#rxsteer/dataplane/counters.js';
+import { Engine } from '#rxsteer/dataplane/engine.js';
+import { bucketValue, latencyPercentile, readLatency } from '#rxsteer/dataplane/latency.js';
+import { engineDefaults } from '#rxsteer/dataplane/plan.js';
+import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
+import { summarize } from '#rxsteer/dataplane/summary.js';
+import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { serveWindows } from '../lab/windows.js';
+
+/** What the suite asks of a pipeline. */
+export interface PipelineRequest {
+  readonly order: 'none' | 'linux' | 'strict';
+  readonly ledger: boolean;
+  readonly flows: number;
+  /** Slots of worker 0, fewer than the ring holds: then it waits for frames to come back, and none is dropped. */
+  readonly frames: number;
+  readonly rate: number;
+}
+
+const WORKERS = 2;
+const TABLE = 128;
+const WARM_MS = 1500;
+/** Looks at whether the source has caught up, at most so often. */
+const SETTLES = 60;
+const SETTLE_MS = 20;
+const SETTLED_NS = 5e6;
+
+const request = JSON.parse(process.argv[2] ?? '{}') as PipelineRequest;
+const timed = request.rate > 0;
+const source = `a=memory:source,flows=${request.flows}${timed ? `,rate=${request.rate},burst=32,stamp=on` : ''}`;
+const entries = new Array<number>(TABLE).fill(1);
+const policy = { policy: 'rss', queues: WORKERS, entries, stage: 'cpu', order: request.order };
+const engine = await Engine.start({
+  ...engineDefaults,
+  ports: [parsePort(source), parsePort(`b=memory:sink${timed ? ',latency=on' : ''}`)],
+  policy: parsePolicy(policy, { command: 'forward', workers: WORKERS }),
+  policyText: 'rss, everything to worker 1',
+  workers: WORKERS,
+  cpus: [0, 1],
+  backlog: 4096,
+  smallFrames: WORKERS * request.frames,
+  largeFrames: 256,
+  // Spinning, as the programs beside it do: sleeping would be measured instead.
+  spinMaxUs: 1_000_000,
+  watches: request.ledger,
+});
+await new Promise((resolve) => setTimeout(resolve, WARM_MS));
+
+const counters = engine.views.counters.worker[1]!;
+const sink = engine.plan.ports[1]!.sink;
+const shared = sink?.kind === 'memory' ? sink.latency : null;
+let since: Float64Array | undefined;
+const sleepWord = new Int32Array(new SharedArrayBuffer(4));
+const before = () => {
+  if (shared === null) return;
+  // After a pause the source catches up, up to 250 ms; that is not the pipeline's latency.
+  for (let k = 0; k < SETTLES; k++) {
+    since = readLatency(shared);
+    Atomics.wait(sleepWord, 0, 0, SETTLE_MS);
+    if (latencyPercentile(readLatency(shared, since), 0.9) < SETTLED_NS) break;
+  }
+  since = readLatency(shared);
+};
+const more = () => {
+  const { totals } = summarize(engine);
+  const latency: number[][] = [];
+  if (shared !== null) {
+    readLatency(shared, since).forEach((count, bucket) => {
+      if (count > 0) latency.push([bucketValue(bucket), count]);
+    });
+  }
+  return { dropped: totals.dropped.backlog, reordered: totals.reordered, latency };
+};
+await serveWindows(WORKERS, () => counters[WorkerCounter.delivered]!, before, more);
+await engine.stop();

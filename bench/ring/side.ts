@@ -1,0 +1,49 @@
+/**
+ * A ring between two worker threads, as a program for `Contestant`: `side.js words` = items of 4 bytes, `side.js frames` =
+ * the engine's own backlog ring with its descriptors of 32 bytes, owner words and both of its indices.
+ */
+import { Worker } from 'node:worker_threads';
+import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
+import { serveWindows } from '../lab/windows.js';
+
+export interface RingRequest {
+  readonly kind: 'words' | 'frames';
+  readonly side: 'producer' | 'consumer';
+  readonly index: Int32Array;
+  readonly entries: Int32Array;
+  readonly owner: Int32Array;
+  /** Items taken so far, and something of them. */
+  readonly count: Float64Array;
+}
+
+const ITEMS = 4096;
+/** Slots that the frames name: as many as a worker has in flight in the pipeline. */
+const SLOTS = 2048;
+const WARM_MS = 500;
+
+const kind = process.argv[2] === 'words' ? 'words' : 'frames';
+const shared = (words: number) => new Int32Array(new SharedArrayBuffer(4 * words));
+const common = {
+  kind,
+  index: shared(3 * LINE_WORDS),
+  entries: shared(ITEMS * (kind === 'words' ? 1 : 8)),
+  owner: shared(SLOTS),
+  count: new Float64Array(new SharedArrayBuffer(8 * 2 * LINE_WORDS)),
+} as const;
+for (const side of ['producer', 'consumer'] as const) {
+  const workerData: RingRequest = { ...common, side };
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+  worker.on('error', (error) => {
+    throw error;
+  });
+  worker.unref();
+}
+await new Promise((resolve) => setTimeout(resolve, WARM_MS));
+await serveWindows(
+  2,
+  () => common.count[0]!,
+  () => {},
+  () => ({}),
+);
+// Both threads run for ever.
+process.kill(process.pid, 'SIGKILL');
