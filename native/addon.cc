@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "hash/bindings.h"
 #include "link.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
@@ -251,6 +252,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("PacketSender", PacketSender::define(env));
   exports.Set("TapReceiver", TapReceiver::define(env));
   exports.Set("TapSender", TapSender::define(env));
+  defineHash(env, exports);
   return exports;
 }
 

@@ -9,6 +9,7 @@ const LAYERS = {
   mac: 'MAC',
   policy: 'Policy',
   capture: 'Capture',
+  traffic: 'Traffic',
   dataplane: 'Engine',
 };
 

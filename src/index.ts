@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -80,6 +80,7 @@ export {
 export { AtrFlowType, type AtrTuple, atrCommonWord, atrSignatureHash } from './hash/atr.js';
 export { crc32, crc32c, xorHash } from './hash/crc.js';
 export { hex32, parseHex, toHex } from './hash/hex.js';
+export type { BoundKernel, HashKernels, Implementation, KernelOptions } from './hash/kernel.js';
 export {
   bitRange,
   collidingDifferences,
@@ -289,6 +290,7 @@ export {
   ANY_VLAN,
   Learned,
   NO_OWNER,
+  type OwnerEntry,
   type OwnerLimits,
   OwnerTable,
   ownerTableBytes,
@@ -376,6 +378,19 @@ export { captureFrames } from './capture/frames.js';
 export { type CaptureStream, openCapture } from './capture/stream.js';
 export { CaptureWriter } from './capture/writer.js';
 
+// Traffic: made packets
+
+export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
+export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
+export {
+  type ImbalanceOptions,
+  TRAFFIC_PROTOCOLS,
+  TRAFFIC_TUNNELS,
+  type TrafficOptions,
+  type TrafficProtocol,
+  type TrafficTunnel,
+} from './traffic/options.js';
+
 // Engine: forwards packets
 
 export type { ConsumerSummary } from './dataplane/consumers.js';
@@ -383,6 +398,7 @@ export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
+export { nativeHashKernels } from './dataplane/hash-kernels.js';
 export type {
   ChangeKind,
   ChangeReport,

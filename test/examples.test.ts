@@ -142,6 +142,12 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines[3]).toContain('mobile: none (queue 0)');
     expect(lines[7]).toContain('mobile: tcp-ipv6-ex;');
   },
+  'native-hash.mjs': (lines) => {
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toMatch(/^(tables only: |bursts of 8)/);
+    expect(lines[1]).toMatch(/^[1-9]\d*( [1-9]\d*){3}$/);
+    expect(lines[2]).toBe(lines[1]);
+  },
   'key-quality.mjs': (_, all) => {
     expect(all).toMatch(/^microsoft: symmetric no .* 32 effective bits/m);
     expect(all).toMatch(/^symmetric: symmetric yes .* 16 effective bits/m);
@@ -152,6 +158,17 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(known).toBe(matter);
     const [predicted, truth] = numbers(lines[1]!);
     expect(predicted).toBe(truth);
+  },
+  'make-traffic.mjs': (lines) => {
+    const [hot, other] = lines.slice(0, 2).map((line) => line.split(' ').slice(1).map(Number));
+    expect(hot![3]).toBe(14_000);
+    expect(sum(other!)).toBe(20_000);
+    expect(Math.max(...other!)).toBeLessThan(14_000);
+    expect(sum(numbers(lines[2]!.split(':')[1]!))).toBe(1000);
+    const types = lines.slice(4).map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+    expect(types).toHaveLength(3);
+    for (const type of types) expect(sum(Object.values(type))).toBe(3000);
+    expect(lines[3]).toMatch(/^100 fragments in \d+\.\d ms$/);
   },
   'mac-owners.mjs': (lines) => {
     expect(lines[0]).toBe('4 guests learned; worker 0 owns 2, worker 1 owns 2');

@@ -5,6 +5,7 @@
  * absent values are null. Policies with state see the packets before the one in question first.
  */
 import type { Command } from 'commander';
+import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { formatMac, parseMac } from '../mac/address.js';
@@ -132,7 +133,7 @@ export function register(program: Command): void {
       const spec = parsePolicy(flags.policy);
       const workers =
         flags.workers === undefined ? defaultWorkers(spec) : wholeNumber(flags.workers, 1, 1024, '--workers');
-      const steering = compilePolicy(spec, { workers });
+      const steering = compilePolicy(spec, { workers, kernels: nativeHashKernels() });
       for (const warning of policyWarnings(steering)) process.stderr.write(`rxsteer: warning: ${warning}\n`);
       const frame = frameOf(flags);
       const explanation =

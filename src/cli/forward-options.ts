@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import YAML from 'yaml';
 import { z } from 'zod';
+import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { DEFAULT_ORDER_LIMITS } from '../dataplane/order-guard.js';
 import {
   DEFAULT_BACKLOG,
@@ -18,6 +19,7 @@ import {
 } from '../dataplane/plan.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { UserError } from '../errors.js';
+import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
 import { type ControlFlags, controlFlags } from './forward-control.js';
@@ -26,6 +28,7 @@ export interface ForwardFlags {
   readonly port: string[];
   readonly mode?: string;
   readonly policy?: string;
+  readonly implementation?: string;
   readonly workers?: string;
   readonly maxWorkers?: string;
   readonly cpus?: string;
@@ -49,6 +52,13 @@ export interface ForwardFlags {
   readonly json?: boolean;
 }
 
+function implementationOf(text: string | undefined): Implementation | undefined {
+  if (text === undefined || (IMPLEMENTATIONS as readonly string[]).includes(text)) {
+    return text as Implementation | undefined;
+  }
+  throw new UserError(`--implementation ${text}: expected ${IMPLEMENTATIONS.join(', ')}`);
+}
+
 const count = z.union([z.number(), z.string()]).transform(String);
 
 /** The file: the same names as the flags; `policy` may be an object, `fdb` lists static addresses of the switch. */
@@ -56,6 +66,7 @@ const configSchema = z.strictObject({
   ports: z.array(z.string()).optional(),
   mode: z.enum(['wire', 'switch']).optional(),
   policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  implementation: z.enum(IMPLEMENTATIONS).optional(),
   workers: count.optional(),
   maxWorkers: count.optional(),
   cpus: count.optional(),
@@ -156,10 +167,14 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
+  const implementation = implementationOf(pick('implementation'));
   const policy = parsePolicy(given, {
     command: 'forward',
+    ...(implementation === undefined ? {} : { implementation }),
     ...(asked === undefined ? {} : { workers: asked }),
   });
+  // Refused here in one line rather than by every worker.
+  if ('implementation' in policy) chooseKernels(policy.implementation, nativeHashKernels(), 'implementation');
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
   const fdb = (file.fdb ?? []).map((entry) => {
     const port = portIndex.get(entry.port);

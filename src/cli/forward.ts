@@ -35,6 +35,10 @@ export function register(program: Command): void {
       'wire joins two ports, switch learns MAC addresses (default: wire for two ports)',
     )
     .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
+    .option(
+      '--implementation <auto|table|native>',
+      'what hashes bursts where the policy does not say (default auto: native code where it pays)',
+    )
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
     .option('--max-workers <N>', 'workers that can be added while it runs, all in all (default: the CPUs)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')

@@ -1,17 +1,18 @@
 /**
  * `rxsteer hash`: one hash value of given bytes, or a batch of them.
  *
- * Promise: `--implementation` decides which code computes it (the byte tables that steering uses, or the bitwise
- * definition); both are exact. In a batch a bad line yields an error object on its line and the batch goes on.
+ * Promise: `--implementation` decides which code computes it (the byte tables that steering uses, the bitwise
+ * definition, or the addon's carry-less multiplication); all are exact. In a batch a bad line yields an error object on its line and the batch goes on.
  */
 import { createReadStream, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
+import { loadNative, nativeProblem } from '../dataplane/native.js';
 import { UserError } from '../errors.js';
 import { crc32, crc32Bitwise, crc32c, crc32cBitwise, xorHash } from '../hash/crc.js';
 import { hex32, parseHex } from '../hash/hex.js';
 import { KEY_NAMES, parseKey } from '../hash/keys.js';
-import { Toeplitz, toeplitzBitwise } from '../hash/toeplitz.js';
+import { keyBytesFor, Toeplitz, toeplitzBitwise } from '../hash/toeplitz.js';
 import { print, printJson, printJsonLine } from './output.js';
 
 const FUNCTIONS = ['toeplitz', 'crc32c', 'crc32', 'xor'] as const;
@@ -70,6 +71,19 @@ class ToeplitzCache {
   }
 }
 
+/** @throws UserError where there is no native code for the function, or none at all. */
+function checkNative(name: HashFunction, place: string): void {
+  if (name !== 'toeplitz') throw new UserError(`${place}: there is no native ${name}; use table or bitwise`);
+  if (loadNative() === null)
+    throw new UserError(`${place}: native: ${nativeProblem()}; table and bitwise work without it`);
+}
+
+/** @throws UserError for a key too short, in the words of the other implementations. */
+function hashNatively(key: Uint8Array, input: Uint8Array, init: number): number {
+  if (input.length > 0 && key.length < keyBytesFor(input.length)) return toeplitzBitwise(key, input, init);
+  return loadNative()!.toeplitz(key, input, init);
+}
+
 /** Computes one request. `place` turns a field's name into what errors name. @throws UserError */
 export function computeHash(
   request: HashRequest,
@@ -82,9 +96,7 @@ export function computeHash(
     IMPLEMENTATIONS,
     place('implementation'),
   );
-  if (implementation === 'native') {
-    throw new UserError(`${place('implementation')}: there is no native ${name}; use table or bitwise`);
-  }
+  if (implementation === 'native') checkNative(name, place('implementation'));
   if (request.input === undefined) throw new UserError(`${place('input')} is missing: hex digits`);
   const input = parseHex(text(request.input, place('input')), place('input'));
   if (input.length > INPUT_BYTES_MAX) {
@@ -99,7 +111,8 @@ export function computeHash(
   let value: number;
   if (name === 'toeplitz') {
     const key = parseKey(text(request.key ?? 'microsoft', place('key')), place('key'));
-    value = bitwise ? toeplitzBitwise(key, input, init) : cache.hash(key, input, init);
+    if (implementation === 'native') value = hashNatively(key, input, init);
+    else value = bitwise ? toeplitzBitwise(key, input, init) : cache.hash(key, input, init);
   } else if (name === 'crc32c') value = bitwise ? crc32cBitwise(input, init) : crc32c(input, init);
   else if (name === 'crc32') value = bitwise ? crc32Bitwise(input, init) : crc32(input, init);
   else value = xorHash(input, init);

@@ -140,6 +140,7 @@ export class Engine implements LiveEngine {
     return this.core.plan;
   }
 
+  /** The shared memory; a change of policy replaces that of the policy. */
   get memory(): EngineMemory {
     return this.core.memory;
   }

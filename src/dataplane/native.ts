@@ -12,6 +12,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { NativeHash } from './native-hash.js';
 
 /** Frame pool as the addon sees it: see `FramePool`. All sizes in bytes. */
 export interface NativePool {
@@ -132,7 +133,7 @@ export interface TapOptions {
   readonly offload: boolean;
 }
 
-export interface Native {
+export interface Native extends NativeHash {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
 

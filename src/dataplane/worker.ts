@@ -14,6 +14,7 @@ import { Fault } from './faults.js';
 import { CensusWriter } from './flow-census.js';
 import { makeForwarder } from './forwarding.js';
 import { GuestTouch } from './guest-touch.js';
+import { nativeHashKernels } from './hash-kernels.js';
 import { Ledger, QUEUE_SLOTS } from './ledger.js';
 import type { LiveConfig, WorkerTask } from './live-config.js';
 import { TraceTap } from './live-trace.js';
@@ -34,6 +35,7 @@ function steeringOf({ plan, memory, table }: LiveConfig): Steering {
     ports: plan.ports,
     shared: memory.policy,
     faults: 'count',
+    kernels: nativeHashKernels(),
   });
   if (table !== null && steering instanceof RssSteering) steering.setTable(table);
   return steering;

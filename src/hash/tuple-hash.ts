@@ -2,7 +2,7 @@
  * Toeplitz over the addresses and ports of packets, straight from the frame pool.
  *
  * Promise: the same value as building the input bytes of `tupleInput()` and hashing them; nothing is copied or
- * allocated; immutable, so that everything in a thread may share one object.
+ * allocated (but a view, where the methods for bytes meet a new array); everything in a thread may share one object.
  *
  * Input order (Microsoft; Intel 82575EB manual): source address, destination address, source port, destination
  * port, as on the wire. The symmetric transforms change the input first (Linux networking/scaling document, DPDK
@@ -20,20 +20,75 @@ export type Symmetric = (typeof SYMMETRIC)[number];
 export const IPV4_TUPLE_BYTES = 12;
 export const IPV6_TUPLE_BYTES = 36;
 
+// Where each field's tables start: 256 entries for each byte before it.
+const IPV4_PORTS = 256 * 8;
+const IPV6_DESTINATION = 256 * 16;
+const IPV6_PORTS = 256 * 32;
+
+/** What the four bytes of a word add to a hash, the first of them at position `base / 256` of the input. */
+export function add4(table: Int32Array, base: number, word: number): number {
+  return (
+    table[base + (word >>> 24)]! ^
+    table[base + 256 + ((word >>> 16) & 255)]! ^
+    table[base + 512 + ((word >>> 8) & 255)]! ^
+    table[base + 768 + (word & 255)]!
+  );
+}
+
+/**
+ * The hash, without start value, of two IPv6 addresses that lie at `s` and `d`. A loop, because V8 inlines only so
+ * much into one function, and calls the rest: eight `add4` in a row are slower.
+ */
+export function addIpv6(table: Int32Array, view: DataView, s: number, d: number): number {
+  let hash = 0;
+  for (let i = 0, base = 0; i < 16; i += 4, base += 1024) {
+    hash ^=
+      add4(table, base, view.getInt32(s + i)) ^ add4(table, base + IPV6_DESTINATION, view.getInt32(d + i));
+  }
+  return hash;
+}
+
+/** The two ports of a word after a transform. */
+function transformPorts(mode: number, ports: number): number {
+  const source = ports >>> 16;
+  const destination = ports & 0xffff;
+  if (mode === XOR) return Math.imul(source ^ destination, 0x10001);
+  if (mode === OR_XOR) return ((source | destination) << 16) | (source ^ destination);
+  if (mode === SORT && source > destination) return (destination << 16) | source;
+  return ports;
+}
+
+/** True when the big-endian number of `words` words at `a` exceeds the one at `b`. */
+function isGreater(view: DataView, a: number, b: number, words: number): boolean {
+  for (let i = 0; i < 4 * words; i += 4) {
+    const x = view.getUint32(a + i);
+    const y = view.getUint32(b + i);
+    if (x !== y) return x > y;
+  }
+  return false;
+}
+
+// Numbers of the transforms: their indices in `SYMMETRIC`.
+const XOR = 1;
+const OR_XOR = 2;
+const SORT = 3;
+
 /**
  * Hashes addresses and ports where they lie in a frame. Addresses and ports are added with XOR (the hash is
  * linear).
+ *
+ * The methods named `…At` read 32-bit words of a DataView: a quarter of the loads and bounds checks of reading bytes
+ * (5.8 instead of 7.7 ns for an IPv4 tuple). Offsets beyond the view throw RangeError.
  */
 export class TupleHash {
   readonly toeplitz: Toeplitz;
   readonly symmetric: Symmetric;
   readonly #table: Int32Array;
   readonly #start: number;
-  /** For `xor`: the same difference enters twice, so both tables are folded into one of half the length. */
-  readonly #folded4: Int32Array;
-  readonly #folded6: Int32Array;
-  readonly #foldedPorts4: Int32Array;
-  readonly #foldedPorts6: Int32Array;
+  readonly #mode: number;
+  /** The array that was hashed from last, and its view. */
+  #bytes: Uint8Array | null = null;
+  #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** @throws UserError for a key below 40 bytes when `ipv6` is set, below 16 when it is not. */
   constructor(key: Uint8Array, options: { symmetric?: Symmetric; start?: number; ipv6?: boolean } = {}) {
@@ -42,124 +97,112 @@ export class TupleHash {
     this.symmetric = options.symmetric ?? 'none';
     this.#table = this.toeplitz.table;
     this.#start = this.toeplitz.start;
-    const fold = this.symmetric === 'xor';
-    this.#folded4 = fold ? folded(this.#table, 0, 4, 4) : new Int32Array(0);
-    this.#foldedPorts4 = fold ? folded(this.#table, 8, 2, 2) : new Int32Array(0);
-    const fold6 = fold && options.ipv6 !== false;
-    this.#folded6 = fold6 ? folded(this.#table, 0, 16, 16) : new Int32Array(0);
-    this.#foldedPorts6 = fold6 ? folded(this.#table, 32, 2, 2) : new Int32Array(0);
+    this.#mode = SYMMETRIC.indexOf(this.symmetric);
   }
 
   /** Two IPv4 addresses at `s` and `d`; a signed 32-bit number. */
   ipv4(bytes: Uint8Array, s: number, d: number): number {
-    const t = this.#table;
-    if (this.symmetric === 'none') {
-      return (
-        this.#start ^
-        t[bytes[s]!]! ^
-        t[256 | bytes[s + 1]!]! ^
-        t[512 | bytes[s + 2]!]! ^
-        t[768 | bytes[s + 3]!]! ^
-        t[1024 | bytes[d]!]! ^
-        t[1280 | bytes[d + 1]!]! ^
-        t[1536 | bytes[d + 2]!]! ^
-        t[1792 | bytes[d + 3]!]!
-      );
-    }
-    return this.#start ^ this.#symmetricPair(bytes, s, d, 4, 0, this.#folded4);
+    return this.ipv4At(this.#viewOf(bytes), s, d);
   }
 
   /** What the ports at `p` … `p + 3` add to an IPv4 hash (the hash is linear). */
   ipv4Ports(bytes: Uint8Array, p: number): number {
-    const t = this.#table;
-    if (this.symmetric === 'none') {
-      return (
-        t[2048 | bytes[p]!]! ^ t[2304 | bytes[p + 1]!]! ^ t[2560 | bytes[p + 2]!]! ^ t[2816 | bytes[p + 3]!]!
-      );
-    }
-    return this.#symmetricPair(bytes, p, p + 2, 2, 8, this.#foldedPorts4);
+    return this.ipv4PortsAt(this.#viewOf(bytes), p);
   }
 
   /** Two IPv6 addresses at `s` and `d`; a signed 32-bit number. */
   ipv6(bytes: Uint8Array, s: number, d: number): number {
-    if (this.symmetric !== 'none') {
-      return this.#start ^ this.#symmetricPair(bytes, s, d, 16, 0, this.#folded6);
-    }
-    const t = this.#table;
-    let hash = this.#start;
-    for (let i = 0, base = 0; i < 16; i++, base += 256) {
-      hash ^= t[base | bytes[s + i]!]! ^ t[(base + 4096) | bytes[d + i]!]!;
-    }
-    return hash;
+    return this.ipv6At(this.#viewOf(bytes), s, d);
   }
 
   /** What the ports at `p` … `p + 3` add to an IPv6 hash. */
   ipv6Ports(bytes: Uint8Array, p: number): number {
-    const t = this.#table;
-    if (this.symmetric === 'none') {
-      return (
-        t[8192 | bytes[p]!]! ^ t[8448 | bytes[p + 1]!]! ^ t[8704 | bytes[p + 2]!]! ^ t[8960 | bytes[p + 3]!]!
-      );
-    }
-    return this.#symmetricPair(bytes, p, p + 2, 2, 32, this.#foldedPorts6);
+    return this.ipv6PortsAt(this.#viewOf(bytes), p);
   }
 
-  /** Both MAC addresses of the Ethernet header at `at`, as on the wire (with `sort` the smaller one first). */
-  macs(bytes: Uint8Array, at: number): number {
-    return this.#start ^ this.#symmetricPair(bytes, at, at + 6, 6, 0, this.#folded4);
-  }
-
-  /** Contribution of a pair of fields of `width` bytes at `a` and `b`, whose input positions start at `position`. */
-  #symmetricPair(
-    bytes: Uint8Array,
-    a: number,
-    b: number,
-    width: number,
-    position: number,
-    foldedTable: Int32Array,
-  ): number {
-    let hash = 0;
-    if (this.symmetric === 'xor') {
-      for (let i = 0; i < width; i++) hash ^= foldedTable[(i << 8) | (bytes[a + i]! ^ bytes[b + i]!)]!;
-      return hash;
-    }
+  /** See `ipv4`. */
+  ipv4At(view: DataView, s: number, d: number): number {
     const t = this.#table;
-    const first = position << 8;
-    const second = (position + width) << 8;
-    if (this.symmetric === 'or-xor') {
-      for (let i = 0; i < width; i++) {
-        const x = bytes[a + i]!;
-        const y = bytes[b + i]!;
-        hash ^= t[first + ((i << 8) | x | y)]! ^ t[second + ((i << 8) | (x ^ y))]!;
+    const mode = this.#mode;
+    let a = view.getInt32(s);
+    let b = view.getInt32(d);
+    if (mode !== 0) {
+      const x = a;
+      const y = b;
+      if (mode === SORT) {
+        if (x >>> 0 > y >>> 0) {
+          a = y;
+          b = x;
+        }
+      } else {
+        b = x ^ y;
+        a = mode === XOR ? b : x | y;
       }
-      return hash;
     }
-    const swap = this.symmetric === 'sort' && isGreater(bytes, a, b, width);
-    const low = swap ? b : a;
-    const high = swap ? a : b;
-    for (let i = 0; i < width; i++) {
-      hash ^= t[first + ((i << 8) | bytes[low + i]!)]! ^ t[second + ((i << 8) | bytes[high + i]!)]!;
+    return this.#start ^ add4(t, 0, a) ^ add4(t, 1024, b);
+  }
+
+  /** See `ipv4Ports`. */
+  ipv4PortsAt(view: DataView, p: number): number {
+    const ports = view.getInt32(p);
+    const mode = this.#mode;
+    return add4(this.#table, IPV4_PORTS, mode === 0 ? ports : transformPorts(mode, ports));
+  }
+
+  /** See `ipv6`. */
+  ipv6At(view: DataView, s: number, d: number): number {
+    const t = this.#table;
+    const mode = this.#mode;
+    let hash = this.#start;
+    if (mode === SORT && isGreater(view, s, d, 4)) {
+      const larger = s;
+      s = d;
+      d = larger;
+    }
+    for (let i = 0, base = 0; i < 16; i += 4, base += 1024) {
+      let a = view.getInt32(s + i);
+      let b = view.getInt32(d + i);
+      if (mode === XOR || mode === OR_XOR) {
+        const x = a;
+        a = mode === XOR ? x ^ b : x | b;
+        b = x ^ b;
+      }
+      hash ^= add4(t, base, a) ^ add4(t, base + IPV6_DESTINATION, b);
     }
     return hash;
   }
-}
 
-/** True when the big-endian number at `a` exceeds the one at `b`. */
-function isGreater(bytes: Uint8Array, a: number, b: number, width: number): boolean {
-  for (let i = 0; i < width; i++) {
-    const difference = bytes[a + i]! - bytes[b + i]!;
-    if (difference !== 0) return difference > 0;
+  /** See `ipv6Ports`. */
+  ipv6PortsAt(view: DataView, p: number): number {
+    const ports = view.getInt32(p);
+    const mode = this.#mode;
+    return add4(this.#table, IPV6_PORTS, mode === 0 ? ports : transformPorts(mode, ports));
   }
-  return false;
-}
 
-/** Tables of positions p and p + distance XORed, for `width` positions. */
-function folded(table: Int32Array, position: number, width: number, distance: number): Int32Array {
-  const result = new Int32Array(256 * width);
-  const first = position << 8;
-  const second = (position + distance) << 8;
-  for (let i = 0; i < result.length; i++) result[i] = table[first + i]! ^ table[second + i]!;
-  return result;
+  /**
+   * Both MAC addresses of the Ethernet header at `at`, as on the wire, with `sort` the smaller one first. The other
+   * transforms are defined for IP only and are not applied.
+   */
+  macsAt(view: DataView, at: number): number {
+    const x = view.getUint16(at) * 0x1_0000_0000 + view.getUint32(at + 2);
+    const y = view.getUint16(at + 6) * 0x1_0000_0000 + view.getUint32(at + 8);
+    const swap = this.#mode === SORT && x > y;
+    const a = swap ? at + 6 : at;
+    const b = swap ? at : at + 6;
+    const t = this.#table;
+    const middle = (view.getUint16(a + 4) << 16) | view.getUint16(b);
+    return (
+      this.#start ^ add4(t, 0, view.getInt32(a)) ^ add4(t, 1024, middle) ^ add4(t, 2048, view.getInt32(b + 2))
+    );
+  }
+
+  #viewOf(bytes: Uint8Array): DataView {
+    if (this.#bytes !== bytes) {
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.#bytes = bytes;
+    }
+    return this.#view;
+  }
 }
 
 /** Applies a symmetric transform to the two fields of a pair; the result is the hash input for that pair. */

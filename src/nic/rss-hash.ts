@@ -1,13 +1,15 @@
 /**
  * The hash part of RSS for a burst: type selection and Toeplitz, shared by every policy that hashes as a NIC does.
  *
- * Promise: writes hash (0 where nothing is hashed) and hashType of every frame; allocates nothing. One instance
- * belongs to one thread (it holds a two-word scratch).
+ * Promise: writes hash (0 where nothing is hashed) and hashType of every frame; allocates nothing, but for what a
+ * kernel binds when it meets a burst object for the first time. The values are the same whatever computes them. One
+ * instance belongs to one thread (it holds a two-word scratch).
  */
 import { crc32cPart, crc32Part, xor8Part } from '../hash/crc.js';
 import { hex32, toHex } from '../hash/hex.js';
-import { type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
-import { type Burst, Field, Kind } from '../packet/burst.js';
+import { type BoundKernel, type HashKernels, KernelWord } from '../hash/kernel.js';
+import { add4, addIpv6, type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
+import { BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { findExAddresses } from '../packet/ipv6-ex.js';
 import { Protocol } from '../packet/protocol.js';
 import {
@@ -53,6 +55,8 @@ export interface RssHashOptions {
   readonly isHalved?: boolean;
   /** Default Toeplitz; the others have neither key nor symmetric transform. */
   readonly function?: RssFunction;
+  /** Hashes bursts natively from `leastFrames` frames on; default: tables always. */
+  readonly kernels?: HashKernels | null;
 }
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
@@ -65,7 +69,15 @@ const GROUP = Kind.group;
 const NONE = HashType.none;
 const TCP_IPV4 = HashType.tcpIpv4;
 const UDP_IPV4 = HashType.udpIpv4;
+const TCP_IPV6 = HashType.tcpIpv6;
+const UDP_IPV6 = HashType.udpIpv6;
+const IPV4 = HashType.ipv4;
+const IPV6 = HashType.ipv6;
+const IPV6_EX = HashType.ipv6Ex;
 const MAC = HashType.mac;
+const COUNT = KernelWord.count;
+const LEFT = KernelWord.left;
+const LIST = KernelWord.list;
 
 /** Types with IPv6 addresses. */
 const IPV6_TYPES = 0x1f8;
@@ -83,8 +95,18 @@ export class RssHash {
   /** `Burst.kind` of the plain IPv4 packets whose ports are hashed without a transform; -1 where there are none. */
   readonly #plainTcp: number;
   readonly #plainUdp: number;
+  /** The same of IPv6 without extension headers. */
+  readonly #plainTcp6: number;
+  readonly #plainUdp6: number;
   readonly #isHalved: boolean;
   readonly #function: RssFunction;
+  readonly #kernels: HashKernels | null;
+  /** Bursts of so many frames go to the kernel; more than any has where there is none. */
+  readonly #kernelFrom: number;
+  /** The burst object that was hashed last, its kernel, and those of others. */
+  #burst: Burst | null = null;
+  #kernel: BoundKernel | null = null;
+  readonly #bound = new WeakMap<Burst, BoundKernel>();
 
   constructor(options: RssHashOptions) {
     this.options = options;
@@ -95,44 +117,78 @@ export class RssHash {
     });
     this.#function = options.function ?? 'toeplitz';
     this.#select = selectionByKind(options.types, options.exRule);
-    const kindOf = (protocol: number, type: number) =>
+    const kindOf = (version: number, protocol: number, type: number) =>
       this.#function === 'toeplitz' &&
       options.symmetric === 'none' &&
       options.isHalved !== true &&
       (options.types & hashTypeBit(type)) !== 0
-        ? Kind.ipv4 | Kind.addresses | Kind.ports | (protocol << Kind.protocolShift)
+        ? version | Kind.addresses | Kind.ports | (protocol << Kind.protocolShift)
         : -1;
     this.#isHalved = options.isHalved === true;
-    this.#plainTcp = kindOf(Protocol.tcp, HashType.tcpIpv4);
-    this.#plainUdp = kindOf(Protocol.udp, HashType.udpIpv4);
+    this.#plainTcp = kindOf(Kind.ipv4, Protocol.tcp, HashType.tcpIpv4);
+    this.#plainUdp = kindOf(Kind.ipv4, Protocol.udp, HashType.udpIpv4);
+    this.#plainTcp6 = kindOf(Kind.ipv6, Protocol.tcp, HashType.tcpIpv6);
+    this.#plainUdp6 = kindOf(Kind.ipv6, Protocol.udp, HashType.udpIpv6);
+    this.#kernels = this.#function === 'toeplitz' ? (options.kernels ?? null) : null;
+    this.#kernelFrom = this.#kernels?.leastFrames ?? BURST_MAX + 1;
+  }
+
+  /** Name of the kernel that hashes a burst of `frames`; `table` for the byte tables. */
+  implementation(frames: number): string {
+    return frames >= this.#kernelFrom ? this.#kernels!.name : 'table';
   }
 
   hashBurst(burst: Burst): void {
-    const { n, bytes, words } = burst;
+    if (burst.n >= this.#kernelFrom) this.#hashByKernel(burst);
+    else this.#hashByTables(burst);
+  }
+
+  #hashByKernel(burst: Burst): void {
+    // A worker has one burst object; only experiments come with another.
+    const { control, run } = burst === this.#burst ? this.#kernel! : this.#bind(burst);
+    control[COUNT] = burst.n;
+    run();
+    const left = control[LEFT]!;
+    for (let k = 0; k < left; k++) this.hashFrame(burst, control[LIST + k]!);
+  }
+
+  #bind(burst: Burst): BoundKernel {
+    let kernel = this.#bound.get(burst);
+    if (kernel === undefined) {
+      const { key, start, symmetric } = this.options;
+      const options = { key, start, symmetric, isHalved: this.#isHalved, select: this.#select };
+      kernel = this.#kernels!.bind(options, burst.words, burst.bytes);
+      this.#bound.set(burst, kernel);
+    }
+    this.#burst = burst;
+    this.#kernel = kernel;
+    return kernel;
+  }
+
+  #hashByTables(burst: Burst): void {
+    const { n, view, words } = burst;
     const { table, start } = this.tuple.toeplitz;
     const plainTcp = this.#plainTcp;
     const plainUdp = this.#plainUdp;
+    const plainTcp6 = this.#plainTcp6;
+    const plainUdp6 = this.#plainUdp6;
     for (let i = 0; i < n; i++) {
       const kind = words[KIND + i]! & ~GROUP;
-      // The two common types are spelled out: no table lookup for the type, no call that V8 might not inline.
+      // The two common types are spelled out: no table lookup for the type, and nothing read of an object, which V8
+      // would read again for every frame.
       if (kind === plainTcp || kind === plainUdp) {
         const a = words[L3 + i]! + 12;
-        const p = words[L4 + i]!;
         words[HASH + i] =
           start ^
-          table[bytes[a]!]! ^
-          table[256 | bytes[a + 1]!]! ^
-          table[512 | bytes[a + 2]!]! ^
-          table[768 | bytes[a + 3]!]! ^
-          table[1024 | bytes[a + 4]!]! ^
-          table[1280 | bytes[a + 5]!]! ^
-          table[1536 | bytes[a + 6]!]! ^
-          table[1792 | bytes[a + 7]!]! ^
-          table[2048 | bytes[p]!]! ^
-          table[2304 | bytes[p + 1]!]! ^
-          table[2560 | bytes[p + 2]!]! ^
-          table[2816 | bytes[p + 3]!]!;
+          add4(table, 0, view.getInt32(a)) ^
+          add4(table, 1024, view.getInt32(a + 4)) ^
+          add4(table, 2048, view.getInt32(words[L4 + i]!));
         words[HASH_TYPE + i] = kind === plainTcp ? TCP_IPV4 : UDP_IPV4;
+      } else if (kind === plainTcp6 || kind === plainUdp6) {
+        const a = words[L3 + i]! + 8;
+        words[HASH + i] =
+          start ^ addIpv6(table, view, a, a + 16) ^ add4(table, 8192, view.getInt32(words[L4 + i]!));
+        words[HASH_TYPE + i] = kind === plainTcp6 ? TCP_IPV6 : UDP_IPV6;
       } else {
         this.hashFrame(burst, i);
       }
@@ -154,19 +210,23 @@ export class RssHash {
   /** Any type but none. */
   #hashGeneral(burst: Burst, i: number, type: number): number {
     if (this.#function !== 'toeplitz') return this.#hashOther(burst, i, type);
-    const { bytes } = burst;
+    const { view, words } = burst;
     const { tuple } = this;
-    const ports = burst.l4[i]!;
-    if (type === MAC) return tuple.macs(bytes, burst.off[i]!);
-    this.#findAddresses(burst, i, type);
-    const source = this.#ex[0]!;
-    const destination = this.#ex[1]!;
-    if (type <= HashType.udpIpv4) {
-      const value = tuple.ipv4(bytes, source, destination);
-      return type === HashType.ipv4 ? value : value ^ tuple.ipv4Ports(bytes, ports);
+    if (type === MAC) return tuple.macsAt(view, burst.off[i]!);
+    if (type <= UDP_IPV4) {
+      const at = words[L3 + i]! + 12;
+      const value = tuple.ipv4At(view, at, at + 4);
+      return type === IPV4 ? value : value ^ tuple.ipv4PortsAt(view, words[L4 + i]!);
     }
-    const value = tuple.ipv6(bytes, source, destination);
-    return type === HashType.ipv6 || type === HashType.ipv6Ex ? value : value ^ tuple.ipv6Ports(bytes, ports);
+    let source = words[L3 + i]! + 8;
+    let destination = source + 16;
+    if (type >= IPV6_EX) {
+      findExAddresses(burst, i, this.#ex);
+      source = this.#ex[0]!;
+      destination = this.#ex[1]!;
+    }
+    const value = tuple.ipv6At(view, source, destination);
+    return type === IPV6 || type === IPV6_EX ? value : value ^ tuple.ipv6PortsAt(view, words[L4 + i]!);
   }
 
   /** The functions without a key: the same bytes in the same order. */

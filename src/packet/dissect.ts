@@ -36,12 +36,14 @@ const FLOW = Field.flow;
 const HEADER = ETHERNET_HEADER;
 const TAG = VLAN_TAG;
 const TYPE_IPV4 = EtherType.ipv4;
+const TYPE_IPV6 = EtherType.ipv6;
 const TYPE_VLAN = EtherType.vlan;
 const TCP = Protocol.tcp;
 const UDP = Protocol.udp;
 const PROTOCOL_SHIFT = Kind.protocolShift;
-/** Kind of the fast path: addresses and ports readable, nothing odd. */
+/** Kinds of the fast paths: addresses and ports readable, nothing odd. */
 const PLAIN_IPV4 = Kind.ipv4 | Kind.addresses | Kind.ports;
+const PLAIN_IPV6 = Kind.ipv6 | Kind.addresses | Kind.ports;
 
 /** True for the tag protocol ids that are walked. */
 function isVlanTag(ethertype: number): boolean {
@@ -127,6 +129,27 @@ export function dissectBurst(burst: Burst): void {
           view.getInt32(ip + 12),
           view.getInt32(ip + 16),
           view.getInt32(ip + 20),
+          rest,
+        );
+        continue;
+      }
+    }
+    // The same for IPv6 without extension headers. A payload length of 0 is left to the long way.
+    if (type === TYPE_IPV6 && there >= 44 && view.getUint8(ip) >>> 4 === 6) {
+      const second = view.getInt32(ip + 4);
+      const payload = second >>> 16;
+      const protocol = (second >>> 8) & 0xff;
+      if ((protocol === TCP || protocol === UDP) && payload >= 4 && payload <= there - 40) {
+        words[KIND + i] = PLAIN_IPV6 | group | (protocol << PROTOCOL_SHIFT);
+        words[ETHERTYPE + i] = type;
+        words[L3 + i] = ip;
+        words[L4 + i] = ip + 40;
+        words[VLAN + i] = tag;
+        const rest = (protocol << 12) | (tag < 0 ? 0 : tag & 0xfff);
+        words[FLOW + i] = flowTag(
+          foldAddress(view, ip + 8),
+          foldAddress(view, ip + 24),
+          view.getInt32(ip + 40),
           rest,
         );
         continue;

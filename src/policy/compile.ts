@@ -59,6 +59,7 @@ export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): S
     workers,
     ports: options.ports ?? null,
     faults: options.faults ?? 'throw',
+    ...(options.kernels === undefined ? {} : { kernels: options.kernels }),
     shared: options.shared !== undefined && options.shared.byteLength > 0 ? options.shared : null,
   };
   switch (spec.policy) {

@@ -4,7 +4,9 @@
  * Promise: `hashBurst` writes hash and hashType of every frame and allocates nothing; the rest is for explanations.
  * One instance belongs to one thread.
  */
+import { UserError } from '../errors.js';
 import { hex32, toHex } from '../hash/hex.js';
+import { chooseKernels, type HashKernels } from '../hash/kernel.js';
 import { randomKey } from '../hash/keys.js';
 import { LinuxFlowHash } from '../linux/flow-hash.js';
 import { AddressKind, FLOW_KEY_BYTES } from '../linux/flow-keys.js';
@@ -21,7 +23,7 @@ import type { Burst } from '../packet/burst.js';
 import { protocolName } from '../packet/protocol.js';
 import { KEY_BYTES_MAX, parseExactKey, resolveKey } from './key.js';
 import type { RfsSpec, RpsSpec } from './spec.js';
-import type { HashDetails } from './steering.js';
+import type { CompileContext, HashDetails } from './steering.js';
 
 const SIPHASH_KEY_BYTES = 16;
 
@@ -83,9 +85,9 @@ class KernelHash implements FlowHash {
 class NicHash implements FlowHash {
   readonly #hash: RssHash;
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, kernels: HashKernels | null) {
     const types = hashTypeMask(GENERIC_TYPES);
-    this.#hash = new RssHash({ key, types, symmetric: 'none', start: 0, exRule: 'intel' });
+    this.#hash = new RssHash({ key, types, symmetric: 'none', start: 0, exRule: 'intel', kernels });
   }
 
   hashBurst(burst: Burst): void {
@@ -102,9 +104,11 @@ class NicHash implements FlowHash {
 }
 
 /** The hash that an rps or rfs policy asks for. @throws UserError */
-export function compileFlowHash(spec: RpsSpec | RfsSpec): FlowHash {
+export function compileFlowHash(spec: RpsSpec | RfsSpec, context: CompileContext): FlowHash {
   const place = `policy ${spec.policy}: key`;
+  const where = `policy ${spec.policy}: implementation`;
   if (spec.hash === 'linux') {
+    if (spec.implementation === 'native') throw new UserError(`${where}: native: goes with hash=toeplitz`);
     const key =
       spec.key === undefined || spec.key === 'random'
         ? randomKey(SIPHASH_KEY_BYTES, spec.seed)
@@ -114,5 +118,6 @@ export function compileFlowHash(spec: RpsSpec | RfsSpec): FlowHash {
   }
   return new NicHash(
     resolveKey(spec.key ?? 'microsoft', place, spec.seed, 40, { least: 40, most: KEY_BYTES_MAX }),
+    chooseKernels(spec.implementation, context.kernels, where),
   );
 }

@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import type { z } from 'zod';
 import { UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
+import type { Implementation } from '../hash/kernel.js';
 import { parseMac } from '../mac/address.js';
 import { parseEthtool } from '../nic/ethtool.js';
 import type { HashTypeName } from '../nic/hash-types.js';
@@ -35,6 +36,8 @@ export interface ParseOptions {
   readonly command?: string;
   /** Number of workers, where it is known: the policy is then checked against it. */
   readonly workers?: number;
+  /** Which code hashes, where the policy does not say. @see CompileOptions.kernels */
+  readonly implementation?: Implementation;
 }
 
 /**
@@ -45,7 +48,7 @@ export function parsePolicy(given: string | object, options: ParseOptions = {}):
   const context: PolicyContext = options.command === 'forward' ? 'forward' : 'model';
   const parsed = withEthtool(parseGiven(given));
   const spec = {
-    ...parsed,
+    ...withImplementation(parsed, options.implementation),
     order: parsed.order ?? defaultOrder(parsed.policy, context),
     stage: parsed.stage ?? defaultStage(parsed.policy, context),
   } as PolicySpec;
@@ -63,6 +66,21 @@ export function parseCpuList(place: string, text: string): number[] {
 
 /** A policy that went through its schema; order and stage only where the user said so. */
 type Parsed = Omit<PolicySpec, 'order' | 'stage'> & Partial<Pick<PolicySpec, 'order' | 'stage'>>;
+
+/** @throws UserError for `native` where the policy has no hash of that kind */
+function withImplementation(parsed: Parsed, wanted: Implementation | undefined): Parsed {
+  if (wanted === undefined || wanted === 'auto') return parsed;
+  if (!keysOf(parsed.policy).includes('implementation')) {
+    if (wanted === 'table') return parsed;
+    const able = POLICY_NAMES.filter((name) => keysOf(name).includes('implementation'));
+    throw new UserError(`policy ${parsed.policy}: implementation: native: goes with ${able.join(', ')}`);
+  }
+  return { implementation: wanted, ...defined(parsed) } as Parsed;
+}
+
+function defined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, given]) => given !== undefined)) as T;
+}
 
 function parseGiven(given: string | object): Parsed {
   if (typeof given !== 'string') return parseObject(given, JSON.stringify(given), 'policy');
@@ -84,12 +102,11 @@ function withEthtool(parsed: Parsed): Parsed {
   for (const [type, on] of Object.entries(ports)) {
     if (on && !types.includes(type as HashTypeName)) types.push(type as HashTypeName);
   }
-  const given = Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
   const merged = {
     ...rest,
     types,
     ...(fills || entries === undefined ? {} : { entries }),
-    ...given,
+    ...defined(spec),
   } as typeof spec;
   if (merged.key === undefined) throw new UserError(`${place}: it has no key: give key=HEX too`);
   return merged;

@@ -89,7 +89,7 @@ export class RfsSteering implements Steering {
       throw new UserError(`policy rfs: cpus: CPU ${high} is no worker; workers: 0 to ${context.workers - 1}`);
     }
     this.#kernel = spec.kernel === undefined ? MODERN : linuxBehaviour(spec.kernel);
-    this.#hash = compileFlowHash(spec);
+    this.#hash = compileFlowHash(spec, context);
     this.#map = new RpsMap(spec.cpus);
     this.#online = onlineCpus(context.workers);
     const words = context.shared === null ? null : new Int32Array(context.shared, 0, rfsSharedWords(spec));

@@ -33,7 +33,7 @@ export class RpsSteering implements Steering {
       throw new UserError(`policy rps: cpus: CPU ${high} is no worker; workers: 0 to ${context.workers - 1}`);
     }
     this.#cpus = Int32Array.from(spec.cpus);
-    this.#hash = compileFlowHash(spec);
+    this.#hash = compileFlowHash(spec, context);
   }
 
   steer(burst: Burst): void {

@@ -7,6 +7,7 @@
  */
 import { UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
+import { chooseKernels, type HashKernels } from '../hash/kernel.js';
 import { explainHashType, HashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { NicModel } from '../nic/model.js';
@@ -109,6 +110,9 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
   }
   const given = spec.symmetric !== undefined && spec.symmetric !== 'none';
   if (name !== 'toeplitz') {
+    if (spec.implementation === 'native') {
+      throw new UserError(`policy rss: implementation: native: goes with function=toeplitz, not ${name}`);
+    }
     const other = spec.key !== undefined ? 'key' : given ? 'symmetric' : null;
     if (other !== null) throw new UserError(`policy rss: ${other}: goes with function=toeplitz, not ${name}`);
     const size = spec.entries?.length ?? spec.table ?? 0;
@@ -136,6 +140,9 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
   if (spec.inner !== undefined) {
     throw new UserError('policy rss: inner: does not go with filters, rules or contexts');
   }
+  if (spec.implementation === 'native') {
+    throw new UserError('policy rss: implementation: native: does not go with filters, rules or contexts');
+  }
   const types = hashTypeMask(spec.types ?? profile.types);
   const key = rssKey(spec, profile, types);
   const model = new NicModel({
@@ -155,7 +162,7 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
 }
 
 /** The hash of an rss policy, for whoever hashes as its NIC would. */
-export function compileRssHash(spec: RssSpec): RssHash {
+export function compileRssHash(spec: RssSpec, offered?: HashKernels | string): RssHash {
   const profile = nicProfile(spec.nic);
   const types = hashTypeMask(spec.types ?? profile.types);
   checkFunction(spec, profile);
@@ -168,6 +175,7 @@ export function compileRssHash(spec: RssSpec): RssHash {
     start: profile.start,
     isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
+    kernels: chooseKernels(spec.implementation, offered, 'policy rss: implementation'),
   });
 }
 
@@ -205,7 +213,7 @@ export class RssSteering implements Steering {
       );
     }
     this.table = buildTable(spec, this.profile, this.queues);
-    this.rssHash = compileRssHash(spec);
+    this.rssHash = compileRssHash(spec, context.kernels);
     this.#tunnels = tunnelMask(spec.inner ?? []);
     this.nic = buildModel(spec, this.profile, this.table);
     this.#targets = this.table.entries.map((queue) => (queue << TARGET_SHIFT) | (queue % this.workers));

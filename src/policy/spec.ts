@@ -14,6 +14,7 @@ import {
   commonKeys,
   cpuList,
   decimal,
+  implementationKey,
   integer,
   kernelKey,
   keyText,
@@ -40,6 +41,7 @@ const rss = z.strictObject({
   symmetric: symmetricKey,
   /** What turns the input into a hash; default Toeplitz. */
   function: oneOf(RSS_FUNCTIONS).optional(),
+  implementation: implementationKey,
   table: integer(1, TABLE_SIZE_MAX).optional(),
   /** Tunnels whose inner packet is hashed instead of the outer one. */
   inner: nameList(TUNNEL_NAMES).optional(),
@@ -59,6 +61,7 @@ const rps = z.strictObject({
   cpus: cpuList(),
   hash: oneOf(['linux', 'toeplitz']).default('linux'),
   key: keyText().optional(),
+  implementation: implementationKey,
 });
 
 const rfs = z.strictObject({
@@ -67,6 +70,7 @@ const rfs = z.strictObject({
   cpus: cpuList(),
   hash: oneOf(['linux', 'toeplitz']).default('linux'),
   key: keyText().optional(),
+  implementation: implementationKey,
   /** The socket table (`rps_sock_flow_entries`) and each queue's flow table (`rps_flow_cnt`). */
   entries: integer(1, 1 << 24).default(32768),
   flows: integer(1, 1 << 20).default(4096),

@@ -6,6 +6,7 @@
  * it was given before (and, where it says so, of the owner table in shared memory). One instance belongs to one
  * worker thread.
  */
+import type { HashKernels } from '../hash/kernel.js';
 import type { HashDetails } from '../nic/rss-hash.js';
 import type { Burst } from '../packet/burst.js';
 import type { PolicySpec } from './spec.js';
@@ -56,6 +57,8 @@ export interface CompileOptions {
   readonly shared?: SharedArrayBuffer;
   /** What the fault of a user's policy does: an error (default), or it is counted and the frame goes on. */
   readonly faults?: 'throw' | 'count';
+  /** Native hashing (`nativeHashKernels()`), or why there is none; default: tables. */
+  readonly kernels?: HashKernels | string;
 }
 
 /** What compilation hands to each policy. */
@@ -65,6 +68,8 @@ export interface CompileContext {
   readonly ports: readonly PolicyPort[] | null;
   readonly shared: SharedArrayBuffer | null;
   readonly faults: 'throw' | 'count';
+  /** Undefined where the caller did not say: tables. */
+  readonly kernels?: HashKernels | string;
 }
 
 /** `decision()` with the parts that all policies fill alike. */

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { UserError } from '../errors.js';
+import { IMPLEMENTATIONS } from '../hash/kernel.js';
 import { SYMMETRIC } from '../hash/tuple-hash.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
 
@@ -126,3 +127,5 @@ export const commonKeys = {
 export const queuesKey = integer(1, QUEUES_MAX).optional();
 export const typesKey = nameList(HASH_TYPE_NAMES).optional();
 export const symmetricKey = oneOf(SYMMETRIC).optional();
+/** Which code hashes: the values are the same. */
+export const implementationKey = oneOf(IMPLEMENTATIONS).optional();

@@ -8,7 +8,7 @@
  * that finds its queue or backlog full is dropped.
  *
  * Promise: a deterministic function of the arrivals, which must not go back in time. A ring per worker keeps the
- * packets that are not finished; a slot stays readable until it is used again, one whole ring later. No allocation
+ * packets that are not finished; only slots of finished packets are used again. No allocation
  * per packet. One thread.
  */
 import type { ServiceModel } from './model.js';
@@ -128,6 +128,12 @@ export class Machine {
     const base = worker << this.#shift;
     const { finish } = this;
     while (head !== tail && finish[base | (head & this.#mask)]! <= now) head = (head + 1) | 0;
+    if (head === tail) {
+      // Empty: from the start again, so that a worker with little to do uses few cache lines.
+      this.#heads[worker] = 0;
+      this.#tails[worker] = 0;
+      return 0;
+    }
     this.#heads[worker] = head;
     return (tail - head) | 0;
   }
@@ -137,8 +143,12 @@ export class Machine {
     const taken = this.#taken;
     const mask = this.#mask;
     let head = this.#takenHead;
-    const tail = this.#takenTail;
+    let tail = this.#takenTail;
     while (head !== tail && taken[head & mask]! <= now) head = (head + 1) | 0;
+    if (head === tail) {
+      head = 0;
+      tail = 0;
+    }
     this.#takenHead = head;
     if (((tail - head) | 0) > this.#limit) return -1;
     const free = this.#free;

@@ -171,6 +171,16 @@ describe('order ledger', () => {
     expect(kit.ledger.isDrained(s)).toBe(true);
   });
 
+  it('a flow that moved has nothing at its new worker until a frame is accepted there', () => {
+    const kit = orderKit({ start: 1000 });
+    kit.done(2, -500);
+    kit.send(FLOW, 1, 1);
+    const s = kit.ledger.slotFor(FLOW, UDP, 0, 2);
+    kit.ledger.move(s, 2);
+    // Not noted: refused. Worker 2's ring stands elsewhere than worker 1's.
+    expect(kit.ledger.isDrained(s)).toBe(true);
+  });
+
   it('a frame that was refused leaves no trace', () => {
     const kit = orderKit();
     const slots = [FLOW, ...same].map((flow, k) => kit.ledger.slotFor(flow, UDP, 0, k));

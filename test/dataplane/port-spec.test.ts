@@ -30,6 +30,7 @@ describe('port specification', () => {
       txQueues: 0,
       xsk: true,
       ring: 8192,
+      consumer: null,
     });
     expect(parsePort('t=tap:tap0')).toMatchObject({
       kind: 'tap',
@@ -114,12 +115,12 @@ describe('port specification', () => {
     ['a=tap:a b', '--port a: "a b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:a/b', '--port a: "a/b" is not an interface name (no blanks, slashes, colons, percent signs)'],
     ['a=tap:..', '--port a: ".." is not an interface name (no blanks, slashes, colons, percent signs)'],
-    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload, mtu'],
+    ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload, mtu, cpu, follow'],
     [
       'a=af_packet:x,queue=2',
-      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, xsk, ring',
+      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, xsk, ring, cpu, follow',
     ],
-    ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues'],
+    ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues, cpu, follow'],
     [
       'a=memory:source,packet=2',
       '--port a: unknown option of memory:source "packet": did you mean packets? known: flows, guests, size, rate, burst, packets, seed',

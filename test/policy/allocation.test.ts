@@ -1,6 +1,9 @@
 /** No allocation per packet: the heap of a process that steers many bursts does not grow with them. */
 import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { loadNative } from '#rxsteer/dataplane/native.js';
+import { POLICY_NAMES } from '#rxsteer/policy/spec.js';
 
 const script = `
 import { Burst } from '${import.meta.resolve('#rxsteer/packet/burst.js')}';
@@ -8,6 +11,7 @@ import { dissectBurst } from '${import.meta.resolve('#rxsteer/packet/dissect.js'
 import { ethernet, homeAddressExtension, ipv4, ipv6, tcp, udp } from '${import.meta.resolve('#rxsteer/packet/build.js')}';
 import { compilePolicy } from '${import.meta.resolve('#rxsteer/policy/compile.js')}';
 import { parsePolicy } from '${import.meta.resolve('#rxsteer/policy/parse.js')}';
+import { nativeHashKernels } from '${import.meta.resolve('#rxsteer/dataplane/hash-kernels.js')}';
 const v6 = { src: '2001:db8::1', dst: '2001:db8::2' };
 const frames = Array.from({ length: 64 }, (_, n) => {
   const v4 = { src: '10.0.0.' + n, dst: '192.0.2.1', moreFragments: n % 9 === 0 };
@@ -25,7 +29,8 @@ const results = {};
 const kept = { last: null };
 const control = { steer(burst) { for (let i = 0; i < burst.n; i++) kept.last = { index: i, flow: burst.flow[i] }; } };
 for (const text of process.argv.slice(1)) {
-  const steering = text === 'control' ? control : compilePolicy(parsePolicy(text), { workers: 4 });
+  const compile = () => compilePolicy(parsePolicy(text), { workers: 4, kernels: nativeHashKernels() });
+  const steering = text === 'control' ? control : compile();
   const run = (bursts) => { for (let b = 0; b < bursts; b++) { dissectBurst(burst); steering.steer(burst); } };
   run(3000);
   // What the compiler and the runtime allocate now and then does not grow with the number of packets: the least of
@@ -46,19 +51,28 @@ for (const text of process.argv.slice(1)) {
 console.log(JSON.stringify(results));
 `;
 
+// implementation=auto and =native are one where the addon is built; without it auto is table.
+const native = loadNative() === null ? 'auto' : 'native';
 const policies = [
   'single',
-  'rss:queues=4',
+  'rss:queues=4,implementation=table',
+  `rss:queues=4,implementation=${native}`,
+  `rss:queues=4,types=ipv4+udp-ipv4+ipv6-ex+tcp-ipv6-ex,implementation=${native}`,
+  `rss:queues=4,inner=vxlan+gre,implementation=${native}`,
   'rss:queues=4,symmetric=sort,types=ipv4+udp-ipv4+ipv6-ex+tcp-ipv6-ex',
   'rss:nic=ena,queues=4,function=crc32',
   'rss:queues=4,rules=flow-type udp4 dst-port 54 action 1+flow-type tcp6 dst-port 53 action 2',
   'rps:cpus=0-3',
-  'rps:cpus=0-3,hash=toeplitz',
+  `rps:cpus=0-3,hash=toeplitz,implementation=${native}`,
   'rfs:cpus=0-3',
+  'rfs:cpus=0-3,hash=toeplitz',
   'mac',
+  'mac:assign=follow-cpu',
   'pools:nic=ixgbe-82599',
+  'pools:nic=igb-82576,layout=8x2',
   'mac-hash:fields=both',
   'round-robin',
+  `js:${fileURLToPath(new URL('../../examples/data/even-odd.mjs', import.meta.url))}`,
 ];
 
 describe('bytes allocated for a packet', () => {
@@ -75,7 +89,7 @@ describe('bytes allocated for a packet', () => {
       ...policies,
       'control',
     ],
-    { encoding: 'utf8', timeout: 60_000 },
+    { encoding: 'utf8', timeout: 120_000 },
   );
   if (stderr !== '') throw new Error(stderr);
   const results = JSON.parse(stdout) as Record<string, number>;
@@ -83,6 +97,11 @@ describe('bytes allocated for a packet', () => {
   it.each(policies)('by %s: none', (text) => {
     // A number boxed for one packet in a hundred would already be 0.12 bytes.
     expect(results[text]).toBeLessThan(0.1);
+  });
+
+  it('no policy is left out', () => {
+    const names = new Set(policies.map((text) => text.replace(/:.*/, '')));
+    expect([...names].sort()).toEqual([...POLICY_NAMES].sort());
   });
 
   it('the measurement sees an object of two fields', () => {

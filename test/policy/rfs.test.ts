@@ -72,3 +72,107 @@ describe('rfs', () => {
     );
   });
 });
+
+describe('rfs in a data plane', () => {
+  it('reads the counters that it is attached to, and lets go when the old CPU has passed the last frame', () => {
+    const steering = rfs('rfs:cpus=0-3,order=linux');
+    const [heads, tails] = [new Int32Array(4), new Int32Array(4)];
+    steering.attach(heads, tails);
+    const one = flows.slice(0, 1);
+    const hash = steer(steering, one).hash[0]!;
+    steering.recordFlow(hash, 1);
+    expect(workersOf(steering, one)).toEqual([1]);
+    steering.recordFlow(hash, 2);
+    expect(workersOf(steering, one)).toEqual([1]);
+    heads[1] = 1;
+    expect(workersOf(steering, one)).toEqual([1]);
+    // Three frames went there.
+    heads[1] = 2;
+    expect(workersOf(steering, one)).toEqual([1]);
+    heads[1] = tails[1]!;
+    expect(workersOf(steering, one)).toEqual([2]);
+  });
+
+  it('before 3.0 forgot the frames that were being processed', () => {
+    for (const [kernel, moves] of [
+      ['2.6', true],
+      ['3.1', false],
+    ] as const) {
+      const steering = rfs(`rfs:cpus=0-3,order=linux,kernel=${kernel}`);
+      const [heads, tails, taken] = [new Int32Array(4), new Int32Array(4), new Int32Array(4)];
+      steering.attach(heads, tails, taken);
+      const one = flows.slice(0, 1);
+      const hash = steer(steering, one).hash[0]!;
+      steering.recordFlow(hash, 1);
+      workersOf(steering, one);
+      // CPU 1 has taken the first frame off its backlog, not finished it; a second one follows.
+      taken[1] = 1;
+      workersOf(steering, one);
+      heads[1] = 1;
+      steering.recordFlow(hash, 2);
+      expect(workersOf(steering, one), kernel).toEqual([moves ? 2 : 1]);
+    }
+  });
+
+  it('frames that a full backlog refused leave their slots as the kernel does', () => {
+    const steering = rfs('rfs:cpus=0-3,order=linux');
+    const [heads, tails] = [new Int32Array(4), Int32Array.of(0, 10, 20, 0)];
+    heads.set([0, 10, 20, 0]);
+    steering.attach(heads, tails);
+    const one = flows.slice(0, 1);
+    const hash = steer(steering, one).hash[0]!;
+    tails.set(heads);
+    steering.recordFlow(hash, 1);
+    const twice = [flows[0]!, flows[0]!];
+    const burst = steer(steering, twice);
+    expect([...burst.worker.subarray(0, 2)]).toEqual([1, 1]);
+    // The second was refused: the slot has the first one's tail.
+    steering.settle(burst, Int32Array.of(0, 2), 2, heads);
+    expect(tails[1]).toBe(11);
+    heads[1] = 11;
+    steering.recordFlow(hash, 2);
+    // Both refused: nothing is outstanding on CPU 2, though frames were steered there.
+    const moved = steer(steering, twice);
+    expect([...moved.worker.subarray(0, 2)]).toEqual([2, 2]);
+    steering.settle(moved, Int32Array.of(2, 2), 2, Int32Array.of(0, 11, 20, 0));
+    steering.recordFlow(hash, 3);
+    tails.set([0, 11, 20, 0]);
+    expect(workersOf(steering, one)).toEqual([3]);
+  });
+
+  it('released, says where a flow is wanted whatever is outstanding', () => {
+    const steering = rfs('rfs:cpus=0-3');
+    steering.release();
+    const hash = steer(steering, flows).hash[0]!;
+    expect(workersOf(steering, flows)).toEqual(workersOf(policy('rps:cpus=0-3'), flows));
+    for (const cpu of [3, 1, 2]) {
+      steering.recordFlow(hash, cpu);
+      expect(workersOf(steering, flows.slice(0, 1))).toEqual([cpu]);
+    }
+  });
+
+  it('a worker that follows another one finds its queue’s flow table', () => {
+    const spec = parsePolicy('rfs:cpus=0-3,order=linux');
+    const shared = new SharedArrayBuffer(policyBytes(spec));
+    const [heads, tails] = [new Int32Array(4), new Int32Array(4)];
+    const one = flows.slice(0, 1);
+    const first = rfs('rfs:cpus=0-3,order=linux', { shared });
+    first.attach(heads, tails);
+    const hash = steer(first, one).hash[0]!;
+    first.recordFlow(hash, 1);
+    expect(workersOf(first, one)).toEqual([1]);
+    first.recordFlow(hash, 2);
+    const second = rfs('rfs:cpus=0-3,order=linux', { shared });
+    second.attach(heads, tails);
+    // The frame on CPU 1 is not forgotten.
+    expect(workersOf(second, one)).toEqual([1]);
+    heads[1] = tails[1]!;
+    expect(workersOf(second, one)).toEqual([2]);
+  });
+
+  it('refuses what is no kernel release, and no worker', () => {
+    expect(() => parsePolicy('rfs:cpus=0,kernel=new')).toThrow('a kernel release such as 6.18');
+    expect(parsePolicy({ policy: 'rfs', cpus: [0], kernel: 6.18 })).toMatchObject({ kernel: '6.18' });
+    expect(() => rfs('rfs:cpus=0-3').recordFlow(1, 4)).toThrow('worker 4 does not exist; workers: 0 to 3');
+  });
+});

@@ -18,6 +18,7 @@ export interface PortSummary {
   kind: string;
   rx: { packets: number; bytes: number; kernelDrops: number };
   tx: { packets: number; bytes: number; errors: number };
+  consumer?: { rule: string; worker: number | null; moves: number } | null;
 }
 
 export interface Summary {
@@ -39,6 +40,7 @@ export interface Summary {
     inFlight: number;
     framesLeaked: number;
     reordered: number;
+    moves?: number;
   };
 }
 

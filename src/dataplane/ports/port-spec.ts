@@ -97,10 +97,10 @@ export function parsePort(text: string): PortSpec {
     options.set(key, part.slice(at + 1));
   }
   const reader = new OptionReader(where, options);
-  const spec = parseKind(reader, kind, target, { name, text, consumer: reader.consumer() });
+  const parsed = parseKind(reader, kind, target, { name, text, consumer: null });
+  const spec: PortSpec = { ...parsed, consumer: reader.consumer() };
   reader.finish();
-  const gives = spec.kind === 'pcap' ? spec.mode === 'read' : spec.kind === 'memory' && spec.source !== null;
-  if (gives && spec.consumer !== null) {
+  if (spec.kind === 'pcap' && spec.mode === 'read' && spec.consumer !== null) {
     throw new UserError(
       `${where}: ${spec.consumer.kind}=: nothing is delivered to this port, so it has no consumer`,
     );

@@ -1,0 +1,286 @@
+/**
+ * `rxsteer sweep`: a grid of captures, policies, NICs, queue counts, keys and seeds, each cell replayed.
+ *
+ * Promise: results are appended to `--out` as they come, so an interrupted sweep goes on where it was; standard output
+ * has the table, or with `--json` one line a result. Everything is checked before the first replay.
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { SingleBar } from 'cli-progress';
+import type { Command } from 'commander';
+import { UserError } from '../errors.js';
+import { parseApps } from '../replay/apps.js';
+import { parseModel } from '../replay/model.js';
+import { planSweep, type SweepCell } from '../sweep/grid.js';
+import { writeParquet } from '../sweep/parquet.js';
+import { ResultFile, type SweepLine } from '../sweep/result-file.js';
+import { type Pass, planPasses, runPasses } from '../sweep/run.js';
+import { axisRows, rankLines, usedWorkers } from '../sweep/summary.js';
+import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
+import { formatCount, formatTable, note, print, printJsonLine } from './output.js';
+import { type SweepFlags, sweepGrid, wholeNumber } from './sweep-options.js';
+
+/** Reasons of left-out cells that are shown one by one. */
+const REASONS_SHOWN = 3;
+
+/** `42 s`, `3 min`; before anything is finished nobody knows. */
+function timeLeft(seconds: number): string {
+  if (!(seconds > 0)) return '?';
+  return seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+/** The bar, on a terminal only; time left is estimated by the bytes of captures that are still to be read. */
+class Bar {
+  readonly #bar: SingleBar | null;
+  #cells = 0;
+
+  constructor(passes: readonly Pass[], done: number, all: number) {
+    const isTerminal = process.stderr.isTTY === true && passes.length > 0;
+    this.#cells = done;
+    this.#bar = isTerminal
+      ? new SingleBar({
+          format: 'sweep [{bar}] {percentage} %  {cells} of {all} cells  {eta_formatted} left',
+          stream: process.stderr,
+          barsize: 30,
+          hideCursor: false,
+          clearOnComplete: true,
+          etaBuffer: 50,
+          formatTime: timeLeft,
+        })
+      : null;
+    this.#bar?.start(
+      passes.reduce((sum, pass) => sum + weight(pass), 0),
+      0,
+      { cells: done, all },
+    );
+  }
+
+  add(pass: Pass): void {
+    this.#cells += pass.cells.length;
+    this.#bar?.increment(weight(pass), { cells: this.#cells });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}
+
+/** Bytes of captures, times cells, from which threads pay: each loads all modules first. */
+const THREAD_WEIGHT = 32 << 20;
+
+/** Work of a pass: reading once, steering for each cell. */
+function weight({ cells }: Pass): number {
+  return cells[0]!.size * (1 + cells.length);
+}
+
+function tableOf(lines: readonly SweepLine[], top: number): string {
+  const captures = new Set(lines.map(({ capture }) => capture));
+  const best = rankLines(lines).slice(0, top);
+  const right = { align: 'right' } as const;
+  const columns = [
+    ...(captures.size > 1 ? [{ title: 'capture' }] : []),
+    { title: 'policy' },
+    { title: 'workers', ...right },
+    { title: 'used', ...right },
+    { title: 'fullest/fair', ...right },
+    { title: 'gini', ...right },
+    { title: 'hand-offs', ...right },
+    { title: 'wake-ups', ...right },
+    { title: 'reordered', ...right },
+  ];
+  const rows = best.map((line) => [
+    ...(captures.size > 1 ? [line.capture] : []),
+    line.policy,
+    String(line.workers),
+    usedWorkers(line).toFixed(2),
+    line.fullestOverFair.toFixed(2),
+    line.gini.toFixed(3),
+    line.handoffsPerPacket.toFixed(2),
+    line.wakeupsPerPacket.toFixed(3),
+    formatCount(line.reorderedPackets),
+  ]);
+  return formatTable(columns, rows);
+}
+
+function axesOf(lines: readonly SweepLine[]): string {
+  const right = { align: 'right' } as const;
+  const columns = [
+    { title: 'axis' },
+    { title: 'value' },
+    { title: 'cells', ...right },
+    { title: 'fullest/fair mean', ...right },
+    { title: 'best', ...right },
+    { title: 'worst', ...right },
+  ];
+  const rows = axisRows(lines).map(({ axis, value, cells, mean, least, most }) => [
+    axis,
+    value,
+    String(cells),
+    mean.toFixed(2),
+    least.toFixed(2),
+    most.toFixed(2),
+  ]);
+  return rows.length === 0 ? '' : `\n\n${formatTable(columns, rows)}`;
+}
+
+async function writeHtml(path: string, lines: readonly SweepLine[]): Promise<void> {
+  const url = new URL('../report/index.js', import.meta.url);
+  if (!existsSync(url)) throw new UserError('--html: the report is not part of this build');
+  const { renderSweepReport } = (await import(url.href)) as {
+    renderSweepReport(rows: readonly (SweepLine & { seed: number })[]): string;
+  };
+  try {
+    // 1 is what every policy has where nobody says.
+    writeFileSync(path, renderSweepReport(lines.map((line) => ({ ...line, seed: line.seed ?? 1 }))));
+  } catch (error) {
+    throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
+  }
+  note(`report: ${path}`);
+}
+
+function noteSkipped(skipped: readonly string[]): void {
+  const reasons = new Map<string, number>();
+  for (const reason of skipped) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  for (const [reason, times] of [...reasons].slice(0, REASONS_SHOWN)) {
+    note(`rxsteer: left out: ${reason}${times > 1 ? ` (${times} policies)` : ''}`);
+  }
+  const more = reasons.size - REASONS_SHOWN;
+  if (more > 0) note(`rxsteer: left out: ${more} more reasons`);
+}
+
+async function startPool(threads: number) {
+  const { Piscina } = await import('piscina');
+  return new Piscina({
+    filename: new URL('../sweep/worker.js', import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+    idleTimeout: 60_000,
+  });
+}
+
+/** Runs what is missing, in threads where that pays; `onLine` gets each result. */
+async function compute(
+  cells: readonly SweepCell[],
+  passes: readonly Pass[],
+  threads: number,
+  isThreaded: boolean,
+  done: Map<string, SweepLine>,
+  onLine: (line: SweepLine) => void,
+): Promise<void> {
+  let interrupted = false;
+  const pool = isThreaded ? await startPool(Math.min(threads, passes.length)) : null;
+  const bar = new Bar(
+    passes,
+    cells.length - passes.reduce((sum, pass) => sum + pass.cells.length, 0),
+    cells.length,
+  );
+  let stop: () => void = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = () => {
+      interrupted = true;
+      resolve();
+    };
+  });
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    const running = runPasses(
+      passes,
+      pool === null ? runTask : (task: SweepTask) => pool.run(task) as Promise<SweepAnswer>,
+      pool === null ? 1 : threads,
+      (lines, pass) => {
+        for (const line of lines) onLine(line);
+        bar.add(pass);
+      },
+      () => interrupted,
+    );
+    // What is torn down while it runs fails, and nobody waits for it.
+    running.catch(() => {});
+    await Promise.race([running, stopped]);
+  } finally {
+    bar.stop();
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    await pool?.destroy();
+  }
+  if (interrupted) {
+    const finished = cells.filter(({ key }) => done.has(key)).length;
+    throw new Error(`interrupted after ${finished} of ${cells.length} cells`);
+  }
+}
+
+async function run(captures: string[], flags: SweepFlags): Promise<void> {
+  const grid = sweepGrid(captures, flags);
+  const threads =
+    flags.jobs === undefined ? availableParallelism() : wholeNumber(flags.jobs, 1, 256, '--jobs');
+  const top = flags.top === undefined ? 20 : wholeNumber(flags.top, 1, 100_000, '--top');
+  if (grid.model !== null) parseModel(grid.model);
+  if (grid.apps !== null) parseApps(grid.apps);
+  const { cells, skipped } = planSweep(grid);
+  const file = flags.out === undefined ? null : new ResultFile(flags.out);
+  const done = file?.done ?? new Map<string, SweepLine>();
+  try {
+    noteSkipped(skipped);
+    if (file !== null && file.torn > 0) note(`rxsteer: ${file.path}: a torn last line was cut off`);
+    const missing = cells.filter(({ key }) => !done.has(key));
+    if (missing.length < cells.length) {
+      note(`rxsteer: ${cells.length - missing.length} of ${cells.length} cells are done already`);
+    }
+    if (flags.json === true) {
+      for (const { key } of cells) if (done.has(key)) printJsonLine(done.get(key));
+    }
+    const passes = planPasses(missing, grid, threads);
+    const onLine = (line: SweepLine) => {
+      if (file !== null) file.append(line);
+      else done.set(line.key, line);
+      if (flags.json === true) printJsonLine(line);
+    };
+    try {
+      const work = passes.reduce((sum, pass) => sum + weight(pass), 0);
+      const isThreaded = threads > 1 && (flags.jobs !== undefined || work >= THREAD_WEIGHT);
+      if (passes.length > 0) await compute(cells, passes, threads, isThreaded, done, onLine);
+    } catch (error) {
+      if (file === null || error instanceof UserError) throw error;
+      throw new Error(`${(error as Error).message}; the same command goes on with ${file.path}`);
+    }
+  } finally {
+    file?.close();
+  }
+  const lines = cells.map(({ key, capture, text }) => ({ ...done.get(key)!, capture, policy: text }));
+  for (const warning of new Set(lines.flatMap(({ warnings }) => warnings)))
+    note(`rxsteer: warning: ${warning}`);
+  if (flags.parquet !== undefined) await writeParquet(flags.parquet, lines);
+  if (flags.html !== undefined) await writeHtml(flags.html, lines);
+  if (flags.json === true) return;
+  const left = lines.length > top ? `\n(the best ${top} of ${lines.length} cells; --top shows more)` : '';
+  print(`${tableOf(lines, top)}${left}${axesOf(lines)}`);
+}
+
+/** Adds the command to the program. */
+export function register(program: Command): void {
+  program
+    .command('sweep')
+    .description('replay captures through a grid of policies, NICs, queue counts, keys and seeds')
+    .argument('[capture...]', 'captures (or in the --grid file)')
+    .option('--grid <file>', 'YAML: captures, policies, nics, queues, keys, seeds; flags replace its axes')
+    .option('--policy <policy>', 'a policy; may be given several times', (text, all: string[] = []) => [
+      ...all,
+      text,
+    ])
+    .option('--nics <list>', 'NICs for rss and pools: ice-e810,mlx5')
+    .option('--queues <list>', 'queue counts: 2,4-8; CPUs for rps and rfs, workers for the others')
+    .option('--keys <list>', 'hash keys: names, hex, or random (from the seed)')
+    .option('--seeds <list>', 'seeds: 1-10')
+    .option('--workers <n>', 'number of workers (default: from each policy)')
+    .option('--speed <factor>', 'virtual time runs so many times as fast as the capture (default: 1)')
+    .option('--gap <us>', 'so many microseconds between packets, for captures without useful times')
+    .option('--model <costs>', 'service times, as in replay')
+    .option('--apps <where>', 'where applications run, as in replay')
+    .option('--out <file>', 'append results as JSON lines; a file that is there is gone on with')
+    .option('--parquet <file>', 'write the results as Parquet')
+    .option('--html <file>', 'write a report as one self-contained page')
+    .option('--top <n>', 'rows of the table (default: 20)')
+    .option('--jobs <n>', 'threads (default: the processors)')
+    .option('--json', 'one JSON document a line on standard output')
+    .action(run);
+}

@@ -1,0 +1,242 @@
+/**
+ * The grid of a sweep: captures x policies x NICs x queue counts x keys x seeds, as cells.
+ *
+ * Promise: an axis applies to the policies that have such a key (seeds: where something is drawn); for the others it
+ * counts once, so no cell is computed twice. Each cell has a key that names everything its result depends on (content of the capture, the
+ * validated policy, the clock): the same cell of another run, or machine, has the same key. Cells that a NIC cannot
+ * have (32 queues where RSS reaches 16) are left out with the reason.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import { fileProblem } from '../capture/format.js';
+import { UserError } from '../errors.js';
+import { toHex } from '../hash/hex.js';
+import { compilePolicy } from '../policy/compile.js';
+import { parsePolicy } from '../policy/parse.js';
+import { compileRssHash } from '../policy/rss.js';
+import { type PolicyName, type PolicySpec, schemas } from '../policy/spec.js';
+
+/** What is swept; an empty axis is left to the policies. */
+export interface SweepGrid {
+  readonly captures: readonly string[];
+  readonly policies: readonly (string | object)[];
+  readonly nics: readonly string[];
+  readonly queues: readonly number[];
+  readonly keys: readonly string[];
+  readonly seeds: readonly number[];
+  /** Workers of every policy; null: the policies' own, or the queue count. */
+  readonly workers: number | null;
+  /** Clock and service model, as replay takes them. */
+  readonly speed: number;
+  readonly gapUs: number;
+  readonly model: string | null;
+  readonly apps: string | null;
+}
+
+/** One replay of one capture under one policy. */
+export interface SweepCell {
+  /** Stable name: 32 hex digits. */
+  readonly key: string;
+  readonly capture: string;
+  /** Bytes of the capture. */
+  readonly size: number;
+  /** As replay takes it. */
+  readonly policy: string | object;
+  /** The same for people. */
+  readonly text: string;
+  readonly nic: string | null;
+  readonly queues: number | null;
+  readonly hashKey: string | null;
+  /** Null where seeds are swept and the policy draws nothing. */
+  readonly seed: number | null;
+  readonly workers: number | null;
+}
+
+/** The cells, and what was left out and why. */
+export interface SweepPlan {
+  readonly cells: readonly SweepCell[];
+  readonly skipped: readonly string[];
+}
+
+/** Cells at most: more are a mistake. */
+export const CELLS_MAX = 100_000;
+/** Bytes at each end of a capture by which its content is known, with its size. */
+const FINGERPRINT_BYTES = 65_536;
+
+/** Name of the policy of a string or object that is no file. */
+function nameOf(policy: string | object): string {
+  if (typeof policy === 'string') return policy.split(':')[0]!.trim();
+  const { policy: name, name: other } = policy as Record<string, unknown>;
+  return String(name ?? other ?? '');
+}
+
+/** A policy file's content, so that axes can be applied to it. */
+function loadPolicy(policy: string | object): string | object {
+  if (typeof policy !== 'string' || !policy.trim().startsWith('@')) return policy;
+  // Says what is wrong with the file, if anything is.
+  parsePolicy(policy);
+  const content: unknown = parseYaml(readFileSync(policy.trim().slice(1), 'utf8'));
+  return typeof content === 'string' ? content.trim() : (content as object);
+}
+
+function has(policy: string | object, key: string): boolean {
+  if (typeof policy === 'object') return Object.hasOwn(policy, key);
+  return policy
+    .slice(policy.indexOf(':') + 1)
+    .split(',')
+    .some((pair) => policy.includes(':') && pair.split('=')[0]!.trim() === key);
+}
+
+function put(policy: string | object, key: string, value: string | number): string | object {
+  if (typeof policy === 'object') return { ...policy, [key]: value };
+  return `${policy}${policy.includes(':') ? ',' : ':'}${key}=${value}`;
+}
+
+/** The policy key that an axis sets; 'workers' where the number of workers is set instead; null where it has none. */
+function keyOfAxis(axis: 'nic' | 'queues' | 'key' | 'seed', policy: string | object): string | null {
+  const name = nameOf(policy);
+  const shape = schemas[name as PolicyName]?.shape ?? {};
+  if (axis === 'seed') return usesSeed(name, policy) ? 'seed' : null;
+  if (axis === 'queues' && !Object.hasOwn(shape, 'queues')) {
+    if (Object.hasOwn(shape, 'cpus')) return 'cpus';
+    return name === 'mac' || name === 'js' || name === 'round-robin' ? 'workers' : null;
+  }
+  if (axis === 'key' && Object.hasOwn(shape, 'cpus')) {
+    const spec = parsePolicy(has(policy, 'cpus') ? policy : put(policy, 'cpus', 0)) as { hash?: string };
+    if (spec.hash !== 'toeplitz') return null;
+  }
+  return Object.hasOwn(shape, axis) ? axis : null;
+}
+
+/** False where every seed gives the same policy: nothing is drawn, or (rss) the key is a fixed one. */
+function usesSeed(name: string, policy: string | object): boolean {
+  if (name === 'single' || name === 'round-robin') return false;
+  if (name !== 'rss' || has(policy, 'seed') || has(policy, 'contexts')) return true;
+  try {
+    const [one, other] = [1, 2].map((seed) => {
+      const spec = parsePolicy(put(policy, 'seed', seed));
+      return spec.policy === 'rss' ? toHex(compileRssHash(spec).options.key) : '';
+    });
+    return one !== other;
+  } catch (error) {
+    // It will be left out, with the reason, once.
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+interface Variant {
+  policy: string | object;
+  nic: string | null;
+  queues: number | null;
+  hashKey: string | null;
+  seed: number | null;
+  workers: number | null;
+}
+
+/** All values of an axis applied to a policy; itself where the axis is empty or does not apply. */
+function vary<T extends string | number>(
+  from: readonly Variant[],
+  axis: 'nic' | 'queues' | 'key' | 'seed',
+  values: readonly T[],
+  note: (value: T) => Partial<Variant>,
+): Variant[] {
+  if (values.length === 0) return [...from];
+  return from.flatMap((variant) => {
+    const key = keyOfAxis(axis, variant.policy);
+    if (key === null) return [variant];
+    if (key !== 'workers' && has(variant.policy, key)) {
+      const shown = typeof variant.policy === 'string' ? variant.policy : JSON.stringify(variant.policy);
+      throw new UserError(`policy ${shown}: sets ${key}, and so does the sweep: leave one of them out`);
+    }
+    return values.map((value) => {
+      if (key === 'workers') return { ...variant, ...note(value), workers: Number(value) };
+      const given = key === 'cpus' ? `0-${Number(value) - 1}` : value;
+      return { ...variant, ...note(value), policy: put(variant.policy, key, given) };
+    });
+  });
+}
+
+/** Size of a capture, and a digest of its size and both ends. @throws UserError */
+function fingerprint(path: string): { size: number; digest: string } {
+  if (path === '-')
+    throw new UserError('a sweep reads captures several times: standard input (-) will not do');
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw fileProblem(path, error);
+  }
+  try {
+    const { size } = fstatSync(fd);
+    const bytes = new Uint8Array(FINGERPRINT_BYTES);
+    const digest = createHash('sha256').update(String(size));
+    for (const at of [0, Math.max(0, size - FINGERPRINT_BYTES)]) {
+      const count = readSync(fd, bytes, 0, FINGERPRINT_BYTES, at);
+      digest.update(bytes.subarray(0, count));
+    }
+    return { size, digest: digest.digest('hex') };
+  } catch (error) {
+    throw fileProblem(path, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What a policy depends on beside its text. */
+function contentOf(spec: PolicySpec): string {
+  return spec.policy === 'js' ? readFileSync(spec.file, 'utf8') : '';
+}
+
+/** @throws UserError where nothing is left to compute, or what was given is wrong in itself. */
+export function planSweep(grid: SweepGrid): SweepPlan {
+  const { captures, nics, queues, keys, seeds } = grid;
+  if (captures.length === 0) throw new UserError('no capture: at least one is needed');
+  if (grid.policies.length === 0) throw new UserError('no policy: at least one is needed');
+  const start: Variant[] = grid.policies.map((policy) => ({
+    policy: loadPolicy(policy),
+    nic: null,
+    queues: null,
+    hashKey: null,
+    seed: null,
+    workers: grid.workers,
+  }));
+  for (const { policy } of start) if (!Object.hasOwn(schemas, nameOf(policy))) parsePolicy(policy);
+  let variants = vary(start, 'nic', nics, (nic) => ({ nic }));
+  variants = vary(variants, 'queues', queues, (count) => ({ queues: count }));
+  variants = vary(variants, 'key', keys, (hashKey) => ({ hashKey }));
+  variants = vary(variants, 'seed', seeds, (seed) => ({ seed }));
+  const size = variants.length * captures.length;
+  if (size > CELLS_MAX) throw new UserError(`the grid has ${size} cells; ${CELLS_MAX} are permitted`);
+  const skipped: string[] = [];
+  let firstProblem: unknown = null;
+  const good = variants.flatMap((variant) => {
+    try {
+      const spec = parsePolicy(variant.policy);
+      compilePolicy(spec, variant.workers === null ? {} : { workers: variant.workers });
+      return [{ variant, spec }];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      firstProblem ??= error;
+      skipped.push(error.message);
+      return [];
+    }
+  });
+  if (good.length === 0) throw firstProblem;
+  const clock = [grid.speed, grid.gapUs, grid.model, grid.apps];
+  const cells = new Map<string, SweepCell>();
+  for (const capture of captures) {
+    const { size: bytes, digest } = fingerprint(capture);
+    for (const { variant, spec } of good) {
+      const { policy, workers, nic, queues: count, hashKey } = variant;
+      const { text: _, ...values } = spec;
+      const named = JSON.stringify([digest, values, contentOf(spec), workers, clock]);
+      const key = createHash('sha256').update(named).digest('hex').slice(0, 32);
+      const text = typeof policy === 'string' ? policy : JSON.stringify(policy);
+      const seed = variant.seed ?? (seeds.length > 0 ? null : spec.seed);
+      cells.set(key, { key, capture, size: bytes, policy, text, nic, queues: count, hashKey, seed, workers });
+    }
+  }
+  return { cells: [...cells.values()], skipped };
+}
