@@ -4,6 +4,8 @@
  */
 
 import { allocateEngineMemory, attachEngine, WorkerWord } from '#rxsteer/dataplane/engine-memory.js';
+import { CensusWriter } from '#rxsteer/dataplane/flow-census.js';
+import { TraceTap } from '#rxsteer/dataplane/live-trace.js';
 import { Fault } from '#rxsteer/dataplane/faults.js';
 import { Intake } from '#rxsteer/dataplane/intake.js';
 import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/ledger.js';
@@ -83,6 +85,8 @@ export function intakeCall(policyText: string, workers: number): () => void {
       steering: compilePolicy(policy, { workers, shared, faults: 'count' }),
       ledger: new Ledger(views.ledger, progress, new OrderHistory(views.orderHistory, QUEUE_SLOTS)),
       progress,
+      census: new CensusWriter(views.census),
+      trace: new TraceTap(views.global, 0, () => {}),
       waker: { wake: () => false },
       fault: new Fault(null, 0, views.workers[0]!, WorkerWord.faulted),
     },

@@ -33,11 +33,11 @@ describe('where a task runs', () => {
   });
 
   it('stands for the worker pinned there, or of that number', () => {
-    expect(workerOn({ workers: 2, cpus: [3, 1] }, 1)).toBe(1);
-    expect(workerOn({ workers: 2, cpus: [3, 1] }, 3)).toBe(0);
-    expect(workerOn({ workers: 2, cpus: [3, 1] }, 0)).toBe(-1);
-    expect(workerOn({ workers: 2, cpus: [-1, -1] }, 1)).toBe(1);
-    expect(workerOn({ workers: 2, cpus: [-1, -1] }, 2)).toBe(-1);
+    expect(workerOn({ active: 2, cpus: [3, 1] }, 1)).toBe(1);
+    expect(workerOn({ active: 2, cpus: [3, 1] }, 3)).toBe(0);
+    expect(workerOn({ active: 2, cpus: [3, 1] }, 0)).toBe(-1);
+    expect(workerOn({ active: 2, cpus: [-1, -1] }, 1)).toBe(1);
+    expect(workerOn({ active: 2, cpus: [-1, -1] }, 2)).toBe(-1);
   });
 
   it('is asked for a port with cpu= or follow=, one of them, that something is delivered to', () => {
@@ -71,9 +71,9 @@ describe('policies that follow consumers', () => {
     ] as const)
       mac.owners.learn(0, high, low + guest, port, mac.owners.portOwner(port));
     const warnings: string[] = [];
-    const plan = { workers: 3, cpus: [-1, -1, -1] } as unknown as EnginePlan;
+    const plan = { active: 3, cpus: [-1, -1, -1] } as unknown as EnginePlan;
     const words = new Int32Array(new SharedArrayBuffer(8));
-    const watch = new ConsumerWatch(plan, [parsePort('a=tap:a'), parsePort('b=tap:b,cpu=2')], words, (line) =>
+    const watch = new ConsumerWatch(() => plan, [parsePort('a=tap:a'), parsePort('b=tap:b,cpu=2')], words, (line) =>
       warnings.push(line),
     );
     watch.adopt(mac);
