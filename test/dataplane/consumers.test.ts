@@ -73,8 +73,11 @@ describe('policies that follow consumers', () => {
     const warnings: string[] = [];
     const plan = { active: 3, cpus: [-1, -1, -1] } as unknown as EnginePlan;
     const words = new Int32Array(new SharedArrayBuffer(8));
-    const watch = new ConsumerWatch(() => plan, [parsePort('a=tap:a'), parsePort('b=tap:b,cpu=2')], words, (line) =>
-      warnings.push(line),
+    const watch = new ConsumerWatch(
+      () => plan,
+      [parsePort('a=tap:a'), parsePort('b=tap:b,cpu=2')],
+      words,
+      (line) => warnings.push(line),
     );
     watch.adopt(mac);
     expect([1, 2, 3, 9].map((guest) => mac.owners.find(0, high, low + guest))).toEqual([0, 2, 2, 0]);

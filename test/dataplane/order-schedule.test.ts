@@ -116,6 +116,8 @@ class Schedule {
       },
       ledger: new Ledger(views.ledger, progress, history),
       progress,
+      census: { enter() {} },
+      trace: { armed: () => false },
       waker: { wake: () => false },
       fault: { reach() {} },
     };
