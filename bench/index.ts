@@ -4,6 +4,7 @@
  * Promise: suites run one after the other; an interrupt ends the run after the suite has cleaned up.
  */
 import { unknownName } from '#rxsteer/errors.js';
+import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
 import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
@@ -15,7 +16,17 @@ import { ring } from './ring.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
 import { toeplitz } from './toeplitz.js';
 
-export const SUITES: readonly Suite[] = [toeplitz, parse, policies, replay, ring, pipeline, forward, peers];
+export const SUITES: readonly Suite[] = [
+  toeplitz,
+  parse,
+  policies,
+  replay,
+  ring,
+  pipeline,
+  flowVsMac,
+  forward,
+  peers,
+];
 
 export interface Report {
   readonly machine: Machine;

@@ -22,6 +22,8 @@ export interface Result {
   readonly value: number;
   readonly unit: string;
   readonly note: string | null;
+  /** Medians of what else was measured in the same runs, where there is such. */
+  readonly details?: Readonly<Record<string, number | null>>;
 }
 
 export interface Ratio {

@@ -4,6 +4,8 @@
  */
 
 import { allocateEngineMemory, attachEngine, WorkerWord } from '#rxsteer/dataplane/engine-memory.js';
+import { CensusWriter } from '#rxsteer/dataplane/flow-census.js';
+import { TraceTap } from '#rxsteer/dataplane/live-trace.js';
 import { Fault } from '#rxsteer/dataplane/faults.js';
 import { CensusWriter } from '#rxsteer/dataplane/flow-census.js';
 import { Intake } from '#rxsteer/dataplane/intake.js';

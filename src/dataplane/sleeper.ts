@@ -26,8 +26,13 @@ export const SLEEP_MAX_MS = 250;
 /** Below this a spin isn't worth its clock reads. */
 const SPIN_MIN_MS = 0.002;
 
-/** Passes without work between two looks at the clock while it spins: about half a microsecond. */
-const SPIN_PASSES = 8;
+/**
+ * Passes without work between two looks at the clock while it spins: at 0.1-0.2 us a pass about half of the spin, but
+ * no more than half a millisecond.
+ */
+const PASSES_PER_MS = 2500;
+const PASSES_LEAST = 8;
+const PASSES_MOST = 4096;
 
 export interface Waker {
   /** Wakes worker w if it sleeps; true when it did. */
@@ -71,11 +76,19 @@ export class Sleeper {
 
   /** There was work: the next idle pass starts a new spin. */
   busy(): void {
-    this.skip = 0;
+    // A gap that is shorter than that needs no look at the clock at all.
+    this.skip = this.spinMs > 0 ? this.passes() : 0;
     this.idleSince = -1;
   }
 
-  /** True while a spin need not look at the clock yet: reading it costs as much as a pass that finds nothing. */
+  private passes(): number {
+    return Math.max(PASSES_LEAST, Math.min(PASSES_MOST, Math.floor(this.spinMs * PASSES_PER_MS))) | 0;
+  }
+
+  /**
+   * True while a spin need not look at the clock yet: reading it costs as much as a pass that finds nothing, and
+   * leaves a number for the garbage collector.
+   */
   spinning(): boolean {
     if (this.skip === 0) return false;
     this.skip--;
@@ -94,12 +107,12 @@ export class Sleeper {
     if (this.idleSince < 0) {
       this.idleSince = now;
       if (this.spinMs > 0) {
-        this.skip = SPIN_PASSES;
+        this.skip = this.passes();
         return;
       }
     }
     if (now - this.idleSince < this.spinMs) {
-      this.skip = SPIN_PASSES;
+      this.skip = this.passes();
       return;
     }
     if (dueMs < 0.05) return;

@@ -120,10 +120,10 @@ describe('port specification', () => {
       'a=af_packet:x,queue=2',
       'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, xsk, ring, cpu, follow',
     ],
-    ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues, latency, cpu, follow'],
+    ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues, latency, copy, cpu, follow'],
     [
       'a=memory:source,packet=2',
-      '--port a: unknown option of memory:source "packet": did you mean packets? known: flows, guests, size, rate, burst, packets, seed, stamp',
+      '--port a: unknown option of memory:source "packet": did you mean packets? known: flows, guests, size, rate, burst, packets, seed, stamp, queues, elephant, share',
     ],
   ])('%s', (text, message) => {
     if (message === null) expect(parsePort(text)).toBeTruthy();

@@ -88,7 +88,8 @@ describe('the implementation of a policy', () => {
     expect(compile('rss:nic=ena,function=crc32,implementation=native')).toThrow(
       'goes with function=toeplitz',
     );
-    expect(compile('rss:queues=4,rules=flow-type tcp4 action 1,implementation=native')).toThrow(
+    const rules = 'rss:queues=4,rules=flow-type tcp4 action 1,implementation=native';
+    expect(() => policy(rules, { workers: 4, kernels: counting(8) })).toThrow(
       'native: does not go with filters, rules or contexts',
     );
     expect(() => parsePolicy('rss:implementation=simd')).toThrow('expected one of auto, table, native');

@@ -27,6 +27,7 @@ export function policyOf(
     handoffsPerPacket: 0,
     wakeupsPerPacket: 0,
     reordered: { packets: 0, ratio: 0, maxExtent: 0 },
+    moves: { total: 0, inFlight: 0, held: 0 },
     hashTypes: { 'tcp-ipv4': sum - 1, none: 1 },
     backlogDrops: 0,
     overTime: {

@@ -5,14 +5,16 @@
  * thread. A port whose device is gone (descriptor -1) receives nothing and answers `down` to every frame.
  */
 import type { Burst } from '../../packet/burst.js';
+import { compilePolicy } from '../../policy/compile.js';
 import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../engine-memory.js';
 import { stampClock } from '../latency.js';
 import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
 import type { FramePool } from '../pool.js';
 import { CaptureSource } from './capture-source.js';
 import { CaptureSender } from './capture-writer.js';
-import { LatencySink, MemorySink } from './memory-sink.js';
-import { MemorySource } from './memory-source.js';
+import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './memory-mix.js';
+import { GuestSink, LatencySink, MemorySink } from './memory-sink.js';
+import { flowFrames, MemorySource } from './memory-source.js';
 import { makeSendArrays, type PortInfo, type ReceiveArrays, type Receiver, type Sender } from './port.js';
 
 /** A receive queue as the worker loop polls it. */
@@ -99,6 +101,18 @@ export function attachReceiver(p: AttachParts, port: PortInfo, q: number): Recei
   return { port: port.index, queue: q, global: port.firstQueue + q, finite, receiver };
 }
 
+/** The flows of queue `q` of a memory source; with stage=nic the source is the NIC that places them. */
+function sourcePart(plan: EnginePlan, port: PortInfo, q: number): SourcePart {
+  const { options } = port.source as Extract<PortInfo['source'], { kind: 'memory' }>;
+  if (plan.policy.stage !== 'nic' || options.queues === 1) {
+    return divideSource(options, placeInTurn(options))[q]!;
+  }
+  const { active: workers, ports } = plan;
+  const steering = compilePolicy(plan.policy, { workers, ports, faults: 'count' });
+  const frameOf = flowFrames(options, port.index);
+  return divideSource(options, placeBySteering(options, port.index, steering, frameOf))[q]!;
+}
+
 function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: ReceiveArrays): Receiver | null {
   const state = new Int32Array(port.state, q * 8, 2);
   if (port.source !== null) {
@@ -111,6 +125,7 @@ function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: Receive
           arrays,
           state,
           stampClock(p.native),
+          sourcePart(p.plan, port, q),
         )
       : new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
   }
@@ -130,10 +145,11 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   if (port.txQueues === 0) return null;
   if (port.sink !== null) {
     if (port.sink.kind === 'capture') return new CaptureSender(port.sink.path, p.pool.bytes);
-    const { latency } = port.sink;
-    return latency === null
-      ? new MemorySink()
-      : new LatencySink(p.pool.bytes, latency, p.worker, stampClock(p.native));
+    const { latency, guest } = port.sink;
+    const plain =
+      guest === null ? new MemorySink() : new GuestSink(p.pool.bytes, guest, p.worker % port.txQueues);
+    if (latency === null) return plain;
+    return new LatencySink(plain, p.pool.bytes, latency, p.worker, stampClock(p.native));
   }
   const base = port.index * PORT_FDS;
   const queue = p.worker % port.txQueues;

@@ -1,6 +1,6 @@
 /**
  * The options of memory ports: `memory:source[,flows=,guests=,size=N|imix,rate=,burst=,packets=,seed=,
- * stamp=on|off]` and `memory:sink`.
+ * stamp=on|off,queues=,elephant=none|flow|guest,share=PERCENT]` and `memory:sink`.
  *
  * Promise: `parseMemoryOptions` returns plain data (it can be posted to a worker thread) or throws a UserError that
  * names the option and what is permitted. Runs on the main thread, once per port.
@@ -31,6 +31,12 @@ export interface MemorySourceOptions {
   readonly packets: number;
   /** Every choice comes from it; default 1. */
   readonly seed: number;
+  /** Receive queues; queue q is polled by worker q mod workers. Default 1. See `memory-mix.ts`. */
+  readonly queues: number;
+  /** Who carries `share` per cent of the frames: flow 0, or all flows of guest 0; default none. */
+  readonly elephant: 'none' | 'flow' | 'guest';
+  /** Per cent; default 50. */
+  readonly share: number;
   /** Frames say when they were due (see `latency.ts`) and have no UDP checksum. Default off. */
   readonly stamp: boolean;
 }
@@ -41,7 +47,20 @@ export interface MemorySinkOptions {
 
 export type MemoryOptions = MemorySourceOptions | MemorySinkOptions;
 
-const SOURCE_OPTIONS = ['flows', 'guests', 'size', 'rate', 'burst', 'packets', 'seed', 'stamp'] as const;
+const SOURCE_OPTIONS = [
+  'flows',
+  'guests',
+  'size',
+  'rate',
+  'burst',
+  'packets',
+  'seed',
+  'stamp',
+  'queues',
+  'elephant',
+  'share',
+] as const;
+const ELEPHANTS = ['none', 'flow', 'guest'] as const;
 
 /** Option values as text, by name. */
 export type OptionRecord = Map<string, string> | Readonly<Record<string, string>>;
@@ -73,6 +92,10 @@ export function parseMemoryOptions(target: string, options: OptionRecord): Memor
   if (stamp !== 'on' && stamp !== 'off') {
     throw new UserError(`memory:source: stamp="${stamp}" is neither on nor off`);
   }
+  const elephant = ELEPHANTS.find((name) => name === (given.get('elephant') ?? 'none'));
+  if (elephant === undefined) {
+    throw unknownName('elephant of memory:source', given.get('elephant') ?? '', ELEPHANTS);
+  }
   const size = given.get('size');
   if (size !== undefined && size !== 'imix' && !/^\d+$/.test(size)) {
     throw new UserError(
@@ -89,5 +112,8 @@ export function parseMemoryOptions(target: string, options: OptionRecord): Memor
     packets: take('packets', 0, 0, Number.MAX_SAFE_INTEGER),
     seed: take('seed', 1, 0, 0xffff_ffff),
     stamp: stamp === 'on',
+    queues: take('queues', 1, 1, 256),
+    elephant,
+    share: take('share', 50, 1, 99),
   };
 }

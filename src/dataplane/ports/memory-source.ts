@@ -4,7 +4,8 @@
  * Promise: frame number i is a pure function of (options, port, i), and i lies in the port's shared state words, so
  * that a restarted worker goes on with the frame after the last one that was handed out. Flows are visited in
  * rounds, every flow once a round in an order that differs from round to round, so the sequence number of a flow is
- * the round number: receivers see a gap or a swap without any table in the generator.
+ * the round number: receivers see a gap or a swap without any table in the generator. Elephants (`memory-mix.ts`) are
+ * visited between the others, as often as their share asks for; their sequence numbers count their own rounds.
  *
  * Threads: one receiver object, used by the worker that polls the queue; the state words are written by it only.
  *
@@ -20,6 +21,7 @@ import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../latency
 import { HEADROOM, SMALL_SLOT_BYTES } from '../layout.js';
 import { ReceiveStatus } from '../native.js';
 import type { FramePool } from '../pool.js';
+import { divideSource, placeInTurn, SHARE_ONE, type SourcePart } from './memory-mix.js';
 import type { MemorySourceOptions } from './memory-options.js';
 import type { ReceiveArrays, Receiver } from './port.js';
 
@@ -110,8 +112,26 @@ function becomeFlow(frame: Uint8Array, options: MemorySourceOptions, port: numbe
   putUint16(frame, 40, checksum === 0 ? 0xffff : checksum);
 }
 
+/** A frame of flow `flow`, sequence number 0: for whoever has to know where it will go. The same array every time. */
+export function flowFrames(options: MemorySourceOptions, port: number): (flow: number) => Uint8Array {
+  const frame = commonFrame(port, TEMPLATE_BYTES);
+  return (flow) => {
+    becomeFlow(frame, options, port, flow);
+    return frame;
+  };
+}
+
 export class MemorySource implements Receiver {
   readonly descriptor = -1;
+  /** Ordinary flows and elephants of this queue; their templates lie in this order. */
+  private readonly flows: number;
+  private readonly elephants: number;
+  /** Template of each flow id. */
+  private readonly templateOf: Int32Array;
+  // The elephants' position; `credit` reaches SHARE_ONE when one is next.
+  private heavyPlace = 0;
+  private heavyRound = 0;
+  private credit = 0;
   private readonly templates: Int32Array;
   /** Per flow: sums without the fields that depend on length and sequence number. */
   private readonly ipSum: Int32Array;
@@ -142,6 +162,7 @@ export class MemorySource implements Receiver {
    * @param worker the home worker, whose slots are taken
    * @param state two shared words: the number of the next frame, low and high half
    * @param clock what stamps are read from
+   * @param part the flows of this receive queue; default: all
    */
   constructor(
     private readonly options: MemorySourceOptions,
@@ -151,20 +172,29 @@ export class MemorySource implements Receiver {
     private readonly arrays: ReceiveArrays,
     private readonly state: Int32Array,
     private readonly clock: () => number = () => performance.now() * 1e6,
+    private readonly part: SourcePart = divideSource(options, placeInTurn(options))[0]!,
   ) {
-    const { flows, seed } = options;
+    const { seed } = options;
+    const { ordinary, heavy } = part;
+    const flows = ordinary.length;
+    this.flows = flows;
+    this.elephants = heavy.length;
+    const count = flows + heavy.length;
+    this.templateOf = new Int32Array(options.flows);
     this.bytes = pool.bytes;
     this.words = new Int32Array(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length >> 2);
-    this.templates = new Int32Array(flows * TEMPLATE_STRIDE);
+    this.templates = new Int32Array(count * TEMPLATE_STRIDE);
     this.wide = new Float64Array(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length >> 3);
     this.wideTemplates = new Float64Array(this.templates.buffer);
-    this.ipSum = new Int32Array(flows);
-    this.udpSums = new Int32Array(flows);
+    this.ipSum = new Int32Array(count);
+    this.udpSums = new Int32Array(count);
     const templateBytes = new Uint8Array(this.templates.buffer);
     const frame = commonFrame(port, options.size === 0 ? TEMPLATE_BYTES : options.size);
     const length = frame.length - 34;
-    for (let flow = 0; flow < flows; flow++) {
-      const at = flow * TEMPLATE_STRIDE * 4;
+    for (let t = 0; t < count; t++) {
+      const at = t * TEMPLATE_STRIDE * 4;
+      const flow = t < flows ? ordinary[t]! : heavy[t - flows]!;
+      this.templateOf[flow] = t;
       becomeFlow(frame, options, port, flow);
       templateBytes.set(frame.subarray(0, TEMPLATE_BYTES), at);
       templateBytes.fill(0, at + 40, at + 42);
@@ -172,12 +202,13 @@ export class MemorySource implements Receiver {
       // less the parts that change.
       const ipChecksum = (frame[24]! << 8) | frame[25]!;
       const udpChecksum = (frame[40]! << 8) | frame[41]!;
-      this.ipSum[flow] = foldSum((ipChecksum ^ 0xffff) + ((length + 20) ^ 0xffff));
-      this.udpSums[flow] = foldSum((udpChecksum ^ 0xffff) + (foldSum(2 * length) ^ 0xffff));
+      this.ipSum[t] = foldSum((ipChecksum ^ 0xffff) + ((length + 20) ^ 0xffff));
+      this.udpSums[t] = foldSum((udpChecksum ^ 0xffff) + (foldSum(2 * length) ^ 0xffff));
     }
-    let step = 1 + (mix(seed ^ 0x5eed) % flows);
-    while (gcd(step, flows) !== 1) step++;
-    this.step = (step % flows) | 0;
+    const rounds = Math.max(1, flows);
+    let step = 1 + (mix(seed ^ 0x5eed) % rounds);
+    while (gcd(step, rounds) !== 1) step++;
+    this.step = (step % rounds) | 0;
     this.seek(this.state[0]! >>> 0, this.state[1]! >>> 0);
   }
 
@@ -185,26 +216,38 @@ export class MemorySource implements Receiver {
   private firstOf(round: number): number {
     // `| 0` here and in `seek`: a field that once held the double that `%` makes is a double for ever, and so is all
     // that the loop computes from it.
-    return (mix(mix(this.options.seed) ^ (round | 0)) % this.options.flows) | 0;
+    return (mix(mix(this.options.seed) ^ (round | 0)) % this.flows) | 0;
   }
 
   private seek(low: number, high: number): void {
-    const { flows } = this.options;
+    const { flows, elephants } = this;
     this.index = high * 0x1_0000_0000 + low;
-    this.round = Math.floor(this.index / flows);
-    this.place = (this.index - this.round * flows) | 0;
-    // Below 2^40: exact.
-    this.flow = ((this.firstOf(this.round) + this.step * this.place) % flows) | 0;
+    // Once a start, so BigInt may do what doubles cannot.
+    const credits = BigInt(this.index) * BigInt(this.part.heavyShare);
+    this.credit = Number(credits % BigInt(SHARE_ONE)) | 0;
+    const heavy = elephants === 0 ? 0 : Number(credits / BigInt(SHARE_ONE));
+    if (elephants > 0) {
+      this.heavyRound = Math.floor(heavy / elephants);
+      this.heavyPlace = (heavy - this.heavyRound * elephants) | 0;
+    }
+    const ordinary = this.index - heavy;
+    if (flows > 0) {
+      this.round = Math.floor(ordinary / flows);
+      this.place = (ordinary - this.round * flows) | 0;
+      // Below 2^40: exact.
+      this.flow = ((this.firstOf(this.round) + this.step * this.place) % flows) | 0;
+    }
     this.phase = (this.index % 12) | 0;
   }
 
   finished(): boolean {
-    return this.options.packets !== 0 && this.index >= this.options.packets;
+    return this.index >= this.part.packets;
   }
 
   dueInMs(now: number): number {
     if (this.finished()) return Number.POSITIVE_INFINITY;
-    const { rate, burst } = this.options;
+    const { burst } = this.options;
+    const { rate } = this.part;
     if (rate === 0 || this.startMs < 0) return 0;
     const given = this.index - this.base;
     // The burst that the next frame belongs to is due when all frames before it should have been given.
@@ -214,9 +257,9 @@ export class MemorySource implements Receiver {
 
   /** How many of `max` frames are due by now. */
   private due(max: number): number {
-    const { rate, burst, packets } = this.options;
-    let most = max;
-    if (packets !== 0 && packets - this.index < most) most = packets - this.index;
+    const { burst } = this.options;
+    const { rate, packets } = this.part;
+    const most = Math.min(max, packets - this.index);
     if (rate === 0) return most;
     const now = performance.now();
     if (this.startMs < 0) {
@@ -240,25 +283,15 @@ export class MemorySource implements Receiver {
     // Frames of every size that a source has fit into small slots.
     const n = this.pool.takeSmall(this.worker, ids, most);
     if (n < most) status[ReceiveStatus.stopped] = 1;
-    const { flows, size } = this.options;
+    const { size } = this.options;
     for (let i = 0; i < n; i++) {
       offs[i] = Math.imul(ids[i]!, SLOT_BYTES) + FRAME_AT;
       flags[i] = 0;
       lens[i] = size;
     }
     if (size === 0) this.mix(n);
-    // Round by round: what all frames of a round share is outside the loop over them.
-    for (let i = 0; i < n; ) {
-      const count = Math.min(n - i, flows - this.place);
-      this.writeHeaders(i, i + count);
-      i += count;
-      this.place += count;
-      if (this.place === flows) {
-        this.place = 0;
-        this.round++;
-        this.flow = this.firstOf(this.round);
-      }
-    }
+    if (this.elephants === 0) this.writeOrdinary(0, n);
+    else this.writeWithElephants(n);
     if (size === 0) this.finishMix(n);
     else if (size > TEMPLATE_BYTES) for (let i = 0; i < n; i++) this.clearRest(offs[i]!, size);
     if (this.options.stamp) this.stamp(n);
@@ -268,16 +301,59 @@ export class MemorySource implements Receiver {
     return n;
   }
 
-  /** Writes the first 60 bytes of frames from … to - 1, all of one round, with the checksum that their length makes. */
-  private writeHeaders(first: number, end: number): void {
-    const { words, templates, wide, wideTemplates, step, udpSums } = this;
-    const round = this.round | 0;
+  /** Frames first … end - 1 of ordinary flows, round by round: what a round shares is outside the loop over its frames. */
+  private writeOrdinary(first: number, end: number): void {
+    const { flows, step } = this;
+    for (let i = first; i < end; ) {
+      const count = Math.min(end - i, flows - this.place);
+      this.flow = this.writeHeaders(i, i + count, this.flow, step, flows, this.round);
+      i += count;
+      this.place += count;
+      if (this.place === flows) {
+        this.place = 0;
+        this.round++;
+        this.flow = this.firstOf(this.round);
+      }
+    }
+  }
+
+  /** Frames 0 … n - 1 with the elephants among them. */
+  private writeWithElephants(n: number): void {
+    const { flows, elephants } = this;
+    const share = this.part.heavyShare;
+    let plain = 0;
+    for (let i = 0; i < n; i++) {
+      this.credit += share;
+      if (this.credit < SHARE_ONE) continue;
+      this.credit -= SHARE_ONE;
+      if (plain < i) this.writeOrdinary(plain, i);
+      plain = i + 1;
+      this.writeHeaders(i, i + 1, flows + this.heavyPlace, 0, flows + elephants, this.heavyRound);
+      this.heavyPlace++;
+      if (this.heavyPlace === elephants) {
+        this.heavyPlace = 0;
+        this.heavyRound++;
+      }
+    }
+    if (plain < n) this.writeOrdinary(plain, n);
+  }
+
+  /** Writes the first 60 bytes of frames from … to - 1, all of one round, with the checksum that their length makes. Returns the template after the last. */
+  private writeHeaders(
+    first: number,
+    end: number,
+    start: number,
+    step: number,
+    flows: number,
+    number: number,
+  ): number {
+    const { words, templates, wide, wideTemplates, udpSums } = this;
+    const round = number | 0;
     const { off: offs, len: lens } = this.arrays;
-    const { flows } = this.options;
     const roundSum = (round & 0xffff) + (round >>> 16) - 68;
     // The byte order of the machine's words.
     const sequence = (round << 24) | ((round & 0xff00) << 8) | ((round >>> 8) & 0xff00) | (round >>> 24);
-    let { flow } = this;
+    let flow = start;
     for (let i = first; i < end; i++) {
       const to = offs[i]! >> 2;
       const from = flow << TEMPLATE_SHIFT;
@@ -301,7 +377,7 @@ export class MemorySource implements Receiver {
       flow += step;
       if (flow >= flows) flow -= flows;
     }
-    this.flow = flow;
+    return flow;
   }
 
   /** Chooses the lengths of a mix. */
@@ -323,7 +399,7 @@ export class MemorySource implements Receiver {
       const at = off[i]!;
       const length = len[i]!;
       const flow = this.flowAt(at);
-      let ipSum = this.ipSum[flow]! + length - 14;
+      let ipSum = this.ipSum[this.templateOf[flow]!]! + length - 14;
       ipSum = ((ipSum & 0xffff) + (ipSum >>> 16)) ^ 0xffff;
       bytes[at + 16] = (length - 14) >>> 8;
       bytes[at + 17] = length - 14;
@@ -354,7 +430,8 @@ export class MemorySource implements Receiver {
   private stamp(n: number): void {
     const { words, bytes } = this;
     const { off } = this.arrays;
-    const { rate, burst } = this.options;
+    const { burst } = this.options;
+    const { rate } = this.part;
     let ns = this.clock();
     if (rate > 0) {
       const now = performance.now();

@@ -11,6 +11,7 @@ import { UserError } from '../../errors.js';
 import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
 import { LivePort } from './live.js';
+import { guestQueueBytes } from './memory-sink.js';
 import type { PortInfo } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
 
@@ -138,11 +139,14 @@ function memoryPort(spec: MemoryPortSpec, workers: number) {
   if (spec.source !== null) {
     const finite = spec.source.packets > 0;
     const source = { kind: 'memory' as const, options: spec.source, finite };
-    return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };
+    const { queues } = spec.source;
+    return { rxQueues: queues, txQueues: 0, source, state: stateWords(queues) };
   }
   const txQueues = spec.txQueues > 0 ? spec.txQueues : workers;
   const latency = spec.latency ? new SharedArrayBuffer(latencyBytes(workers)) : null;
-  return { rxQueues: 0, txQueues, sink: { kind: 'memory' as const, latency }, state: stateWords(0) };
+  const guest = spec.copy ? new SharedArrayBuffer(guestQueueBytes(txQueues)) : null;
+  const sink = { kind: 'memory' as const, latency, guest };
+  return { rxQueues: 0, txQueues, sink, state: stateWords(0) };
 }
 
 async function capturePort(spec: CapturePortSpec, warn: (message: string) => void) {

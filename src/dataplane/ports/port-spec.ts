@@ -75,6 +75,8 @@ export interface MemoryPortSpec extends Named {
   readonly txQueues: number;
   /** A sink that counts how old stamped frames are when they arrive. */
   readonly latency: boolean;
+  /** A sink that copies every frame into a guest's receive queue, as vhost does. */
+  readonly copy: boolean;
 }
 
 /** A port of the forwarder, parsed and complete. Made by `parsePort`. */
@@ -140,11 +142,12 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
       if (target === 'sink') {
         const txQueues = r.integer('queues', 0, 1, 1024);
         const latency = r.choice('latency', ['off', 'on'] as const, 'off') === 'on';
-        return { ...named, kind, source: null, txQueues, latency };
+        const copy = r.choice('copy', ['off', 'on'] as const, 'off') === 'on';
+        return { ...named, kind, source: null, txQueues, latency, copy };
       }
       if (target !== 'source')
         throw unknownName(`target of memory port ${named.name}`, target, ['source', 'sink']);
-      return { ...named, kind, source: memorySource(r), txQueues: 0, latency: false };
+      return { ...named, kind, source: memorySource(r), txQueues: 0, latency: false, copy: false };
     default:
       throw unknownName(`kind of port ${named.name}`, kind, PORT_KINDS);
   }

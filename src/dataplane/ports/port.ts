@@ -90,6 +90,8 @@ export interface PortInfo {
         readonly kind: 'memory';
         /** Histogram of every sender, see `latency.ts`; null where ages are not counted. */
         readonly latency: SharedArrayBuffer | null;
+        /** A guest's receive queues, which frames are copied into; null where frames are only counted. */
+        readonly guest: SharedArrayBuffer | null;
       }
     | { readonly kind: 'capture'; readonly path: string }
     | null;

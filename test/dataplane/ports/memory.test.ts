@@ -172,6 +172,9 @@ describe('parseMemoryOptions', () => {
       packets: 0,
       seed: 1,
       stamp: false,
+      queues: 1,
+      elephant: 'none',
+      share: 50,
     };
     expect(parseMemoryOptions('source', {})).toEqual(defaults);
     const given = new Map([
