@@ -20,7 +20,6 @@ export function policyOf(
     policy,
     queues: shares,
     workers: shares.map((share) => ({ ...share, busyRatio: share.packets / 1000 })),
-    moves: { total: 0, inFlight: 0, held: 0 },
     buckets: Array.from({ length: 16 }, (_, b) => Math.floor(sum / 16) + (b % 3)),
     fullestOverFair: sum === 0 ? 0 : (Math.max(...loads) * loads.length) / sum,
     gini: sum === 0 ? 0 : weighted / (loads.length * sum),
