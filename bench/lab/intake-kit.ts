@@ -4,11 +4,11 @@
  */
 
 import { allocateEngineMemory, attachEngine, WorkerWord } from '#rxsteer/dataplane/engine-memory.js';
-import { CensusWriter } from '#rxsteer/dataplane/flow-census.js';
-import { TraceTap } from '#rxsteer/dataplane/live-trace.js';
 import { Fault } from '#rxsteer/dataplane/faults.js';
+import { CensusWriter } from '#rxsteer/dataplane/flow-census.js';
 import { Intake } from '#rxsteer/dataplane/intake.js';
 import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/ledger.js';
+import { TraceTap } from '#rxsteer/dataplane/live-trace.js';
 import { RECEIVE_STATUS_WORDS } from '#rxsteer/dataplane/native.js';
 import { OrderHistory } from '#rxsteer/dataplane/order-history.js';
 import { engineDefaults, planEngine } from '#rxsteer/dataplane/plan.js';
