@@ -405,6 +405,7 @@ export type {
   FlowSample,
   LiveEngine,
   Owner,
+  OwnerChange,
   TableChange,
   TableOptions,
   TraceEntry,

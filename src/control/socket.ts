@@ -67,14 +67,26 @@ function isSocket(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
 }
 
+/** Whether there is a process of this id, whoever owns it. */
+function isRunning(pid: number | null): boolean {
+  if (pid === null) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
 /** Removes the sockets of instances that are gone; gives their paths. Never throws, never touches a live one's. */
 export async function removeStale(directory: string): Promise<string[]> {
   const removed: string[] = [];
   for (const path of socketsIn(directory)) {
     try {
       const made = statSync(path).mtimeMs;
-      // Between its making and the first listen nobody answers yet.
-      if (Date.now() - made < YOUNG_MS || (await probeSocket(path)) !== 'dead') continue;
+      // Between its making and the first listen nobody answers yet; but its process is there.
+      if (Date.now() - made < YOUNG_MS && isRunning(socketPid(path))) continue;
+      if ((await probeSocket(path)) !== 'dead') continue;
       unlinkSync(path);
       removed.push(path);
     } catch {

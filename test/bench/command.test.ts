@@ -11,7 +11,16 @@ describe('rxsteer bench', () => {
     const { status, stdout } = run('--list');
     expect(status).toBe(0);
     expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(
-      expect.arrayContaining(['toeplitz', 'parse', 'policies', 'ring', 'pipeline', 'forward', 'peers']),
+      expect.arrayContaining([
+        'toeplitz',
+        'parse',
+        'policies',
+        'ring',
+        'pipeline',
+        'flow-vs-mac',
+        'forward',
+        'peers',
+      ]),
     );
   });
 
@@ -39,6 +48,12 @@ describe('rxsteer bench', () => {
     expect(first.samples).toBeGreaterThanOrEqual(5);
     expect(first.ci95[0]).toBeLessThanOrEqual(first.nsPerOp);
     expect(first.ci95[1]).toBeGreaterThanOrEqual(first.nsPerOp);
-    expect(report.ratios).toEqual([]);
+    // What is compared depends on what is installed.
+    for (const { name, value, ci95, wanted, holds } of report.ratios) {
+      expect(name).toMatch(/ \/ /);
+      expect(value).toBeGreaterThan(0);
+      expect(ci95[0]).toBeLessThanOrEqual(ci95[1]);
+      expect(typeof holds).toBe(wanted === null ? 'object' : 'boolean');
+    }
   });
 });
