@@ -34,7 +34,7 @@
 byte wanted = 0;          /* the worker that the policy names now */
 byte tail[W];             /* ring 0 -> w: published, taken, finished; [0] are worker 0's own frames */
 byte head[W];
-byte doneToTo[W];
+byte doneTo[W];
 byte entry[W * CAP];
 
 byte slotWorker = 0;      /* the flow's slot, written by worker 0 only: where its newest frame went, */
