@@ -38,6 +38,9 @@ const TAG = VLAN_TAG;
 const TYPE_IPV4 = EtherType.ipv4;
 const TYPE_IPV6 = EtherType.ipv6;
 const TYPE_VLAN = EtherType.vlan;
+const TYPE_SERVICE = EtherType.serviceVlan;
+const TYPE_OLD_SERVICE = EtherType.oldServiceVlan;
+const TYPE_MIN = ETHERTYPE_MIN;
 const PROTOCOL_SHIFT = Kind.protocolShift;
 /** Kinds of the fast paths: addresses and ports readable, nothing odd. */
 const PLAIN_IPV4 = Kind.ipv4 | Kind.addresses | Kind.ports;
@@ -55,13 +58,8 @@ const rest = new Int32Array(BURST_MAX);
 const LAST = BURST_MAX - 1;
 
 /** True for the tag protocol ids that are walked. */
-function isVlanTag(ethertype: number): boolean {
-  return (
-    ethertype === EtherType.vlan ||
-    ethertype === EtherType.serviceVlan ||
-    ethertype === EtherType.oldServiceVlan
-  );
-}
+const isVlanTag = (type: number): boolean =>
+  type === TYPE_VLAN || type === TYPE_SERVICE || type === TYPE_OLD_SERVICE;
 
 /** True for protocols whose header starts with source and destination port. */
 function hasPorts(protocol: number): boolean {
@@ -148,7 +146,12 @@ export function dissectBurst(burst: Burst): void {
       // The same for IPv6 without extension headers. A payload length of 0 is left to the long way.
       const middle = view.getInt32(ip + 4);
       const payload = middle >>> 16;
-      if (payload >= 4 && payload <= there - 40 && (middle & 0xe000) === 0 && ((PORTED >>> (middle >>> 8)) & 1) === 1) {
+      if (
+        payload >= 4 &&
+        payload <= there - 40 &&
+        (middle & 0xe000) === 0 &&
+        ((PORTED >>> (middle >>> 8)) & 1) === 1
+      ) {
         const protocol = (middle >>> 8) & 31;
         words[KIND + i] = PLAIN_IPV6 | group | (protocol << PROTOCOL_SHIFT);
         words[ETHERTYPE + i] = TYPE_IPV6;
@@ -161,6 +164,18 @@ export function dissectBurst(burst: Burst): void {
           view.getInt32(ip + 40),
           (protocol << 12) | vlan,
         );
+        continue;
+      }
+    } else {
+      // No IP at all, as ARP; odd ethertypes (lengths, IP that the conditions above leave, more tags) take the long way.
+      const type = head >>> 16;
+      if (type >= TYPE_MIN && type !== TYPE_IPV4 && type !== TYPE_IPV6 && !isVlanTag(type)) {
+        words[KIND + i] = group;
+        words[ETHERTYPE + i] = type;
+        words[L3 + i] = -1;
+        words[L4 + i] = -1;
+        words[VLAN + i] = tag;
+        words[FLOW + i] = 0;
         continue;
       }
     }
