@@ -10,7 +10,7 @@
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compilePolicy } from '../policy/compile.js';
-import { parsePolicy } from '../policy/parse.js';
+import { parsePlain } from '../policy/plain.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
@@ -53,10 +53,11 @@ export interface ReplayOptions {
   readonly reading?: IngestThread;
 }
 
-/** A parsed policy is passed on. */
-function specOf(policy: string | object): PolicySpec {
+/** A parsed policy is passed on; the schemas are loaded for what is not plain only. */
+async function specOf(policy: string | object): Promise<PolicySpec> {
   if (typeof policy === 'object' && 'text' in policy && 'order' in policy) return policy as PolicySpec;
-  return parsePolicy(policy);
+  const plain = typeof policy === 'string' ? parsePlain(policy) : null;
+  return plain ?? (await import('../policy/parse.js')).parsePolicy(policy);
 }
 
 function fileBytes(files: readonly string[]): number {
@@ -78,7 +79,7 @@ export async function replay(
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
   const clock = { speed, gapNs };
   const workers = options.workers ?? null;
-  const specs = policies.map(specOf);
+  const specs = await Promise.all(policies.map(specOf));
   const steerings = specs.map((spec) => compilePolicy(spec, workers === null ? {} : { workers }));
   const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
   const takers = options.takers?.(steerings) ?? [];
