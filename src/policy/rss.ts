@@ -14,7 +14,7 @@ import { NicModel } from '../nic/model.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
 import { MAIN_CONTEXT } from '../nic/rss-contexts.js';
 import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
-import { BURST_MAX, Burst, Field } from '../packet/burst.js';
+import { BURST_COUNT, BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
 import { configureNic, hasNicKeys } from './nic-spec.js';
@@ -22,6 +22,7 @@ import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
+const COUNT = BURST_COUNT;
 const HASH = Field.hash;
 const HASH_TYPE = Field.hashType;
 const BUCKET = Field.bucket;
@@ -238,7 +239,8 @@ export class RssSteering implements Steering {
     }
     if (this.#tunnels === 0) this.rssHash.hashBurst(burst);
     else this.#hashInner(burst);
-    const { n, words } = burst;
+    const { words } = burst;
+    const n = burst.n & COUNT;
     const { mask, size } = this.table;
     const targets = this.#targets;
     for (let i = 0; i < n; i++) {
