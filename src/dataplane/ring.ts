@@ -79,7 +79,7 @@ const QUEUE_MASK = QUEUES_MAX - 1;
  * Bits of an index into `entries`. The loops mask with it, though the index is in range anyway: V8 then knows that
  * adding a word's number cannot overflow, and leaves out a check for each word.
  */
-const ENTRY_INDEX = 0xfffffff;
+const ENTRY_INDEX = 0x3fffffff;
 /** The same for an index into `Work.words`, and into `Burst.words`. */
 const WORK_INDEX = 0xffff;
 const BURST_INDEX = 0xffff;
