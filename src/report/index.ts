@@ -33,11 +33,15 @@ function captureFacts(capture: CaptureFacts): string {
     ['flows', count(capture.flows)],
     ['seconds', Number(capture.seconds.toPrecision(4)).toString()],
     ['destination MACs', count(capture.destinationMacs)],
-    ['fragments', count(capture.fragments)],
-    ['VLAN tagged', count(capture.vlanTagged)],
-    ['not IP', count(capture.notIp)],
-    ['captured short', count(capture.truncated)],
   ];
+  // What most captures have none of is worth a place only where there is some.
+  const odd: [string, number][] = [
+    ['fragments', capture.fragments],
+    ['VLAN tagged', capture.vlanTagged],
+    ['not IP', capture.notIp],
+    ['captured short', capture.truncated],
+  ];
+  for (const [key, value] of odd) if (value > 0) pairs.push([key, count(value)]);
   const items = pairs.map(([key, value]) => `<div><dt>${key}</dt><dd>${value}</dd></div>`);
   const warnings = capture.warnings.map((line) => `<p class="warning" role="note">${escapeHtml(line)}</p>`);
   return `<dl class="facts">${items.join('')}</dl>${warnings.join('')}`;
@@ -47,16 +51,16 @@ function winner(policies: readonly PolicyResult[], order: readonly number[]): st
   const best = policies[order[0]!]!;
   const next = order.length > 1 ? policies[order[1]!]! : null;
   const name = `<code>${escapeHtml(best.policy)}</code>`;
-  const busy = `${usefulWorkers(best).toFixed(2)} of ${best.workers.length} workers' worth of this traffic`;
+  const fullest = `the fullest of its ${best.workers.length} workers has ${ratio(best.fullestOverFair)} times its fair share`;
   if (next === null) {
-    return `<p class="winner">${name} puts to use ${busy}; its fullest worker has ${ratio(best.fullestOverFair)} times its fair share.</p>`;
+    return `<p class="winner">${name}: ${fullest}.</p>`;
   }
   const why = whyBetter(best, next);
   const reason =
     why === ''
       ? `nothing that is measured here tells it from <code>${escapeHtml(next.policy)}</code>`
       : escapeHtml(why);
-  return `<p class="winner"><strong>Best here: ${name}</strong> &mdash; ${reason}. It puts to use ${busy}.</p>`;
+  return `<p class="winner"><strong>Best here: ${name}</strong> &mdash; ${reason}; ${fullest}.</p>`;
 }
 
 const COLUMNS: readonly Heading[] = [

@@ -12,7 +12,9 @@ describe('which policy is best', () => {
     expect(usefulWorkers(single)).toBe(1);
     expect(usefulWorkers(rss)).toBe(2.5);
     expect(rankPolicies([single, rss])).toEqual([1, 0]);
-    expect(whyBetter(rss, single)).toBe('it puts 2.50 workers to use, single 1.00');
+    expect(whyBetter(rss, single)).toBe(
+      'it spreads the packets as if over 2.50 even workers, single over 1.00',
+    );
   });
 
   test('order before drops before balance before hand-offs before wake-ups', () => {
@@ -34,7 +36,7 @@ describe('which policy is best', () => {
       'drops',
       'reorders',
     ]);
-    expect(whyBetter(policies[3]!, policies[2]!)).toContain('workers to use');
+    expect(whyBetter(policies[3]!, policies[2]!)).toContain('even workers');
     expect(whyBetter(policies[2]!, policies[1]!)).toBe('it drops 0 packets on full backlogs, drops 10');
   });
 
@@ -93,7 +95,9 @@ describe('the page', () => {
 
   test('says who wins and why', () => {
     const html = renderReport(resultOf([policyOf('rss:queues=2', [900, 100]), policyOf('mac', [500, 500])]));
-    expect(html).toMatch(/Best here: <code>mac<\/code>.*it puts 2\.00 workers to use, rss:queues=2 1\.11/);
+    expect(html).toMatch(
+      /Best here: <code>mac<\/code>.*as if over 2\.00 even workers, rss:queues=2 over 1\.11/,
+    );
   });
 
   test('a capture without packets, and no policy at all, still make a page', () => {
