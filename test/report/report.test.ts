@@ -106,7 +106,7 @@ describe('the page', () => {
       topFlows: [],
       buckets: [],
     });
-    expect(renderReport(resultOf([empty]))).toContain('0.00 of 2 workers');
+    expect(renderReport(resultOf([empty]))).toContain('the fullest of its 2 workers has 0.00 times');
     expect(renderReport(resultOf([]))).toContain('<main');
   });
 
