@@ -5,6 +5,7 @@
  * winner and why comes first, then advice, then each policy.
  */
 import type { Advice, CaptureFacts, PolicyResult, ReplayResult } from '../replay/result.js';
+import type { AxisRow } from '../sweep/summary.js';
 import {
   bar,
   type Cell,
@@ -16,6 +17,7 @@ import {
   percent,
   ratio,
   table,
+  text,
 } from './html.js';
 import { page } from './page.js';
 import { flowMap, policySection } from './policy-section.js';
@@ -162,16 +164,33 @@ export interface SweepRow {
   readonly reorderedRatio: number;
 }
 
-/** The report of a sweep: one sortable table, with the best cell of each capture named. */
-export function renderSweepReport(rows: readonly SweepRow[], options: ReportOptions = {}): string {
+/** Shares of reordered packets below this count as none, as in the ranking of policies. */
+const REORDERED_LEAST = 1e-4;
+
+/**
+ * The report of a sweep: the best cell of each capture, all cells in one sortable table (best first: what reorders
+ * least, then what uses most workers, then the cheaper one), and what each value of each axis makes of the load.
+ */
+export function renderSweepReport(
+  given: readonly SweepRow[],
+  options: ReportOptions & { readonly axes?: readonly AxisRow[] } = {},
+): string {
   const used = (row: SweepRow) => (row.fullestOverFair === 0 ? 0 : row.workers / row.fullestOverFair);
   const share = (row: SweepRow) => (row.workers === 0 ? 0 : used(row) / row.workers);
+  const reordered = ({ reorderedRatio }: SweepRow) => (reorderedRatio < REORDERED_LEAST ? 0 : reorderedRatio);
+  const rows = [...given].sort(
+    (a, b) =>
+      reordered(a) - reordered(b) ||
+      used(b) - used(a) ||
+      a.handoffsPerPacket - b.handoffsPerPacket ||
+      a.wakeupsPerPacket - b.wakeupsPerPacket,
+  );
   const most = Math.max(1e-9, ...rows.map(used));
   const captures = [...new Set(rows.map((row) => row.capture))];
   const best = captures.map((capture) => {
-    const of = rows.filter((row) => row.capture === capture);
-    const top = of.reduce((a, b) => (used(b) > used(a) ? b : a));
-    return `<li><code>${escapeHtml(capture)}</code>: most workers used by <code>${escapeHtml(top.policy)}</code> with seed ${top.seed}: ${ratio(used(top))} of ${top.workers} (${percent(share(top))})</li>`;
+    const top = rows.find((row) => row.capture === capture)!;
+    const order = reordered(top) === 0 ? 'nothing reordered' : `${percent(top.reorderedRatio)} reordered`;
+    return `<li><code>${escapeHtml(capture)}</code>: best is <code>${escapeHtml(top.policy)}</code> with seed ${top.seed}: it uses ${ratio(used(top))} of ${top.workers} workers (${percent(share(top))}), ${order}</li>`;
   });
   const body = rows.map((row): Cell[] => [
     code(row.capture),
@@ -197,9 +216,28 @@ export function renderSweepReport(rows: readonly SweepRow[], options: ReportOpti
     { title: 'efficiency', hint: 'workers used over workers' },
     ...COLUMNS.slice(3, 8),
   ];
+  const axes = (options.axes ?? []).map((row): Cell[] => [
+    text(row.axis),
+    code(row.value),
+    number(row.cells),
+    number(row.mean, ratio),
+    number(row.least, ratio),
+    number(row.most, ratio),
+  ]);
+  const axisHeadings: Heading[] = [
+    { title: 'axis' },
+    { title: 'value' },
+    { title: 'cells' },
+    { title: 'fullest / fair, mean', hint: 'over all cells that have this value' },
+    { title: 'best' },
+    { title: 'worst' },
+  ];
+  const byAxis = axes.length === 0 ? '' : table('What each value makes of the load', axisHeadings, axes);
+  const rule =
+    '<p class="quiet">Best first: what reorders least, then what uses most workers (all packets over those of the fullest worker), then fewer hand-offs and wake-ups.</p>';
   return page({
     title: options.title ?? 'A sweep over policies',
-    body: `<section><ul class="best">${best.join('\n')}</ul>${table(`${rows.length} cells`, headings, body)}</section>`,
+    body: `<section><ul class="best">${best.join('\n')}</ul>${table(`${rows.length} cells`, headings, body)}${rule}${byAxis}</section>`,
     data: null,
   });
 }

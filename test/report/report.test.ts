@@ -113,12 +113,20 @@ describe('the page', () => {
   test('a sweep names the best cell of each capture', () => {
     const row = { capture: 'a.pcap', workers: 4, seed: 1, packets: 10, gini: 0, handoffsPerPacket: 0 };
     const rest = { wakeupsPerPacket: 0, reorderedRatio: 0 };
-    const html = renderSweepReport([
-      { ...row, ...rest, policy: 'one', fullestOverFair: 2 },
-      { ...row, ...rest, policy: 'two', fullestOverFair: 1.25 },
-    ]);
-    expect(html).toContain(
-      '<code>a.pcap</code>: most workers used by <code>two</code> with seed 1: 3.20 of 4 (80.0 %)',
+    const html = renderSweepReport(
+      [
+        { ...row, ...rest, policy: 'one', fullestOverFair: 2 },
+        { ...row, ...rest, policy: 'two', fullestOverFair: 1.25 },
+        { ...row, ...rest, policy: 'three', fullestOverFair: 1, reorderedRatio: 0.02 },
+      ],
+      { axes: [{ axis: 'queues', value: '4', cells: 3, mean: 1.5, least: 1, most: 2 }] },
     );
+    expect(html).toContain(
+      '<code>a.pcap</code>: best is <code>two</code> with seed 1: it uses 3.20 of 4 workers (80.0 %), nothing reordered',
+    );
+    // Best first, and what reorders last, however even it is.
+    const places = ['two', 'one', 'three'].map((policy) => html.lastIndexOf(`<code>${policy}</code>`));
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+    expect(html).toMatch(/What each value makes of the load.*queues.*1\.50.*2\.00/s);
   });
 });
