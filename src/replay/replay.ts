@@ -40,7 +40,9 @@ export interface ReplayOptions {
   readonly speed?: number;
   /** Nanoseconds between packets, instead of the timestamps. */
   readonly gapNs?: number;
+  /** What packets cost on virtual time. Default: round figures, see docs/replay.md. */
   readonly model?: ServiceModel;
+  /** Where applications run, for rfs. Default: flow n on worker n. */
   readonly apps?: AppsModel;
   /** Threads at most: 1 = everything in this one. Default: the processors. */
   readonly threads?: number;
@@ -50,6 +52,10 @@ export interface ReplayOptions {
   readonly top?: number;
   /** Called now and then with the packets so far. */
   readonly onProgress?: (packets: number) => void;
+}
+
+/** What the command line adds: not for programs, whose captures are read once and not divided. */
+export interface ReplayWork extends ReplayOptions {
   /** Gets the packets of a policy after they were steered, for each policy that it names one for. */
   readonly takers?: (steerings: readonly Steering[]) => (PacketTaker | null)[];
   /** A reading thread that was started for the same files and clock. */
@@ -76,16 +82,30 @@ async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<
 }
 
 /**
- * Replays captures (`-` = standard input) through policies (text, objects, or what `parsePolicy` gave).
+ * Replays captures through policies: where each would send the packets, how even that is, what it does to order.
  *
  *     const { policies } = await replay(['in.pcap'], ['rss:queues=8', 'rps:cpus=0-7']);
  *
+ * Counts are exact and the same for any number of threads; loads, wake-ups and reordering are those of the stated
+ * service-time model on virtual time. Memory grows with flows and policies, not with packets.
+ *
+ * @param files pcap or pcapng, plain, gzip or zstd; `-` is standard input. Several count as one capture.
+ * @param policies policy strings, `@FILE`, objects, or what `parsePolicy` gave
  * @throws UserError for a policy or a capture that is wrong.
  */
-export async function replay(
+export function replay(
   files: readonly string[],
   policies: readonly (string | object)[],
   options: ReplayOptions = {},
+): Promise<ReplayResult> {
+  return replayWith(files, policies, options);
+}
+
+/** `replay` for the command line. */
+export async function replayWith(
+  files: readonly string[],
+  policies: readonly (string | object)[],
+  options: ReplayWork,
 ): Promise<ReplayResult> {
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
   const clock = { speed, gapNs };
@@ -121,7 +141,7 @@ interface Run {
   readonly steerings: readonly Steering[];
   readonly workers: number | null;
   readonly takers: readonly (PacketTaker | null)[];
-  readonly options: ReplayOptions;
+  readonly options: ReplayWork;
   readonly model: RunOptions;
 }
 
