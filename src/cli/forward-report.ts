@@ -23,11 +23,27 @@ export function droppedFrames(summary: Summary): number {
   return Object.values(summary.totals.dropped).reduce((sum, n) => sum + n, 0);
 }
 
+/** `3.01 kpps`, `12 pps`. */
+function pps(perSecond: number): string {
+  const text = formatCount(perSecond < 1000 ? Math.round(perSecond) : perSecond);
+  return /\d$/.test(text) ? `${text} pps` : `${text}pps`;
+}
+
 function rate(packets: number, summary: Summary): string {
-  return summary.durationMs > 0 ? `${formatCount((packets * 1000) / summary.durationMs)}pps` : '-';
+  return summary.durationMs > 0 ? pps((packets * 1000) / summary.durationMs) : '-';
+}
+
+/** Where a port's consumer runs, and how often that changed. */
+function consumer({ consumer }: Summary['ports'][number]): string {
+  if (consumer === null) return '-';
+  const where = consumer.worker === null ? 'on no worker' : `on worker ${consumer.worker}`;
+  const moved =
+    consumer.moves === 0 ? '' : `, moved ${whole(consumer.moves)} ${consumer.moves === 1 ? 'time' : 'times'}`;
+  return `${consumer.rule} ${where}${moved}`;
 }
 
 function portTable(summary: Summary): string {
+  const consumed = summary.ports.some((port) => port.consumer !== null);
   return formatTable(
     [
       { title: 'port' },
@@ -39,9 +55,10 @@ function portTable(summary: Summary): string {
       right('bytes'),
       right('errors'),
       right('delivered'),
+      ...(consumed ? [{ title: 'consumer' }] : []),
     ],
     summary.ports.map((port) => [
-      port.name,
+      port.removed ? `${port.name} (removed)` : port.name,
       port.kind,
       whole(port.rx.packets),
       formatBytes(port.rx.bytes),
@@ -50,11 +67,19 @@ function portTable(summary: Summary): string {
       formatBytes(port.tx.bytes),
       whole(port.tx.errors),
       whole(port.delivered.packets),
+      ...(consumed ? [consumer(port)] : []),
     ]),
   );
 }
 
+/** Pauses of a worker for live changes: how many, and how long together. */
+function pauses({ count, ms }: Summary['workers'][number]['pauses']): string {
+  return count === 0 ? '0' : `${whole(count)} (${ms.toFixed(1)} ms)`;
+}
+
 function workerTable(summary: Summary): string {
+  // Only a forwarder that was changed has any.
+  const paused = summary.workers.some((w) => w.pauses.count > 0);
   return formatTable(
     [
       { title: 'worker' },
@@ -67,6 +92,7 @@ function workerTable(summary: Summary): string {
       right('busy'),
       right('tx lock waits'),
       right('waited'),
+      ...(paused ? [right('pauses')] : []),
     ],
     summary.workers.map((w) => [
       String(w.id),
@@ -79,6 +105,7 @@ function workerTable(summary: Summary): string {
       formatRatio(w.busyRatio),
       whole(w.txLock.contended),
       formatNanoseconds(w.txLock.waitedNs),
+      ...(paused ? [pauses(w.pauses)] : []),
     ]),
   );
 }
@@ -156,15 +183,15 @@ export function renderSummary(summary: Summary): string {
 /** One line: rates since the previous summary, load of each worker, losses so far. */
 export function renderRates(previous: Summary, current: Summary): string {
   const ms = current.durationMs - previous.durationMs;
-  const perSecond = (after: number, before: number) =>
-    formatCount(ms > 0 ? ((after - before) * 1000) / ms : 0);
+  const perSecond = (after: number, before: number) => pps(ms > 0 ? ((after - before) * 1000) / ms : 0);
   const ports = current.ports
+    .filter((port) => !port.removed)
     .map((port) => {
-      // Ports come and go.
-      const old = previous.ports.find(({ name }) => name === port.name);
+      // Ports come and go, and another one may come by the same name.
+      const old = previous.ports.find(({ name, removed }) => name === port.name && !removed);
       const out = port.tx.packets + port.delivered.packets;
       const oldOut = old === undefined ? 0 : old.tx.packets + old.delivered.packets;
-      return `${port.name} rx ${perSecond(port.rx.packets, old?.rx.packets ?? 0)}pps tx ${perSecond(out, oldOut)}pps`;
+      return `${port.name} rx ${perSecond(port.rx.packets, old?.rx.packets ?? 0)} tx ${perSecond(out, oldOut)}`;
     })
     .join(', ');
   const busy = current.workers.map((w) => formatRatio(w.busyRatio)).join(' ');

@@ -18,7 +18,14 @@ describe.skipIf(!ready)(
   () => {
     it('reorders nothing, and loses nothing uncounted', async () => {
       await withLab(async (lab) => {
-        const options = { order: 'strict', seed: 20_261, rate: 6000, flows: 100, restMs: 12 } as const;
+        const options = {
+          order: 'strict',
+          seed: 20_261,
+          rate: 6000,
+          flows: 100,
+          burst: 3,
+          restMs: 12,
+        } as const;
         const outcome = await stress(lab, { ...options, until: { seconds: 5 } });
         expectStrict(outcome);
         // Every kind of change was made while the frames passed, and flows moved by them.
