@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { ask } from '#rxsteer/control/client.js';
 import type { ChangeResult } from '#rxsteer/control/controller.js';
 import type { Summary } from '#rxsteer/dataplane/summary.js';
+import { UserError } from '#rxsteer/errors.js';
 import { DEPLOYMENT, requireForwarding } from './forward.js';
 import { Child } from './lab/process.js';
 import { FORWARDER_CPU, Topology } from './lab/topology.js';
@@ -105,21 +106,24 @@ interface Context {
   readonly samples: Samples;
 }
 
-/** The highest rate of evenly spaced frames without loss, by bisection. */
+/** The highest rate of evenly spaced frames that twice in a row loses none, by bisection. */
 async function zeroLoss({ topology, generator }: Context, seconds: number): Promise<number> {
   let low = 0;
   let high = SEARCH_CEILING;
   let best = 0;
   while (high - low > SEARCH_STEP * SEARCH_CEILING) {
     const rate = (low + high) / 2;
-    const { lost, offered } = await trial(topology, { generator, rate, seconds, flows: FLOWS });
-    if (lost > 0) high = rate;
-    else {
-      low = rate;
-      best = Math.max(best, Math.min(rate, offered));
-      // A generator that does not keep up has not offered the rate.
-      if (offered < 0.95 * rate) break;
+    const options = { generator, rate, seconds, flows: FLOWS };
+    const first = await trial(topology, options);
+    const { lost, offered } = first.lost > 0 ? first : await trial(topology, options);
+    if (lost > 0) {
+      high = rate;
+      continue;
     }
+    low = rate;
+    best = Math.max(best, Math.min(rate, offered));
+    // A generator that does not keep up has not offered the rate.
+    if (offered < 0.95 * rate) break;
   }
   return best;
 }
@@ -162,6 +166,10 @@ function report(samples: Samples, zero: number, summary: Summary): SuiteReport {
     return resultOf(SUITE, `${kind}: ${label}`, samples.of(kind, what), 'nanoseconds', 'ns', note);
   };
   const total = (kind: Kind, what: string) => samples.of(kind, what).reduce((a, b) => a + b, 0);
+  // Where frames are lost without any change, it was not the changes.
+  const quiet = samples.of('none', 'lost').map((lost) => lost === 0);
+  const lostQuietly = (kind: Kind) => samples.of(kind, 'lost').filter((_, round) => quiet[round]);
+  const disturbed = quiet.filter((still) => !still).length;
   const { totals, ports } = summary;
   const dropped = Object.values(totals.dropped).reduce((a, b) => a + b, 0);
   const kernel = ports.reduce((sum, { rx }) => sum + rx.kernelDrops, 0);
@@ -190,8 +198,8 @@ function report(samples: Samples, zero: number, summary: Summary): SuiteReport {
         return [
           demandOn(`${SUITE}: slowest apply by ${kind}, s`, times.length ? [Math.max(...times)] : [], '< 1'),
           demandOn(
-            `${SUITE}: frames lost in all trials with changes by ${kind}`,
-            [total(kind, 'lost')],
+            `${SUITE}: frames lost with changes by ${kind}, all trials`,
+            quiet.includes(true) ? [lostQuietly(kind).reduce((a, b) => a + b, 0)] : [],
             '<= 0',
             at,
           ),
@@ -201,6 +209,7 @@ function report(samples: Samples, zero: number, summary: Summary): SuiteReport {
     ]),
     notes: [
       DEPLOYMENT,
+      `${SUITE}: frames lost: ${disturbed} of ${quiet.length} rounds left out, because frames were lost without changes too`,
       `${SUITE}: the forwarder counted ${dropped} frames dropped and ${kernel} in the kernel over all trials of its last start, the search above zero loss included`,
     ],
   };
@@ -220,7 +229,9 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       // Caches, just-in-time compilation, and neither direction knows the flows yet.
       await trial(topology, { generator, rate: 50_000, seconds: 1, flows: FLOWS });
       options.progress(`${SUITE}: zero-loss rate`);
-      const zero = await zeroLoss(context, options.quick ? 0.5 : 1);
+      const zero = await zeroLoss(context, seconds);
+      if (zero === 0)
+        throw new UserError(`${SUITE}: no rate is forwarded without loss: other programs have the CPUs`);
       for (const [round, order] of abba(KINDS, rounds).entries()) {
         for (const kind of order) {
           options.signal.throwIfAborted();

@@ -23,8 +23,23 @@ export function droppedFrames(summary: Summary): number {
   return Object.values(summary.totals.dropped).reduce((sum, n) => sum + n, 0);
 }
 
+/** `3.01 kpps`, `12 pps`. */
+function pps(perSecond: number): string {
+  const text = formatCount(perSecond < 1000 ? Math.round(perSecond) : perSecond);
+  return /\d$/.test(text) ? `${text} pps` : `${text}pps`;
+}
+
 function rate(packets: number, summary: Summary): string {
-  return summary.durationMs > 0 ? `${formatCount((packets * 1000) / summary.durationMs)}pps` : '-';
+  return summary.durationMs > 0 ? pps((packets * 1000) / summary.durationMs) : '-';
+}
+
+/** Where a port's consumer runs, and how often that changed. */
+function consumer({ consumer }: Summary['ports'][number]): string {
+  if (consumer === null) return '-';
+  const where = consumer.worker === null ? 'on no worker' : `on worker ${consumer.worker}`;
+  const moved =
+    consumer.moves === 0 ? '' : `, moved ${whole(consumer.moves)} ${consumer.moves === 1 ? 'time' : 'times'}`;
+  return `${consumer.rule} ${where}${moved}`;
 }
 
 /** Where a port's consumer runs, and how often that changed. */
@@ -177,8 +192,7 @@ export function renderSummary(summary: Summary): string {
 /** One line: rates since the previous summary, load of each worker, losses so far. */
 export function renderRates(previous: Summary, current: Summary): string {
   const ms = current.durationMs - previous.durationMs;
-  const perSecond = (after: number, before: number) =>
-    formatCount(ms > 0 ? ((after - before) * 1000) / ms : 0);
+  const perSecond = (after: number, before: number) => pps(ms > 0 ? ((after - before) * 1000) / ms : 0);
   const ports = current.ports
     .filter((port) => !port.removed)
     .map((port) => {
@@ -186,7 +200,7 @@ export function renderRates(previous: Summary, current: Summary): string {
       const old = previous.ports.find(({ name, removed }) => name === port.name && !removed);
       const out = port.tx.packets + port.delivered.packets;
       const oldOut = old === undefined ? 0 : old.tx.packets + old.delivered.packets;
-      return `${port.name} rx ${perSecond(port.rx.packets, old?.rx.packets ?? 0)}pps tx ${perSecond(out, oldOut)}pps`;
+      return `${port.name} rx ${perSecond(port.rx.packets, old?.rx.packets ?? 0)} tx ${perSecond(out, oldOut)}`;
     })
     .join(', ');
   const busy = current.workers.map((w) => formatRatio(w.busyRatio)).join(' ');
