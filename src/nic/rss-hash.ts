@@ -9,7 +9,7 @@ import { crc32cPart, crc32Part, xor8Part } from '../hash/crc.js';
 import { hex32, toHex } from '../hash/hex.js';
 import { type BoundKernel, type HashKernels, KernelWord } from '../hash/kernel.js';
 import { add4, addIpv6, type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
-import { BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
+import { BURST_COUNT, BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { findExAddresses } from '../packet/ipv6-ex.js';
 import { Protocol } from '../packet/protocol.js';
 import {
@@ -61,6 +61,7 @@ export interface RssHashOptions {
 }
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
+const FRAMES = BURST_COUNT;
 const KIND = Field.kind;
 const L3 = Field.l3;
 const L4 = Field.l4;
@@ -186,7 +187,8 @@ export class RssHash {
   }
 
   #hashByTables(burst: Burst): void {
-    const { n, view, words } = burst;
+    const { view, words } = burst;
+    const n = burst.n & FRAMES;
     const { table, start } = this.tuple.toeplitz;
     const plainTcp = this.#plainTcp;
     const plainUdp = this.#plainUdp;

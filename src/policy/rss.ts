@@ -18,7 +18,7 @@ import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { configureNic, hasNicKeys } from './nic-spec.js';
+import { configureNic, hasNicKeys } from './nic-setup.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
