@@ -45,8 +45,8 @@ struct BurstView {
   int32_t* control;
   // Null, or targetMask + 1 words (a power of two) of queue and worker; then bucket, rxq and worker of all frames are
   // written too, but for those that are left.
-  const int32_t* targets;
-  uint32_t targetMask;
+  const int32_t* targets = nullptr;
+  uint32_t targetMask = 0;
 };
 
 // `TARGET_SHIFT` in src/hash/kernel.ts: the queue above, the worker below.
