@@ -15,8 +15,8 @@
  */
 
 import { performance } from 'node:perf_hooks';
-import { BURST_COUNT } from '../../packet/burst.js';
 import { ethernet, ipv4, udp } from '../../packet/build.js';
+import { BURST_COUNT } from '../../packet/burst.js';
 import { foldSum, pseudoSum4, putUint16, storeIpv4Checksum, sum16 } from '../../packet/checksum.js';
 import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../latency.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from '../layout.js';
