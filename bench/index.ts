@@ -6,6 +6,7 @@
 import { unknownName } from '#rxsteer/errors.js';
 import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
+import { live } from './live.js';
 import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
 import { peers } from './peers.js';
@@ -14,6 +15,7 @@ import { policies } from './policies.js';
 import { replay } from './replay.js';
 import { ring } from './ring.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
+import { scaling } from './scaling.js';
 import { toeplitz } from './toeplitz.js';
 
 export const SUITES: readonly Suite[] = [
@@ -24,7 +26,9 @@ export const SUITES: readonly Suite[] = [
   ring,
   pipeline,
   flowVsMac,
+  scaling,
   forward,
+  live,
   peers,
 ];
 

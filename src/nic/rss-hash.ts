@@ -22,6 +22,7 @@ import {
   isExType,
   selectionByKind,
 } from './hash-types.js';
+import type { TargetTable } from './target-table.js';
 
 /** What was hashed, for people. */
 export interface HashDetails {
@@ -109,7 +110,14 @@ export class RssHash {
   #kernel: BoundKernel | null = null;
   readonly #bound = new WeakMap<Burst, BoundKernel>();
 
-  constructor(options: RssHashOptions) {
+  /** Kernels look up the table too. */
+  readonly #isTableNative: boolean;
+
+  /** @param targets what `steerBurst` looks up; it may change its entries, not their number. */
+  constructor(
+    options: RssHashOptions,
+    readonly targets: TargetTable | null = null,
+  ) {
     this.options = options;
     this.tuple = new TupleHash(options.key, {
       symmetric: options.symmetric,
@@ -132,6 +140,7 @@ export class RssHash {
     this.#plainUdp6 = kindOf(Kind.ipv6, Protocol.udp, HashType.udpIpv6);
     this.#kernels = this.#function === 'toeplitz' ? (options.kernels ?? null) : null;
     this.#kernelFrom = this.#kernels?.leastFrames ?? BURST_MAX + 1;
+    this.#isTableNative = targets?.isMasked === true;
   }
 
   /** Name of the kernel that hashes a burst of `frames`; `table` for the byte tables. */
@@ -144,20 +153,31 @@ export class RssHash {
     else this.#hashByTables(burst);
   }
 
+  /** `hashBurst`, and bucket, rxq and worker of every frame by `targets`. */
+  steerBurst(burst: Burst): void {
+    this.hashBurst(burst);
+    if (burst.n < this.#kernelFrom || !this.#isTableNative) this.targets!.lookBurst(burst);
+  }
+
   #hashByKernel(burst: Burst): void {
     // A worker has one burst object; only experiments come with another.
     const { control, run } = burst === this.#burst ? this.#kernel! : this.#bind(burst);
     control[COUNT] = burst.n;
     run();
     const left = control[LEFT]!;
-    for (let k = 0; k < left; k++) this.hashFrame(burst, control[LIST + k]!);
+    for (let k = 0; k < left; k++) {
+      const i = control[LIST + k]!;
+      this.hashFrame(burst, i);
+      this.targets?.lookFrame(burst, i);
+    }
   }
 
   #bind(burst: Burst): BoundKernel {
     let kernel = this.#bound.get(burst);
     if (kernel === undefined) {
       const { key, start, symmetric } = this.options;
-      const options = { key, start, symmetric, isHalved: this.#isHalved, select: this.#select };
+      const table = this.#isTableNative ? { targets: this.targets!.words } : {};
+      const options = { key, start, symmetric, isHalved: this.#isHalved, select: this.#select, ...table };
       kernel = this.#kernels!.bind(options, burst.words, burst.bytes);
       this.#bound.set(burst, kernel);
     }

@@ -10,9 +10,9 @@
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compilePolicy } from '../policy/compile.js';
-import { parsePolicy } from '../policy/parse.js';
+import { parsePlain } from '../policy/plain.js';
 import type { PolicySpec } from '../policy/spec.js';
-import type { Steering } from '../policy/steering.js';
+import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
 import { FlowView } from './flow-table.js';
@@ -28,6 +28,9 @@ import type { ReplayResult } from './result.js';
 export const THREAD_BYTES = 8 << 20;
 /** Bytes times further policies from which threads for policies pay: each loads all policy modules first. */
 const POOL_BYTES = 400 << 20;
+
+/** Bytes of captures from which the addon's hash kernels pay: loading them takes some milliseconds. */
+export const NATIVE_BYTES = 64 << 20;
 
 /** What a replay may be told. */
 export interface ReplayOptions {
@@ -53,14 +56,23 @@ export interface ReplayOptions {
   readonly reading?: IngestThread;
 }
 
-/** A parsed policy is passed on. */
-function specOf(policy: string | object): PolicySpec {
+/** A parsed policy is passed on; the schemas are loaded for what is not plain only. */
+async function specOf(policy: string | object): Promise<PolicySpec> {
   if (typeof policy === 'object' && 'text' in policy && 'order' in policy) return policy as PolicySpec;
-  return parsePolicy(policy);
+  const plain = typeof policy === 'string' ? parsePlain(policy) : null;
+  return plain ?? (await import('../policy/parse.js')).parsePolicy(policy);
 }
 
 function fileBytes(files: readonly string[]): number {
   return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
+}
+
+/** The addon's hash kernels where they pay, or where a policy insists on them. Values are the same with them. */
+async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<CompileOptions> {
+  const insists = (spec: PolicySpec) => 'implementation' in spec && spec.implementation === 'native';
+  if (bytes < NATIVE_BYTES && !specs.some(insists)) return {};
+  const { nativeHashKernels } = await import('../dataplane/hash-kernels.js');
+  return { kernels: nativeHashKernels() };
 }
 
 /**
@@ -78,13 +90,14 @@ export async function replay(
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
   const clock = { speed, gapNs };
   const workers = options.workers ?? null;
-  const specs = policies.map(specOf);
-  const steerings = specs.map((spec) => compilePolicy(spec, workers === null ? {} : { workers }));
+  const specs = await Promise.all(policies.map(specOf));
+  const bytes = fileBytes(files);
+  const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
+  const steerings = specs.map((spec) => compilePolicy(spec, compile));
   const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
   const takers = options.takers?.(steerings) ?? [];
   const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
   const threads = options.threads ?? availableParallelism();
-  const bytes = fileBytes(files);
   const isLarge = bytes >= THREAD_BYTES || options.parallel === 'always';
   const isThreaded = options.reading !== undefined || (threads > 1 && isLarge);
   const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
