@@ -10,7 +10,7 @@
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
-import { WORK_MAX, type Work } from '../forward/work.js';
+import { WORK_COUNT, WORK_MAX, type Work, WorkField } from '../forward/work.js';
 import { BURST_COUNT, BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import { RfsSteering } from '../policy/rfs.js';
@@ -67,8 +67,30 @@ const SLOT_INDEX = 0x3fffffff;
 const PLACE = Slot.place;
 const WORD = Slot.word;
 const FRAMES = Slot.frames;
+const WORKS = WORK_COUNT;
 const ID = Field.id;
+const OFF = Field.off;
 const LEN = Field.len;
+const FLAGS = Field.flags;
+const VLAN = Field.vlan;
+const DMAC_HI = Field.dmacHi;
+const DMAC_LO = Field.dmacLo;
+const SMAC_HI = Field.smacHi;
+const SMAC_LO = Field.smacLo;
+const W_ID = WorkField.id;
+const W_OFF = WorkField.off;
+const W_LEN = WorkField.len;
+const W_FLAGS = WorkField.flags;
+const W_KIND = WorkField.kind;
+const W_PORT = WorkField.port;
+const W_QUEUE = WorkField.queue;
+const W_VLAN = WorkField.vlan;
+const W_SEQ = WorkField.seq;
+const W_LEDGER = WorkField.ledger;
+const W_DMAC_HI = WorkField.dmacHi;
+const W_DMAC_LO = WorkField.dmacLo;
+const W_SMAC_HI = WorkField.smacHi;
+const W_SMAC_LO = WorkField.smacLo;
 const KIND = Field.kind;
 const FLOW = Field.flow;
 const WORKER = Field.worker;
@@ -100,6 +122,9 @@ export class Intake implements Release {
   private refused = false;
   /** Slot of each frame of the burst. */
   private readonly at = new Int32Array(BURST_MAX);
+  /** What `keepFrame` gives to `keepList`. */
+  private readonly alone = new Int32Array(1);
+  private readonly aloneWord = new Int32Array(BURST_MAX);
   /** The ledger word that each carries. */
   private readonly carried = new Int32Array(BURST_MAX);
   /** Frames by worker that are to be handed over: `lists[worker * BURST_MAX + k]`, and how many. */
@@ -346,10 +371,7 @@ export class Intake implements Release {
       let taken = count;
       if (producer === null) {
         tail = this.own.position();
-        for (let k = from; k < from + count; k++) {
-          const i = lists[k]!;
-          this.keepFrame(burst, i, (first + i) | 0, carried[i]!);
-        }
+        this.keepList(burst, lists, from, count, first, carried);
         this.own.accept(count);
       } else {
         tail = producer.position();
@@ -443,23 +465,53 @@ export class Intake implements Release {
 
   /** Frame i of the burst becomes part of this worker's own work. */
   private keepFrame(burst: Burst, i: number, seq: number, word: number): void {
+    const { alone, aloneWord } = this;
+    alone[0] = i;
+    aloneWord[i] = word;
+    this.keepList(burst, alone, 0, 1, (seq - i) | 0, aloneWord);
+  }
+
+  /**
+   * `keepFrame` for frames list[from] … list[from + count - 1]: sequences count from `seq`, frame i's ledger word is
+   * `carried[i]`.
+   */
+  private keepList(
+    burst: Burst,
+    list: Int32Array,
+    from: number,
+    count: number,
+    seq: number,
+    carried: Int32Array,
+  ): void {
     const { work } = this;
-    const w = work.n;
-    work.id[w] = burst.id[i]!;
-    work.off[w] = burst.off[i]!;
-    work.len[w] = burst.len[i]!;
-    work.flags[w] = burst.flags[i]!;
-    work.kind[w] = burst.kind[i]!;
-    work.port[w] = burst.port;
-    work.queue[w] = burst.queue;
-    work.vlan[w] = burst.vlan[i]!;
-    work.seq[w] = seq;
-    work.ledger[w] = word;
-    work.dmacHi[w] = burst.dmacHi[i]!;
-    work.dmacLo[w] = burst.dmacLo[i]!;
-    work.smacHi[w] = burst.smacHi[i]!;
-    work.smacLo[w] = burst.smacLo[i]!;
-    work.n = w + 1;
+    // One array for all fields of each, see `Field`; masks and `| 0` as in the ring's loops.
+    const from32 = from & LIST_INDEX;
+    const frames = count & COUNT;
+    const first = seq | 0;
+    const start = work.n & WORKS;
+    const words = work.words;
+    const fields = burst.words;
+    const port = burst.port | 0;
+    const queue = burst.queue | 0;
+    for (let k = 0; k < frames; k++) {
+      const i = list[from32 + k]! & COUNT;
+      const w = start + k;
+      words[W_ID + w] = fields[ID + i]!;
+      words[W_OFF + w] = fields[OFF + i]!;
+      words[W_LEN + w] = fields[LEN + i]!;
+      words[W_FLAGS + w] = fields[FLAGS + i]!;
+      words[W_KIND + w] = fields[KIND + i]!;
+      words[W_PORT + w] = port;
+      words[W_QUEUE + w] = queue;
+      words[W_VLAN + w] = fields[VLAN + i]!;
+      words[W_SEQ + w] = (first + i) | 0;
+      words[W_LEDGER + w] = carried[i]!;
+      words[W_DMAC_HI + w] = fields[DMAC_HI + i]!;
+      words[W_DMAC_LO + w] = fields[DMAC_LO + i]!;
+      words[W_SMAC_HI + w] = fields[SMAC_HI + i]!;
+      words[W_SMAC_LO + w] = fields[SMAC_LO + i]!;
+    }
+    work.n = start + frames;
   }
 
   /** Frame i found no room in the ring to worker `to`. */
