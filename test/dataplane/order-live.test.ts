@@ -14,7 +14,7 @@ import { engineOptions } from './run-engine.js';
 /** Never reached in a test. */
 const LONG_MS = 600_000;
 const POSTPONE_ONLY = { postponeMaxMs: LONG_MS, holdMaxFrames: 1000, holdMaxMs: LONG_MS };
-const HOLD_AT_ONCE = { postponeMaxMs: 0, holdMaxFrames: 1000, holdMaxMs: LONG_MS };
+const HOLD_AT_ONCE = { postponeMaxMs: 0, holdMaxFrames: 10_000, holdMaxMs: LONG_MS };
 const PATIENCE = { timeout: 15_000, interval: 2 };
 
 interface Setup {
