@@ -6,6 +6,7 @@
 import { unknownName } from '#rxsteer/errors.js';
 import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
+import { live } from './live.js';
 import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
 import { peers } from './peers.js';
@@ -27,6 +28,7 @@ export const SUITES: readonly Suite[] = [
   flowVsMac,
   scaling,
   forward,
+  live,
   peers,
 ];
 

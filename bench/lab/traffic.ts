@@ -46,6 +46,8 @@ export interface TrialOptions {
   readonly generator: Generators;
   /** Frames a second, or null for as many as the generator can. */
   readonly rate: number | null;
+  /** Of evenly spaced frames; default 64. */
+  readonly flows?: number;
   /** In bursts of 64 instead of evenly; always so at full rate. */
   readonly bursts?: boolean;
   readonly seconds: number;
@@ -72,7 +74,7 @@ const WARM_MS = 150;
 
 /** One run of the generator. */
 export async function trial(topology: Topology, options: TrialOptions): Promise<Trial> {
-  const { rate, seconds, direct = false } = options;
+  const { rate, seconds, direct = false, flows = 64 } = options;
   const out = direct ? 'g1' : 'g0';
   const sink = direct ? 's1' : 's0';
   const sent = () => topology.counters('generator', out).txPackets;
@@ -82,7 +84,7 @@ export async function trial(topology: Topology, options: TrialOptions): Promise<
   const bursts = rate === null || options.bursts === true;
   const command = bursts
     ? [options.generator.blast, out, duration, ...(rate === null ? [] : [String(Math.round(rate))])]
-    : [options.generator.paced, '--interface', out, '--flows', '64', '--duration', duration];
+    : [options.generator.paced, '--interface', out, '--flows', String(flows), '--duration', duration];
   if (!bursts) command.push('--size', '60', '--rate', String(Math.round(rate)));
   // The kernel cuts the bursts into frames only for an interface that cannot do it itself.
   if (bursts) topology.segmentation(out, false);

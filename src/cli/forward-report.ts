@@ -27,7 +27,17 @@ function rate(packets: number, summary: Summary): string {
   return summary.durationMs > 0 ? `${formatCount((packets * 1000) / summary.durationMs)}pps` : '-';
 }
 
+/** Where a port's consumer runs, and how often that changed. */
+function consumer({ consumer }: Summary['ports'][number]): string {
+  if (consumer === null) return '-';
+  const where = consumer.worker === null ? 'on no worker' : `on worker ${consumer.worker}`;
+  const moved =
+    consumer.moves === 0 ? '' : `, moved ${whole(consumer.moves)} ${consumer.moves === 1 ? 'time' : 'times'}`;
+  return `${consumer.rule} ${where}${moved}`;
+}
+
 function portTable(summary: Summary): string {
+  const consumed = summary.ports.some((port) => port.consumer !== null);
   return formatTable(
     [
       { title: 'port' },
@@ -39,9 +49,10 @@ function portTable(summary: Summary): string {
       right('bytes'),
       right('errors'),
       right('delivered'),
+      ...(consumed ? [{ title: 'consumer' }] : []),
     ],
     summary.ports.map((port) => [
-      port.name,
+      port.removed ? `${port.name} (removed)` : port.name,
       port.kind,
       whole(port.rx.packets),
       formatBytes(port.rx.bytes),
@@ -50,11 +61,19 @@ function portTable(summary: Summary): string {
       formatBytes(port.tx.bytes),
       whole(port.tx.errors),
       whole(port.delivered.packets),
+      ...(consumed ? [consumer(port)] : []),
     ]),
   );
 }
 
+/** Pauses of a worker for live changes: how many, and how long together. */
+function pauses({ count, ms }: Summary['workers'][number]['pauses']): string {
+  return count === 0 ? '0' : `${whole(count)} (${ms.toFixed(1)} ms)`;
+}
+
 function workerTable(summary: Summary): string {
+  // Only a forwarder that was changed has any.
+  const paused = summary.workers.some((w) => w.pauses.count > 0);
   return formatTable(
     [
       { title: 'worker' },
@@ -67,6 +86,7 @@ function workerTable(summary: Summary): string {
       right('busy'),
       right('tx lock waits'),
       right('waited'),
+      ...(paused ? [right('pauses')] : []),
     ],
     summary.workers.map((w) => [
       String(w.id),
@@ -79,6 +99,7 @@ function workerTable(summary: Summary): string {
       formatRatio(w.busyRatio),
       whole(w.txLock.contended),
       formatNanoseconds(w.txLock.waitedNs),
+      ...(paused ? [pauses(w.pauses)] : []),
     ]),
   );
 }
@@ -159,9 +180,10 @@ export function renderRates(previous: Summary, current: Summary): string {
   const perSecond = (after: number, before: number) =>
     formatCount(ms > 0 ? ((after - before) * 1000) / ms : 0);
   const ports = current.ports
+    .filter((port) => !port.removed)
     .map((port) => {
-      // Ports come and go.
-      const old = previous.ports.find(({ name }) => name === port.name);
+      // Ports come and go, and another one may come by the same name.
+      const old = previous.ports.find(({ name, removed }) => name === port.name && !removed);
       const out = port.tx.packets + port.delivered.packets;
       const oldOut = old === undefined ? 0 : old.tx.packets + old.delivered.packets;
       return `${port.name} rx ${perSecond(port.rx.packets, old?.rx.packets ?? 0)}pps tx ${perSecond(out, oldOut)}pps`;

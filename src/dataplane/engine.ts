@@ -9,7 +9,7 @@
 import { UserError } from '../errors.js';
 import { MacControl } from '../forward/mac-control.js';
 import { policyBytes } from '../policy/compile.js';
-import { RfsSteering } from '../policy/rfs.js';
+import { RfsSteering, type TableRewrite } from '../policy/rfs.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { ConsumerWatch } from './consumers.js';
 import { delay, EngineCore } from './core.js';
@@ -290,6 +290,14 @@ export class Engine implements LiveEngine {
   /** The flow's socket was closed (`sock_rps_delete_flow`). Throws UserError under policies that follow no flows. */
   forgetFlow(hash: number): void {
     this.flowPolicy('forgetFlow').forgetFlow(hash);
+  }
+
+  /**
+   * Writes the kernel's tables of a running `rfs` policy, as `/sys` and `/proc` do: at once, without the drain of a
+   * policy change. See `RfsSteering.rewriteTables`. Throws UserError under other policies.
+   */
+  rewriteTables(rewrite: TableRewrite): void {
+    this.flowPolicy('rewriteTables').rewriteTables(rewrite);
   }
 
   private flowPolicy(what: string): RfsSteering {

@@ -11,7 +11,7 @@
  * One object per worker thread. Nothing here allocates per burst.
  */
 import { WORK_MAX, type Work } from '../forward/work.js';
-import { BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
+import { BURST_COUNT, BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
@@ -60,6 +60,10 @@ export interface IntakeParts {
 export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 
 // A constant of this module's own: V8 folds it into the loop.
+const COUNT = BURST_COUNT;
+/** Index of a list's entry, in a range that V8 knows (see `BURST_COUNT`); the same for a word of a ledger's slots. */
+const LIST_INDEX = 0xfffff;
+const SLOT_INDEX = 0x3fffffff;
 const PLACE = Slot.place;
 const WORD = Slot.word;
 const FRAMES = Slot.frames;
@@ -192,10 +196,11 @@ export class Intake implements Release {
     let bytes = 0;
     const { owner } = pool;
     const { words } = burst;
-    const mine = this.me + 1;
-    for (let i = 0; i < n; i++) {
+    const mine = (this.me + 1) | 0;
+    const end = n & COUNT;
+    for (let i = 0; i < end; i++) {
       owner[words[ID + i]!] = mine;
-      bytes += words[LEN + i]!;
+      bytes = (bytes + words[LEN + i]!) | 0;
     }
     counters[WorkerCounter.received]! += n + refused;
     counters[WorkerCounter.dropped + Drop.tooLong]! += status[ReceiveStatus.tooLong]!;
@@ -263,16 +268,16 @@ export class Intake implements Release {
   private dispatch(queue: number): void {
     const { burst, views, ledger, fault } = this.p;
     const { counters, guard } = this;
-    const n = burst.n;
+    const n = burst.n & COUNT;
     const sequences = views.sequences;
-    const first = sequences[queue * LINE_WORDS]!;
+    const first = sequences[queue * LINE_WORDS]! | 0;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     fault.reach('dispatch');
     // One array for all fields, see `Field`.
     const { words } = burst;
-    const { slots, watches } = ledger;
+    const { slots } = ledger;
     const { at, carried, lists, counts } = this;
-    const firstSlot = queue * QUEUE_SLOTS;
+    const firstSlot = (queue * QUEUE_SLOTS) | 0;
     if (guard !== null) guard.begin();
     let bad = 0;
     let unwatched = 0;
@@ -282,24 +287,26 @@ export class Intake implements Release {
     // in flight, so what is listed goes first.
     for (let i = 0; i < n; i++) {
       const bits = words[KIND + i]!;
-      if ((bits & BAD) !== 0) bad++;
+      if ((bits & BAD) !== 0) bad = (bad + 1) | 0;
       let tag = words[FLOW + i]!;
       if (tag === 0) tag = plainFlow(burst, i);
       // The flow's first place is looked at here: a call a frame costs more.
-      let s = (firstSlot + ((tag ^ (tag >>> 15)) & FLOW_MASK)) << SLOT_SHIFT;
-      if (slots[s] !== tag || !watches) {
-        s = ledger.find(s, tag);
-        if (s < 0) {
+      let s = ((firstSlot + ((tag ^ (tag >>> 15)) & FLOW_MASK)) << SLOT_SHIFT) & SLOT_INDEX;
+      // Where nothing is watched no slot has a tag.
+      if (slots[s] !== tag) {
+        const found = ledger.find(s, tag);
+        s = found & SLOT_INDEX;
+        if (found < 0) {
           if (listed > 0) this.handOver(first);
           listed = 0;
-          s = ledger.slotFor(tag, bits, queue, (first + i) | 0);
+          s = ledger.slotFor(tag, bits, queue, (first + i) | 0) & SLOT_INDEX;
           // A slot that was just taken has had no frame; one that flows share is no flow's.
           if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) this.p.census.enter(s, tag, burst, i);
         }
       }
       const to = words[WORKER + i]!;
       const word = slots[s + WORD]!;
-      if (word < 0) unwatched++;
+      if (word < 0) unwatched = (unwatched + 1) | 0;
       at[i] = s;
       carried[i] = word;
       if (slots[s + PLACE] !== to + 1) {
@@ -308,10 +315,10 @@ export class Intake implements Release {
         this.dispatchOne(i, (first + i) | 0, s, to);
         continue;
       }
-      const k = counts[to]!;
-      lists[(to << LIST_SHIFT) | k] = i;
+      const k = counts[to]! & COUNT;
+      lists[((to << LIST_SHIFT) | k) & LIST_INDEX] = i;
       counts[to] = k + 1;
-      listed++;
+      listed = (listed + 1) | 0;
     }
     if (listed > 0) this.handOver(first);
     counters[WorkerCounter.badHeaders]! += bad;
@@ -328,7 +335,8 @@ export class Intake implements Release {
   private handOver(first: number): void {
     const { lists, counts, at, carried } = this;
     const { burst, ledger } = this.p;
-    for (let to = 0; to < this.workers; to++) {
+    const workers = this.workers | 0;
+    for (let to = 0; to < workers; to++) {
       const count = counts[to]!;
       if (count === 0) continue;
       counts[to] = 0;

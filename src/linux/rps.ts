@@ -59,7 +59,8 @@ export function onlineCpus(count: number): Int32Array {
 
 /** RPS and RFS of one receive queue. */
 export class RpsQueue {
-  readonly map: RpsMap | undefined;
+  /** May be replaced between packets (`rps_cpus` is written); its CPUs are within `online`. */
+  map: RpsMap | undefined;
   readonly flows: DevFlowTable | undefined;
   readonly sock: SockFlowTable | undefined;
   readonly online: Int32Array;

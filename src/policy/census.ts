@@ -98,19 +98,22 @@ function flowText(burst: Burst, i: number): string {
   return `${name} ${end(src, sport)} > ${end(dst, dport)}`;
 }
 
-/** The names of all flows, by index. */
-export function nameFlows(flows: readonly SeenFlow[]): FlowNames[] {
+/**
+ * The names of all flows, by index. Without `texts`, `flow` and `key` are left empty: they are most of the work, and
+ * guests' names are enough where nobody asks for single flows.
+ */
+export function nameFlows(flows: readonly SeenFlow[], { texts = true } = {}): FlowNames[] {
   const names: FlowNames[] = [];
   forEachBurst(flows, (burst) => {
     for (let i = 0; i < burst.n; i++) {
       const unicast = burst.len[i]! >= 6 && (burst.kind[i]! & Kind.group) === 0;
       const vlan = burst.vlan[i]! < 0 ? 0 : burst.vlan[i]! & 0xfff;
-      const flow = flowText(burst, i);
+      const flow = texts ? flowText(burst, i) : '';
       names.push({
         flow,
         mac: unicast ? formatMac(burst.dmacHi[i]!, burst.dmacLo[i]!) : null,
         vlan,
-        key: `${burst.port}/${burst.queue}/${vlan}/${flow}`,
+        key: texts ? `${burst.port}/${burst.queue}/${vlan}/${flow}` : '',
       });
     }
   });

@@ -67,7 +67,8 @@ export function sharesBuckets(a: Steering, b: Steering): boolean {
 export class Comparison {
   readonly from: Steering;
   readonly before: Int32Array;
-  readonly #isSame: (target: PolicySpec) => boolean;
+  /** Per target: `moves` asks for every flow, and comparing takes microseconds. */
+  readonly #same = new WeakMap<PolicySpec, boolean>();
 
   constructor(readonly running: RunningState) {
     const { policy, workers, flows } = running;
@@ -76,7 +77,15 @@ export class Comparison {
     this.before = isStateful(policy)
       ? Int32Array.from(flows, (flow) => Math.min(flow.worker, workers - 1))
       : this.place(this.from);
-    this.#isSame = (target) => isSame(policy, target);
+  }
+
+  #isSame(target: PolicySpec): boolean {
+    let same = this.#same.get(target);
+    if (same === undefined) {
+      same = isSame(this.running.policy, target);
+      this.#same.set(target, same);
+    }
+    return same;
   }
 
   compile(spec: PolicySpec): Steering {

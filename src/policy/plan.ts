@@ -180,7 +180,7 @@ export function planChange(running: RunningState, to: PolicySpec, options: PlanO
   const { flows } = running;
   const { freeze = NOTHING_FROZEN, budget } = options;
   const comparison = new Comparison(running);
-  const names = nameFlows(flows);
+  const names = nameFlows(flows, { texts: freeze.flows.size > 0 });
   const given = comparison.compileTarget(to);
   const { target, held } = holdFrozen(comparison, to, given, names, freeze);
   const { from, before } = comparison;

@@ -31,12 +31,31 @@ const QUEUES_PER_PORT = 256;
 const TABLES_MAX = 64;
 const TABLE_WORDS_MAX = 1 << 22;
 
+/** A CPU list that was written while frames flow: how often, how many CPUs, and the CPUs. */
+const MapWord = { writes: 0, count: 1, cpus: 2 } as const;
+const MAP_CPUS_MAX = 1024;
+const MAP_WORDS = MapWord.cpus + MAP_CPUS_MAX;
+
+/** Tables that are written while frames flow, see `RfsSteering.rewriteTables`. */
+export interface TableRewrite {
+  /** `rps_cpus`: another CPU list. */
+  readonly cpus?: readonly number[];
+  /** `rps_flow_cnt`: the queues' flow tables begin anew. */
+  readonly flows?: true;
+  /** `rps_sock_flow_entries`: the socket table begins anew. */
+  readonly entries?: true;
+}
+
 function sharedTables(spec: RfsSpec): number {
   return Math.max(1, Math.min(TABLES_MAX, Math.floor(TABLE_WORDS_MAX / DevFlowTable.words(spec.flows))));
 }
 
-/** Words of shared state: one to agree on who clears the socket table, that, a directory, and queues' flow tables. */
+/** Words of shared state: one to agree on who clears the socket table, that, a directory, queues' flow tables, the map. */
 export function rfsSharedWords(spec: RfsSpec): number {
+  return mapOffset(spec) + MAP_WORDS;
+}
+
+function mapOffset(spec: RfsSpec): number {
   return 1 + pow2up(spec.entries) + TABLES_MAX + sharedTables(spec) * DevFlowTable.words(spec.flows);
 }
 
@@ -61,7 +80,10 @@ export class RfsSteering implements Steering {
   /** Where applications run, by flow. */
   readonly sock: SockFlowTable;
   readonly #hash: FlowHash;
-  readonly #map: RpsMap;
+  #map: RpsMap;
+  /** The map that was written last, by any thread (`MapWord`), and how many writes are known here; null without. */
+  readonly #mapWords: Int32Array | null;
+  #mapWrites = 0;
   readonly #online: Int32Array;
   readonly #queues: (RpsQueue | undefined)[] = [];
   /** Flow tables of queues in shared memory: number of the queue + 1 for each, then the tables; null without. */
@@ -96,7 +118,8 @@ export class RfsSteering implements Steering {
     this.sock = makeSockTable(spec, context.workers, words, this.#kernel);
     const directoryAt = 1 + pow2up(spec.entries);
     this.#directory = words?.subarray(directoryAt, directoryAt + sharedTables(spec)) ?? null;
-    this.#tables = words?.subarray(directoryAt + TABLES_MAX) ?? null;
+    this.#tables = words?.subarray(directoryAt + TABLES_MAX, mapOffset(spec)) ?? null;
+    this.#mapWords = words?.subarray(mapOffset(spec)) ?? null;
     this.#heads = new Int32Array(context.workers);
     this.#tails = new Int32Array(context.workers);
     this.#taken = this.#heads;
@@ -142,7 +165,66 @@ export class RfsSteering implements Steering {
     if (this.#kernel.deleteAtUnhash) this.sock.remove(hash | 0);
   }
 
+  /**
+   * Writes tables as `/sys` and `/proc` do, while frames flow and without a look at what is outstanding: with
+   * `order=linux` flows lose order by it where the kernel's do, under the data plane's strict order they do not.
+   * `flows` and `entries` are writes of the size that they have: the kernel forgets all entries by that, too. Any
+   * thread; whoever steers sees a CPU list with its next burst, empty tables at once. Flow tables that found no room
+   * in shared memory (the 65th queue on) are left alone. It is no change of the policy: whatever compiles that anew,
+   * in other memory, begins with its own list.
+   *
+   * @throws UserError for CPUs that are no workers; nothing is written then.
+   */
+  rewriteTables({ cpus, flows, entries }: TableRewrite): void {
+    if (cpus !== undefined) this.#writeMap(cpus);
+    if (flows === true) this.#resetFlows();
+    if (entries === true) this.sock.reset();
+  }
+
+  #writeMap(cpus: readonly number[]): void {
+    const high = cpus.find((cpu) => !Number.isInteger(cpu) || cpu < 0 || cpu >= this.workers);
+    if (high !== undefined || cpus.length === 0 || cpus.length > MAP_CPUS_MAX) {
+      const what = high === undefined ? `${cpus.length} CPUs` : `CPU ${high}`;
+      throw new UserError(`rps_cpus: ${what}: expected workers, 0 to ${this.workers - 1}`);
+    }
+    const words = this.#mapWords;
+    if (words === null) {
+      this.#useMap(new RpsMap(cpus));
+      return;
+    }
+    words.set(cpus, MapWord.cpus);
+    words[MapWord.count] = cpus.length;
+    Atomics.add(words, MapWord.writes, 1);
+  }
+
+  #useMap(map: RpsMap): void {
+    this.#map = map;
+    for (const queue of this.#queues) if (queue !== undefined) queue.map = map;
+  }
+
+  /** Another thread has written the map. */
+  #takeMap(words: Int32Array, writes: number): void {
+    this.#mapWrites = writes;
+    const count = words[MapWord.count]!;
+    this.#useMap(new RpsMap([...words.subarray(MapWord.cpus, MapWord.cpus + count)]));
+  }
+
+  #resetFlows(): void {
+    const { flows } = this.spec;
+    const words = DevFlowTable.words(flows);
+    this.#directory?.forEach((queue, t) => {
+      const slots = this.#tables!.subarray(t * words, (t + 1) * words);
+      if (queue !== 0) new DevFlowTable(flows, { slots }).reset();
+    });
+    for (const queue of this.#queues) queue?.flows?.reset();
+  }
+
   steer(burst: Burst): void {
+    const written = this.#mapWords;
+    if (written !== null) {
+      const writes = Atomics.load(written, MapWord.writes);
+      if (writes !== this.#mapWrites) this.#takeMap(written, writes);
+    }
     this.#hash.hashBurst(burst);
     if (this.#mode === 'released') {
       this.#steerFreely(burst);

@@ -7,6 +7,7 @@ import { Engine } from '#rxsteer/dataplane/engine.js';
 import { WorkerWord } from '#rxsteer/dataplane/engine-memory.js';
 import { Paused } from '#rxsteer/dataplane/faults.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/summary.js';
+import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
 import { engineOptions } from './run-engine.js';
 
@@ -171,6 +172,66 @@ describe('a flow moves while its old worker has handled frames that it has not s
       await lab.until(processed(1), 0);
     });
     expect(totals.reordered).toBeGreaterThan(0);
+  });
+
+  /** A table is written while worker 1 has frames: they are overtaken by what goes to `to` then. */
+  const rewrites = [
+    ['rps_flow_cnt', { flows: true }, 2],
+    ['rps_sock_flow_entries', { entries: true }, 0],
+    ['rps_cpus', { cpus: [2] }, 2],
+  ] as const;
+
+  /** The flow has frames on worker 1, which stands; with a CPU list alone the list has put them there. */
+  async function rewritable(lab: Lab, table: string): Promise<void> {
+    if (table === 'rps_cpus') return lab.stands(1);
+    await knownOnOne(lab);
+    // Held back by what its slot knows.
+    if (table === 'rps_flow_cnt') lab.engine.recordFlow(lab.hash, 2);
+  }
+  const startOf = (table: string) => (table === 'rps_cpus' ? 'rfs:cpus=1' : 'rfs:cpus=0');
+
+  it.each(rewrites)('the kernel loses order when %s is written (hole 3)', async (table, rewrite, to) => {
+    const { totals } = await run({ policy: `${startOf(table)},order=linux` }, async (lab) => {
+      await rewritable(lab, table);
+      // Until here it has waited.
+      const { received } = summarize(lab.engine).totals;
+      const now = await lab.until((s) => s.totals.received, received + 50);
+      const before = processed(to)(now);
+      if (to === 2) expect(before).toBe(0);
+      lab.engine.rewriteTables(rewrite);
+      await lab.until(processed(to), before + 50);
+      lab.letGo(1);
+      await lab.until(processed(1), 0);
+    });
+    expect(totals.reordered).toBeGreaterThan(0);
+  });
+
+  it.each(rewrites)('strict keeps it when %s is written', async (table, rewrite, to) => {
+    const { totals } = await run({ policy: startOf(table) }, async (lab) => {
+      await rewritable(lab, table);
+      const before = processed(to)(summarize(lab.engine));
+      lab.engine.rewriteTables(rewrite);
+      const { totals: seen } = summarize(lab.engine);
+      // A flow table is the kernel's own: strict does not look at it, the flow waited before and goes on waiting.
+      const now = await lab.until((s) => s.totals.framesPostponed, seen.framesPostponed + 50);
+      expect(processed(to)(now)).toBe(before);
+      lab.letGo(1);
+      await lab.until(processed(to), before + 50);
+    });
+    expect(totals.reordered).toBe(0);
+  });
+
+  it('a CPU list that names no worker is refused, and so is a rewrite under another policy', async () => {
+    await run({ policy: 'rfs:cpus=0', fault: 'transmit@2=' }, async (lab) => {
+      expect(() => lab.engine.rewriteTables({ cpus: [3] })).toThrow(
+        'rps_cpus: CPU 3: expected workers, 0 to 2',
+      );
+      expect(() => lab.engine.rewriteTables({ cpus: [] })).toThrow(
+        'rps_cpus: 0 CPUs: expected workers, 0 to 2',
+      );
+      await lab.engine.applyPolicy(parsePolicy('rps:cpus=0', { command: 'forward' }));
+      expect(() => lab.engine.rewriteTables({ flows: true })).toThrow('policy rps follows no flows');
+    });
   });
 
   it('a closed socket had no such effect before 6.16', async () => {
