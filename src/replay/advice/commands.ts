@@ -84,11 +84,20 @@ export function commandsFor(steering: Steering): Advice {
   });
   switch (spec.policy) {
     case 'rss':
-      return advice(`${text} on a NIC under Linux:`, rssCommands(steering as RssSteering));
+      return advice(
+        `To set up ${text} as it was replayed, without the changes above, on a NIC under Linux:`,
+        rssCommands(steering as RssSteering),
+      );
     case 'rps':
-      return advice(`${text} under Linux:`, [...rpsCommands(spec.cpus, null), ...xps(workers, workers)]);
+      return advice(`To set up ${text} under Linux:`, [
+        ...rpsCommands(spec.cpus, null),
+        ...xps(workers, workers),
+      ]);
     case 'rfs':
-      return advice(`${text} under Linux:`, [...rpsCommands(spec.cpus, spec), ...xps(workers, workers)]);
+      return advice(`To set up ${text} under Linux:`, [
+        ...rpsCommands(spec.cpus, spec),
+        ...xps(workers, workers),
+      ]);
     case 'pools':
       return advice(
         `${text}: pools are set by the driver: make the virtual functions (or macvlan with l2-fwd-offload), then give each its address.`,
