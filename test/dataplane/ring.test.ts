@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
 import { OWNER_RING } from '#rxsteer/dataplane/pool.js';
 import { OwnRing, RingConsumer, RingProducer, repairRing, ringDrained } from '#rxsteer/dataplane/ring.js';
-import { Work } from '#rxsteer/forward/work.js';
+import { WORK_MAX, Work } from '#rxsteer/forward/work.js';
 import { Burst, Kind } from '#rxsteer/packet/burst.js';
 import { makeRing } from './shared-kit.js';
 
@@ -259,5 +259,17 @@ describe('backlog ring', () => {
     // A successor finds the frames of its dead predecessor finished.
     new OwnRing(ring);
     expect(ringDrained(ring)).toBe(true);
+  });
+
+  it('appends to a work of several bursts, up to its end', () => {
+    const kit = new Kit(512, 512, 0);
+    for (let n = 0; n < WORK_MAX; n++) expect(kit.push()).toBe(n);
+    kit.producer.publish();
+    for (let taken = 0; taken < WORK_MAX; taken += 64) expect(kit.consumer.take(kit.work, 64)).toBe(64);
+    expect(kit.work.n).toBe(WORK_MAX);
+    const numbers = Array.from({ length: WORK_MAX }, (_, n) => n);
+    expect([...kit.work.id]).toEqual(numbers);
+    expect([...kit.work.seq]).toEqual(numbers.map((n) => n * 1000 - 5));
+    expect([...kit.work.dmacLo]).toEqual(numbers.map((n) => -n | 0));
   });
 });
