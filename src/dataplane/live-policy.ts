@@ -287,7 +287,8 @@ export function setOwners(
         for (const { vlan, worker } of seen)
           now.move(vlan, high, low, Math.min(worker, core.plan.active - 1));
       }
-      const kept = news === 0 ? '' : `, except for ${news} without an owner before: what they were given stays`;
+      const kept =
+        news === 0 ? '' : `, except for ${news} without an owner before: what they were given stays`;
       return core.report('rollback', `${text} back${kept}`, () => core.publish({}));
     });
     return report;
