@@ -60,7 +60,11 @@ type Measure = (typeof MEASURES)[number];
 const program = fileURLToPath(new URL('./verdict/engine.js', import.meta.url));
 
 /** One run in a process of its own; inside a namespace where TAPs are made. */
-function runOnce(request: RunRequest, namespace: string | null, signal: AbortSignal): Promise<RunAnswer> {
+export function runOnce(
+  request: RunRequest,
+  namespace: string | null,
+  signal: AbortSignal,
+): Promise<RunAnswer> {
   const command = ['setpriv', '--pdeathsig', 'KILL'];
   if (namespace !== null) command.push('ip', 'netns', 'exec', namespace);
   command.push(process.execPath, program, JSON.stringify(request));
@@ -71,7 +75,7 @@ function runOnce(request: RunRequest, namespace: string | null, signal: AbortSig
         reject(
           signal.aborted
             ? error
-            : new Error(`${SUITE}: ${stderr.trim().split('\n').at(-1) || error.message}`),
+            : new Error(`${SUITE}: ${/^\w*Error: .*$/m.exec(stderr)?.[0] ?? error.message}`),
         );
     });
   });
@@ -91,7 +95,7 @@ async function measure(setting: Setting, options: BenchOptions): Promise<Samples
   const { mix, stage, workers, rounds, lengths, namespace } = setting;
   const samples = new Samples();
   const request = (policy: PolicyName, packets: number, rate: number) =>
-    runOnce({ mix, stage, policy, workers, packets, rate }, namespace, options.signal);
+    runOnce({ mix, stage, policy, workers, packets, rate, table: null }, namespace, options.signal);
   for (const [index, order] of abba(POLICIES, rounds).entries()) {
     for (const policy of order) {
       options.progress(`${SUITE}: ${mix.name}, ${stage}, round ${index + 1} of ${rounds}: ${policy}`);

@@ -15,6 +15,7 @@ import { policies } from './policies.js';
 import { replay } from './replay.js';
 import { ring } from './ring.js';
 import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
+import { scaling } from './scaling.js';
 import { toeplitz } from './toeplitz.js';
 
 export const SUITES: readonly Suite[] = [
@@ -25,6 +26,7 @@ export const SUITES: readonly Suite[] = [
   ring,
   pipeline,
   flowVsMac,
+  scaling,
   forward,
   live,
   peers,

@@ -380,6 +380,21 @@ export { CaptureWriter } from './capture/writer.js';
 
 // Traffic: made packets
 
+export type { AppsModel } from './replay/apps.js';
+export type { ServiceModel } from './replay/model.js';
+export { type ReplayOptions, replay } from './replay/replay.js';
+export type {
+  Advice as ReplayAdvice,
+  CaptureFacts,
+  FlowFact,
+  FlowMoves,
+  LoadOverTime,
+  PolicyResult,
+  ReorderFacts,
+  ReplayResult,
+  ReplayShare,
+  WorkerLoad,
+} from './replay/result.js';
 export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
 export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
 export {

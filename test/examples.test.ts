@@ -213,6 +213,14 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines[3]).toContain('not steered, CPU 0, backlog false');
     expect(lines.at(-1)).toBe("the application's CPU: 3");
   },
+  'replay.mjs': (lines) => {
+    const rows = lines.slice(1).map((line) => /^(\S+)\s+fullest ([\d.]+).*reordered (\d+)$/.exec(line)!);
+    const of = (name: string) => rows.find((row) => row[1]!.startsWith(name))!;
+    expect(Number(of('rss:nic')[2])).toBeGreaterThan(1.9);
+    expect(Number(of('rss:queues')[2])).toBeLessThan(1.5);
+    expect(Number(of('rss:queues')[3])).toBe(0);
+    expect(Number(of('round-robin')[3])).toBeGreaterThan(0);
+  },
   'rfs-life.mjs': (lines) => {
     const steps = lines.map((line) => /\((\w+)\)/.exec(line)![1]);
     expect(steps).toEqual(['map', 'moved', 'held', 'moved', 'flow']);

@@ -40,7 +40,7 @@ const FACE = `
   nativeProblem nicProfile onlineCpus openCapture ownerTableBytes packetHash parseCpuList parseEthtool
   parseFlow parseFreeze parseHex parseKey parseMac parseMask parseNtuple parsePolicy parsePort
   parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe queueLoads
-  randomKey readHashReport rebalance receiveOn recordedRxQueue routingExtension rscale sctp staleAfter
+  randomKey readHashReport rebalance receiveOn recordedRxQueue replay routingExtension rscale sctp staleAfter
   steerFrames summarize tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
   virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
   writeRpsSockFlowEntries xorHash

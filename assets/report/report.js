@@ -65,6 +65,8 @@
 
   function linesOf({ intervalSeconds, loads }) {
     const workers = loads[0].length;
+    // The last interval is rarely a whole one: its rate would be too low.
+    if (loads.length > 2) loads = loads.slice(0, -1);
     const x = loads.map((_, i) => i * intervalSeconds);
     const rate = (packets) => packets / intervalSeconds;
     if (workers <= LINES_MAX) {

@@ -5,6 +5,9 @@
  */
 import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
 
+/** Counts and indices are below this. */
+const INDEX = 0xfffffff;
+
 export class WordRing {
   private tail = 0;
   private head = 0;
@@ -21,12 +24,16 @@ export class WordRing {
 
   /** Appends all of `from`, or nothing. */
   put(from: Int32Array, count: number): boolean {
-    const { items, mask, tail } = this;
+    const { items } = this;
+    // Machine integers before the loop, and indices in a range that V8 knows, as in the engine's ring.
+    const mask = this.mask & INDEX;
+    const tail = this.tail | 0;
+    const n = count & INDEX;
     if (items.length - ((tail - this.seen) | 0) < count) {
       this.seen = Atomics.load(this.index, LINE_WORDS);
       if (items.length - ((tail - this.seen) | 0) < count) return false;
     }
-    for (let k = 0; k < count; k++) items[(tail + k) & mask] = from[k]!;
+    for (let k = 0; k < n; k++) items[(tail + k) & mask] = from[k]!;
     this.tail = (tail + count) | 0;
     Atomics.store(this.index, 0, this.tail);
     return true;
@@ -34,12 +41,15 @@ export class WordRing {
 
   /** Takes `count` items, or nothing. */
   get(to: Int32Array, count: number): boolean {
-    const { items, mask, head } = this;
+    const { items } = this;
+    const mask = this.mask & INDEX;
+    const head = this.head | 0;
+    const n = count & INDEX;
     if (((this.seen - head) | 0) < count) {
       this.seen = Atomics.load(this.index, 0);
       if (((this.seen - head) | 0) < count) return false;
     }
-    for (let k = 0; k < count; k++) to[k] = items[(head + k) & mask]!;
+    for (let k = 0; k < n; k++) to[k] = items[(head + k) & mask]!;
     this.head = (head + count) | 0;
     Atomics.store(this.index, LINE_WORDS, this.head);
     return true;

@@ -19,7 +19,11 @@ function words(): void {
   const items = new Int32Array(BULK);
   if (side === 'producer') {
     for (let value = 0; ; ) {
-      for (let k = 0; k < BULK; k++) items[k] = value++ | 0;
+      // Wrapped at once: a counter that outgrows 32 bits would be a double ever after.
+      for (let k = 0; k < BULK; k++) {
+        items[k] = value;
+        value = (value + 1) | 0;
+      }
       while (!ring.put(items, BULK));
     }
   }
@@ -38,6 +42,9 @@ function frames(): void {
   if (side === 'producer') {
     const producer = new RingProducer(memory, owner, 1, entries.length / 8);
     const burst = new Burst(new Uint8Array(64));
+    // As the engine hands over: all frames of a burst that go to one worker in one call.
+    const list = Int32Array.from({ length: BULK }, (_, i) => i);
+    const carried = new Int32Array(BULK);
     for (let id = 0, seq = 0; ; ) {
       for (let i = 0; i < BULK; i++) {
         burst.id[i] = id;
@@ -46,14 +53,14 @@ function frames(): void {
         burst.dmacLo[i] = id;
         id = id + 1 === slots ? 0 : id + 1;
       }
-      for (let i = 0; i < BULK; i++) {
-        while (!producer.push(burst, i, seq, 0));
-        seq = (seq + 1) | 0;
+      for (let from = 0; from < BULK; ) {
+        from += producer.pushList(burst, list, from, BULK - from, seq, carried);
+        producer.publish();
       }
-      producer.publish();
+      seq = (seq + BULK) | 0;
     }
   }
-  const consumer = new RingConsumer(memory, owner, 1, (id) => id * 2048 + 64);
+  const consumer = new RingConsumer(memory, owner, 1, (id) => id * 2048 + 64, slots);
   const work = new Work();
   for (let taken = 0; ; ) {
     work.n = 0;

@@ -5,6 +5,7 @@
  * Throughput: a finite number of frames as fast as they are taken, until the last has arrived; the fullest worker ends
  * last, so an uneven placement costs what it would cost. Latency: a constant rate.
  */
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkerCounter } from '#rxsteer/dataplane/counters.js';
 import { Engine } from '#rxsteer/dataplane/engine.js';
@@ -23,6 +24,8 @@ export interface RunRequest {
   readonly packets: number;
   /** Frames a second; 0 = as fast as they are taken. */
   readonly rate: number;
+  /** Entries of the indirection table of rss; null = as it comes. */
+  readonly table: number | null;
 }
 
 export interface RunAnswer {
@@ -64,7 +67,7 @@ const guestPort = (g: number) =>
     ? `g${g}=tap:guest${g}`
     : `g${g}=memory:sink,queues=1,copy=on${timed ? ',latency=on' : ''}`;
 const ports = Array.from({ length: mix.guests }, (_, g) => parsePort(guestPort(g)));
-const policy = policyOf(request.policy, request.stage, mix, workers);
+const policy = policyOf(request.policy, request.stage, mix, workers, request.table);
 const engine = await Engine.start({
   ...engineDefaults,
   ports: [parsePort(`up=memory:source,${options.join(',')}`), ...ports],
@@ -72,7 +75,7 @@ const engine = await Engine.start({
   policy,
   policyText: policy.text,
   workers,
-  cpus: Array.from({ length: workers }, (_, w) => w),
+  cpus: workers <= availableParallelism() ? Array.from({ length: workers }, (_, w) => w) : [],
   smallFrames: workers * FRAMES,
   largeFrames: workers * 128,
   switching: {

@@ -59,12 +59,18 @@ export function homeOf(guest: number, workers: number): number {
 }
 
 /** The policy as `rxsteer forward` would be given it; order is forward's default, strict. */
-export function policyOf(name: PolicyName, stage: Stage, mix: Mix, workers: number): PolicySpec {
+export function policyOf(
+  name: PolicyName,
+  stage: Stage,
+  mix: Mix,
+  workers: number,
+  table: number | null = null,
+): PolicySpec {
   const macs = Array.from({ length: mix.guests }, (_, g) => guestMac(g));
   const cpus = Array.from({ length: workers }, (_, w) => w);
   const common = { policy: name, stage };
   const objects: Record<PolicyName, object> = {
-    rss: { ...common, queues: workers },
+    rss: { ...common, queues: workers, ...(table === null ? {} : { table }) },
     rps: { ...common, cpus },
     rfs: { ...common, cpus },
     mac: { ...common, owners: macs.map((mac, g) => ({ mac, worker: homeOf(g, workers) })) },

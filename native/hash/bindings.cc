@@ -96,6 +96,15 @@ Napi::Value bindBurstHash(const Info& info) {
   bound->burst.pool = pool.data;
   bound->burst.poolBytes = pool.length;
   bound->burst.control = keepArray<int32_t>(*bound, info, 3, "control", kControlWords).data;
+  const Napi::Value targets = info[0].As<Napi::Object>().Get("targets");
+  if (!targets.IsUndefined()) {
+    const Span<int32_t> words = int32s(targets, "targets");
+    if (words.length == 0 || (words.length & (words.length - 1)) != 0)
+      throw invalid(info.Env(), "targets must have a power of two of entries");
+    bound->burst.targets = words.data;
+    bound->burst.targetMask = static_cast<uint32_t>(words.length - 1);
+    bound->keep.push_back(Napi::Persistent(targets.As<Napi::Object>()));
+  }
   return bindFunction<runBurst>(info.Env(), std::move(bound));
 }
 

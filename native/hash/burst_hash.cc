@@ -105,6 +105,26 @@ uint32_t run(const Plan& plan, const BurstView& burst, TupleKernel kernel, const
   return left;
 }
 
+// The indirection table. Frames that are left get what the caller overwrites.
+void look(const BurstView& burst, uint32_t n) {
+  const int32_t* const hashes = burst.words + kFieldHash;
+  const int32_t* const types = burst.words + kFieldHashType;
+  int32_t* const buckets = burst.words + kFieldBucket;
+  int32_t* const queues = burst.words + kFieldRxq;
+  int32_t* const workers = burst.words + kFieldWorker;
+  const int32_t* const targets = burst.targets;
+  const uint32_t mask = burst.targetMask;
+  for (uint32_t i = 0; i < n; i++) {
+    const uint32_t bucket = static_cast<uint32_t>(hashes[i]) & mask;
+    // All ones where nothing was hashed.
+    const uint32_t none = -static_cast<uint32_t>(types[i] == static_cast<int32_t>(kTypeNone));
+    const uint32_t target = static_cast<uint32_t>(targets[bucket]) & ~none;
+    buckets[i] = static_cast<int32_t>(bucket | none);
+    queues[i] = static_cast<int32_t>(target >> kTargetShift);
+    workers[i] = static_cast<int32_t>(target & ((1u << kTargetShift) - 1));
+  }
+}
+
 }  // namespace
 
 BurstTypes makeTypes(const uint8_t* select) {
@@ -153,6 +173,7 @@ void hashBurst(const Plan& plan, const BurstView& burst) {
   if (count4 + count6 < n) std::fill_n(burst.words + kFieldHash, n, 0);
   left = run(plan, burst, plan.v4(), kLayoutV4, v4, left);
   left = run(plan, burst, plan.v6(), kLayoutV6, v6, left);
+  if (burst.targets != nullptr) look(burst, n);
   burst.control[kControlLeft] = static_cast<int32_t>(left);
 }
 

@@ -20,6 +20,9 @@ constexpr size_t kFieldL3 = 6 * kBurstMax;
 constexpr size_t kFieldL4 = 7 * kBurstMax;
 constexpr size_t kFieldHash = 14 * kBurstMax;
 constexpr size_t kFieldHashType = 15 * kBurstMax;
+constexpr size_t kFieldBucket = 16 * kBurstMax;
+constexpr size_t kFieldRxq = 17 * kBurstMax;
+constexpr size_t kFieldWorker = 18 * kBurstMax;
 constexpr size_t kBurstWords = 19 * kBurstMax;
 // Entries of the caller's type table: `select[kind & 0xffff]`, the group bit of the kind cleared.
 constexpr size_t kSelectEntries = 0x10000;
@@ -40,7 +43,14 @@ struct BurstView {
   size_t poolBytes;
   const uint8_t* types;
   int32_t* control;
+  // Null, or targetMask + 1 words (a power of two) of queue and worker; then bucket, rxq and worker of all frames are
+  // written too, but for those that are left.
+  const int32_t* targets = nullptr;
+  uint32_t targetMask = 0;
 };
+
+// `TARGET_SHIFT` in src/hash/kernel.ts: the queue above, the worker below.
+constexpr uint32_t kTargetShift = 12;
 
 // Hashes frames 0 … control[kControlCount] - 1.
 void hashBurst(const Plan& plan, const BurstView& burst);

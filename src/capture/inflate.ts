@@ -6,7 +6,8 @@
  * output is collected before the next is given. 16 KiB of input give at most 16 MiB of output.
  */
 import { createGunzip } from 'node:zlib';
-import { isZstd, ZstdStream } from './zstd.js';
+import { isZstd } from './plain.js';
+import { ZstdStream } from './zstd.js';
 
 const PIECE_BYTES = 16 * 1024;
 

@@ -6,24 +6,14 @@
  * decompressed, into a temporary file that has no name any more when this returns (nothing is left behind, however
  * the process ends). Main thread, before the workers start; the descriptor serves all threads.
  */
-import {
-  closeSync,
-  createReadStream,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, createReadStream, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { CaptureFile } from './file.js';
 import { fileProblem } from './format.js';
 import { ByteSource } from './inflate.js';
-import { captureName } from './stream.js';
-import { isZstd } from './zstd.js';
+import { captureName, isPlain } from './plain.js';
 
 /** An open capture; plain data, may be posted to worker threads of this process. */
 export interface CaptureSpool {
@@ -32,14 +22,6 @@ export interface CaptureSpool {
   readonly name: string;
   /** Damage found while decompressing, one line, or null. */
   readonly warning: string | null;
-}
-
-/** Whether the descriptor is that of a regular file that needs no decompression: one that may be read by position. */
-export function isPlain(fd: number): boolean {
-  if (!fstatSync(fd).isFile()) return false;
-  const head = new Uint8Array(4);
-  const there = head.subarray(0, readSync(fd, head, 0, 4, 0));
-  return !(there[0] === 0x1f && there[1] === 0x8b) && !isZstd(there);
 }
 
 function openNameless(): number {

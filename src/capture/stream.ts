@@ -10,13 +10,9 @@ import { UserError } from '../errors.js';
 import { CaptureCore } from './core.js';
 import { type CaptureBatch, type CaptureStatus, fileProblem } from './format.js';
 import { ByteSource } from './inflate.js';
+import { captureName } from './plain.js';
 
 const READ_BYTES = 256 * 1024;
-
-/** `path` in messages. */
-export function captureName(path: string): string {
-  return path === '-' ? 'standard input' : path;
-}
 
 /**
  * A capture that is being read, batch by batch: `for await (const batch of stream)`. Its batch is reused: valid

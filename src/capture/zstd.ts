@@ -12,16 +12,6 @@ const WINDOW_MAX = 128 * 1024 * 1024;
 /** Bytes of a frame header at most: magic, descriptor, window, dictionary id, content size. */
 const HEADER_MAX = 18;
 
-/** Whether the first four bytes begin a zstd frame or a skippable one. */
-export function isZstd(head: Uint8Array): boolean {
-  if (head.length < 4) return false;
-  const [a, b, c, d] = head;
-  return (
-    (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) ||
-    (a! >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18)
-  );
-}
-
 /** Window that the frame at the start of `head` asks for (RFC 8878, 3.1.1.1); 0 where it cannot be told. */
 function windowBytes(head: Uint8Array): number {
   if (head.length < HEADER_MAX || head[0] !== 0x28) return 0;

@@ -2,12 +2,28 @@
 /**
  * The entry point of `rxsteer`: see program.ts.
  *
- * Promise: the exit code is that of the command; a closed pipe (`rxsteer … | head`) is no failure.
+ * Promise: the exit code is that of the command; a closed pipe (`rxsteer … | head`) is no failure. Where a large
+ * capture will be replayed, the reading thread starts before the command line's modules are loaded.
  */
-import { runProgram } from './program.js';
+import { statSync } from 'node:fs';
+import { startReading } from '../replay/reading-thread.js';
+
+/** Bytes of a capture from which `replay` reads it in a thread; see replay.ts. */
+const THREAD_BYTES = 8 << 20;
+
+const argv = process.argv.slice(2);
+const isLarge = (path: string) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= THREAD_BYTES;
+if (
+  argv[0] === 'replay' &&
+  !argv.includes('--jobs') &&
+  argv.some((word) => !word.startsWith('-') && isLarge(word))
+) {
+  startReading();
+}
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
-process.exitCode = await runProgram(process.argv.slice(2));
+const { runProgram } = await import('./program.js');
+process.exitCode = await runProgram(argv);

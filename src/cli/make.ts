@@ -6,7 +6,8 @@
  */
 import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
-import { captureName, openCapture } from '../capture/stream.js';
+import { captureName } from '../capture/plain.js';
+import { openCapture } from '../capture/stream.js';
 import { UserError } from '../errors.js';
 import { TrafficMaker } from '../traffic/maker.js';
 import { formatOf, MADE_FORMATS, RecordEncoder } from '../traffic/records.js';

@@ -133,7 +133,7 @@ function details(result: PolicyResult): string {
   }
   if (reordered.packets > 0) {
     lines.push(
-      `reordered: ${whole(reordered.packets)} packets (${formatRatio(reordered.ratio)}), by up to ${whole(reordered.maxExtent)}`,
+      `reordered: ${whole(reordered.packets)} packets (${reordered.ratio < 5e-4 ? '<0.1 %' : formatRatio(reordered.ratio)}), by up to ${whole(reordered.maxExtent)}`,
     );
   }
   return lines.join('\n');

@@ -124,14 +124,14 @@ async function run(files: string[], flags: Flags): Promise<void> {
   const reading = isThreaded ? new IngestThread(files, clock) : undefined;
   const progress = new Progress('replay');
   try {
-    const [{ replay }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }] = await Promise.all([
+    const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }] = await Promise.all([
       import('../replay/replay.js'),
       import('../replay/model.js'),
       import('../replay/apps.js'),
     ]);
     const divider =
       flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
-    const replayed = await replay(files, flags.policy, {
+    const replayed = await replayWith(files, flags.policy, {
       ...clock,
       model: flags.model === undefined ? DEFAULT_MODEL : parseModel(flags.model),
       apps: flags.apps === undefined ? DEFAULT_APPS : parseApps(flags.apps),

@@ -127,11 +127,20 @@ async function writeHtml(path: string, lines: readonly SweepLine[]): Promise<voi
   const url = new URL('../report/index.js', import.meta.url);
   if (!existsSync(url)) throw new UserError('--html: the report is not part of this build');
   const { renderSweepReport } = (await import(url.href)) as {
-    renderSweepReport(rows: readonly (SweepLine & { seed: number })[]): string;
+    renderSweepReport(
+      rows: readonly (SweepLine & { seed: number })[],
+      options: { axes: ReturnType<typeof axisRows> },
+    ): string;
   };
   try {
     // 1 is what every policy has where nobody says.
-    writeFileSync(path, renderSweepReport(lines.map((line) => ({ ...line, seed: line.seed ?? 1 }))));
+    writeFileSync(
+      path,
+      renderSweepReport(
+        lines.map((line) => ({ ...line, seed: line.seed ?? 1 })),
+        { axes: axisRows(lines) },
+      ),
+    );
   } catch (error) {
     throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
   }

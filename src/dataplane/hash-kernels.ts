@@ -26,9 +26,10 @@ class Kernels implements HashKernels {
 
   bind(options: KernelOptions, words: Int32Array, bytes: Uint8Array): BoundKernel {
     const control = new Int32Array(KernelWord.list + BURST_MAX);
-    const { key, start, isHalved, select } = options;
+    const { key, start, isHalved, select, targets } = options;
     const symmetric = SYMMETRIC.indexOf(options.symmetric);
-    const settings = { key, start, isHalved, select, symmetric, kernel: this.name };
+    const table = targets === undefined ? {} : { targets };
+    const settings = { key, start, isHalved, select, symmetric, kernel: this.name, ...table };
     return { control, run: this.native.bindBurstHash(settings, words, bytes, control) };
   }
 }

@@ -10,8 +10,8 @@
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
-import { WORK_MAX, type Work } from '../forward/work.js';
-import { BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
+import { WORK_COUNT, WORK_MAX, type Work, WorkField } from '../forward/work.js';
+import { BURST_COUNT, BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
@@ -60,11 +60,37 @@ export interface IntakeParts {
 export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 
 // A constant of this module's own: V8 folds it into the loop.
+const COUNT = BURST_COUNT;
+/** Index of a list's entry, in a range that V8 knows (see `BURST_COUNT`); the same for a word of a ledger's slots. */
+const LIST_INDEX = 0xfffff;
+const SLOT_INDEX = 0x3fffffff;
 const PLACE = Slot.place;
 const WORD = Slot.word;
 const FRAMES = Slot.frames;
+const WORKS = WORK_COUNT;
 const ID = Field.id;
+const OFF = Field.off;
 const LEN = Field.len;
+const FLAGS = Field.flags;
+const VLAN = Field.vlan;
+const DMAC_HI = Field.dmacHi;
+const DMAC_LO = Field.dmacLo;
+const SMAC_HI = Field.smacHi;
+const SMAC_LO = Field.smacLo;
+const W_ID = WorkField.id;
+const W_OFF = WorkField.off;
+const W_LEN = WorkField.len;
+const W_FLAGS = WorkField.flags;
+const W_KIND = WorkField.kind;
+const W_PORT = WorkField.port;
+const W_QUEUE = WorkField.queue;
+const W_VLAN = WorkField.vlan;
+const W_SEQ = WorkField.seq;
+const W_LEDGER = WorkField.ledger;
+const W_DMAC_HI = WorkField.dmacHi;
+const W_DMAC_LO = WorkField.dmacLo;
+const W_SMAC_HI = WorkField.smacHi;
+const W_SMAC_LO = WorkField.smacLo;
 const KIND = Field.kind;
 const FLOW = Field.flow;
 const WORKER = Field.worker;
@@ -96,6 +122,9 @@ export class Intake implements Release {
   private refused = false;
   /** Slot of each frame of the burst. */
   private readonly at = new Int32Array(BURST_MAX);
+  /** What `keepFrame` gives to `keepList`. */
+  private readonly alone = new Int32Array(1);
+  private readonly aloneWord = new Int32Array(BURST_MAX);
   /** The ledger word that each carries. */
   private readonly carried = new Int32Array(BURST_MAX);
   /** Frames by worker that are to be handed over: `lists[worker * BURST_MAX + k]`, and how many. */
@@ -192,10 +221,11 @@ export class Intake implements Release {
     let bytes = 0;
     const { owner } = pool;
     const { words } = burst;
-    const mine = this.me + 1;
-    for (let i = 0; i < n; i++) {
+    const mine = (this.me + 1) | 0;
+    const end = n & COUNT;
+    for (let i = 0; i < end; i++) {
       owner[words[ID + i]!] = mine;
-      bytes += words[LEN + i]!;
+      bytes = (bytes + words[LEN + i]!) | 0;
     }
     counters[WorkerCounter.received]! += n + refused;
     counters[WorkerCounter.dropped + Drop.tooLong]! += status[ReceiveStatus.tooLong]!;
@@ -263,16 +293,16 @@ export class Intake implements Release {
   private dispatch(queue: number): void {
     const { burst, views, ledger, fault } = this.p;
     const { counters, guard } = this;
-    const n = burst.n;
+    const n = burst.n & COUNT;
     const sequences = views.sequences;
-    const first = sequences[queue * LINE_WORDS]!;
+    const first = sequences[queue * LINE_WORDS]! | 0;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     fault.reach('dispatch');
     // One array for all fields, see `Field`.
     const { words } = burst;
-    const { slots, watches } = ledger;
+    const { slots } = ledger;
     const { at, carried, lists, counts } = this;
-    const firstSlot = queue * QUEUE_SLOTS;
+    const firstSlot = (queue * QUEUE_SLOTS) | 0;
     if (guard !== null) guard.begin();
     let bad = 0;
     let unwatched = 0;
@@ -282,24 +312,26 @@ export class Intake implements Release {
     // in flight, so what is listed goes first.
     for (let i = 0; i < n; i++) {
       const bits = words[KIND + i]!;
-      if ((bits & BAD) !== 0) bad++;
+      if ((bits & BAD) !== 0) bad = (bad + 1) | 0;
       let tag = words[FLOW + i]!;
       if (tag === 0) tag = plainFlow(burst, i);
       // The flow's first place is looked at here: a call a frame costs more.
-      let s = (firstSlot + ((tag ^ (tag >>> 15)) & FLOW_MASK)) << SLOT_SHIFT;
-      if (slots[s] !== tag || !watches) {
-        s = ledger.find(s, tag);
-        if (s < 0) {
+      let s = ((firstSlot + ((tag ^ (tag >>> 15)) & FLOW_MASK)) << SLOT_SHIFT) & SLOT_INDEX;
+      // Where nothing is watched no slot has a tag.
+      if (slots[s] !== tag) {
+        const found = ledger.find(s, tag);
+        s = found & SLOT_INDEX;
+        if (found < 0) {
           if (listed > 0) this.handOver(first);
           listed = 0;
-          s = ledger.slotFor(tag, bits, queue, (first + i) | 0);
+          s = ledger.slotFor(tag, bits, queue, (first + i) | 0) & SLOT_INDEX;
           // A slot that was just taken has had no frame; one that flows share is no flow's.
           if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) this.p.census.enter(s, tag, burst, i);
         }
       }
       const to = words[WORKER + i]!;
       const word = slots[s + WORD]!;
-      if (word < 0) unwatched++;
+      if (word < 0) unwatched = (unwatched + 1) | 0;
       at[i] = s;
       carried[i] = word;
       if (slots[s + PLACE] !== to + 1) {
@@ -308,10 +340,10 @@ export class Intake implements Release {
         this.dispatchOne(i, (first + i) | 0, s, to);
         continue;
       }
-      const k = counts[to]!;
-      lists[(to << LIST_SHIFT) | k] = i;
+      const k = counts[to]! & COUNT;
+      lists[((to << LIST_SHIFT) | k) & LIST_INDEX] = i;
       counts[to] = k + 1;
-      listed++;
+      listed = (listed + 1) | 0;
     }
     if (listed > 0) this.handOver(first);
     counters[WorkerCounter.badHeaders]! += bad;
@@ -328,7 +360,8 @@ export class Intake implements Release {
   private handOver(first: number): void {
     const { lists, counts, at, carried } = this;
     const { burst, ledger } = this.p;
-    for (let to = 0; to < this.workers; to++) {
+    const workers = this.workers | 0;
+    for (let to = 0; to < workers; to++) {
       const count = counts[to]!;
       if (count === 0) continue;
       counts[to] = 0;
@@ -338,10 +371,7 @@ export class Intake implements Release {
       let taken = count;
       if (producer === null) {
         tail = this.own.position();
-        for (let k = from; k < from + count; k++) {
-          const i = lists[k]!;
-          this.keepFrame(burst, i, (first + i) | 0, carried[i]!);
-        }
+        this.keepList(burst, lists, from, count, first, carried);
         this.own.accept(count);
       } else {
         tail = producer.position();
@@ -435,23 +465,53 @@ export class Intake implements Release {
 
   /** Frame i of the burst becomes part of this worker's own work. */
   private keepFrame(burst: Burst, i: number, seq: number, word: number): void {
+    const { alone, aloneWord } = this;
+    alone[0] = i;
+    aloneWord[i] = word;
+    this.keepList(burst, alone, 0, 1, (seq - i) | 0, aloneWord);
+  }
+
+  /**
+   * `keepFrame` for frames list[from] … list[from + count - 1]: sequences count from `seq`, frame i's ledger word is
+   * `carried[i]`.
+   */
+  private keepList(
+    burst: Burst,
+    list: Int32Array,
+    from: number,
+    count: number,
+    seq: number,
+    carried: Int32Array,
+  ): void {
     const { work } = this;
-    const w = work.n;
-    work.id[w] = burst.id[i]!;
-    work.off[w] = burst.off[i]!;
-    work.len[w] = burst.len[i]!;
-    work.flags[w] = burst.flags[i]!;
-    work.kind[w] = burst.kind[i]!;
-    work.port[w] = burst.port;
-    work.queue[w] = burst.queue;
-    work.vlan[w] = burst.vlan[i]!;
-    work.seq[w] = seq;
-    work.ledger[w] = word;
-    work.dmacHi[w] = burst.dmacHi[i]!;
-    work.dmacLo[w] = burst.dmacLo[i]!;
-    work.smacHi[w] = burst.smacHi[i]!;
-    work.smacLo[w] = burst.smacLo[i]!;
-    work.n = w + 1;
+    // One array for all fields of each, see `Field`; masks and `| 0` as in the ring's loops.
+    const from32 = from & LIST_INDEX;
+    const frames = count & COUNT;
+    const first = seq | 0;
+    const start = work.n & WORKS;
+    const words = work.words;
+    const fields = burst.words;
+    const port = burst.port | 0;
+    const queue = burst.queue | 0;
+    for (let k = 0; k < frames; k++) {
+      const i = list[from32 + k]! & COUNT;
+      const w = start + k;
+      words[W_ID + w] = fields[ID + i]!;
+      words[W_OFF + w] = fields[OFF + i]!;
+      words[W_LEN + w] = fields[LEN + i]!;
+      words[W_FLAGS + w] = fields[FLAGS + i]!;
+      words[W_KIND + w] = fields[KIND + i]!;
+      words[W_PORT + w] = port;
+      words[W_QUEUE + w] = queue;
+      words[W_VLAN + w] = fields[VLAN + i]!;
+      words[W_SEQ + w] = (first + i) | 0;
+      words[W_LEDGER + w] = carried[i]!;
+      words[W_DMAC_HI + w] = fields[DMAC_HI + i]!;
+      words[W_DMAC_LO + w] = fields[DMAC_LO + i]!;
+      words[W_SMAC_HI + w] = fields[SMAC_HI + i]!;
+      words[W_SMAC_LO + w] = fields[SMAC_LO + i]!;
+    }
+    work.n = start + frames;
   }
 
   /** Frame i found no room in the ring to worker `to`. */

@@ -14,7 +14,7 @@
  * Threads: everything here is written by the worker that polls the receive queue, and read by nobody else while it
  * runs, except `finished`, which workers that finish frames advance (see the meter).
  */
-import type { Burst } from '../packet/burst.js';
+import { BURST_COUNT, type Burst } from '../packet/burst.js';
 import { flowClass } from './flow-class.js';
 import type { Carver } from './layout.js';
 import type { OrderHistory } from './order-history.js';
@@ -59,6 +59,10 @@ export const WORD_CLASS_SHIFT = 27;
 export const MIXED = 1 << 30;
 
 // Constants of this module's own: V8 folds them into the code, fields of objects are loaded.
+const COUNT = BURST_COUNT;
+/** Indices into lists and slots, in ranges that V8 knows (see `BURST_COUNT`). */
+const LIST_INDEX = 0xfffff;
+const SLOT_INDEX = 0x3fffffff;
 const TAG = Slot.tag;
 const WORD = Slot.word;
 const NEWEST = Slot.newest;
@@ -205,12 +209,18 @@ export class Ledger {
    */
   noteList(list: Int32Array, from: number, count: number, seq: number, at: Int32Array, tail: number): void {
     const { slots } = this;
-    for (let k = 0; k < count; k++) {
-      const i = list[from + k]!;
-      const s = at[i]!;
-      slots[s + NEWEST] = (seq + i) | 0;
-      slots[s + TAIL] = (tail + k + 1) | 0;
-      slots[s + FRAMES]!++;
+    // Masks and `| 0` as in the ring's loops: no checks of tags and overflow.
+    const start = from & LIST_INDEX;
+    const first = seq | 0;
+    const end = count & COUNT;
+    let position = tail | 0;
+    for (let k = 0; k < end; k++) {
+      const i = list[start + k]!;
+      const s = at[i]! & SLOT_INDEX;
+      position = (position + 1) | 0;
+      slots[s + NEWEST] = (first + i) | 0;
+      slots[s + TAIL] = position;
+      slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
     }
   }
 

@@ -26,7 +26,7 @@ export interface NativeHash {
    * `control` is `KernelWord`, with room for BURST_MAX indices.
    */
   bindBurstHash(
-    options: NativeHashOptions & { readonly select: Uint8Array },
+    options: NativeHashOptions & { readonly select: Uint8Array; readonly targets?: Int32Array },
     words: Int32Array,
     bytes: Uint8Array,
     control: Int32Array,

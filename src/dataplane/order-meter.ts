@@ -12,7 +12,7 @@
  * others were in flight (never under order=strict) they carry `MIXED`: those compare and swap a word of their own,
  * so that the plain stores of the frames before them lose nothing. Between workers the order is that of reports.
  */
-import { type Work, WorkField } from '../forward/work.js';
+import { WORK_COUNT, type Work, WorkField } from '../forward/work.js';
 import { Kind } from '../packet/burst.js';
 import { FLOW_CLASSES } from './flow-class.js';
 import type { GuestTouch } from './guest-touch.js';
@@ -21,6 +21,7 @@ import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './ledger.js';
 import type { OrderHistory } from './order-history.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
+const COUNT = WORK_COUNT;
 const KIND = WorkField.kind;
 const DMAC_HI = WorkField.dmacHi;
 const DMAC_LO = WorkField.dmacLo;
@@ -92,7 +93,8 @@ export class OrderMeter {
 
   /** `commit` for a work of which every frame arrived. */
   commitArrived(work: Work): number {
-    const { n, words } = work;
+    const { words } = work;
+    const n = work.n & COUNT;
     const { finished, frames, touch } = this;
     let reordered = 0;
     for (let i = 0; i < n; i++) {
@@ -100,7 +102,7 @@ export class OrderMeter {
       const word = words[LEDGER + i]!;
       if (word < 0) continue;
       frames[(word >>> CLASS_SHIFT) & 7]!++;
-      const f = (word & SLOT_MASK) * 2;
+      const f = (word & SLOT_MASK) << 1;
       const s = words[SEQ + i]!;
       if (word < IS_MIXED && ((s - finished[f]!) | 0) > 0 && ((s - finished[f + 1]!) | 0) > 0) {
         finished[f] = s;

@@ -43,6 +43,11 @@ export const OWNER_RING = 0x10000;
 /** Owner word: on a return list. */
 export const OWNER_RETURN = 0x20000;
 
+/** Free slots and the like, in a range that V8 knows (see `BURST_COUNT`). */
+const LIST_INDEX = 0xfffffff;
+// Of this module's own: exported constants live in cells that the loops would load and check.
+const RETURN = OWNER_RETURN;
+
 export function poolBytes(size: PoolSize): number {
   return size.workers * (size.smallPerWorker * SMALL_SLOT_BYTES + size.largePerWorker * LARGE_SLOT_BYTES);
 }
@@ -171,29 +176,34 @@ export class FramePool {
 
   /** Frees frames ids[from] … ids[from + count - 1], which worker `w` holds, and hands them back (`free`, `flush`). */
   freeAll(w: number, ids: Int32Array, from: number, count: number): void {
-    const { owner, next, smallSlots, smallPerWorker } = this;
+    const { owner, next } = this;
+    // `| 0`: machine integers before the loop, not tagged ones that are checked in every round of it.
+    const smallSlots = this.smallSlots | 0;
+    const smallPerWorker = this.smallPerWorker | 0;
     // Frames of one burst mostly have one home; the division is for the first of a run only.
     let first = 0;
     let last = 0;
     let home = 0;
     let head = -1;
-    for (let k = from; k < from + count; k++) {
+    const start = from & LIST_INDEX;
+    const end = (start + count) & LIST_INDEX;
+    for (let k = start; k < end; k++) {
       const id = ids[k]!;
       if (id < first || id >= last) {
         if (head >= 0) this.chainFirst[home] = head;
         head = -1;
-        home = this.homeOf(id);
+        home = this.homeOf(id) | 0;
         if (home === w || id >= smallSlots) {
           this.free(w, id);
           last = 0;
           continue;
         }
-        first = home * smallPerWorker;
-        last = first + smallPerWorker;
+        first = Math.imul(home, smallPerWorker);
+        last = (first + smallPerWorker) | 0;
         head = this.chainFirst[home]!;
         if (head === -1) this.chainLast[home] = id;
       }
-      owner[id] = OWNER_RETURN | (home + 1);
+      owner[id] = RETURN | (home + 1);
       next[id] = head;
       head = id;
     }
@@ -208,9 +218,9 @@ export class FramePool {
   takeSmall(w: number, ids: Int32Array, max: number): number {
     const free = this.freeSmall[w]!;
     if (free[0]! < max) this.reclaim(w);
-    const count = free[0]!;
-    const n = Math.min(count, max);
-    for (let k = 0; k < n; k++) ids[k] = free[count - k]!;
+    const count = free[0]! & LIST_INDEX;
+    const n = Math.min(count, max) & LIST_INDEX;
+    for (let k = 0; k < n; k++) ids[k] = free[(count - k) & LIST_INDEX]!;
     free[0] = count - n;
     return n;
   }
@@ -239,14 +249,16 @@ export class FramePool {
     // A plain look first: an exchange would take the line away from the workers that push onto it.
     if (Atomics.load(this.returns, word) === -1) return;
     let id = Atomics.exchange(this.returns, word, -1);
-    const { owner, next, smallSlots } = this;
+    const { owner, next } = this;
+    const smallSlots = this.smallSlots | 0;
     const small = this.freeSmall[w]!;
-    let count = small[0]!;
+    let count = small[0]! | 0;
     while (id !== -1) {
       const following = next[id]!;
       if (id < smallSlots) {
         owner[id] = 0;
-        small[++count] = id;
+        count = (count + 1) & LIST_INDEX;
+        small[count] = id;
       } else {
         this.putBack(w, id);
       }

@@ -71,6 +71,18 @@ const VLAN_SHIFT = 19;
 /** Ports and receive queues per port that fit into an entry. */
 export const PORTS_MAX = 1024;
 export const QUEUES_MAX = 512;
+// Exported constants live in cells that the loop would load and check: its own do not.
+const PORT_MASK = PORTS_MAX - 1;
+const QUEUE_MASK = QUEUES_MAX - 1;
+
+/**
+ * Bits of an index into `entries`. The loops mask with it, though the index is in range anyway: V8 then knows that
+ * adding a word's number cannot overflow, and leaves out a check for each word.
+ */
+const ENTRY_INDEX = 0x3fffffff;
+/** The same for an index into `Work.words`, and into `Burst.words`. */
+const WORK_INDEX = 0xffff;
+const BURST_INDEX = 0xffff;
 
 export interface RingMemory {
   readonly index: Int32Array;
@@ -151,18 +163,23 @@ export class RingProducer {
     seq: number,
     carried: Int32Array,
   ): number {
-    const { tail, limit, entries, mask } = this;
+    const { entries } = this;
+    // `| 0`: machine integers before the loop, not tagged ones that are checked in every round of it.
+    const tail = this.tail | 0;
+    const mask = this.mask | 0;
+    const limit = this.limit | 0;
     const { words } = burst;
-    let room = limit - ((tail - this.headSeen) | 0);
+    let room = (limit - (tail - this.headSeen)) | 0;
     if (room < count) {
       this.headSeen = Atomics.load(this.index, HEAD);
-      room = limit - ((tail - this.headSeen) | 0);
+      room = (limit - (tail - this.headSeen)) | 0;
     }
-    const n = Math.min(room, count);
+    const n = Math.min(room, count) | 0;
     const origin = burst.port | (burst.queue << QUEUE_SHIFT);
-    for (let k = 0; k < n; k++) {
-      const i = list[from + k]!;
-      const e = ((tail + k) & mask) << ENTRY_SHIFT;
+    const first = from | 0;
+    for (let k = 0; k < n; k = (k + 1) | 0) {
+      const i = list[(first + k) | 0]! & BURST_INDEX;
+      const e = (((tail + k) & mask) << ENTRY_SHIFT) & ENTRY_INDEX;
       const vlan = words[B_VLAN + i]!;
       entries[e] = words[B_ID + i]!;
       entries[e + 1] =
@@ -185,10 +202,16 @@ export class RingProducer {
    * the frames belong to the producer: should it die before, they are swept with the rest that it holds.
    */
   publish(): number {
-    const { tail, published, entries, mask, owner, ownerWord } = this;
+    const { entries, owner } = this;
+    const tail = this.tail | 0;
+    const published = this.published | 0;
+    const mask = this.mask | 0;
+    const ownerWord = this.ownerWord | 0;
     const count = (tail - published) | 0;
     if (count !== 0) {
-      for (let k = 0; k < count; k++) owner[entries[((published + k) & mask) << ENTRY_SHIFT]!] = ownerWord;
+      for (let at = published; at !== tail; at = (at + 1) | 0) {
+        owner[entries[(at & mask) << ENTRY_SHIFT]!] = ownerWord;
+      }
       Atomics.store(this.index, TAIL, tail);
       this.published = tail;
     }
@@ -248,24 +271,29 @@ export class RingConsumer {
       available = (this.tailSeen - this.head) | 0;
       if (available === 0) return 0;
     }
-    const count = Math.min(available, max);
-    const { entries, mask, head, owner, smallSlots } = this;
+    const count = Math.min(available, max) | 0;
+    const { entries, owner } = this;
+    const mask = this.mask | 0;
+    const head = this.head | 0;
+    const smallSlots = this.smallSlots | 0;
     const { words } = work;
-    const ownerWord = this.consumer + 1;
-    let w = work.n;
-    for (let k = 0; k < count; k++) {
-      const e = ((head + k) & mask) << ENTRY_SHIFT;
+    const ownerWord = (this.consumer + 1) | 0;
+    const start = work.n | 0;
+    for (let k = 0; k < count; k = (k + 1) | 0) {
+      const w = (start + k) & WORK_INDEX;
+      const e = (((head + k) & mask) << ENTRY_SHIFT) & ENTRY_INDEX;
       const id = entries[e]!;
       const lengths = entries[e + 1]!;
       const origin = entries[e + 2]!;
       const macs = entries[e + 7]!;
+      owner[id] = ownerWord;
       words[W_ID + w] = id;
       words[W_OFF + w] = id < smallSlots ? Math.imul(id, SLOT_BYTES) + FRAME_AT : this.offsetOf(id);
       words[W_LEN + w] = lengths & LENGTH_MASK;
       words[W_FLAGS + w] = (lengths >> FLAGS_SHIFT) & 15;
       words[W_KIND + w] = (lengths >> GROUP_SHIFT) & GROUP;
-      words[W_PORT + w] = origin & (PORTS_MAX - 1);
-      words[W_QUEUE + w] = (origin >> QUEUE_SHIFT) & (QUEUES_MAX - 1);
+      words[W_PORT + w] = origin & PORT_MASK;
+      words[W_QUEUE + w] = (origin >> QUEUE_SHIFT) & QUEUE_MASK;
       words[W_VLAN + w] = (origin >>> VLAN_SHIFT) - 1;
       words[W_SEQ + w] = entries[e + 3]!;
       words[W_LEDGER + w] = entries[e + 4]!;
@@ -273,10 +301,8 @@ export class RingConsumer {
       words[W_SMAC_LO + w] = entries[e + 6]!;
       words[W_DMAC_HI + w] = macs >>> 16;
       words[W_SMAC_HI + w] = macs & 0xffff;
-      owner[id] = ownerWord;
-      w++;
     }
-    work.n = w;
+    work.n = (start + count) | 0;
     this.head = (this.head + count) | 0;
     Atomics.store(this.index, HEAD, this.head);
     return count;

@@ -8,7 +8,7 @@
  * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
  * that dies in between leaves frames that are swept, never frames counted twice.
  */
-import { Out, WORK_MAX, type Work, WorkField } from '../forward/work.js';
+import { Out, WORK_COUNT, WORK_MAX, type Work, WorkField } from '../forward/work.js';
 import { FrameFlag } from '../packet/burst.js';
 import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
 import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
@@ -30,6 +30,13 @@ REASON[SendResult.down] = Drop.portDown;
 REASON[SendResult.refused] = Drop.malformed;
 
 // Constants of this module's own, which V8 folds into the loops (see packet/dissect).
+const COUNT = WORK_COUNT;
+const LIST = WORK_MAX;
+/** Ports of a data plane are fewer: an index with it in range, for V8 (see `BURST_COUNT`). */
+const PORT_BITS = 0x7fff;
+const SENDS = SEND_MAX;
+const VNET_OR_SUM = FrameFlag.vnet | FrameFlag.needsCsum;
+const GSO = FrameFlag.gso;
 const W_ID = WorkField.id;
 const W_OFF = WorkField.off;
 const W_LEN = WorkField.len;
@@ -96,7 +103,8 @@ export class Transmitter {
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
   send(work: Work): void {
     const { ports, lists, listed, took } = this;
-    const { n, words } = work;
+    const { words } = work;
+    const n = work.n & COUNT;
     this.n = n;
     this.detailed = false;
     for (let p = 0; p < ports; p++) {
@@ -106,8 +114,8 @@ export class Transmitter {
     for (let i = 0; i < n; i++) {
       const out = words[W_OUT + i]!;
       if (out >= 0) {
-        const k = listed[out]!;
-        lists[out * WORK_MAX + k] = i;
+        const k = listed[out]! & COUNT;
+        lists[(out & PORT_BITS) * LIST + k] = i;
         listed[out] = k + 1;
       } else {
         this.list(work, i, out);
@@ -154,7 +162,7 @@ export class Transmitter {
 
   private sendTo(port: number, work: Work, count: number): void {
     const sender = this.senders[port] ?? null;
-    const base = port * WORK_MAX;
+    const base = (port & PORT_BITS) * LIST;
     const { lists } = this;
     if (sender === null) {
       this.detail();
@@ -174,12 +182,13 @@ export class Transmitter {
     const finishes = !sender.offload;
     let n = 0;
     let bytes = 0;
-    for (let k = 0; k < count; k++) {
-      const i = lists[base + k]!;
+    const end = count & COUNT;
+    for (let k = 0; k < end; k++) {
+      const i = lists[base + k]! & COUNT;
       const bits = words[W_FLAGS + i]!;
       if (finishes && (bits & HEAVY) !== 0) {
         this.detail();
-        if ((bits & FrameFlag.gso) !== 0) {
+        if ((bits & GSO) !== 0) {
           // What was collected goes first: order.
           this.sendCollected(port, sender, n, bytes);
           n = 0;
@@ -188,7 +197,7 @@ export class Transmitter {
           continue;
         }
         if (this.finishChecksum(work.off[i]!, work.len[i]!)) {
-          work.flags[i] = bits & ~(FrameFlag.vnet | FrameFlag.needsCsum);
+          work.flags[i] = bits & ~VNET_OR_SUM;
         } else {
           this.fail(i, Drop.malformed);
           continue;
@@ -199,9 +208,9 @@ export class Transmitter {
       len[n] = length;
       flags[n] = words[W_FLAGS + i]!;
       frameOf[n] = i;
-      bytes += length;
-      n++;
-      if (n === SEND_MAX) {
+      bytes = (bytes + length) | 0;
+      n = (n + 1) | 0;
+      if (n === SENDS) {
         this.sendCollected(port, sender, n, bytes);
         n = 0;
         bytes = 0;

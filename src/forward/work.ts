@@ -11,6 +11,9 @@
 /** Frames processed at a time at most: four bursts, so that a drained backlog is sent with few system calls. */
 export const WORK_MAX = 256;
 
+/** `n & WORK_COUNT` is n, for a work's number of frames; see `BURST_COUNT`. */
+export const WORK_COUNT = 2 * WORK_MAX - 1;
+
 /** What `Work.out` says besides a port index (>= 0). The last three are drop reasons. */
 export const Out = {
   /** All ports but the one that the frame came from. */

@@ -19,7 +19,15 @@ export interface KernelOptions {
   readonly isHalved: boolean;
   /** `select[kind & 0xffff]` is the hash type of a packet (`selectionByKind`). */
   readonly select: Uint8Array;
+  /**
+   * Queue and worker of each bucket, a power of two of them: the kernel then writes bucket, rxq and worker too, of all
+   * frames that it does not leave. Read by every run, so it may be changed in between.
+   */
+  readonly targets?: Int32Array;
 }
+
+/** A word of `targets`: the queue above, the worker below. */
+export const TARGET_SHIFT = 12;
 
 /** Words that a caller and a bound kernel talk by. */
 export const KernelWord = {

@@ -26,13 +26,28 @@ const IPV6_DESTINATION = 256 * 16;
 const IPV6_PORTS = 256 * 32;
 
 /** What the four bytes of a word add to a hash, the first of them at position `base / 256` of the input. */
-export function add4(table: Int32Array, base: number, word: number): number {
-  return (
-    table[base + (word >>> 24)]! ^
-    table[base + 256 + ((word >>> 16) & 255)]! ^
-    table[base + 512 + ((word >>> 8) & 255)]! ^
-    table[base + 768 + (word & 255)]!
-  );
+export const add4 = (table: Int32Array, base: number, word: number): number =>
+  table[base + (word >>> 24)]! ^
+  table[base + 256 + ((word >>> 16) & 255)]! ^
+  table[base + 512 + ((word >>> 8) & 255)]! ^
+  table[base + 768 + (word & 255)]!;
+
+/** The loop of `TupleHash.ipv4Tuples`, alone in a function: with another beside it V8 calls `add4`, at twice the time. */
+function addIpv4Tuples(
+  table: Int32Array,
+  start: number,
+  view: DataView,
+  at: number,
+  count: number,
+  out: Int32Array,
+): void {
+  for (let i = 0, s = at; i < count; i++, s += IPV4_TUPLE_BYTES) {
+    out[i] =
+      start ^
+      add4(table, 0, view.getInt32(s)) ^
+      add4(table, 1024, view.getInt32(s + 4)) ^
+      add4(table, IPV4_PORTS, view.getInt32(s + 8));
+  }
 }
 
 /**
@@ -147,6 +162,22 @@ export class TupleHash {
     const ports = view.getInt32(p);
     const mode = this.#mode;
     return add4(this.#table, IPV4_PORTS, mode === 0 ? ports : transformPorts(mode, ports));
+  }
+
+  /**
+   * Hashes of `count` IPv4 tuples that lie one behind the other from `at` on, 12 bytes each, into `out`. The loop of a
+   * burst: what `ipv4At` reads of the object for each tuple is read once.
+   */
+  ipv4Tuples(view: DataView, at: number, count: number, out: Int32Array): void {
+    const t = this.#table;
+    const start = this.#start;
+    if (this.#mode === 0) {
+      addIpv4Tuples(t, start, view, at, count, out);
+      return;
+    }
+    for (let i = 0, s = at; i < count; i++, s += IPV4_TUPLE_BYTES) {
+      out[i] = this.ipv4At(view, s, s + 4) ^ this.ipv4PortsAt(view, s + 8);
+    }
   }
 
   /** See `ipv6`. */

@@ -9,7 +9,7 @@ import { crc32cPart, crc32Part, xor8Part } from '../hash/crc.js';
 import { hex32, toHex } from '../hash/hex.js';
 import { type BoundKernel, type HashKernels, KernelWord } from '../hash/kernel.js';
 import { add4, addIpv6, type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
-import { BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
+import { BURST_COUNT, BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { findExAddresses } from '../packet/ipv6-ex.js';
 import { Protocol } from '../packet/protocol.js';
 import {
@@ -22,6 +22,7 @@ import {
   isExType,
   selectionByKind,
 } from './hash-types.js';
+import type { TargetTable } from './target-table.js';
 
 /** What was hashed, for people. */
 export interface HashDetails {
@@ -60,6 +61,7 @@ export interface RssHashOptions {
 }
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
+const FRAMES = BURST_COUNT;
 const KIND = Field.kind;
 const L3 = Field.l3;
 const L4 = Field.l4;
@@ -108,7 +110,14 @@ export class RssHash {
   #kernel: BoundKernel | null = null;
   readonly #bound = new WeakMap<Burst, BoundKernel>();
 
-  constructor(options: RssHashOptions) {
+  /** Kernels look up the table too. */
+  readonly #isTableNative: boolean;
+
+  /** @param targets what `steerBurst` looks up; it may change its entries, not their number. */
+  constructor(
+    options: RssHashOptions,
+    readonly targets: TargetTable | null = null,
+  ) {
     this.options = options;
     this.tuple = new TupleHash(options.key, {
       symmetric: options.symmetric,
@@ -131,6 +140,7 @@ export class RssHash {
     this.#plainUdp6 = kindOf(Kind.ipv6, Protocol.udp, HashType.udpIpv6);
     this.#kernels = this.#function === 'toeplitz' ? (options.kernels ?? null) : null;
     this.#kernelFrom = this.#kernels?.leastFrames ?? BURST_MAX + 1;
+    this.#isTableNative = targets?.isMasked === true;
   }
 
   /** Name of the kernel that hashes a burst of `frames`; `table` for the byte tables. */
@@ -143,20 +153,31 @@ export class RssHash {
     else this.#hashByTables(burst);
   }
 
+  /** `hashBurst`, and bucket, rxq and worker of every frame by `targets`. */
+  steerBurst(burst: Burst): void {
+    this.hashBurst(burst);
+    if (burst.n < this.#kernelFrom || !this.#isTableNative) this.targets!.lookBurst(burst);
+  }
+
   #hashByKernel(burst: Burst): void {
     // A worker has one burst object; only experiments come with another.
     const { control, run } = burst === this.#burst ? this.#kernel! : this.#bind(burst);
     control[COUNT] = burst.n;
     run();
     const left = control[LEFT]!;
-    for (let k = 0; k < left; k++) this.hashFrame(burst, control[LIST + k]!);
+    for (let k = 0; k < left; k++) {
+      const i = control[LIST + k]!;
+      this.hashFrame(burst, i);
+      this.targets?.lookFrame(burst, i);
+    }
   }
 
   #bind(burst: Burst): BoundKernel {
     let kernel = this.#bound.get(burst);
     if (kernel === undefined) {
       const { key, start, symmetric } = this.options;
-      const options = { key, start, symmetric, isHalved: this.#isHalved, select: this.#select };
+      const table = this.#isTableNative ? { targets: this.targets!.words } : {};
+      const options = { key, start, symmetric, isHalved: this.#isHalved, select: this.#select, ...table };
       kernel = this.#kernels!.bind(options, burst.words, burst.bytes);
       this.#bound.set(burst, kernel);
     }
@@ -166,7 +187,8 @@ export class RssHash {
   }
 
   #hashByTables(burst: Burst): void {
-    const { n, view, words } = burst;
+    const { view, words } = burst;
+    const n = burst.n & FRAMES;
     const { table, start } = this.tuple.toeplitz;
     const plainTcp = this.#plainTcp;
     const plainUdp = this.#plainUdp;

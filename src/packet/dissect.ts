@@ -16,11 +16,12 @@
  *   NIC without the keys does not look behind them;
  * - only the outer headers: no MPLS, PPPoE, LLC or tunnel.
  */
-import { type Burst, Field, FrameFlag, Kind } from './burst.js';
+import { BURST_COUNT, BURST_MAX, type Burst, Field, FrameFlag, Kind } from './burst.js';
 import { ETHERNET_HEADER, ETHERTYPE_MIN, EtherType, Protocol, VLAN_TAG } from './protocol.js';
 
 // Constants of this module's own: V8 folds them into the loop, while imported bindings and fields of imported objects
 // are loaded for every frame (measured: a third of the loop's time).
+const COUNT = BURST_COUNT;
 const OFF = Field.off;
 const LEN = Field.len;
 const KIND = Field.kind;
@@ -38,21 +39,28 @@ const TAG = VLAN_TAG;
 const TYPE_IPV4 = EtherType.ipv4;
 const TYPE_IPV6 = EtherType.ipv6;
 const TYPE_VLAN = EtherType.vlan;
-const TCP = Protocol.tcp;
-const UDP = Protocol.udp;
+const TYPE_SERVICE = EtherType.serviceVlan;
+const TYPE_OLD_SERVICE = EtherType.oldServiceVlan;
+const TYPE_MIN = ETHERTYPE_MIN;
 const PROTOCOL_SHIFT = Kind.protocolShift;
 /** Kinds of the fast paths: addresses and ports readable, nothing odd. */
 const PLAIN_IPV4 = Kind.ipv4 | Kind.addresses | Kind.ports;
 const PLAIN_IPV6 = Kind.ipv6 | Kind.addresses | Kind.ports;
+/** Bits of the protocols that they take, both below 32. */
+const PORTED = (1 << Protocol.tcp) | (1 << Protocol.udp);
+/** The least that they take: an IPv4 header and ports. */
+const PLAIN_BYTES = ETHERNET_HEADER + 24;
+/** Ethertype, and version and header length of IPv4; ethertype and version of IPv6. */
+const HEAD_IPV4 = (EtherType.ipv4 << 8) | 0x45;
+const HEAD_IPV6 = (EtherType.ipv6 << 4) | 6;
+const GROUP = Kind.group;
+/** Indices of the frames that the common path leaves; of this thread, in use during a call. */
+const rest = new Int32Array(BURST_MAX);
+const LAST = BURST_MAX - 1;
 
 /** True for the tag protocol ids that are walked. */
-function isVlanTag(ethertype: number): boolean {
-  return (
-    ethertype === EtherType.vlan ||
-    ethertype === EtherType.serviceVlan ||
-    ethertype === EtherType.oldServiceVlan
-  );
-}
+const isVlanTag = (type: number): boolean =>
+  type === TYPE_VLAN || type === TYPE_SERVICE || type === TYPE_OLD_SERVICE;
 
 /** True for protocols whose header starts with source and destination port. */
 function hasPorts(protocol: number): boolean {
@@ -63,7 +71,7 @@ function hasPorts(protocol: number): boolean {
  * The flow tag of two address words, the ports word and the word of protocol and VLAN id. The products do not wait
  * for each other, so that their latencies overlap; odd factors keep flows apart that differ in one word only.
  */
-function flowTag(source: number, destination: number, ports: number, rest: number): number {
+const flowTag = (source: number, destination: number, ports: number, rest: number): number => {
   const sum =
     (Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b)) +
     (Math.imul(ports, 0xc2b2ae35) ^ Math.imul(rest, 0x27d4eb2f));
@@ -71,92 +79,129 @@ function flowTag(source: number, destination: number, ports: number, rest: numbe
   const y = x ^ (x >>> 13);
   // 0 is kept for "not IP".
   return y === 0 ? 1 : y;
-}
+};
 
 /** 16 address bytes as one word, for `flowTag`. */
-function foldAddress(view: DataView, at: number): number {
+const foldAddress = (view: DataView, at: number): number => {
   return (
     (Math.imul(view.getInt32(at), 0x165667b1) ^ Math.imul(view.getInt32(at + 4), 0x61c88647)) +
     (Math.imul(view.getInt32(at + 8), 0x5bd1e995) ^ Math.imul(view.getInt32(at + 12), 0x1b873593))
   );
-}
+};
 
 /** Fills kind, ethertype, l3, l4, vlan, the MAC words and flow of every frame of the burst. */
 export function dissectBurst(burst: Burst): void {
   // One array for all fields, see `Field`.
-  const { n, view, words } = burst;
+  const { view, words } = burst;
+  const n = burst.n & COUNT;
+  let left = 0;
   for (let i = 0; i < n; i++) {
-    const at = words[OFF + i]!;
-    const length = words[LEN + i]!;
-    if (length < HEADER) {
-      dissectRunt(burst, i);
+    // An offset that V8 knows not to be negative takes neither overflow check nor sign extension when it is added to.
+    const at = words[OFF + i]! & 0x7fffffff;
+    const length = words[LEN + i]! & 0x7fffffff;
+    if (length < PLAIN_BYTES) {
+      rest[left++ & LAST] = i;
       continue;
     }
-    const high = view.getUint16(at);
-    words[DMAC_HI + i] = high;
-    words[DMAC_LO + i] = view.getInt32(at + 2);
-    words[SMAC_HI + i] = view.getUint16(at + 6);
+    // The MAC addresses and what follows by whole words: fewer loads, each of which has its bounds check.
+    const first = view.getInt32(at);
+    const second = view.getInt32(at + 4);
+    words[DMAC_HI + i] = first >>> 16;
+    words[DMAC_LO + i] = (first << 16) | (second >>> 16);
+    words[SMAC_HI + i] = second & 0xffff;
     words[SMAC_LO + i] = view.getInt32(at + 8);
-    const group = (high & 0x100) >>> 1;
-    let type = view.getUint16(at + 12);
+    const group = (first >>> 17) & GROUP;
+    // Ethertype and the first two bytes behind it.
+    let head = view.getInt32(at + 12);
     let ip = at + HEADER;
+    let there = length - HEADER;
     let tag = -1;
-    if (type === TYPE_VLAN && length >= HEADER + TAG) {
-      tag = view.getUint16(ip);
-      type = view.getUint16(ip + 2);
-      ip += TAG;
+    let vlan = 0;
+    if (head >>> 16 === TYPE_VLAN && length >= PLAIN_BYTES + TAG) {
+      tag = head & 0xffff;
+      vlan = head & 0xfff;
+      head = view.getInt32(at + 16);
+      ip = at + (HEADER + TAG);
+      there = length - (HEADER + TAG);
     }
-    // Common path: at most one tag, IPv4 without options, no fragment (0x3fff leaves DF out), ports in the packet.
-    const there = at + length - ip;
-    if (type === TYPE_IPV4 && there >= 24) {
-      const first = view.getInt32(ip);
-      const total = first & 0xffff;
-      const protocol = view.getUint8(ip + 9);
-      if (
-        first >>> 24 === 0x45 &&
-        total >= 24 &&
-        total <= there &&
-        (view.getUint16(ip + 6) & 0x3fff) === 0 &&
-        (protocol === TCP || protocol === UDP)
-      ) {
+    // At most one tag, IPv4 without options, no fragment (0x3fff leaves DF out), ports in the packet.
+    if (head >>> 8 === HEAD_IPV4) {
+      const total = view.getUint16(ip + 2);
+      const middle = view.getInt32(ip + 6);
+      // No bit but those of protocols below 32, and one of the two: a branch that mixed traffic does not mispredict.
+      if (total >= 24 && total <= there && (middle & 0x3fff00e0) === 0 && ((PORTED >>> middle) & 1) === 1) {
+        const protocol = middle & 31;
         words[KIND + i] = PLAIN_IPV4 | group | (protocol << PROTOCOL_SHIFT);
-        words[ETHERTYPE + i] = type;
+        words[ETHERTYPE + i] = TYPE_IPV4;
         words[L3 + i] = ip;
         words[L4 + i] = ip + 20;
         words[VLAN + i] = tag;
-        const rest = (protocol << 12) | (tag < 0 ? 0 : tag & 0xfff);
         words[FLOW + i] = flowTag(
           view.getInt32(ip + 12),
           view.getInt32(ip + 16),
           view.getInt32(ip + 20),
-          rest,
+          (protocol << 12) | vlan,
         );
         continue;
       }
-    }
-    // The same for IPv6 without extension headers. A payload length of 0 is left to the long way.
-    if (type === TYPE_IPV6 && there >= 44 && view.getUint8(ip) >>> 4 === 6) {
-      const second = view.getInt32(ip + 4);
-      const payload = second >>> 16;
-      const protocol = (second >>> 8) & 0xff;
-      if ((protocol === TCP || protocol === UDP) && payload >= 4 && payload <= there - 40) {
+    } else if (head >>> 12 === HEAD_IPV6 && there >= 44) {
+      // The same for IPv6 without extension headers. A payload length of 0 is left to the long way.
+      const middle = view.getInt32(ip + 4);
+      const payload = middle >>> 16;
+      if (
+        payload >= 4 &&
+        payload <= there - 40 &&
+        (middle & 0xe000) === 0 &&
+        ((PORTED >>> (middle >>> 8)) & 1) === 1
+      ) {
+        const protocol = (middle >>> 8) & 31;
         words[KIND + i] = PLAIN_IPV6 | group | (protocol << PROTOCOL_SHIFT);
-        words[ETHERTYPE + i] = type;
+        words[ETHERTYPE + i] = TYPE_IPV6;
         words[L3 + i] = ip;
         words[L4 + i] = ip + 40;
         words[VLAN + i] = tag;
-        const rest = (protocol << 12) | (tag < 0 ? 0 : tag & 0xfff);
         words[FLOW + i] = flowTag(
           foldAddress(view, ip + 8),
           foldAddress(view, ip + 24),
           view.getInt32(ip + 40),
-          rest,
+          (protocol << 12) | vlan,
         );
         continue;
       }
+    } else {
+      // No IP at all, as ARP; odd ethertypes (lengths, IP that the conditions above leave, more tags) take the long way.
+      const type = head >>> 16;
+      if (type >= TYPE_MIN && type !== TYPE_IPV4 && type !== TYPE_IPV6 && !isVlanTag(type)) {
+        words[KIND + i] = group;
+        words[ETHERTYPE + i] = type;
+        words[L3 + i] = -1;
+        words[L4 + i] = -1;
+        words[VLAN + i] = tag;
+        words[FLOW + i] = 0;
+        continue;
+      }
     }
-    dissectFrom(burst, i, view.getUint16(at + 12), at + HEADER, at + length, group);
+    rest[left++ & LAST] = i;
   }
+  // No call in the loop above: behind one, V8 reads and checks map, length and pointer of every array again.
+  for (let k = 0; k < left; k++) dissectOdd(burst, rest[k]!);
+}
+
+/** A frame that the common path leaves. */
+function dissectOdd(burst: Burst, i: number): void {
+  const { view } = burst;
+  const at = burst.off[i]!;
+  const length = burst.len[i]!;
+  if (length < HEADER) {
+    dissectRunt(burst, i);
+    return;
+  }
+  const high = view.getUint16(at);
+  burst.dmacHi[i] = high;
+  burst.dmacLo[i] = view.getInt32(at + 2);
+  burst.smacHi[i] = view.getUint16(at + 6);
+  burst.smacLo[i] = view.getInt32(at + 8);
+  dissectFrom(burst, i, view.getUint16(at + 12), at + HEADER, at + length, (high & 0x100) >>> 1);
 }
 
 /** A frame without a whole Ethernet header: only whether it is a group frame can be known. */

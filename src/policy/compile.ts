@@ -8,6 +8,7 @@ import { UserError } from '../errors.js';
 import { OwnerTable, ownerTableBytes } from '../mac/owner-table.js';
 import { MacSteering, macHighestWorker } from './mac.js';
 import { MacHashSteering } from './mac-hash.js';
+import { WORKER_MAX } from './numbers.js';
 import { PoolsSteering } from './pools.js';
 import { RfsSteering, rfsSharedWords } from './rfs.js';
 import { RoundRobinSteering } from './round-robin.js';
@@ -17,7 +18,6 @@ import { SingleSteering } from './single.js';
 import type { PolicySpec } from './spec.js';
 import type { CompileContext, CompileOptions, Steering } from './steering.js';
 import { UserSteering } from './user.js';
-import { WORKER_MAX } from './values.js';
 
 /** Workers where nobody says: highest CPU id named + 1, else queues, else 1. */
 export function defaultWorkers(spec: PolicySpec): number {

@@ -18,7 +18,7 @@ import {
 } from '../nic/pools.js';
 import type { NicProfile, PoolLayout } from '../nic/profiles.js';
 import { resolveKey } from './key.js';
-import { atPlace } from './nic-spec.js';
+import { atPlace } from './nic-setup.js';
 import type { PoolsSpec } from './spec.js';
 
 const NONE: PoolMask = { low: 0, high: 0 };

@@ -8,30 +8,24 @@
 import { UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
 import { chooseKernels, type HashKernels } from '../hash/kernel.js';
-import { explainHashType, HashType, hashTypeMask } from '../nic/hash-types.js';
+import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { NicModel } from '../nic/model.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
 import { MAIN_CONTEXT } from '../nic/rss-contexts.js';
 import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
+import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { configureNic, hasNicKeys } from './nic-spec.js';
+import { configureNic, hasNicKeys } from './nic-setup.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
-const HASH = Field.hash;
-const HASH_TYPE = Field.hashType;
 const BUCKET = Field.bucket;
 const RXQ = Field.rxq;
 const WORKER = Field.worker;
-const NONE = HashType.none;
-
-/** A word of `#targets`: the queue above, the worker below. Workers are fewer than 2^11, queues than 2^13. */
-const TARGET_SHIFT = 12;
-const TARGET_MASK = (1 << TARGET_SHIFT) - 1;
 
 /** Table size that the policy or the profile gives. @throws UserError for a size that the NIC does not have. */
 function tableSize(spec: RssSpec, profile: NicProfile, queues: number): number {
@@ -162,12 +156,16 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
 }
 
 /** The hash of an rss policy, for whoever hashes as its NIC would. */
-export function compileRssHash(spec: RssSpec, offered?: HashKernels | string): RssHash {
+export function compileRssHash(
+  spec: RssSpec,
+  offered?: HashKernels | string,
+  targets: TargetTable | null = null,
+): RssHash {
   const profile = nicProfile(spec.nic);
   const types = hashTypeMask(spec.types ?? profile.types);
   checkFunction(spec, profile);
   const key = rssKey(spec, profile, types);
-  return new RssHash({
+  const options = {
     function: spec.function ?? 'toeplitz',
     key: deviceKey(profile, key),
     types,
@@ -176,7 +174,8 @@ export function compileRssHash(spec: RssSpec, offered?: HashKernels | string): R
     isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
     kernels: chooseKernels(spec.implementation, offered, 'policy rss: implementation'),
-  });
+  };
+  return new RssHash(options, targets);
 }
 
 /** The compiled `rss` policy: `table` is its indirection table. */
@@ -187,8 +186,7 @@ export class RssSteering implements Steering {
   readonly profile: NicProfile;
   readonly table: IndirectionTable;
   readonly rssHash: RssHash;
-  /** Queue and worker of each bucket in one word. */
-  readonly #targets: Int32Array;
+  readonly #targets: TargetTable;
   /** Mask of the tunnels whose inner packet is hashed; 0 for none. */
   readonly #tunnels: number;
   /** Filters, flow rules and contexts; null for most policies. */
@@ -213,10 +211,10 @@ export class RssSteering implements Steering {
       );
     }
     this.table = buildTable(spec, this.profile, this.queues);
-    this.rssHash = compileRssHash(spec, context.kernels);
+    this.#targets = new TargetTable(this.table.entries, this.workers);
+    this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
     this.nic = buildModel(spec, this.profile, this.table);
-    this.#targets = this.table.entries.map((queue) => (queue << TARGET_SHIFT) | (queue % this.workers));
   }
 
   /**
@@ -226,9 +224,7 @@ export class RssSteering implements Steering {
   setTable(queues: readonly number[]): void {
     this.table.setAll(queues);
     this.nic?.contexts.modify(MAIN_CONTEXT, { entries: [...queues] });
-    for (let i = 0; i < queues.length; i++) {
-      this.#targets[i] = (queues[i]! << TARGET_SHIFT) | (queues[i]! % this.workers);
-    }
+    this.#targets.set(queues);
   }
 
   steer(burst: Burst): void {
@@ -236,23 +232,12 @@ export class RssSteering implements Steering {
       this.#steerByModel(burst, this.nic);
       return;
     }
-    if (this.#tunnels === 0) this.rssHash.hashBurst(burst);
-    else this.#hashInner(burst);
-    const { n, words } = burst;
-    const { mask, size } = this.table;
-    const targets = this.#targets;
-    for (let i = 0; i < n; i++) {
-      let at = -1;
-      let target = 0;
-      if (words[HASH_TYPE + i] !== NONE) {
-        const hash = words[HASH + i]!;
-        at = mask !== 0 ? hash & mask : (hash >>> 0) % size;
-        target = targets[at]!;
-      }
-      words[BUCKET + i] = at;
-      words[RXQ + i] = target >>> TARGET_SHIFT;
-      words[WORKER + i] = target & TARGET_MASK;
+    if (this.#tunnels === 0) {
+      this.rssHash.steerBurst(burst);
+      return;
     }
+    this.#hashInner(burst);
+    this.#targets.lookBurst(burst);
   }
 
   /** Frame by frame through the whole receive path. What the NIC drops goes to queue 0, and says so. */

@@ -23,6 +23,7 @@ import { UserError } from '../errors.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import type { Burst } from '../packet/burst.js';
+import { QUEUES_MAX } from './numbers.js';
 import type { JsSpec } from './spec.js';
 import {
   type CompileContext,
@@ -32,7 +33,6 @@ import {
   type PolicyPort,
   type Steering,
 } from './steering.js';
-import { QUEUES_MAX } from './values.js';
 
 /** What a user's module is told. */
 export interface UserPolicyContext {

@@ -5,29 +5,12 @@
  * value yields one sentence that says what is permitted. Pure.
  */
 import { z } from 'zod';
-import { UserError } from '../errors.js';
 import { IMPLEMENTATIONS } from '../hash/kernel.js';
 import { SYMMETRIC } from '../hash/tuple-hash.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
+import { parseNumberList, QUEUES_MAX, WORKER_MAX } from './numbers.js';
 
-/** Largest CPU and worker id: they travel in 15 bits. */
-export const WORKER_MAX = 1023;
-export const QUEUES_MAX = 4096;
-
-/** Numbers of `0-1+3`: `+` separates, `-` makes ranges; in the order given. @throws UserError */
-export function parseNumberList(text: string, what: string): number[] {
-  const numbers: number[] = [];
-  for (const part of text.split('+')) {
-    const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part.trim());
-    const first = Number(match?.[1]);
-    const last = match?.[2] === undefined ? first : Number(match[2]);
-    if (match === null || last < first || last > 65535) {
-      throw new UserError(`${what}: "${text}" is not a list such as 0-1+3`);
-    }
-    for (let n = first; n <= last; n++) numbers.push(n);
-  }
-  return numbers;
-}
+export { parseNumberList, QUEUES_MAX, WORKER_MAX };
 
 /** A whole number, as a number or as decimal digits. */
 export function integer(least: number, most: number) {

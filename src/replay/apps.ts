@@ -8,10 +8,12 @@
  */
 import { UserError, unknownName } from '../errors.js';
 
-const RULES = ['flow', 'port', 'none'] as const;
+const RULES: readonly AppsModel['rule'][] = ['flow', 'port', 'none'];
 
+/** Where applications run. */
 export interface AppsModel {
-  readonly rule: (typeof RULES)[number];
+  /** By flow, by the lower port number, or nowhere. */
+  readonly rule: 'flow' | 'port' | 'none';
   /** Nanoseconds between moves; 0 = never. */
   readonly moveNs: number;
 }

@@ -42,12 +42,23 @@ const PLAIN = Kind.ipMask | Kind.addresses;
 const IPV4_ADDRESSES = Kind.ipv4 | Kind.addresses;
 const SHIFT = Kind.protocolShift;
 
-function hash4(source: number, destination: number, ports: number, protocol: number): number {
+/** What the index is looked up by; of any three fields and a hash, the fourth follows. For tests too. */
+export function hash4(source: number, destination: number, ports: number, protocol: number): number {
   const sum =
     (Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b)) +
     (Math.imul(ports, 0xc2b2ae35) ^ Math.imul(protocol, 0x27d4eb2f));
   const mixed = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
   return mixed ^ (mixed >>> 13);
+}
+
+/** The same for IPv6; `at` is where the addresses begin. For tests too. */
+export function hash6(view: DataView, at: number, ports: number, protocol: number): number {
+  let hash = Math.imul(ports, 0xc2b2ae35) ^ Math.imul(protocol, 0x27d4eb2f);
+  for (let i = 0; i < 4 * ADDRESS_WORDS; i += 4) {
+    hash = Math.imul(hash ^ view.getInt32(at + i), 0x2c1b3c6d);
+    hash ^= hash >>> 15;
+  }
+  return hash;
 }
 
 export class FlowTable {
@@ -150,11 +161,7 @@ export class FlowTable {
 
   #find6(view: DataView, ip: number, ports: number, protocol: number): number {
     const at = ip + 8;
-    let hash = Math.imul(ports, 0xc2b2ae35) ^ Math.imul(protocol, 0x27d4eb2f);
-    for (let i = 0; i < 4 * ADDRESS_WORDS; i += 4) {
-      hash = Math.imul(hash ^ view.getInt32(at + i), 0x2c1b3c6d);
-      hash ^= hash >>> 15;
-    }
+    const hash = hash6(view, at, ports, protocol);
     const kind = protocol | VERSION_6;
     const index = this.#index;
     const words = this.#words;

@@ -6,11 +6,12 @@
  * thread reads ahead. It may be started before anybody knows what to do with the chunks: it needs neither policies nor
  * their modules, whose loading takes as long as reading a million packets. Keep the imports of this module few.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.js';
 import { Chunk, type ChunkNote } from './chunk.js';
 import type { ClockOptions } from './clock.js';
 import type { FlowRecords } from './flow-table.js';
+import { readingThread } from './reading-thread.js';
 import type { CaptureFacts } from './result.js';
 
 /**
@@ -26,7 +27,7 @@ export interface IngestEnd {
   readonly virtualNs: number;
 }
 
-/** What the thread is told. */
+/** What the thread is told first; numbers of chunks that may be filled again follow. */
 export interface IngestOrder {
   readonly paths: readonly string[];
   readonly clock: ClockOptions;
@@ -50,10 +51,8 @@ export class IngestThread {
 
   constructor(paths: readonly string[], clock: ClockOptions) {
     const order: IngestOrder = { paths, clock, chunks: this.chunks.map(({ memory }) => memory) };
-    this.#worker = new Worker(new URL('./ingest-thread.js', import.meta.url), {
-      workerData: order,
-      stdin: false,
-    });
+    this.#worker = readingThread();
+    this.#worker.postMessage(order);
     this.#worker.on('message', (message: IngestMessage) => {
       if (this.#onMessage === null) this.#waiting.push(message);
       else this.#onMessage(message);

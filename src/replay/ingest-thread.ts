@@ -3,7 +3,7 @@
  *
  * Keep its imports few: it is started before everything else so that it reads while the policies are loaded.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { UserError } from '../errors.js';
 import { Chunk } from './chunk.js';
 import { Ingest } from './ingest.js';
@@ -12,18 +12,19 @@ import type { IngestMessage, IngestOrder } from './ingest-source.js';
 import { CaptureReader } from './reader.js';
 
 const port = parentPort!;
-const { paths, clock, chunks: memories } = workerData as IngestOrder;
-
 function say(message: IngestMessage): void {
   port.postMessage(message);
 }
 
 /** Numbers of the chunks that may be filled. */
-const free = memories.map((_, index) => index).reverse();
+const free: number[] = [];
 let wake: (() => void) | null = null;
-port.on('message', (index: number) => {
-  free.push(index);
-  wake?.();
+port.once('message', (order: IngestOrder) => {
+  port.on('message', (index: number) => {
+    free.push(index);
+    wake?.();
+  });
+  void main(order);
 });
 
 async function nextFree(): Promise<number> {
@@ -37,7 +38,8 @@ async function nextFree(): Promise<number> {
   return free.pop()!;
 }
 
-async function main(): Promise<void> {
+async function main({ paths, clock, chunks: memories }: IngestOrder): Promise<void> {
+  for (let index = memories.length - 1; index >= 0; index--) free.push(index);
   const chunks = memories.map((memory) => new Chunk(memory));
   const reader = new CaptureReader(paths);
   const ingest = new Ingest(clock);
@@ -58,5 +60,3 @@ async function main(): Promise<void> {
     port.close();
   }
 }
-
-void main();

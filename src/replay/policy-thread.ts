@@ -5,6 +5,7 @@
  * since the class of an error does not survive the way between threads.
  */
 import type { MessagePort } from 'node:worker_threads';
+import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import type { PolicySpec } from '../policy/spec.js';
@@ -35,8 +36,10 @@ export default async function runPolicies({
   port,
 }: PolicyOrder): Promise<PolicyAnswer> {
   try {
+    // These threads are started for large captures only: see replay.ts.
+    const kernels = nativeHashKernels();
     const set = new PolicySet(
-      specs.map((spec) => compilePolicy(spec, workers === null ? {} : { workers })),
+      specs.map((spec) => compilePolicy(spec, { ...(workers === null ? {} : { workers }), kernels })),
       options,
     );
     const views = chunks.map((memory) => new Chunk(memory));

@@ -9,9 +9,8 @@ import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node
 import { CaptureCore } from '../capture/core.js';
 import { ethernetLength, makeEthernet } from '../capture/ethernet.js';
 import { fileProblem, LinkType } from '../capture/format.js';
-import { ByteSource } from '../capture/inflate.js';
-import { isPlain } from '../capture/spool.js';
-import { captureName } from '../capture/stream.js';
+import type { ByteSource } from '../capture/inflate.js';
+import { captureName, isPlain } from '../capture/plain.js';
 import { UserError } from '../errors.js';
 import { FrameFlag } from '../packet/burst.js';
 import { CHUNK_READ_BYTES, type Chunk } from './chunk.js';
@@ -52,9 +51,9 @@ class StreamInput implements Input {
   readonly #chunks: AsyncGenerator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(input: AsyncIterable<Uint8Array>) {
-    this.#source = new ByteSource(input);
-    this.#chunks = this.#source.chunks();
+  constructor(source: ByteSource) {
+    this.#source = source;
+    this.#chunks = source.chunks();
   }
 
   async read(bytes: Uint8Array, at: number, room: number): Promise<number> {
@@ -78,13 +77,20 @@ class StreamInput implements Input {
   }
 }
 
-function openInput(path: string): Input {
-  if (path === '-') return new StreamInput(process.stdin);
+/** Plain files are read without loading the decompressors. */
+async function decompressed(input: AsyncIterable<Uint8Array>): Promise<Input> {
+  const { ByteSource } = await import('../capture/inflate.js');
+  return new StreamInput(new ByteSource(input));
+}
+
+async function openInput(path: string): Promise<Input> {
+  if (path === '-') return decompressed(process.stdin);
   const fd = openSync(path, 'r');
   try {
     if (isPlain(fd)) return new PlainInput(fd);
     // A pipe was not touched, a compressed file is read again from its start.
-    return new StreamInput(createReadStream(path, { fd, ...(fstatSync(fd).isFile() ? { start: 0 } : {}) }));
+    const isFile = fstatSync(fd).isFile();
+    return await decompressed(createReadStream(path, { fd, ...(isFile ? { start: 0 } : {}) }));
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -107,7 +113,7 @@ export class CaptureReader {
   async next(chunk: Chunk): Promise<boolean> {
     chunk.n = 0;
     for (;;) {
-      if (this.#core === null && !this.#open()) return false;
+      if (this.#core === null && !(await this.#open())) return false;
       const core = this.#core!;
       try {
         core.moveTo(chunk.window);
@@ -128,12 +134,12 @@ export class CaptureReader {
     await input?.close();
   }
 
-  #open(): boolean {
+  async #open(): Promise<boolean> {
     const path = this.paths[this.#index];
     if (path === undefined) return false;
     const name = captureName(path);
     try {
-      this.#input = openInput(path);
+      this.#input = await openInput(path);
     } catch (error) {
       throw fileProblem(name, error);
     }

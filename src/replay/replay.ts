@@ -10,9 +10,9 @@
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compilePolicy } from '../policy/compile.js';
-import { parsePolicy } from '../policy/parse.js';
+import { parsePlain } from '../policy/plain.js';
 import type { PolicySpec } from '../policy/spec.js';
-import type { Steering } from '../policy/steering.js';
+import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
 import { FlowView } from './flow-table.js';
@@ -29,6 +29,9 @@ export const THREAD_BYTES = 8 << 20;
 /** Bytes times further policies from which threads for policies pay: each loads all policy modules first. */
 const POOL_BYTES = 400 << 20;
 
+/** Bytes of captures from which the addon's hash kernels pay: loading them takes some milliseconds. */
+export const NATIVE_BYTES = 64 << 20;
+
 /** What a replay may be told. */
 export interface ReplayOptions {
   /** Workers of every policy; default: each policy's own. */
@@ -37,7 +40,9 @@ export interface ReplayOptions {
   readonly speed?: number;
   /** Nanoseconds between packets, instead of the timestamps. */
   readonly gapNs?: number;
+  /** What packets cost on virtual time. Default: round figures, see docs/replay.md. */
   readonly model?: ServiceModel;
+  /** Where applications run, for rfs. Default: flow n on worker n. */
   readonly apps?: AppsModel;
   /** Threads at most: 1 = everything in this one. Default: the processors. */
   readonly threads?: number;
@@ -47,44 +52,72 @@ export interface ReplayOptions {
   readonly top?: number;
   /** Called now and then with the packets so far. */
   readonly onProgress?: (packets: number) => void;
+}
+
+/** What the command line adds: not for programs, whose captures are read once and not divided. */
+export interface ReplayWork extends ReplayOptions {
   /** Gets the packets of a policy after they were steered, for each policy that it names one for. */
   readonly takers?: (steerings: readonly Steering[]) => (PacketTaker | null)[];
   /** A reading thread that was started for the same files and clock. */
   readonly reading?: IngestThread;
 }
 
-/** A parsed policy is passed on. */
-function specOf(policy: string | object): PolicySpec {
+/** A parsed policy is passed on; the schemas are loaded for what is not plain only. */
+async function specOf(policy: string | object): Promise<PolicySpec> {
   if (typeof policy === 'object' && 'text' in policy && 'order' in policy) return policy as PolicySpec;
-  return parsePolicy(policy);
+  const plain = typeof policy === 'string' ? parsePlain(policy) : null;
+  return plain ?? (await import('../policy/parse.js')).parsePolicy(policy);
 }
 
 function fileBytes(files: readonly string[]): number {
   return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
+/** The addon's hash kernels where they pay, or where a policy insists on them. Values are the same with them. */
+async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<CompileOptions> {
+  const insists = (spec: PolicySpec) => 'implementation' in spec && spec.implementation === 'native';
+  if (bytes < NATIVE_BYTES && !specs.some(insists)) return {};
+  const { nativeHashKernels } = await import('../dataplane/hash-kernels.js');
+  return { kernels: nativeHashKernels() };
+}
+
 /**
- * Replays captures (`-` = standard input) through policies (text, objects, or what `parsePolicy` gave).
+ * Replays captures through policies: where each would send the packets, how even that is, what it does to order.
  *
  *     const { policies } = await replay(['in.pcap'], ['rss:queues=8', 'rps:cpus=0-7']);
  *
+ * Counts are exact and the same for any number of threads; loads, wake-ups and reordering are those of the stated
+ * service-time model on virtual time. Memory grows with flows and policies, not with packets.
+ *
+ * @param files pcap or pcapng, plain, gzip or zstd; `-` is standard input. Several count as one capture.
+ * @param policies policy strings, `@FILE`, objects, or what `parsePolicy` gave
  * @throws UserError for a policy or a capture that is wrong.
  */
-export async function replay(
+export function replay(
   files: readonly string[],
   policies: readonly (string | object)[],
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
+  return replayWith(files, policies, options);
+}
+
+/** `replay` for the command line. */
+export async function replayWith(
+  files: readonly string[],
+  policies: readonly (string | object)[],
+  options: ReplayWork,
+): Promise<ReplayResult> {
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
   const clock = { speed, gapNs };
   const workers = options.workers ?? null;
-  const specs = policies.map(specOf);
-  const steerings = specs.map((spec) => compilePolicy(spec, workers === null ? {} : { workers }));
+  const specs = await Promise.all(policies.map(specOf));
+  const bytes = fileBytes(files);
+  const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
+  const steerings = specs.map((spec) => compilePolicy(spec, compile));
   const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
   const takers = options.takers?.(steerings) ?? [];
   const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
   const threads = options.threads ?? availableParallelism();
-  const bytes = fileBytes(files);
   const isLarge = bytes >= THREAD_BYTES || options.parallel === 'always';
   const isThreaded = options.reading !== undefined || (threads > 1 && isLarge);
   const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
@@ -108,7 +141,7 @@ interface Run {
   readonly steerings: readonly Steering[];
   readonly workers: number | null;
   readonly takers: readonly (PacketTaker | null)[];
-  readonly options: ReplayOptions;
+  readonly options: ReplayWork;
   readonly model: RunOptions;
 }
 

@@ -53,18 +53,18 @@ export function heatMap(loads: readonly (readonly number[])[], seconds: number):
   const every = Math.ceil(rows / 24);
   const labels = Array.from({ length: rows }, (_, w) =>
     w % every === 0
-      ? `<text x="${left - 5}" y="${round(w * high + high / 2 + 3.5)}" text-anchor="end">${w}</text>`
+      ? `<text${rows > 12 && (w / every) % 2 === 1 ? ' class="minor"' : ''} x="${left - 5}" y="${round(w * high + high / 2 + 3.5)}" text-anchor="end">${w}</text>`
       : '',
   );
   const foot = rows * high;
   const end = (cells.length * merged * seconds).toPrecision(3);
-  const axis = `<text x="${left}" y="${foot + 13}">0 s</text><text x="${width}" y="${foot + 13}" text-anchor="end">${Number(end)} s</text>`;
+  const axis = `<text x="${left}" y="${foot + 16}">0 s</text><text x="${width}" y="${foot + 16}" text-anchor="end">${Number(end)} s</text>`;
   const totals = Array.from({ length: rows }, (_, w) =>
     cells.reduce((sum, interval) => sum + interval[w]!, 0),
   );
   const full = totals.indexOf(Math.max(...totals));
   const label = `Heat map of the load of ${rows} workers over ${cells.length} intervals; worker ${full} has most (${totals[full]!} packets), the fullest cell holds ${most} packets.`;
-  return svg(width, foot + 18, label, `<g class="heat">${parts.join('')}</g>${labels.join('')}${axis}`);
+  return svg(width, foot + 20, label, `<g class="heat">${parts.join('')}</g>${labels.join('')}${axis}`);
 }
 
 /** Lorenz curve of loads: share of all packets that the idlest x of the workers carry; the diagonal is even. */

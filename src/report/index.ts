@@ -5,6 +5,7 @@
  * winner and why comes first, then advice, then each policy.
  */
 import type { Advice, CaptureFacts, PolicyResult, ReplayResult } from '../replay/result.js';
+import type { AxisRow } from '../sweep/summary.js';
 import {
   bar,
   type Cell,
@@ -16,6 +17,7 @@ import {
   percent,
   ratio,
   table,
+  text,
 } from './html.js';
 import { page } from './page.js';
 import { flowMap, policySection } from './policy-section.js';
@@ -33,11 +35,15 @@ function captureFacts(capture: CaptureFacts): string {
     ['flows', count(capture.flows)],
     ['seconds', Number(capture.seconds.toPrecision(4)).toString()],
     ['destination MACs', count(capture.destinationMacs)],
-    ['fragments', count(capture.fragments)],
-    ['VLAN tagged', count(capture.vlanTagged)],
-    ['not IP', count(capture.notIp)],
-    ['captured short', count(capture.truncated)],
   ];
+  // What most captures have none of is worth a place only where there is some.
+  const odd: [string, number][] = [
+    ['fragments', capture.fragments],
+    ['VLAN tagged', capture.vlanTagged],
+    ['not IP', capture.notIp],
+    ['captured short', capture.truncated],
+  ];
+  for (const [key, value] of odd) if (value > 0) pairs.push([key, count(value)]);
   const items = pairs.map(([key, value]) => `<div><dt>${key}</dt><dd>${value}</dd></div>`);
   const warnings = capture.warnings.map((line) => `<p class="warning" role="note">${escapeHtml(line)}</p>`);
   return `<dl class="facts">${items.join('')}</dl>${warnings.join('')}`;
@@ -47,16 +53,16 @@ function winner(policies: readonly PolicyResult[], order: readonly number[]): st
   const best = policies[order[0]!]!;
   const next = order.length > 1 ? policies[order[1]!]! : null;
   const name = `<code>${escapeHtml(best.policy)}</code>`;
-  const busy = `${usefulWorkers(best).toFixed(2)} of ${best.workers.length} workers' worth of this traffic`;
+  const fullest = `the fullest of its ${best.workers.length} workers has ${ratio(best.fullestOverFair)} times its fair share`;
   if (next === null) {
-    return `<p class="winner">${name} puts to use ${busy}; its fullest worker has ${ratio(best.fullestOverFair)} times its fair share.</p>`;
+    return `<p class="winner">${name}: ${fullest}.</p>`;
   }
   const why = whyBetter(best, next);
   const reason =
     why === ''
       ? `nothing that is measured here tells it from <code>${escapeHtml(next.policy)}</code>`
       : escapeHtml(why);
-  return `<p class="winner"><strong>Best here: ${name}</strong> &mdash; ${reason}. It puts to use ${busy}.</p>`;
+  return `<p class="winner"><strong>Best here: ${name}</strong> &mdash; ${reason}; ${fullest}.</p>`;
 }
 
 const COLUMNS: readonly Heading[] = [
@@ -158,16 +164,33 @@ export interface SweepRow {
   readonly reorderedRatio: number;
 }
 
-/** The report of a sweep: one sortable table, with the best cell of each capture named. */
-export function renderSweepReport(rows: readonly SweepRow[], options: ReportOptions = {}): string {
+/** Shares of reordered packets below this count as none, as in the ranking of policies. */
+const REORDERED_LEAST = 1e-4;
+
+/**
+ * The report of a sweep: the best cell of each capture, all cells in one sortable table (best first: what reorders
+ * least, then what uses most workers, then the cheaper one), and what each value of each axis makes of the load.
+ */
+export function renderSweepReport(
+  given: readonly SweepRow[],
+  options: ReportOptions & { readonly axes?: readonly AxisRow[] } = {},
+): string {
   const used = (row: SweepRow) => (row.fullestOverFair === 0 ? 0 : row.workers / row.fullestOverFair);
   const share = (row: SweepRow) => (row.workers === 0 ? 0 : used(row) / row.workers);
+  const reordered = ({ reorderedRatio }: SweepRow) => (reorderedRatio < REORDERED_LEAST ? 0 : reorderedRatio);
+  const rows = [...given].sort(
+    (a, b) =>
+      reordered(a) - reordered(b) ||
+      used(b) - used(a) ||
+      a.handoffsPerPacket - b.handoffsPerPacket ||
+      a.wakeupsPerPacket - b.wakeupsPerPacket,
+  );
   const most = Math.max(1e-9, ...rows.map(used));
   const captures = [...new Set(rows.map((row) => row.capture))];
   const best = captures.map((capture) => {
-    const of = rows.filter((row) => row.capture === capture);
-    const top = of.reduce((a, b) => (used(b) > used(a) ? b : a));
-    return `<li><code>${escapeHtml(capture)}</code>: most workers used by <code>${escapeHtml(top.policy)}</code> with seed ${top.seed}: ${ratio(used(top))} of ${top.workers} (${percent(share(top))})</li>`;
+    const top = rows.find((row) => row.capture === capture)!;
+    const order = reordered(top) === 0 ? 'nothing reordered' : `${percent(top.reorderedRatio)} reordered`;
+    return `<li><code>${escapeHtml(capture)}</code>: best is <code>${escapeHtml(top.policy)}</code> with seed ${top.seed}: it uses ${ratio(used(top))} of ${top.workers} workers (${percent(share(top))}), ${order}</li>`;
   });
   const body = rows.map((row): Cell[] => [
     code(row.capture),
@@ -193,9 +216,28 @@ export function renderSweepReport(rows: readonly SweepRow[], options: ReportOpti
     { title: 'efficiency', hint: 'workers used over workers' },
     ...COLUMNS.slice(3, 8),
   ];
+  const axes = (options.axes ?? []).map((row): Cell[] => [
+    text(row.axis),
+    code(row.value),
+    number(row.cells),
+    number(row.mean, ratio),
+    number(row.least, ratio),
+    number(row.most, ratio),
+  ]);
+  const axisHeadings: Heading[] = [
+    { title: 'axis' },
+    { title: 'value' },
+    { title: 'cells' },
+    { title: 'fullest / fair, mean', hint: 'over all cells that have this value' },
+    { title: 'best' },
+    { title: 'worst' },
+  ];
+  const byAxis = axes.length === 0 ? '' : table('What each value makes of the load', axisHeadings, axes);
+  const rule =
+    '<p class="quiet">Best first: what reorders least, then what uses most workers (all packets over those of the fullest worker), then fewer hand-offs and wake-ups.</p>';
   return page({
     title: options.title ?? 'A sweep over policies',
-    body: `<section><ul class="best">${best.join('\n')}</ul>${table(`${rows.length} cells`, headings, body)}</section>`,
+    body: `<section><ul class="best">${best.join('\n')}</ul>${table(`${rows.length} cells`, headings, body)}${rule}${byAxis}</section>`,
     data: null,
   });
 }

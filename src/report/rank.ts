@@ -57,7 +57,7 @@ export function whyBetter(best: PolicyResult, next: PolicyResult): string {
     case 1:
       return `it drops ${best.backlogDrops} packets on full backlogs, ${next.policy} ${next.backlogDrops}`;
     case 2:
-      return `it puts ${usefulWorkers(best).toFixed(2)} workers to use, ${next.policy} ${usefulWorkers(next).toFixed(2)}`;
+      return `it spreads the packets as if over ${usefulWorkers(best).toFixed(2)} even workers, ${next.policy} over ${usefulWorkers(next).toFixed(2)}`;
     case 3:
       return `it needs ${best.handoffsPerPacket.toFixed(2)} hand-offs a packet, ${next.policy} ${next.handoffsPerPacket.toFixed(2)}, for the same balance`;
     case 4:

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { namedKey } from '#rxsteer/hash/keys.js';
+import { SeededRandom } from '#rxsteer/hash/random.js';
 import { toeplitzBitwise } from '#rxsteer/hash/toeplitz.js';
 import { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from '#rxsteer/hash/tuple-hash.js';
 import { ipv4Bytes, ipv6Bytes, uint16s } from '#rxsteer/packet/build.js';
@@ -76,6 +77,20 @@ describe.each(SYMMETRIC)('symmetric=%s', (symmetric) => {
         expect(hashOf(hash, s, d, given)).toBe(expected);
       }),
     );
+  });
+
+  it('hashes packed IPv4 tuples as one by one, and writes no more than them', () => {
+    const random = new SeededRandom(5);
+    const hash = new TupleHash(namedKey('microsoft'), { symmetric, start: 0x12345678 });
+    const view = new DataView(random.bytes(3 + 12 * 70).buffer);
+    const out = new Int32Array(64).fill(-7);
+    hash.ipv4Tuples(view, 3, 63, out);
+    const expected = Array.from({ length: 63 }, (_, i) => {
+      const s = 3 + 12 * i;
+      return hash.ipv4At(view, s, s + 4) ^ hash.ipv4PortsAt(view, s + 8);
+    });
+    expect([...out]).toEqual([...expected, -7]);
+    expect(() => hash.ipv4Tuples(view, 3 + 12 * 60, 11, out)).toThrow(RangeError);
   });
 
   it(symmetric === 'none' ? 'tells directions apart' : 'gives both directions one hash', () => {

@@ -2,8 +2,8 @@
  * The data plane under order=strict: dispatch, ring, hold, wake-up, transmit, completion, death of a worker.
  *
  * One flow on one receive queue, polled by worker 0. Worker 0 steers each frame to the worker that the policy names at
- * that moment (any, changed at any time), subject to the ledger's guard: another worker only when the flow's newest
- * frame has finished. A flow that does not drain may be held, and the hold may be cancelled, at any time: both
+ * that moment (any, changed at any time), subject to the guard: another worker only when the ring towards the old one is
+ * done with the flow's newest frame. A flow that does not drain may be held, and the hold may be cancelled, at any time: both
  * bounds are clocks, so every moment is possible. Every worker sends what it took, then reports it finished.
  *
  * Checked: no frame is sent after a later one of its flow; every frame received ends once (sent, or dropped under a
@@ -32,13 +32,13 @@
 #endif
 
 byte wanted = 0;          /* the worker that the policy names now */
-byte tail[W];             /* ring 0 -> w: published, taken, finished; [0] is unused */
+byte tail[W];             /* ring 0 -> w: published, taken, finished; [0] are worker 0's own frames */
 byte head[W];
+byte doneTo[W];
 byte entry[W * CAP];
 
-byte slotWorker = 0;      /* the ledger's slot of the flow: where its newest frame went, */
-byte ingest = 0;          /* the newest frame accepted, written by worker 0 only */
-byte finished = 0;        /* the highest finished, advanced by compare-and-swap */
+byte slotWorker = 0;      /* the flow's slot, written by worker 0 only: where its newest frame went, */
+byte slotTail = 0;        /* and the position after it in that ring */
 
 bool asleep[W];
 bool event[W];
@@ -54,12 +54,9 @@ inline transmit(seq) {
   atomic { assert(seq > lastSent); lastSent = seq }
 }
 
-/* Its end is counted and reported where its slot is freed, after the send. */
-inline commit(seq) {
-  atomic {
-    if :: seq > finished -> finished = seq :: else fi;
-    counted++
-  }
+/* Its end is counted where its slot is freed, after the send; the ring's done follows once a burst. */
+inline commit() {
+  atomic { counted++ }
 }
 
 inline wake(w) {
@@ -70,23 +67,23 @@ inline wake(w) {
 }
 
 #ifdef MUTANT_GUARD_BY_HEAD
-#define drained() (finished == ingest || (slotWorker != 0 && head[slotWorker] == tail[slotWorker]))
+#define drained() (head[slotWorker] >= slotTail)
 #else
 #ifdef MUTANT_NO_GUARD
 #define drained() (true)
 #else
-#define drained() (finished == ingest)
+#define drained() (doneTo[slotWorker] >= slotTail)
 #endif
 #endif
 
 /* Worker 0 puts a frame where it goes; own frames wait in `own` until the end of the burst. */
 inline accept(seq, to) {
   if
-  :: to == 0 -> own[nOwn] = seq; nOwn++; slotWorker = 0; ingest = seq
+  :: to == 0 -> own[nOwn] = seq; nOwn++; tail[0] = tail[0] + 1; head[0] = tail[0]; slotWorker = 0; slotTail = tail[0]
   :: to != 0 && unpublished[to] - head[to] < CAP ->
      entry[to * CAP + unpublished[to] % CAP] = seq;
      unpublished[to] = unpublished[to] + 1;
-     slotWorker = to; ingest = seq
+     slotWorker = to; slotTail = unpublished[to]
   :: to != 0 && unpublished[to] - head[to] >= CAP -> atomic { counted++ }   /* dropped: backlog, or hold */
   fi
 }
@@ -118,7 +115,8 @@ inline processOwn() {
   h = 0;
   do :: h < nOwn -> transmit(own[h]); h++ :: else -> break od;
   h = 0;
-  do :: h < nOwn -> commit(own[h]); own[h] = 0; h++ :: else -> break od;
+  do :: h < nOwn -> commit(); own[h] = 0; h++ :: else -> break od;
+  doneTo[0] = tail[0];
   nOwn = 0; h = 0
 }
 
@@ -195,8 +193,8 @@ proctype Worker(byte me) {
 #ifdef DEATH
      if
      :: deaths == 0 ->
-        /* It dies holding the burst, unsent: swept, counted as workerDied; a successor starts here. */
-        atomic { deaths++; counted = counted + n };
+        /* It dies holding the burst, unsent: swept, counted as workerDied, its rings done; a successor starts here. */
+        atomic { deaths++; counted = counted + n; doneTo[me] = head[me] };
         h = 0; do :: h < n -> work[h] = 0; h++ :: else -> break od;
         n = 0; h = 0
      :: true
@@ -208,14 +206,15 @@ proctype Worker(byte me) {
      if
      :: deaths == 0 && n > 0 ->
         /* Or sent, but not yet accounted for: the sweep counts the frames as workerDied all the same. */
-        atomic { deaths++; counted = counted + n };
+        atomic { deaths++; counted = counted + n; doneTo[me] = head[me] };
         h = 0; do :: h < n -> work[h] = 0; h++ :: else -> break od;
         n = 0; h = 0
      :: true
      fi;
 #endif
      h = 0;
-     do :: h < n -> commit(work[h]); work[h] = 0; h++ :: else -> break od;
+     do :: h < n -> commit(); work[h] = 0; h++ :: else -> break od;
+     doneTo[me] = head[me];
      n = 0; h = 0
   :: head[me] == tail[me] && !over ->
      asleep[me] = true;

@@ -10,6 +10,7 @@ import { toeplitzBitwise } from '#rxsteer/hash/toeplitz.js';
 import { SYMMETRIC, type Symmetric, tupleInput } from '#rxsteer/hash/tuple-hash.js';
 import { HASH_TYPE_NAMES, hashTypeMask, selectionByKind } from '#rxsteer/nic/hash-types.js';
 import { RssHash, type RssHashOptions } from '#rxsteer/nic/rss-hash.js';
+import { TargetTable } from '#rxsteer/nic/target-table.js';
 import {
   concatBytes,
   ethernet,
@@ -148,6 +149,51 @@ describe.each(names)('kernel %s', (name) => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it('looks up the table as TargetTable does, frames that it leaves included', () => {
+    const random = new SeededRandom(13);
+    // 96 entries are not for a kernel; 1 and 8 are too small to lie outside V8's own heap.
+    for (const [size, types] of [
+      [1, PLAIN.types],
+      [8, ALL_TYPES],
+      [96, PLAIN.types],
+      [128, PLAIN.types],
+      [65536, ALL_TYPES],
+    ] as const) {
+      const queues = Array.from({ length: size }, () => random.below(4096));
+      const targets = new TargetTable(queues, 37);
+      // With all types on, MAC addresses are hashed where nothing else is; without, there are frames without a hash.
+      const options = { ...PLAIN, types };
+      const tables = new RssHash(options, targets);
+      const kernel = new RssHash({ ...options, kernels: kernelsOf(name) }, targets);
+      for (let b = 0; b < 20; b++) {
+        // Other entries in the same table, between two runs of one bound kernel.
+        if (b === 10) targets.set(queues.map((queue) => 4095 - queue));
+        const burst = burstOf(
+          Array.from({ length: 1 + random.below(BURST_MAX) }, () => random.below(FRAMES.length)),
+          random.below(4),
+        );
+        if (b % 2 === 1) burst.kind.fill(0, 0, random.below(burst.n));
+        tables.steerBurst(burst);
+        const from = Field.hash;
+        const expected = burst.words.slice(from);
+        for (let i = 0; i < burst.n; i++) {
+          const hash = burst.hash[i]! >>> 0;
+          const bucket = burst.hashType[i] === 0 ? -1 : hash % size;
+          const queue = bucket < 0 ? 0 : b < 10 ? queues[bucket]! : 4095 - queues[bucket]!;
+          expect([burst.bucket[i], burst.rxq[i], burst.worker[i]]).toEqual([bucket, queue, queue % 37]);
+        }
+        burst.words.fill(0x55555555, from);
+        kernel.steerBurst(burst);
+        for (let field = 0; field < 5; field++) {
+          const at = field * BURST_MAX;
+          const got = burst.words.subarray(from + at, from + at + BURST_MAX);
+          expect(got.subarray(0, burst.n)).toEqual(expected.subarray(at, at + burst.n));
+          expect(got.indexOf(0x55555555)).toBe(burst.n < BURST_MAX ? burst.n : -1);
+        }
+      }
+    }
   });
 
   it('packed tuples of each width', () => {

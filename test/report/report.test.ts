@@ -12,7 +12,9 @@ describe('which policy is best', () => {
     expect(usefulWorkers(single)).toBe(1);
     expect(usefulWorkers(rss)).toBe(2.5);
     expect(rankPolicies([single, rss])).toEqual([1, 0]);
-    expect(whyBetter(rss, single)).toBe('it puts 2.50 workers to use, single 1.00');
+    expect(whyBetter(rss, single)).toBe(
+      'it spreads the packets as if over 2.50 even workers, single over 1.00',
+    );
   });
 
   test('order before drops before balance before hand-offs before wake-ups', () => {
@@ -34,7 +36,7 @@ describe('which policy is best', () => {
       'drops',
       'reorders',
     ]);
-    expect(whyBetter(policies[3]!, policies[2]!)).toContain('workers to use');
+    expect(whyBetter(policies[3]!, policies[2]!)).toContain('even workers');
     expect(whyBetter(policies[2]!, policies[1]!)).toBe('it drops 0 packets on full backlogs, drops 10');
   });
 
@@ -93,7 +95,9 @@ describe('the page', () => {
 
   test('says who wins and why', () => {
     const html = renderReport(resultOf([policyOf('rss:queues=2', [900, 100]), policyOf('mac', [500, 500])]));
-    expect(html).toMatch(/Best here: <code>mac<\/code>.*it puts 2\.00 workers to use, rss:queues=2 1\.11/);
+    expect(html).toMatch(
+      /Best here: <code>mac<\/code>.*as if over 2\.00 even workers, rss:queues=2 over 1\.11/,
+    );
   });
 
   test('a capture without packets, and no policy at all, still make a page', () => {
@@ -102,19 +106,27 @@ describe('the page', () => {
       topFlows: [],
       buckets: [],
     });
-    expect(renderReport(resultOf([empty]))).toContain('0.00 of 2 workers');
+    expect(renderReport(resultOf([empty]))).toContain('the fullest of its 2 workers has 0.00 times');
     expect(renderReport(resultOf([]))).toContain('<main');
   });
 
   test('a sweep names the best cell of each capture', () => {
     const row = { capture: 'a.pcap', workers: 4, seed: 1, packets: 10, gini: 0, handoffsPerPacket: 0 };
     const rest = { wakeupsPerPacket: 0, reorderedRatio: 0 };
-    const html = renderSweepReport([
-      { ...row, ...rest, policy: 'one', fullestOverFair: 2 },
-      { ...row, ...rest, policy: 'two', fullestOverFair: 1.25 },
-    ]);
-    expect(html).toContain(
-      '<code>a.pcap</code>: most workers used by <code>two</code> with seed 1: 3.20 of 4 (80.0 %)',
+    const html = renderSweepReport(
+      [
+        { ...row, ...rest, policy: 'one', fullestOverFair: 2 },
+        { ...row, ...rest, policy: 'two', fullestOverFair: 1.25 },
+        { ...row, ...rest, policy: 'three', fullestOverFair: 1, reorderedRatio: 0.02 },
+      ],
+      { axes: [{ axis: 'queues', value: '4', cells: 3, mean: 1.5, least: 1, most: 2 }] },
     );
+    expect(html).toContain(
+      '<code>a.pcap</code>: best is <code>two</code> with seed 1: it uses 3.20 of 4 workers (80.0 %), nothing reordered',
+    );
+    // Best first, and what reorders last, however even it is.
+    const places = ['two', 'one', 'three'].map((policy) => html.lastIndexOf(`<code>${policy}</code>`));
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+    expect(html).toMatch(/What each value makes of the load.*queues.*1\.50.*2\.00/s);
   });
 });

@@ -16,6 +16,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { ethernet, ipv4, udp } from '../../packet/build.js';
+import { BURST_COUNT } from '../../packet/burst.js';
 import { foldSum, pseudoSum4, putUint16, storeIpv4Checksum, sum16 } from '../../packet/checksum.js';
 import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../latency.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from '../layout.js';
@@ -43,6 +44,9 @@ const TEMPLATE_SHIFT = 4;
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const SLOT_BYTES = SMALL_SLOT_BYTES;
 const FRAME_AT = HEADROOM;
+const COUNT = BURST_COUNT;
+/** Offsets are below 2^31 bytes: an index of a word of the pool has 29 bits. */
+const WORD_INDEX = 0x1fffffff;
 
 /** How far, in milliseconds, a source with a rate may fall behind and still catch up. */
 const CATCH_UP_MS = 250;
@@ -284,10 +288,12 @@ export class MemorySource implements Receiver {
     const n = this.pool.takeSmall(this.worker, ids, most);
     if (n < most) status[ReceiveStatus.stopped] = 1;
     const { size } = this.options;
-    for (let i = 0; i < n; i++) {
-      offs[i] = Math.imul(ids[i]!, SLOT_BYTES) + FRAME_AT;
+    const end = n & COUNT;
+    const length = size | 0;
+    for (let i = 0; i < end; i++) {
+      offs[i] = (Math.imul(ids[i]!, SLOT_BYTES) + FRAME_AT) | 0;
       flags[i] = 0;
-      lens[i] = size;
+      lens[i] = length;
     }
     if (size === 0) this.mix(n);
     if (this.elephants === 0) this.writeOrdinary(0, n);
@@ -350,14 +356,18 @@ export class MemorySource implements Receiver {
     const { words, templates, wide, wideTemplates, udpSums } = this;
     const round = number | 0;
     const { off: offs, len: lens } = this.arrays;
-    const roundSum = (round & 0xffff) + (round >>> 16) - 68;
+    const roundSum = ((round & 0xffff) + (round >>> 16) - 68) | 0;
     // The byte order of the machine's words.
     const sequence = (round << 24) | ((round & 0xff00) << 8) | ((round >>> 8) & 0xff00) | (round >>> 24);
-    let flow = start;
-    for (let i = first; i < end; i++) {
-      const to = offs[i]! >> 2;
-      const from = flow << TEMPLATE_SHIFT;
-      let sum = udpSums[flow]! + roundSum + 2 * lens[i]!;
+    // Masks and `| 0`: ranges that V8 knows (see `BURST_COUNT`), and machine integers.
+    const stride = step | 0;
+    const count = flows | 0;
+    const last = end & COUNT;
+    let flow = start | 0;
+    for (let i = first & COUNT; i < last; i++) {
+      const to = (offs[i]! >> 2) & WORD_INDEX;
+      const from = (flow << TEMPLATE_SHIFT) & WORD_INDEX;
+      let sum = (udpSums[flow]! + roundSum + (lens[i]! << 1)) | 0;
       sum = (sum & 0xffff) + (sum >>> 16);
       sum = ((sum & 0xffff) + (sum >>> 16)) ^ 0xffff;
       if (sum === 0) sum = 0xffff;
@@ -374,8 +384,8 @@ export class MemorySource implements Receiver {
       words[to + 12] = sequence;
       words[to + 13] = 0;
       words[to + 14] = 0;
-      flow += step;
-      if (flow >= flows) flow -= flows;
+      flow = (flow + stride) | 0;
+      if (flow >= count) flow = (flow - count) | 0;
     }
     return flow;
   }
