@@ -42,15 +42,6 @@ function consumer({ consumer }: Summary['ports'][number]): string {
   return `${consumer.rule} ${where}${moved}`;
 }
 
-/** Where a port's consumer runs, and how often that changed. */
-function consumer({ consumer }: Summary['ports'][number]): string {
-  if (consumer === null) return '-';
-  const where = consumer.worker === null ? 'on no worker' : `on worker ${consumer.worker}`;
-  const moved =
-    consumer.moves === 0 ? '' : `, moved ${whole(consumer.moves)} ${consumer.moves === 1 ? 'time' : 'times'}`;
-  return `${consumer.rule} ${where}${moved}`;
-}
-
 function portTable(summary: Summary): string {
   const consumed = summary.ports.some((port) => port.consumer !== null);
   return formatTable(
