@@ -132,8 +132,13 @@ void XskTransmit::reclaim() {
   uint32_t consumer = *doneConsumer_;
   const uint32_t producer = load(doneProducer_);
   if (consumer == producer) return;
-  for (; consumer != producer; consumer++)
-    free_.giveBack(static_cast<int32_t>(done_[consumer & (kRing - 1)] / kXskChunkBytes));
+  for (; consumer != producer; consumer++) {
+    // Abandoned descriptors (kNowhere) have been seen here (6.18), under load with devices that refuse: no chunks, and
+    // counted as such they filled the list beyond its end.
+    const uint64_t chunk = done_[consumer & (kRing - 1)] / kXskChunkBytes;
+    if (chunk < kXskChunks && free_.words[0] < static_cast<int32_t>(kXskChunks))
+      free_.giveBack(static_cast<int32_t>(chunk));
+  }
   store(doneConsumer_, consumer);
 }
 
