@@ -12,7 +12,16 @@ import { startReading } from '../replay/reading-thread.js';
 const THREAD_BYTES = 8 << 20;
 
 const argv = process.argv.slice(2);
-const isLarge = (path: string) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= THREAD_BYTES;
+
+function isLarge(path: string): boolean {
+  try {
+    return statSync(path).size >= THREAD_BYTES;
+  } catch {
+    // What is no file is the command's to say.
+    return false;
+  }
+}
+
 if (
   argv[0] === 'replay' &&
   !argv.includes('--jobs') &&
