@@ -11,8 +11,8 @@ const common = {
 
 export default defineConfig({
   test: {
-    // Two at a time also on two CPUs: most of these tests wait for processes of their own.
-    maxWorkers: 2,
+    // Three at a time also on two CPUs: most of these tests wait for processes of their own.
+    maxWorkers: 3,
     projects: [
       {
         test: {

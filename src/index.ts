@@ -336,7 +336,7 @@ export {
   Rebalancer,
   type RebalanceSettings,
 } from './policy/rebalance.js';
-export { RfsSteering } from './policy/rfs.js';
+export { RfsSteering, type TableRewrite } from './policy/rfs.js';
 export { RssSteering } from './policy/rss.js';
 export {
   type JsSpec,

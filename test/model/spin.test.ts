@@ -51,7 +51,7 @@ describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeo
   test.each([
     ['two workers', ['N=4', 'W=2']],
     ['two workers, one dies at any moment', ['N=4', 'W=2', 'DEATH']],
-    ['three workers', ['N=3', 'W=3', 'BURST=1', 'HOLD_MAX=1']],
+    ['three workers', ['N=3', 'W=3', 'BURST=1', 'HOLD_MAX=1', 'CAP=1']],
   ])('never overtakes, loses or waits for ever: %s', (_, defines) => {
     const found = search('dataplane.pml', ...defines);
     expect(found).toMatchObject(NONE);
