@@ -4,46 +4,10 @@
  * The strict data plane must have no error at all; every mutant of it, and Linux's rule with any of its known holes,
  * must have one: a search that finds nothing anywhere would prove nothing.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-
-const missing = ['spin', 'gcc'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
-if (missing.length > 0) console.warn(`models not checked: ${missing.join(' and ')} missing`);
-
-interface Search {
-  readonly errors: number;
-  readonly states: number;
-  /** The first complaint; empty without errors. */
-  readonly complaint: string;
-}
-
-let directory = '';
-beforeAll(() => {
-  directory = mkdtempSync(path.join(tmpdir(), 'rxsteer-spin-'));
-});
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** Generates, compiles and runs the verifier of a model under the given definitions. */
-function search(model: string, ...defines: string[]): Search {
-  const cwd = mkdtempSync(path.join(directory, 'pan-'));
-  const source = path.resolve('test/model', model);
-  execFileSync('spin', [...defines.map((define) => `-D${define}`), '-a', source], { cwd });
-  execFileSync('gcc', ['-O1', '-w', '-DSAFETY', '-DCOLLAPSE', '-o', 'pan', 'pan.c'], { cwd });
-  // Stops at the first error; a search that ran out of depth would not be exhaustive.
-  const out = execFileSync('./pan', ['-m100000'], { cwd, encoding: 'utf8', maxBuffer: 1 << 24 });
-  expect(out).not.toContain('max search depth too small');
-  const errors = /errors: (\d+)/.exec(out);
-  const states = /(\d+) states, stored/.exec(out);
-  if (errors === null || states === null) throw new Error(`no result from the verifier: ${out}`);
-  return {
-    errors: Number(errors[1]),
-    states: Number(states[1]),
-    complaint: /pan:1: (.*)/.exec(out)?.[1] ?? '',
-  };
-}
+import { describe, expect, test } from 'vitest';
+import { missing, search } from './search.js';
 
 const NONE = { errors: 0, complaint: '' };
 
@@ -51,7 +15,6 @@ describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeo
   test.each([
     ['two workers', ['N=4', 'W=2']],
     ['two workers, one dies at any moment', ['N=4', 'W=2', 'DEATH']],
-    ['three workers', ['N=3', 'W=3', 'BURST=1', 'HOLD_MAX=1', 'CAP=1']],
   ])('never overtakes, loses or waits for ever: %s', (_, defines) => {
     const found = search('dataplane.pml', ...defines);
     expect(found).toMatchObject(NONE);
