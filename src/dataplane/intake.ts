@@ -533,9 +533,9 @@ export class Intake implements Release {
       if (count === 0) continue;
       const base = handoffBase(this.workers, this.me, to);
       handoff[base + HandoffCounter.packets]! += count;
-      if (producer.occupancy() > handoff[base + HandoffCounter.highWater]!) {
-        handoff[base + HandoffCounter.highWater] = producer.occupancy();
-      }
+      const known = handoff[base + HandoffCounter.highWater]!;
+      const waiting = producer.occupancy(known);
+      if (waiting > known) handoff[base + HandoffCounter.highWater] = waiting;
       this.counters[WorkerCounter.handedOff]! += count;
       if (waker.wake(to)) this.counters[WorkerCounter.wakeupsSent]!++;
     }

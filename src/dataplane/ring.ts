@@ -223,8 +223,12 @@ export class RingProducer {
     return this.tail;
   }
 
-  /** Frames that wait in the ring as far as the producer knows. */
-  occupancy(): number {
+  /**
+   * Frames that wait in the ring, if more than `known` do; else some number up to that. The consumer's index is read
+   * again only when the cached one says more: what was taken since must not count as waiting.
+   */
+  occupancy(known = -1): number {
+    if (((this.tail - this.headSeen) | 0) > known) this.headSeen = Atomics.load(this.index, HEAD);
     return (this.tail - this.headSeen) | 0;
   }
 }

@@ -232,6 +232,21 @@ describe('backlog ring', () => {
     }
   });
 
+  it('does not count as waiting what was taken', () => {
+    const kit = new Kit(64, 64, 0);
+    for (let round = 0; round < 20; round++) {
+      for (let k = 0; k < 3; k++) kit.push();
+      kit.producer.publish();
+      // Asked for more than 3, it need not look; asked for more than 2, it must.
+      expect(kit.producer.occupancy(2)).toBe(3);
+      kit.work.n = 0;
+      expect(kit.consumer.take(kit.work, 64)).toBe(3);
+      expect(kit.producer.occupancy(2)).toBeLessThanOrEqual(3);
+      expect(kit.producer.occupancy()).toBe(0);
+      kit.consumer.complete(3);
+    }
+  });
+
   it('repair skips what the dead consumer had marked as its own before it advanced the head', () => {
     const kit = new Kit(8, 8, -2);
     for (let k = 0; k < 4; k++) kit.push();
