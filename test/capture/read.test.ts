@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { closeSync, createReadStream, readdirSync } from 'node:fs';
+import { closeSync, createReadStream, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CaptureFile } from '#rxsteer/capture/file.js';
 import { spoolCapture } from '#rxsteer/capture/spool.js';
 import { openCapture } from '#rxsteer/capture/stream.js';
@@ -336,9 +337,10 @@ describe('compressed captures and pipes', () => {
   });
 
   it('spools gzip into a file without a name, readable by position', async () => {
-    const before = readdirSync(tmpdir()).filter(
-      (name) => name.startsWith('rxsteer-') && !name.includes('test'),
-    );
+    // A directory of its own for temporary files: others use the common one at the same time.
+    const own = mkdtempSync(join(tmpdir(), 'rxsteer-test-'));
+    vi.stubEnv('TMPDIR', own);
+    expect(tmpdir()).toBe(own);
     const spool = await spoolCapture(file('spool.gz', packed));
     try {
       expect(spool.warning).toBeNull();
@@ -349,11 +351,10 @@ describe('compressed captures and pipes', () => {
         expect(count).toBe(2000);
         capture.close();
       }
-      const after = readdirSync(tmpdir()).filter(
-        (name) => name.startsWith('rxsteer-') && !name.includes('test'),
-      );
-      expect(after.filter((name) => !before.includes(name))).toEqual([]);
+      expect(readdirSync(own)).toEqual([]);
     } finally {
+      vi.unstubAllEnvs();
+      rmSync(own, { recursive: true });
       closeSync(spool.fd);
     }
     const cut = await spoolCapture(file('spool-cut.gz', packed.subarray(0, packed.length >> 1)));
