@@ -16,7 +16,7 @@ import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
 import type { OpenPorts } from '#rxsteer/dataplane/ports/open.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { Progress } from '#rxsteer/dataplane/progress.js';
-import { OwnRing, RingConsumer } from '#rxsteer/dataplane/ring.js';
+import { Lane, RingConsumer, State } from '#rxsteer/dataplane/ring.js';
 import { Work } from '#rxsteer/forward/work.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';
@@ -73,8 +73,8 @@ export function intakeCall(policyText: string, workers: number): () => void {
   };
   const queue = { port: 0, queue: 0, global: 0, finite: false, receiver } as unknown as ReceiveQueue;
   const progress = new Progress(views.rings, 0, workers);
-  const own = new OwnRing(views.rings[0]!);
-  const work = new Work();
+  const lane = new Lane(views.rings.slice(0, workers), 0, plan.backlog);
+  const work = new Work(lane.ownWork());
   const intake = new Intake(
     {
       plan,
@@ -91,17 +91,22 @@ export function intakeCall(policyText: string, workers: number): () => void {
       fault: new Fault(null, 0, views.workers[0]!, WorkerWord.faulted),
     },
     work,
-    own,
+    lane,
   );
-  const offsetOf = (id: number) => views.pool.offsetOf(id);
   const consumers: RingConsumer[] = [];
   for (let w = 1; w < workers; w++) {
-    consumers.push(new RingConsumer(views.rings[w]!, views.pool.owner, w, offsetOf, views.pool.smallSlots));
+    consumers.push(new RingConsumer(views.rings[w]!));
   }
   return () => {
     intake.receive(queue);
     for (const consumer of consumers) consumer.complete(consumer.take(work, BURST_MAX));
-    own.complete();
+    lane.completeOwn();
+    // The prepared frames are used again and again: none goes back to the pool.
+    for (let w = 0; w < workers; w++) {
+      const { lane: words, state } = views.rings[w]!;
+      words[state + State.returned] = lane.position(w);
+    }
+    lane.rewind();
     work.n = 0;
   };
 }

@@ -1,9 +1,10 @@
 // The pipeline of the `pipeline` suite in C++: what the same work costs without JavaScript.
 //
-// Two threads, each pinned, with the memory of the engine: slots of 2 KiB in one pool, an owner word and a link word a
-// slot, free list of the home worker, return list by compare-and-swap, ring entries of 32 bytes, indices on lines of
-// their own, the order ledger, one counter block a thread. Thread 0: generate, dissect, hash, table, ledger, hand off.
-// Thread 1: take, decide (wire), send to a sink, ledger, counters, free. Nothing is left out that the engine does for
+// Two threads, each pinned, with the memory of the engine: slots of 2 KiB in one pool, an owner word a slot, free list
+// of the home worker, ring entries of 32 bytes, slot numbers that were handed over in a list of the producer's, which
+// takes them back up to the ring's "done", indices on lines of their own, the order ledger, one counter block a thread.
+// Thread 0: generate, dissect, hash, table, ledger, hand off. Thread 1: take, decide (wire), send to a sink, ledger,
+// counters. Nothing is left out that the engine does for
 // a frame of this kind; nothing is done that it does not.
 //
 // reference FLOWS FRAMES none|strict on|off RATE: order, ledger, and with RATE > 0 bursts of 32 at that rate; measured
@@ -34,8 +35,6 @@ constexpr int kLine = 32;  // words: 128 bytes
 constexpr int kRing = 4096;
 constexpr int kEntry = 8;
 constexpr int kLedger = 16384;
-constexpr int kOwnerRing = 0x10000;
-constexpr int kOwnerReturn = 0x20000;
 
 std::atomic_ref<int32_t> at(int32_t& word) { return std::atomic_ref<int32_t>(word); }
 
@@ -48,14 +47,14 @@ int32_t* words(size_t count) {
 struct Shared {
   uint8_t* pool;
   int32_t* owner;
-  int32_t* next;
-  int32_t* returns;
+  int32_t* ids;  // of frames handed over, by position
   int32_t* free;  // word 0: count
   int32_t* index; // tail, head, done
   int32_t* entries;
   int32_t* slots;
   int32_t* finished;
   int32_t* touched;
+  alignas(128) int32_t returned;
   alignas(128) double counters[2][64];
   alignas(128) double handoff[16];
   std::atomic<bool> stop{false};
@@ -288,18 +287,23 @@ void touch(int32_t high, int32_t low) {
   shared.touched[0]++;
 }
 
-void reclaim() {
-  if (at(shared.returns[0]).load() == -1) return;
-  int32_t id = at(shared.returns[0]).exchange(-1);
+void reclaim(int32_t tail) {
+  int32_t at_ = shared.returned;
+  if (at_ == tail) return;
+  const int32_t end = at(shared.index[2 * kLine]).load();
   int32_t count = shared.free[0];
-  while (id != -1) {
-    const int32_t following = shared.next[id];
+  for (; at_ != end; at_++) {
+    const int32_t id = shared.ids[at_ & (kRing - 1)];
     shared.owner[id] = 0;
     shared.free[++count] = id;
-    id = following;
   }
   shared.free[0] = count;
+  shared.returned = end;
 }
+
+// A frame as it crosses, see src/forward/work.ts.
+enum { kSeq, kSize, kDmacLo, kId, kSmacLo, kOrigin, kMacs, kLedgerWord };
+constexpr int32_t kGroup = 1 << 24;
 
 enum { kReceived, kRxPackets, kRxBytes, kQueuePackets, kQueueBytes, kHandedOff, kBad, kUnwatched, kPostponed, kEmpty, kDropped, kLoops };
 
@@ -327,7 +331,7 @@ void* producer(void*) {
       max = 32;
     }
     // Recently freed slots first: they are in this core's cache.
-    reclaim();
+    reclaim(tail);
     if (source.receive(b, max)) c[kEmpty]++;
     if (b.n == 0) continue;
     given += b.n;
@@ -368,20 +372,20 @@ void* producer(void*) {
         if (tail - headSeen >= kRing) { c[kDropped]++; shared.owner[b.id[i]] = 0; shared.free[++shared.free[0]] = b.id[i]; continue; }
       }
       int32_t* e = shared.entries + (tail & (kRing - 1)) * kEntry;
-      e[0] = b.id[i];
-      e[1] = b.len[i] | (b.flags[i] << 20) | ((b.kind[i] & 128) != 0 ? 1 << 24 : 0);
-      e[2] = (b.vlan[i] < 0 ? 0 : (b.vlan[i] & 0xfff) + 1) << 19;
-      e[3] = seq;
-      e[4] = word;
-      e[5] = b.dmacLo[i];
-      e[6] = b.smacLo[i];
-      e[7] = static_cast<int32_t>(static_cast<uint32_t>(b.dmacHi[i]) << 16) | b.smacHi[i];
+      e[kSeq] = seq;
+      e[kSize] = b.len[i] | (b.flags[i] << 20) | ((b.kind[i] & 128) != 0 ? kGroup : 0);
+      e[kDmacLo] = b.dmacLo[i];
+      e[kId] = b.id[i];
+      e[kSmacLo] = b.smacLo[i];
+      e[kOrigin] = (b.vlan[i] < 0 ? 0 : (b.vlan[i] & 0xfff) + 1) << 10;
+      e[kMacs] = static_cast<int32_t>(static_cast<uint32_t>(b.dmacHi[i]) << 16) | b.smacHi[i];
+      e[kLedgerWord] = word;
+      shared.ids[tail & (kRing - 1)] = b.id[i];
       tail++;
       shared.slots[slot + kNewest] = seq;
       shared.slots[slot + kTail] = tail;
       shared.slots[slot + kFrames]++;
     }
-    for (int32_t k = published; k != tail; k++) shared.owner[shared.entries[(k & (kRing - 1)) * kEntry]] = kOwnerRing | 2;
     at(shared.index[0]).store(tail);
     c[kBad] += bad;
     c[kUnwatched] += unwatched;
@@ -395,8 +399,8 @@ void* producer(void*) {
 
 struct Work {
   int n = 0;
-  int32_t id[kWork], off[kWork], len[kWork], flags[kWork], kind[kWork], port[kWork], queue[kWork], seq[kWork],
-      ledger[kWork], vlan[kWork], dmacHi[kWork], dmacLo[kWork], smacHi[kWork], smacLo[kWork], out[kWork];
+  alignas(64) int32_t words[kWork * kEntry];
+  int32_t out[kWork];
 };
 
 // Log-linear buckets: 128 for every power of two, below 1 % wide.
@@ -434,69 +438,56 @@ void* consumer(void*) {
     }
     const int n = available < kBurst ? available : kBurst;
     for (int i = 0; i < n; i++) {
-      const int32_t* e = shared.entries + ((head + i) & (kRing - 1)) * kEntry;
-      const int32_t id = e[0];
-      w.id[i] = id;
-      w.off[i] = id * kSlot + kHeadroom;
-      w.len[i] = e[1] & 0xfffff;
-      w.flags[i] = (e[1] >> 20) & 15;
-      w.kind[i] = (e[1] >> 17) & 128;
-      w.port[i] = e[2] & 1023;
-      w.queue[i] = (e[2] >> 10) & 511;
-      w.vlan[i] = static_cast<int32_t>(static_cast<uint32_t>(e[2]) >> 19) - 1;
-      w.seq[i] = e[3];
-      w.ledger[i] = e[4];
-      w.dmacLo[i] = e[5];
-      w.smacLo[i] = e[6];
-      w.dmacHi[i] = static_cast<int32_t>(static_cast<uint32_t>(e[7]) >> 16);
-      w.smacHi[i] = e[7] & 0xffff;
-      shared.owner[id] = 2;
+      memcpy(w.words + i * kEntry, shared.entries + ((head + i) & (kRing - 1)) * kEntry, kEntry * 4);
     }
     head += n;
     at(shared.index[kLine]).store(head);
     w.n = n;
-    for (int i = 0; i < n; i++) w.out[i] = w.len[i] < 14 ? -4 : w.port[i] == 0 ? 1 : w.port[i] == 1 ? 0 : -2;
-    int listed[2] = {0, 0};
-    for (int i = 0; i < n; i++)
-      if (w.out[i] >= 0) list[w.out[i] * kWork + listed[w.out[i]]++] = i;
-    int bytes = 0;
-    for (int k = 0; k < listed[1]; k++) {
-      const int i = list[kWork + k];
-      sendOff[k] = w.off[i];
-      sendLen[k] = w.len[i];
-      sendFlags[k] = w.flags[i];
-      frameOf[k] = i;
-      bytes += w.len[i];
+    for (int i = 0; i < n; i++) {
+      const int32_t from = w.words[i * kEntry + kOrigin] & 1023;
+      w.out[i] = (w.words[i * kEntry + kSize] & 0xfffff) < 14 ? -4 : from < 2 ? from ^ 1 : -2;
+    }
+    // Mostly all frames of a work go to one port: then no list is made.
+    int others = w.out[0] < 0 ? 1 : 0;
+    for (int i = 1; i < n; i++) others |= w.out[i] ^ w.out[0];
+    int sent = 0, bytes = 0;
+    if (others != 0) {
+      int listed[2] = {0, 0};
+      for (int i = 0; i < n; i++)
+        if (w.out[i] >= 0) list[w.out[i] * kWork + listed[w.out[i]]++] = i;
+      for (int k = 0; k < listed[1]; k++) frameOf[k] = list[kWork + k];
+      sent = listed[1];
+    }
+    if (others == 0) sent = n;
+    for (int k = 0; k < sent; k++) {
+      const int32_t* e = w.words + (others == 0 ? k : frameOf[k]) * kEntry;
+      sendOff[k] = e[kId] * kSlot + kHeadroom;
+      sendLen[k] = e[kSize] & 0xfffff;
+      sendFlags[k] = (e[kSize] >> 20) & 15;
+      bytes += sendLen[k];
     }
     // The sink of the engine gets these as arguments of a call; here the compiler must not leave them out.
     asm volatile("" : : "r"(sendOff), "r"(sendLen), "r"(sendFlags), "r"(frameOf) : "memory");
     if (options.rate > 0 && recording.load(std::memory_order_relaxed)) {
       const double now = now_ns();
-      for (int i = 0; i < n; i++) record(now - shared.stamps[w.id[i]]);
+      for (int i = 0; i < n; i++) record(now - shared.stamps[w.words[i * kEntry + kId]]);
     }
-    c[kPortPackets] += listed[1];
+    c[kPortPackets] += sent;
     c[kPortBytes] += bytes;
-    const int delivered = listed[1];
+    const int delivered = sent;
     int reordered = 0;
-    int32_t chain = -1, last = -1, classes[8] = {};
+    int32_t classes[8] = {};
     for (int i = 0; i < n; i++) {
-      if ((w.kind[i] & 128) == 0) touch(w.dmacHi[i], w.dmacLo[i]);
-      const int32_t word = w.ledger[i], seq = w.seq[i];
+      const int32_t* e = w.words + i * kEntry;
+      if ((e[kSize] & kGroup) == 0) touch(static_cast<int32_t>(static_cast<uint32_t>(e[kMacs]) >> 16), e[kDmacLo]);
+      const int32_t word = e[kLedgerWord], seq = e[kSeq];
       if (word >= 0) {
         classes[(word >> 27) & 7]++;
         const int f = (word & ((1 << 27) - 1)) * 2;
         if (seq - shared.finished[f] > 0 && seq - shared.finished[f + 1] > 0) shared.finished[f] = seq;
         else reordered++;
       }
-      const int32_t id = w.id[i];
-      shared.owner[id] = kOwnerReturn | 1;
-      if (chain == -1) last = id;
-      shared.next[id] = chain;
-      chain = id;
     }
-    int32_t seen = at(shared.returns[0]).load();
-    do shared.next[last] = seen;
-    while (!at(shared.returns[0]).compare_exchange_strong(seen, chain));
     c[kProcessed] += n;
     c[kReordered] += reordered;
     for (int k = 0; k < 8; k++)
@@ -516,8 +507,7 @@ int main(int argc, char** argv) {
   const size_t slots = static_cast<size_t>(options.frames);
   shared.pool = reinterpret_cast<uint8_t*>(words(slots * kSlot / 4));
   shared.owner = words(slots);
-  shared.next = words(slots);
-  shared.returns = words(kLine);
+  shared.ids = words(kRing);
   shared.free = words(slots + 1);
   shared.index = words(3 * kLine);
   shared.entries = words(kRing * kEntry);
@@ -527,7 +517,6 @@ int main(int argc, char** argv) {
   shared.touched = words(2 + 2 * 8192);
   shared.slots[kLedger * kSlotWords + kWord] = -1;
   shared.stamps = reinterpret_cast<double*>(words(2 * slots));
-  shared.returns[0] = -1;
   for (int32_t id = options.frames - 1; id >= 0; id--) shared.free[++shared.free[0]] = id;
   makeTables();
   pthread_t threads[2];

@@ -1,9 +1,10 @@
 /**
  * A ring between two worker threads, as a program for `Contestant`: `side.js words` = items of 4 bytes, `side.js frames` =
- * the engine's own backlog ring with its descriptors of 32 bytes, owner words and both of its indices.
+ * the engine's own backlog ring with its descriptors of 32 bytes, slot numbers and all of its indices.
  */
 import { Worker } from 'node:worker_threads';
-import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
+import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/layout.js';
+import { carveLane, type RingMemory } from '#rxsteer/dataplane/ring.js';
 import { serveWindows } from '../lab/windows.js';
 
 export interface RingRequest {
@@ -11,7 +12,8 @@ export interface RingRequest {
   readonly side: 'producer' | 'consumer';
   readonly index: Int32Array;
   readonly entries: Int32Array;
-  readonly owner: Int32Array;
+  /** The rings of worker 0. */
+  readonly rings: readonly RingMemory[];
   /** Items taken so far, and something of them. */
   readonly count: Float64Array;
 }
@@ -23,11 +25,12 @@ const WARM_MS = 500;
 
 const kind = process.argv[2] === 'words' ? 'words' : 'frames';
 const shared = (words: number) => new Int32Array(new SharedArrayBuffer(4 * words));
+const carve = (carver: Carver) => carveLane(carver, 2, 0, ITEMS, SLOTS);
 const common = {
   kind,
   index: shared(3 * LINE_WORDS),
-  entries: shared(ITEMS * (kind === 'words' ? 1 : 8)),
-  owner: shared(SLOTS),
+  entries: shared(ITEMS),
+  rings: carve(new Carver(allocateShared(carve))),
   count: new Float64Array(new SharedArrayBuffer(8 * 2 * LINE_WORDS)),
 } as const;
 for (const side of ['producer', 'consumer'] as const) {

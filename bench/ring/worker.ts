@@ -2,14 +2,14 @@
 import { workerData } from 'node:worker_threads';
 import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
-import { RingConsumer, RingProducer } from '#rxsteer/dataplane/ring.js';
-import { Work } from '#rxsteer/forward/work.js';
+import { Lane, RingConsumer } from '#rxsteer/dataplane/ring.js';
+import { DESCRIPTOR_WORDS, Work } from '#rxsteer/forward/work.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import type { RingRequest } from './side.js';
 import { WordRing } from './words.js';
 
 const BULK = 32;
-const { kind, side, index, entries, owner, count } = workerData as RingRequest;
+const { kind, side, index, entries, rings, count } = workerData as RingRequest;
 loadNative()?.pinThread(side === 'producer' ? 0 : 1);
 if (kind === 'words') words();
 else frames();
@@ -37,14 +37,11 @@ function words(): void {
 }
 
 function frames(): void {
-  const memory = { index, entries };
-  const slots = owner.length;
+  const ring = rings[1]!;
   if (side === 'producer') {
-    const producer = new RingProducer(memory, owner, 1, entries.length / 8);
+    const lane = new Lane(rings, 0, ring.capacity);
+    const slots = ring.idMask + 1;
     const burst = new Burst(new Uint8Array(64));
-    // As the engine hands over: all frames of a burst that go to one worker in one call.
-    const list = Int32Array.from({ length: BULK }, (_, i) => i);
-    const carried = new Int32Array(BULK);
     for (let id = 0, seq = 0; ; ) {
       for (let i = 0; i < BULK; i++) {
         burst.id[i] = id;
@@ -53,22 +50,25 @@ function frames(): void {
         burst.dmacLo[i] = id;
         id = id + 1 === slots ? 0 : id + 1;
       }
-      for (let from = 0; from < BULK; ) {
-        from += producer.pushList(burst, list, from, BULK - from, seq, carried);
-        producer.publish();
+      for (let i = 0; i < BULK; i++) {
+        while (!lane.hasRoom(1)) lane.publish(1);
+        lane.append(1, burst, i, (seq + i) | 0, 0);
       }
+      lane.publish(1);
       seq = (seq + BULK) | 0;
     }
   }
-  const consumer = new RingConsumer(memory, owner, 1, (id) => id * 2048 + 64, slots);
+  const consumer = new RingConsumer(ring);
   const work = new Work();
-  for (let taken = 0; ; ) {
+  const { words } = work;
+  for (let taken = 0, sum = 0; ; ) {
     work.n = 0;
     const n = consumer.take(work, BULK);
     if (n === 0) continue;
+    for (let k = 0; k < n * DESCRIPTOR_WORDS; k++) sum = (sum + words[k]!) | 0;
     consumer.complete(n);
     taken += n;
     count[0] = taken;
-    count[LINE_WORDS] = work.seq[0]!;
+    count[LINE_WORDS] = sum;
   }
 }

@@ -14,7 +14,7 @@ import type { OrderLimits } from './order-guard.js';
 import { carveHistory } from './order-history.js';
 import { carvePool, FramePool, poolBytes } from './pool.js';
 import type { PortInfo } from './ports/port.js';
-import { carveRing, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
+import { carveLane, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
 
 /** What all workers share. A plan is never changed: a live change makes another one (`live-config.ts`). */
 export interface EnginePlan {
@@ -127,7 +127,7 @@ export interface EngineMemory {
 
 export interface EngineViews {
   readonly pool: FramePool;
-  /** Ring from worker p to worker c at p * workers + c; p = c holds indices only. */
+  /** Ring from worker p to worker c at p * workers + c; p = c is for a worker's own frames. */
   readonly rings: RingMemory[];
   readonly counters: ReturnType<typeof carveCounters>;
   readonly ledger: ReturnType<typeof carveLedger>;
@@ -175,9 +175,8 @@ function carve(carver: Carver, plan: EnginePlan) {
   const { ports, queues, txQueues } = plan.room;
   const capacity = powerOfTwoAtLeast(plan.backlog);
   const rings: RingMemory[] = [];
-  for (let p = 0; p < plan.workers; p++) {
-    for (let c = 0; c < plan.workers; c++) rings.push(carveRing(carver, p === c ? 0 : capacity));
-  }
+  const slots = plan.smallPerWorker + plan.largePerWorker;
+  for (let p = 0; p < plan.workers; p++) rings.push(...carveLane(carver, plan.workers, p, capacity, slots));
   return {
     pool: carvePool(carver, poolSize(plan)),
     rings,
@@ -251,5 +250,5 @@ export function allocateEngineMemory(
 /** Any thread: the views. */
 export function attachEngine(plan: EnginePlan, memory: EngineMemory): EngineViews {
   const views = carve(new Carver(memory.words), plan);
-  return { ...views, pool: new FramePool(memory.frames, views.pool, poolSize(plan)) };
+  return { ...views, pool: new FramePool(memory.frames, views.pool, poolSize(plan), views.rings) };
 }

@@ -15,7 +15,7 @@
  *
  * One object per worker.
  */
-import type { Work } from '../forward/work.js';
+import { Part, type Work } from '../forward/work.js';
 import type { Burst } from '../packet/burst.js';
 import type { RfsSteering } from '../policy/rfs.js';
 import type { EnginePlan, EngineViews } from './engine-memory.js';
@@ -82,13 +82,13 @@ export class FlowIntake {
 
   /** Frames were delivered to ports with a consumer: that is where their flows are wanted from now on. */
   delivered(work: Work, arrived: (i: number) => boolean): void {
-    const { n, out, id } = work;
+    const { n, out } = work;
     const { consumers, hashes, steering } = this;
     for (let i = 0; i < n; i++) {
       const port = out[i]!;
       if (port < 0) continue;
       const consumer = consumers[port]!;
-      if (consumer > 0 && arrived(i)) steering.sock.record(hashes[id[i]!]!, consumer - 1);
+      if (consumer > 0 && arrived(i)) steering.sock.record(hashes[work.part(i, Part.id)]!, consumer - 1);
     }
   }
 

@@ -14,7 +14,7 @@
  * Threads: everything here is written by the worker that polls the receive queue, and read by nobody else while it
  * runs, except `finished`, which workers that finish frames advance (see the meter).
  */
-import { BURST_COUNT, type Burst } from '../packet/burst.js';
+import { Field } from '../packet/burst.js';
 import { flowClass } from './flow-class.js';
 import type { Carver } from './layout.js';
 import type { OrderHistory } from './order-history.js';
@@ -32,7 +32,7 @@ const MASK = FLOW_SLOTS - 1;
 export const Slot = {
   /** The flow; 0 = none. */
   tag: 0,
-  /** What each frame carries to its completion: slot number, class, `MIXED`; -1 for shared slots (not watched). */
+  /** What each frame carries to its completion: slot number, class, `MIXED`; `UNWATCHED` for shared slots. */
   word: 1,
   /** Sequence number of the newest frame on its way. */
   newest: 2,
@@ -57,12 +57,10 @@ export const WORD_SLOT = (1 << 27) - 1;
 export const WORD_CLASS_SHIFT = 27;
 /** Frames of the flow are, or were, on their way through several workers at once. */
 export const MIXED = 1 << 30;
+/** The frame is not watched: any negative word says so; this one is no NaN's upper half (see `Part`). */
+export const UNWATCHED = -0x8000_0000;
 
 // Constants of this module's own: V8 folds them into the code, fields of objects are loaded.
-const COUNT = BURST_COUNT;
-/** Indices into lists and slots, in ranges that V8 knows (see `BURST_COUNT`). */
-const LIST_INDEX = 0xfffff;
-const SLOT_INDEX = 0x3fffffff;
 const TAG = Slot.tag;
 const WORD = Slot.word;
 const NEWEST = Slot.newest;
@@ -70,6 +68,12 @@ const PLACE = Slot.place;
 const TAIL = Slot.tail;
 const SINCE = Slot.since;
 const FRAMES = Slot.frames;
+const B_VLAN = Field.vlan;
+const B_ETHERTYPE = Field.ethertype;
+const B_DMAC_HI = Field.dmacHi;
+const B_DMAC_LO = Field.dmacLo;
+const B_SMAC_HI = Field.smacHi;
+const B_SMAC_LO = Field.smacLo;
 
 export function carveLedger(carver: Carver, queues: number) {
   return {
@@ -82,12 +86,14 @@ export type LedgerMemory = ReturnType<typeof carveLedger>;
 
 /**
  * Identity of a frame that is not IP, in place of `burst.flow`: addresses, ethertype and VLAN id. Never 0.
+ * @param words `Burst.words`
  */
-export function plainFlow(burst: Burst, i: number): number {
+export function plainFlow(words: Int32Array, i: number): number {
+  const vlan = words[B_VLAN + i]!;
   const sum =
-    (Math.imul(burst.dmacLo[i]!, 0x9e3779b1) ^ Math.imul(burst.smacLo[i]!, 0x85ebca6b)) +
-    (Math.imul((burst.dmacHi[i]! << 16) | burst.smacHi[i]!, 0xc2b2ae35) ^
-      Math.imul((burst.ethertype[i]! << 12) | (burst.vlan[i]! < 0 ? 0 : burst.vlan[i]! & 0xfff), 0x27d4eb2f));
+    (Math.imul(words[B_DMAC_LO + i]!, 0x9e3779b1) ^ Math.imul(words[B_SMAC_LO + i]!, 0x85ebca6b)) +
+    (Math.imul((words[B_DMAC_HI + i]! << 16) | words[B_SMAC_HI + i]!, 0xc2b2ae35) ^
+      Math.imul((words[B_ETHERTYPE + i]! << 12) | (vlan < 0 ? 0 : vlan & 0xfff), 0x27d4eb2f));
   const x = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
   const y = x ^ (x >>> 13);
   return y === 0 ? 1 : y;
@@ -128,12 +134,12 @@ export class Ledger {
   /** The slot that all frames of a queue share where nothing is watched. */
   private nobody(queue: number): number {
     const s = (queue * QUEUE_SLOTS + FLOW_SLOTS) * SLOT_WORDS;
-    this.slots[s + WORD] = -1;
+    this.slots[s + WORD] = UNWATCHED;
     return s;
   }
 
   /** The rest of `slotFor`: `first` is the flow's first place, and another flow's. */
-  search(first: number, flow: number, kind: number, queue: number, seq: number): number {
+  private search(first: number, flow: number, kind: number, queue: number, seq: number): number {
     const { slots } = this;
     for (let way = 1; way < WAYS; way++) {
       const s = first ^ (way * SLOT_WORDS);
@@ -154,7 +160,7 @@ export class Ledger {
         return s;
       }
     }
-    slots[shared + WORD] = -1;
+    slots[shared + WORD] = UNWATCHED;
     return shared;
   }
 
@@ -190,38 +196,6 @@ export class Ledger {
     // Visible to whoever finishes a frame of the flow: the ring's tail is published after it.
     finished[number * 2] = before;
     finished[number * 2 + 1] = before;
-  }
-
-  /** The slot that flow `flow` has, where it is not the first place `first`; -1 when `slotFor` has to find one. */
-  find(first: number, flow: number): number {
-    if (!this.watches) return -1;
-    const { slots } = this;
-    for (let way = 1; way < WAYS; way++) {
-      const s = first ^ (way * SLOT_WORDS);
-      if (slots[s] === flow) return s;
-    }
-    return -1;
-  }
-
-  /**
-   * `note` for frames list[from] … list[from + count - 1] of a burst: sequences count from `seq`, slots are in `at`,
-   * positions follow `tail`.
-   */
-  noteList(list: Int32Array, from: number, count: number, seq: number, at: Int32Array, tail: number): void {
-    const { slots } = this;
-    // Masks and `| 0` as in the ring's loops: no checks of tags and overflow.
-    const start = from & LIST_INDEX;
-    const first = seq | 0;
-    const end = count & COUNT;
-    let position = tail | 0;
-    for (let k = 0; k < end; k++) {
-      const i = list[start + k]!;
-      const s = at[i]! & SLOT_INDEX;
-      position = (position + 1) | 0;
-      slots[s + NEWEST] = (first + i) | 0;
-      slots[s + TAIL] = position;
-      slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
-    }
   }
 
   /**

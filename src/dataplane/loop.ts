@@ -17,7 +17,7 @@ import { secondsOf } from './forwarding.js';
 import { Intake, type IntakeParts } from './intake.js';
 import type { LiveFollower } from './live-worker.js';
 import type { HeldPorts } from './ports/held.js';
-import { OwnRing, RingConsumer } from './ring.js';
+import { Lane, RingConsumer } from './ring.js';
 import type { Sleeper } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
 
@@ -48,11 +48,11 @@ export class WorkerLoop {
   /** Rings from workers 0 … span-1 are drained. */
   private span = 0;
   private yields = 0;
-  private readonly work = new Work();
+  private readonly work: Work;
   private readonly consumers: (RingConsumer | null)[] = [];
   /** Frames of the current work that came from each worker's ring. */
   private readonly taken: Int32Array;
-  private readonly own: OwnRing;
+  private readonly lane: Lane;
   private readonly intake: Intake;
   private readonly counters: Float64Array;
   private readonly words: Int32Array;
@@ -79,17 +79,13 @@ export class WorkerLoop {
     this.fds = new Int32Array(plan.room.queues);
     this.counters = views.counters.worker[worker]!;
     this.words = views.workers[worker]!;
-    const offsetOf = views.pool.offsetOf.bind(views.pool);
-    for (let w = 0; w < plan.workers; w++) {
-      const from = views.rings[w * plan.workers + worker]!;
-      this.consumers.push(
-        w === worker
-          ? null
-          : new RingConsumer(from, views.pool.owner, worker, offsetOf, views.pool.smallSlots),
-      );
+    const { workers } = plan;
+    for (let w = 0; w < workers; w++) {
+      this.consumers.push(w === worker ? null : new RingConsumer(views.rings[w * workers + worker]!));
     }
-    this.own = new OwnRing(views.rings[worker * plan.workers + worker]!);
-    this.intake = new Intake(p, this.work, this.own);
+    this.lane = new Lane(views.rings.slice(worker * workers, (worker + 1) * workers), worker, plan.backlog);
+    this.work = new Work(this.lane.ownWork());
+    this.intake = new Intake(p, this.work, this.lane);
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
     // A thread that hosted a dead worker goes on with the CPU time it already has.
@@ -202,7 +198,11 @@ export class WorkerLoop {
     transmitter.send(work);
     this.intake.delivered(work, this.arrived);
     transmitter.commit(work);
-    this.own.complete();
+    if (this.lane.ownCount() > 0) {
+      this.lane.completeOwn();
+      this.p.views.pool.reclaim(this.me);
+      this.lane.rewind();
+    }
     for (let w = 0; w < this.span; w++) {
       const count = this.taken[w]!;
       if (count === 0) continue;

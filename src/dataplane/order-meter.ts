@@ -12,8 +12,7 @@
  * others were in flight (never under order=strict) they carry `MIXED`: those compare and swap a word of their own,
  * so that the plain stores of the frames before them lose nothing. Between workers the order is that of reports.
  */
-import { WORK_COUNT, type Work, WorkField } from '../forward/work.js';
-import { Kind } from '../packet/burst.js';
+import { DESCRIPTOR_SHIFT, GROUP_BIT, Part, WORK_COUNT, type Work } from '../forward/work.js';
 import { FLOW_CLASSES } from './flow-class.js';
 import type { GuestTouch } from './guest-touch.js';
 import type { Carver } from './layout.js';
@@ -22,12 +21,13 @@ import type { OrderHistory } from './order-history.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const COUNT = WORK_COUNT;
-const KIND = WorkField.kind;
-const DMAC_HI = WorkField.dmacHi;
-const DMAC_LO = WorkField.dmacLo;
-const LEDGER = WorkField.ledger;
-const SEQ = WorkField.seq;
-const GROUP = Kind.group;
+const D_SHIFT = DESCRIPTOR_SHIFT;
+const D_SIZE = Part.size;
+const D_MACS = Part.macs;
+const D_DMAC_LO = Part.dmacLo;
+const D_LEDGER = Part.ledger;
+const D_SEQ = Part.seq;
+const GROUP = GROUP_BIT;
 const CLASS_SHIFT = WORD_CLASS_SHIFT;
 const SLOT_MASK = WORD_SLOT;
 const IS_MIXED = MIXED;
@@ -73,18 +73,21 @@ export class OrderMeter {
    * the others were dropped. Returns how many were reordered.
    */
   commit(work: Work, sent: Int32Array, handed: Int32Array): number {
-    const { n, ledger, seq, kind, dmacHi, dmacLo } = work;
+    const { words } = work;
+    const n = work.n & COUNT;
     const { finished, frames, touch } = this;
     let reordered = 0;
     for (let i = 0; i < n; i++) {
       if ((sent[i]! | handed[i]!) === 0) continue;
-      if ((kind[i]! & Kind.group) === 0) touch.note(dmacHi[i]!, dmacLo[i]!);
-      const word = ledger[i]!;
+      const at = i << D_SHIFT;
+      if ((words[at + D_SIZE]! & GROUP) === 0) touch.note(words[at + D_MACS]! >>> 16, words[at + D_DMAC_LO]!);
+      const word = words[at + D_LEDGER]!;
       if (word < 0) continue;
-      frames[(word >>> WORD_CLASS_SHIFT) & 7]!++;
-      const f = (word & WORD_SLOT) * 2;
-      const s = seq[i]!;
-      if (word < MIXED && ((s - finished[f]!) | 0) > 0 && ((s - finished[f + 1]!) | 0) > 0) finished[f] = s;
+      frames[(word >>> CLASS_SHIFT) & 7]!++;
+      const f = (word & SLOT_MASK) << 1;
+      const s = words[at + D_SEQ]!;
+      if (word < IS_MIXED && ((s - finished[f]!) | 0) > 0 && ((s - finished[f + 1]!) | 0) > 0)
+        finished[f] = s;
       else if (this.finish(word, s)) reordered++;
     }
     this.flush();
@@ -98,12 +101,13 @@ export class OrderMeter {
     const { finished, frames, touch } = this;
     let reordered = 0;
     for (let i = 0; i < n; i++) {
-      if ((words[KIND + i]! & GROUP) === 0) touch.note(words[DMAC_HI + i]!, words[DMAC_LO + i]!);
-      const word = words[LEDGER + i]!;
+      const at = i << D_SHIFT;
+      if ((words[at + D_SIZE]! & GROUP) === 0) touch.note(words[at + D_MACS]! >>> 16, words[at + D_DMAC_LO]!);
+      const word = words[at + D_LEDGER]!;
       if (word < 0) continue;
       frames[(word >>> CLASS_SHIFT) & 7]!++;
       const f = (word & SLOT_MASK) << 1;
-      const s = words[SEQ + i]!;
+      const s = words[at + D_SEQ]!;
       if (word < IS_MIXED && ((s - finished[f]!) | 0) > 0 && ((s - finished[f + 1]!) | 0) > 0) {
         finished[f] = s;
       } else if (this.finish(word, s)) reordered++;

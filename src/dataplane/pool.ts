@@ -1,22 +1,19 @@
 /**
- * The frame pool: two size classes of slots in shared memory, and who holds each slot.
+ * The frame pool: two size classes of slots in shared memory, and which of them are in use.
  *
- * Promise: a slot is at any time in exactly one state, told by its owner word:
- *   0               free: on the free list of its home worker
- *   w + 1           held by worker w
- *   RING | w + 1    in a backlog ring, on its way to worker w
- *   RETURN | w + 1  freed by another worker, on its way back to the free list of home worker w
+ * Promise: every slot has a home worker (a fixed range of ids), and is at any time in exactly one state:
+ *   free            owner word 0, on a free list of its home
+ *   held            owner word home + 1, and in no ring of its home: part of a burst, or held for a move
+ *   handed over     owner word home + 1, and on the list of a ring that its home feeds (also the one of its own
+ *                   frames): waiting, taken, or finished, as the ring's indices say
  * so that frames in flight can be counted, and a dead worker's frames swept, without trusting any other counter.
  *
- * Threads: every slot has a home worker (a fixed range of ids). Only the home worker (or, while it is dead, the
- * main thread) touches its free lists. Another worker frees by linking the burst's frames into one chain and
- * pushing it onto the home's return list with compare-and-swap; the home takes the whole list with one exchange.
- * Take-all has no ABA: nobody pops a single element.
+ * Threads: only the home worker (or, while it is dead, the main thread) touches owner words and free lists. Nobody
+ * else frees: a worker that has finished frames of a ring advances the ring's `done`, and their home takes the slots
+ * back when it looks (`reclaim`). So nothing is written for a single frame on another core than its home's.
  *
- * Memory order: owner words and `next` links are plain stores; they become visible to the thread that acts on
- * them through the sequentially consistent store, exchange or compare-and-swap that publishes the frame (ring
- * tail, return list head). JavaScript's Atomics are sequentially consistent; plain stores before one are visible
- * to whoever reads that value.
+ * Memory order: the home reads `done` sequentially consistently; it writes into a slot again only after that, and so
+ * after everything that the other worker did with the frame.
  */
 
 import {
@@ -24,11 +21,11 @@ import {
   HEADROOM,
   LARGE_FRAME_MAX,
   LARGE_SLOT_BYTES,
-  LINE_WORDS,
   SMALL_FRAME_MAX,
   SMALL_SLOT_BYTES,
 } from './layout.js';
 import type { NativePool } from './native.js';
+import { DONE, HEAD, type RingMemory, ringReturning, State, TAIL } from './ring.js';
 
 export interface PoolSize {
   /** Workers that receive (homes). */
@@ -38,15 +35,11 @@ export interface PoolSize {
   readonly largePerWorker: number;
 }
 
-/** Owner word: in a ring. */
-export const OWNER_RING = 0x10000;
-/** Owner word: on a return list. */
-export const OWNER_RETURN = 0x20000;
-
 /** Free slots and the like, in a range that V8 knows (see `BURST_COUNT`). */
 const LIST_INDEX = 0xfffffff;
-// Of this module's own: exported constants live in cells that the loops would load and check.
-const RETURN = OWNER_RETURN;
+// Of this module's own: objects' fields are loaded and checked.
+const POSITION = State.position;
+const RETURNED = State.returned;
 
 export function poolBytes(size: PoolSize): number {
   return size.workers * (size.smallPerWorker * SMALL_SLOT_BYTES + size.largePerWorker * LARGE_SLOT_BYTES);
@@ -57,8 +50,6 @@ export function carvePool(carver: Carver, size: PoolSize) {
   const slots = size.workers * (size.smallPerWorker + size.largePerWorker);
   return {
     owner: carver.words(slots),
-    next: carver.words(slots),
-    returns: carver.words(size.workers * LINE_WORDS),
     freeSmall: Array.from({ length: size.workers }, () => carver.words(1 + size.smallPerWorker)),
     freeLarge: Array.from({ length: size.workers }, () => carver.words(1 + size.largePerWorker)),
   };
@@ -71,22 +62,21 @@ export class FramePool {
   readonly slots: number;
   /** Owner word of each slot, see above. */
   readonly owner: Int32Array;
-  private readonly next: Int32Array;
-  private readonly returns: Int32Array;
   private readonly freeSmall: Int32Array[];
   private readonly freeLarge: Int32Array[];
   private readonly smallPerWorker: number;
   private readonly largePerWorker: number;
   private readonly largeStart: number;
-  // Chains under construction, one per home: first and last id, -1 = none. Private to this thread.
-  private readonly chainFirst: Int32Array;
-  private readonly chainLast: Int32Array;
 
-  /** Attaches to shared memory; `initialise` only once, before any worker runs. */
+  /**
+   * Attaches to shared memory; `initialise` only once, before any worker runs.
+   * @param rings from worker p to worker c at p * workers + c
+   */
   constructor(
     memory: SharedArrayBuffer,
     shared: ReturnType<typeof carvePool>,
     readonly size: PoolSize,
+    private readonly rings: readonly RingMemory[] = [],
   ) {
     this.bytes = new Uint8Array(memory);
     this.smallPerWorker = size.smallPerWorker;
@@ -96,20 +86,13 @@ export class FramePool {
     this.slots = this.smallSlots + this.largeSlots;
     this.largeStart = this.smallSlots * SMALL_SLOT_BYTES;
     this.owner = shared.owner;
-    this.next = shared.next;
-    this.returns = shared.returns;
     this.freeSmall = shared.freeSmall;
     this.freeLarge = shared.freeLarge;
-    this.chainFirst = new Int32Array(size.workers).fill(-1);
-    this.chainLast = new Int32Array(size.workers).fill(-1);
   }
 
   /** Puts every slot on its home's free list. */
   initialise(): void {
-    for (let w = 0; w < this.size.workers; w++) {
-      Atomics.store(this.returns, w * LINE_WORDS, -1);
-      this.rebuild(w);
-    }
+    for (let w = 0; w < this.size.workers; w++) this.rebuild(w);
   }
 
   /** Offset of the frame in slot `id`. */
@@ -147,7 +130,7 @@ export class FramePool {
     return id;
   }
 
-  /** Free slots of worker `w`, both classes, without those on its return list. */
+  /** Free slots of worker `w`, both classes, without those that it could take back. */
   available(w: number): number {
     return this.freeSmall[w]![0]! + this.freeLarge[w]![0]!;
   }
@@ -160,55 +143,9 @@ export class FramePool {
     return this.freeLarge[w]![0]!;
   }
 
-  /** Frees one frame that worker `w` holds; takes effect for other homes at `flush`. */
+  /** Frees a frame that home worker `w` holds. */
   free(w: number, id: number): void {
-    const home = this.homeOf(id);
-    if (home === w) {
-      this.putBack(w, id);
-      return;
-    }
-    this.owner[id] = OWNER_RETURN | (home + 1);
-    const first = this.chainFirst[home]!;
-    if (first === -1) this.chainLast[home] = id;
-    this.next[id] = first;
-    this.chainFirst[home] = id;
-  }
-
-  /** Frees frames ids[from] … ids[from + count - 1], which worker `w` holds, and hands them back (`free`, `flush`). */
-  freeAll(w: number, ids: Int32Array, from: number, count: number): void {
-    const { owner, next } = this;
-    // `| 0`: machine integers before the loop, not tagged ones that are checked in every round of it.
-    const smallSlots = this.smallSlots | 0;
-    const smallPerWorker = this.smallPerWorker | 0;
-    // Frames of one burst mostly have one home; the division is for the first of a run only.
-    let first = 0;
-    let last = 0;
-    let home = 0;
-    let head = -1;
-    const start = from & LIST_INDEX;
-    const end = (start + count) & LIST_INDEX;
-    for (let k = start; k < end; k++) {
-      const id = ids[k]!;
-      if (id < first || id >= last) {
-        if (head >= 0) this.chainFirst[home] = head;
-        head = -1;
-        home = this.homeOf(id) | 0;
-        if (home === w || id >= smallSlots) {
-          this.free(w, id);
-          last = 0;
-          continue;
-        }
-        first = Math.imul(home, smallPerWorker);
-        last = (first + smallPerWorker) | 0;
-        head = this.chainFirst[home]!;
-        if (head === -1) this.chainLast[home] = id;
-      }
-      owner[id] = RETURN | (home + 1);
-      next[id] = head;
-      head = id;
-    }
-    if (last > 0) this.chainFirst[home] = head;
-    this.flush();
+    this.putBack(w, id);
   }
 
   /**
@@ -225,46 +162,48 @@ export class FramePool {
     return n;
   }
 
-  /** Hands the chains built by `free` back to their homes: one compare-and-swap per home. */
-  flush(): void {
-    for (let home = 0; home < this.chainFirst.length; home++) {
-      const first = this.chainFirst[home]!;
-      if (first === -1) continue;
-      const word = home * LINE_WORDS;
-      const last = this.chainLast[home]!;
-      let seen = Atomics.load(this.returns, word);
-      for (;;) {
-        this.next[last] = seen;
-        const found = Atomics.compareExchange(this.returns, word, seen, first);
-        if (found === seen) break;
-        seen = found;
-      }
-      this.chainFirst[home] = -1;
+  /** Takes back the slots of all frames of home `w` that are finished. Home worker only. */
+  reclaim(w: number): void {
+    const { workers } = this.size;
+    for (let c = 0; c < workers; c++) {
+      const ring = this.rings[w * workers + c];
+      if (ring === undefined) return;
+      const { lane, state } = ring;
+      const from = lane[state + RETURNED]!;
+      // Nothing is under way there: nothing to look at.
+      if (lane[state + POSITION] === from) continue;
+      const to = Atomics.load(ring.index, DONE);
+      if (to !== from) this.takeBack(w, ring, from, to);
     }
   }
 
-  /** Takes everything that other workers gave back to home `w`. Home worker only. */
-  reclaim(w: number): void {
-    const word = w * LINE_WORDS;
-    // A plain look first: an exchange would take the line away from the workers that push onto it.
-    if (Atomics.load(this.returns, word) === -1) return;
-    let id = Atomics.exchange(this.returns, word, -1);
-    const { owner, next } = this;
+  /** The frames at positions from … to - 1 of a ring are finished. */
+  private takeBack(w: number, { lane, state, ids, idMask }: RingMemory, from: number, to: number): void {
+    const { owner } = this;
     const smallSlots = this.smallSlots | 0;
     const small = this.freeSmall[w]!;
-    let count = small[0]! | 0;
-    while (id !== -1) {
-      const following = next[id]!;
-      if (id < smallSlots) {
+    const first = ids & LIST_INDEX;
+    const mask = idMask & LIST_INDEX;
+    let at = from | 0;
+    const end = to | 0;
+    while (at !== end) {
+      let count = small[0]! & LIST_INDEX;
+      // No call in the inner loop: behind one, V8 reads and checks every array again.
+      while (at !== end) {
+        const id = lane[first + (at & mask)]!;
+        if (id >= smallSlots) break;
         owner[id] = 0;
         count = (count + 1) & LIST_INDEX;
         small[count] = id;
-      } else {
-        this.putBack(w, id);
+        at = (at + 1) | 0;
       }
-      id = following;
+      small[0] = count;
+      if (at !== end) {
+        this.putBack(w, lane[first + (at & mask)]!);
+        at = (at + 1) | 0;
+      }
     }
-    small[0] = count;
+    lane[state + RETURNED] = to;
   }
 
   private putBack(w: number, id: number): void {
@@ -292,40 +231,60 @@ export class FramePool {
   }
 
   /**
-   * Main thread, worker `w` dead: frees every frame that it held, empties its return list, rebuilds its free
-   * lists. Returns the number of frames it held. Frames in rings towards it are left there.
+   * Main thread, worker `w` dead: frees every frame that it held, its own ones included, and rebuilds its free lists.
+   * Returns the number of frames it held. Frames that it handed over live on. Rings towards it: see `repairRing`.
    */
   sweep(w: number): number {
+    const { owner, rings } = this;
+    const { workers } = this.size;
+    const elsewhere = new Set<number>();
+    for (let c = 0; c < workers; c++) {
+      const ring = rings[w * workers + c];
+      if (ring === undefined) break;
+      const { index, lane, state, ids, idMask } = ring;
+      const tail = Atomics.load(index, TAIL);
+      const done = Atomics.load(index, DONE);
+      for (let at = lane[state + RETURNED]!; at !== done; at = (at + 1) | 0)
+        owner[lane[ids + (at & idMask)]!] = 0;
+      if (c === w) {
+        Atomics.store(index, HEAD, tail);
+        Atomics.store(index, DONE, tail);
+        lane[state + RETURNED] = tail;
+      } else {
+        lane[state + RETURNED] = done;
+        for (let at = done; at !== tail; at = (at + 1) | 0) elsewhere.add(lane[ids + (at & idMask)]!);
+      }
+      lane[state + POSITION] = tail;
+    }
     let swept = 0;
     for (let id = 0; id < this.slots; id++) {
-      if (this.owner[id] !== w + 1) continue;
+      if (owner[id] !== w + 1 || elsewhere.has(id)) continue;
       swept++;
-      if (this.homeOf(id) === w) this.owner[id] = 0;
-      else this.free(w, id);
+      owner[id] = 0;
     }
-    this.flush();
     this.rebuild(w);
-    this.reclaim(w);
     return swept;
   }
 
-  /** Frames in flight: held by a worker or in a ring. Counted from the owner words, independently of all counters. */
-  inFlight(): number {
-    let count = 0;
-    for (let id = 0; id < this.slots; id++) {
-      const owner = this.owner[id]!;
-      if (owner !== 0 && (owner & OWNER_RETURN) === 0) count++;
-    }
-    return count;
+  /** Slots of finished frames that their homes have not taken back yet. */
+  private returning(): number {
+    return this.rings.reduce((sum, ring) => sum + ringReturning(ring), 0);
   }
 
-  /** Slots on free and return lists, by walking the lists; only meaningful while no worker runs. */
-  countFree(): number {
+  /**
+   * Frames in flight: held by a worker, or handed over and not finished. Counted from owner words and rings,
+   * independently of all counters; exact at rest.
+   */
+  inFlight(): number {
     let count = 0;
-    for (let w = 0; w < this.size.workers; w++) {
-      count += this.available(w);
-      for (let id = Atomics.load(this.returns, w * LINE_WORDS); id !== -1; id = this.next[id]!) count++;
-    }
+    for (let id = 0; id < this.slots; id++) if (this.owner[id] !== 0) count++;
+    return Math.max(0, count - this.returning());
+  }
+
+  /** Slots on free lists and on their way back to them; exact at rest. */
+  countFree(): number {
+    let count = this.returning();
+    for (let w = 0; w < this.size.workers; w++) count += this.available(w);
     return count;
   }
 

@@ -32,10 +32,11 @@ export function buryWorker(
   releaseLocksOf(views.locks, worker);
   if (plan.mode === 'switch') new MacControl(memory.switching, plan.workers).recover(worker);
   recoverPolicy(plan.policy, memory.policy, plan.workers);
+  let swept = 0;
   for (let from = 0; from < plan.workers; from++) {
-    if (from !== worker) repairRing(views.rings[from * plan.workers + worker]!, views.pool.owner, worker);
+    if (from !== worker) swept += repairRing(views.rings[from * plan.workers + worker]!);
   }
-  const swept = views.pool.sweep(worker);
+  swept += views.pool.sweep(worker);
   // The dead worker's counters have no other writer now.
   const counters = views.counters.worker[worker]!;
   counters[WorkerCounter.dropped + Drop.workerDied]! += swept;

@@ -8,14 +8,25 @@
  * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
  * that dies in between leaves frames that are swept, never frames counted twice.
  */
-import { Out, WORK_COUNT, WORK_MAX, type Work, WorkField } from '../forward/work.js';
+import {
+  DESCRIPTOR_SHIFT,
+  FLAGS_MASK,
+  FLAGS_SHIFT,
+  LENGTH_MASK,
+  Out,
+  Part,
+  PORT_MASK,
+  WORK_COUNT,
+  WORK_MAX,
+  type Work,
+} from '../forward/work.js';
 import { FrameFlag } from '../packet/burst.js';
 import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
 import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
 import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';
-import { HEADROOM } from './layout.js';
+import { HEADROOM, SMALL_SLOT_BYTES } from './layout.js';
 import { SendResult } from './native.js';
 import type { OrderMeter } from './order-meter.js';
 import type { FramePool } from './pool.js';
@@ -37,11 +48,16 @@ const PORT_BITS = 0x7fff;
 const SENDS = SEND_MAX;
 const VNET_OR_SUM = FrameFlag.vnet | FrameFlag.needsCsum;
 const GSO = FrameFlag.gso;
-const W_ID = WorkField.id;
-const W_OFF = WorkField.off;
-const W_LEN = WorkField.len;
-const W_FLAGS = WorkField.flags;
-const W_OUT = WorkField.out;
+const D_SHIFT = DESCRIPTOR_SHIFT;
+const D_ID = Part.id;
+const D_SIZE = Part.size;
+const D_ORIGIN = Part.origin;
+const D_LENGTH = LENGTH_MASK;
+const D_FLAGS_SHIFT = FLAGS_SHIFT;
+const D_FLAGS = FLAGS_MASK;
+const D_PORT = PORT_MASK;
+const SLOT_BYTES = SMALL_SLOT_BYTES;
+const FRAME_AT = HEADROOM;
 
 const HEAVY = FrameFlag.gso | FrameFlag.needsCsum;
 
@@ -77,8 +93,9 @@ export class Transmitter {
   private readonly handed = new Int32Array(WORK_MAX);
   private readonly failed = new Int32Array(WORK_MAX);
   private readonly reason = new Int32Array(WORK_MAX);
-  /** Work index of each entry of the send arrays. */
+  /** Work index of each entry of the send arrays; the other one is for a work that goes to one port as it is. */
   private readonly frameOf = new Int32Array(SEND_MAX);
+  private readonly inOrder = Int32Array.from({ length: SEND_MAX }, (_, k) => k);
   private readonly meter: LockMeter = { contended: 0, waitedNs: 0 };
   private readonly segments = new SegmentPlan();
   private readonly vnet = new VnetHeader();
@@ -103,7 +120,7 @@ export class Transmitter {
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
   send(work: Work): void {
     const { ports, lists, listed, took } = this;
-    const { words } = work;
+    const { out } = work;
     const n = work.n & COUNT;
     this.n = n;
     this.detailed = false;
@@ -111,14 +128,19 @@ export class Transmitter {
       listed[p] = 0;
       took[p] = 0;
     }
+    // Mostly all frames of a work go to one port.
+    const first = out[0]!;
+    let others = first < 0 ? 1 : 0;
+    for (let i = 1; i < n; i++) others |= out[i]! ^ first;
+    if (others === 0 && n <= SENDS && this.sendWhole(first, work)) return;
     for (let i = 0; i < n; i++) {
-      const out = words[W_OUT + i]!;
-      if (out >= 0) {
-        const k = listed[out]! & COUNT;
-        lists[(out & PORT_BITS) * LIST + k] = i;
-        listed[out] = k + 1;
+      const to = out[i]!;
+      if (to >= 0) {
+        const k = listed[to]! & COUNT;
+        lists[(to & PORT_BITS) * LIST + k] = i;
+        listed[to] = k + 1;
       } else {
-        this.list(work, i, out);
+        this.list(work, i, to);
       }
     }
     for (let p = 0; p < ports; p++) {
@@ -127,12 +149,47 @@ export class Transmitter {
     }
   }
 
+  /** Sends all of the work to one port, if it can be sent as it is; else false, and nothing has happened. */
+  private sendWhole(port: number, work: Work): boolean {
+    const sender = this.senders[port] ?? null;
+    if (sender === null || this.parts.lockOf[port]! >= 0) return false;
+    const { words } = work;
+    const { off, len, flags } = sender.arrays;
+    const { pool } = this;
+    const smallSlots = pool.smallSlots | 0;
+    const n = work.n & COUNT;
+    let bytes = 0;
+    let all = 0;
+    let large = 0;
+    for (let i = 0; i < n; i++) {
+      const at = i << D_SHIFT;
+      const id = words[at + D_ID]!;
+      const size = words[at + D_SIZE]!;
+      const length = size & D_LENGTH;
+      off[i] = (Math.imul(id, SLOT_BYTES) + FRAME_AT) | 0;
+      len[i] = length;
+      flags[i] = (size >> D_FLAGS_SHIFT) & D_FLAGS;
+      bytes = (bytes + length) | 0;
+      all |= size;
+      large |= smallSlots - 1 - id;
+    }
+    if (!sender.offload && ((all >> D_FLAGS_SHIFT) & HEAVY) !== 0) return false;
+    if (large < 0) this.largeOffsets(work, off);
+    this.sendCollected(port, sender, n, bytes, this.inOrder);
+    return true;
+  }
+
+  /** Corrects the offsets of frames in large slots. */
+  private largeOffsets(work: Work, off: Int32Array): void {
+    for (let i = 0; i < work.n; i++) off[i] = this.pool.offsetOf(work.part(i, Part.id));
+  }
+
   /** Frame i goes to no single port. */
   private list(work: Work, i: number, out: number): void {
     const { ports, lists, listed, reason } = this;
     this.detail();
     if (out === Out.flood) {
-      const from = work.port[i]!;
+      const from = work.part(i, D_ORIGIN) & D_PORT;
       reason[i] = Drop.noRoute;
       for (let p = 0; p < ports; p++) {
         if (p !== from && this.parts.floods[p] === 1) lists[p * WORK_MAX + listed[p]!++] = i;
@@ -180,43 +237,47 @@ export class Transmitter {
     const { off, len, flags } = sender.arrays;
     const { frameOf } = this;
     const finishes = !sender.offload;
+    const smallSlots = this.pool.smallSlots | 0;
     let n = 0;
     let bytes = 0;
     const end = count & COUNT;
     for (let k = 0; k < end; k++) {
       const i = lists[base + k]! & COUNT;
-      const bits = words[W_FLAGS + i]!;
+      const at = i << D_SHIFT;
+      const size = words[at + D_SIZE]!;
+      const bits = (size >> D_FLAGS_SHIFT) & D_FLAGS;
       if (finishes && (bits & HEAVY) !== 0) {
         this.detail();
         if ((bits & GSO) !== 0) {
           // What was collected goes first: order.
-          this.sendCollected(port, sender, n, bytes);
+          this.sendCollected(port, sender, n, bytes, frameOf);
           n = 0;
           bytes = 0;
           this.sendSegmented(port, sender, work, i);
           continue;
         }
-        if (this.finishChecksum(work.off[i]!, work.len[i]!)) {
-          work.flags[i] = bits & ~VNET_OR_SUM;
+        if (this.finishChecksum(this.pool.offsetOf(words[at + D_ID]!), size & D_LENGTH)) {
+          words[at + D_SIZE] = size & ~(VNET_OR_SUM << D_FLAGS_SHIFT);
         } else {
           this.fail(i, Drop.malformed);
           continue;
         }
       }
-      const length = words[W_LEN + i]!;
-      off[n] = words[W_OFF + i]!;
+      const length = size & D_LENGTH;
+      const id = words[at + D_ID]!;
+      off[n] = id < smallSlots ? (Math.imul(id, SLOT_BYTES) + FRAME_AT) | 0 : this.pool.offsetOf(id);
       len[n] = length;
-      flags[n] = words[W_FLAGS + i]!;
+      flags[n] = (words[at + D_SIZE]! >> D_FLAGS_SHIFT) & D_FLAGS;
       frameOf[n] = i;
       bytes = (bytes + length) | 0;
       n = (n + 1) | 0;
       if (n === SENDS) {
-        this.sendCollected(port, sender, n, bytes);
+        this.sendCollected(port, sender, n, bytes, frameOf);
         n = 0;
         bytes = 0;
       }
     }
-    this.sendCollected(port, sender, n, bytes);
+    this.sendCollected(port, sender, n, bytes, frameOf);
     if (lock >= 0) releaseLock(this.parts.locks, lock);
   }
 
@@ -230,8 +291,11 @@ export class Transmitter {
     return taken;
   }
 
-  /** Sends entries 0 … n-1 of the port's arrays, `bytes` long together, and notes each frame's fate. */
-  private sendCollected(port: number, sender: Sender, n: number, bytes: number): void {
+  /**
+   * Sends entries 0 … n-1 of the port's arrays, `bytes` long together, and notes each frame's fate.
+   * @param frameOf work index of each entry
+   */
+  private sendCollected(port: number, sender: Sender, n: number, bytes: number, frameOf: Int32Array): void {
     if (n === 0) return;
     if (sender.send(0, n) === n && !this.detailed) {
       this.took[port] = this.took[port]! + n;
@@ -244,7 +308,7 @@ export class Transmitter {
     let packets = 0;
     let octets = 0;
     for (let k = 0; k < n; k++) {
-      const i = this.frameOf[k]!;
+      const i = frameOf[k]!;
       const r = result[k]!;
       if (r === SendResult.sent) {
         copies[i] = copies[i]! + 1;
@@ -261,8 +325,8 @@ export class Transmitter {
   private sendSegmented(port: number, sender: Sender, work: Work, i: number): void {
     const bytes = this.pool.bytes;
     const plan = this.segments;
-    const from = work.off[i]!;
-    if (planSegments(bytes, from, work.len[i]!, plan) < 1) {
+    const from = this.pool.offsetOf(work.part(i, D_ID));
+    if (planSegments(bytes, from, work.part(i, D_SIZE) & D_LENGTH, plan) < 1) {
       this.fail(i, Drop.malformed);
       return;
     }
@@ -336,12 +400,14 @@ export class Transmitter {
     return !this.detailed || (this.sent[i]! | this.handed[i]!) !== 0;
   }
 
-  /** Counts every frame's end, tells the order meter, frees the frames. Nothing here can throw. */
+  /**
+   * Counts every frame's end and tells the order meter; the frames' slots go back when the rings say so. Nothing here
+   * can throw.
+   */
   commit(work: Work): void {
     const { counters } = this.parts;
     if (this.detailed) this.commitDetailed(work);
     else this.commitArrived(work);
-    this.pool.freeAll(this.worker, work.words, W_ID, work.n);
     counters[WorkerCounter.processed]! += work.n;
     work.n = 0;
   }

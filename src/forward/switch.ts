@@ -16,7 +16,34 @@
 import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
 import type { MacTable } from './mac-table.js';
 import { Learned } from './mac-table.js';
-import { ETHERNET_HEADER_BYTES, type Forwarder, Out, type Work } from './work.js';
+import {
+  DESCRIPTOR_SHIFT,
+  ETHERNET_HEADER_BYTES,
+  type Forwarder,
+  LENGTH_MASK,
+  Out,
+  Part,
+  VLAN_SHIFT,
+  WORK_COUNT,
+  PORT_MASK as WORK_PORT_MASK,
+  type Work,
+} from './work.js';
+
+// Constants of this module's own, which V8 folds into the loop (see packet/dissect).
+const COUNT = WORK_COUNT;
+const SHIFT = DESCRIPTOR_SHIFT;
+const SIZE = Part.size;
+const ORIGIN = Part.origin;
+const MACS = Part.macs;
+const SMAC_LO = Part.smacLo;
+const DMAC_LO = Part.dmacLo;
+const LENGTH = LENGTH_MASK;
+const PORT = WORK_PORT_MASK;
+const VLAN = VLAN_SHIFT;
+const HEADER = ETHERNET_HEADER_BYTES;
+const FLOOD = Out.flood;
+const FILTERED = Out.filtered;
+const MALFORMED = Out.malformed;
 
 /** 64 KiB if there are that many stations; only the lines of those that talk are touched. */
 const CACHE_BITS = 12;
@@ -38,27 +65,31 @@ export class Switch implements Forwarder {
 
   decide(work: Work, nowSeconds: number): void {
     this.refresh(nowSeconds);
-    const { n, len, port, vlan, dmacHi, dmacLo, smacHi, smacLo, out } = work;
+    const { words, out } = work;
+    const n = work.n & COUNT;
     for (let i = 0; i < n; i++) {
-      if (len[i]! < ETHERNET_HEADER_BYTES) {
-        out[i] = Out.malformed;
+      const at = i << SHIFT;
+      if ((words[at + SIZE]! & LENGTH) < HEADER) {
+        out[i] = MALFORMED;
         continue;
       }
-      const from = port[i]!;
-      const tag = vlan[i]!;
-      const vid = tag < 0 ? 0 : tag & 0xfff;
-      const sourceHi = smacHi[i]!;
-      const sourceLo = smacLo[i]!;
+      const origin = words[at + ORIGIN]!;
+      const from = origin & PORT;
+      const tag = origin >>> VLAN;
+      const vid = tag === 0 ? 0 : tag - 1;
+      const macs = words[at + MACS]!;
+      const sourceHi = macs & 0xffff;
+      const sourceLo = words[at + SMAC_LO]!;
       if ((sourceHi & GROUP) === 0 && (sourceHi | sourceLo) !== 0) this.learn(vid, sourceHi, sourceLo, from);
-      const hi = dmacHi[i]!;
-      const lo = dmacLo[i]!;
+      const hi = macs >>> 16;
+      const lo = words[at + DMAC_LO]!;
       if ((hi & GROUP) !== 0) {
         const linkLocal = hi === 0x0180 && (lo & ~15) === (0xc2000000 | 0);
-        out[i] = linkLocal ? Out.filtered : Out.flood;
+        out[i] = linkLocal ? FILTERED : FLOOD;
         continue;
       }
       const to = this.lookup(vid, hi, lo);
-      out[i] = to < 0 ? Out.flood : to === from ? Out.filtered : to;
+      out[i] = to < 0 ? FLOOD : to === from ? FILTERED : to;
     }
   }
 

@@ -4,25 +4,38 @@
  * Promise: like a cable, it looks at no address and keeps nothing: groups, link-local frames (LLDP, STP, LACP)
  * and VLAN tags pass. Only what is not an Ethernet frame at all is dropped.
  */
-import { ETHERNET_HEADER_BYTES, type Forwarder, Out, WORK_COUNT, type Work, WorkField } from './work.js';
+import {
+  DESCRIPTOR_SHIFT,
+  ETHERNET_HEADER_BYTES,
+  type Forwarder,
+  LENGTH_MASK,
+  Out,
+  Part,
+  PORT_MASK,
+  WORK_COUNT,
+  type Work,
+} from './work.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const COUNT = WORK_COUNT;
-const LEN = WorkField.len;
-const PORT = WorkField.port;
-const OUT = WorkField.out;
+const SHIFT = DESCRIPTOR_SHIFT;
+const SIZE = Part.size;
+const ORIGIN = Part.origin;
+const LENGTH = LENGTH_MASK;
+const PORT = PORT_MASK;
 const HEADER = ETHERNET_HEADER_BYTES;
 const MALFORMED = Out.malformed;
 const NO_ROUTE = Out.noRoute;
 
 export class Wire implements Forwarder {
   decide(work: Work, _nowSeconds: number): void {
-    const { words } = work;
+    const { words, out } = work;
     const n = work.n & COUNT;
     for (let i = 0; i < n; i++) {
-      const from = words[PORT + i]!;
-      if (words[LEN + i]! < HEADER) words[OUT + i] = MALFORMED;
-      else words[OUT + i] = from === 0 ? 1 : from === 1 ? 0 : NO_ROUTE;
+      const at = i << SHIFT;
+      const from = words[at + ORIGIN]! & PORT;
+      if ((words[at + SIZE]! & LENGTH) < HEADER) out[i] = MALFORMED;
+      else out[i] = from < 2 ? from ^ 1 : NO_ROUTE;
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   QUEUE_SLOTS,
   SLOT_WORDS,
   Slot,
+  UNWATCHED,
   WORD_SLOT,
 } from '#rxsteer/dataplane/ledger.js';
 import { Burst } from '#rxsteer/packet/burst.js';
@@ -133,7 +134,7 @@ describe('order ledger', () => {
     const words = [FLOW, ...same.slice(0, 3)].map((flow, k) => kit.send(flow, k + 1, k));
     expect(new Set(words).size).toBe(4);
     // All four places are busy: not watched.
-    expect(kit.send(same[3]!, 5, 0)).toBe(-1);
+    expect(kit.send(same[3]!, 5, 0)).toBe(UNWATCHED);
     // The flows themselves find their slots again, wherever they are.
     expect(kit.send(same[1]!, 6, 2)).toBe(words[2]);
     // What was in the second place has finished: a newcomer gets it, and no number of the last owner's matters.
@@ -148,7 +149,7 @@ describe('order ledger', () => {
     const a = kit.send(FLOW, 1, 0);
     const b = kit.send(FLOW, 2, 1);
     for (const [k, flow] of same.slice(0, 3).entries()) kit.send(flow, 3 + k, 2);
-    expect(kit.send(same[3]!, 6, 3)).toBe(-1);
+    expect(kit.send(same[3]!, 6, 3)).toBe(UNWATCHED);
     expect(kit.finish(b, 2)).toBe(false);
     const next = kit.send(same[3]!, 7, 3);
     expect(next & WORD_SLOT).toBe(b & WORD_SLOT);
@@ -160,7 +161,7 @@ describe('order ledger', () => {
   it('a flow that gets a slot of its own takes over what the shared one has in flight', () => {
     const kit = orderKit();
     for (const [k, flow] of [FLOW, ...same.slice(0, 3)].entries()) kit.send(flow, k + 1, 1);
-    expect(kit.send(same[3]!, 5, 2)).toBe(-1);
+    expect(kit.send(same[3]!, 5, 2)).toBe(UNWATCHED);
     kit.done(1, 4);
     const s = kit.ledger.slotFor(same[3]!, UDP, 0, 6);
     expect(s / SLOT_WORDS).toBeLessThan(FLOW_SLOTS);
@@ -230,7 +231,7 @@ describe('order ledger', () => {
     ) => {
       const fields = { dmacLo: 1, dmacHi: 2, smacLo: 3, smacHi: 4, ethertype: 0x806, vlan: 5, ...change };
       for (const [name, value] of Object.entries(fields)) burst[name as 'dmacLo'][0] = value;
-      return plainFlow(burst, 0);
+      return plainFlow(burst.words, 0);
     };
     const others = [
       { dmacLo: 9 },

@@ -17,7 +17,7 @@ export interface OrderKit {
   readonly progress: Progress;
   /** Worker `w` has finished its first `count` frames. */
   done(w: number, count: number): void;
-  /** Frame `seq` of `flow` goes to `worker`: what it carries, or -1. */
+  /** Frame `seq` of `flow` goes to `worker`: what it carries, or `UNWATCHED`. */
   send(flow: number, seq: number, worker?: number, queue?: number): number;
   /** It finishes; true when it was reordered. `how`: dropped frames do not arrive. */
   finish(word: number, seq: number, how?: 'sent' | 'dropped'): boolean;
@@ -58,9 +58,8 @@ export function orderKit({ workers = 4, queues = 1, start = 0 } = {}): OrderKit 
       return ledger.slots[s + Slot.word]!;
     },
     finish(word, seq, how = 'sent') {
-      work.n = 1;
-      work.ledger[0] = word;
-      work.seq[0] = seq;
+      work.n = 0;
+      work.add({ ledger: word, seq });
       return meter.commit(work, how === 'sent' ? one : none, none) === 1;
     },
     figures() {

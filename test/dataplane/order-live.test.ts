@@ -356,7 +356,7 @@ describe('a flow that does not drain', () => {
   });
 
   it('loses what is held when the worker that holds it dies, and goes on in order', async () => {
-    const setup = { policy: 'rfs:cpus=1', limits: HOLD_AT_ONCE, fault: 'transmit@1=/receive@0:200' };
+    const setup = { policy: 'rfs:cpus=1', limits: HOLD_AT_ONCE, fault: 'transmit@1=/receive@0:400' };
     const { totals, workers } = await run(setup, async (lab) => {
       await lab.stands(1);
       lab.engine.recordFlow(lab.hash, 2);

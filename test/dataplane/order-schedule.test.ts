@@ -15,7 +15,7 @@ import { OrderMeter } from '#rxsteer/dataplane/order-meter.js';
 import { planEngine } from '#rxsteer/dataplane/plan.js';
 import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { Progress } from '#rxsteer/dataplane/progress.js';
-import { OwnRing, RingConsumer, repairRing } from '#rxsteer/dataplane/ring.js';
+import { Lane, RingConsumer, repairRing } from '#rxsteer/dataplane/ring.js';
 import { WORK_MAX, Work } from '#rxsteer/forward/work.js';
 import { arp, ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import { Burst } from '#rxsteer/packet/burst.js';
@@ -81,8 +81,8 @@ class Schedule {
   now = 1000;
   private readonly views;
   private readonly intake: Intake;
-  private readonly own: OwnRing;
-  private readonly ownWork = new Work();
+  private readonly lane: Lane;
+  private readonly ownWork: Work;
   private readonly hands: { work: Work; sent: boolean }[];
   private readonly consumers: (RingConsumer | null)[];
   private readonly meters: OrderMeter[];
@@ -103,7 +103,8 @@ class Schedule {
     const progress = new Progress(views.rings, 0, WORKERS);
     const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
     const burst = new Burst(views.pool.bytes);
-    this.own = new OwnRing(views.rings[0]!);
+    this.lane = new Lane(views.rings.slice(0, WORKERS), 0, backlog);
+    this.ownWork = new Work(this.lane.ownWork());
     const parts = {
       plan,
       views,
@@ -121,7 +122,7 @@ class Schedule {
       waker: { wake: () => false },
       fault: { reach() {} },
     };
-    this.intake = new Intake(parts as unknown as IntakeParts, this.ownWork, this.own);
+    this.intake = new Intake(parts as unknown as IntakeParts, this.ownWork, this.lane);
     this.burst = burst;
     this.meters = views.counters.order.map(
       (counters, w) =>
@@ -133,8 +134,7 @@ class Schedule {
   private readonly burst: Burst;
 
   private consumer(w: number): RingConsumer {
-    const { pool } = this.views;
-    return new RingConsumer(this.views.rings[w]!, pool.owner, w, pool.offsetOf.bind(pool));
+    return new RingConsumer(this.views.rings[w]!);
   }
 
   /** A burst arrives at worker 0 and is dispatched. */
@@ -166,19 +166,19 @@ class Schedule {
   }
 
   private send(work: Work): void {
-    for (let i = 0; i < work.n; i++)
-      this.out.push({ frame: this.frameOf.get(work.seq[i]!)!, seq: work.seq[i]! });
+    for (let i = 0; i < work.n; i++) {
+      const { seq } = work.frame(i);
+      this.out.push({ frame: this.frameOf.get(seq)!, seq });
+    }
   }
 
   private report(w: number, work: Work): void {
     const sent = new Int32Array(WORK_MAX).fill(1);
     for (let i = 0; i < work.n; i++) {
-      if (work.ledger[i]! >= 0)
-        this.reported.push({ frame: this.frameOf.get(work.seq[i]!)!, seq: work.seq[i]! });
+      const { seq, ledger } = work.frame(i);
+      if (ledger >= 0) this.reported.push({ frame: this.frameOf.get(seq)!, seq });
     }
     this.late += this.meters[w]!.commit(work, sent, new Int32Array(WORK_MAX));
-    for (let i = 0; i < work.n; i++) this.views.pool.free(w, work.id[i]!);
-    this.views.pool.flush();
   }
   late = 0;
 
@@ -186,7 +186,9 @@ class Schedule {
   process(): void {
     this.send(this.ownWork);
     this.report(0, this.ownWork);
-    this.own.complete();
+    this.lane.completeOwn();
+    this.views.pool.reclaim(0);
+    this.lane.rewind();
     this.ownWork.n = 0;
   }
 
@@ -209,9 +211,9 @@ class Schedule {
   die(w: number): void {
     const { pool, rings } = this.views;
     const hand = this.hands[w]!;
-    repairRing(rings[w]!, pool.owner, w);
+    const held = repairRing(rings[w]!) + pool.sweep(w);
     // What it had sent is out, though nobody will ever hear of it.
-    this.died += pool.sweep(w) - (hand.sent ? hand.work.n : 0);
+    this.died += held - (hand.sent ? hand.work.n : 0);
     hand.work.n = 0;
     hand.sent = false;
     this.consumers[w] = this.consumer(w);

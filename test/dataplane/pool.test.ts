@@ -7,103 +7,92 @@ import {
   SMALL_FRAME_MAX,
   SMALL_SLOT_BYTES,
 } from '#rxsteer/dataplane/layout.js';
-import { type FramePool, OWNER_RETURN, OWNER_RING } from '#rxsteer/dataplane/pool.js';
-import { attachPool, type PoolMemory, poolMemory } from './shared-kit.js';
+import type { FramePool } from '#rxsteer/dataplane/pool.js';
+import { Lane, RingConsumer, repairRing } from '#rxsteer/dataplane/ring.js';
+import { Work } from '#rxsteer/forward/work.js';
+import { Burst } from '#rxsteer/packet/burst.js';
+import { attachPool, makeLane, type PoolMemory, poolMemory } from './shared-kit.js';
 
-const SIZE = { workers: 3, smallPerWorker: 5, largePerWorker: 2 };
-const SLOTS = 3 * 7;
+const WORKERS = 3;
+const SIZE = { workers: WORKERS, smallPerWorker: 5, largePerWorker: 2 };
+const SLOTS = WORKERS * 7;
 
-/** What the model knows of a slot: free, held by w, in a ring to w, in a chain that w has not flushed, returned. */
-type State =
-  | { at: 'free' }
-  | { at: 'held'; w: number }
-  | { at: 'ring'; w: number }
-  | { at: 'chain'; by: number }
-  | { at: 'returned' };
+/** What the model knows of a slot: free, held by its home, handed over (published or not), finished but not taken back. */
+type State = 'free' | 'held' | 'handed' | 'finished';
 
 class Model {
   readonly memory: PoolMemory = poolMemory(SIZE);
+  readonly rings = Array.from({ length: WORKERS }, (_, p) => makeLane(WORKERS, p, 8, -3, 7)).flat();
   /** One view per worker thread, and the main thread's. */
-  readonly views: FramePool[] = Array.from({ length: SIZE.workers }, () => attachPool(this.memory));
-  readonly main = attachPool(this.memory);
-  readonly states: State[] = Array.from({ length: SLOTS }, () => ({ at: 'free' }));
+  readonly views: FramePool[] = Array.from({ length: WORKERS }, () => attachPool(this.memory, this.rings));
+  readonly main = attachPool(this.memory, this.rings);
+  readonly lanes = Array.from({ length: WORKERS }, (_, p) => this.lane(p));
+  readonly consumers = this.rings.map((ring) => new RingConsumer(ring));
+  readonly states: State[] = new Array<State>(SLOTS).fill('free');
+  /** What was handed over from p to c: unpublished, waiting, taken; oldest first. At p * WORKERS + c. */
+  readonly unpublished: number[][] = this.rings.map(() => []);
+  readonly waiting: number[][] = this.rings.map(() => []);
+  readonly taken: number[][] = this.rings.map(() => []);
+  private readonly burst = new Burst(new Uint8Array(64));
 
   constructor() {
     this.main.initialise();
+  }
+
+  private lane(p: number): Lane {
+    return new Lane(this.rings.slice(p * WORKERS, (p + 1) * WORKERS), p, 8);
   }
 
   home(id: number): number {
     return this.main.homeOf(id);
   }
 
-  pick(at: State['at'], w: number, n: number): number {
-    const ids = this.states.flatMap((s, id) => (s.at === at && 'w' in s && s.w === w ? [id] : []));
-    return ids.length === 0 ? -1 : ids[n % ids.length]!;
+  private held(w: number): number[] {
+    return this.states.flatMap((s, id) => (s === 'held' && this.home(id) === w ? [id] : []));
   }
 
   reclaimed(w: number): void {
     this.states.forEach((s, id) => {
-      if (s.at === 'returned' && this.home(id) === w) this.states[id] = { at: 'free' };
+      if (s === 'finished' && this.home(id) === w) this.states[id] = 'free';
     });
   }
 
   take(w: number, large: boolean): void {
     const id = this.views[w]!.take(w, large ? LARGE_FRAME_MAX : SMALL_FRAME_MAX);
-    const mine = (n: number) => this.home(n) === w && n >= SIZE.workers * SIZE.smallPerWorker === large;
-    const free = this.states.filter((s, n) => mine(n) && s.at === 'free').length;
+    const mine = (n: number) => this.home(n) === w && n >= WORKERS * SIZE.smallPerWorker === large;
+    const free = this.states.filter((s, n) => mine(n) && s === 'free').length;
     if (free === 0) this.reclaimed(w);
     if (id < 0) {
-      expect(this.states.some((s, n) => mine(n) && s.at === 'free')).toBe(false);
+      expect(this.states.some((s, n) => mine(n) && s === 'free')).toBe(false);
       return;
     }
     expect(mine(id)).toBe(true);
-    expect(this.states[id]).toEqual({ at: 'free' });
-    this.states[id] = { at: 'held', w };
-  }
-
-  free(w: number, n: number): void {
-    const id = this.pick('held', w, n);
-    if (id < 0) return;
-    this.views[w]!.free(w, id);
-    this.states[id] = this.home(id) === w ? { at: 'free' } : { at: 'chain', by: w };
+    expect(this.states[id]).toBe('free');
+    this.states[id] = 'held';
   }
 
   /** A burst's worth at once; the caller writes the owner words. */
   takeSmall(w: number, max: number): void {
     const ids = new Int32Array(SLOTS);
-    const mine = (n: number) => this.home(n) === w && n < SIZE.workers * SIZE.smallPerWorker;
-    const free = () => this.states.filter((s, n) => mine(n) && s.at === 'free').length;
+    const mine = (n: number) => this.home(n) === w && n < WORKERS * SIZE.smallPerWorker;
+    const free = () => this.states.filter((s, n) => mine(n) && s === 'free').length;
     if (free() < max) this.reclaimed(w);
     const count = this.views[w]!.takeSmall(w, ids, max);
     expect(count).toBe(Math.min(max, free()));
     for (const id of ids.subarray(0, count)) {
       expect(mine(id)).toBe(true);
-      expect(this.states[id]).toEqual({ at: 'free' });
+      expect(this.states[id]).toBe('free');
       this.main.owner[id] = w + 1;
-      this.states[id] = { at: 'held', w };
+      this.states[id] = 'held';
     }
   }
 
-  /** All but the first `skip` of what w holds. */
-  freeAll(w: number, skip: number): void {
-    const held = this.states.flatMap((s, id) => (s.at === 'held' && s.w === w ? [id] : []));
-    // In no particular order, as frames of several homes come.
-    held.sort((a, b) => ((a * 7) % 11) - ((b * 7) % 11) || a - b);
-    const from = Math.min(skip, held.length);
-    this.views[w]!.freeAll(w, Int32Array.from(held), from, held.length - from);
-    for (const id of held.slice(from)) {
-      this.states[id] = this.home(id) === w ? { at: 'free' } : { at: 'chain', by: w };
-    }
-    this.states.forEach((s, id) => {
-      if (s.at === 'chain' && s.by === w) this.states[id] = { at: 'returned' };
-    });
-  }
-
-  flush(w: number): void {
-    this.views[w]!.flush();
-    this.states.forEach((s, id) => {
-      if (s.at === 'chain' && s.by === w) this.states[id] = { at: 'returned' };
-    });
+  free(w: number, n: number): void {
+    const held = this.held(w);
+    if (held.length === 0) return;
+    const id = held[n % held.length]!;
+    this.views[w]!.free(w, id);
+    this.states[id] = 'free';
   }
 
   reclaim(w: number): void {
@@ -111,76 +100,105 @@ class Model {
     this.reclaimed(w);
   }
 
-  /** As a ring does: into it, and out of it. */
-  hand(w: number, n: number, to: number): void {
-    const id = this.pick('held', w, n);
-    if (id < 0 || to === w) return;
-    this.main.owner[id] = OWNER_RING | (to + 1);
-    this.states[id] = { at: 'ring', w: to };
+  /** A frame goes into the ring to worker c; sometimes it is published at once. */
+  hand(w: number, n: number, c: number): void {
+    const held = this.held(w);
+    if (held.length === 0 || c === w) return;
+    const id = held[n % held.length]!;
+    this.burst.id[0] = id;
+    expect(this.lanes[w]!.hasRoom(c)).toBe(true);
+    this.lanes[w]!.append(c, this.burst, 0, 0, 0);
+    this.states[id] = 'handed';
+    this.unpublished[w * WORKERS + c]!.push(id);
+    if (n % 3 === 0) this.publish(w);
   }
 
-  accept(w: number, n: number): void {
-    const id = this.pick('ring', w, n);
-    if (id < 0) return;
-    this.main.owner[id] = w + 1;
-    this.states[id] = { at: 'held', w };
+  publish(w: number): void {
+    for (let c = 0; c < WORKERS; c++) {
+      const r = w * WORKERS + c;
+      expect(this.lanes[w]!.publish(c)).toBe(this.unpublished[r]!.length);
+      this.waiting[r]!.push(...this.unpublished[r]!.splice(0));
+    }
   }
 
-  /** Worker w dies between two passes (chains are flushed by then) and is buried. */
+  /** Worker c takes from the ring of worker p. */
+  accept(p: number, c: number, n: number): void {
+    if (p === c) return;
+    const r = p * WORKERS + c;
+    const work = new Work();
+    // What it saw last may be less than what is there.
+    const count = this.consumers[r]!.take(work, n);
+    const ids = this.waiting[r]!.splice(0, count);
+    expect(ids.map((_, w) => work.frame(w).id)).toEqual(ids);
+    this.taken[r]!.push(...ids);
+  }
+
+  /** Worker c finishes the oldest frames that it took. */
+  finish(p: number, c: number, n: number): void {
+    const r = p * WORKERS + c;
+    const ids = this.taken[r]!.splice(0, n);
+    this.consumers[r]!.complete(ids.length);
+    for (const id of ids) this.states[id] = 'finished';
+  }
+
+  /** Worker w dies and is buried. */
   die(w: number): void {
-    this.flush(w);
-    const held = this.states.filter((s) => s.at === 'held' && s.w === w).length;
-    expect(this.main.sweep(w)).toBe(held);
-    this.states.forEach((s, id) => {
-      if (s.at === 'held' && s.w === w)
-        this.states[id] = this.home(id) === w ? { at: 'free' } : { at: 'returned' };
-    });
+    let lost = 0;
+    for (let p = 0; p < WORKERS; p++) {
+      const r = p * WORKERS + w;
+      if (p === w) continue;
+      const ids = this.taken[r]!.splice(0);
+      expect(repairRing(this.rings[r]!)).toBe(ids.length);
+      for (const id of ids) this.states[id] = 'finished';
+      this.consumers[r] = new RingConsumer(this.rings[r]!);
+    }
+    // What it had not published died with it, though it lies in the ring.
+    for (let c = 0; c < WORKERS; c++) {
+      const ids = this.unpublished[w * WORKERS + c]!.splice(0);
+      for (const id of ids) this.states[id] = 'held';
+    }
+    for (const id of this.held(w)) {
+      this.states[id] = 'free';
+      lost++;
+    }
     this.reclaimed(w);
-    this.views[w] = attachPool(this.memory);
+    expect(this.main.sweep(w)).toBe(lost);
+    this.views[w] = attachPool(this.memory, this.rings);
+    this.lanes[w] = this.lane(w);
   }
 
   check(): void {
     const { main } = this;
-    const wanted = this.states.map((s, id) => {
-      if (s.at === 'free') return 0;
-      if (s.at === 'held') return s.w + 1;
-      return s.at === 'ring' ? OWNER_RING | (s.w + 1) : OWNER_RETURN | (this.home(id) + 1);
-    });
+    const wanted = this.states.map((s, id) => (s === 'free' ? 0 : this.home(id) + 1));
     // One comparison a step: an `expect` per slot takes most of the time.
     if (wanted.some((owner, id) => main.owner[id] !== owner)) expect([...main.owner]).toEqual(wanted);
-    const count = (at: State['at']) => this.states.filter((s) => s.at === at).length;
-    expect(main.inFlight()).toBe(count('held') + count('ring'));
-    expect(main.countFree()).toBe(count('free') + count('returned'));
-    for (let w = 0; w < SIZE.workers; w++) {
-      const free = this.states.filter((s, id) => s.at === 'free' && this.home(id) === w).length;
+    const count = (...at: State[]) => this.states.filter((s) => at.includes(s)).length;
+    expect(main.inFlight()).toBe(count('held', 'handed'));
+    expect(main.countFree()).toBe(count('free', 'finished'));
+    for (let w = 0; w < WORKERS; w++) {
+      const free = this.states.filter((s, id) => s === 'free' && this.home(id) === w).length;
       expect(main.available(w)).toBe(free);
       expect(main.availableSmall(w) + main.availableLarge(w)).toBe(free);
     }
   }
 }
 
-const worker = fc.nat(SIZE.workers - 1);
+const worker = fc.nat(WORKERS - 1);
+const between = { p: worker, c: worker, n: fc.integer({ min: 1, max: 9 }) };
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ op: fc.constant('take' as const), w: worker, large: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant('free' as const), w: worker, n: fc.nat(20) }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('takeSmall' as const), w: worker, n: fc.nat(6) }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('freeAll' as const), w: worker, n: fc.nat(3) }) },
+  { weight: 5, arbitrary: fc.record({ op: fc.constant('take' as const), w: worker, large: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('free' as const), w: worker, n: fc.nat(20) }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('takeSmall' as const), w: worker, n: fc.nat(6) }) },
   {
-    weight: 3,
-    arbitrary: fc.record({ op: fc.constant('hand' as const), w: worker, n: fc.nat(20), to: worker }),
+    weight: 6,
+    arbitrary: fc.record({ op: fc.constant('hand' as const), w: worker, n: fc.nat(20), c: worker }),
   },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant('accept' as const), w: worker, n: fc.nat(20) }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('flush' as const), w: worker }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('reclaim' as const), w: worker }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('publish' as const), w: worker }) },
+  { weight: 4, arbitrary: fc.record({ op: fc.constant('accept' as const), ...between }) },
+  { weight: 4, arbitrary: fc.record({ op: fc.constant('finish' as const), ...between }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('reclaim' as const), w: worker }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('die' as const), w: worker }) },
 );
-
-/** Takes everything that is free at a home. */
-function* freeIds(pool: FramePool, w: number): Generator<number> {
-  for (const length of [SMALL_FRAME_MAX, LARGE_FRAME_MAX]) {
-    for (let id = pool.take(w, length); id >= 0; id = pool.take(w, length)) yield id;
-  }
-}
 
 describe('frame pool', () => {
   it('keeps every slot in exactly one state, whatever happens', () => {
@@ -192,10 +210,10 @@ describe('frame pool', () => {
           if (s.op === 'take') model.take(s.w, s.large);
           else if (s.op === 'free') model.free(s.w, s.n);
           else if (s.op === 'takeSmall') model.takeSmall(s.w, s.n);
-          else if (s.op === 'freeAll') model.freeAll(s.w, s.n);
-          else if (s.op === 'hand') model.hand(s.w, s.n, s.to);
-          else if (s.op === 'accept') model.accept(s.w, s.n);
-          else if (s.op === 'flush') model.flush(s.w);
+          else if (s.op === 'hand') model.hand(s.w, s.n, s.c);
+          else if (s.op === 'publish') model.publish(s.w);
+          else if (s.op === 'accept') model.accept(s.p, s.c, s.n);
+          else if (s.op === 'finish') model.finish(s.p, s.c, s.n);
           else if (s.op === 'reclaim') model.reclaim(s.w);
           else model.die(s.w);
           model.check();
@@ -205,29 +223,27 @@ describe('frame pool', () => {
     );
   });
 
-  it('takes back a mixture of homes and sizes in one go', () => {
-    const memory = poolMemory(SIZE);
-    const main = attachPool(memory);
+  it('makes free lists anew from the owner words', () => {
+    const main = attachPool(poolMemory(SIZE), []);
     main.initialise();
-    // Worker 2 frees small slots of homes 0 and 1 in turns, its own, and large ones of all.
-    const ids = Int32Array.of(0, 5, 1, 10, 15, 6, 2, 19, 17, 7, 3, 11, 8, 4);
-    for (const id of ids) main.owner[id] = 3;
-    for (let w = 0; w < SIZE.workers; w++) main.rebuild(w);
-    expect(main.inFlight()).toBe(ids.length);
-    attachPool(memory).freeAll(2, ids, 0, ids.length);
-    expect(main.inFlight()).toBe(0);
-    expect(main.countFree()).toBe(SLOTS);
-    for (let w = 0; w < SIZE.workers; w++) {
-      main.reclaim(w);
-      expect(main.available(w)).toBe(7);
-      const free = [...freeIds(main, w)].sort((a, b) => a - b);
-      expect(new Set(free).size).toBe(7);
-      expect(free.every((id) => main.homeOf(id) === w)).toBe(true);
+    const ids = [0, 5, 1, 10, 15, 6, 2, 19];
+    for (const id of ids) main.owner[id] = main.homeOf(id) + 1;
+    for (let w = 0; w < WORKERS; w++) main.rebuild(w);
+    expect([main.inFlight(), main.countFree()]).toEqual([ids.length, SLOTS - ids.length]);
+    const free: number[] = [];
+    for (let w = 0; w < WORKERS; w++) {
+      for (const length of [SMALL_FRAME_MAX, LARGE_FRAME_MAX]) {
+        for (let id = main.take(w, length); id >= 0; id = main.take(w, length)) {
+          expect(main.homeOf(id)).toBe(w);
+          free.push(id);
+        }
+      }
     }
+    expect([...free, ...ids].sort((a, b) => a - b)).toEqual(Array.from({ length: SLOTS }, (_, id) => id));
   });
 
   it('gives slots that do not overlap and hold what they promise', () => {
-    const pool = attachPool(poolMemory(SIZE));
+    const pool = attachPool(poolMemory(SIZE), []);
     let end = 0;
     for (let id = 0; id < pool.slots; id++) {
       const small = id < pool.smallSlots;
@@ -240,7 +256,7 @@ describe('frame pool', () => {
   });
 
   it('chooses the class by length and refuses what fits in none', () => {
-    const pool = attachPool(poolMemory(SIZE));
+    const pool = attachPool(poolMemory(SIZE), []);
     pool.initialise();
     expect(pool.take(0, SMALL_FRAME_MAX)).toBeLessThan(pool.smallSlots);
     expect(pool.take(0, SMALL_FRAME_MAX + 1)).toBeGreaterThanOrEqual(pool.smallSlots);

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
 import { carvePool, FramePool, type PoolSize, poolBytes } from '#rxsteer/dataplane/pool.js';
-import { carveRing, type RingMemory } from '#rxsteer/dataplane/ring.js';
+import { carveLane, type RingMemory, State } from '#rxsteer/dataplane/ring.js';
 
 export interface PoolMemory {
   readonly frames: SharedArrayBuffer;
@@ -15,16 +15,32 @@ export function poolMemory(size: PoolSize): PoolMemory {
   return { frames: new SharedArrayBuffer(poolBytes(size)), words, size };
 }
 
-/** A view of the pool, as a thread has it. */
-export function attachPool({ frames, words, size }: PoolMemory): FramePool {
-  return new FramePool(frames, carvePool(new Carver(words), size), size);
+/** A view of the pool, as a thread has it; its slots come back through the rings, from p to c at p * workers + c. */
+export function attachPool({ frames, words, size }: PoolMemory, rings: readonly RingMemory[]): FramePool {
+  return new FramePool(frames, carvePool(new Carver(words), size), size, rings);
 }
 
-/** A ring whose indices all stand at `start`. */
+/** The rings of one producer whose indices all stand at `start`. */
+export function makeLane(
+  workers: number,
+  producer: number,
+  capacity: number,
+  start = 0,
+  slots = 4096,
+): RingMemory[] {
+  const carve = (carver: Carver) => carveLane(carver, workers, producer, capacity, slots);
+  const rings = carve(new Carver(allocateShared(carve)));
+  for (const { index, lane, state } of rings) {
+    index.fill(start | 0);
+    lane[state + State.position] = start;
+    lane[state + State.returned] = start;
+  }
+  return rings;
+}
+
+/** One ring, from worker 0 to worker 1, whose indices all stand at `start`. */
 export function makeRing(capacity: number, start = 0): RingMemory {
-  const ring = carveRing(new Carver(allocateShared((carver) => carveRing(carver, capacity))), capacity);
-  ring.index.fill(start | 0);
-  return ring;
+  return makeLane(2, 0, capacity, start)[1]!;
 }
 
 /**

@@ -5,7 +5,7 @@ import { loadNative } from '#rxsteer/dataplane/native.js';
 import { ringDrained } from '#rxsteer/dataplane/ring.js';
 import { SLEEP_MAX_MS } from '#rxsteer/dataplane/sleeper.js';
 import { LOCK_WAIT_MS, releaseLock, releaseLocksOf, takeLock } from '#rxsteer/dataplane/txlock.js';
-import { attachPool, makeRing, poolMemory, runThreads } from './shared-kit.js';
+import { attachPool, makeLane, poolMemory, runThreads } from './shared-kit.js';
 
 interface Exchanged {
   full: number;
@@ -22,12 +22,12 @@ describe('frames between threads', () => {
   ])('$threads threads, rings of $limit: nothing lost, doubled, torn or out of order', async (shape) => {
     const { threads, frames, slots, capacity, limit } = shape;
     const memory = poolMemory({ workers: threads, smallPerWorker: slots, largePerWorker: 4 });
-    const pool = attachPool(memory);
-    pool.initialise();
     // Indices pass 2^31 on some rings and 2^32 on others.
-    const rings = Array.from({ length: threads * threads }, (_, r) =>
-      makeRing(capacity, r % 2 === 0 ? 0x7fff_ff00 : -300),
-    );
+    const rings = Array.from({ length: threads }, (_, p) =>
+      makeLane(threads, p, capacity, p % 2 === 0 ? 0x7fff_ff00 : -300, slots + 4),
+    ).flat();
+    const pool = attachPool(memory, rings);
+    pool.initialise();
     const sent = new Int32Array(new SharedArrayBuffer(threads * threads * 4));
     const task = { memory, rings, frames, capacity, limit, sent };
     const results = await runThreads<Exchanged>(

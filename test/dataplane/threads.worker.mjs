@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Carver } from '#rxsteer/dataplane/layout.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
 import { carvePool, FramePool } from '#rxsteer/dataplane/pool.js';
-import { RingConsumer, RingProducer } from '#rxsteer/dataplane/ring.js';
+import { Lane, RingConsumer } from '#rxsteer/dataplane/ring.js';
 import { makeWaker, Sleeper } from '#rxsteer/dataplane/sleeper.js';
 import { releaseLock, takeLock } from '#rxsteer/dataplane/txlock.js';
 import { Work } from '#rxsteer/forward/work.js';
@@ -27,19 +27,16 @@ function assemble() {
   }
 }
 
-/** One stream of stamped frames to every thread, from the own slots, which come back through the return lists. */
+/** One stream of stamped frames to every thread, from the own slots, which come back as the rings advance. */
 function exchange({ memory, rings, frames, capacity, limit, sent }) {
-  const pool = new FramePool(memory.frames, carvePool(new Carver(memory.words), memory.size), memory.size);
+  const { size } = memory;
+  const pool = new FramePool(memory.frames, carvePool(new Carver(memory.words), size), size, rings);
   const burst = new Burst(pool.bytes);
   const work = new Work();
   const view = new DataView(memory.frames);
-  const to = Array.from({ length: threads }, (_, c) =>
-    c === index ? null : new RingProducer(rings[index * threads + c], pool.owner, c, limit),
-  );
+  const lane = new Lane(rings.slice(index * threads, (index + 1) * threads), index, limit);
   const from = Array.from({ length: threads }, (_, p) =>
-    p === index
-      ? null
-      : new RingConsumer(rings[p * threads + index], pool.owner, index, pool.offsetOf.bind(pool)),
+    p === index ? null : new RingConsumer(rings[p * threads + index]),
   );
   const made = new Array(threads).fill(0);
   const got = new Array(threads).fill(0);
@@ -64,19 +61,20 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
       const off = pool.offsetOf(id);
       view.setUint32(off, index);
       view.setUint32(off + 4, made[c]);
-      if (!to[c].push(burst, 0, made[c], -1)) {
+      if (!lane.hasRoom(c)) {
         result.full++;
         pool.free(index, id);
         continue;
       }
+      lane.append(c, burst, 0, made[c], -1);
       made[c]++;
-      result.highest = Math.max(result.highest, to[c].occupancy());
+      result.highest = Math.max(result.highest, lane.occupancy(c));
       if (made[c] === frames) Atomics.add(sent, index * threads + c, frames);
-      if (next(4) === 0) to[c].publish();
+      if (next(4) === 0) lane.publish(c);
     }
   };
   const publish = () => {
-    for (const producer of to) producer?.publish();
+    for (let c = 0; c < threads; c++) if (c !== index) lane.publish(c);
   };
   const consume = () => {
     for (let p = 0; p < threads; p++) {
@@ -84,18 +82,17 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
       work.n = 0;
       const n = from[p].take(work, 1 + next(64));
       for (let w = 0; w < n; w++) {
-        const off = work.off[w];
-        if (view.getUint32(off) !== p || view.getUint32(off + 4) !== got[p] || work.seq[w] !== got[p]) {
+        const { id, seq } = work.frame(w);
+        const off = pool.offsetOf(id);
+        if (view.getUint32(off) !== p || view.getUint32(off + 4) !== got[p] || seq !== got[p]) {
           problem(
             `frame ${view.getUint32(off + 4)} of ${view.getUint32(off)} where ${got[p]} of ${p} is due`,
           );
         }
         got[p]++;
-        pool.free(index, work.id[w]);
       }
       from[p].complete(n);
     }
-    pool.flush();
   };
   const finished = () =>
     made.every((n, c) => c === index || n === frames) && got.every((n, p) => p === index || n === frames);

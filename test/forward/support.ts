@@ -1,5 +1,5 @@
 /** Frames of work, by hand. */
-import { WORK_MAX, type Work } from '#rxsteer/forward/work.js';
+import type { Work } from '#rxsteer/forward/work.js';
 
 export interface Frame {
   port: number;
@@ -16,18 +16,8 @@ export const BROADCAST = [0xffff, -1] as const;
 export const STATION = 0x0200;
 
 export function put(work: Work, frame: Frame): number {
-  const i = work.n;
-  if (i >= WORK_MAX) throw new RangeError('work is full');
   const [sourceHi, sourceLo] = typeof frame.source === 'number' ? [STATION, frame.source] : frame.source;
   const [hi, lo] = typeof frame.destination === 'number' ? [STATION, frame.destination] : frame.destination;
-  work.id[i] = i;
-  work.port[i] = frame.port;
-  work.len[i] = frame.len ?? 60;
-  work.vlan[i] = frame.vlan ?? -1;
-  work.smacHi[i] = sourceHi;
-  work.smacLo[i] = sourceLo;
-  work.dmacHi[i] = hi;
-  work.dmacLo[i] = lo;
-  work.n = i + 1;
-  return i;
+  const { port, len = 60, vlan = -1 } = frame;
+  return work.add({ port, len, vlan, smacHi: sourceHi, smacLo: sourceLo, dmacHi: hi, dmacLo: lo });
 }

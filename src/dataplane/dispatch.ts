@@ -1,0 +1,328 @@
+/**
+ * The dispatcher of a worker: gives each frame of a steered burst to its worker, or holds it for order's sake.
+ *
+ * Promise: every frame of the burst becomes part of the worker's own work, is published to another worker's ring, is
+ * held, or is freed under a drop reason. Frames of one receive queue are handed over in the order in which they came,
+ * and the ledger notes each of them before anyone else can finish it. This worker is the only producer of its rings.
+ *
+ * Two kinds of frames. Nearly all find their flow on the worker that it is wanted on and room in the ring there: one
+ * loop without calls looks up the flow's slot, packs the descriptor into the ring and notes the frame, whichever
+ * worker it goes to. Whatever needs a decision (a new flow, another worker, a full ring) leaves that loop.
+ *
+ * One object per worker thread. Nothing here allocates per burst.
+ */
+import {
+  DESCRIPTOR_SHIFT,
+  FLAGS_SHIFT,
+  GROUP_BIT,
+  Part,
+  VLAN_SHIFT,
+  WORK_MAX,
+  type Work,
+} from '../forward/work.js';
+import { BURST_COUNT, BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
+import { Drop, HandoffCounter, handoffBase, MoveCounter, WorkerCounter } from './counters.js';
+import type { IntakeParts } from './intake.js';
+import { LINE_WORDS } from './layout.js';
+import { FLOW_SLOTS, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
+import { HELD, OrderGuard, type Release } from './order-guard.js';
+import { type Lane, STATE_SHIFT, State } from './ring.js';
+
+/** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
+export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
+
+// Constants of this module's own: V8 folds them into the loop.
+const COUNT = BURST_COUNT;
+/** Indices into slots and into the lane, in ranges that V8 knows (see `BURST_COUNT`). */
+const SLOT_INDEX = 0x3fffffff;
+const LANE_INDEX = 0x3fffffff;
+const PLACE = Slot.place;
+const WORD = Slot.word;
+const NEWEST = Slot.newest;
+const TAIL = Slot.tail;
+const FRAMES = Slot.frames;
+const SLOT_SHIFT = Math.log2(SLOT_WORDS);
+/** Distances of a flow's other places. */
+const SECOND = SLOT_WORDS;
+const THIRD = 2 * SLOT_WORDS;
+const FOURTH = 3 * SLOT_WORDS;
+const ID = Field.id;
+const LEN = Field.len;
+const FLAGS = Field.flags;
+const VLAN = Field.vlan;
+const DMAC_HI = Field.dmacHi;
+const DMAC_LO = Field.dmacLo;
+const SMAC_HI = Field.smacHi;
+const SMAC_LO = Field.smacLo;
+const KIND = Field.kind;
+const FLOW = Field.flow;
+const WORKER = Field.worker;
+const GROUP = Kind.group;
+/** `Kind.group` moves to `GROUP_BIT`, `Kind.bad` to bit 0. */
+const GROUP_SHIFT = Math.log2(GROUP_BIT / Kind.group);
+const BAD_SHIFT = Math.log2(Kind.bad);
+const D_SIZE = Part.size;
+const D_DMAC_LO = Part.dmacLo;
+const D_ID = Part.id;
+const D_SMAC_LO = Part.smacLo;
+const D_ORIGIN = Part.origin;
+const D_MACS = Part.macs;
+const D_LEDGER = Part.ledger;
+const D_FLAGS = FLAGS_SHIFT;
+const D_VLAN = VLAN_SHIFT;
+const D_SHIFT = DESCRIPTOR_SHIFT;
+const S_SHIFT = STATE_SHIFT;
+const S_LIMIT = State.limit;
+const S_ENTRIES = State.entries;
+const S_MASK = State.mask;
+const S_IDS = State.ids;
+
+export class Dispatcher implements Release {
+  /** What became of each frame of the last burst, a `Fate`. */
+  readonly fates = new Int32Array(BURST_MAX);
+  private marked = false;
+  private readonly me: number;
+  private readonly workers: number;
+  private readonly counters: Float64Array;
+  /** Keeps flows on one worker at a time (order=strict). */
+  private guard: OrderGuard | null = null;
+  private makeRoom: () => void = () => {};
+  /** Frames of the burst that found no room. */
+  private refused = false;
+  /** Where nothing is watched every flow looks for tag 0 in the first shared slot of its queue. */
+  private readonly flowMask: number;
+  private readonly tagMask: number;
+  private readonly firstSlot: number;
+  private bad = 0;
+  private unwatched = 0;
+
+  /**
+   * @param work what the worker processes next: its own frames are appended there
+   * @param lane the rings to all workers; the work's memory is in it
+   */
+  constructor(
+    private readonly p: IntakeParts,
+    private readonly work: Work,
+    private readonly lane: Lane,
+  ) {
+    const { views, plan, worker, ledger } = p;
+    this.me = worker;
+    this.workers = plan.workers;
+    this.counters = views.counters.worker[worker]!;
+    this.flowMask = ledger.watches ? FLOW_SLOTS - 1 : 0;
+    this.tagMask = ledger.watches ? -1 : 0;
+    this.firstSlot = ledger.watches ? 0 : FLOW_SLOTS;
+    this.adopt();
+  }
+
+  /** Takes up the plan of the parts. */
+  adopt(): void {
+    const strict = this.p.plan.order === 'strict';
+    if (strict !== (this.guard !== null)) this.guard = strict ? this.makeGuard() : null;
+  }
+
+  private makeGuard(): OrderGuard {
+    const { plan, views, worker, ledger, progress } = this.p;
+    const counters = this.counters.subarray(WorkerCounter.moves);
+    const { orderLimits, smallPerWorker } = plan;
+    const scratch = new Burst(views.pool.bytes);
+    return new OrderGuard(worker, ledger, progress, orderLimits, smallPerWorker, counters, scratch, this);
+  }
+
+  /** Forgets what became of the last burst's frames. */
+  clearFates(): void {
+    if (!this.marked) return;
+    this.fates.fill(Fate.asSteered);
+    this.marked = false;
+  }
+
+  /** Puts each frame of the burst where steering wants it. True when some found no room. */
+  dispatch(queue: number): boolean {
+    const { burst, views, ledger } = this.p;
+    const { counters, lane } = this;
+    const n = burst.n;
+    const sequences = views.sequences;
+    const first = sequences[queue * LINE_WORDS]! | 0;
+    sequences[queue * LINE_WORDS] = (first + n) | 0;
+    if (this.guard !== null) this.guard.begin();
+    if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
+    this.bad = 0;
+    this.unwatched = 0;
+    const slot = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
+    let i = this.handOver(0, n, first, slot);
+    while (i < n) {
+      this.dispatchOne(i, (first + i) | 0, queue);
+      i = this.handOver(i + 1, n, first, slot);
+    }
+    if (this.bad > 0) counters[WorkerCounter.badHeaders]! += this.bad;
+    if (this.unwatched > 0) counters[WorkerCounter.unwatched]! += this.unwatched;
+    this.work.n = lane.ownCount();
+    this.publish();
+    const { refused } = this;
+    this.refused = false;
+    return refused;
+  }
+
+  /**
+   * Hands over frames from … n - 1 as long as nothing has to be decided; returns the first one that was not.
+   * @param seq sequence of frame 0
+   * @param slot index of the queue's first slot
+   */
+  private handOver(from: number, n: number, seq: number, slot: number): number {
+    const { burst } = this.p;
+    // One array for all fields, and one for all rings. Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind
+    // one, V8 reads and checks map, length and pointer of every array again.
+    const { words } = burst;
+    const { slots } = this.p.ledger;
+    const lane = this.lane.words;
+    const idMask = this.lane.idMask | 0;
+    const flowMask = this.flowMask | 0;
+    const tagMask = this.tagMask | 0;
+    const firstSlot = slot | 0;
+    const first = seq | 0;
+    const port = burst.port | 0;
+    const end = n & COUNT;
+    let bad = this.bad | 0;
+    let unwatched = this.unwatched | 0;
+    let i = from & COUNT;
+    for (; i < end; i++) {
+      const to = words[WORKER + i]! & 0xffff;
+      const flow = words[FLOW + i]!;
+      const tag = (flow === 0 ? plainFlow(words, i) : flow) & tagMask;
+      let s = (firstSlot + (((tag ^ (tag >>> 15)) & flowMask) << SLOT_SHIFT)) & SLOT_INDEX;
+      if (slots[s] !== tag) {
+        if (slots[s ^ SECOND] === tag) s ^= SECOND;
+        else if (slots[s ^ THIRD] === tag) s ^= THIRD;
+        else if (slots[s ^ FOURTH] === tag) s ^= FOURTH;
+        else break;
+      }
+      const ring = to << S_SHIFT;
+      const position = lane[ring]!;
+      if (slots[s + PLACE] !== to + 1) break;
+      if (((position - lane[ring + S_LIMIT]!) | 0) >= 0) break;
+      const bits = words[KIND + i]!;
+      const word = slots[s + WORD]!;
+      const id = words[ID + i]!;
+      const vlan = words[VLAN + i]!;
+      const next = (first + i) | 0;
+      const e = (lane[ring + S_ENTRIES]! + ((position & lane[ring + S_MASK]!) << D_SHIFT)) & LANE_INDEX;
+      lane[e] = next;
+      lane[e + D_SIZE] = words[LEN + i]! | (words[FLAGS + i]! << D_FLAGS) | ((bits & GROUP) << GROUP_SHIFT);
+      lane[e + D_DMAC_LO] = words[DMAC_LO + i]!;
+      lane[e + D_ID] = id;
+      lane[e + D_SMAC_LO] = words[SMAC_LO + i]!;
+      lane[e + D_ORIGIN] = port | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << D_VLAN);
+      lane[e + D_MACS] = (words[DMAC_HI + i]! << 16) | words[SMAC_HI + i]!;
+      lane[e + D_LEDGER] = word;
+      lane[(lane[ring + S_IDS]! + (position & idMask)) & LANE_INDEX] = id;
+      const after = (position + 1) | 0;
+      lane[ring] = after;
+      slots[s + NEWEST] = next;
+      slots[s + TAIL] = after;
+      slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
+      bad = (bad + ((bits >>> BAD_SHIFT) & 1)) | 0;
+      unwatched = (unwatched + (word >>> 31)) | 0;
+    }
+    this.bad = bad;
+    this.unwatched = unwatched;
+    return i;
+  }
+
+  /** Frame i of the burst, about which something has to be decided. */
+  private dispatchOne(i: number, seq: number, queue: number): void {
+    const { burst, ledger, census } = this.p;
+    const { slots } = ledger;
+    const { words } = burst;
+    const bits = words[KIND + i]!;
+    const flow = words[FLOW + i]!;
+    const tag = flow === 0 ? plainFlow(words, i) : flow;
+    if ((bits & Kind.bad) !== 0) this.bad++;
+    const s = ledger.slotFor(tag, bits, queue, seq);
+    // A slot that was just taken has had no frame; one that flows share is no flow's.
+    if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) census.enter(s, tag, burst, i);
+    const wanted = words[WORKER + i]!;
+    const to = slots[s + PLACE] === wanted + 1 ? wanted : this.change(s, wanted);
+    if (slots[s + WORD]! < 0) this.unwatched++;
+    if (to === HELD) {
+      this.guard!.hold(s, burst, i, seq);
+      this.mark(i, Fate.held);
+      return;
+    }
+    if (to !== wanted) this.mark(i, Fate.stays + to);
+    if (this.give(burst, i, seq, s, to)) return;
+    this.drop(burst, i, to, Drop.backlog);
+    this.mark(i, Fate.dropped);
+    this.refused = true;
+  }
+
+  /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
+  private change(s: number, wanted: number): number {
+    if (this.guard !== null) return this.guard.change(s, wanted);
+    if (this.p.ledger.move(s, wanted)) this.counters[WorkerCounter.moves + MoveCounter.moves]!++;
+    return wanted;
+  }
+
+  /** Appends frame i of a burst to the ring to worker `to` and notes it in its slot; false when there is no room. */
+  private give(burst: Burst, i: number, seq: number, s: number, to: number): boolean {
+    const { lane } = this;
+    const { ledger } = this.p;
+    if (!lane.hasRoom(to)) return false;
+    lane.append(to, burst, i, seq, ledger.slots[s + WORD]!);
+    ledger.note(s, seq, lane.position(to));
+    return true;
+  }
+
+  /** Something else than steering said has become of frame i. */
+  private mark(i: number, fate: number): void {
+    this.fates[i] = fate;
+    this.marked = true;
+  }
+
+  /** Frames held for a move, to be reviewed every pass. */
+  holding(): number {
+    return this.guard === null ? 0 : this.guard.holding.frames;
+  }
+
+  /** Lets go of held frames whose time has come; returns how many. `process` empties the work when it is full. */
+  review(process: () => void): number {
+    if (this.holding() === 0) return 0;
+    this.makeRoom = process;
+    const released = this.guard!.review();
+    if (released > 0) this.publish();
+    return released;
+  }
+
+  /** A frame that was held goes to its worker. Its own worker's only between two bursts: see `OrderGuard`. */
+  release(burst: Burst, seq: number, s: number, to: number): void {
+    const mine = to === this.me;
+    if (mine && this.work.n + BURST_MAX > WORK_MAX) this.makeRoom();
+    if (!this.give(burst, 0, seq, s, to)) this.drop(burst, 0, to, Drop.hold);
+    if (mine) this.work.n = this.lane.ownCount();
+  }
+
+  /** Frame i found no room in the ring to worker `to`. */
+  private drop(burst: Burst, i: number, to: number, reason: number): void {
+    const { views } = this.p;
+    views.counters.handoff[handoffBase(this.workers, this.me, to) + HandoffCounter.drops]!++;
+    this.counters[WorkerCounter.dropped + reason]!++;
+    views.pool.free(this.me, burst.id[i]!);
+  }
+
+  /** Publishes every ring that got frames, and wakes its consumer if it sleeps: once a burst. */
+  private publish(): void {
+    const { lane, me, workers } = this;
+    const { views, waker } = this.p;
+    const handoff = views.counters.handoff;
+    for (let to = 0; to < workers; to++) {
+      const count = lane.publish(to);
+      if (count === 0 || to === me) continue;
+      const base = handoffBase(workers, me, to);
+      handoff[base + HandoffCounter.packets]! += count;
+      const known = handoff[base + HandoffCounter.highWater]!;
+      const waiting = lane.occupancy(to, known);
+      if (waiting > known) handoff[base + HandoffCounter.highWater] = waiting;
+      this.counters[WorkerCounter.handedOff]! += count;
+      if (waker.wake(to)) this.counters[WorkerCounter.wakeupsSent]!++;
+    }
+  }
+}
