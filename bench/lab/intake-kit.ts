@@ -7,6 +7,7 @@ import { allocateEngineMemory, attachEngine, WorkerWord } from '#rxsteer/datapla
 import { Fault } from '#rxsteer/dataplane/faults.js';
 import { CensusWriter } from '#rxsteer/dataplane/flow-census.js';
 import { Intake } from '#rxsteer/dataplane/intake.js';
+import { Lane } from '#rxsteer/dataplane/lane.js';
 import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/ledger.js';
 import { TraceTap } from '#rxsteer/dataplane/live-trace.js';
 import { RECEIVE_STATUS_WORDS } from '#rxsteer/dataplane/native.js';
@@ -16,7 +17,7 @@ import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
 import type { OpenPorts } from '#rxsteer/dataplane/ports/open.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { Progress } from '#rxsteer/dataplane/progress.js';
-import { Lane, RingConsumer, State } from '#rxsteer/dataplane/ring.js';
+import { RingConsumer, State } from '#rxsteer/dataplane/ring.js';
 import { Work } from '#rxsteer/forward/work.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';

@@ -25,7 +25,7 @@ const WARM_MS = 500;
 
 const kind = process.argv[2] === 'words' ? 'words' : 'frames';
 const shared = (words: number) => new Int32Array(new SharedArrayBuffer(4 * words));
-const carve = (carver: Carver) => carveLane(carver, 2, 0, ITEMS, SLOTS);
+const carve = (carver: Carver) => carveLane(carver, 2, ITEMS, SLOTS);
 const common = {
   kind,
   index: shared(3 * LINE_WORDS),

@@ -1,8 +1,9 @@
 /** One side of a ring, in a thread of its own; never ends. See `side.ts`. */
 import { workerData } from 'node:worker_threads';
+import { Lane } from '#rxsteer/dataplane/lane.js';
 import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
-import { Lane, RingConsumer } from '#rxsteer/dataplane/ring.js';
+import { RingConsumer } from '#rxsteer/dataplane/ring.js';
 import { DESCRIPTOR_WORDS, Work } from '#rxsteer/forward/work.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import type { RingRequest } from './side.js';
@@ -42,6 +43,7 @@ function frames(): void {
     const lane = new Lane(rings, 0, ring.capacity);
     const slots = ring.idMask + 1;
     const burst = new Burst(new Uint8Array(64));
+    const carried = new Int32Array(BULK);
     for (let id = 0, seq = 0; ; ) {
       for (let i = 0; i < BULK; i++) {
         burst.id[i] = id;
@@ -50,11 +52,10 @@ function frames(): void {
         burst.dmacLo[i] = id;
         id = id + 1 === slots ? 0 : id + 1;
       }
-      for (let i = 0; i < BULK; i++) {
-        while (!lane.hasRoom(1)) lane.publish(1);
-        lane.append(1, burst, i, (seq + i) | 0, 0);
+      for (let from = 0; from < BULK; ) {
+        from += lane.appendRun(1, burst, from, BULK, seq, carried);
+        lane.publish(1);
       }
-      lane.publish(1);
       seq = (seq + BULK) | 0;
     }
   }

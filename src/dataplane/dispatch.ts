@@ -5,9 +5,9 @@
  * held, or is freed under a drop reason. Frames of one receive queue are handed over in the order in which they came,
  * and the ledger notes each of them before anyone else can finish it. This worker is the only producer of its rings.
  *
- * Two kinds of frames. Nearly all find their flow on the worker that it is wanted on and room in the ring there: one
- * loop without calls looks up the flow's slot, packs the descriptor into the ring and notes the frame, whichever
- * worker it goes to. Whatever needs a decision (a new flow, another worker, a full ring) leaves that loop.
+ * Two kinds of frames. Nearly all find their flow on the worker that it is wanted on and room in the ring there: a loop
+ * without calls looks up the flow's slot, packs the descriptor into the ring and notes the frame, whichever worker it
+ * goes to. Whatever needs a decision (a new flow, another worker, a full ring) leaves that loop.
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
@@ -23,19 +23,18 @@ import {
 import { BURST_COUNT, BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
 import { Drop, HandoffCounter, handoffBase, MoveCounter, WorkerCounter } from './counters.js';
 import type { IntakeParts } from './intake.js';
-import { LINE_WORDS } from './layout.js';
+import type { Lane } from './lane.js';
+import { LINE_WORDS, maskBelow } from './layout.js';
 import { FLOW_SLOTS, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
 import { HELD, OrderGuard, type Release } from './order-guard.js';
-import { type Lane, STATE_SHIFT, State } from './ring.js';
+import { STATE_SHIFT, State } from './ring.js';
 
 /** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
 export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 
 // Constants of this module's own: V8 folds them into the loop.
 const COUNT = BURST_COUNT;
-/** Indices into slots and into the lane, in ranges that V8 knows (see `BURST_COUNT`). */
-const SLOT_INDEX = 0x3fffffff;
-const LANE_INDEX = 0x3fffffff;
+const LAST = BURST_MAX - 1;
 const PLACE = Slot.place;
 const WORD = Slot.word;
 const NEWEST = Slot.newest;
@@ -59,7 +58,7 @@ const FLOW = Field.flow;
 const WORKER = Field.worker;
 const GROUP = Kind.group;
 /** `Kind.group` moves to `GROUP_BIT`, `Kind.bad` to bit 0. */
-const GROUP_SHIFT = Math.log2(GROUP_BIT / Kind.group);
+const GROUP_UP = Math.log2(GROUP_BIT / Kind.group);
 const BAD_SHIFT = Math.log2(Kind.bad);
 const D_SIZE = Part.size;
 const D_DMAC_LO = Part.dmacLo;
@@ -72,10 +71,38 @@ const D_FLAGS = FLAGS_SHIFT;
 const D_VLAN = VLAN_SHIFT;
 const D_SHIFT = DESCRIPTOR_SHIFT;
 const S_SHIFT = STATE_SHIFT;
+const S_FIRST = State.first;
 const S_LIMIT = State.limit;
-const S_ENTRIES = State.entries;
-const S_MASK = State.mask;
-const S_IDS = State.ids;
+
+/** What the loop over a burst reads and writes, as constants for V8: see `Hot` in `lane.ts`. */
+interface Hot {
+  words: Int32Array;
+  slots: Int32Array;
+  lane: Int32Array;
+  slotMask: number;
+  laneMask: number;
+  /** See `Lane`. */
+  mask: number;
+  idMask: number;
+  entries: number;
+  stride: number;
+  ids: number;
+}
+const HOT = {} as Hot;
+
+/** Makes arrays those that the loop works on. */
+function bind(words: Int32Array, slots: Int32Array, lane: Lane): void {
+  HOT.words = words;
+  HOT.slots = slots;
+  HOT.lane = lane.words;
+  HOT.slotMask = maskBelow(slots.length);
+  HOT.laneMask = maskBelow(lane.words.length);
+  HOT.mask = lane.mask;
+  HOT.idMask = lane.idMask;
+  HOT.entries = lane.entries;
+  HOT.stride = lane.stride;
+  HOT.ids = lane.ids;
+}
 
 export class Dispatcher implements Release {
   /** What became of each frame of the last burst, a `Fate`. */
@@ -169,13 +196,13 @@ export class Dispatcher implements Release {
    * @param slot index of the queue's first slot
    */
   private handOver(from: number, n: number, seq: number, slot: number): number {
-    const { burst } = this.p;
-    // One array for all fields, and one for all rings. Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind
-    // one, V8 reads and checks map, length and pointer of every array again.
-    const { words } = burst;
-    const { slots } = this.p.ledger;
-    const lane = this.lane.words;
-    const idMask = this.lane.idMask | 0;
+    const { burst, ledger } = this.p;
+    if (HOT.lane !== this.lane.words || HOT.words !== burst.words || HOT.slots !== ledger.slots) {
+      bind(burst.words, ledger.slots, this.lane);
+    }
+    // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
+    // Packing as in `Lane.appendRun`; a loop for the ledger and one for packing take a third longer than this one.
+    const { words, slots, lane, slotMask, laneMask, mask, idMask, entries, stride, ids } = HOT;
     const flowMask = this.flowMask | 0;
     const tagMask = this.tagMask | 0;
     const firstSlot = slot | 0;
@@ -184,19 +211,20 @@ export class Dispatcher implements Release {
     const end = n & COUNT;
     let bad = this.bad | 0;
     let unwatched = this.unwatched | 0;
-    let i = from & COUNT;
-    for (; i < end; i++) {
+    let k = from & COUNT;
+    for (; k < end; k++) {
+      const i = k & LAST;
       const to = words[WORKER + i]! & 0xffff;
       const flow = words[FLOW + i]!;
       const tag = (flow === 0 ? plainFlow(words, i) : flow) & tagMask;
-      let s = (firstSlot + (((tag ^ (tag >>> 15)) & flowMask) << SLOT_SHIFT)) & SLOT_INDEX;
+      let s = (firstSlot + (((tag ^ (tag >>> 15)) & flowMask) << SLOT_SHIFT)) & slotMask;
       if (slots[s] !== tag) {
         if (slots[s ^ SECOND] === tag) s ^= SECOND;
         else if (slots[s ^ THIRD] === tag) s ^= THIRD;
         else if (slots[s ^ FOURTH] === tag) s ^= FOURTH;
         else break;
       }
-      const ring = to << S_SHIFT;
+      const ring = (to << S_SHIFT) & laneMask;
       const position = lane[ring]!;
       if (slots[s + PLACE] !== to + 1) break;
       if (((position - lane[ring + S_LIMIT]!) | 0) >= 0) break;
@@ -205,16 +233,17 @@ export class Dispatcher implements Release {
       const id = words[ID + i]!;
       const vlan = words[VLAN + i]!;
       const next = (first + i) | 0;
-      const e = (lane[ring + S_ENTRIES]! + ((position & lane[ring + S_MASK]!) << D_SHIFT)) & LANE_INDEX;
+      const start = (entries + Math.imul(to, stride)) | 0;
+      const e = (start + (((position - lane[ring + S_FIRST]!) & mask) << D_SHIFT)) & laneMask;
       lane[e] = next;
-      lane[e + D_SIZE] = words[LEN + i]! | (words[FLAGS + i]! << D_FLAGS) | ((bits & GROUP) << GROUP_SHIFT);
+      lane[e + D_SIZE] = words[LEN + i]! | (words[FLAGS + i]! << D_FLAGS) | ((bits & GROUP) << GROUP_UP);
       lane[e + D_DMAC_LO] = words[DMAC_LO + i]!;
       lane[e + D_ID] = id;
       lane[e + D_SMAC_LO] = words[SMAC_LO + i]!;
       lane[e + D_ORIGIN] = port | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << D_VLAN);
       lane[e + D_MACS] = (words[DMAC_HI + i]! << 16) | words[SMAC_HI + i]!;
       lane[e + D_LEDGER] = word;
-      lane[(lane[ring + S_IDS]! + (position & idMask)) & LANE_INDEX] = id;
+      lane[(start + ids + (position & idMask)) & laneMask] = id;
       const after = (position + 1) | 0;
       lane[ring] = after;
       slots[s + NEWEST] = next;
@@ -225,7 +254,7 @@ export class Dispatcher implements Release {
     }
     this.bad = bad;
     this.unwatched = unwatched;
-    return i;
+    return k;
   }
 
   /** Frame i of the burst, about which something has to be decided. */
@@ -266,8 +295,7 @@ export class Dispatcher implements Release {
   private give(burst: Burst, i: number, seq: number, s: number, to: number): boolean {
     const { lane } = this;
     const { ledger } = this.p;
-    if (!lane.hasRoom(to)) return false;
-    lane.append(to, burst, i, seq, ledger.slots[s + WORD]!);
+    if (!lane.append(to, burst, i, seq, ledger.slots[s + WORD]!)) return false;
     ledger.note(s, seq, lane.position(to));
     return true;
   }

@@ -176,7 +176,7 @@ function carve(carver: Carver, plan: EnginePlan) {
   const capacity = powerOfTwoAtLeast(plan.backlog);
   const rings: RingMemory[] = [];
   const slots = plan.smallPerWorker + plan.largePerWorker;
-  for (let p = 0; p < plan.workers; p++) rings.push(...carveLane(carver, plan.workers, p, capacity, slots));
+  for (let p = 0; p < plan.workers; p++) rings.push(...carveLane(carver, plan.workers, capacity, slots));
   return {
     pool: carvePool(carver, poolSize(plan)),
     rings,

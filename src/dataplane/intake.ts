@@ -21,12 +21,13 @@ import type { EnginePlan, EngineViews } from './engine-memory.js';
 import type { Fault } from './faults.js';
 import type { CensusWriter } from './flow-census.js';
 import { FlowIntake } from './flow-intake.js';
+import type { Lane } from './lane.js';
 import type { Ledger } from './ledger.js';
 import type { TraceFate, TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
 import type { ReceiveQueue } from './ports/attach.js';
 import type { Progress } from './progress.js';
-import { type Lane, ringDrained } from './ring.js';
+import { ringDrained } from './ring.js';
 import type { Waker } from './sleeper.js';
 
 export interface IntakeParts {

@@ -28,6 +28,22 @@ export function powerOfTwoAtLeast(n: number): number {
   return p;
 }
 
+/** Words behind the last index that `maskBelow` gives: what is masked may be the start of so many. */
+export const MASK_SPARE = LINE_WORDS;
+
+/**
+ * Length of an array of at least `words` words in which no index goes beyond the end that is masked with
+ * `maskBelow(length)`, nor one of the next `MASK_SPARE - 1`. V8 leaves out bounds checks for those.
+ */
+export function maskedLength(words: number): number {
+  return powerOfTwoAtLeast(words) + MASK_SPARE;
+}
+
+/** The mask for indices into an array of a length that `maskedLength` gave. */
+export function maskBelow(length: number): number {
+  return length - MASK_SPARE - 1;
+}
+
 /** Hands out consecutive, line-aligned pieces of one SharedArrayBuffer. Two passes: measure, then carve. */
 export class Carver {
   private at = 0;

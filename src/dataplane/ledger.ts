@@ -16,7 +16,7 @@
  */
 import { Field } from '../packet/burst.js';
 import { flowClass } from './flow-class.js';
-import type { Carver } from './layout.js';
+import { type Carver, maskedLength } from './layout.js';
 import type { OrderHistory } from './order-history.js';
 import type { Progress } from './progress.js';
 
@@ -77,7 +77,7 @@ const B_SMAC_LO = Field.smacLo;
 
 export function carveLedger(carver: Carver, queues: number) {
   return {
-    slots: carver.words(queues * QUEUE_SLOTS * SLOT_WORDS),
+    slots: carver.words(maskedLength(queues * QUEUE_SLOTS * SLOT_WORDS)),
     /** Two words a slot, see the meter. */
     finished: carver.words(queues * QUEUE_SLOTS * 2),
   };

@@ -15,9 +15,10 @@ import { WorkerCounter } from './counters.js';
 import { type EngineMemory, Global, Phase, WorkerWord } from './engine-memory.js';
 import { secondsOf } from './forwarding.js';
 import { Intake, type IntakeParts } from './intake.js';
+import { Lane } from './lane.js';
 import type { LiveFollower } from './live-worker.js';
 import type { HeldPorts } from './ports/held.js';
-import { Lane, RingConsumer } from './ring.js';
+import { RingConsumer } from './ring.js';
 import type { Sleeper } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
 

@@ -25,19 +25,8 @@
  * numbers and the entries of all its rings, and the descriptors of its own frames. One array in the loop over a burst,
  * whichever worker a frame goes to, is what V8 compiles best.
  */
-import {
-  DESCRIPTOR_SHIFT,
-  DESCRIPTOR_WORDS,
-  FLAGS_SHIFT,
-  GROUP_BIT,
-  Part,
-  PORT_MASK,
-  VLAN_SHIFT,
-  WORK_MAX,
-  type Work,
-} from '../forward/work.js';
-import { type Burst, Field, Kind } from '../packet/burst.js';
-import { type Carver, LINE_WORDS, powerOfTwoAtLeast } from './layout.js';
+import { DESCRIPTOR_WORDS, PORT_MASK, WORK_MAX, type Work } from '../forward/work.js';
+import { type Carver, LINE_WORDS, maskedLength, powerOfTwoAtLeast } from './layout.js';
 
 const ENTRY = DESCRIPTOR_WORDS;
 export const RING_ENTRY_BYTES = ENTRY * 4;
@@ -54,15 +43,12 @@ export const State = {
   position: 0,
   /** The position that may not be reached as far as the producer knows: head and limit. */
   limit: 1,
-  /** Where the entries begin in the lane, and the mask of an entry's number. */
-  entries: 2,
-  mask: 3,
-  /** Where the slot numbers begin in the lane. */
-  ids: 4,
+  /** What to subtract from a position to get an entry's number, to be masked: 0 but for own frames. */
+  first: 2,
   /** Frames whose slots were taken back. */
-  returned: 5,
+  returned: 3,
 } as const;
-const STATE_WORDS = 8;
+export const STATE_WORDS = 8;
 export const STATE_SHIFT = 3;
 
 export interface RingMemory {
@@ -71,185 +57,46 @@ export interface RingMemory {
   readonly lane: Int32Array;
   readonly state: number;
   readonly entries: number;
+  /** Entries of each ring of the lane. */
   readonly capacity: number;
+  /** Where the slot numbers are: behind the entries. */
   readonly ids: number;
   /** `position & idMask` is the place of a slot number. */
   readonly idMask: number;
 }
 
-const lines = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
+/** Words in whole lines. */
+export const lines = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
+
+/**
+ * Where things are in a lane, all rings alike: the entries of the ring to worker c at `entries + c * stride`, its slot
+ * numbers `ids` words behind them. Own frames go straight into the own work: their entries are its memory.
+ */
+function laneLayout(workers: number, least: number, slots: number) {
+  const ids = lines(Math.max(least, WORK_MAX) * ENTRY);
+  const idMask = powerOfTwoAtLeast(slots) - 1;
+  const entries = lines(workers * STATE_WORDS);
+  const stride = ids + lines(idMask + 1);
+  return { entries, stride, ids, idMask, words: entries + workers * stride };
+}
 
 /**
  * The rings of one producer to each worker.
- * @param capacity entries of a ring, a power of two
+ * @param capacity frames that a ring must have room for, a power of two
  * @param slots of the producer's home: no more frames of it can be under way
  */
-export function carveLane(
-  carver: Carver,
-  workers: number,
-  producer: number,
-  capacity: number,
-  slots: number,
-): RingMemory[] {
-  const idWords = lines(powerOfTwoAtLeast(slots));
-  let end = lines(workers * STATE_WORDS);
-  const places = Array.from({ length: workers }, (_, c) => {
-    // Own frames go straight into the own work.
-    const frames = c === producer ? WORK_MAX : capacity;
-    const entries = end;
-    const ids = entries + lines(frames * ENTRY);
-    end = ids + idWords;
-    return { state: c * STATE_WORDS, entries, capacity: frames, ids, idMask: powerOfTwoAtLeast(slots) - 1 };
-  });
-  const lane = carver.words(end);
-  return places.map((place) => ({ ...place, lane, index: carver.words(3 * LINE_WORDS) }));
-}
-
-/** The producer's side of all its rings. Only the producing worker's thread may use it. */
-export class Lane {
-  readonly words: Int32Array;
-  readonly idMask: number;
-  /** Published so far, by worker. */
-  private readonly published: Int32Array;
-  private readonly mine: number;
-
-  /**
-   * @param rings from this worker to each, see `carveLane`
-   * @param limit frames that may wait in a ring (at most the capacity)
-   */
-  constructor(
-    private readonly rings: readonly RingMemory[],
-    private readonly me: number,
-    private readonly limit: number,
-  ) {
-    this.words = rings[0]!.lane;
-    this.idMask = rings[0]!.idMask;
-    this.published = new Int32Array(rings.length);
-    this.mine = me * STATE_WORDS;
-    rings.forEach((ring, c) => {
-      const { words } = this;
-      const tail = Atomics.load(ring.index, TAIL);
-      this.published[c] = tail;
-      words[ring.state + State.position] = tail;
-      words[ring.state + State.entries] = ring.entries;
-      words[ring.state + State.mask] = ring.capacity - 1;
-      words[ring.state + State.ids] = ring.ids;
-      if (c === me) this.rewind();
-      else this.look(c);
-    });
-  }
-
-  /** The own work's memory. */
-  ownWork(): Int32Array {
-    const { entries } = this.rings[this.me]!;
-    return this.words.subarray(entries, entries + WORK_MAX * ENTRY);
-  }
-
-  /** The tail with what is appended but not published: what `ringDone` reaches once the newest frame has finished. */
-  position(to: number): number {
-    return this.words[to * STATE_WORDS + State.position]!;
-  }
-
-  /** Reads again how many frames worker `to` has taken; true when there is room for one more. */
-  look(to: number): boolean {
-    const { words } = this;
-    const at = to * STATE_WORDS;
-    if (to !== this.me) words[at + State.limit] = Atomics.load(this.rings[to]!.index, HEAD) + this.limit;
-    return ((words[at + State.position]! - words[at + State.limit]!) | 0) < 0;
-  }
-
-  /** There is room for one more frame to worker `to`. */
-  hasRoom(to: number): boolean {
-    const { words } = this;
-    const at = to * STATE_WORDS;
-    return ((words[at + State.position]! - words[at + State.limit]!) | 0) < 0 || this.look(to);
-  }
-
-  /** Appends frame i of a dissected burst, unpublished, where there is room. The dispatcher's loop does the same. */
-  append(to: number, burst: Burst, i: number, seq: number, ledger: number): void {
-    const { words } = this;
-    const fields = burst.words;
-    const ring = to * STATE_WORDS;
-    const position = words[ring]! | 0;
-    const e = words[ring + State.entries]! + ((position & words[ring + State.mask]!) << DESCRIPTOR_SHIFT);
-    const vlan = fields[Field.vlan + i]!;
-    const id = fields[Field.id + i]!;
-    words[e + Part.seq] = seq;
-    words[e + Part.size] =
-      fields[Field.len + i]! |
-      (fields[Field.flags + i]! << FLAGS_SHIFT) |
-      ((fields[Field.kind + i]! & Kind.group) !== 0 ? GROUP_BIT : 0);
-    words[e + Part.dmacLo] = fields[Field.dmacLo + i]!;
-    words[e + Part.id] = id;
-    words[e + Part.smacLo] = fields[Field.smacLo + i]!;
-    words[e + Part.origin] = burst.port | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << VLAN_SHIFT);
-    words[e + Part.macs] = (fields[Field.dmacHi + i]! << 16) | fields[Field.smacHi + i]!;
-    words[e + Part.ledger] = ledger;
-    words[words[ring + State.ids]! + (position & this.idMask)] = id;
-    words[ring] = (position + 1) | 0;
-  }
-
-  /**
-   * Makes everything appended for a worker visible to it: one store. Returns how many frames that were. Until
-   * here the frames belong to the producer: should it die before, they are swept with the rest that it holds.
-   */
-  publish(to: number): number {
-    const position = this.words[to * STATE_WORDS + State.position]! | 0;
-    const count = (position - this.published[to]!) | 0;
-    if (count === 0) return 0;
-    this.published[to] = position;
-    const { index } = this.rings[to]!;
-    if (to === this.me) {
-      // Read by this thread only (and by the main thread once it is dead): plain stores. They are taken at once.
-      index[TAIL] = position;
-      index[HEAD] = position;
-    } else Atomics.store(index, TAIL, position);
-    return count;
-  }
-
-  /**
-   * Frames that wait in a ring, if more than `known` do; else some number up to that. The consumer's index is read
-   * again only when the cached one says more: what was taken since must not count as waiting.
-   */
-  occupancy(to: number, known = -1): number {
-    if (this.waiting(to) > known) this.look(to);
-    return this.waiting(to);
-  }
-
-  private waiting(to: number): number {
-    const { words } = this;
-    const at = to * STATE_WORDS;
-    return (words[at + State.position]! - words[at + State.limit]! + this.limit) | 0;
-  }
-
-  /** Own frames since the last `completeOwn`: the first of them is the own work's first frame. */
-  ownCount(): number {
-    const { words, mine } = this;
-    return (words[mine + State.position]! - words[mine + State.limit]! + WORK_MAX) | 0;
-  }
-
-  /** All own frames are finished. Their slots come back as all others do: call `FramePool.reclaim`, then `rewind`. */
-  completeOwn(): void {
-    this.publish(this.me);
-    this.rings[this.me]!.index[DONE] = this.words[this.mine + State.position]!;
-  }
-
-  /**
-   * The next own frame is the first of a new work. Positions leap to a multiple of `WORK_MAX`: a frame's place in the
-   * work is then its position, as in any ring.
-   */
-  rewind(): void {
-    const { words, mine } = this;
-    const { index } = this.rings[this.me]!;
-    const start = (words[mine + State.position]! + (WORK_MAX - 1)) & -WORK_MAX;
-    words[mine + State.position] = start;
-    words[mine + State.limit] = (start + WORK_MAX) | 0;
-    words[mine + State.returned] = start;
-    this.published[this.me] = start;
-    index[TAIL] = start;
-    index[HEAD] = start;
-    index[DONE] = start;
-  }
+export function carveLane(carver: Carver, workers: number, capacity: number, slots: number): RingMemory[] {
+  const { entries, stride, ids, idMask, words } = laneLayout(workers, capacity, slots);
+  const lane = carver.words(maskedLength(words));
+  return Array.from({ length: workers }, (_, c) => ({
+    index: carver.words(3 * LINE_WORDS),
+    lane,
+    state: c * STATE_WORDS,
+    entries: entries + c * stride,
+    capacity: (ids / ENTRY) | 0,
+    ids: entries + c * stride + ids,
+    idMask,
+  }));
 }
 
 /** The consumer's side. Only the consuming worker's thread may use it. */

@@ -9,13 +9,14 @@ import { DROP_REASONS, MoveCounter, WorkerCounter } from '#rxsteer/dataplane/cou
 import { allocateEngineMemory, attachEngine } from '#rxsteer/dataplane/engine-memory.js';
 import { GuestTouch } from '#rxsteer/dataplane/guest-touch.js';
 import { Intake, type IntakeParts } from '#rxsteer/dataplane/intake.js';
+import { Lane } from '#rxsteer/dataplane/lane.js';
 import { FLOW_SLOTS, Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/ledger.js';
 import { OrderHistory } from '#rxsteer/dataplane/order-history.js';
 import { OrderMeter } from '#rxsteer/dataplane/order-meter.js';
 import { planEngine } from '#rxsteer/dataplane/plan.js';
 import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { Progress } from '#rxsteer/dataplane/progress.js';
-import { Lane, RingConsumer, repairRing } from '#rxsteer/dataplane/ring.js';
+import { RingConsumer, repairRing } from '#rxsteer/dataplane/ring.js';
 import { WORK_MAX, Work } from '#rxsteer/forward/work.js';
 import { arp, ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import { Burst } from '#rxsteer/packet/burst.js';

@@ -21,14 +21,8 @@ export function attachPool({ frames, words, size }: PoolMemory, rings: readonly 
 }
 
 /** The rings of one producer whose indices all stand at `start`. */
-export function makeLane(
-  workers: number,
-  producer: number,
-  capacity: number,
-  start = 0,
-  slots = 4096,
-): RingMemory[] {
-  const carve = (carver: Carver) => carveLane(carver, workers, producer, capacity, slots);
+export function makeLane(workers: number, capacity: number, start = 0, slots = 4096): RingMemory[] {
+  const carve = (carver: Carver) => carveLane(carver, workers, capacity, slots);
   const rings = carve(new Carver(allocateShared(carve)));
   for (const { index, lane, state } of rings) {
     index.fill(start | 0);
@@ -40,7 +34,7 @@ export function makeLane(
 
 /** One ring, from worker 0 to worker 1, whose indices all stand at `start`. */
 export function makeRing(capacity: number, start = 0): RingMemory {
-  return makeLane(2, 0, capacity, start)[1]!;
+  return makeLane(2, capacity, start)[1]!;
 }
 
 /**

@@ -24,7 +24,7 @@ describe('frames between threads', () => {
     const memory = poolMemory({ workers: threads, smallPerWorker: slots, largePerWorker: 4 });
     // Indices pass 2^31 on some rings and 2^32 on others.
     const rings = Array.from({ length: threads }, (_, p) =>
-      makeLane(threads, p, capacity, p % 2 === 0 ? 0x7fff_ff00 : -300, slots + 4),
+      makeLane(threads, capacity, p % 2 === 0 ? 0x7fff_ff00 : -300, slots + 4),
     ).flat();
     const pool = attachPool(memory, rings);
     pool.initialise();

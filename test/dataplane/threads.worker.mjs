@@ -1,9 +1,10 @@
 // Threads of the stress tests: what each does is said by `job`; see the tests for what must come out.
 import { parentPort, workerData } from 'node:worker_threads';
+import { Lane } from '#rxsteer/dataplane/lane.js';
 import { Carver } from '#rxsteer/dataplane/layout.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
 import { carvePool, FramePool } from '#rxsteer/dataplane/pool.js';
-import { Lane, RingConsumer } from '#rxsteer/dataplane/ring.js';
+import { RingConsumer } from '#rxsteer/dataplane/ring.js';
 import { makeWaker, Sleeper } from '#rxsteer/dataplane/sleeper.js';
 import { releaseLock, takeLock } from '#rxsteer/dataplane/txlock.js';
 import { Work } from '#rxsteer/forward/work.js';
@@ -61,12 +62,11 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
       const off = pool.offsetOf(id);
       view.setUint32(off, index);
       view.setUint32(off + 4, made[c]);
-      if (!lane.hasRoom(c)) {
+      if (!lane.append(c, burst, 0, made[c], -1)) {
         result.full++;
         pool.free(index, id);
         continue;
       }
-      lane.append(c, burst, 0, made[c], -1);
       made[c]++;
       result.highest = Math.max(result.highest, lane.occupancy(c));
       if (made[c] === frames) Atomics.add(sent, index * threads + c, frames);
