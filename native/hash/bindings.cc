@@ -90,7 +90,7 @@ Napi::Value bindBurstHash(const Info& info) {
       if (select.data[kind] > 3 && select.data[kind] < 10)
         throw invalid(info.Env(), "key must have 40 bytes at least for types of IPv6");
   bound->types = makeTypes(select.data);
-  bound->burst.types = bound->types.data();
+  bound->burst.types = &bound->types;
   bound->burst.words = keepArray<int32_t>(*bound, info, 1, "words", kBurstWords).data;
   const Span<uint8_t> pool = keepArray<uint8_t>(*bound, info, 2, "bytes", 0);
   bound->burst.pool = pool.data;
