@@ -8,7 +8,7 @@
 import { crc32cPart, crc32Part, xor8Part } from '../hash/crc.js';
 import { hex32, toHex } from '../hash/hex.js';
 import { type BoundKernel, type HashKernels, KernelWord } from '../hash/kernel.js';
-import { add4, addIpv6, type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
+import { add4, type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
 import { BURST_COUNT, BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { findExAddresses } from '../packet/ipv6-ex.js';
 import { Protocol } from '../packet/protocol.js';
@@ -22,6 +22,7 @@ import {
   isExType,
   selectionByKind,
 } from './hash-types.js';
+import { hashIpv6Frames } from './ipv6-tables.js';
 import type { TargetTable } from './target-table.js';
 
 /** What was hashed, for people. */
@@ -80,6 +81,14 @@ const MAC = HashType.mac;
 const COUNT = KernelWord.count;
 const LEFT = KernelWord.left;
 const LIST = KernelWord.list;
+
+// Imported functions are checked for every call whether they still are the same; constants are not.
+const add = add4;
+
+/** Indices of frames that wait for a loop of their own; of this thread, in use during a call. */
+const ipv6Frames = new Int32Array(BURST_MAX);
+const otherFrames = new Int32Array(BURST_MAX);
+const LAST = BURST_MAX - 1;
 
 /** Types with IPv6 addresses. */
 const IPV6_TYPES = 0x1f8;
@@ -194,27 +203,29 @@ export class RssHash {
     const plainUdp = this.#plainUdp;
     const plainTcp6 = this.#plainTcp6;
     const plainUdp6 = this.#plainUdp6;
+    let ipv6 = 0;
+    let others = 0;
     for (let i = 0; i < n; i++) {
       const kind = words[KIND + i]! & ~GROUP;
-      // The two common types are spelled out: no table lookup for the type, and nothing read of an object, which V8
-      // would read again for every frame.
+      // The common types are spelled out: no table lookup for the type, and nothing read of an object, which V8 would
+      // read again for every frame.
       if (kind === plainTcp || kind === plainUdp) {
-        const a = words[L3 + i]! + 12;
+        const a = (words[L3 + i]! & 0x7fffffff) + 12;
         words[HASH + i] =
           start ^
-          add4(table, 0, view.getInt32(a)) ^
-          add4(table, 1024, view.getInt32(a + 4)) ^
-          add4(table, 2048, view.getInt32(words[L4 + i]!));
+          add(table, 0, view.getInt32(a)) ^
+          add(table, 1024, view.getInt32(a + 4)) ^
+          add(table, 2048, view.getInt32(words[L4 + i]!));
         words[HASH_TYPE + i] = kind === plainTcp ? TCP_IPV4 : UDP_IPV4;
       } else if (kind === plainTcp6 || kind === plainUdp6) {
-        const a = words[L3 + i]! + 8;
-        words[HASH + i] =
-          start ^ addIpv6(table, view, a, a + 16) ^ add4(table, 8192, view.getInt32(words[L4 + i]!));
         words[HASH_TYPE + i] = kind === plainTcp6 ? TCP_IPV6 : UDP_IPV6;
+        ipv6Frames[ipv6++ & LAST] = i;
       } else {
-        this.hashFrame(burst, i);
+        otherFrames[others++ & LAST] = i;
       }
     }
+    if (ipv6 > 0) hashIpv6Frames(burst, ipv6Frames, ipv6, table, start);
+    for (let k = 0; k < others; k++) this.hashFrame(burst, otherFrames[k]!);
   }
 
   /** Hash and hash type of frame `i` alone; gives the hash. */
