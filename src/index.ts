@@ -114,6 +114,7 @@ export { Atr, type AtrOptions, SignatureTable } from './nic/flow-director.js';
 export {
   type ExRule,
   explainHashType,
+  type FragmentRule,
   GENERIC_TYPES,
   HASH_TYPE_NAMES,
   HashType,

@@ -47,6 +47,8 @@ TARGET inline __m512i typesOf(__m512i kinds, __m512i tableLow, __m512i tableHigh
   index = _mm512_or_si512(index, extension);
   index = _mm512_mask_or_epi32(index, is(kProtocolTcp), index, _mm512_set1_epi32(kSelectionTcp));
   index = _mm512_mask_or_epi32(index, is(kProtocolUdp), index, _mm512_set1_epi32(kSelectionUdp));
+  index = _mm512_mask_or_epi32(index, _mm512_test_epi32_mask(kinds, _mm512_set1_epi32(kKindFragment)), index,
+                              _mm512_set1_epi32(kSelectionFragment));
   index = _mm512_maskz_mov_epi32(_mm512_test_epi32_mask(kinds, _mm512_set1_epi32(kKindAddresses)), index);
   return _mm512_permutex2var_epi32(tableLow, index, tableHigh);
 }

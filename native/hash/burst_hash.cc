@@ -106,7 +106,9 @@ void look(const BurstView& burst, uint32_t n) {
 uint32_t selectionOf(uint32_t kind) {
   if ((kind & kKindAddresses) == 0) return 0;
   uint32_t selection = kind & kKindIpMask;
-  if ((kind & kKindPorts) != 0) {
+  if ((kind & kKindFragment) != 0) {
+    selection |= kSelectionFragment;
+  } else if ((kind & kKindPorts) != 0) {
     const uint32_t protocol = (kind & kKindProtocol) >> 8;
     if (protocol == kProtocolTcp) selection |= kSelectionTcp;
     if (protocol == kProtocolUdp) selection |= kSelectionUdp;
@@ -124,6 +126,8 @@ BurstTypes makeTypes(const uint8_t* select) {
     uint32_t word = kLeft;
     if (type == kTypeNone) {
       word = 0;
+    } else if (type == kTypeFragIpv4 || type == kTypeFragIpv6) {
+      word = type == kTypeFragIpv4 ? kV4 : kV6;
     } else if (type <= kTypeUdpIpv6Ex && (type <= kTypeUdpIpv6 || (kind & kKindExtension) == 0)) {
       word = type <= kTypeUdpIpv4 ? kV4 : kV6;
       if (type % 3 != 1) word |= kPorts;

@@ -31,6 +31,7 @@ constexpr size_t kSelectEntries = 0x10000;
 constexpr uint32_t kKindIpMask = 3;
 constexpr uint32_t kKindAddresses = 4;
 constexpr uint32_t kKindPorts = 8;
+constexpr uint32_t kKindFragment = 16;
 constexpr uint32_t kKindExtension = 32;
 constexpr uint32_t kKindGroup = 128;
 constexpr uint32_t kKindProtocol = 0xff00;
@@ -42,6 +43,8 @@ constexpr uint32_t kTypeNone = 0;
 constexpr uint32_t kTypeUdpIpv4 = 3;
 constexpr uint32_t kTypeUdpIpv6 = 6;
 constexpr uint32_t kTypeUdpIpv6Ex = 9;
+constexpr uint32_t kTypeFragIpv4 = 11;
+constexpr uint32_t kTypeFragIpv6 = 12;
 
 // A type and what is to be done for it: the type's number below.
 constexpr uint32_t kTypeMask = 15;
@@ -54,6 +57,7 @@ constexpr uint32_t kLeft = 1 << 7;
 constexpr uint32_t kSelections = 32;
 constexpr uint32_t kSelectionTcp = 1 << 2;
 constexpr uint32_t kSelectionUdp = 2 << 2;
+constexpr uint32_t kSelectionFragment = 3 << 2;
 constexpr uint32_t kSelectionExtension = 16;
 uint32_t selectionOf(uint32_t kind);
 

@@ -57,7 +57,7 @@ export function choiceWords(model: NicModel, burst: Burst, i: number): string {
   const rule = location < 0 ? '' : `flow rule at loc ${location} (${ruleWords(model)})`;
   if (stage === 'flow-rule' && model.context === MAIN_CONTEXT) return `${rule} -> ${to} ${model.index}`;
   if (poolQueues !== null && !poolQueues.hasRss(model.pool)) return 'no RSS in this pool, index 0';
-  const type = `${rule === '' ? '' : `${rule}; `}${explainHashType(burst.kind[i]!, burst.hashType[i]!, model.types)}`;
+  const type = `${rule === '' ? '' : `${rule}; `}${explainHashType(burst.kind[i]!, burst.hashType[i]!, model.types, model.fragmentRule)}`;
   if (model.bucket < 0) return poolQueues === null ? `${type} -> default queue 0` : `${type}, index 0`;
   const table = model.table();
   const pick = table.mask !== 0 || table.size === 1 ? `& ${table.mask}` : `mod ${table.size}`;

@@ -12,7 +12,7 @@ import type { Symmetric } from '../hash/tuple-hash.js';
 import type { Burst } from '../packet/burst.js';
 import { FILTER_CHIPS, type FilterChip, type FilterStage, NicFilters } from './filters.js';
 import { Atr, type AtrOptions, flowDirectorSize } from './flow-director.js';
-import { type HashTypeName, hashTypeMask } from './hash-types.js';
+import { type FragmentRule, type HashTypeName, hashTypeMask } from './hash-types.js';
 import type { IndirectionTable } from './indirection-table.js';
 import { verdictWords } from './model-words.js';
 import { DROP_ACTION, GENERIC_NTUPLE, NtupleTable, perfectLimits } from './ntuple.js';
@@ -95,6 +95,7 @@ export function profileHash(
     symmetric: options.symmetric ?? profile.symmetric,
     start: profile.start,
     exRule: profile.exRule,
+    fragmentRule: profile.fragmentRule,
     function: options.function ?? 'toeplitz',
     isHalved: profile.output === 'low-half-twice',
   });
@@ -119,6 +120,7 @@ export class NicModel {
 
   /** Mask of enabled hash types. */
   readonly types: number;
+  readonly fragmentRule: FragmentRule;
 
   // Of the last `decide`.
   stage: NicStage = 'default';
@@ -166,6 +168,7 @@ export class NicModel {
       options.atr === undefined
         ? null
         : new Atr({ ...options.atr, ...(kib === undefined ? {} : { kib }), queues: options.queues });
+    this.fragmentRule = profile.fragmentRule;
     this.types = hashTypeMask(options.types ?? profile.types);
   }
 

@@ -6,7 +6,13 @@
  */
 import { unknownName } from '../errors.js';
 import type { Symmetric } from '../hash/tuple-hash.js';
-import { type ExRule, GENERIC_TYPES, type HashTypeName } from './hash-types.js';
+import {
+  type ExRule,
+  FRAGMENT_TYPES,
+  type FragmentRule,
+  GENERIC_TYPES,
+  type HashTypeName,
+} from './hash-types.js';
 import type { DefaultFill } from './indirection-table.js';
 import type { RssFunction } from './rss-hash.js';
 
@@ -55,6 +61,7 @@ export interface NicProfile {
   readonly maxQueues: number | null;
   readonly types: readonly HashTypeName[];
   readonly exRule: ExRule;
+  readonly fragmentRule: FragmentRule;
   /** Hash functions, the default first. */
   readonly functions: readonly RssFunction[];
   /** Pool layouts, the default last; empty where pools are not modelled. */
@@ -84,6 +91,7 @@ const common = {
   maxQueues: null,
   types: GENERIC_TYPES,
   exRule: 'intel',
+  fragmentRule: 'ip',
   functions: ['toeplitz'],
   pools: [],
   poolTable: 0,
@@ -165,7 +173,9 @@ const profiles: readonly NicProfile[] = [
     table: { kind: 'fixed', size: 512 },
     tableSizes: [64, 512],
     maxQueues: 64,
-    note: 'the first 40 key bytes decide for IP; virtual functions have 64 entries and 16 queues',
+    types: [...GENERIC_TYPES, ...FRAGMENT_TYPES],
+    fragmentRule: 'own',
+    note: 'fragments are types of their own; the first 40 key bytes decide for IP; virtual functions have 64 entries and 16 queues',
   },
   {
     ...common,

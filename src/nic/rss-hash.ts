@@ -14,12 +14,14 @@ import { findExAddresses } from '../packet/ipv6-ex.js';
 import { Protocol } from '../packet/protocol.js';
 import {
   type ExRule,
+  type FragmentRule,
   HASH_TYPE_NAMES,
   HashType,
   type HashTypeName,
   hashesPorts,
   hashTypeBit,
   isExType,
+  isIpv4Type,
   selectionByKind,
 } from './hash-types.js';
 import { hashIpv6Frames } from './ipv6-tables.js';
@@ -53,6 +55,8 @@ export interface RssHashOptions {
   readonly symmetric: Symmetric;
   readonly start: number;
   readonly exRule: ExRule;
+  /** Default `ip`. */
+  readonly fragmentRule?: FragmentRule;
   /** The device gives the low 16 bits in both halves (old ENA). */
   readonly isHalved?: boolean;
   /** Default Toeplitz; the others have neither key nor symmetric transform. */
@@ -72,6 +76,8 @@ const GROUP = Kind.group;
 const NONE = HashType.none;
 const TCP_IPV4 = HashType.tcpIpv4;
 const UDP_IPV4 = HashType.udpIpv4;
+const FRAG_IPV4 = HashType.fragIpv4;
+const FRAG_IPV6 = HashType.fragIpv6;
 const TCP_IPV6 = HashType.tcpIpv6;
 const UDP_IPV6 = HashType.udpIpv6;
 const IPV4 = HashType.ipv4;
@@ -91,7 +97,7 @@ const otherFrames = new Int32Array(BURST_MAX);
 const LAST = BURST_MAX - 1;
 
 /** Types with IPv6 addresses. */
-const IPV6_TYPES = 0x1f8;
+const IPV6_TYPES = 0x1f8 | hashTypeBit(FRAG_IPV6);
 
 /** Key bytes that hashing these types takes. */
 export function keyBytesForTypes(types: number): number {
@@ -134,7 +140,7 @@ export class RssHash {
       ipv6: (options.types & IPV6_TYPES) !== 0,
     });
     this.#function = options.function ?? 'toeplitz';
-    this.#select = selectionByKind(options.types, options.exRule);
+    this.#select = selectionByKind(options.types, options.exRule, options.fragmentRule);
     const kindOf = (version: number, protocol: number, type: number) =>
       this.#function === 'toeplitz' &&
       options.symmetric === 'none' &&
@@ -246,20 +252,22 @@ export class RssHash {
     const { view, words } = burst;
     const { tuple } = this;
     if (type === MAC) return tuple.macsAt(view, burst.off[i]!);
-    if (type <= UDP_IPV4) {
+    if (type <= UDP_IPV4 || type === FRAG_IPV4) {
       const at = words[L3 + i]! + 12;
       const value = tuple.ipv4At(view, at, at + 4);
-      return type === IPV4 ? value : value ^ tuple.ipv4PortsAt(view, words[L4 + i]!);
+      return type === IPV4 || type === FRAG_IPV4 ? value : value ^ tuple.ipv4PortsAt(view, words[L4 + i]!);
     }
     let source = words[L3 + i]! + 8;
     let destination = source + 16;
-    if (type >= IPV6_EX) {
+    if (isExType(type)) {
       findExAddresses(burst, i, this.#ex);
       source = this.#ex[0]!;
       destination = this.#ex[1]!;
     }
     const value = tuple.ipv6At(view, source, destination);
-    return type === IPV6 || type === IPV6_EX ? value : value ^ tuple.ipv6PortsAt(view, words[L4 + i]!);
+    return type === IPV6 || type === IPV6_EX || type === FRAG_IPV6
+      ? value
+      : value ^ tuple.ipv6PortsAt(view, words[L4 + i]!);
   }
 
   /** The functions without a key: the same bytes in the same order. */
@@ -271,7 +279,7 @@ export class RssHash {
     if (type === MAC) sum = part(sum, bytes, burst.off[i]!, burst.off[i]! + 12);
     else {
       this.#findAddresses(burst, i, type);
-      const size = type <= HashType.udpIpv4 ? 4 : 16;
+      const size = isIpv4Type(type) ? 4 : 16;
       sum = part(sum, bytes, this.#ex[0]!, this.#ex[0]! + size);
       sum = part(sum, bytes, this.#ex[1]!, this.#ex[1]! + size);
       if (hashesPorts(type)) sum = part(sum, bytes, burst.l4[i]!, burst.l4[i]! + 4);
@@ -285,7 +293,7 @@ export class RssHash {
       findExAddresses(burst, i, this.#ex);
       return;
     }
-    const isIpv4 = type <= HashType.udpIpv4;
+    const isIpv4 = isIpv4Type(type);
     this.#ex[0] = burst.l3[i]! + (isIpv4 ? 12 : 8);
     this.#ex[1] = burst.l3[i]! + (isIpv4 ? 16 : 24);
   }
@@ -300,7 +308,7 @@ export class RssHash {
       const at = burst.off[i]!;
       return tupleInput(bytes.slice(at, at + 6), bytes.slice(at + 6, at + 12), null, symmetric);
     }
-    const size = type <= HashType.udpIpv4 ? 4 : 16;
+    const size = isIpv4Type(type) ? 4 : 16;
     this.#findAddresses(burst, i, type);
     const source = this.#ex[0]!;
     const destination = this.#ex[1]!;

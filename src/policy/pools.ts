@@ -13,7 +13,7 @@ import { formatPools } from '../nic/pool-filters.js';
 import { PoolReason, PoolSwitch } from '../nic/pools.js';
 import { nicProfile } from '../nic/profiles.js';
 import { type Burst, Field } from '../packet/burst.js';
-import { configureNic } from './nic-setup.js';
+import { checkFragmentTypes, configureNic } from './nic-setup.js';
 import {
   checkOwn,
   fillPoolFilters,
@@ -51,6 +51,7 @@ export class PoolsSteering implements Steering {
     const layout = poolLayout(spec, profile);
     this.pools = new PoolSwitch(poolSettings(spec, chip, layout.pools));
     fillPoolFilters(spec, chip, this.pools);
+    checkFragmentTypes('policy pools', spec.types, profile);
     if (spec.types?.includes('mac') === true) {
       throw new UserError(`policy pools: types: ${spec.nic} does not hash MAC addresses`);
     }

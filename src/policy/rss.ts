@@ -18,7 +18,7 @@ import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { configureNic, hasNicKeys } from './nic-setup.js';
+import { checkFragmentTypes, configureNic, hasNicKeys } from './nic-setup.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -116,6 +116,7 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
       );
     }
   }
+  checkFragmentTypes('policy rss', spec.types, profile);
   if (spec.types?.includes('mac') === true) {
     if (!profile.types.includes('mac') && profile.id !== 'generic') {
       throw new UserError(`policy rss: types: ${profile.id} does not hash MAC addresses; ena and generic do`);
@@ -173,6 +174,7 @@ export function compileRssHash(
     start: profile.start,
     isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
+    fragmentRule: profile.fragmentRule,
     kernels: chooseKernels(spec.implementation, offered, 'policy rss: implementation'),
   };
   return new RssHash(options, targets);
@@ -273,7 +275,14 @@ export class RssSteering implements Steering {
     const hashed = this.#inner ?? burst;
     const tunnel = this.#inner === null ? -1 : this.#tunnelOf[i]!;
     const inside = tunnel < 0 ? '' : `inner packet of ${TUNNEL_NAMES[tunnel]}: `;
-    const why = inside + explainHashType(hashed.kind[i]!, burst.hashType[i]!, this.rssHash.options.types);
+    const why =
+      inside +
+      explainHashType(
+        hashed.kind[i]!,
+        burst.hashType[i]!,
+        this.rssHash.options.types,
+        this.profile.fragmentRule,
+      );
     const details = this.rssHash.details(hashed, i);
     if (details === null) return decisionOf(burst, i, null, `${why} -> default queue 0`, true);
     const { mask, size } = this.table;
