@@ -188,6 +188,7 @@ export {
   rebalance,
   type TableReport,
 } from './nic/table-tools.js';
+export type { TrafficClasses, TrafficClassOptions } from './nic/traffic-classes.js';
 export {
   checkVirtioRss,
   decodeVirtioHash,

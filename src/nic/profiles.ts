@@ -70,6 +70,8 @@ export interface NicProfile {
   readonly poolTable: number;
   /** RSS reaches a number of queues that is set for each pool (PSRTYPE.RQPL). */
   readonly limitsPools: boolean;
+  /** Traffic classes at most, without pools; 0 = none are modelled. */
+  readonly trafficClasses: number;
   /** What a reader should know, one line; empty where nothing stands out. */
   readonly note: string;
 }
@@ -96,6 +98,7 @@ const common = {
   pools: [],
   poolTable: 0,
   limitsPools: false,
+  trafficClasses: 0,
   note: '',
 } as const satisfies Partial<NicProfile>;
 
@@ -131,6 +134,7 @@ const ixgbe82599: NicProfile = {
     { pools: 32, queuesPerPool: 4 },
   ],
   limitsPools: true,
+  trafficClasses: 8,
   note: '128 queues, of which RSS reaches 16 (4-bit table entries)',
 };
 

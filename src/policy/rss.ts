@@ -18,7 +18,7 @@ import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { checkFragmentTypes, configureNic, hasNicKeys } from './nic-setup.js';
+import { atPlace, checkFragmentTypes, configureNic, hasNicKeys } from './nic-setup.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -69,7 +69,7 @@ function buildTable(spec: RssSpec, profile: NicProfile, queues: number): Indirec
   return table;
 }
 
-/** Queues that the policy names: the count, or what its table needs. */
+/** Queues that the policy names: the count, or what its table needs; with traffic classes those of one. */
 export function rssQueues(spec: RssSpec): number | undefined {
   if (spec.queues !== undefined) return spec.queues;
   if (spec.entries !== undefined) return spec.entries.reduce((a, b) => Math.max(a, b), 0) + 1;
@@ -131,16 +131,20 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
 
 /** The whole receive path of the policy's NIC, where the policy asks for more than hash and table; else null. */
 function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable): NicModel | null {
-  if (!hasNicKeys(spec)) return null;
-  if (spec.inner !== undefined) {
-    throw new UserError('policy rss: inner: does not go with filters, rules or contexts');
+  const { tcs, classes } = spec;
+  if (classes !== undefined && tcs === undefined) throw new UserError('policy rss: classes: goes with tcs');
+  if (tcs === undefined && !hasNicKeys(spec)) return null;
+  if (tcs !== undefined && spec.filters !== undefined) {
+    throw new UserError('policy rss: filters: what they choose with traffic classes is not known');
   }
+  const what = tcs === undefined ? 'filters, rules or contexts' : 'traffic classes';
+  if (spec.inner !== undefined) throw new UserError(`policy rss: inner: does not go with ${what}`);
   if (spec.implementation === 'native') {
-    throw new UserError('policy rss: implementation: native: does not go with filters, rules or contexts');
+    throw new UserError(`policy rss: implementation: native: does not go with ${what}`);
   }
   const types = hashTypeMask(spec.types ?? profile.types);
   const key = rssKey(spec, profile, types);
-  const model = new NicModel({
+  const options = {
     profile,
     queues: table.queues,
     key,
@@ -148,7 +152,10 @@ function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable)
     ...(spec.types === undefined ? {} : { types: spec.types }),
     ...(spec.symmetric === undefined ? {} : { symmetric: spec.symmetric }),
     ...(spec.function === undefined ? {} : { function: spec.function }),
-  });
+    ...(tcs === undefined ? {} : { classes: { count: tcs, priorities: classes } }),
+  };
+  const model =
+    tcs === undefined ? new NicModel(options) : atPlace('policy rss: tcs', () => new NicModel(options));
   if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
   configureNic(model, spec, 'policy rss', (text, place) =>
     resolveKey(text, place, spec.seed, key.length, { least: key.length, most: key.length }),
@@ -191,7 +198,7 @@ export class RssSteering implements Steering {
   readonly #targets: TargetTable;
   /** Mask of the tunnels whose inner packet is hashed; 0 for none. */
   readonly #tunnels: number;
-  /** Filters, flow rules and contexts; null for most policies. */
+  /** Filters, flow rules, contexts and traffic classes; null for most policies. */
   readonly nic: NicModel | null;
   #inner: Burst | null = null;
   readonly #tunnelOf = new Int8Array(BURST_MAX);
@@ -203,16 +210,16 @@ export class RssSteering implements Steering {
   ) {
     this.text = spec.text;
     this.workers = context.workers;
-    this.queues = rssQueues(spec) ?? context.workers;
+    const { tcs = 1 } = spec;
+    const queues = rssQueues(spec) ?? Math.max(1, Math.floor(context.workers / tcs));
+    this.queues = queues * tcs;
     this.profile = nicProfile(spec.nic);
     const most = this.profile.maxQueues;
-    if (most !== null && this.queues > most) {
+    if (most !== null && queues > most) {
       const from = rssQueues(spec) === undefined ? ' (from the number of workers)' : '';
-      throw new UserError(
-        `policy rss: queues=${this.queues}${from}: RSS of ${spec.nic} reaches ${most} at most`,
-      );
+      throw new UserError(`policy rss: queues=${queues}${from}: RSS of ${spec.nic} reaches ${most} at most`);
     }
-    this.table = buildTable(spec, this.profile, this.queues);
+    this.table = buildTable(spec, this.profile, queues);
     this.#targets = new TargetTable(this.table.entries, this.workers);
     this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
