@@ -191,6 +191,7 @@ export class RssSteering implements Steering {
   readonly #tunnels: number;
   /** Filters, flow rules and contexts; null for most policies. */
   readonly nic: NicModel | null;
+  readonly isByFlow: boolean;
   #inner: Burst | null = null;
   readonly #tunnelOf = new Int8Array(BURST_MAX);
   readonly #scratch = new InnerPacket();
@@ -215,6 +216,9 @@ export class RssSteering implements Steering {
     this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
     this.nic = buildModel(spec, this.profile, this.table);
+    // Filters and inner packets are more than a flow; what hashes MAC addresses looks at the frame's kind.
+    const hashesMac = (this.rssHash.options.types & hashTypeMask(['mac'])) !== 0;
+    this.isByFlow = this.nic === null && this.#tunnels === 0 && !hashesMac;
   }
 
   /**

@@ -9,14 +9,22 @@
 import { BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { formatIpv4, formatIpv6 } from '../packet/describe.js';
 
-/** Words of a record: source, destination, ports, protocol and version, packets, unused, bytes (a double). */
-const WORDS = 8;
+/** Words of a record: source, destination, ports, protocol and version, packets, sign (see scan.ts), bytes. */
+export const FlowRecord = {
+  words: 8,
+  ports: 2,
+  protocol: 3,
+  packets: 4,
+  sign: 5,
+  /** In doubles. */
+  bytes: 3,
+} as const;
+const WORDS = FlowRecord.words;
 const DOUBLES = WORDS / 2;
-const PORTS = 2;
-const PROTOCOL = 3;
-const PACKETS = 4;
-/** In doubles. */
-const BYTES = 3;
+const PORTS = FlowRecord.ports;
+const PROTOCOL = FlowRecord.protocol;
+const PACKETS = FlowRecord.packets;
+const BYTES = FlowRecord.bytes;
 const VERSION_6 = 0x100;
 const ADDRESS_WORDS = 8;
 const FIRST_FLOWS = 4096;
@@ -69,6 +77,24 @@ export class FlowTable {
   /** Pairs: number + 1 (0 = free), hash. */
   #index = new Int32Array(FIRST_FLOWS * 4);
   #mask = FIRST_FLOWS * 2 - 1;
+
+  /** For the scan: records, the same as doubles, and the index; valid until a flow is added. */
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  get doubles(): Float64Array {
+    return this.#doubles;
+  }
+
+  get index(): Int32Array {
+    return this.#index;
+  }
+
+  get mask(): number {
+    return this.#mask;
+  }
+
   #count6 = 0;
   /** Of each packet of a burst: the flow that its hash stands for, or -1. */
   readonly #candidates = new Int32Array(BURST_MAX);

@@ -16,13 +16,13 @@ import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
 import { FlowView } from './flow-table.js';
-import type { BurstTaker } from './ingest.js';
 import { type IngestEnd, IngestThread } from './ingest-source.js';
 import { DEFAULT_MODEL, describeModel, type ServiceModel } from './model.js';
 import { policyResult } from './outcome.js';
-import type { PacketTaker, RunCounts, RunOptions } from './policy-run.js';
+import type { PacketTaker, RunOptions } from './policy-run.js';
 import { PolicySet } from './policy-set.js';
 import type { ReplayResult } from './result.js';
+import type { RunCounts } from './tally.js';
 
 /** Bytes of captures from which a reading thread pays: starting one takes as long as reading some megabytes. */
 export const THREAD_BYTES = 8 << 20;
@@ -154,9 +154,11 @@ async function runHere({ files, clock, steerings, takers, options, model }: Run)
   // Not needed where a thread reads, and a twentieth of a second.
   const { ingestHere } = await import('./ingest-here.js');
   const set = new PolicySet(steerings, model, takers);
-  const each: BurstTaker = (burst, chunk, from) => set.take(burst, chunk, from);
-  const end = await ingestHere(files, clock, each, set.spanNs, (packets) => options.onProgress?.(packets));
-  return { end, counts: set.finish() };
+  const end = await ingestHere(files, clock, (chunk) => {
+    set.walk(chunk);
+    options.onProgress?.(chunk.first + chunk.n);
+  });
+  return { end, counts: set.finish(end.flows) };
 }
 
 async function runThreaded(run: Run, threads: number, bytes: number): Promise<Finished> {
@@ -182,9 +184,9 @@ async function runThreaded(run: Run, threads: number, bytes: number): Promise<Fi
     });
     const end = await (pool === null ? reads : Promise.race([reads, pool.failure]));
     const counts: RunCounts[] = [];
-    const own = set.finish();
+    const own = set.finish(end.flows);
     for (const [k, i] of here.entries()) counts[i] = own[k]!;
-    for (const [group, list] of ((await pool?.finish()) ?? []).entries()) {
+    for (const [group, list] of ((await pool?.finish(end.flows)) ?? []).entries()) {
       for (const [k, one] of list.entries()) counts[group + 1 + k * groups] = one;
     }
     return { end, counts };
