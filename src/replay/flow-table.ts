@@ -154,7 +154,7 @@ export class FlowTable {
         const ip = words[L3 + i]!;
         number =
           (kind & IP_MASK) === IPV4
-            ? this.#find4(view, ip, ports, protocol)
+            ? this.find4(view, ip, ports, protocol)
             : this.#find6(view, ip, ports, protocol);
       }
       flow[from + i] = number;
@@ -164,8 +164,8 @@ export class FlowTable {
     }
   }
 
-  /** The flow of an IPv4 packet, added where it is new. */
-  #find4(view: DataView, ip: number, ports: number, protocol: number): number {
+  /** The flow of an IPv4 packet whose header is at `ip`, added where it is new; it is not counted. */
+  find4(view: DataView, ip: number, ports: number, protocol: number): number {
     const source = view.getInt32(ip + 12);
     const destination = view.getInt32(ip + 16);
     const hash = hash4(source, destination, ports, protocol);

@@ -58,63 +58,72 @@ export class Ingest {
     if (this.#burst === null || this.#burst.bytes !== chunk.bytes) this.#burst = new Burst(chunk.bytes);
     const burst = this.#burst;
     chunk.first = this.packets;
+    chunk.odds = 0;
     this.clock.stamp(chunk);
-    const left = this.#scan.run(chunk, burst.view, this.flows);
-    this.#takeLeft(chunk, burst, left);
-    this.packets += chunk.n;
+    const { n } = chunk;
+    const scan = this.#scan;
+    scan.turned = false;
+    for (let from = 0; from < n; from += BURST_MAX) {
+      const to = Math.min(from + BURST_MAX, n);
+      const left = scan.block(chunk, burst.view, this.flows, from, to);
+      if (left === 0) continue;
+      // Flows are numbered as they appear, so that only what is plain altogether can do without the long way.
+      if (scan.isPlain) scan.add(chunk, burst.view, this.flows);
+      else this.#takeLeft(chunk, burst, left);
+    }
+    if (scan.turned) this.#listAgain(chunk);
+    this.packets += n;
     chunk.flows = this.flows.count;
   }
 
-  /** Dissects and counts what the scan has left over, and tells the policies about it. */
+  /** Dissects and counts what the scan has left over, and lists it. */
   #takeLeft(chunk: Chunk, burst: Burst, left: number): void {
-    const rest = this.#scan.left;
+    const scan = this.#scan;
+    const { left: rest, sign: signs } = scan;
     const { odd } = chunk;
     const flow = this.#flow;
     const wire = this.#wire;
-    for (let at = 0; at < left; at++) odd[at] = rest[at]! << 1;
-    chunk.odds = left;
-    let turned = false;
-    for (let from = 0; from < left; from += BURST_MAX) {
-      chunk.loadOdd(burst, from);
-      dissectBurst(burst);
-      const { n } = burst;
-      for (let i = 0; i < n; i++) wire[i] = chunk.wire[rest[from + i]!]!;
-      this.#count(burst, wire);
-      this.flows.countBurst(burst, flow, wire, 0);
-      for (let i = 0; i < n; i++) {
-        const index = rest[from + i]!;
-        chunk.flow[index] = flow[i]!;
-        if (flow[i]! < 0) continue;
-        const sign = FlowRecord.words * flow[i]! + FlowRecord.sign;
-        const own = this.#scan.sign[index]!;
-        const { words } = this.flows;
-        const old = words[sign]!;
-        if (own !== 0 && (old === 0 || old === own)) {
-          words[sign] = own;
-          odd[from + i] = (index << 1) | 1;
-        } else {
-          if (old !== 0 && old !== NOT_PLAIN) turned = true;
-          words[sign] = NOT_PLAIN;
-        }
+    const from = chunk.odds;
+    for (let i = 0; i < left; i++) {
+      odd[from + i] = rest[i]! << 1;
+      wire[i] = chunk.wire[rest[i]!]!;
+    }
+    chunk.odds = from + left;
+    chunk.loadOdd(burst, from);
+    dissectBurst(burst);
+    this.#count(burst, wire);
+    this.flows.countBurst(burst, flow, wire, 0);
+    const { words } = this.flows;
+    for (let i = 0; i < left; i++) {
+      const index = rest[i]!;
+      chunk.flow[index] = flow[i]!;
+      if (flow[i]! < 0) continue;
+      const at = FlowRecord.words * flow[i]! + FlowRecord.sign;
+      const own = signs[index]!;
+      const old = words[at]!;
+      if (own !== 0 && (old === 0 || old === own)) {
+        words[at] = own;
+        odd[from + i] = (index << 1) | 1;
+      } else {
+        if (old !== 0 && old !== NOT_PLAIN) scan.turned = true;
+        words[at] = NOT_PLAIN;
       }
     }
-    if (turned) this.#listAgain(chunk, left);
   }
 
   /** A flow has got a packet that is not plain: none of its packets in the chunk counts as plain. */
-  #listAgain(chunk: Chunk, left: number): void {
+  #listAgain(chunk: Chunk): void {
     const { n, odd, flow } = chunk;
     const { words } = this.flows;
-    const rest = this.#scan.left;
-    const entries = odd.slice(0, left);
+    const entries = odd.slice(0, chunk.odds);
     let next = 0;
     let odds = 0;
     for (let i = 0; i < n; i++) {
-      const isLeft = next < left && rest[next] === i;
-      const entry = isLeft ? entries[next++]! : i << 1;
+      const isListed = next < entries.length && entries[next]! >> 1 === i;
+      const entry = isListed ? entries[next++]! : i << 1;
       const isMixed = flow[i]! >= 0 && words[FlowRecord.words * flow[i]! + FlowRecord.sign] === NOT_PLAIN;
       if (isMixed) odd[odds++] = i << 1;
-      else if (isLeft) odd[odds++] = entry;
+      else if (isListed) odd[odds++] = entry;
     }
     chunk.odds = odds;
   }

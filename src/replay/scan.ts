@@ -41,15 +41,18 @@ export const NOT_PLAIN = 2;
 
 /** Counts of the packets that the scan has dealt with. */
 export class Scan {
-  packets = 0;
   bytes = 0;
   truncated = 0;
   tagged = 0;
   /** By packet of the chunk: 0 for what is not plain, else what all packets of its flow have in common. */
   readonly sign = new Int32Array(CHUNK_PACKETS);
-  /** Packets that were left over, in order. */
-  readonly left = new Int32Array(CHUNK_PACKETS);
+  /** Packets of the last block that were left over, in order. */
+  readonly left = new Int32Array(BURST_MAX);
   #left = 0;
+  /** A flow has got its first packet that is not plain, or not like the others. Set to false by whoever asks. */
+  turned = false;
+  /** All that were left over are plain. */
+  isPlain = true;
   readonly #candidates = new Int32Array(BURST_MAX);
   /** Destination MAC address of the last plain packet: the whole first word, and the upper half of the second. */
   #macHigh = 0;
@@ -57,15 +60,48 @@ export class Scan {
 
   constructor(readonly macs: MacSet) {}
 
-  /** @param view all bytes of the chunk; fills `chunk.flow` of what it deals with. Returns how many were left over. */
-  run(chunk: Chunk, view: DataView, flows: FlowTable): number {
-    this.#left = 0;
-    for (let from = 0; from < chunk.n; from += BURST_MAX) {
-      const to = Math.min(from + BURST_MAX, chunk.n);
-      this.#look(chunk, view, flows, from, to);
-      this.#count(chunk, view, flows, from, to);
-    }
+  /**
+   * Looks at packets `from` … `to - 1`, up to `BURST_MAX`; fills `chunk.flow` of what it deals with.
+   * @param view all bytes of the chunk
+   * @returns how many were left over
+   */
+  block(chunk: Chunk, view: DataView, flows: FlowTable, from: number, to: number): number {
+    this.#look(chunk, view, flows, from, to);
+    this.#count(chunk, view, flows, from, to);
     return this.#left;
+  }
+
+  /** Deals with what was left over, where all of it is plain: mostly new flows. Lists it in `chunk.odd`. */
+  add(chunk: Chunk, view: DataView, flows: FlowTable): void {
+    const { flags, off, odd, wire } = chunk;
+    let { odds } = chunk;
+    for (let k = 0; k < this.#left; k++) {
+      const i = this.left[k]!;
+      const own = this.sign[i]!;
+      const frame = off[i]!;
+      const ip = own === 1 ? frame + HEADER : frame + HEADER + TAG;
+      const flow = flows.find4(view, ip, view.getInt32(ip + 20), view.getUint8(ip + 9));
+      const { words, doubles } = flows;
+      const record = WORDS * flow;
+      words[record + PACKETS]! += 1;
+      doubles[DOUBLES * flow + BYTES]! += wire[i]!;
+      chunk.flow[i] = flow;
+      const old = words[record + SIGN]!;
+      if (old === 0 || old === own) {
+        words[record + SIGN] = own;
+        odd[odds++] = (i << 1) | 1;
+      } else {
+        if (old !== NOT_PLAIN) this.turned = true;
+        words[record + SIGN] = NOT_PLAIN;
+        odd[odds++] = i << 1;
+      }
+      const high = view.getInt32(frame);
+      if ((high & GROUP_BIT) === 0) this.macs.add(high >>> 16, (high << 16) | view.getUint16(frame + 4));
+      this.bytes += wire[i]!;
+      if ((flags[i]! & TRUNCATED) !== 0) this.truncated++;
+      if (own !== 1) this.tagged++;
+    }
+    chunk.odds = odds;
   }
 
   /** Signs the packets and looks up the index: its cache misses do not depend on each other and overlap. */
@@ -121,7 +157,8 @@ export class Scan {
     const candidates = this.#candidates;
     const { words, doubles } = flows;
     const { macs } = this;
-    let rest = this.#left;
+    let rest = 0;
+    let isPlain = true;
     let bytes = 0;
     let truncated = 0;
     let tagged = 0;
@@ -159,12 +196,13 @@ export class Scan {
         }
       }
       left[rest++] = i;
+      if (sign[i] === 0) isPlain = false;
     }
-    this.packets += to - from - (rest - this.#left);
     this.bytes += bytes;
     this.truncated += truncated;
     this.tagged += tagged;
     this.#left = rest;
+    this.isPlain = isPlain;
     this.#macHigh = macHigh;
     this.#macLow = macLow;
   }
