@@ -8,11 +8,12 @@
 import { existsSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { IngestThread } from '../replay/ingest-source.js';
 import type { ReplayResult } from '../replay/result.js';
 import { formatCount, note, Progress, print, printJson } from './output.js';
+import { type PlainOptions, plainWords } from './plain-words.js';
 
 interface Flags {
   readonly policy: string[];
@@ -156,6 +157,18 @@ async function run(files: string[], flags: Flags): Promise<void> {
   }
 }
 
+const PLAIN: PlainOptions = {
+  values: ['workers', 'speed', 'gap', 'model', 'apps', 'top', 'write', 'html', 'jobs'],
+  lists: ['policy'],
+  switches: ['advice', 'json'],
+};
+
+/** Runs a plain command line (the words behind `replay`); null for one that needs the whole program. */
+export function runPlain(words: readonly string[]): Promise<void> | null {
+  const plain = plainWords(words, PLAIN);
+  return plain === null ? null : run(plain.files, plain.flags as unknown as Flags);
+}
+
 /** Adds the command to the program. */
 export function register(program: Command): void {
   program
@@ -166,7 +179,10 @@ export function register(program: Command): void {
       '--policy <policy>',
       'a policy; may be given several times',
       (text, list: string[] = []) => {
-        if (text === '') throw new InvalidArgumentError('a policy is needed.');
+        // What makes it commander's own, without loading commander.
+        if (text === '') {
+          throw Object.assign(new Error('a policy is needed.'), { code: 'commander.invalidArgument' });
+        }
         return [...list, text];
       },
     )

@@ -13,11 +13,6 @@ import { parseNtuple } from '../nic/ntuple-text.js';
 import { ipv4Bytes } from '../packet/build.js';
 import type { NicKeys } from './nic-spec.js';
 
-/** True where a policy needs the whole receive path. */
-export function hasNicKeys(spec: NicKeys): boolean {
-  return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
-}
-
 /**
  * Configures a model.
  * @param place what errors begin with, e.g. `policy rss`

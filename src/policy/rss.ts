@@ -10,7 +10,7 @@ import { hex32 } from '../hash/hex.js';
 import { chooseKernels, type HashKernels } from '../hash/kernel.js';
 import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
-import { NicModel } from '../nic/model.js';
+import type { NicModel } from '../nic/model.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
 import { MAIN_CONTEXT } from '../nic/rss-contexts.js';
 import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
@@ -18,7 +18,6 @@ import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { configureNic, hasNicKeys } from './nic-setup.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -86,7 +85,7 @@ function keyLengths(profile: NicProfile, types: number) {
 }
 
 /** Key bytes as the driver is given them. */
-function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
+export function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
   return resolveKey(
     spec.key ?? profile.key,
     `policy ${spec.policy}: key`,
@@ -128,31 +127,12 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
   }
 }
 
-/** The whole receive path of the policy's NIC, where the policy asks for more than hash and table; else null. */
-function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable): NicModel | null {
-  if (!hasNicKeys(spec)) return null;
-  if (spec.inner !== undefined) {
-    throw new UserError('policy rss: inner: does not go with filters, rules or contexts');
-  }
-  if (spec.implementation === 'native') {
-    throw new UserError('policy rss: implementation: native: does not go with filters, rules or contexts');
-  }
-  const types = hashTypeMask(spec.types ?? profile.types);
-  const key = rssKey(spec, profile, types);
-  const model = new NicModel({
-    profile,
-    queues: table.queues,
-    key,
-    tableSize: table.size,
-    ...(spec.types === undefined ? {} : { types: spec.types }),
-    ...(spec.symmetric === undefined ? {} : { symmetric: spec.symmetric }),
-    ...(spec.function === undefined ? {} : { function: spec.function }),
-  });
-  if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
-  configureNic(model, spec, 'policy rss', (text, place) =>
-    resolveKey(text, place, spec.seed, key.length, { least: key.length, most: key.length }),
-  );
-  return model;
+/** Makes the whole receive path of a policy's NIC: `buildNicModel`, which most policies need not load. */
+export type NicModelBuilder = (spec: RssSpec, profile: NicProfile, table: IndirectionTable) => NicModel;
+
+/** Whether a policy needs the whole receive path: filters, rules or contexts. */
+export function needsNicModel(spec: RssSpec): boolean {
+  return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
 }
 
 /** The hash of an rss policy, for whoever hashes as its NIC would. */
@@ -199,6 +179,7 @@ export class RssSteering implements Steering {
   constructor(
     readonly spec: RssSpec,
     context: CompileContext,
+    buildModel: NicModelBuilder | null = null,
   ) {
     this.text = spec.text;
     this.workers = context.workers;
@@ -215,7 +196,7 @@ export class RssSteering implements Steering {
     this.#targets = new TargetTable(this.table.entries, this.workers);
     this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
-    this.nic = buildModel(spec, this.profile, this.table);
+    this.nic = buildModel !== null && needsNicModel(spec) ? buildModel(spec, this.profile, this.table) : null;
     // Filters and inner packets are more than a flow; what hashes MAC addresses looks at the frame's kind.
     const hashesMac = (this.rssHash.options.types & hashTypeMask(['mac'])) !== 0;
     this.isByFlow = this.nic === null && this.#tunnels === 0 && !hashesMac;

@@ -7,7 +7,7 @@
  * capture.
  */
 import { type Burst, Field, Kind } from '../packet/burst.js';
-import { RfsSteering } from '../policy/rfs.js';
+import type { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
 import { type AppsModel, appWorker, DEFAULT_APPS } from './apps.js';
 import type { Chunk } from './chunk.js';
@@ -53,7 +53,8 @@ export class PolicyRun {
     this.#history = new FlowHistory(this.#machine, queues);
     this.#series = new LoadSeries(workers);
     this.#tally = new Tally(workers, queues);
-    this.#rfs = steering instanceof RfsSteering ? steering : null;
+    // By its name: whoever has no such policy does not load it.
+    this.#rfs = spec.policy === 'rfs' ? (steering as RfsSteering) : null;
     this.#isStrict = spec.order === 'strict' && this.#rfs === null;
     this.#apps = options.apps ?? DEFAULT_APPS;
     this.#heads = new Int32Array(workers);

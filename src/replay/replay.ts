@@ -9,7 +9,7 @@
  */
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { compilePolicy } from '../policy/compile.js';
+import { compileAlone } from '../policy/compile-plain.js';
 import { parsePlain } from '../policy/plain.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
@@ -30,7 +30,7 @@ export const THREAD_BYTES = 8 << 20;
 const POOL_BYTES = 400 << 20;
 
 /** Bytes of captures from which the addon's hash kernels pay: loading them takes some milliseconds. */
-export const NATIVE_BYTES = 64 << 20;
+export const NATIVE_BYTES = 256 << 20;
 
 /** What a replay may be told. */
 export interface ReplayOptions {
@@ -113,7 +113,7 @@ export async function replayWith(
   const specs = await Promise.all(policies.map(specOf));
   const bytes = fileBytes(files);
   const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
-  const steerings = specs.map((spec) => compilePolicy(spec, compile));
+  const steerings = await Promise.all(specs.map((spec) => compileAlone(spec, compile)));
   const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
   const takers = options.takers?.(steerings) ?? [];
   const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
