@@ -15,19 +15,21 @@ import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
+import { runsByFlow } from './flow-run.js';
 import { FlowView } from './flow-table.js';
 import { type IngestEnd, IngestThread } from './ingest-source.js';
 import { DEFAULT_MODEL, describeModel, type ServiceModel } from './model.js';
 import { policyResult } from './outcome.js';
 import type { PacketTaker, RunOptions } from './policy-run.js';
 import { PolicySet } from './policy-set.js';
+import { readingPays } from './reading-thread.js';
 import type { ReplayResult } from './result.js';
 import type { RunCounts } from './tally.js';
 
-/** Bytes of captures from which a reading thread pays: starting one takes as long as reading some megabytes. */
-export const THREAD_BYTES = 8 << 20;
-/** Bytes times further policies from which threads for policies pay: each loads all policy modules first. */
+/** Bytes times work from which threads for policies pay: each loads all policy modules first. */
 const POOL_BYTES = 400 << 20;
+/** Work of a policy that decides by flow; 1 is that of one that sees every packet, and about that of the reading thread. */
+const FLOW_WORK = 0.2;
 
 /** Bytes of captures from which the addon's hash kernels pay: loading them takes some milliseconds. */
 export const NATIVE_BYTES = 256 << 20;
@@ -118,7 +120,7 @@ export async function replayWith(
   const takers = options.takers?.(steerings) ?? [];
   const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
   const threads = options.threads ?? availableParallelism();
-  const isLarge = bytes >= THREAD_BYTES || options.parallel === 'always';
+  const isLarge = readingPays(bytes, specs.length) || options.parallel === 'always';
   const isThreaded = options.reading !== undefined || (threads > 1 && isLarge);
   const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
   const flows = new FlowView(end.flows);
@@ -165,7 +167,8 @@ async function runThreaded(run: Run, threads: number, bytes: number): Promise<Fi
   const { files, clock, specs, steerings, takers, options } = run;
   const reading = options.reading ?? new IngestThread(files, clock);
   // Policies whose packets are written stay here; of the others every thread gets its share.
-  const isWorth = bytes * (specs.length - 1) >= POOL_BYTES || options.parallel === 'always';
+  const work = steerings.reduce((sum, steering) => sum + (runsByFlow(steering) ? FLOW_WORK : 1), 0);
+  const isWorth = bytes * (work - 1) >= POOL_BYTES || options.parallel === 'always';
   const pays = takers.length === 0 && isWorth;
   const groups = pays ? Math.min(threads, specs.length) : 1;
   const here = specs.flatMap((_, i) => (i % groups === 0 ? [i] : []));
