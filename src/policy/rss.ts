@@ -127,9 +127,6 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
   }
 }
 
-/** Makes the whole receive path of a policy's NIC: `buildNicModel`, which most policies need not load. */
-export type NicModelBuilder = (spec: RssSpec, profile: NicProfile, table: IndirectionTable) => NicModel;
-
 /** Whether a policy needs the whole receive path: filters, rules or contexts. */
 export function needsNicModel(spec: RssSpec): boolean {
   return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
@@ -179,7 +176,8 @@ export class RssSteering implements Steering {
   constructor(
     readonly spec: RssSpec,
     context: CompileContext,
-    buildModel: NicModelBuilder | null = null,
+    /** `buildNicModel`, which most policies need not load. */
+    buildModel: ((spec: RssSpec, profile: NicProfile, table: IndirectionTable) => NicModel) | null = null,
   ) {
     this.text = spec.text;
     this.workers = context.workers;

@@ -29,7 +29,8 @@ const RECALLED = Place.watched;
 /** Second word: table entry + 1, and hash type. */
 const BUCKET_SHIFT = 8;
 const TYPE_MASK = (1 << BUCKET_SHIFT) - 1;
-const FIRST_FLOWS = 4096;
+/** Few, so that growing happens before V8 compiles the loops: code that was compiled before it is thrown away. */
+const FIRST_FLOWS = 128;
 
 /** Whether the run of a policy may be a `FlowRun`. */
 export function runsByFlow(steering: Steering): boolean {

@@ -27,7 +27,8 @@ const PACKETS = FlowRecord.packets;
 const BYTES = FlowRecord.bytes;
 const VERSION_6 = 0x100;
 const ADDRESS_WORDS = 8;
-const FIRST_FLOWS = 4096;
+/** Few, so that growing happens before V8 compiles the loops: code that was compiled before it is thrown away. */
+const FIRST_FLOWS = 128;
 
 /** The records, as they go from thread to thread. */
 export interface FlowRecords {
