@@ -4,7 +4,7 @@
  * Promise: the counts are exact and the same for any number of threads. Policies are compiled before a packet is
  * read; whatever is wrong is a UserError of one line. Memory grows with flows and policies, not with packets.
  *
- * Threads: small captures are read and steered in this thread. Larger ones are read by a thread of their own, and
+ * Threads: most captures are read and steered in this thread. Large ones are read by a thread of their own, and
  * the policies are dealt over this thread and, where it pays, Piscina's.
  */
 import { statSync } from 'node:fs';
