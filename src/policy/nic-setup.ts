@@ -8,30 +8,10 @@ import { isIPv4 } from 'node:net';
 import { UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { parseMac } from '../mac/address.js';
-import { FRAGMENT_TYPES } from '../nic/hash-types.js';
 import type { NicModel } from '../nic/model.js';
 import { parseNtuple } from '../nic/ntuple-text.js';
-import type { NicProfile } from '../nic/profiles.js';
 import { ipv4Bytes } from '../packet/build.js';
 import type { NicKeys } from './nic-spec.js';
-
-/** True where a policy needs the whole receive path. */
-export function hasNicKeys(spec: NicKeys): boolean {
-  return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
-}
-
-/** @throws UserError for fragment types of a NIC whose IP types cover fragments. */
-export function checkFragmentTypes(
-  place: string,
-  types: readonly string[] | undefined,
-  profile: NicProfile,
-): void {
-  const found = FRAGMENT_TYPES.find((name) => types?.includes(name) === true);
-  if (found === undefined || profile.fragmentRule === 'own') return;
-  throw new UserError(
-    `${place}: types: ${found}: the IP types of ${profile.id} cover fragments; i40e-xl710 has types for them`,
-  );
-}
 
 /**
  * Configures a model.

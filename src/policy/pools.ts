@@ -13,7 +13,8 @@ import { formatPools } from '../nic/pool-filters.js';
 import { PoolReason, PoolSwitch } from '../nic/pools.js';
 import { nicProfile } from '../nic/profiles.js';
 import { type Burst, Field } from '../packet/burst.js';
-import { checkFragmentTypes, configureNic } from './nic-setup.js';
+import { checkFragmentTypes } from './fragment-types.js';
+import { configureNic } from './nic-setup.js';
 import {
   checkOwn,
   fillPoolFilters,

@@ -10,15 +10,15 @@ import { hex32 } from '../hash/hex.js';
 import { chooseKernels, type HashKernels } from '../hash/kernel.js';
 import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
-import { NicModel } from '../nic/model.js';
+import type { NicModel } from '../nic/model.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
 import { MAIN_CONTEXT } from '../nic/rss-contexts.js';
 import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
 import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
+import { checkFragmentTypes } from './fragment-types.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { atPlace, checkFragmentTypes, configureNic, hasNicKeys } from './nic-setup.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -86,7 +86,7 @@ function keyLengths(profile: NicProfile, types: number) {
 }
 
 /** Key bytes as the driver is given them. */
-function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
+export function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
   return resolveKey(
     spec.key ?? profile.key,
     `policy ${spec.policy}: key`,
@@ -129,38 +129,10 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
   }
 }
 
-/** The whole receive path of the policy's NIC, where the policy asks for more than hash and table; else null. */
-function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable): NicModel | null {
-  const { tcs, classes } = spec;
-  if (classes !== undefined && tcs === undefined) throw new UserError('policy rss: classes: goes with tcs');
-  if (tcs === undefined && !hasNicKeys(spec)) return null;
-  if (tcs !== undefined && spec.filters !== undefined) {
-    throw new UserError('policy rss: filters: what they choose with traffic classes is not known');
-  }
-  const what = tcs === undefined ? 'filters, rules or contexts' : 'traffic classes';
-  if (spec.inner !== undefined) throw new UserError(`policy rss: inner: does not go with ${what}`);
-  if (spec.implementation === 'native') {
-    throw new UserError(`policy rss: implementation: native: does not go with ${what}`);
-  }
-  const types = hashTypeMask(spec.types ?? profile.types);
-  const key = rssKey(spec, profile, types);
-  const options = {
-    profile,
-    queues: table.queues,
-    key,
-    tableSize: table.size,
-    ...(spec.types === undefined ? {} : { types: spec.types }),
-    ...(spec.symmetric === undefined ? {} : { symmetric: spec.symmetric }),
-    ...(spec.function === undefined ? {} : { function: spec.function }),
-    ...(tcs === undefined ? {} : { classes: { count: tcs, priorities: classes } }),
-  };
-  const model =
-    tcs === undefined ? new NicModel(options) : atPlace('policy rss: tcs', () => new NicModel(options));
-  if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
-  configureNic(model, spec, 'policy rss', (text, place) =>
-    resolveKey(text, place, spec.seed, key.length, { least: key.length, most: key.length }),
-  );
-  return model;
+/** Whether a policy needs the whole receive path: filters, rules, contexts or traffic classes. */
+export function needsNicModel(spec: RssSpec): boolean {
+  if (spec.tcs !== undefined) return true;
+  return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
 }
 
 /** The hash of an rss policy, for whoever hashes as its NIC would. */
@@ -200,6 +172,7 @@ export class RssSteering implements Steering {
   readonly #tunnels: number;
   /** Filters, flow rules, contexts and traffic classes; null for most policies. */
   readonly nic: NicModel | null;
+  readonly isByFlow: boolean;
   #inner: Burst | null = null;
   readonly #tunnelOf = new Int8Array(BURST_MAX);
   readonly #scratch = new InnerPacket();
@@ -207,10 +180,15 @@ export class RssSteering implements Steering {
   constructor(
     readonly spec: RssSpec,
     context: CompileContext,
+    /** `buildNicModel`, which most policies need not load. */
+    buildModel: ((spec: RssSpec, profile: NicProfile, table: IndirectionTable) => NicModel) | null = null,
   ) {
     this.text = spec.text;
     this.workers = context.workers;
     const { tcs = 1 } = spec;
+    if (spec.classes !== undefined && spec.tcs === undefined) {
+      throw new UserError('policy rss: classes: goes with tcs');
+    }
     const queues = rssQueues(spec) ?? Math.max(1, Math.floor(context.workers / tcs));
     this.queues = queues * tcs;
     this.profile = nicProfile(spec.nic);
@@ -223,7 +201,10 @@ export class RssSteering implements Steering {
     this.#targets = new TargetTable(this.table.entries, this.workers);
     this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
-    this.nic = buildModel(spec, this.profile, this.table);
+    this.nic = buildModel !== null && needsNicModel(spec) ? buildModel(spec, this.profile, this.table) : null;
+    // Filters and inner packets are more than a flow; what hashes MAC addresses looks at the frame's kind.
+    const hashesMac = (this.rssHash.options.types & hashTypeMask(['mac'])) !== 0;
+    this.isByFlow = this.nic === null && this.#tunnels === 0 && !hashesMac;
   }
 
   /**
