@@ -114,6 +114,7 @@ export { Atr, type AtrOptions, SignatureTable } from './nic/flow-director.js';
 export {
   type ExRule,
   explainHashType,
+  type FragmentRule,
   GENERIC_TYPES,
   HASH_TYPE_NAMES,
   HashType,
@@ -187,6 +188,7 @@ export {
   rebalance,
   type TableReport,
 } from './nic/table-tools.js';
+export type { TrafficClasses, TrafficClassOptions } from './nic/traffic-classes.js';
 export {
   checkVirtioRss,
   decodeVirtioHash,
@@ -412,6 +414,7 @@ export type { ConsumerSummary } from './dataplane/consumers.js';
 export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
+export { type ForwarderSettings, startForwarder } from './dataplane/forwarder.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
 export { nativeHashKernels } from './dataplane/hash-kernels.js';
 export type {
