@@ -7,17 +7,17 @@ import { RingConsumer } from '#rxsteer/dataplane/ring.js';
 import { DESCRIPTOR_WORDS, Work } from '#rxsteer/forward/work.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import type { RingRequest } from './side.js';
-import { WordRing } from './words.js';
+import { attachWords, getWords, putWords } from './words.js';
 
 const BULK = 32;
+const items = new Int32Array(BULK);
 const { kind, side, index, entries, rings, count } = workerData as RingRequest;
 loadNative()?.pinThread(side === 'producer' ? 0 : 1);
 if (kind === 'words') words();
 else frames();
 
 function words(): void {
-  const ring = new WordRing(index, entries);
-  const items = new Int32Array(BULK);
+  attachWords(index, entries, items);
   if (side === 'producer') {
     for (let value = 0; ; ) {
       // Wrapped at once: a counter that outgrows 32 bits would be a double ever after.
@@ -25,11 +25,11 @@ function words(): void {
         items[k] = value;
         value = (value + 1) | 0;
       }
-      while (!ring.put(items, BULK));
+      while (!putWords(BULK));
     }
   }
   for (let sum = 0, taken = 0; ; ) {
-    if (!ring.get(items, BULK)) continue;
+    if (!getWords(BULK)) continue;
     for (let k = 0; k < BULK; k++) sum = (sum + items[k]!) | 0;
     taken += BULK;
     count[0] = taken;
@@ -44,11 +44,11 @@ function frames(): void {
     const slots = ring.idMask + 1;
     const burst = new Burst(new Uint8Array(64));
     const carried = new Int32Array(BULK);
+    burst.len.fill(60);
+    burst.vlan.fill(-1);
     for (let id = 0, seq = 0; ; ) {
       for (let i = 0; i < BULK; i++) {
         burst.id[i] = id;
-        burst.len[i] = 60;
-        burst.vlan[i] = -1;
         burst.dmacLo[i] = id;
         id = id + 1 === slots ? 0 : id + 1;
       }
@@ -66,7 +66,7 @@ function frames(): void {
     work.n = 0;
     const n = consumer.take(work, BULK);
     if (n === 0) continue;
-    for (let k = 0; k < n * DESCRIPTOR_WORDS; k++) sum = (sum + words[k]!) | 0;
+    for (let k = 0; k < n; k++) sum = (sum + words[k * DESCRIPTOR_WORDS]!) | 0;
     consumer.complete(n);
     taken += n;
     count[0] = taken;

@@ -250,6 +250,8 @@ export class WorkerLoop {
   }
 
   private noteSources(): void {
+    // A worker that has just begun, or whose queues are changing hands, does not know yet what it polls.
+    if (this.follower.due()) return;
     if (Atomics.load(this.words, WorkerWord.sourcesDone) === 1) return;
     for (const queue of this.p.held.receivers) {
       if (queue.finite && !queue.receiver.finished()) return;

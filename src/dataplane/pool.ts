@@ -41,6 +41,20 @@ const LIST_INDEX = 0xfffffff;
 const POSITION = State.position;
 const RETURNED = State.returned;
 
+/** What the loop of `takeBack` reads and writes, as constants for V8: see `Hot` in `lane.ts`. */
+interface Hot {
+  owner: Int32Array;
+  lane: Int32Array;
+  small: Int32Array;
+}
+const HOT = {} as Hot;
+
+function bind(owner: Int32Array, lane: Int32Array, small: Int32Array): void {
+  HOT.owner = owner;
+  HOT.lane = lane;
+  HOT.small = small;
+}
+
 export function poolBytes(size: PoolSize): number {
   return size.workers * (size.smallPerWorker * SMALL_SLOT_BYTES + size.largePerWorker * LARGE_SLOT_BYTES);
 }
@@ -178,10 +192,14 @@ export class FramePool {
   }
 
   /** The frames at positions from … to - 1 of a ring are finished. */
-  private takeBack(w: number, { lane, state, ids, idMask }: RingMemory, from: number, to: number): void {
-    const { owner } = this;
+  private takeBack(w: number, ring: RingMemory, from: number, to: number): void {
+    const { state, ids, idMask } = ring;
     const smallSlots = this.smallSlots | 0;
-    const small = this.freeSmall[w]!;
+    const list = this.freeSmall[w]!;
+    if (HOT.lane !== ring.lane || HOT.small !== list || HOT.owner !== this.owner) {
+      bind(this.owner, ring.lane, list);
+    }
+    const { owner, lane, small } = HOT;
     const first = ids & LIST_INDEX;
     const mask = idMask & LIST_INDEX;
     let at = from | 0;
