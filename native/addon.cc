@@ -9,6 +9,7 @@
 
 #include "hash/bindings.h"
 #include "link.h"
+#include "ports/memory_rx.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
@@ -252,6 +253,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("PacketSender", PacketSender::define(env));
   exports.Set("TapReceiver", TapReceiver::define(env));
   exports.Set("TapSender", TapSender::define(env));
+  defineMemory(env, exports);
   defineHash(env, exports);
   return exports;
 }

@@ -13,8 +13,10 @@ import type { FramePool } from '../pool.js';
 import { CaptureSource } from './capture-source.js';
 import { CaptureSender } from './capture-writer.js';
 import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './memory-mix.js';
+import { NativeMemorySource } from './memory-native.js';
 import { GuestSink, LatencySink, MemorySink } from './memory-sink.js';
-import { flowFrames, MemorySource } from './memory-source.js';
+import { MemorySource } from './memory-source.js';
+import { flowFrames } from './memory-templates.js';
 import { makeSendArrays, type PortInfo, type ReceiveArrays, type Receiver, type Sender } from './port.js';
 
 /** A receive queue as the worker loop polls it. */
@@ -116,18 +118,15 @@ function sourcePart(plan: EnginePlan, port: PortInfo, q: number): SourcePart {
 function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: ReceiveArrays): Receiver | null {
   const state = new Int32Array(port.state, q * 8, 2);
   if (port.source !== null) {
-    return port.source.kind === 'memory'
-      ? new MemorySource(
-          port.source.options,
-          port.index,
-          p.pool,
-          p.worker,
-          arrays,
-          state,
-          stampClock(p.native),
-          sourcePart(p.plan, port, q),
-        )
-      : new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
+    if (port.source.kind === 'capture') {
+      return new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
+    }
+    const { pool, worker, native } = p;
+    const { options } = port.source;
+    const part = sourcePart(p.plan, port, q);
+    return native === null
+      ? new MemorySource(options, port.index, pool, worker, arrays, state, stampClock(null), part)
+      : new NativeMemorySource(native, options, port.index, pool, worker, arrays, state, part);
   }
   const fd = p.views.portFds[port.index * PORT_FDS + PortFd.receive + q]!;
   if (fd < 0 || p.native === null) return null;
