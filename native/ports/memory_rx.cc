@@ -72,6 +72,8 @@ struct Source {
   uint32_t place = 0, flow = 0, heavyPlace = 0, phase = 0;
   int32_t credit = 0;
   double startMs = -1, base = 0;
+  // When this burst was due, as frames say it.
+  uint32_t low = 0, high = 0;
 
   uint32_t firstOf(uint64_t ofRound) const { return mix(seedMix ^ static_cast<uint32_t>(ofRound)) % flows; }
   double dueNumber() const {
@@ -80,7 +82,10 @@ struct Source {
   }
 
   int32_t due(int32_t max, double nowMs);
-  void write(int32_t i, uint32_t flow, uint64_t ofRound, uint32_t low, uint32_t high);
+  template <bool Mixed, bool Stamped>
+  void writeRun(int32_t i, int32_t end, uint32_t& from, uint64_t ofRound);
+  void write(int32_t i, int32_t end, uint32_t& from, uint64_t ofRound);
+  void writeOrdinary(int32_t i, int32_t end);
   void receive();
 };
 
@@ -98,35 +103,75 @@ int32_t Source::due(int32_t max, double nowMs) {
   return static_cast<int32_t>(std::min(bursts * burst - given, most));
 }
 
-// Frame i of the burst, from template `from`.
-inline void Source::write(int32_t i, uint32_t from, uint64_t ofRound, uint32_t low, uint32_t high) {
-  uint32_t length = size;
-  if (length == 0) {
-    length = kImix[phase];
-    phase = phase + 1 == kImix.size() ? 0 : phase + 1;
-  }
-  const int32_t id = pool.small.take();
-  const uint32_t off = pool.frameOffset(id);
-  uint8_t* to = pool.bytes() + off;
-  std::memcpy(to, templates + from * kTemplateStride, kTemplateStride);
+// Frames i … end - 1 of the burst, all of one round, the first from template `from`, which becomes the one after the last.
+// Locals throughout: any store through a word pointer might be to a member, which would be loaded again.
+template <bool Mixed, bool Stamped>
+void Source::writeRun(int32_t i, int32_t end, uint32_t& from, uint64_t ofRound) {
+  const FreeList slots = pool.small;
+  const FramePool::SmallSlots frames = pool.smallSlots();
+  const ReceiveArrays::Columns columns = out.columns();
+  const uint8_t* const lines = templates;
+  const int32_t* const udp = udpSums;
+  const uint32_t count = flows, stride = step, fixed = size;
   const auto sequence = static_cast<uint32_t>(ofRound);
-  if (stamped) {
-    std::memcpy(to + 52, &low, 4);
-    std::memcpy(to + 56, &high, 4);
-  } else {
-    const uint32_t sum = fold(static_cast<uint32_t>(udpSums[from]) + (sequence & 0xffff) + (sequence >> 16) +
-                              2 * (length - 34)) ^ 0xffff;
-    putBig16(to + 40, sum == 0 ? 0xffff : sum);
-  }
+  const uint32_t roundSum = (sequence & 0xffff) + (sequence >> 16);
   const uint32_t swapped = __builtin_bswap32(sequence);
-  std::memcpy(to + 48, &swapped, 4);
-  if (size == 0) {
-    putBig16(to + 16, length - 14);
-    putBig16(to + 24, fold(static_cast<uint32_t>(ipSums[from]) + length - 14) ^ 0xffff);
-    putBig16(to + 38, length - 34);
+  const uint32_t stampLow = low, stampHigh = high;
+  int32_t top = slots.words[0];
+  uint32_t t = from;
+  for (; i < end; i++, top--) {
+    uint32_t length = fixed;
+    if constexpr (Mixed) {
+      length = kImix[phase];
+      phase = phase + 1 == kImix.size() ? 0 : phase + 1;
+    }
+    const int32_t id = slots.words[top];
+    const uint32_t off = frames.offset(id);
+    uint8_t* to = frames.bytes + off;
+    std::memcpy(to, lines + t * kTemplateStride, kTemplateStride);
+    if constexpr (Stamped) {
+      std::memcpy(to + 52, &stampLow, 4);
+      std::memcpy(to + 56, &stampHigh, 4);
+    } else {
+      const uint32_t sum = fold(static_cast<uint32_t>(udp[t]) + roundSum + 2 * (length - 34)) ^ 0xffff;
+      putBig16(to + 40, sum == 0 ? 0xffff : sum);
+    }
+    std::memcpy(to + 48, &swapped, 4);
+    if constexpr (Mixed) {
+      putBig16(to + 16, length - 14);
+      putBig16(to + 24, fold(static_cast<uint32_t>(ipSums[t]) + length - 14) ^ 0xffff);
+      putBig16(to + 38, length - 34);
+    }
+    if (length > kTemplateStride) std::memset(to + kTemplateStride, 0, length - kTemplateStride);
+    columns.id[i] = id;
+    columns.off[i] = static_cast<int32_t>(off);
+    columns.len[i] = static_cast<int32_t>(length);
+    columns.flags[i] = 0;
+    t += stride;
+    if (t >= count) t -= count;
   }
-  if (length > kTemplateStride) std::memset(to + kTemplateStride, 0, length - kTemplateStride);
-  out.put(i, id, off, length, 0);
+  slots.words[0] = top;
+  from = t;
+}
+
+void Source::write(int32_t i, int32_t end, uint32_t& from, uint64_t ofRound) {
+  if (size == 0)
+    stamped ? writeRun<true, true>(i, end, from, ofRound) : writeRun<true, false>(i, end, from, ofRound);
+  else
+    stamped ? writeRun<false, true>(i, end, from, ofRound) : writeRun<false, false>(i, end, from, ofRound);
+}
+
+void Source::writeOrdinary(int32_t i, int32_t end) {
+  while (i < end) {
+    const int32_t count = static_cast<int32_t>(std::min(static_cast<uint32_t>(end - i), flows - place));
+    write(i, i + count, flow, round);
+    i += count;
+    place += static_cast<uint32_t>(count);
+    if (place == flows) {
+      place = 0;
+      flow = firstOf(++round);
+    }
+  }
 }
 
 void Source::receive() {
@@ -139,8 +184,6 @@ void Source::receive() {
   if (most <= 0) return;
   const int32_t n = std::min(most, pool.small.words[0]);
   if (n < most) out.status[kStatusStopped] = kStoppedNoSmall;
-  uint32_t low = 0;
-  uint32_t high = 0;
   if (stamped) {
     // When the burst was due; 0 in the high half stands for "not stamped".
     const double at = rate > 0 ? ns - (nowMs - startMs - dueNumber() * 1000 / rate) * 1e6 : ns;
@@ -148,28 +191,21 @@ void Source::receive() {
     low = static_cast<uint32_t>(stamp);
     high = 1 + static_cast<uint32_t>(stamp >> 32);
   }
-  for (int32_t i = 0; i < n; i++) {
-    if (elephants > 0) {
-      credit += heavyShare;
-      if (credit >= kShareOne) {
-        credit -= kShareOne;
-        write(i, flows + heavyPlace, heavyRound, low, high);
-        if (++heavyPlace == elephants) {
-          heavyPlace = 0;
-          heavyRound++;
-        }
-        continue;
-      }
-    }
-    write(i, flow, round, low, high);
-    if (++place == flows) {
-      place = 0;
-      flow = firstOf(++round);
-    } else {
-      flow += step;
-      if (flow >= flows) flow -= flows;
+  int32_t from = 0;
+  for (int32_t i = 0; elephants > 0 && i < n; i++) {
+    credit += heavyShare;
+    if (credit < kShareOne) continue;
+    credit -= kShareOne;
+    writeOrdinary(from, i);
+    from = i + 1;
+    uint32_t heavy = flows + heavyPlace;
+    write(i, i + 1, heavy, heavyRound);
+    if (++heavyPlace == elephants) {
+      heavyPlace = 0;
+      heavyRound++;
     }
   }
+  writeOrdinary(from, n);
   index += static_cast<uint64_t>(n);
   state[0] = static_cast<int32_t>(static_cast<uint32_t>(index));
   state[1] = static_cast<int32_t>(static_cast<uint32_t>(index >> 32));
