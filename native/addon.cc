@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "hash/bindings.h"
 #include "link.h"
@@ -17,6 +19,7 @@
 #include "ports/tap.h"
 #include "steering_bpf.h"
 #include "util/args.h"
+#include "util/bound.h"
 #include "util/env_state.h"
 #include "wait.h"
 
@@ -220,6 +223,32 @@ void pin(const Info& info) {
 
 Napi::Value cpuTime(const Info& info) { return Napi::Number::New(info.Env(), threadCpuTimeNs()); }
 Napi::Value monotonic(const Info& info) { return Napi::Number::New(info.Env(), monotonicNs()); }
+
+struct Clock {
+  double* times = nullptr;
+  double originNs = 0;
+  bool cpu = false;
+  Napi::ObjectReference keep;
+};
+
+void readClock(Clock& clock) {
+  const double ns = monotonicNs();
+  clock.times[0] = (ns - clock.originNs) / 1e6;
+  clock.times[1] = ns;
+  if (clock.cpu) clock.times[2] = threadCpuTimeNs();
+}
+
+// Array, origin in nanoseconds, with CPU time.
+Napi::Value bindClock(const Info& info) {
+  auto clock = std::make_unique<Clock>();
+  clock->times = doubles(info[0], "times", 3).data;
+  clock->keep = Napi::Persistent(info[0].As<Napi::Object>());
+  if (!info[1].IsNumber()) throw invalid(info.Env(), "originNs must be a number");
+  clock->originNs = info[1].As<Napi::Number>().DoubleValue();
+  clock->cpu = info[2].ToBoolean();
+  return bindFunction<Clock, readClock>(info.Env(), "look", std::move(clock));
+}
+
 void yieldThread(const Info&) { ::sched_yield(); }
 
 }  // namespace
@@ -248,6 +277,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("pinThread", pin);
   function("threadCpuTime", cpuTime);
   function("monotonic", monotonic);
+  function("bindClock", bindClock);
   function("yieldThread", yieldThread);
   exports.Set("PacketReceiver", PacketReceiver::define(env));
   exports.Set("PacketSender", PacketSender::define(env));

@@ -24,7 +24,7 @@ import {
   WorkerWord,
 } from './engine-memory.js';
 import { CensusReader } from './flow-census.js';
-import { allocateSwitching, secondsOf } from './forwarding.js';
+import { allocateSwitching, secondsOf, secondsOrigin } from './forwarding.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
 import type {
@@ -268,7 +268,7 @@ export class Engine implements LiveEngine {
     const now = performance.now();
     if (core.macTable !== null && now - this.sweptAt > SWEEP_MS) {
       this.sweptAt = now;
-      core.macTable.sweep(secondsOf(this.plan, now));
+      core.macTable.sweep(secondsOf(secondsOrigin(this.plan), now));
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;

@@ -251,6 +251,12 @@ export interface Native extends NativeHash {
   threadCpuTime(): number;
   /** CLOCK_MONOTONIC in nanoseconds as a double (exact to 2^53). */
   monotonic(): number;
+  /**
+   * A function that writes clocks into `times` and returns nothing: [0] milliseconds since CLOCK_MONOTONIC was
+   * `originNs`, [1] CLOCK_MONOTONIC in nanoseconds, and with `cpu` [2] CPU time of the calling thread in nanoseconds.
+   * See `ThreadClock`.
+   */
+  bindClock(times: Float64Array, originNs: number, cpu: boolean): () => void;
   /** Gives the CPU to another runnable thread (sched_yield). */
   yieldThread(): void;
 }

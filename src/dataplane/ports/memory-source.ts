@@ -16,8 +16,8 @@
  * checksums are patched from precomputed sums.
  */
 
-import { performance } from 'node:perf_hooks';
 import { BURST_COUNT } from '../../packet/burst.js';
+import { ClockTime, type ThreadClock } from '../clock.js';
 import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../latency.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from '../layout.js';
 import { ReceiveStatus } from '../native.js';
@@ -81,7 +81,7 @@ export class MemorySource implements Receiver {
    * @param port index of the port: flow ids and source MACs of several sources differ
    * @param worker the home worker, whose slots are taken
    * @param state two shared words: the number of the next frame, low and high half
-   * @param clock what stamps are read from
+   * @param clock what stamps and rates are read from
    * @param part the flows of this receive queue; default: all
    */
   constructor(
@@ -91,7 +91,7 @@ export class MemorySource implements Receiver {
     private readonly worker: number,
     private readonly arrays: ReceiveArrays,
     private readonly state: Int32Array,
-    private readonly clock: () => number = () => performance.now() * 1e6,
+    private readonly clock: ThreadClock,
     private readonly part: SourcePart = divideSource(options, placeInTurn(options))[0]!,
   ) {
     const flows = part.ordinary.length;
@@ -133,7 +133,8 @@ export class MemorySource implements Receiver {
     const { rate, packets } = this.part;
     const most = Math.min(max, packets - this.index);
     if (rate === 0) return most;
-    const now = performance.now();
+    this.clock.look();
+    const now = this.clock.times[ClockTime.ms]!;
     if (this.startMs < 0) {
       this.startMs = now;
       this.base = this.index;
@@ -310,9 +311,10 @@ export class MemorySource implements Receiver {
     const { off } = this.arrays;
     const { burst } = this.options;
     const { rate } = this.part;
-    let ns = this.clock();
+    this.clock.look();
+    let ns = this.clock.times[ClockTime.ns]!;
     if (rate > 0) {
-      const now = performance.now();
+      const now = this.clock.times[ClockTime.ms]!;
       const given = this.index - this.base;
       ns -= (now - this.startMs - ((given - (given % burst)) * 1000) / rate) * 1e6;
     }

@@ -1,4 +1,5 @@
 /** A frame pool of one worker and the arrays of a receiver, for tests of ports. */
+import { ThreadClock } from '#rxsteer/dataplane/clock.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from '#rxsteer/dataplane/native.js';
 import { carvePool, FramePool, poolBytes } from '#rxsteer/dataplane/pool.js';
@@ -61,7 +62,7 @@ export function makeSource(
   part: SourcePart = divideSource(options, placeInTurn(options))[0]!,
 ): Receiver {
   if (kind === 'typescript') {
-    return new MemorySource(options, port, pool, 0, arrays, state, undefined, part);
+    return new MemorySource(options, port, pool, 0, arrays, state, new ThreadClock(null), part);
   }
   return new NativeMemorySource(loadNative()!, options, port, pool, 0, arrays, state, part);
 }
