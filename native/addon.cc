@@ -76,6 +76,14 @@ Napi::Value linkInfo(const Info& info) {
   return result;
 }
 
+Napi::Value linkEvents(const Info& info) {
+  return adopted(info.Env(), control(info.Env(), "", [] { return openLinkEvents(); }));
+}
+
+Napi::Value heardOfLinks(const Info& info) {
+  return Napi::Boolean::New(info.Env(), linksChanged(intArgument(info, 0, "fd")));
+}
+
 uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
   if (mode == "hash") return PACKET_FANOUT_HASH;
   if (mode == "lb") return PACKET_FANOUT_LB;
@@ -259,6 +267,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("linkInfo", linkInfo);
+  function("openLinkEvents", linkEvents);
+  function("linksChanged", heardOfLinks);
   function("openPacketReceive", openReceive);
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);

@@ -13,6 +13,7 @@ import { RfsSteering, type TableRewrite } from '../policy/rfs.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { ConsumerWatch } from './consumers.js';
 import { delay, EngineCore } from './core.js';
+import { WorkerCounter } from './counters.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -81,6 +82,9 @@ export class Engine implements LiveEngine {
   private startFailure: Error | null = null;
   private readonly flowCensus: CensusReader;
   private turnedAt = 0;
+  private receivedAtTurn = 0;
+  /** Turns since something was received. */
+  private quietTurns = 0;
   private readonly links: LinkWatch;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
@@ -272,10 +276,19 @@ export class Engine implements LiveEngine {
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
-      this.flowCensus.turn(this.plan.ports, now);
+      this.turnCensus(now);
     }
     const finite = this.plan.ports.some((port) => port.source?.finite === true);
     if (finite && core.sourcesDone()) this.sourcesEnded?.();
+  }
+
+  /** Where nothing was received there is nothing to count anew: an idle forwarder costs nothing. */
+  private turnCensus(now: number): void {
+    const received = this.views.counters.worker.reduce((sum, c) => sum + c[WorkerCounter.received]!, 0);
+    this.quietTurns = received === this.receivedAtTurn ? this.quietTurns + 1 : 0;
+    this.receivedAtTurn = received;
+    if (this.quietTurns > 2) this.flowCensus.still(now);
+    else this.flowCensus.turn(this.plan.ports, now);
   }
 
   /**

@@ -167,6 +167,10 @@ export interface NativeSourceOptions {
 export interface Native extends NativeHash {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
+  /** A descriptor that hears of every change of a link in this network namespace (rtnetlink). */
+  openLinkEvents(): number;
+  /** True when it heard something since the last call; forgets it. One system call where there was nothing. */
+  linksChanged(fd: number): boolean;
 
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
