@@ -58,8 +58,9 @@ const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
 /** Interval of sweeping aged addresses out of the MAC table. */
 const SWEEP_MS = 5000;
-/** Interval of looking at links and sources. */
+/** Interval of looking at links, consumers and sources; where none of them needs to be looked at, the longer one. */
 const WATCH_MS = 100;
+const QUIET_MS = 250;
 /** Interval of the census windows. */
 const CENSUS_MS = 1000;
 
@@ -205,7 +206,7 @@ export class Engine implements LiveEngine {
       await delay(POLL_MS);
     }
     this.startedAt = performance.now();
-    this.watch = setInterval(() => this.look(), WATCH_MS);
+    this.watchOn();
   }
 
   applyPolicy(spec: PolicySpec): Promise<ChangeReport> {
@@ -278,8 +279,23 @@ export class Engine implements LiveEngine {
       this.turnedAt = now;
       this.turnCensus(now);
     }
-    const finite = this.plan.ports.some((port) => port.source?.finite === true);
-    if (finite && core.sourcesDone()) this.sourcesEnded?.();
+    if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();
+  }
+
+  private finite(): boolean {
+    return this.plan.ports.some((port) => port.source?.finite === true);
+  }
+
+  /** An idle process pays for every time that it wakes. */
+  private watchOn(): void {
+    const busy = this.finite() || this.consumers.following || this.links.restless;
+    this.watch = setTimeout(
+      () => {
+        this.look();
+        this.watchOn();
+      },
+      busy ? WATCH_MS : QUIET_MS,
+    );
   }
 
   /** Where nothing was received there is nothing to count anew: an idle forwarder costs nothing. */
@@ -339,7 +355,7 @@ export class Engine implements LiveEngine {
     this.core.stopping = true;
     this.core.trace.end();
     await this.core.settled();
-    if (this.watch !== null) clearInterval(this.watch);
+    if (this.watch !== null) clearTimeout(this.watch);
     this.watch = null;
     Atomics.store(global, Global.phase, Phase.drain);
     await this.until(() =>

@@ -26,7 +26,7 @@ export class LinkWatch {
 
   constructor(private readonly core: EngineCore) {}
 
-  /** To be called every 100 ms or so. */
+  /** To be called every 100 ms or so, or less often while not `restless`. */
   look(): void {
     const { core } = this;
     const { live } = core.ports;
@@ -55,13 +55,18 @@ export class LinkWatch {
     });
   }
 
+  /** Something waits for the next look: a device that is gone, descriptors that workers still use. */
+  get restless(): boolean {
+    if (this.closing.length > 0 || this.blind.size > 0) return true;
+    for (const { state } of this.core.ports.live.values()) if (state === 'gone') return true;
+    return false;
+  }
+
   private due(): boolean {
-    const { live, native } = this.core.ports;
     const now = performance.now();
     // Drained first: what changes while the ports are looked at is heard of the next time.
-    const heard = this.heard(native!);
-    const gone = [...live.values()].some(({ state }) => state === 'gone');
-    if (!heard && !gone && this.closing.length === 0 && now - this.lookedAt < UNASKED_MS) return false;
+    const heard = this.heard(this.core.ports.native!);
+    if (!heard && !this.restless && now - this.lookedAt < UNASKED_MS) return false;
     this.lookedAt = now;
     return true;
   }
