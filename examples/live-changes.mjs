@@ -1,14 +1,11 @@
 // Changing a running engine: policy, table, workers; nothing restarts, nothing is lost.   node examples/live-changes.mjs
-import { Engine, engineDefaults, parsePolicy, parsePort, summarize } from 'rxsteer';
+import { parsePolicy, startForwarder, summarize } from 'rxsteer';
 
 const policy = (text) => parsePolicy(text, { command: 'forward' });
-const engine = await Engine.start({
-  ...engineDefaults,
+const engine = await startForwarder({
   // Fewer frames than a backlog takes: none can overflow, however busy this machine is.
   smallFrames: 4096,
-  ports: [parsePort('in=memory:source,flows=1000,rate=50000'), parsePort('out=memory:sink')],
-  policy: policy('rss'),
-  policyText: 'rss',
+  ports: ['in=memory:source,flows=1000,rate=50000', 'out=memory:sink'],
   workers: 2,
   maxWorkers: 3,
 });

@@ -412,6 +412,7 @@ export type { ConsumerSummary } from './dataplane/consumers.js';
 export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
 export { Engine } from './dataplane/engine.js';
 export type { FlowClass } from './dataplane/flow-class.js';
+export { type ForwarderSettings, startForwarder } from './dataplane/forwarder.js';
 export type { SwitchingOptions } from './dataplane/forwarding.js';
 export { nativeHashKernels } from './dataplane/hash-kernels.js';
 export type {

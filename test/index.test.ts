@@ -41,7 +41,7 @@ const FACE = `
   parseFlow parseFreeze parseHex parseKey parseMac parseMask parseNtuple parsePolicy parsePort
   parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe queueLoads
   randomKey readHashReport rebalance receiveOn recordedRxQueue replay routingExtension rscale sctp staleAfter
-  steerFrames summarize tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
+  startForwarder steerFrames summarize tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
   virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
   writeRpsSockFlowEntries xorHash
 `;

@@ -87,7 +87,9 @@ async function change(flags: Flags, route: string, body: unknown): Promise<void>
 async function stats(flags: Flags): Promise<void> {
   const socket = await socketOf(flags);
   if (flags.watch === undefined || flags.watch === false) {
-    show(flags, await ask<Summary>(socket, 'GET', '/stats'), (summary) => renderSummary(summary).trimEnd());
+    show(flags, await ask<Summary>(socket, 'GET', '/stats'), (summary) =>
+      renderSummary(summary, { live: true }).trimEnd(),
+    );
     return;
   }
   const seconds = flags.watch === true ? 1 : decimal('--watch', flags.watch as string, 0.05, 3600);

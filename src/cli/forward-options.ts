@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import YAML from 'yaml';
 import { z } from 'zod';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
+import { checkLimit, type LimitedOption } from '../dataplane/limits.js';
 import { DEFAULT_ORDER_LIMITS } from '../dataplane/order-guard.js';
 import {
   DEFAULT_BACKLOG,
@@ -15,7 +16,6 @@ import {
   DEFAULT_SMALL_FRAMES,
   DEFAULT_SPIN_US,
   type EngineOptions,
-  WORKERS_MAX,
 } from '../dataplane/plan.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { UserError } from '../errors.js';
@@ -124,12 +124,8 @@ function readConfig(path: string): Config {
   return result.data;
 }
 
-function whole(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) {
-    throw new UserError(`${flag} ${text}: expected a whole number from ${least} to ${most}`);
-  }
-  return value;
+function whole(flag: string, text: string, option: LimitedOption): number {
+  return checkLimit(option, /^\d+$/.test(text) ? Number(text) : text, flag);
 }
 
 function seconds(flag: string, text: string | undefined): number | null {
@@ -166,7 +162,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   }
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
-  const asked = workersText === undefined ? undefined : whole('--workers', workersText, 1, WORKERS_MAX);
+  const asked = workersText === undefined ? undefined : whole('--workers', workersText, 'workers');
   const implementation = implementationOf(pick('implementation'));
   const policy = parsePolicy(given, {
     command: 'forward',
@@ -196,17 +192,16 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       | 'holdMaxMs'
       | 'macAge'
       | 'macLimit',
+    option: LimitedOption,
     fallback: number,
-    least: number,
-    most: number,
   ) => {
     const text = pick(key);
     const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    return text === undefined ? fallback : whole(flag, text, least, most);
+    return text === undefined ? fallback : whole(flag, text, option);
   };
   const cpuText = pick('cpus');
   const mostText = pick('maxWorkers');
-  const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 1, WORKERS_MAX);
+  const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 'maxWorkers');
   const engine: EngineOptions = {
     ports,
     ...(mode === undefined ? {} : { mode }),
@@ -215,18 +210,18 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     workers: asked ?? defaultWorkers(policy),
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
     cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
-    backlog: number('backlog', DEFAULT_BACKLOG, 1, 1 << 20),
+    backlog: number('backlog', 'backlog', DEFAULT_BACKLOG),
     orderLimits: {
-      postponeMaxMs: number('postponeMaxMs', DEFAULT_ORDER_LIMITS.postponeMaxMs, 0, 10_000),
-      holdMaxFrames: number('holdMax', DEFAULT_ORDER_LIMITS.holdMaxFrames, 0, 65_536),
-      holdMaxMs: number('holdMaxMs', DEFAULT_ORDER_LIMITS.holdMaxMs, 1, 2000),
+      postponeMaxMs: number('postponeMaxMs', 'postponeMaxMs', DEFAULT_ORDER_LIMITS.postponeMaxMs),
+      holdMaxFrames: number('holdMax', 'holdMaxFrames', DEFAULT_ORDER_LIMITS.holdMaxFrames),
+      holdMaxMs: number('holdMaxMs', 'holdMaxMs', DEFAULT_ORDER_LIMITS.holdMaxMs),
     },
-    smallFrames: number('frames', DEFAULT_SMALL_FRAMES, 256, 1 << 22),
-    largeFrames: number('largeFrames', DEFAULT_LARGE_FRAMES, 1, 1 << 16),
-    spinMaxUs: number('spin', DEFAULT_SPIN_US, 0, 100_000),
+    smallFrames: number('frames', 'smallFrames', DEFAULT_SMALL_FRAMES),
+    largeFrames: number('largeFrames', 'largeFrames', DEFAULT_LARGE_FRAMES),
+    spinMaxUs: number('spin', 'spinMaxUs', DEFAULT_SPIN_US),
     switching: {
-      ageingSeconds: number('macAge', 300, 1, 1_000_000),
-      learnLimit: number('macLimit', 4096, 0, 1 << 20),
+      ageingSeconds: number('macAge', 'ageingSeconds', 300),
+      learnLimit: number('macLimit', 'learnLimit', 4096),
       fdb,
     },
     fault: flags.fault ?? null,

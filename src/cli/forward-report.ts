@@ -141,8 +141,11 @@ function moves({ totals }: Summary): string {
   return `${whole(totals.moves)}${waits.length === 0 ? '' : `  (${waits.join(', ')})`}`;
 }
 
-/** The whole summary for people, with a final line break. */
-export function renderSummary(summary: Summary): string {
+/**
+ * The whole summary for people, with a final line break. `live`: taken while workers run, when each counter is read at
+ * a moment of its own, so that frames under way are shown and the sum is not judged.
+ */
+export function renderSummary(summary: Summary, { live = false } = {}): string {
   const { totals } = summary;
   const dropped = droppedFrames(summary);
   const reasons = Object.entries(totals.dropped)
@@ -161,6 +164,7 @@ export function renderSummary(summary: Summary): string {
     ['transmitted', whole(totals.transmitted)],
     ...(totals.delivered > 0 ? [['delivered', whole(totals.delivered)] as [string, string]] : []),
     ['dropped', dropped === 0 ? '0' : `${whole(dropped)}  (${reasons.join(', ')})`],
+    ...(live ? [['in flight', whole(totals.inFlight)] as [string, string]] : []),
     ...copies.filter(([, n]) => n > 0).map(([name, n]): [string, string] => [name, whole(n)]),
     [
       'reordered',
@@ -172,7 +176,7 @@ export function renderSummary(summary: Summary): string {
   const parts = [formatFields(fields), portTable(summary), workerTable(summary)];
   if (summary.handoffs.some((h) => h.packets + h.drops > 0)) parts.push(handoffTable(summary));
   const unaccounted = totals.received - totals.transmitted - totals.delivered - dropped - totals.inFlight;
-  if (unaccounted !== 0 || totals.framesLeaked !== 0) {
+  if (!live && (unaccounted !== 0 || totals.framesLeaked !== 0)) {
     parts.push(
       colour.red(`accounting is off: ${unaccounted} frames unaccounted for, ${totals.framesLeaked} leaked`),
     );

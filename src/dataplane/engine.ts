@@ -43,7 +43,7 @@ import * as livePorts from './live-ports.js';
 import { traceDecisions } from './live-trace.js';
 import * as liveWorkers from './live-workers.js';
 import type { Native } from './native.js';
-import { type EngineOptions, planEngine, workerCapacity } from './plan.js';
+import { checkNumbers, type EngineOptions, planEngine, workerCapacity } from './plan.js';
 import { type PortSummary, portSummary } from './port-summary.js';
 import type { LivePort } from './ports/live.js';
 import { type OpenPorts, openPorts } from './ports/open.js';
@@ -168,6 +168,7 @@ export class Engine implements LiveEngine {
 
   /** Opens everything and starts the workers. Throws UserError for what the caller can mend. */
   static async start(options: EngineOptions): Promise<Engine> {
+    checkNumbers(options);
     const ports = await openPorts(options.ports, {
       workers: workerCapacity(options),
       warn: options.warn,

@@ -13,6 +13,7 @@ import type { EnginePlan, PlanRoom } from './engine-memory.js';
 import { parseFaults } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
 import { LARGE_SLOT_BYTES, SMALL_SLOT_BYTES } from './layout.js';
+import { checkLimit, WORKERS_MAX } from './limits.js';
 import { DEFAULT_ORDER_LIMITS, type OrderLimits } from './order-guard.js';
 import type { LivePort } from './ports/live.js';
 import type { OpenPorts } from './ports/open.js';
@@ -45,7 +46,6 @@ export interface EngineOptions {
   readonly warn: (message: string) => unknown;
 }
 
-export const WORKERS_MAX = 256;
 /** Frames in one backlog ring: `netdev_max_backlog` is 1000; a descheduled worker needs a little more. */
 export const DEFAULT_BACKLOG = 4096;
 /** Slots of the whole pool. */
@@ -71,6 +71,22 @@ export const engineDefaults = {
   /** Writes to standard error. */
   warn: (message: string) => process.stderr.write(`rxsteer: warning: ${message}\n`),
 } as const;
+
+/** @throws UserError for a number that is none or outside its limits. For `Engine.start`, before ports are opened. */
+export function checkNumbers(options: EngineOptions): void {
+  for (const key of ['workers', 'backlog', 'smallFrames', 'largeFrames', 'spinMaxUs'] as const) {
+    checkLimit(key, options[key]);
+  }
+  const { orderLimits, switching } = options;
+  if (orderLimits !== undefined) {
+    for (const key of ['postponeMaxMs', 'holdMaxFrames', 'holdMaxMs'] as const) {
+      checkLimit(key, orderLimits[key], `orderLimits.${key}`);
+    }
+  }
+  for (const key of ['ageingSeconds', 'learnLimit'] as const) {
+    checkLimit(key, switching[key], `switching.${key}`);
+  }
+}
 
 /** Checks and completes. */
 export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {

@@ -17,7 +17,8 @@ import { allocateEngineMemory, scratchOffset } from '#rxsteer/dataplane/engine-m
 import { Fault, parseFaults, STAGES, type Stage } from '#rxsteer/dataplane/faults.js';
 import { chooseMode } from '#rxsteer/dataplane/forwarding.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
-import { type EngineOptions, planEngine, WORKERS_MAX } from '#rxsteer/dataplane/plan.js';
+import { WORKERS_MAX } from '#rxsteer/dataplane/limits.js';
+import { type EngineOptions, planEngine } from '#rxsteer/dataplane/plan.js';
 import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { DROP_REASONS as CONTRACT } from '../support/summary.js';
 import { engineOptions } from './run-engine.js';
