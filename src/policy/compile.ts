@@ -28,7 +28,7 @@ export function defaultWorkers(spec: PolicySpec): number {
     case 'mac':
       return Math.max(macHighestWorker(spec) + 1, 1);
     case 'rss':
-      return rssQueues(spec) ?? 1;
+      return (rssQueues(spec) ?? 1) * (spec.tcs ?? 1);
     case 'mac-hash':
       return spec.queues ?? 1;
     default:

@@ -83,9 +83,9 @@ function parseIpv4(text: string, place: string): number {
 }
 
 /** Names the place in what a model refuses. */
-export function atPlace(place: string, act: () => void): void {
+export function atPlace<T>(place: string, act: () => T): T {
   try {
-    act();
+    return act();
   } catch (error) {
     if (!(error instanceof UserError) || error.message.startsWith(place)) throw error;
     throw new UserError(`${place}: ${error.message}`);

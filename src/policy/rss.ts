@@ -17,6 +17,7 @@ import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
 import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
+import { checkFragmentTypes } from './fragment-types.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
@@ -68,7 +69,7 @@ function buildTable(spec: RssSpec, profile: NicProfile, queues: number): Indirec
   return table;
 }
 
-/** Queues that the policy names: the count, or what its table needs. */
+/** Queues that the policy names: the count, or what its table needs; with traffic classes those of one. */
 export function rssQueues(spec: RssSpec): number | undefined {
   if (spec.queues !== undefined) return spec.queues;
   if (spec.entries !== undefined) return spec.entries.reduce((a, b) => Math.max(a, b), 0) + 1;
@@ -115,6 +116,7 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
       );
     }
   }
+  checkFragmentTypes('policy rss', spec.types, profile);
   if (spec.types?.includes('mac') === true) {
     if (!profile.types.includes('mac') && profile.id !== 'generic') {
       throw new UserError(`policy rss: types: ${profile.id} does not hash MAC addresses; ena and generic do`);
@@ -127,8 +129,9 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
   }
 }
 
-/** Whether a policy needs the whole receive path: filters, rules or contexts. */
+/** Whether a policy needs the whole receive path: filters, rules, contexts or traffic classes. */
 export function needsNicModel(spec: RssSpec): boolean {
+  if (spec.tcs !== undefined) return true;
   return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
 }
 
@@ -150,6 +153,7 @@ export function compileRssHash(
     start: profile.start,
     isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
+    fragmentRule: profile.fragmentRule,
     kernels: chooseKernels(spec.implementation, offered, 'policy rss: implementation'),
   };
   return new RssHash(options, targets);
@@ -166,7 +170,7 @@ export class RssSteering implements Steering {
   readonly #targets: TargetTable;
   /** Mask of the tunnels whose inner packet is hashed; 0 for none. */
   readonly #tunnels: number;
-  /** Filters, flow rules and contexts; null for most policies. */
+  /** Filters, flow rules, contexts and traffic classes; null for most policies. */
   readonly nic: NicModel | null;
   readonly isByFlow: boolean;
   #inner: Burst | null = null;
@@ -181,16 +185,19 @@ export class RssSteering implements Steering {
   ) {
     this.text = spec.text;
     this.workers = context.workers;
-    this.queues = rssQueues(spec) ?? context.workers;
+    const { tcs = 1 } = spec;
+    if (spec.classes !== undefined && spec.tcs === undefined) {
+      throw new UserError('policy rss: classes: goes with tcs');
+    }
+    const queues = rssQueues(spec) ?? Math.max(1, Math.floor(context.workers / tcs));
+    this.queues = queues * tcs;
     this.profile = nicProfile(spec.nic);
     const most = this.profile.maxQueues;
-    if (most !== null && this.queues > most) {
+    if (most !== null && queues > most) {
       const from = rssQueues(spec) === undefined ? ' (from the number of workers)' : '';
-      throw new UserError(
-        `policy rss: queues=${this.queues}${from}: RSS of ${spec.nic} reaches ${most} at most`,
-      );
+      throw new UserError(`policy rss: queues=${queues}${from}: RSS of ${spec.nic} reaches ${most} at most`);
     }
-    this.table = buildTable(spec, this.profile, this.queues);
+    this.table = buildTable(spec, this.profile, queues);
     this.#targets = new TargetTable(this.table.entries, this.workers);
     this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
@@ -256,7 +263,14 @@ export class RssSteering implements Steering {
     const hashed = this.#inner ?? burst;
     const tunnel = this.#inner === null ? -1 : this.#tunnelOf[i]!;
     const inside = tunnel < 0 ? '' : `inner packet of ${TUNNEL_NAMES[tunnel]}: `;
-    const why = inside + explainHashType(hashed.kind[i]!, burst.hashType[i]!, this.rssHash.options.types);
+    const why =
+      inside +
+      explainHashType(
+        hashed.kind[i]!,
+        burst.hashType[i]!,
+        this.rssHash.options.types,
+        this.profile.fragmentRule,
+      );
     const details = this.rssHash.details(hashed, i);
     if (details === null) return decisionOf(burst, i, null, `${why} -> default queue 0`, true);
     const { mask, size } = this.table;
