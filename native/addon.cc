@@ -5,10 +5,13 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "hash/bindings.h"
 #include "link.h"
+#include "ports/memory_rx.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
@@ -16,6 +19,7 @@
 #include "ports/tap.h"
 #include "steering_bpf.h"
 #include "util/args.h"
+#include "util/bound.h"
 #include "util/env_state.h"
 #include "wait.h"
 
@@ -70,6 +74,14 @@ Napi::Value linkInfo(const Info& info) {
   result.Set("tso", Napi::Boolean::New(env, link->tso));
   result.Set("addresses", link->addresses);
   return result;
+}
+
+Napi::Value linkEvents(const Info& info) {
+  return adopted(info.Env(), control(info.Env(), "", [] { return openLinkEvents(); }));
+}
+
+Napi::Value heardOfLinks(const Info& info) {
+  return Napi::Boolean::New(info.Env(), linksChanged(intArgument(info, 0, "fd")));
 }
 
 uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
@@ -219,6 +231,32 @@ void pin(const Info& info) {
 
 Napi::Value cpuTime(const Info& info) { return Napi::Number::New(info.Env(), threadCpuTimeNs()); }
 Napi::Value monotonic(const Info& info) { return Napi::Number::New(info.Env(), monotonicNs()); }
+
+struct Clock {
+  double* times = nullptr;
+  double originNs = 0;
+  bool cpu = false;
+  Napi::ObjectReference keep;
+};
+
+void readClock(Clock& clock) {
+  const double ns = monotonicNs();
+  clock.times[0] = (ns - clock.originNs) / 1e6;
+  clock.times[1] = ns;
+  if (clock.cpu) clock.times[2] = threadCpuTimeNs();
+}
+
+// Array, origin in nanoseconds, with CPU time.
+Napi::Value bindClock(const Info& info) {
+  auto clock = std::make_unique<Clock>();
+  clock->times = doubles(info[0], "times", 3).data;
+  clock->keep = Napi::Persistent(info[0].As<Napi::Object>());
+  if (!info[1].IsNumber()) throw invalid(info.Env(), "originNs must be a number");
+  clock->originNs = info[1].As<Napi::Number>().DoubleValue();
+  clock->cpu = info[2].ToBoolean();
+  return bindFunction<Clock, readClock>(info.Env(), "look", std::move(clock));
+}
+
 void yieldThread(const Info&) { ::sched_yield(); }
 
 }  // namespace
@@ -229,6 +267,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("linkInfo", linkInfo);
+  function("openLinkEvents", linkEvents);
+  function("linksChanged", heardOfLinks);
   function("openPacketReceive", openReceive);
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);
@@ -247,11 +287,13 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("pinThread", pin);
   function("threadCpuTime", cpuTime);
   function("monotonic", monotonic);
+  function("bindClock", bindClock);
   function("yieldThread", yieldThread);
   exports.Set("PacketReceiver", PacketReceiver::define(env));
   exports.Set("PacketSender", PacketSender::define(env));
   exports.Set("TapReceiver", TapReceiver::define(env));
   exports.Set("TapSender", TapSender::define(env));
+  defineMemory(env, exports);
   defineHash(env, exports);
   return exports;
 }

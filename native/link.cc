@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -190,6 +191,25 @@ void setMtu(const std::string& name, int mtu) {
   const std::string what = "setting the MTU of " + name + " to " + std::to_string(mtu);
   if (::ioctl(socket.get(), SIOCSIFMTU, &request) != 0)
     throw SystemError{errno, what, errno == EPERM ? "this needs CAP_NET_ADMIN" : ""};
+}
+
+UniqueFd openLinkEvents() {
+  UniqueFd fd(check(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), "opening rtnetlink"));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = RTMGRP_LINK;
+  check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "listening to rtnetlink");
+  return fd;
+}
+
+bool linksChanged(int fd) {
+  bool changed = false;
+  char byte;
+  for (;;) {
+    // What a message says does not matter, so it is cut off. ENOBUFS: messages were lost.
+    if (::recv(fd, &byte, sizeof byte, MSG_DONTWAIT | MSG_TRUNC) >= 0 || errno == ENOBUFS) changed = true;
+    else if (errno != EINTR) return changed;
+  }
 }
 
 }  // namespace rxsteer

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "util/fd.h"
 #include "util/system_error.h"
 
 namespace rxsteer {
@@ -34,5 +35,11 @@ void setLinkUp(const std::string& name);
 
 // SIOCSIFMTU. Throws SystemError.
 void setMtu(const std::string& name, int mtu);
+
+// A socket that hears of every change of a link in this network namespace. Throws SystemError.
+UniqueFd openLinkEvents();
+
+// True when something was heard since the last call (or too much to keep). Drains; never blocks.
+bool linksChanged(int fd);
 
 }  // namespace rxsteer

@@ -47,7 +47,7 @@ const engine = await Engine.start({
   smallFrames: WORKERS * request.frames,
   largeFrames: 256,
   // Spinning, as the programs beside it do: sleeping would be measured instead.
-  spinMaxUs: 1_000_000,
+  spinMaxUs: 100_000,
   watches: request.ledger,
 });
 await new Promise((resolve) => setTimeout(resolve, WARM_MS));

@@ -37,6 +37,9 @@ constexpr int kLedger = 16384;
 constexpr int kOwnerRing = 0x10000;
 constexpr int kOwnerReturn = 0x20000;
 
+// How far a source with a rate may fall behind and still catch up, as the memory source's.
+constexpr double kCatchUpNs = 250e6;
+
 std::atomic_ref<int32_t> at(int32_t& word) { return std::atomic_ref<int32_t>(word); }
 
 int32_t* words(size_t count) {
@@ -319,9 +322,9 @@ void* producer(void*) {
       if (start == 0) start = now;
       due = start + given * 1e9 / options.rate;
       // After a stall the schedule moves, as the memory source's does.
-      if (now - due > 10e6) {
-        start += now - due;
-        due = now;
+      if (now - due > kCatchUpNs) {
+        start += now - due - kCatchUpNs;
+        due = now - kCatchUpNs;
       }
       if (due > now) continue;
       max = 32;
@@ -413,6 +416,16 @@ double bucketValue(int at) {
   if (at < (2 << kSub)) return at;
   const int top = (at >> kSub) + kSub - 1;
   return (static_cast<double>((1 << kSub) | (at & ((1 << kSub) - 1))) + 0.5) * static_cast<double>(1ull << (top - kSub));
+}
+// Share of the recorded frames that took less than `ns`.
+double shareBelow(double ns) {
+  double all = 0, below = 0;
+  for (int i = 0; i < (40 << kSub); i++) {
+    const double count = static_cast<double>(histogram[i]);
+    all += count;
+    if (bucketValue(i) < ns) below += count;
+  }
+  return all == 0 ? 0 : below / all;
 }
 
 enum { kProcessed, kDelivered, kReordered, kPortPackets, kPortBytes, kClasses };
@@ -539,9 +552,14 @@ int main(int argc, char** argv) {
       [] { return static_cast<uint64_t>(std::atomic_ref<double>(shared.counters[1][kDelivered]).load()); },
       [] {
         // A source with a rate catches up after a pause; that is not the pipeline's latency.
-        if (options.rate > 0) usleep(50000);
-        memset(histogram, 0, sizeof histogram);
+        if (options.rate == 0) return;
         recording = true;
+        for (int k = 0; k < 60; k++) {
+          memset(histogram, 0, sizeof histogram);
+          usleep(20000);
+          if (shareBelow(5e6) > 0.9) break;
+        }
+        memset(histogram, 0, sizeof histogram);
       },
       [] {
         recording = false;

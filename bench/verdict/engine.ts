@@ -11,7 +11,7 @@ import { WorkerCounter } from '#rxsteer/dataplane/counters.js';
 import { Engine } from '#rxsteer/dataplane/engine.js';
 import { latencyPercentile, readLatency } from '#rxsteer/dataplane/latency.js';
 import { engineDefaults } from '#rxsteer/dataplane/plan.js';
-import { guestMac } from '#rxsteer/dataplane/ports/memory-source.js';
+import { guestMac } from '#rxsteer/dataplane/ports/memory-templates.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { summarize } from '#rxsteer/dataplane/summary.js';
 import { type Mix, type PolicyName, policyOf, type Stage } from './mixes.js';

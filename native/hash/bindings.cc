@@ -9,6 +9,7 @@
 #include "hash/burst_hash.h"
 #include "hash/plan.h"
 #include "util/args.h"
+#include "util/bound.h"
 
 namespace rxsteer {
 
@@ -59,25 +60,7 @@ Span<T> keepArray(Bound& bound, const Info& info, size_t index, const char* name
   return span;
 }
 
-// A function of no arguments and no result, with its data: the cheapest call that Node-API has, since nothing is
-// converted. What it works on is bound, what changes stands in the control words.
-template <void (*Run)(const Bound&)>
-Napi::Value bindFunction(Napi::Env env, std::unique_ptr<Bound> bound) {
-  const auto call = [](napi_env raw, napi_callback_info info) -> napi_value {
-    void* data = nullptr;
-    if (napi_get_cb_info(raw, info, nullptr, nullptr, nullptr, &data) == napi_ok) Run(*static_cast<Bound*>(data));
-    return nullptr;
-  };
-  const auto release = [](napi_env, void* data, void*) { delete static_cast<Bound*>(data); };
-  napi_value function = nullptr;
-  napi_status status = napi_create_function(env, "hash", NAPI_AUTO_LENGTH, call, bound.get(), &function);
-  if (status == napi_ok) status = napi_add_finalizer(env, function, bound.get(), release, nullptr, nullptr);
-  if (status != napi_ok) throw Napi::Error::New(env);
-  bound.release();
-  return Napi::Value(env, function);
-}
-
-void runBurst(const Bound& bound) { hashBurst(bound.plan, bound.burst); }
+void runBurst(Bound& bound) { hashBurst(bound.plan, bound.burst); }
 
 // Options, Burst.words, pool, control words.
 Napi::Value bindBurstHash(const Info& info) {
@@ -106,11 +89,11 @@ Napi::Value bindBurstHash(const Info& info) {
     bound->burst.targetMask = static_cast<uint32_t>(words.length - 1);
     bound->keep.push_back(Napi::Persistent(targets.As<Napi::Object>()));
   }
-  return bindFunction<runBurst>(info.Env(), std::move(bound));
+  return bindFunction<Bound, runBurst>(info.Env(), "hash", std::move(bound));
 }
 
 // Control words: first tuple, number of tuples.
-void runPacked(const Bound& bound) {
+void runPacked(Bound& bound) {
   const int64_t first = bound.burst.control[0];
   const int64_t count = bound.burst.control[1];
   if (first < 0 || count < 0 || count > static_cast<int64_t>(bound.outWords)) return;
@@ -135,7 +118,7 @@ Napi::Value bindPackedHash(const Info& info) {
   bound->out = out.data;
   bound->outWords = out.length;
   bound->burst.control = keepArray<int32_t>(*bound, info, 4, "control", 2).data;
-  return bindFunction<runPacked>(info.Env(), std::move(bound));
+  return bindFunction<Bound, runPacked>(info.Env(), "hash", std::move(bound));
 }
 
 // Key, input, start value.

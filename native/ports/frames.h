@@ -57,6 +57,14 @@ class FramePool {
                               : smallSlots_ * smallBytes_ + (slot - smallSlots_) * largeBytes_ + headroom_;
   }
   uint8_t* bytes() const { return bytes_; }
+  // Small slots only, as values for a loop's registers.
+  struct SmallSlots {
+    uint8_t* bytes;
+    uint32_t stride;
+    uint32_t headroom;
+    uint32_t offset(int32_t id) const { return static_cast<uint32_t>(id) * stride + headroom; }
+  };
+  SmallSlots smallSlots() const { return {bytes_, smallBytes_, headroom_}; }
 
  private:
   uint8_t* bytes_ = nullptr;
@@ -81,6 +89,10 @@ class ReceiveArrays {
     len_[index] = static_cast<int32_t>(len);
     flags_[index] = flags;
   }
+  struct Columns {
+    int32_t *id, *off, *len, *flags;
+  };
+  Columns columns() const { return {id_, off_, len_, flags_}; }
   void clearStatus() {
     for (size_t i = 0; i < kStatusWords; i++) status[i] = 0;
   }

@@ -25,13 +25,14 @@ namespace rxsteer {
 
 namespace {
 
-// More entries than chunks: descriptors that were abandoned stay in the ring until the next call skips them.
+// More entries than chunks, so that completions of abandoned descriptors have room too.
 constexpr uint32_t kRing = 2 * kXskChunks;
 constexpr uintptr_t kPage = 4096;
 constexpr int kSendBufferBytes = 8 << 20;
 // The kernel takes 32 descriptors a call (TX_BATCH_SIZE).
 constexpr int kCallsMost = 8;
-// Beyond the UMEM: the kernel counts such a descriptor as invalid and skips it.
+// Beyond the UMEM: the kernel counts such a descriptor as invalid and skips it, Linux 6.18 one a call, and puts it into
+// the completion ring.
 constexpr uint64_t kNowhere = ~uint64_t{0} >> 16;
 
 uint8_t* aligned(uint8_t* staging) {
@@ -133,8 +134,7 @@ void XskTransmit::reclaim() {
   const uint32_t producer = load(doneProducer_);
   if (consumer == producer) return;
   for (; consumer != producer; consumer++) {
-    // Abandoned descriptors (kNowhere) have been seen here (6.18), under load with devices that refuse: no chunks, and
-    // counted as such they filled the list beyond its end.
+    // Skipped descriptors (kNowhere) are no chunks: counted as such they filled the list beyond its end.
     const uint64_t chunk = done_[consumer & (kRing - 1)] / kXskChunkBytes;
     if (chunk < kXskChunks && free_.words[0] < static_cast<int32_t>(kXskChunks))
       free_.giveBack(static_cast<int32_t>(chunk));
@@ -142,13 +142,11 @@ void XskTransmit::reclaim() {
   store(doneConsumer_, consumer);
 }
 
-// Makes the descriptors from `from` on point nowhere and takes their chunks back. The kernel reads a descriptor
-// when its turn comes, inside a system call of ours, so they can be rewritten now.
-void XskTransmit::abandon(uint32_t from) {
-  const uint32_t producer = *txProducer_;
-  for (uint32_t at = from; at != producer; at++) {
+// Makes the descriptors from … end - 1 point nowhere and takes their chunks back. The kernel reads a descriptor when its
+// turn comes, inside a system call of ours, so they can be rewritten now.
+void XskTransmit::abandon(uint32_t from, uint32_t end) {
+  for (uint32_t at = from; at != end; at++) {
     xdp_desc& entry = tx_[at & (kRing - 1)];
-    if (entry.addr == kNowhere) continue;
     free_.giveBack(static_cast<int32_t>(entry.addr / kXskChunkBytes));
     entry = {kNowhere, 0, 0};
   }
@@ -156,12 +154,9 @@ void XskTransmit::abandon(uint32_t from) {
 
 uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint32_t count) {
   reclaim();
-  const uint32_t first = *txProducer_;
-  // Abandoned descriptors lie there while the device refuses everything: no room until the kernel has skipped them.
-  if (first - load(txConsumer_) > kRing - kXskChunks) {
-    ::sendto(socket_.get(), nullptr, 0, MSG_DONTWAIT, nullptr, 0);
-    if (first != load(txConsumer_)) return 0;
-  }
+  // Between consumer and producer lie abandoned descriptors only. New frames take their places: behind them they would
+  // wait until the kernel has skipped them all, and be abandoned themselves.
+  const uint32_t first = load(txConsumer_);
   uint32_t staged = 0;
   while (staged < count && !free_.empty()) {
     const int32_t chunk = free_.take();
@@ -172,22 +167,21 @@ uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint3
     staged++;
   }
   if (staged == 0) return 0;
+  // The kernel may know of descriptors up to the old producer: it never goes back.
   const uint32_t end = first + staged;
-  store(txProducer_, end);
+  if (static_cast<int32_t>(end - *txProducer_) > 0) store(txProducer_, end);
+  const auto consumed = [&] { return std::min(load(txConsumer_) - first, staged); };
   int error = 0;
-  for (int call = 0; call < kCallsMost && load(txConsumer_) != end; call++) {
-    const uint32_t before = load(txConsumer_);
+  for (int call = 0; call < kCallsMost && consumed() < staged; call++) {
+    const uint32_t before = consumed();
     if (::sendto(socket_.get(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) == 0) continue;
     error = errno;
     // EAGAIN after progress: a batch is full. Without: the device is.
-    if (error != EAGAIN || load(txConsumer_) == before) break;
+    if (error != EAGAIN || consumed() == before) break;
     error = 0;
   }
-  const uint32_t consumer = load(txConsumer_);
-  if (consumer != end) abandon(std::max(consumer, first, [](uint32_t a, uint32_t b) {
-    return static_cast<int32_t>(a - b) < 0;
-  }));
-  uint32_t taken = static_cast<int32_t>(consumer - first) > 0 ? consumer - first : 0;
+  uint32_t taken = consumed();
+  abandon(first + taken, end);
   // EBUSY: the frame consumed last was dropped on its way (NET_XMIT_DROP).
   if (error == EBUSY && taken > 0) taken--;
   return taken;

@@ -54,7 +54,7 @@ class XskTransmit {
 
  private:
   void reclaim();
-  void abandon(uint32_t from);
+  void abandon(uint32_t from, uint32_t end);
 
   UniqueFd socket_;
   uint8_t* chunks_ = nullptr;

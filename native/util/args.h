@@ -48,6 +48,15 @@ inline Span<int32_t> int32s(Napi::Value value, const std::string& name) {
   return {array.Data(), array.ElementLength()};
 }
 
+inline Span<double> doubles(Napi::Value value, const std::string& name, size_t least) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    throw invalid(value.Env(), name + " must be a Float64Array");
+  auto array = value.As<Napi::Float64Array>();
+  if (array.ElementLength() < least)
+    throw invalid(value.Env(), name + " must have " + std::to_string(least) + " entries at least");
+  return {array.Data(), array.ElementLength()};
+}
+
 inline Span<uint8_t> bytes(Napi::Value value, const std::string& name) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
     throw invalid(value.Env(), name + " must be a Uint8Array");

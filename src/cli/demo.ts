@@ -8,7 +8,7 @@
  */
 import type { Command } from 'commander';
 import { loadNative, nativeProblem } from '../dataplane/native.js';
-import { guestMac } from '../dataplane/ports/memory-source.js';
+import { guestMac } from '../dataplane/ports/memory-templates.js';
 import type { Summary } from '../dataplane/summary.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { PolicySpec } from '../policy/spec.js';

@@ -126,6 +126,11 @@ export class ConsumerWatch {
     this.refresh();
   }
 
+  /** Where a consumer runs can change by itself. */
+  get following(): boolean {
+    return this.watched.some(({ consumer }) => consumer.kind === 'follow');
+  }
+
   /** Looks where consumers run. */
   refresh(): void {
     for (const port of this.watched) {

@@ -13,6 +13,7 @@ import { RfsSteering, type TableRewrite } from '../policy/rfs.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { ConsumerWatch } from './consumers.js';
 import { delay, EngineCore } from './core.js';
+import { WorkerCounter } from './counters.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -24,7 +25,7 @@ import {
   WorkerWord,
 } from './engine-memory.js';
 import { CensusReader } from './flow-census.js';
-import { allocateSwitching, secondsOf } from './forwarding.js';
+import { allocateSwitching, secondsOf, secondsOrigin } from './forwarding.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
 import type {
@@ -57,8 +58,9 @@ const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
 /** Interval of sweeping aged addresses out of the MAC table. */
 const SWEEP_MS = 5000;
-/** Interval of looking at links and sources. */
+/** Interval of looking at links, consumers and sources; where none of them needs to be looked at, the longer one. */
 const WATCH_MS = 100;
+const QUIET_MS = 250;
 /** Interval of the census windows. */
 const CENSUS_MS = 1000;
 
@@ -81,6 +83,9 @@ export class Engine implements LiveEngine {
   private startFailure: Error | null = null;
   private readonly flowCensus: CensusReader;
   private turnedAt = 0;
+  private receivedAtTurn = 0;
+  /** Turns since something was received. */
+  private quietTurns = 0;
   private readonly links: LinkWatch;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
@@ -202,7 +207,7 @@ export class Engine implements LiveEngine {
       await delay(POLL_MS);
     }
     this.startedAt = performance.now();
-    this.watch = setInterval(() => this.look(), WATCH_MS);
+    this.watchOn();
   }
 
   applyPolicy(spec: PolicySpec): Promise<ChangeReport> {
@@ -269,14 +274,38 @@ export class Engine implements LiveEngine {
     const now = performance.now();
     if (core.macTable !== null && now - this.sweptAt > SWEEP_MS) {
       this.sweptAt = now;
-      core.macTable.sweep(secondsOf(this.plan, now));
+      core.macTable.sweep(secondsOf(secondsOrigin(this.plan), now));
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
-      this.flowCensus.turn(this.plan.ports, now);
+      this.turnCensus(now);
     }
-    const finite = this.plan.ports.some((port) => port.source?.finite === true);
-    if (finite && core.sourcesDone()) this.sourcesEnded?.();
+    if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();
+  }
+
+  private finite(): boolean {
+    return this.plan.ports.some((port) => port.source?.finite === true);
+  }
+
+  /** An idle process pays for every time that it wakes. */
+  private watchOn(): void {
+    const busy = this.finite() || this.consumers.following || this.links.restless;
+    this.watch = setTimeout(
+      () => {
+        this.look();
+        this.watchOn();
+      },
+      busy ? WATCH_MS : QUIET_MS,
+    );
+  }
+
+  /** Where nothing was received there is nothing to count anew: an idle forwarder costs nothing. */
+  private turnCensus(now: number): void {
+    const received = this.views.counters.worker.reduce((sum, c) => sum + c[WorkerCounter.received]!, 0);
+    this.quietTurns = received === this.receivedAtTurn ? this.quietTurns + 1 : 0;
+    this.receivedAtTurn = received;
+    if (this.quietTurns > 2) this.flowCensus.still(now);
+    else this.flowCensus.turn(this.plan.ports, now);
   }
 
   /**
@@ -327,7 +356,7 @@ export class Engine implements LiveEngine {
     this.core.stopping = true;
     this.core.trace.end();
     await this.core.settled();
-    if (this.watch !== null) clearInterval(this.watch);
+    if (this.watch !== null) clearTimeout(this.watch);
     this.watch = null;
     Atomics.store(global, Global.phase, Phase.drain);
     await this.until(() =>

@@ -68,17 +68,6 @@ export class CensusWriter {
 
 type CountedPort = Pick<PortInfo, 'firstQueue' | 'rxQueues'>;
 
-/** Calls `visit` with each flow slot of the ports' queues (index of its first word) and its record. */
-function eachSlot(ports: readonly CountedPort[], visit: (s: number, record: number) => void): void {
-  for (const { firstQueue, rxQueues } of ports) {
-    for (let queue = firstQueue; queue < firstQueue + rxQueues; queue++) {
-      for (let k = 0; k < FLOW_SLOTS; k++) {
-        visit((queue * QUEUE_SLOTS + k) * SLOT_WORDS, queue * FLOW_SLOTS + k);
-      }
-    }
-  }
-}
-
 /** Flow and frames of each slot at some moment; by record. */
 interface Snapshot {
   readonly flows: Int32Array;
@@ -112,12 +101,26 @@ export class CensusReader {
     const reused = this.older;
     this.older = this.newer;
     const { slots } = this;
-    eachSlot(ports, (s, record) => {
-      reused.flows[record] = slots[s + Slot.tag]!;
-      reused.frames[record] = slots[s + Slot.frames]!;
-    });
+    const { flows, frames } = reused;
+    // Once a second over all slots, also where nobody asks: no call for each.
+    for (const { firstQueue, rxQueues } of ports) {
+      for (let queue = firstQueue; queue < firstQueue + rxQueues; queue++) {
+        const first = queue * FLOW_SLOTS;
+        let s = queue * QUEUE_SLOTS * SLOT_WORDS;
+        for (let record = first; record < first + FLOW_SLOTS; record++, s += SLOT_WORDS) {
+          flows[record] = slots[s + Slot.tag]!;
+          frames[record] = slots[s + Slot.frames]!;
+        }
+      }
+    }
     reused.at = now;
     this.newer = reused;
+  }
+
+  /** As `turn`, where no frame has come since the turn before the last one: both snapshots are alike already. */
+  still(now: number): void {
+    this.older.at = this.newer.at;
+    this.newer.at = now;
   }
 
   /** Flows of these ports that had a frame in the window. */
@@ -126,25 +129,31 @@ export class CensusReader {
     const { origin, heads } = this.memory;
     const bytes = new Uint8Array(heads.buffer, heads.byteOffset, heads.byteLength);
     const flows: FlowSample[] = [];
-    eachSlot(ports, (s, record) => {
-      const flow = slots[s + Slot.tag]!;
-      const place = slots[s + Slot.place]! & Place.worker;
-      const count = slots[s + Slot.frames]!;
-      if (flow === 0 || place === 0) return;
-      const since = older.flows[record] === flow ? (count - older.frames[record]!) | 0 : count;
-      // Negative: the flow lost its slot to another one meanwhile and got it back.
-      const packets = since < 0 ? count : since;
-      if (packets <= 0) return;
-      const at = record * ORIGIN_WORDS;
-      if (Atomics.load(origin, at) !== flow) return;
-      const from = origin[at + 1]!;
-      const length = origin[at + 2]!;
-      const start = record * CENSUS_BYTES;
-      const frame = bytes.slice(start, start + Math.min(length, CENSUS_BYTES));
-      if (Atomics.load(origin, at) !== flow) return;
-      const port = from & ((1 << QUEUE_SHIFT) - 1);
-      flows.push({ frame, length, port, queue: from >>> QUEUE_SHIFT, worker: place - 1, packets });
-    });
+    for (const { firstQueue, rxQueues } of ports) {
+      for (let queue = firstQueue; queue < firstQueue + rxQueues; queue++) {
+        const first = queue * FLOW_SLOTS;
+        let s = queue * QUEUE_SLOTS * SLOT_WORDS;
+        for (let record = first; record < first + FLOW_SLOTS; record++, s += SLOT_WORDS) {
+          const flow = slots[s + Slot.tag]!;
+          const place = slots[s + Slot.place]! & Place.worker;
+          const count = slots[s + Slot.frames]!;
+          if (flow === 0 || place === 0) continue;
+          const since = older.flows[record] === flow ? (count - older.frames[record]!) | 0 : count;
+          // Negative: the flow lost its slot to another one meanwhile and got it back.
+          const packets = since < 0 ? count : since;
+          if (packets <= 0) continue;
+          const at = record * ORIGIN_WORDS;
+          if (Atomics.load(origin, at) !== flow) continue;
+          const from = origin[at + 1]!;
+          const length = origin[at + 2]!;
+          const start = record * CENSUS_BYTES;
+          const frame = bytes.slice(start, start + Math.min(length, CENSUS_BYTES));
+          if (Atomics.load(origin, at) !== flow) continue;
+          const port = from & ((1 << QUEUE_SHIFT) - 1);
+          flows.push({ frame, length, port, queue: from >>> QUEUE_SHIFT, worker: place - 1, packets });
+        }
+      }
+    }
     return { windowMs: now - older.at, flows };
   }
 }

@@ -55,9 +55,14 @@ export function allocateSwitching(plan: EnginePlan, options: SwitchingOptions): 
   return memory;
 }
 
+/** What `secondsOf` needs of a thread: between its clock's start and the engine's. */
+export function secondsOrigin(plan: EnginePlan): number {
+  return performance.timeOrigin - plan.originMs;
+}
+
 /** The coarse time that forwarding ages by: the same in every thread. `now` is `performance.now()`. */
-export function secondsOf(plan: EnginePlan, now: number): number {
-  return 1 + Math.floor((performance.timeOrigin + now - plan.originMs) / 1000);
+export function secondsOf(originMs: number, now: number): number {
+  return (1 + (originMs + now) / 1000) | 0;
 }
 
 /** A worker's forwarder over the shared memory. */

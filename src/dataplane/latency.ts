@@ -6,27 +6,21 @@
  * time. Buckets are log-linear as in an HDR histogram: 128 to a power of two, so a value is known to better than 1 %.
  *
  * A stamp is the moment at which the frame was due, not the moment at which a busy source got round to making it:
- * otherwise a stalled engine would look fast (coordinated omission). Both ends read one clock, CLOCK_MONOTONIC through
- * the addon; without it the clocks of two threads agree to about a microsecond.
+ * otherwise a stalled engine would look fast (coordinated omission). Both ends read one clock, CLOCK_MONOTONIC: see `ThreadClock`.
  */
-import type { Native } from './native.js';
+import { ClockTime } from './clock.js';
 
 /** Where a stamp lies in a frame, in 32-bit words from its start: low and high half of nanoseconds. */
 export const STAMP_LOW_WORD = 13;
 export const STAMP_HIGH_WORD = 14;
 const HALF = 0x1_0000_0000;
+const NS = ClockTime.ns;
 
 const SUB_BITS = 7;
 const SUB = 1 << SUB_BITS;
 /** Values of 31 bits: up to 2.1 s; what is longer is counted as that. */
 const BUCKETS = (31 - SUB_BITS + 1) * SUB;
 const VALUE_MAX = 0x7fff_ffff;
-
-/** The clock that stamps are read from: nanoseconds, the same in all threads. */
-export function stampClock(native: Native | null): () => number {
-  if (native !== null) return native.monotonic;
-  return () => (performance.timeOrigin - 1.7e12 + performance.now()) * 1e6;
-}
 
 /** Low half of a stamp, for `STAMP_LOW_WORD`. */
 export function stampLow(ns: number): number {
@@ -66,15 +60,21 @@ export class LatencyCounts {
     this.counts = new Float64Array(shared, worker * BUCKETS * 8, BUCKETS);
   }
 
-  /** Counts the frames at `off` (from … to - 1) that carry a stamp, as seen at `now`. */
-  record(words: Int32Array, off: Int32Array, from: number, to: number, now: number): void {
+  /**
+   * Counts the frames at `off` (from … to - 1) that carry a stamp, as seen at `times` (see `ClockTime`): an array, since
+   * a number of that size would be allocated for the call.
+   */
+  record(words: Int32Array, off: Int32Array, from: number, to: number, times: Float64Array): void {
     const { counts } = this;
+    const now = times[NS]!;
     for (let k = from; k < to; k++) {
       const at = off[k]! >> 2;
       const high = words[at + STAMP_HIGH_WORD]!;
       if (high === 0) continue;
       const age = now - ((high - 1) * HALF + (words[at + STAMP_LOW_WORD]! >>> 0));
-      counts[bucketOf(age)]!++;
+      // Limited here: `bucketOf` gets a small integer, nothing that must be allocated where it is not inlined.
+      const bucket = bucketOf((age < 0 ? 0 : Math.min(age, VALUE_MAX)) | 0);
+      counts[bucket] = counts[bucket]! + 1;
     }
   }
 }

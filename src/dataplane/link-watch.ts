@@ -1,15 +1,23 @@
 /**
  * Watches the links of live ports: state, carrier, receive rings that the kernel gave up, descriptors that are replaced.
  *
- * Promise: `look` never throws and never waits. When a device's descriptors are replaced workers are told by
+ * Promise: `look` never throws and never waits. It asks the kernel about a link only when rtnetlink told of a change,
+ * while a device is gone, and every two seconds (a change that nobody tells of, an event that was lost). When a device's descriptors are replaced workers are told by
  * `Global.portsEpoch`, and the old ones are closed once every worker has attached to the new ones. Main thread only.
  */
 import type { EngineCore } from './core.js';
 import { PortCounter, portBase } from './counters.js';
 import { Global, WorkerWord } from './engine-memory.js';
+import type { Native } from './native.js';
 import type { LivePort } from './ports/live.js';
 
+/** Interval of looking at links that nothing was heard of. */
+const UNASKED_MS = 2000;
+
 export class LinkWatch {
+  /** Where rtnetlink tells of changes; -1 = not open (yet). */
+  private events = -1;
+  private lookedAt = Number.NEGATIVE_INFINITY;
   /** Rings that were replaced at each port, at the last look. */
   private readonly resets = new Map<number, number>();
   /** Ports whose last look failed, and why. */
@@ -18,10 +26,11 @@ export class LinkWatch {
 
   constructor(private readonly core: EngineCore) {}
 
-  /** To be called every 100 ms or so. */
+  /** To be called every 100 ms or so, or less often while not `restless`. */
   look(): void {
     const { core } = this;
     const { live } = core.ports;
+    if (live.size === 0 || !this.due()) return;
     this.noteResets();
     for (const [index, port] of live) {
       const { change, old } = this.check(index, port);
@@ -46,8 +55,37 @@ export class LinkWatch {
     });
   }
 
+  /** Something waits for the next look: a device that is gone, descriptors that workers still use. */
+  get restless(): boolean {
+    if (this.closing.length > 0 || this.blind.size > 0) return true;
+    for (const { state } of this.core.ports.live.values()) if (state === 'gone') return true;
+    return false;
+  }
+
+  private due(): boolean {
+    const now = performance.now();
+    // Drained first: what changes while the ports are looked at is heard of the next time.
+    const heard = this.heard(this.core.ports.native!);
+    if (!heard && !this.restless && now - this.lookedAt < UNASKED_MS) return false;
+    this.lookedAt = now;
+    return true;
+  }
+
+  /** Without a socket (no descriptor left) everything is looked at every time. */
+  private heard(native: Native): boolean {
+    try {
+      if (this.events >= 0) return native.linksChanged(this.events);
+      this.events = native.openLinkEvents();
+    } catch {
+      // Tried again.
+    }
+    return true;
+  }
+
   /** Closes what is left. When no worker runs any more. */
   close(): void {
+    if (this.events >= 0) this.closeAll([this.events]);
+    this.events = -1;
     for (const { fds } of this.closing.splice(0)) this.closeAll(fds);
   }
 

@@ -8,18 +8,21 @@
  *
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
-import { performance } from 'node:perf_hooks';
 import { type Forwarder, WORK_MAX, Work } from '../forward/work.js';
 import { BURST_MAX } from '../packet/burst.js';
+import { ClockTime, type ThreadClock } from './clock.js';
 import { WorkerCounter } from './counters.js';
 import { type EngineMemory, Global, Phase, WorkerWord } from './engine-memory.js';
-import { secondsOf } from './forwarding.js';
+import { secondsOf, secondsOrigin } from './forwarding.js';
 import { Intake, type IntakeParts } from './intake.js';
 import type { LiveFollower } from './live-worker.js';
 import type { HeldPorts } from './ports/held.js';
 import { OwnRing, RingConsumer } from './ring.js';
 import type { Sleeper } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
+
+const MS = ClockTime.ms;
+const CPU = ClockTime.cpuNs;
 
 /** Passes between two looks at the clock while there is no reason to look. */
 const CLOCK_EVERY = 256;
@@ -33,8 +36,7 @@ export interface LoopParts extends IntakeParts {
   readonly sleeper: Sleeper;
   /** The ports epoch that was read before `receivers` and the senders were attached. */
   readonly epoch: number;
-  /** CPU time of the calling thread in nanoseconds, or null. */
-  readonly cpuTime: (() => number) | null;
+  readonly clock: ThreadClock;
   /** Receive queues, senders: what the worker holds of the ports. */
   readonly held: HeldPorts;
   readonly yieldThread: () => void;
@@ -68,6 +70,7 @@ export class WorkerLoop {
   private readonly elapsedBefore: number;
   private readonly sleptBefore: number;
   private readonly cpuBefore: number;
+  private readonly secondsOrigin: number;
   private readonly ready: () => boolean;
   private readonly arrived = (i: number) => this.p.transmitter.arrived(i);
   private readonly processNow = () => this.process();
@@ -93,12 +96,16 @@ export class WorkerLoop {
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
     // A thread that hosted a dead worker goes on with the CPU time it already has.
-    this.cpuBefore = this.counters[WorkerCounter.cpuNs]! - (p.cpuTime === null ? 0 : p.cpuTime());
+    p.clock.lookAll();
+    this.cpuBefore = this.counters[WorkerCounter.cpuNs]! - p.clock.times[CPU]!;
+    this.secondsOrigin = secondsOrigin(plan);
     this.epoch = p.epoch;
     Atomics.store(this.words, WorkerWord.epochSeen, this.epoch);
     this.ready = () => {
       // Before a sleep, not after it: then a frame waits, and reading the thread's CPU time is a system call.
-      if (performance.now() - this.tickedAt >= TICK_LEAST_MS) this.tick();
+      const { clock } = p;
+      clock.look();
+      if (clock.times[MS]! - this.tickedAt >= TICK_LEAST_MS) this.tick();
       else if (!this.draining) this.noteSources();
       return this.somethingWaits();
     };
@@ -129,7 +136,8 @@ export class WorkerLoop {
   run(follower: LiveFollower): void {
     this.follower = follower;
     const { views, sleeper } = this.p;
-    this.startedAt = performance.now();
+    this.p.clock.look();
+    this.startedAt = this.p.clock.times[MS]!;
     this.tick();
     for (let pass = 1; ; pass++) {
       if (this.obey() === Phase.exit) break;
@@ -139,7 +147,9 @@ export class WorkerLoop {
       } else if (follower.paused && this.yields < PAUSE_YIELDS) {
         this.yields++;
         this.p.yieldThread();
-      } else if (!sleeper.spinning()) sleeper.idle(this.fds, this.descriptors(), this.dueMs(), this.ready);
+      } else if (!sleeper.spinning() && sleeper.tired()) {
+        sleeper.sleep(this.fds, this.descriptors(), this.dueMs(), this.ready);
+      }
       if (pass % CLOCK_EVERY === 0) this.tick();
     }
     this.tick();
@@ -242,7 +252,9 @@ export class WorkerLoop {
     if (this.stopping) return Infinity;
     if (this.follower.paused) return 1;
     if (this.intake.starved) return 1;
-    const now = performance.now();
+    const { clock } = this.p;
+    clock.look();
+    const now = clock.times[MS]!;
     let due = Infinity;
     for (const queue of this.p.held.receivers) due = Math.min(due, queue.receiver.dueInMs(now));
     return due;
@@ -259,14 +271,15 @@ export class WorkerLoop {
   /** Looks at the clock: elapsed and slept time, and the coarse time that forwarding ages by. */
   private tick(): void {
     const { counters } = this;
-    const { sleeper } = this.p;
-    const now = performance.now();
+    const { clock, sleeper } = this.p;
+    clock.lookAll();
+    const now = clock.times[MS]!;
     this.tickedAt = now;
-    this.nowSeconds = secondsOf(this.p.plan, now);
+    this.nowSeconds = secondsOf(this.secondsOrigin, now);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;
-    if (this.p.cpuTime !== null) counters[WorkerCounter.cpuNs] = this.cpuBefore + this.p.cpuTime();
+    if (clock.cpu) counters[WorkerCounter.cpuNs] = this.cpuBefore + clock.times[CPU]!;
     counters[WorkerCounter.sleeps]! += sleeper.sleeps;
     counters[WorkerCounter.wakeupsReceived]! += sleeper.woken;
     sleeper.sleeps = 0;

@@ -133,9 +133,44 @@ export interface TapOptions {
   readonly offload: boolean;
 }
 
+/** A memory source as the addon sees it: see `MemorySource`, whose frames it makes, and `SourcePlace`. */
+export interface NativeSourceOptions {
+  /** One cache line a flow, see `SourceTemplates`; ordinary flows first, then elephants. */
+  readonly templates: Int32Array;
+  readonly ipSums: Int32Array;
+  readonly udpSums: Int32Array;
+  readonly flows: number;
+  readonly elephants: number;
+  readonly step: number;
+  /** The seed, mixed. */
+  readonly seedMix: number;
+  readonly index: number;
+  readonly round: number;
+  readonly place: number;
+  readonly flow: number;
+  readonly heavyRound: number;
+  readonly heavyPlace: number;
+  readonly credit: number;
+  readonly phase: number;
+  readonly heavyShare: number;
+  /** Bytes of a frame, 0 = imix. */
+  readonly size: number;
+  readonly burst: number;
+  readonly stamp: boolean;
+  /** Infinity = endless. */
+  readonly packets: number;
+  readonly rate: number;
+  /** CLOCK_MONOTONIC in nanoseconds when `performance.now()` of this thread was 0. */
+  readonly originNs: number;
+}
+
 export interface Native extends NativeHash {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
+  /** A descriptor that hears of every change of a link in this network namespace (rtnetlink). */
+  openLinkEvents(): number;
+  /** True when it heard something since the last call; forgets it. One system call where there was nothing. */
+  linksChanged(fd: number): boolean;
 
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
@@ -190,6 +225,20 @@ export interface Native extends NativeHash {
   ) => NativeSender;
   TapReceiver: new (fd: number, pool: NativePool, arrays: NativeReceiveArrays) => NativeReceiver;
   TapSender: new (fd: number, pool: Uint8Array, arrays: NativeSendArrays) => NativeSender;
+  /**
+   * A function that makes a burst of a memory source. Before a call `call[0]` says how many frames are wanted at most;
+   * it sets `call[1]` = frames made, fills the arrays and the status words as a receive call does, and writes the
+   * number of the next frame to `state` (low and high half) and `clock[0]`. `clock[1]`, `clock[2]`: when the clock of
+   * a source with a rate started (milliseconds of `performance.now()`, -1 = not yet), and with which frame.
+   */
+  bindMemorySource(
+    options: NativeSourceOptions,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+    state: Int32Array,
+    call: Int32Array,
+    clock: Float64Array,
+  ): () => void;
 
   /** An eventfd (non-blocking). */
   openEvent(): number;
@@ -206,6 +255,12 @@ export interface Native extends NativeHash {
   threadCpuTime(): number;
   /** CLOCK_MONOTONIC in nanoseconds as a double (exact to 2^53). */
   monotonic(): number;
+  /**
+   * A function that writes clocks into `times` and returns nothing: [0] milliseconds since CLOCK_MONOTONIC was
+   * `originNs`, [1] CLOCK_MONOTONIC in nanoseconds, and with `cpu` [2] CPU time of the calling thread in nanoseconds.
+   * See `ThreadClock`.
+   */
+  bindClock(times: Float64Array, originNs: number, cpu: boolean): () => void;
   /** Gives the CPU to another runnable thread (sched_yield). */
   yieldThread(): void;
 }

@@ -17,9 +17,11 @@
  * a spin was in vain, and never exceeds the configured maximum.
  */
 
-import { performance } from 'node:perf_hooks';
+import { ClockTime, type ThreadClock } from './clock.js';
 import { WorkerWord } from './engine-memory.js';
 import type { Native } from './native.js';
+
+const MS = ClockTime.ms;
 
 /** Longest sleep, so that a stop or a restarted device is noticed even if a wake-up were lost. */
 export const SLEEP_MAX_MS = 250;
@@ -69,6 +71,7 @@ export class Sleeper {
 
   constructor(
     private readonly native: Native | null,
+    private readonly clock: ThreadClock,
     private readonly words: Int32Array,
     private readonly event: number,
     private readonly spinMaxMs: number,
@@ -85,48 +88,55 @@ export class Sleeper {
     return Math.max(PASSES_LEAST, Math.min(PASSES_MOST, Math.floor(this.spinMs * PASSES_PER_MS))) | 0;
   }
 
-  /**
-   * True while a spin need not look at the clock yet: reading it costs as much as a pass that finds nothing, and
-   * leaves a number for the garbage collector.
-   */
+  /** True while a spin need not look at the clock yet: reading it costs as much as a pass that finds nothing. */
   spinning(): boolean {
     if (this.skip === 0) return false;
     this.skip--;
     return true;
   }
 
+  /** Called for every pass without work, unless `spinning`: true when it has spun long enough and may `sleep`. */
+  tired(): boolean {
+    const { clock } = this;
+    clock.look();
+    const now = clock.times[MS]!;
+    if (this.idleSince < 0) {
+      this.idleSince = now;
+      if (this.spinMs > 0) {
+        this.skip = this.passes();
+        return false;
+      }
+    }
+    if (now - this.idleSince < this.spinMs) {
+      this.skip = this.passes();
+      return false;
+    }
+    return true;
+  }
+
   /**
-   * Called for every pass without work, unless `spinning`. Returns at once while spinning; else sleeps.
+   * Sleeps, when `tired`.
    *
    * @param fds descriptors to watch, the first `count`
    * @param dueMs milliseconds until a source of its own has something (Infinity = none)
    * @param ready looks at all rings and command words again: true cancels the sleep
    */
-  idle(fds: Int32Array, count: number, dueMs: number, ready: () => boolean): void {
-    const now = performance.now();
-    if (this.idleSince < 0) {
-      this.idleSince = now;
-      if (this.spinMs > 0) {
-        this.skip = this.passes();
-        return;
-      }
-    }
-    if (now - this.idleSince < this.spinMs) {
-      this.skip = this.passes();
-      return;
-    }
+  sleep(fds: Int32Array, count: number, dueMs: number, ready: () => boolean): void {
     if (dueMs < 0.05) return;
     Atomics.store(this.words, WorkerWord.asleep, 1);
     if (ready()) {
       Atomics.store(this.words, WorkerWord.asleep, 0);
       return;
     }
+    const { clock } = this;
+    clock.look();
+    const start = clock.times[MS]!;
     const timeout = Math.min(SLEEP_MAX_MS, Math.max(1, Math.floor(dueMs)));
     if (this.native !== null) this.native.wait(this.event, fds, count, timeout);
     else Atomics.wait(this.words, WorkerWord.asleep, 1, timeout);
     if (Atomics.exchange(this.words, WorkerWord.asleep, 0) === 0) this.woken++;
-    const end = performance.now();
-    const slept = end - now;
+    clock.look();
+    const slept = clock.times[MS]! - start;
     this.sleptMs += slept;
     this.sleeps++;
     this.idleSince = -1;

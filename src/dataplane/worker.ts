@@ -5,10 +5,12 @@
  * death: the main thread cleans up after it and starts it again). Sockets, mappings and descriptors of this
  * thread are closed either way. Piscina calls the default export once per incarnation.
  */
+
 import { Burst } from '../packet/burst.js';
 import { compilePolicy } from '../policy/compile.js';
 import { RssSteering } from '../policy/rss.js';
 import type { Steering } from '../policy/steering.js';
+import { ThreadClock } from './clock.js';
 import { attachEngine, Global, scratchOffset, WorkerState, WorkerWord } from './engine-memory.js';
 import { Fault } from './faults.js';
 import { CensusWriter } from './flow-census.js';
@@ -46,13 +48,14 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
   const { plan, memory } = config;
   const views = attachEngine(plan, memory);
   const native = loadNative();
+  const clock = new ThreadClock(native);
   const words = views.workers[worker]!;
   const cpu = plan.cpus[worker] ?? -1;
   if (cpu >= 0 && native !== null) native.pinThread(cpu);
   const burst = new Burst(views.pool.bytes);
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
   const waker = makeWaker(native, views.workers, memory.events);
-  const held = new HeldPorts({ plan, views, pool: views.pool, native, worker, burst, status }, waker);
+  const held = new HeldPorts({ plan, views, pool: views.pool, native, clock, worker, burst, status }, waker);
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
   const epoch = Atomics.load(views.global, Global.portsEpoch);
   const yieldThread = native === null ? () => {} : native.yieldThread;
@@ -91,10 +94,10 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
         scratch: scratchOffset(plan, worker),
         yieldThread,
       }),
-      sleeper: new Sleeper(native, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
+      sleeper: new Sleeper(native, clock, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
       waker,
       epoch,
-      cpuTime: native === null ? null : native.threadCpuTime,
+      clock,
       fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
       held,
       yieldThread,

@@ -183,9 +183,19 @@ export function selectionByKind(
   fragments: FragmentRule = 'ip',
 ): Uint8Array {
   const select = selectionTable(mask, rule, fragments);
-  // A plain loop: `from` takes 5 ms, and a policy is compiled while frames wait.
+  // A policy is compiled while frames wait: a row a protocol, and most protocols have the same one.
+  const row = new Uint8Array(256);
+  const rowOf = (protocol: number) => {
+    const first = protocol << Kind.protocolShift;
+    for (let bits = 0; bits < row.length; bits++) row[bits] = select[selectionIndex(first | bits)]!;
+    return row;
+  };
   const table = new Uint8Array(0x10000);
-  for (let kind = 0; kind < table.length; kind++) table[kind] = select[selectionIndex(kind)]!;
+  const other = rowOf(0);
+  for (let protocol = 0; protocol < 256; protocol++) table.set(other, protocol << Kind.protocolShift);
+  for (const protocol of [Protocol.tcp, Protocol.udp]) {
+    table.set(rowOf(protocol), protocol << Kind.protocolShift);
+  }
   return table;
 }
 

@@ -34,29 +34,50 @@ export interface Placement {
 /** Header bytes of a flow at most; more are ignored. */
 const HEADER_BYTES_MAX = 512;
 
-/** Calls back with dissected bursts of the flows `from … from + burst.n - 1`; a burst holds flows of one port. */
-export function forEachBurst(
-  flows: readonly SeenFlow[],
-  visit: (burst: Burst, from: number) => void,
-  from = 0,
-): void {
-  const burst = new Burst(new Uint8Array(BURST_MAX * HEADER_BYTES_MAX));
-  while (from < flows.length) {
+/** Dissected bursts of a census. Planning goes through it several times, and this is most of the work of a time. */
+const dissected = new WeakMap<readonly SeenFlow[], readonly Burst[]>();
+
+function dissect(flows: readonly SeenFlow[]): readonly Burst[] {
+  const bursts: Burst[] = [];
+  for (let from = 0; from < flows.length; ) {
     const { port, queue } = flows[from]!;
-    burst.n = 0;
+    let to = from;
+    let bytes = 0;
+    for (; to < flows.length && to - from < BURST_MAX; to++) {
+      const flow = flows[to]!;
+      if (flow.port !== port || flow.queue !== queue) break;
+      bytes += Math.min(flow.frame.length, HEADER_BYTES_MAX);
+    }
+    const burst = new Burst(new Uint8Array(bytes));
     burst.port = port;
     burst.queue = queue;
     let end = 0;
-    for (let i = from; i < flows.length && burst.n < BURST_MAX; i++) {
-      const flow = flows[i]!;
-      if (flow.port !== port || flow.queue !== queue) break;
-      const frame = flow.frame.subarray(0, HEADER_BYTES_MAX);
-      burst.bytes.set(frame, end);
+    for (; from < to; from++) {
+      const { frame } = flows[from]!;
+      burst.bytes.set(frame.length > HEADER_BYTES_MAX ? frame.subarray(0, HEADER_BYTES_MAX) : frame, end);
+      const length = Math.min(frame.length, HEADER_BYTES_MAX);
       // Cut off behind the headers: lengths that point beyond it are no contradiction.
-      burst.add(end, frame.length, FrameFlag.truncated);
-      end += frame.length;
+      burst.add(end, length, FrameFlag.truncated);
+      end += length;
     }
     dissectBurst(burst);
+    bursts.push(burst);
+  }
+  return bursts;
+}
+
+/**
+ * Calls back with dissected bursts of the flows `from … from + burst.n - 1`; a burst holds flows of one port. They are
+ * kept as long as the array of flows is, which must not be changed: steering may write only what steering writes.
+ */
+export function forEachBurst(flows: readonly SeenFlow[], visit: (burst: Burst, from: number) => void): void {
+  let bursts = dissected.get(flows);
+  if (bursts === undefined) {
+    bursts = dissect(flows);
+    dissected.set(flows, bursts);
+  }
+  let from = 0;
+  for (const burst of bursts) {
     visit(burst, from);
     from += burst.n;
   }
@@ -104,6 +125,17 @@ function flowText(burst: Burst, i: number): string {
  */
 export function nameFlows(flows: readonly SeenFlow[], { texts = true } = {}): FlowNames[] {
   const names: FlowNames[] = [];
+  // Many flows, few guests.
+  const macs = new Map<number, string>();
+  const macOf = (high: number, low: number) => {
+    const number = high * 0x1_0000_0000 + (low >>> 0);
+    let mac = macs.get(number);
+    if (mac === undefined) {
+      mac = formatMac(high, low);
+      macs.set(number, mac);
+    }
+    return mac;
+  };
   forEachBurst(flows, (burst) => {
     for (let i = 0; i < burst.n; i++) {
       const unicast = burst.len[i]! >= 6 && (burst.kind[i]! & Kind.group) === 0;
@@ -111,7 +143,7 @@ export function nameFlows(flows: readonly SeenFlow[], { texts = true } = {}): Fl
       const flow = texts ? flowText(burst, i) : '';
       names.push({
         flow,
-        mac: unicast ? formatMac(burst.dmacHi[i]!, burst.dmacLo[i]!) : null,
+        mac: unicast ? macOf(burst.dmacHi[i]!, burst.dmacLo[i]!) : null,
         vlan,
         key: texts ? `${burst.port}/${burst.queue}/${vlan}/${flow}` : '',
       });

@@ -5,7 +5,8 @@
  */
 import type { ChangePlan } from './plan.js';
 
-const whole = (n: number) => Math.round(n).toLocaleString('en-GB');
+// Not `toLocaleString`: its first call loads tables for 15 ms.
+const whole = (n: number) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ',');
 const percent = (ratio: number) => `${(100 * ratio).toFixed(1)} %`;
 const some = (n: number, what: string) => `${whole(n)} ${what}${n === 1 ? '' : 's'}`;
 

@@ -113,9 +113,13 @@ function differsInOwners(a: PolicySpec, b: PolicySpec): boolean {
 function balanceOf(running: RunningState, place: Int32Array, scatters: boolean): Balance {
   const { workers, flows } = running;
   const loads = new Array<number>(workers).fill(0);
-  const all = flows.reduce((sum, flow) => sum + flow.packets, 0);
+  let all = 0;
+  for (let i = 0; i < flows.length; i++) {
+    const { packets } = flows[i]!;
+    all += packets;
+    if (!scatters) loads[place[i]!]! += packets;
+  }
   if (scatters) loads.fill(all / workers);
-  else for (const [i, flow] of flows.entries()) loads[place[i]!]! += flow.packets;
   return { workers: loads, fullestOverFair: fullestOverFair(loads), gini: gini(loads) };
 }
 
@@ -125,20 +129,35 @@ function guestMoves(
   before: Int32Array,
   after: Int32Array,
 ): { seen: number; moved: GuestMove[] } {
-  const guests = new Map<string, { mac: string; vlan: number; from: Set<number>; to: Set<number> }>();
+  interface Guest {
+    readonly mac: string;
+    readonly vlan: number;
+    readonly from: Set<number>;
+    readonly to: Set<number>;
+  }
+  // By VLAN, then by address: no key is put together for each flow.
+  const vlans = new Map<number, Map<string, Guest>>();
   names.forEach(({ mac, vlan }, i) => {
     if (mac === null) return;
-    const key = `${mac}/${vlan}`;
-    const guest = guests.get(key) ?? { mac, vlan, from: new Set<number>(), to: new Set<number>() };
+    let macs = vlans.get(vlan);
+    if (macs === undefined) {
+      macs = new Map();
+      vlans.set(vlan, macs);
+    }
+    let guest = macs.get(mac);
+    if (guest === undefined) {
+      guest = { mac, vlan, from: new Set(), to: new Set() };
+      macs.set(mac, guest);
+    }
     guest.from.add(before[i]!);
     guest.to.add(after[i]!);
-    guests.set(key, guest);
   });
+  const guests = [...vlans.values()].flatMap((macs) => [...macs.values()]);
   const ascending = (set: Set<number>) => [...set].sort((a, b) => a - b);
-  const moved = [...guests.values()]
+  const moved = guests
     .map((guest) => ({ ...guest, from: ascending(guest.from), to: ascending(guest.to) }))
     .filter((guest) => !isDeepStrictEqual(guest.from, guest.to));
-  return { seen: guests.size, moved };
+  return { seen: guests.length, moved };
 }
 
 /** Configured owners of the new policy that the running table does not have: wherever the guest is seen. */

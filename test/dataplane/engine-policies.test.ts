@@ -1,7 +1,7 @@
 /** Every policy over memory ports: every frame arrives once, is accounted for, and keeps its order. */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine.js';
-import { guestMac } from '#rxsteer/dataplane/ports/memory-source.js';
+import { guestMac } from '#rxsteer/dataplane/ports/memory-templates.js';
 import { ringDrained } from '#rxsteer/dataplane/ring.js';
 import { summarize } from '#rxsteer/dataplane/summary.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';

@@ -46,7 +46,7 @@ describe('latency counts', () => {
     frame(words, 0, stamped);
     frame(words, 64, stamped - 40);
     const counts = new LatencyCounts(shared, 1);
-    counts.record(words, Int32Array.of(0, 64, 128), 0, 3, stamped + 60);
+    counts.record(words, Int32Array.of(0, 64, 128), 0, 3, Float64Array.of(0, stamped + 60, 0));
     const sums = readLatency(shared);
     expect(sums[bucketOf(60)]).toBe(1);
     expect(sums[bucketOf(100)]).toBe(1);

@@ -222,5 +222,13 @@ describe('the census', () => {
     // The slot passes to another flow: counted from its first frame.
     flow(7, 1, 9, 0);
     expect(reader.read(ports, 2500).flows).toMatchObject([{ packets: 9, frame: frame(1) }]);
+    // Turns without a frame in between move the window only.
+    reader.turn(ports, 3000);
+    reader.turn(ports, 4000);
+    reader.still(5000);
+    reader.still(6000);
+    expect(reader.read(ports, 6500)).toEqual({ windowMs: 1500, flows: [] });
+    flow(7, 1, 12, 0);
+    expect(reader.read(ports, 6500)).toMatchObject({ windowMs: 1500, flows: [{ packets: 3 }] });
   });
 });

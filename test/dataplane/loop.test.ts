@@ -1,5 +1,7 @@
 /** The worker loop's answers to the main thread's words, without a thread. */
+
 import { describe, expect, it } from 'vitest';
+import { ThreadClock } from '#rxsteer/dataplane/clock.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -39,7 +41,7 @@ async function makeLoop(attachedAt: number, epoch: number) {
     worker: 0,
     steering: { spec: options.policy },
     sleeper: { sleptMs: 0, sleeps: 0, woken: 0 },
-    cpuTime: null,
+    clock: new ThreadClock(null),
     epoch: attachedAt,
     held: {
       receivers: [],

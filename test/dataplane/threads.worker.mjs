@@ -1,5 +1,6 @@
 // Threads of the stress tests: what each does is said by `job`; see the tests for what must come out.
 import { parentPort, workerData } from 'node:worker_threads';
+import { ThreadClock } from '#rxsteer/dataplane/clock.js';
 import { Carver } from '#rxsteer/dataplane/layout.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
 import { carvePool, FramePool } from '#rxsteer/dataplane/pool.js';
@@ -159,7 +160,7 @@ function pingPong({ words, events, turn, rounds, useNative, spinMaxMs }) {
       return result;
     };
   }
-  const sleeper = new Sleeper(patient, words[index], events[index], spinMaxMs);
+  const sleeper = new Sleeper(patient, new ThreadClock(native), words[index], events[index], spinMaxMs);
   const waker = makeWaker(native, words, events);
   const fds = new Int32Array(1);
   const ready = () => Atomics.load(turn, 0) % threads === index;
@@ -169,7 +170,8 @@ function pingPong({ words, events, turn, rounds, useNative, spinMaxMs }) {
     const at = Atomics.load(turn, 0);
     if (at >= rounds) break;
     if (at % threads !== index) {
-      sleeper.idle(fds, 0, Number.POSITIVE_INFINITY, () => ready() || Atomics.load(turn, 0) >= rounds);
+      const stop = () => ready() || Atomics.load(turn, 0) >= rounds;
+      if (sleeper.tired()) sleeper.sleep(fds, 0, Number.POSITIVE_INFINITY, stop);
       continue;
     }
     sleeper.busy();

@@ -29,6 +29,54 @@ const received = (name) => Number(fs.readFileSync('/proc/thread-self/net/dev', '
 console.log(JSON.stringify({ sent, results: [...arrays.result], xsk: received('b1'), packet: received('a1') }));
 `;
 
+/**
+ * A TAP whose queue takes 40 frames, read by nobody at first, as the AF_XDP socket's device. Frames are numbered; those
+ * that the socket does not take go to the packet socket, which is on another interface.
+ */
+const FULL_SCRIPT = `
+const n = require(${JSON.stringify(ADDON)});
+const fs = require('node:fs');
+const { execFileSync } = require('node:child_process');
+const tap = n.openTap({ name: 't0', queues: 1, offload: false });
+execFileSync('ip', ['link', 'set', 't0', 'txqueuelen', '40', 'up']);
+const staging = new Uint8Array(new SharedArrayBuffer(n.xskStagingBytes));
+const xsk = n.openXskSend(tap.index, 0, staging);
+const pool = new Uint8Array(new SharedArrayBuffer(64 * 512));
+const arrays = { off: new Int32Array(64), len: new Int32Array(64).fill(60), flags: new Int32Array(64), result: new Uint8Array(64) };
+const plain = n.openPacketSend({ ifindex: n.linkInfo('a0').index, bypass: true });
+const sender = new n.PacketSender(plain, -1, pool, arrays, xsk, staging);
+const received = () => Number(fs.readFileSync('/proc/thread-self/net/dev', 'utf8').split('a1:')[1].trim().split(/\\s+/)[1]);
+const buffer = Buffer.alloc(2048);
+let number = 0;
+const burst = (count) => {
+  for (let i = 0; i < count; i++) {
+    arrays.off[i] = 64 + i * 512;
+    pool.fill(2, arrays.off[i], arrays.off[i] + 60);
+    pool[arrays.off[i] + 20] = number >> 8;
+    pool[arrays.off[i] + 21] = number++;
+  }
+  sender.send(0, count);
+};
+const read = () => {
+  const numbers = [];
+  for (;;) {
+    let length;
+    try { length = fs.readSync(tap.fds[0], buffer); } catch { return numbers; }
+    // Behind the virtio-net header.
+    if (length === 70) numbers.push(buffer.readUInt16BE(30));
+  }
+};
+const before = received();
+for (let k = 0; k < 100; k++) burst(64);
+const steps = [{ read: read(), elsewhere: received() - before }];
+for (let k = 0; k < 3; k++) {
+  const then = received();
+  burst(20);
+  steps.push({ read: read(), elsewhere: received() - then });
+}
+console.log(JSON.stringify(steps));
+`;
+
 describe.skipIf(!canForward())('AF_XDP transmit', () => {
   it('takes plain frames; those with a virtio-net header go through the packet socket', async () => {
     await withLab(async (lab) => {
@@ -37,6 +85,24 @@ describe.skipIf(!canForward())('AF_XDP transmit', () => {
       await lab.veth(ns, 'b0', ns, 'b1');
       const output = await lab.exec(ns, process.execPath, '-e', SCRIPT);
       expect(JSON.parse(output)).toEqual({ sent: 8, results: Array(8).fill(0), xsk: 6, packet: 2 });
+    });
+  });
+
+  it('is used again when a device takes frames again, each frame goes one way, and chunks are not used twice', async () => {
+    await withLab(async (lab) => {
+      const ns = await lab.namespace();
+      // Nobody else's frames in the TAP's queue.
+      await lab.exec(ns, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
+      await lab.exec(ns, 'sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1');
+      await lab.veth(ns, 'a0', ns, 'a1');
+      const steps = JSON.parse(await lab.exec(ns, process.execPath, '-e', FULL_SCRIPT));
+      const numbers = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
+      expect(steps).toEqual([
+        { read: numbers(0, 40), elsewhere: 6400 - 40 },
+        { read: numbers(6400, 20), elsewhere: 0 },
+        { read: numbers(6420, 20), elsewhere: 0 },
+        { read: numbers(6440, 20), elsewhere: 0 },
+      ]);
     });
   });
 });

@@ -6,15 +6,17 @@
  */
 import type { Burst } from '../../packet/burst.js';
 import { compilePolicy } from '../../policy/compile.js';
+import type { ThreadClock } from '../clock.js';
 import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../engine-memory.js';
-import { stampClock } from '../latency.js';
 import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
 import type { FramePool } from '../pool.js';
 import { CaptureSource } from './capture-source.js';
 import { CaptureSender } from './capture-writer.js';
 import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './memory-mix.js';
+import { NativeMemorySource } from './memory-native.js';
 import { GuestSink, LatencySink, MemorySink } from './memory-sink.js';
-import { flowFrames, MemorySource } from './memory-source.js';
+import { MemorySource } from './memory-source.js';
+import { flowFrames } from './memory-templates.js';
 import { makeSendArrays, type PortInfo, type ReceiveArrays, type Receiver, type Sender } from './port.js';
 
 /** A receive queue as the worker loop polls it. */
@@ -34,6 +36,7 @@ export interface AttachParts {
   readonly views: EngineViews;
   readonly pool: FramePool;
   readonly native: Native | null;
+  readonly clock: ThreadClock;
   readonly worker: number;
   readonly burst: Burst;
   readonly status: Int32Array;
@@ -116,18 +119,15 @@ function sourcePart(plan: EnginePlan, port: PortInfo, q: number): SourcePart {
 function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: ReceiveArrays): Receiver | null {
   const state = new Int32Array(port.state, q * 8, 2);
   if (port.source !== null) {
-    return port.source.kind === 'memory'
-      ? new MemorySource(
-          port.source.options,
-          port.index,
-          p.pool,
-          p.worker,
-          arrays,
-          state,
-          stampClock(p.native),
-          sourcePart(p.plan, port, q),
-        )
-      : new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
+    if (port.source.kind === 'capture') {
+      return new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);
+    }
+    const { pool, worker, native, clock } = p;
+    const { options } = port.source;
+    const part = sourcePart(p.plan, port, q);
+    return native === null
+      ? new MemorySource(options, port.index, pool, worker, arrays, state, clock, part)
+      : new NativeMemorySource(native, options, port.index, pool, worker, arrays, state, part);
   }
   const fd = p.views.portFds[port.index * PORT_FDS + PortFd.receive + q]!;
   if (fd < 0 || p.native === null) return null;
@@ -149,7 +149,7 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
     const plain =
       guest === null ? new MemorySink() : new GuestSink(p.pool.bytes, guest, p.worker % port.txQueues);
     if (latency === null) return plain;
-    return new LatencySink(plain, p.pool.bytes, latency, p.worker, stampClock(p.native));
+    return new LatencySink(plain, p.pool.bytes, latency, p.worker, p.clock);
   }
   const base = port.index * PORT_FDS;
   const queue = p.worker % port.txQueues;

@@ -6,6 +6,7 @@
  * the engine's cost. One object per worker, nothing shared. Results stay 0 = `SendResult.sent`: nothing else is ever
  * written there.
  */
+import type { ThreadClock } from '../clock.js';
 import { LatencyCounts } from '../latency.js';
 import { LINE_WORDS } from '../layout.js';
 import { makeSendArrays, type Sender } from './port.js';
@@ -85,7 +86,7 @@ export class LatencySink implements Sender {
     bytes: Uint8Array,
     shared: SharedArrayBuffer,
     worker: number,
-    private readonly clock: () => number,
+    private readonly clock: ThreadClock,
   ) {
     this.arrays = sink.arrays;
     this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
@@ -94,7 +95,8 @@ export class LatencySink implements Sender {
 
   send(from: number, to: number): number {
     const taken = this.sink.send(from, to);
-    this.counts.record(this.words, this.arrays.off, from, to, this.clock());
+    this.clock.look();
+    this.counts.record(this.words, this.arrays.off, from, to, this.clock.times);
     return taken;
   }
 

@@ -9,37 +9,27 @@
  *
  * Threads: one receiver object, used by the worker that polls the queue; the state words are written by it only.
  *
+ * With the addon `NativeMemorySource` makes the same frames in one call a burst (`memory-native.ts`).
+ *
  * Speed: headers come from one prebuilt 60-byte template per flow, copied by words (slots are aligned; a
  * call of `set` or `copyWithin` costs more than 15 stores; little-endian, as every machine that Node runs packets on);
  * checksums are patched from precomputed sums.
  */
 
-import { performance } from 'node:perf_hooks';
-import { ethernet, ipv4, udp } from '../../packet/build.js';
 import { BURST_COUNT } from '../../packet/burst.js';
-import { foldSum, pseudoSum4, putUint16, storeIpv4Checksum, sum16 } from '../../packet/checksum.js';
+import { ClockTime, type ThreadClock } from '../clock.js';
 import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../latency.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from '../layout.js';
 import { ReceiveStatus } from '../native.js';
 import type { FramePool } from '../pool.js';
 import { divideSource, placeInTurn, SHARE_ONE, type SourcePart } from './memory-mix.js';
 import type { MemorySourceOptions } from './memory-options.js';
+import { firstOfRound, IMIX, indexIn, placeOf, sourceStep, untilDue } from './memory-place.js';
+import { SourceTemplates, STAMP_FLOW_OFFSET, TEMPLATE_BYTES, TEMPLATE_STRIDE } from './memory-templates.js';
 import type { ReceiveArrays, Receiver } from './port.js';
 
-/** Where a frame says which it is, relative to its start: 16-bit mark, 32-bit flow id, 32-bit sequence number. */
-export const STAMP_MARK_OFFSET = 42;
-export const STAMP_FLOW_OFFSET = 44;
-export const STAMP_SEQUENCE_OFFSET = 48;
-export const STAMP_MARK = 0x5258;
-
-/** Frame lengths of `imix`, 7 : 4 : 1 (Ethernet 64, 594 and 1518 bytes with FCS), spread over 12 frames. */
-const IMIX = Int32Array.of(60, 590, 60, 60, 590, 60, 1514, 60, 590, 60, 590, 60);
-
-const TEMPLATE_BYTES = 60;
-const TEMPLATE_WORDS = 15;
-/** Templates lie this far apart: a cache line. */
-const TEMPLATE_STRIDE = 16;
-const TEMPLATE_SHIFT = 4;
+const TEMPLATE_WORDS = TEMPLATE_BYTES / 4;
+const TEMPLATE_SHIFT = Math.log2(TEMPLATE_STRIDE);
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const SLOT_BYTES = SMALL_SLOT_BYTES;
@@ -50,80 +40,6 @@ const WORD_INDEX = 0x1fffffff;
 
 /** How far, in milliseconds, a source with a rate may fall behind and still catch up. */
 const CATCH_UP_MS = 250;
-
-/** One step of a 32-bit mixing function (the finaliser of MurmurHash3): equal inputs, equal outputs. */
-function mix(value: number): number {
-  let x = value | 0;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return (x ^ (x >>> 16)) >>> 0;
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
-}
-
-function macText(first: number, number: number): string {
-  const hex = (value: number) => value.toString(16).padStart(2, '0');
-  return `02:${hex(first)}:${[24, 16, 8, 0].map((shift) => hex((number >>> shift) & 255)).join(':')}`;
-}
-
-/** The MAC of guest g (0 …): 02:00:00:00:00:01 …. */
-export function guestMac(g: number): string {
-  return macText(0, g + 1);
-}
-
-/** The source MAC of the frames of port `port`. */
-export function sourceMac(port: number): string {
-  return macText(1, port + 1);
-}
-
-/** A frame of `length` bytes with all that the flows have in common, by the ordinary builders. */
-function commonFrame(port: number, length: number): Uint8Array {
-  return ethernet(
-    { dst: guestMac(0), src: sourceMac(port) },
-    ipv4(
-      { src: '10.0.0.0', dst: '11.0.0.0', dontFragment: true },
-      udp({ sport: 0, dport: 0 }, new Uint8Array(length - 42)),
-    ),
-  );
-}
-
-/** Makes `frame` the frame of flow `flow` with sequence number 0; a million flows must not take seconds. */
-function becomeFlow(frame: Uint8Array, options: MemorySourceOptions, port: number, flow: number): void {
-  const guest = (flow % options.guests) + 1;
-  // An odd multiplier and an xor permute 24 bits: addresses look random and no two flows share one.
-  const address = Math.imul(flow ^ mix(options.seed), 0x9e3779b1);
-  const ports = mix(options.seed ^ mix(flow + 0x10000 * (port + 1)));
-  putUint16(frame, 2, guest >>> 16);
-  putUint16(frame, 4, guest);
-  for (const [at, value] of [
-    [27, address],
-    [31, guest],
-  ] as const) {
-    frame[at] = value >>> 16;
-    putUint16(frame, at + 1, value);
-  }
-  putUint16(frame, 34, 1024 + ((ports & 0xffff) % 64_512));
-  putUint16(frame, 36, 1024 + ((ports >>> 16) % 64_512));
-  putUint16(frame, STAMP_MARK_OFFSET, STAMP_MARK);
-  putUint16(frame, STAMP_FLOW_OFFSET, (port << 8) | (flow >>> 16));
-  putUint16(frame, STAMP_FLOW_OFFSET + 2, flow);
-  storeIpv4Checksum(frame, 14, 20);
-  putUint16(frame, 40, 0);
-  const length = frame.length - 34;
-  const checksum = sum16(frame, 34, length, pseudoSum4(frame, 14, 17, length)) ^ 0xffff;
-  putUint16(frame, 40, checksum === 0 ? 0xffff : checksum);
-}
-
-/** A frame of flow `flow`, sequence number 0: for whoever has to know where it will go. The same array every time. */
-export function flowFrames(options: MemorySourceOptions, port: number): (flow: number) => Uint8Array {
-  const frame = commonFrame(port, TEMPLATE_BYTES);
-  return (flow) => {
-    becomeFlow(frame, options, port, flow);
-    return frame;
-  };
-}
 
 export class MemorySource implements Receiver {
   readonly descriptor = -1;
@@ -165,7 +81,7 @@ export class MemorySource implements Receiver {
    * @param port index of the port: flow ids and source MACs of several sources differ
    * @param worker the home worker, whose slots are taken
    * @param state two shared words: the number of the next frame, low and high half
-   * @param clock what stamps are read from
+   * @param clock what stamps and rates are read from
    * @param part the flows of this receive queue; default: all
    */
   constructor(
@@ -175,73 +91,31 @@ export class MemorySource implements Receiver {
     private readonly worker: number,
     private readonly arrays: ReceiveArrays,
     private readonly state: Int32Array,
-    private readonly clock: () => number = () => performance.now() * 1e6,
+    private readonly clock: ThreadClock,
     private readonly part: SourcePart = divideSource(options, placeInTurn(options))[0]!,
   ) {
-    const { seed } = options;
-    const { ordinary, heavy } = part;
-    const flows = ordinary.length;
+    const flows = part.ordinary.length;
     this.flows = flows;
-    this.elephants = heavy.length;
-    const count = flows + heavy.length;
-    this.templateOf = new Int32Array(options.flows);
+    this.elephants = part.heavy.length;
+    const templates = new SourceTemplates(options, port, part);
+    this.templates = templates.words;
+    this.templateOf = templates.of;
+    this.ipSum = templates.ipSums;
+    this.udpSums = templates.udpSums;
     this.bytes = pool.bytes;
     this.words = new Int32Array(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length >> 2);
-    this.templates = new Int32Array(count * TEMPLATE_STRIDE);
     this.wide = new Float64Array(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length >> 3);
     this.wideTemplates = new Float64Array(this.templates.buffer);
-    this.ipSum = new Int32Array(count);
-    this.udpSums = new Int32Array(count);
-    const templateBytes = new Uint8Array(this.templates.buffer);
-    const frame = commonFrame(port, options.size === 0 ? TEMPLATE_BYTES : options.size);
-    const length = frame.length - 34;
-    for (let t = 0; t < count; t++) {
-      const at = t * TEMPLATE_STRIDE * 4;
-      const flow = t < flows ? ordinary[t]! : heavy[t - flows]!;
-      this.templateOf[flow] = t;
-      becomeFlow(frame, options, port, flow);
-      templateBytes.set(frame.subarray(0, TEMPLATE_BYTES), at);
-      templateBytes.fill(0, at + 40, at + 42);
-      // One's complement arithmetic: the sum over all but a field is the complement of what the field must hold
-      // less the parts that change.
-      const ipChecksum = (frame[24]! << 8) | frame[25]!;
-      const udpChecksum = (frame[40]! << 8) | frame[41]!;
-      this.ipSum[t] = foldSum((ipChecksum ^ 0xffff) + ((length + 20) ^ 0xffff));
-      this.udpSums[t] = foldSum((udpChecksum ^ 0xffff) + (foldSum(2 * length) ^ 0xffff));
-    }
-    const rounds = Math.max(1, flows);
-    let step = 1 + (mix(seed ^ 0x5eed) % rounds);
-    while (gcd(step, rounds) !== 1) step++;
-    this.step = (step % rounds) | 0;
-    this.seek(this.state[0]! >>> 0, this.state[1]! >>> 0);
-  }
-
-  /** First flow of a round. */
-  private firstOf(round: number): number {
-    // `| 0` here and in `seek`: a field that once held the double that `%` makes is a double for ever, and so is all
-    // that the loop computes from it.
-    return (mix(mix(this.options.seed) ^ (round | 0)) % this.flows) | 0;
-  }
-
-  private seek(low: number, high: number): void {
-    const { flows, elephants } = this;
-    this.index = high * 0x1_0000_0000 + low;
-    // Once a start, so BigInt may do what doubles cannot.
-    const credits = BigInt(this.index) * BigInt(this.part.heavyShare);
-    this.credit = Number(credits % BigInt(SHARE_ONE)) | 0;
-    const heavy = elephants === 0 ? 0 : Number(credits / BigInt(SHARE_ONE));
-    if (elephants > 0) {
-      this.heavyRound = Math.floor(heavy / elephants);
-      this.heavyPlace = (heavy - this.heavyRound * elephants) | 0;
-    }
-    const ordinary = this.index - heavy;
-    if (flows > 0) {
-      this.round = Math.floor(ordinary / flows);
-      this.place = (ordinary - this.round * flows) | 0;
-      // Below 2^40: exact.
-      this.flow = ((this.firstOf(this.round) + this.step * this.place) % flows) | 0;
-    }
-    this.phase = (this.index % 12) | 0;
+    this.step = sourceStep(options.seed, flows);
+    const at = placeOf(options, part, indexIn(state));
+    this.index = at.index;
+    this.round = at.round;
+    this.place = at.place;
+    this.flow = at.flow;
+    this.heavyRound = at.heavyRound;
+    this.heavyPlace = at.heavyPlace;
+    this.credit = at.credit;
+    this.phase = at.phase;
   }
 
   finished(): boolean {
@@ -250,13 +124,7 @@ export class MemorySource implements Receiver {
 
   dueInMs(now: number): number {
     if (this.finished()) return Number.POSITIVE_INFINITY;
-    const { burst } = this.options;
-    const { rate } = this.part;
-    if (rate === 0 || this.startMs < 0) return 0;
-    const given = this.index - this.base;
-    // The burst that the next frame belongs to is due when all frames before it should have been given.
-    const dueMs = this.startMs + ((given - (given % burst)) * 1000) / rate;
-    return dueMs > now ? dueMs - now : 0;
+    return untilDue(now, this.startMs, this.index - this.base, this.options.burst, this.part.rate);
   }
 
   /** How many of `max` frames are due by now. */
@@ -265,7 +133,8 @@ export class MemorySource implements Receiver {
     const { rate, packets } = this.part;
     const most = Math.min(max, packets - this.index);
     if (rate === 0) return most;
-    const now = performance.now();
+    this.clock.look();
+    const now = this.clock.times[ClockTime.ms]!;
     if (this.startMs < 0) {
       this.startMs = now;
       this.base = this.index;
@@ -318,7 +187,7 @@ export class MemorySource implements Receiver {
       if (this.place === flows) {
         this.place = 0;
         this.round++;
-        this.flow = this.firstOf(this.round);
+        this.flow = firstOfRound(this.options.seed, this.round, flows);
       }
     }
   }
@@ -442,9 +311,10 @@ export class MemorySource implements Receiver {
     const { off } = this.arrays;
     const { burst } = this.options;
     const { rate } = this.part;
-    let ns = this.clock();
+    this.clock.look();
+    let ns = this.clock.times[ClockTime.ns]!;
     if (rate > 0) {
-      const now = performance.now();
+      const now = this.clock.times[ClockTime.ms]!;
       const given = this.index - this.base;
       ns -= (now - this.startMs - ((given - (given % burst)) * 1000) / rate) * 1e6;
     }

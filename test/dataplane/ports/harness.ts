@@ -1,7 +1,13 @@
 /** A frame pool of one worker and the arrays of a receiver, for tests of ports. */
+import { ThreadClock } from '#rxsteer/dataplane/clock.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
+import { loadNative, RECEIVE_STATUS_WORDS } from '#rxsteer/dataplane/native.js';
 import { carvePool, FramePool, poolBytes } from '#rxsteer/dataplane/pool.js';
-import type { ReceiveArrays } from '#rxsteer/dataplane/ports/port.js';
+import { divideSource, placeInTurn, type SourcePart } from '#rxsteer/dataplane/ports/memory-mix.js';
+import { NativeMemorySource } from '#rxsteer/dataplane/ports/memory-native.js';
+import type { MemorySourceOptions } from '#rxsteer/dataplane/ports/memory-options.js';
+import { MemorySource } from '#rxsteer/dataplane/ports/memory-source.js';
+import type { ReceiveArrays, Receiver } from '#rxsteer/dataplane/ports/port.js';
 
 export function makePool(smallPerWorker = 512, largePerWorker = 4): FramePool {
   const size = { workers: 1, smallPerWorker, largePerWorker };
@@ -18,7 +24,13 @@ export function makePool(smallPerWorker = 512, largePerWorker = 4): FramePool {
 
 export function makeArrays(length = 64): ReceiveArrays {
   const array = () => new Int32Array(length).fill(-1);
-  return { id: array(), off: array(), len: array(), flags: array(), status: new Int32Array(4) };
+  return {
+    id: array(),
+    off: array(),
+    len: array(),
+    flags: array(),
+    status: new Int32Array(RECEIVE_STATUS_WORDS),
+  };
 }
 
 export function makeState(): Int32Array {
@@ -34,4 +46,23 @@ export function takeFrames(pool: FramePool, arrays: ReceiveArrays, n: number): U
     pool.free(0, arrays.id[i]!);
   }
   return frames;
+}
+
+/** The two memory sources: made in TypeScript, and by the addon. */
+export type SourceKind = 'typescript' | 'native';
+
+/** A memory source of worker 0 of a pool; `part`: default the flows of queue 0. */
+export function makeSource(
+  kind: SourceKind,
+  options: MemorySourceOptions,
+  pool: FramePool,
+  arrays: ReceiveArrays,
+  state: Int32Array,
+  port = 0,
+  part: SourcePart = divideSource(options, placeInTurn(options))[0]!,
+): Receiver {
+  if (kind === 'typescript') {
+    return new MemorySource(options, port, pool, 0, arrays, state, new ThreadClock(null), part);
+  }
+  return new NativeMemorySource(loadNative()!, options, port, pool, 0, arrays, state, part);
 }

@@ -10,12 +10,11 @@ import { type MemorySourceOptions, parseMemoryOptions } from '#rxsteer/dataplane
 import { GuestSink, guestQueueBytes } from '#rxsteer/dataplane/ports/memory-sink.js';
 import {
   flowFrames,
-  MemorySource,
   STAMP_FLOW_OFFSET,
   STAMP_SEQUENCE_OFFSET,
-} from '#rxsteer/dataplane/ports/memory-source.js';
+} from '#rxsteer/dataplane/ports/memory-templates.js';
 import { toSteering } from '#rxsteer/policy/experiment.js';
-import { makeArrays, makePool, makeState, takeFrames } from './harness.js';
+import { makeArrays, makePool, makeSource, makeState, takeFrames } from './harness.js';
 
 const options = (text: Record<string, string | number>) =>
   parseMemoryOptions(
@@ -28,7 +27,7 @@ function frames(of: MemorySourceOptions, queueOf: Int32Array): [number, number][
   return divideSource(of, queueOf).map((part) => {
     const pool = makePool();
     const arrays = makeArrays();
-    const source = new MemorySource(of, 0, pool, 0, arrays, makeState(), undefined, part);
+    const source = makeSource('typescript', of, pool, arrays, makeState(), 0, part);
     const list: [number, number][] = [];
     while (!source.finished()) {
       const n = source.receive(64);
@@ -95,7 +94,7 @@ describe('a memory source with several queues', () => {
       for (const piece of pieces) {
         const pool = makePool();
         const arrays = makeArrays();
-        const source = new MemorySource(of, 0, pool, 0, arrays, state, undefined, part);
+        const source = makeSource('typescript', of, pool, arrays, state, 0, part);
         const n = source.receive(piece);
         list.push(...takeFrames(pool, arrays, n).map((frame) => Buffer.from(frame).toString('hex')));
       }

@@ -4,22 +4,22 @@ import { type MemorySourceOptions, parseMemoryOptions } from '#rxsteer/dataplane
 import { MemorySink } from '#rxsteer/dataplane/ports/memory-sink.js';
 import {
   guestMac,
-  MemorySource,
   STAMP_FLOW_OFFSET,
   STAMP_MARK,
   STAMP_MARK_OFFSET,
   STAMP_SEQUENCE_OFFSET,
   sourceMac,
-} from '#rxsteer/dataplane/ports/memory-source.js';
+} from '#rxsteer/dataplane/ports/memory-templates.js';
 import { UserError } from '#rxsteer/errors.js';
 import { macBytes, verifySum } from '#rxsteer/packet/build.js';
 import { internetChecksum } from '#rxsteer/packet/checksum.js';
-import { makeArrays, makePool, makeState, takeFrames } from './harness.js';
+import { makeArrays, makePool, makeSource, makeState, type SourceKind, takeFrames } from './harness.js';
 
 const options = (text: Record<string, string>) => parseMemoryOptions('source', text) as MemorySourceOptions;
 
 /** Runs a source, `burst` frames a call, until it ends or has given `count` frames. */
 function run(
+  kind: SourceKind,
   text: Record<string, string>,
   count: number,
   state = makeState(),
@@ -28,7 +28,7 @@ function run(
 ): Uint8Array[] {
   const pool = makePool();
   const arrays = makeArrays();
-  const source = new MemorySource(options(text), port, pool, 0, arrays, state);
+  const source = makeSource(kind, options(text), pool, arrays, state, port);
   const frames: Uint8Array[] = [];
   while (frames.length < count && !source.finished()) {
     const n = source.receive(Math.min(burst, count - frames.length));
@@ -60,9 +60,9 @@ function expectSound(frame: Uint8Array): void {
   expect(Buffer.from(frame).readUInt16BE(STAMP_MARK_OFFSET)).toBe(STAMP_MARK);
 }
 
-describe('memory source', () => {
+describe.each(['typescript', 'native'] as const)('memory source, %s', (kind) => {
   it.each(['60', '61', '64', '127', '1514', '1984', 'imix'])('gives sound frames of size %s', (size) => {
-    const frames = run({ size, flows: '37', guests: '5' }, 240);
+    const frames = run(kind, { size, flows: '37', guests: '5' }, 240);
     for (const frame of frames) expectSound(frame);
     if (size === 'imix') {
       const counts = [60, 590, 1514].map(
@@ -73,7 +73,7 @@ describe('memory source', () => {
   });
 
   it('visits every flow once a round and numbers the frames of a flow consecutively', () => {
-    const frames = run({ flows: '30' }, 300);
+    const frames = run(kind, { flows: '30' }, 300);
     for (let round = 0; round < 10; round++) {
       const part = frames.slice(round * 30, round * 30 + 30);
       expect(new Set(part.map(flowOf)).size).toBe(30);
@@ -84,7 +84,7 @@ describe('memory source', () => {
   });
 
   it('gives every flow its own tuple and spreads flows over guests', () => {
-    const frames = run({ flows: '400', guests: '7' }, 400);
+    const frames = run(kind, { flows: '400', guests: '7' }, 400);
     expect(new Set(frames.map((frame) => Buffer.from(frame).toString('hex', 26, 38))).size).toBe(400);
     for (const frame of frames) {
       expect(frame.slice(0, 6)).toEqual(macBytes(guestMac(flowOf(frame) % 7)));
@@ -96,18 +96,23 @@ describe('memory source', () => {
 
   it('depends on the seed and the port, and on nothing else', () => {
     const text = { flows: '50', size: 'imix', seed: '9' };
-    const first = hex(run(text, 500));
-    expect(hex(run(text, 500, makeState(), 7))).toEqual(first);
-    expect(hex(run({ ...text, seed: '10' }, 500))).not.toEqual(first);
-    const other = run(text, 50, makeState(), 64, 3);
+    const first = hex(run(kind, text, 500));
+    expect(hex(run(kind, text, 500, makeState(), 7))).toEqual(first);
+    expect(hex(run(kind, { ...text, seed: '10' }, 500))).not.toEqual(first);
+    const other = run(kind, text, 50, makeState(), 64, 3);
     expect(other.every((frame) => flowOf(frame) >>> 24 === 3)).toBe(true);
   });
 
   it('goes on where it stopped when a new object takes over its state', () => {
     const text = { flows: '50', size: 'imix', packets: '1000' };
-    const whole = hex(run(text, 1000));
+    const whole = hex(run(kind, text, 1000));
     const state = makeState();
-    const parts = [run(text, 123, state), run(text, 1, state), run(text, 333, state), run(text, 9999, state)];
+    const parts = [
+      run(kind, text, 123, state),
+      run(kind, text, 1, state),
+      run(kind, text, 333, state),
+      run(kind, text, 9999, state),
+    ];
     expect(parts.map((part) => part.length)).toEqual([123, 1, 333, 543]);
     expect(hex(parts.flat())).toEqual(whole);
   });
@@ -115,19 +120,19 @@ describe('memory source', () => {
   it('counts beyond 2^32 frames', () => {
     const state = makeState();
     state[0] = -3;
-    const frames = run({ flows: '1', packets: String(2 ** 32 + 4) }, 99, state);
+    const frames = run(kind, { flows: '1', packets: String(2 ** 32 + 4) }, 99, state);
     expect(frames.map(sequenceOf)).toEqual([2 ** 32 - 3, 2 ** 32 - 2, 2 ** 32 - 1, 0, 1, 2, 3]);
     expect([...state]).toEqual([4, 1]);
     for (const frame of frames) expectSound(frame);
-    expect(run({ flows: '1', packets: String(2 ** 32 + 4) }, 99, state)).toEqual([]);
+    expect(run(kind, { flows: '1', packets: String(2 ** 32 + 4) }, 99, state)).toEqual([]);
   });
 
   it('stops without loss while the pool is empty', () => {
     const pool = makePool(10);
     const arrays = makeArrays();
-    const source = new MemorySource(options({ flows: '1', packets: '15' }), 0, pool, 0, arrays, makeState());
+    const source = makeSource(kind, options({ flows: '1', packets: '15' }), pool, arrays, makeState());
     expect(source.receive(64)).toBe(10);
-    expect([...arrays.status]).toEqual([1, 0, 0, 0]);
+    expect([...arrays.status]).toEqual([1, 0, 0, 0, 0, 0]);
     expect(source.receive(64)).toBe(0);
     expect(source.dueInMs(performance.now())).toBe(0);
     takeFrames(pool, arrays, 0);
@@ -144,7 +149,7 @@ describe('memory source', () => {
     const pool = makePool();
     const arrays = makeArrays();
     // One burst every 1000 s: no machine is so slow that a second one becomes due here.
-    const source = new MemorySource(options({ rate: '1', burst: '1000' }), 0, pool, 0, arrays, makeState());
+    const source = makeSource(kind, options({ rate: '1', burst: '1000' }), pool, arrays, makeState());
     expect(source.dueInMs(performance.now())).toBe(0);
     let given = 0;
     for (let n = source.receive(64); n > 0; n = source.receive(64)) {
