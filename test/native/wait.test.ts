@@ -35,6 +35,22 @@ describe.skipIf(problem !== '')(title('waiting, threads, links'), { timeout: 30_
     });
   });
 
+  it('hears of changed links once', async () => {
+    const { heard, closed } = await scenario('wait', 'linkEvents');
+    expect(heard).toEqual([false, true, false, true, false, true, false]);
+    expect(closed).toBe(false);
+  });
+
+  it('writes clocks into an array', async () => {
+    expect(await scenario('wait', 'clock')).toMatchObject({
+      between: true,
+      ms: true,
+      cpu: [0, true],
+      short: { code: 'EINVAL', message: 'times must have 3 entries at least' },
+      words: { code: 'EINVAL', message: 'times must be a Float64Array' },
+    });
+  });
+
   it('reads what the kernel tells of an interface', async () => {
     const r = await scenario<Record<string, unknown>>('wait', 'linkInfo');
     const v0 = {
