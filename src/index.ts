@@ -114,6 +114,7 @@ export { Atr, type AtrOptions, SignatureTable } from './nic/flow-director.js';
 export {
   type ExRule,
   explainHashType,
+  type FragmentRule,
   GENERIC_TYPES,
   HASH_TYPE_NAMES,
   HashType,
@@ -187,6 +188,7 @@ export {
   rebalance,
   type TableReport,
 } from './nic/table-tools.js';
+export type { TrafficClasses, TrafficClassOptions } from './nic/traffic-classes.js';
 export {
   checkVirtioRss,
   decodeVirtioHash,

@@ -70,10 +70,11 @@ Napi::Value bindBurstHash(const Info& info) {
   if (select.length < kSelectEntries) throw invalid(info.Env(), "select must have 65536 entries");
   if (!bound->plan.ipv6)
     for (size_t kind = 0; kind < kSelectEntries; kind++)
-      if (select.data[kind] > 3 && select.data[kind] < 10)
+      if ((select.data[kind] > kTypeUdpIpv4 && select.data[kind] <= kTypeUdpIpv6Ex) ||
+          select.data[kind] == kTypeFragIpv6)
         throw invalid(info.Env(), "key must have 40 bytes at least for types of IPv6");
   bound->types = makeTypes(select.data);
-  bound->burst.types = bound->types.data();
+  bound->burst.types = &bound->types;
   bound->burst.words = keepArray<int32_t>(*bound, info, 1, "words", kBurstWords).data;
   const Span<uint8_t> pool = keepArray<uint8_t>(*bound, info, 2, "bytes", 0);
   bound->burst.pool = pool.data;

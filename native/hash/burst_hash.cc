@@ -6,22 +6,6 @@ namespace rxsteer {
 
 namespace {
 
-constexpr size_t kKindGroup = 128;
-constexpr size_t kKindExtension = 32;
-
-// Bits of a word of `BurstTypes`: the type's number below, and what is to be done for it.
-constexpr uint32_t kTypeMask = 15;
-constexpr uint32_t kV4 = 1 << 4;
-constexpr uint32_t kV6 = 1 << 5;
-constexpr uint32_t kPorts = 1 << 6;
-constexpr uint32_t kLeft = 1 << 7;
-
-// Numbers of `HashType` (src/nic/hash-types.ts).
-constexpr uint32_t kTypeNone = 0;
-constexpr uint32_t kTypeUdpIpv4 = 3;
-constexpr uint32_t kTypeUdpIpv6 = 6;
-constexpr uint32_t kTypeUdpIpv6Ex = 9;
-
 // Ports of types without, and tuples that fill the last group up: zero bytes add nothing to a hash.
 alignas(16) constexpr uint8_t kZeros[kV6Bytes + 4] = {};
 
@@ -31,14 +15,6 @@ struct Frames {
   uint32_t entries[kBurstMax + 1];
   uint32_t count = 0;
 };
-
-// Bytes from the IP header's beginning to its addresses, and to their end.
-struct Layout {
-  uint32_t skip;
-  uint32_t end;
-};
-constexpr Layout kLayoutV4 = {12, 20};
-constexpr Layout kLayoutV6 = {8, 40};
 
 // Takes frames out that do not lie in the pool as a whole, and lists them as left.
 uint32_t sift(const BurstView& burst, const Layout& layout, Frames& frames, uint32_t left) {
@@ -127,29 +103,56 @@ void look(const BurstView& burst, uint32_t n) {
 
 }  // namespace
 
+uint32_t selectionOf(uint32_t kind) {
+  if ((kind & kKindAddresses) == 0) return 0;
+  uint32_t selection = kind & kKindIpMask;
+  if ((kind & kKindFragment) != 0) {
+    selection |= kSelectionFragment;
+  } else if ((kind & kKindPorts) != 0) {
+    const uint32_t protocol = (kind & kKindProtocol) >> 8;
+    if (protocol == kProtocolTcp) selection |= kSelectionTcp;
+    if (protocol == kProtocolUdp) selection |= kSelectionUdp;
+  }
+  return selection | ((kind & kKindExtension) != 0 ? kSelectionExtension : 0);
+}
+
 BurstTypes makeTypes(const uint8_t* select) {
-  BurstTypes types(kSelectEntries);
-  for (size_t kind = 0; kind < kSelectEntries; kind++) {
+  BurstTypes types;
+  types.byKind.resize(kSelectEntries);
+  types.isBySelection = true;
+  bool seen[kSelections] = {};
+  for (uint32_t kind = 0; kind < kSelectEntries; kind++) {
     const uint32_t type = select[kind & ~kKindGroup];
     uint32_t word = kLeft;
     if (type == kTypeNone) {
       word = 0;
+    } else if (type == kTypeFragIpv4 || type == kTypeFragIpv6) {
+      word = type == kTypeFragIpv4 ? kV4 : kV6;
     } else if (type <= kTypeUdpIpv6Ex && (type <= kTypeUdpIpv6 || (kind & kKindExtension) == 0)) {
       word = type <= kTypeUdpIpv4 ? kV4 : kV6;
       if (type % 3 != 1) word |= kPorts;
     }
-    types[kind] = static_cast<uint8_t>(word | (type & kTypeMask));
+    word |= type & kTypeMask;
+    types.byKind[kind] = static_cast<uint8_t>(word);
+    const uint32_t selection = selectionOf(kind);
+    if (seen[selection] && types.bySelection[selection] != word) types.isBySelection = false;
+    seen[selection] = true;
+    types.bySelection[selection] = word;
   }
   return types;
 }
 
 void hashBurst(const Plan& plan, const BurstView& burst) {
+  if (const BurstKernel whole = plan.burst(); whole != nullptr && burst.types->isBySelection) {
+    whole(plan, burst);
+    return;
+  }
   const uint32_t n =
       static_cast<uint32_t>(std::clamp<int32_t>(burst.control[kControlCount], 0, int32_t{kBurstMax}));
   const int32_t* const kinds = burst.words + kFieldKind;
   int32_t* const types = burst.words + kFieldHashType;
   int32_t* const list = burst.control + kControlList;
-  const uint8_t* const table = burst.types;
+  const uint8_t* const table = burst.types->byKind.data();
   Frames v4;
   Frames v6;
   // In registers, not in the structures: else each frame waits for the store of the one before. And no branch depends

@@ -27,9 +27,56 @@ constexpr size_t kBurstWords = 19 * kBurstMax;
 // Entries of the caller's type table: `select[kind & 0xffff]`, the group bit of the kind cleared.
 constexpr size_t kSelectEntries = 0x10000;
 
-// The same with what is to be done for the type, and for kinds with the group bit: one load a frame.
-using BurstTypes = std::vector<uint8_t>;
+// Bits of `Kind` (src/packet/burst.ts), and the protocols that have types of their own.
+constexpr uint32_t kKindIpMask = 3;
+constexpr uint32_t kKindAddresses = 4;
+constexpr uint32_t kKindPorts = 8;
+constexpr uint32_t kKindFragment = 16;
+constexpr uint32_t kKindExtension = 32;
+constexpr uint32_t kKindGroup = 128;
+constexpr uint32_t kKindProtocol = 0xff00;
+constexpr uint32_t kProtocolTcp = 6;
+constexpr uint32_t kProtocolUdp = 17;
+
+// Numbers of `HashType` (src/nic/hash-types.ts).
+constexpr uint32_t kTypeNone = 0;
+constexpr uint32_t kTypeUdpIpv4 = 3;
+constexpr uint32_t kTypeUdpIpv6 = 6;
+constexpr uint32_t kTypeUdpIpv6Ex = 9;
+constexpr uint32_t kTypeFragIpv4 = 11;
+constexpr uint32_t kTypeFragIpv6 = 12;
+
+// A type and what is to be done for it: the type's number below.
+constexpr uint32_t kTypeMask = 15;
+constexpr uint32_t kV4 = 1 << 4;
+constexpr uint32_t kV6 = 1 << 5;
+constexpr uint32_t kPorts = 1 << 6;
+constexpr uint32_t kLeft = 1 << 7;
+
+// `selectionIndex` of src/nic/hash-types.ts: all that the type depends on, where the caller's table is of that kind.
+constexpr uint32_t kSelections = 32;
+constexpr uint32_t kSelectionTcp = 1 << 2;
+constexpr uint32_t kSelectionUdp = 2 << 2;
+constexpr uint32_t kSelectionFragment = 3 << 2;
+constexpr uint32_t kSelectionExtension = 16;
+uint32_t selectionOf(uint32_t kind);
+
+// The caller's type table with what is to be done for each type, for kinds with the group bit too: one load a frame.
+struct BurstTypes {
+  std::vector<uint8_t> byKind;
+  // The same by `selectionOf`, if it is all that the table depends on: a table for two vector registers.
+  bool isBySelection = false;
+  uint32_t bySelection[kSelections] = {};
+};
 BurstTypes makeTypes(const uint8_t* select);
+
+// Bytes from the IP header's beginning to its addresses, and to their end.
+struct Layout {
+  uint32_t skip;
+  uint32_t end;
+};
+constexpr Layout kLayoutV4 = {12, 20};
+constexpr Layout kLayoutV6 = {8, 40};
 
 // Words that caller and callee talk by: frames in the burst; frames left to the caller; their indices.
 constexpr size_t kControlCount = 0;
@@ -41,7 +88,7 @@ struct BurstView {
   int32_t* words;
   const uint8_t* pool;
   size_t poolBytes;
-  const uint8_t* types;
+  const BurstTypes* types;
   int32_t* control;
   // Null, or targetMask + 1 words (a power of two) of queue and worker; then bucket, rxq and worker of all frames are
   // written too, but for those that are left.

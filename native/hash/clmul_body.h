@@ -196,7 +196,7 @@ TARGET void hashV6(const Plan& plan, const uint8_t* const* addresses, const uint
   }
 }
 
-#define KERNEL_OF(NAME, AVAILABLE)                                                                       \
+#define KERNEL_OF(NAME, AVAILABLE, ...)                                                                    \
   {                                                                                                      \
     NAME, AVAILABLE,                                                                                     \
         {hashV4<Symmetric::none>, hashV4<Symmetric::exclusiveOr>, hashV4<Symmetric::orExclusiveOr>,      \
@@ -205,4 +205,5 @@ TARGET void hashV6(const Plan& plan, const uint8_t* const* addresses, const uint
          hashV6<Symmetric::sort>},                                                                       \
         {hashPackedV4<Symmetric::none>, hashPackedV4<Symmetric::exclusiveOr>,                            \
          hashPackedV4<Symmetric::orExclusiveOr>, hashPackedV4<Symmetric::sort>},                         \
+        {__VA_ARGS__},                                                                                   \
   }

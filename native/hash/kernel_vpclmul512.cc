@@ -1,4 +1,5 @@
-// VPCLMULQDQ with AVX-512: four tuples a register.
+// VPCLMULQDQ with AVX-512: four tuples a register, and a burst function of its own.
+#include "hash/burst_hash.h"
 #include "hash/plan.h"
 
 #if defined(__x86_64__)
@@ -8,6 +9,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
+
+#include <algorithm>
 
 namespace rxsteer {
 
@@ -70,13 +73,17 @@ TARGET inline Vector Register::gatherPorts(const uint8_t* const* ports) {
   return _mm512_bslli_epi128(four(load4(ports[0]), load4(ports[4]), load4(ports[8]), load4(ports[12])), 8);
 }
 
+#include "hash/burst_avx512.h"
+
 bool available() {
   __builtin_cpu_init();
   return __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("avx512f") &&
          __builtin_cpu_supports("avx512bw");
 }
 
-const Kernel kKernel = KERNEL_OF("vpclmulqdq-512", available);
+const Kernel kKernel = KERNEL_OF("vpclmulqdq-512", available, hashBurst512<Symmetric::none>,
+                                 hashBurst512<Symmetric::exclusiveOr>, hashBurst512<Symmetric::orExclusiveOr>,
+                                 hashBurst512<Symmetric::sort>);
 
 }  // namespace
 

@@ -27,6 +27,7 @@ constexpr size_t kWordsMax = kV6Bytes / 4;
 constexpr uint32_t kGroup = 16;
 
 struct Plan;
+struct BurstView;
 
 // Hashes `count` tuples (a multiple of kGroup): `addresses[k]` points to 8 (IPv4) or 32 (IPv6) bytes, source first,
 // `ports[k]` to 4 bytes. Reads nothing but those bytes. The hashes are not halved yet.
@@ -34,6 +35,8 @@ using TupleKernel = void (*)(const Plan& plan, const uint8_t* const* addresses, 
                              uint32_t count, uint32_t* out);
 // The same for `count` (a multiple of kGroup) IPv4 tuples of 12 bytes that lie one behind the other.
 using PackedKernel = void (*)(const Plan& plan, const uint8_t* tuples, uint32_t count, uint32_t* out);
+// A whole burst, as `hashBurst` (burst_hash.h) does it, where its type table is by selection.
+using BurstKernel = void (*)(const Plan& plan, const BurstView& burst);
 
 // One implementation; its functions by `Symmetric`.
 struct Kernel {
@@ -43,6 +46,8 @@ struct Kernel {
   TupleKernel v6[kSymmetricCount];
   // Null where gathering by pointers is as good.
   PackedKernel packed[kSymmetricCount];
+  // Null where the steps of `hashBurst` are as good.
+  BurstKernel burst[kSymmetricCount] = {};
 };
 
 struct Plan {
@@ -61,6 +66,7 @@ struct Plan {
   TupleKernel v4() const { return kernel->v4[static_cast<size_t>(symmetric)]; }
   TupleKernel v6() const { return kernel->v6[static_cast<size_t>(symmetric)]; }
   PackedKernel packed() const { return kernel->packed[static_cast<size_t>(symmetric)]; }
+  BurstKernel burst() const { return kernel->burst[static_cast<size_t>(symmetric)]; }
   uint32_t finish(uint32_t hash) const { return halved ? (hash & 0xffff) * 0x10001u : hash; }
 };
 

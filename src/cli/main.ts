@@ -6,28 +6,24 @@
  * capture will be replayed, the reading thread starts before the command line's modules are loaded.
  */
 import { statSync } from 'node:fs';
-import { startReading } from '../replay/reading-thread.js';
-
-/** Bytes of a capture from which `replay` reads it in a thread; see replay.ts. */
-const THREAD_BYTES = 8 << 20;
+import { readingPays, startReading } from '../replay/reading-thread.js';
 
 const argv = process.argv.slice(2);
 
-function isLarge(path: string): boolean {
+function fileBytes(word: string): number {
   try {
-    return statSync(path).size >= THREAD_BYTES;
+    return word.startsWith('-') ? 0 : statSync(word).size;
   } catch {
     // What is no file is the command's to say.
-    return false;
+    return 0;
   }
 }
 
-if (
-  argv[0] === 'replay' &&
-  !argv.includes('--jobs') &&
-  argv.some((word) => !word.startsWith('-') && isLarge(word))
-) {
-  startReading();
+if (argv[0] === 'replay' && !argv.includes('--jobs')) {
+  const words = argv.slice(1);
+  const policies = words.filter((word) => word.startsWith('--policy')).length;
+  const bytes = words.reduce((sum, word) => sum + fileBytes(word), 0);
+  if (readingPays(bytes, policies)) startReading();
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

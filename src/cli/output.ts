@@ -5,7 +5,10 @@
  * everything for people that is not the result goes to standard error. Colour only on a terminal and never with
  * `NO_COLOR`.
  */
-import pc from 'picocolors';
+import { createRequire } from 'node:module';
+
+// Not imported: for the first CommonJS module that is, Node loads a parser of such modules.
+const pc = createRequire(import.meta.url)('picocolors') as typeof import('picocolors');
 
 /** Colour functions for standard output, identities where colour is off. */
 export const colour = pc.createColors(

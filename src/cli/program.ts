@@ -6,13 +6,15 @@
  * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
  */
 import { existsSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import type { Command, CommanderError } from 'commander';
 import { nearestNames, UserError } from '../errors.js';
 import { version } from './version.js';
 
 /** Every command module exports this: adds its command to the program. */
 interface CommandModule {
   register(program: Command): void;
+  /** Runs a plain command line, without `commander`; null for one that is not plain. */
+  runPlain?(words: readonly string[]): Promise<void> | null;
 }
 
 /** Commands in the order of the help; those whose module is not part of this build are left out. */
@@ -30,7 +32,11 @@ function takeOver(command: Command): void {
   for (const child of command.commands) takeOver(child);
 }
 
+/** Commands that can be called without loading `commander`. */
+const PLAIN_COMMANDS = ['replay'];
+
 async function build(argv: readonly string[]): Promise<Command> {
+  const { Command } = await import('commander');
   const program = new Command('rxsteer');
   program
     .description('Software packet steering for Linux: RSS, RPS, RFS and MAC steering')
@@ -40,7 +46,8 @@ async function build(argv: readonly string[]): Promise<Command> {
     .showHelpAfterError(false);
   const present = commandNames.filter((name) => existsSync(moduleUrl(name)));
   const wanted = argv.find((argument) => !argument.startsWith('-'));
-  const load = wanted !== undefined && present.includes(wanted) ? [wanted] : present;
+  const isVersion = argv[0] === '--version' || argv[0] === '-V';
+  const load = isVersion ? [] : wanted !== undefined && present.includes(wanted) ? [wanted] : present;
   for (const name of load) {
     const module = (await import(moduleUrl(name).href)) as CommandModule;
     module.register(program);
@@ -65,9 +72,13 @@ function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, ' ');
 }
 
+function isCommanderError(error: unknown): error is CommanderError {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
+}
+
 /** Prints the one line and gives the exit code. */
 function report(error: unknown, debug: boolean): number {
-  if (error instanceof CommanderError) {
+  if (isCommanderError(error)) {
     // Help and version end the parse by throwing too.
     if (error.exitCode === 0) return 0;
     process.stderr.write(`rxsteer: ${oneLine(error.message).replace(/^error: /, '')}\n`);
@@ -82,8 +93,11 @@ function report(error: unknown, debug: boolean): number {
 /** Runs one command line (without `node` and the program's name); gives the exit code. Never throws. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   try {
-    const program = await build(argv);
-    await program.parseAsync([...argv], { from: 'user' });
+    const plain = PLAIN_COMMANDS.includes(argv[0] ?? '')
+      ? ((await import(moduleUrl(argv[0]!).href)) as CommandModule).runPlain?.(argv.slice(1))
+      : null;
+    if (plain) await plain;
+    else await (await build(argv)).parseAsync([...argv], { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (error) {
     return report(error, argv.includes('--debug'));

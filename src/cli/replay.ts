@@ -8,11 +8,13 @@
 import { existsSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { IngestThread } from '../replay/ingest-source.js';
+import { readingPays } from '../replay/reading-thread.js';
 import type { ReplayResult } from '../replay/result.js';
 import { formatCount, note, Progress, print, printJson } from './output.js';
+import { type PlainOptions, plainWords } from './plain-words.js';
 
 interface Flags {
   readonly policy: string[];
@@ -29,8 +31,6 @@ interface Flags {
   readonly json?: boolean;
 }
 
-/** Bytes of captures from which a thread is started for reading. */
-const THREAD_BYTES = 8 << 20;
 const WORKERS_MAX = 1024;
 
 function wholeNumber(
@@ -67,9 +67,8 @@ function checkFiles(files: readonly string[]): void {
   }
 }
 
-function isLarge(files: readonly string[]): boolean {
-  const bytes = files.map((file) => (file === '-' ? 0 : statSync(file).size));
-  return bytes.reduce((a, b) => a + b, 0) >= THREAD_BYTES;
+function fileBytes(files: readonly string[]): number {
+  return files.reduce((sum, file) => sum + (file === '-' ? 0 : statSync(file).size), 0);
 }
 
 async function writeReport(path: string, result: ReplayResult): Promise<void> {
@@ -120,7 +119,8 @@ async function run(files: string[], flags: Flags): Promise<void> {
     speed: positive(flags.speed, 1e9, '--speed') ?? 1,
     gapNs: (positive(flags.gap, 1e9, '--gap') ?? 0) * 1000,
   };
-  const isThreaded = threads > 1 && !files.includes('-') && isLarge(files);
+  const isThreaded =
+    threads > 1 && !files.includes('-') && readingPays(fileBytes(files), flags.policy.length);
   const reading = isThreaded ? new IngestThread(files, clock) : undefined;
   const progress = new Progress('replay');
   try {
@@ -156,6 +156,18 @@ async function run(files: string[], flags: Flags): Promise<void> {
   }
 }
 
+const PLAIN: PlainOptions = {
+  values: ['workers', 'speed', 'gap', 'model', 'apps', 'top', 'write', 'html', 'jobs'],
+  lists: ['policy'],
+  switches: ['advice', 'json'],
+};
+
+/** Runs a plain command line (the words behind `replay`); null for one that needs the whole program. */
+export function runPlain(words: readonly string[]): Promise<void> | null {
+  const plain = plainWords(words, PLAIN);
+  return plain === null ? null : run(plain.files, plain.flags as unknown as Flags);
+}
+
 /** Adds the command to the program. */
 export function register(program: Command): void {
   program
@@ -166,7 +178,10 @@ export function register(program: Command): void {
       '--policy <policy>',
       'a policy; may be given several times',
       (text, list: string[] = []) => {
-        if (text === '') throw new InvalidArgumentError('a policy is needed.');
+        // What makes it commander's own, without loading commander.
+        if (text === '') {
+          throw Object.assign(new Error('a policy is needed.'), { code: 'commander.invalidArgument' });
+        }
         return [...list, text];
       },
     )

@@ -154,7 +154,8 @@ export class Watcher {
   #movable(load: readonly number[]): Movable {
     const { policy, workers, flows, owners } = this.controller.running();
     const { freeze } = this.#rebalancer.settings;
-    if (policy.stage === 'cpu' && policy.policy === 'rss') {
+    // With traffic classes a bucket has a queue in each.
+    if (policy.stage === 'cpu' && policy.policy === 'rss' && policy.tcs === undefined) {
       const steering = compilePolicy(policy, { workers }) as RssSteering;
       return { ...bucketLoads(steering, workers, flows, freeze), steering };
     }

@@ -50,19 +50,6 @@ function addIpv4Tuples(
   }
 }
 
-/**
- * The hash, without start value, of two IPv6 addresses that lie at `s` and `d`. A loop, because V8 inlines only so
- * much into one function, and calls the rest: eight `add4` in a row are slower.
- */
-export function addIpv6(table: Int32Array, view: DataView, s: number, d: number): number {
-  let hash = 0;
-  for (let i = 0, base = 0; i < 16; i += 4, base += 1024) {
-    hash ^=
-      add4(table, base, view.getInt32(s + i)) ^ add4(table, base + IPV6_DESTINATION, view.getInt32(d + i));
-  }
-  return hash;
-}
-
 /** The two ports of a word after a transform. */
 function transformPorts(mode: number, ports: number): number {
   const source = ports >>> 16;

@@ -4,7 +4,8 @@
  * Promise: the choice depends on `Burst.kind` only and is one table lookup a packet. Pure and immutable.
  *
  * Sources: Microsoft's RSS hash types; Intel 82598 datasheet (priority TCP, UDP, IP; `_EX` before plain); virtio
- * 1.2 (numbering, and `_EX` types only for packets that have extension headers).
+ * 1.2 (numbering, and `_EX` types only for packets that have extension headers); the i40e driver's and DPDK's packet
+ * classifier types (fragments are types of their own there).
  * A packet takes its transport type if that is enabled, else its IP type if that is enabled, else none. Fragments
  * have no transport type. What has no type goes to the default queue.
  */
@@ -25,6 +26,8 @@ export const HASH_TYPE_NAMES = [
   'tcp-ipv6-ex',
   'udp-ipv6-ex',
   'mac',
+  'frag-ipv4',
+  'frag-ipv6',
 ] as const;
 /** Name of a hash type; the index in `HASH_TYPE_NAMES` is its number. */
 export type HashTypeName = (typeof HASH_TYPE_NAMES)[number];
@@ -43,7 +46,13 @@ export const HashType = {
   udpIpv6Ex: 9,
   /** Both MAC addresses of what is not IP (ENA). */
   mac: 10,
+  /** The addresses of fragments, where those are types of their own (i40e). */
+  fragIpv4: 11,
+  fragIpv6: 12,
 } as const;
+
+/** The types that only NICs with fragment types have. */
+export const FRAGMENT_TYPES: readonly HashTypeName[] = ['frag-ipv4', 'frag-ipv6'];
 
 /** The types of the `generic` NIC: what most hardware can do today. */
 export const GENERIC_TYPES: readonly HashTypeName[] = [
@@ -61,6 +70,12 @@ export const GENERIC_TYPES: readonly HashTypeName[] = [
  * enabled `_EX` type (the IP one too) before all plain ones.
  */
 export type ExRule = 'intel' | 'virtio';
+
+/**
+ * What covers fragments. `ip`: the IP type. `own`: a type of their own, and only that; without it they are not hashed,
+ * whatever the IP type (i40e: each packet has one classifier type, and each of those its enable bit).
+ */
+export type FragmentRule = 'ip' | 'own';
 
 /** Bit of a type in a mask: virtio's `1 << (report - 1)`; 0 for none. */
 export function hashTypeBit(type: number): number {
@@ -85,7 +100,12 @@ export function hashTypeList(mask: number): HashTypeName[] {
 
 /** True for types that hash ports. */
 export function hashesPorts(type: number): boolean {
-  return type !== HashType.none && type % 3 !== 1;
+  return type !== HashType.none && type <= HashType.udpIpv6Ex && type % 3 !== 1;
+}
+
+/** True for types with IPv4 addresses; of the others all but `mac` and `none` have IPv6 ones. */
+export function isIpv4Type(type: number): boolean {
+  return (type >= HashType.ipv4 && type <= HashType.udpIpv4) || type === HashType.fragIpv4;
 }
 
 /** True for the types that take their addresses from Mobile IPv6 headers. */
@@ -93,12 +113,16 @@ export function isExType(type: number): boolean {
   return type >= HashType.ipv6Ex && type <= HashType.udpIpv6Ex;
 }
 
-/** Index into a selection table: IP version (2 bits), transport (2), extension headers (1). */
+/** `transport` of a selection index for fragments, which have none. */
+const FRAGMENT = 3;
+
+/** Index into a selection table: IP version (2 bits), transport or fragment (2), extension headers (1). */
 export function selectionIndex(kind: number): number {
   // Without readable addresses nothing can be hashed, whatever the version.
   if ((kind & Kind.addresses) === 0) return 0;
   let transport = 0;
-  if ((kind & Kind.ports) !== 0) {
+  if ((kind & Kind.fragment) !== 0) transport = FRAGMENT;
+  else if ((kind & Kind.ports) !== 0) {
     const protocol = (kind >>> Kind.protocolShift) & 0xff;
     transport = protocol === Protocol.tcp ? 1 : protocol === Protocol.udp ? 2 : 0;
   }
@@ -127,14 +151,23 @@ function candidates(
 }
 
 /** `table[selectionIndex(kind)]` is the type that a NIC with these enabled types hashes. */
-export function selectionTable(mask: number, rule: ExRule = 'intel'): Int32Array {
+export function selectionTable(
+  mask: number,
+  rule: ExRule = 'intel',
+  fragments: FragmentRule = 'ip',
+): Int32Array {
   const table = new Int32Array(32);
   for (let index = 0; index < 32; index++) {
     const version = index & Kind.ipMask;
     const transport = (index >>> 2) & 3;
     if (index === 0 && (mask & hashTypeBit(HashType.mac)) !== 0) table[index] = HashType.mac;
-    if (version === 0 || version === 3 || transport === 3) continue;
-    const wanted = candidates(version, transport, (index & 16) !== 0, mask, rule);
+    if (version === 0 || version === 3) continue;
+    const wanted =
+      transport !== FRAGMENT
+        ? candidates(version, transport, (index & 16) !== 0, mask, rule)
+        : fragments === 'own'
+          ? [version === Kind.ipv4 ? HashType.fragIpv4 : HashType.fragIpv6]
+          : candidates(version, 0, (index & 16) !== 0, mask, rule);
     table[index] = wanted.find((type) => (mask & hashTypeBit(type)) !== 0) ?? HashType.none;
   }
   return table;
@@ -144,8 +177,12 @@ export function selectionTable(mask: number, rule: ExRule = 'intel'): Int32Array
  * `table[kind & 0xffff]`: the same choice with one load and no branch, for burst functions. 64 KiB, of which a
  * traffic mix touches a few lines.
  */
-export function selectionByKind(mask: number, rule: ExRule = 'intel'): Uint8Array {
-  const select = selectionTable(mask, rule);
+export function selectionByKind(
+  mask: number,
+  rule: ExRule = 'intel',
+  fragments: FragmentRule = 'ip',
+): Uint8Array {
+  const select = selectionTable(mask, rule, fragments);
   // A policy is compiled while frames wait: a row a protocol, and most protocols have the same one.
   const row = new Uint8Array(256);
   const rowOf = (protocol: number) => {
@@ -163,7 +200,12 @@ export function selectionByKind(mask: number, rule: ExRule = 'intel'): Uint8Arra
 }
 
 /** Why a packet of this kind got `type`, in words, for a NIC with the enabled types of `mask`. */
-export function explainHashType(kind: number, type: number, mask: number): string {
+export function explainHashType(
+  kind: number,
+  type: number,
+  mask: number,
+  fragments: FragmentRule = 'ip',
+): string {
   const version = kind & Kind.ipMask;
   if (type === HashType.mac) return 'no IP addresses, so mac: both MAC addresses hashed';
   if (version === 0) return 'not an IP packet, so no type applies';
@@ -172,6 +214,12 @@ export function explainHashType(kind: number, type: number, mask: number): strin
   const protocol = (kind >>> Kind.protocolShift) & 0xff;
   if (type !== HashType.none && hashesPorts(type)) {
     return `${HASH_TYPE_NAMES[type]} is enabled: addresses and ports hashed`;
+  }
+  if (fragments === 'own' && (kind & Kind.fragment) !== 0) {
+    const name = HASH_TYPE_NAMES[version === Kind.ipv4 ? HashType.fragIpv4 : HashType.fragIpv6];
+    return type === HashType.none
+      ? `a fragment, and ${name} is not enabled, so no type applies`
+      : `a fragment, so ${name}: addresses hashed`;
   }
   let why: string;
   if ((kind & Kind.fragment) !== 0) why = 'a fragment has no ports to rely on';

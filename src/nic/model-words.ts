@@ -12,6 +12,7 @@ import type { NicModel } from './model.js';
 import { formatNtuple } from './ntuple-text.js';
 import { PoolReason } from './pools.js';
 import { MAIN_CONTEXT } from './rss-contexts.js';
+import { classWords } from './traffic-classes.js';
 
 const STAGE_WORDS = {
   mac: 'the MAC filter selects',
@@ -32,8 +33,9 @@ export function verdictWords(model: NicModel, burst: Burst, i: number): string {
 
 /** What chose the queue, or the index inside the pool that the frame goes to. */
 export function choiceWords(model: NicModel, burst: Burst, i: number): string {
-  const { stage, poolQueues, location } = model;
-  const to = poolQueues === null ? 'queue' : 'index';
+  const { stage, poolQueues, classes, location } = model;
+  const to = poolQueues === null && classes === null ? 'queue' : 'index';
+  const inClass = classes === null ? '' : `; ${classes.words(burst.vlan[i]!, model.index)}`;
   switch (stage) {
     case 'rule-drop':
       return `flow rule at loc ${location} (${ruleWords(model)}): dropped (queue ${DROP_QUEUE})`;
@@ -46,19 +48,18 @@ export function choiceWords(model: NicModel, burst: Burst, i: number): string {
     case 'tuple':
     case 'vlan-priority':
       return `${STAGE_WORDS[stage]} -> ${to} ${model.index}`;
-    case 'class': {
-      const tag = burst.vlan[i]!;
-      const priority = tag < 0 ? 'untagged, priority 0' : `priority ${(tag >>> 13) & 7}`;
-      return `${priority} is traffic class ${model.index}, index ${model.index}`;
-    }
+    case 'class':
+      return `${classWords(burst.vlan[i]!, model.index)}, index ${model.index}`;
     default:
       break;
   }
   const rule = location < 0 ? '' : `flow rule at loc ${location} (${ruleWords(model)})`;
-  if (stage === 'flow-rule' && model.context === MAIN_CONTEXT) return `${rule} -> ${to} ${model.index}`;
+  if (stage === 'flow-rule' && model.context === MAIN_CONTEXT) {
+    return `${rule} -> ${classes === null ? to : 'queue'} ${model.index}`;
+  }
   if (poolQueues !== null && !poolQueues.hasRss(model.pool)) return 'no RSS in this pool, index 0';
-  const type = `${rule === '' ? '' : `${rule}; `}${explainHashType(burst.kind[i]!, burst.hashType[i]!, model.types)}`;
-  if (model.bucket < 0) return poolQueues === null ? `${type} -> default queue 0` : `${type}, index 0`;
+  const type = `${rule === '' ? '' : `${rule}; `}${explainHashType(burst.kind[i]!, burst.hashType[i]!, model.types, model.fragmentRule)}`;
+  if (model.bucket < 0) return to === 'queue' ? `${type} -> default queue 0` : `${type}, index 0${inClass}`;
   const table = model.table();
   const pick = table.mask !== 0 || table.size === 1 ? `& ${table.mask}` : `mod ${table.size}`;
   const context = model.context === MAIN_CONTEXT ? '' : ` of context ${model.context}`;
@@ -66,7 +67,8 @@ export function choiceWords(model: NicModel, burst: Burst, i: number): string {
   const limited = stage === 'rss' && poolQueues !== null && poolQueues.limited(model.pool, entry) !== entry;
   return (
     `${type}; ${hex32(burst.hash[i]!)} ${pick} = bucket ${model.bucket}${context} -> ${to} ` +
-    (limited ? `${entry}, of which the pool takes ${model.index}` : `${model.index}`)
+    (limited ? `${entry}, of which the pool takes ${model.index}` : `${model.index}`) +
+    inClass
   );
 }
 

@@ -12,7 +12,7 @@ import type { Symmetric } from '../hash/tuple-hash.js';
 import type { Burst } from '../packet/burst.js';
 import { FILTER_CHIPS, type FilterChip, type FilterStage, NicFilters } from './filters.js';
 import { Atr, type AtrOptions, flowDirectorSize } from './flow-director.js';
-import { type HashTypeName, hashTypeMask } from './hash-types.js';
+import { type FragmentRule, type HashTypeName, hashTypeMask } from './hash-types.js';
 import type { IndirectionTable } from './indirection-table.js';
 import { verdictWords } from './model-words.js';
 import { DROP_ACTION, GENERIC_NTUPLE, NtupleTable, perfectLimits } from './ntuple.js';
@@ -22,6 +22,7 @@ import type { PoolSwitch } from './pools.js';
 import { defaultTableSize, deviceKey, type NicProfile } from './profiles.js';
 import { MAIN_CONTEXT, RssContexts } from './rss-contexts.js';
 import { type HashDetails, type RssFunction, RssHash } from './rss-hash.js';
+import { TrafficClasses, type TrafficClassOptions } from './traffic-classes.js';
 
 /**
  * What decided. `dropped` = no pool wants the frame, `rule-drop` = a flow rule drops it, `class` = the traffic class
@@ -48,6 +49,11 @@ export interface NicModelOptions {
   readonly tableSize?: number;
   /** Pools, and how they use their queues; RSS and filters then choose the index inside the pool. */
   readonly pools?: { readonly select: PoolSwitch } & Omit<PoolQueuesOptions, 'isInterleaved'>;
+  /**
+   * Traffic classes instead of pools: `queues` is the number in each class then, and RSS chooses among those. Flow
+   * rules name queues of the whole NIC; no source says what other filters would choose, so there are none.
+   */
+  readonly classes?: TrafficClassOptions;
   /** Packet buffer of the Flow Director. */
   readonly flowDirectorKib?: number;
   /** Application targeted routing, on chips with a Flow Director; absent = off. */
@@ -95,6 +101,7 @@ export function profileHash(
     symmetric: options.symmetric ?? profile.symmetric,
     start: profile.start,
     exRule: profile.exRule,
+    fragmentRule: profile.fragmentRule,
     function: options.function ?? 'toeplitz',
     isHalved: profile.output === 'low-half-twice',
   });
@@ -116,13 +123,16 @@ export class NicModel {
   readonly atr: Atr | null;
   /** Null without pools. */
   readonly poolQueues: PoolQueues | null;
+  /** Null without traffic classes. */
+  readonly classes: TrafficClasses | null;
 
   /** Mask of enabled hash types. */
   readonly types: number;
+  readonly fragmentRule: FragmentRule;
 
   // Of the last `decide`.
   stage: NicStage = 'default';
-  /** Queue, or index inside the pool; -1 where the frame is dropped. */
+  /** Queue, or index inside the pool or traffic class; -1 where the frame is dropped. */
   index = -1;
   /** -1 where the frame is dropped. */
   queue = -1;
@@ -139,10 +149,16 @@ export class NicModel {
   constructor(options: NicModelOptions) {
     const { profile, pools } = options;
     this.options = options;
-    this.chip = filterChipOf(profile);
+    this.classes =
+      options.classes === undefined ? null : new TrafficClasses(profile, options.classes, options.queues);
+    if (this.classes !== null && pools !== undefined) {
+      throw new UserError('traffic classes: with pools they are given by the layout');
+    }
+    const chip = filterChipOf(profile);
+    this.chip = this.classes === null ? chip : { ...NO_CHIP, id: chip.id, flowDirector: chip.flowDirector };
     this.poolQueues =
       pools === undefined ? null : new PoolQueues({ ...pools, isInterleaved: profile.id === 'igb-82576' });
-    this.queues = this.poolQueues?.queues ?? options.queues;
+    this.queues = this.poolQueues?.queues ?? this.classes?.queues ?? options.queues;
     // Filters and RSS choose among all queues, or among those of one pool.
     const choices = pools === undefined ? options.queues : pools.layout.queuesPerPool;
     // Without pools RSS reaches only so many queues; filters reach all.
@@ -154,18 +170,25 @@ export class NicModel {
       ? perfectLimits(flowDirectorSize(options.flowDirectorKib ?? 64).perfect)
       : GENERIC_NTUPLE;
     // The 82599 has no contexts; where a table names queues above RSS's reach, the rules still may.
-    this.rules = new NtupleTable(limits, choices, this.chip.flowDirector ? null : this.contexts);
+    this.rules = new NtupleTable(
+      limits,
+      this.classes?.queues ?? choices,
+      this.chip.flowDirector ? null : this.contexts,
+    );
     if (options.atr !== undefined && !this.chip.flowDirector) {
       throw new UserError(`atr: ${profile.id} has no Flow Director`);
     }
     if (options.atr !== undefined && pools !== undefined) {
       throw new UserError('atr: off with pools (VMDq, SR-IOV)');
     }
+    if (options.atr !== undefined && this.classes !== null)
+      throw new UserError('atr: off with traffic classes');
     const kib = options.flowDirectorKib;
     this.atr =
       options.atr === undefined
         ? null
         : new Atr({ ...options.atr, ...(kib === undefined ? {} : { kib }), queues: options.queues });
+    this.fragmentRule = profile.fragmentRule;
     this.types = hashTypeMask(options.types ?? profile.types);
   }
 
@@ -176,6 +199,7 @@ export class NicModel {
   setQueues(queues: number): void {
     const { profile, pools } = this.options;
     if (pools !== undefined) throw new UserError('queues: fixed by the layout of the pools');
+    if (this.classes !== null) throw new UserError('queues: fixed by the traffic classes');
     this.rules.checkQueues(queues);
     this.contexts.setQueues(Math.min(queues, profile.maxQueues ?? queues));
     this.rules.queues = queues;
@@ -214,7 +238,11 @@ export class NicModel {
       }
     }
     const index = this.#choose(burst, i);
-    this.queue = index < 0 ? -1 : this.#queueOf(this.pool, index);
+    if (this.classes !== null && (this.stage === 'rss' || this.stage === 'default')) {
+      this.queue = this.classes.queueOf(burst.vlan[i]!, index);
+    } else {
+      this.queue = index < 0 ? -1 : this.#queueOf(this.pool, index);
+    }
     return this.queue;
   }
 

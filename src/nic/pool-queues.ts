@@ -13,9 +13,7 @@ import type { IndirectionTable } from './indirection-table.js';
 import type { PoolMask } from './pool-filters.js';
 import type { PoolLayout } from './profiles.js';
 import type { RssHash } from './rss-hash.js';
-
-/** VLAN priorities, 0 to 7. */
-export const PRIORITIES = 8;
+import { classesOf, priorityOf } from './traffic-classes.js';
 
 /** RSS of one pool of a chip that has it for each pool (X550). */
 export interface PoolRss {
@@ -94,7 +92,7 @@ export class PoolQueues {
 
   /** Index of a frame by its traffic class, from its outer tag (-1 = untagged, priority 0); -1 without classes. */
   classOf(tag: number): number {
-    return this.#classes === null ? -1 : this.#classes[tag < 0 ? 0 : (tag >>> 13) & 7]!;
+    return this.#classes === null ? -1 : this.#classes[priorityOf(tag)]!;
   }
 
   /** True where RSS chooses inside the pool. */
@@ -112,16 +110,4 @@ export class PoolQueues {
     const { pools, queuesPerPool } = this.layout;
     return this.isInterleaved ? `${pool} + ${pools} * ${index}` : `${pool} * ${queuesPerPool} + ${index}`;
   }
-}
-
-function classesOf(classes: number, priorities?: readonly number[]): Int32Array {
-  if (priorities === undefined) return Int32Array.from({ length: PRIORITIES }, (_, i) => i % classes);
-  if (priorities.length !== PRIORITIES) {
-    throw new UserError(`traffic classes: ${priorities.length} of them: one for each of 8 VLAN priorities`);
-  }
-  const wrong = priorities.find((index) => index >= classes);
-  if (wrong !== undefined) {
-    throw new UserError(`traffic classes: class ${wrong}: there are classes 0 to ${classes - 1}`);
-  }
-  return Int32Array.from(priorities);
 }

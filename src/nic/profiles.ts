@@ -6,7 +6,13 @@
  */
 import { unknownName } from '../errors.js';
 import type { Symmetric } from '../hash/tuple-hash.js';
-import { type ExRule, GENERIC_TYPES, type HashTypeName } from './hash-types.js';
+import {
+  type ExRule,
+  FRAGMENT_TYPES,
+  type FragmentRule,
+  GENERIC_TYPES,
+  type HashTypeName,
+} from './hash-types.js';
 import type { DefaultFill } from './indirection-table.js';
 import type { RssFunction } from './rss-hash.js';
 
@@ -55,6 +61,7 @@ export interface NicProfile {
   readonly maxQueues: number | null;
   readonly types: readonly HashTypeName[];
   readonly exRule: ExRule;
+  readonly fragmentRule: FragmentRule;
   /** Hash functions, the default first. */
   readonly functions: readonly RssFunction[];
   /** Pool layouts, the default last; empty where pools are not modelled. */
@@ -63,6 +70,8 @@ export interface NicProfile {
   readonly poolTable: number;
   /** RSS reaches a number of queues that is set for each pool (PSRTYPE.RQPL). */
   readonly limitsPools: boolean;
+  /** Traffic classes at most, without pools; 0 = none are modelled. */
+  readonly trafficClasses: number;
   /** What a reader should know, one line; empty where nothing stands out. */
   readonly note: string;
 }
@@ -84,10 +93,12 @@ const common = {
   maxQueues: null,
   types: GENERIC_TYPES,
   exRule: 'intel',
+  fragmentRule: 'ip',
   functions: ['toeplitz'],
   pools: [],
   poolTable: 0,
   limitsPools: false,
+  trafficClasses: 0,
   note: '',
 } as const satisfies Partial<NicProfile>;
 
@@ -123,6 +134,7 @@ const ixgbe82599: NicProfile = {
     { pools: 32, queuesPerPool: 4 },
   ],
   limitsPools: true,
+  trafficClasses: 8,
   note: '128 queues, of which RSS reaches 16 (4-bit table entries)',
 };
 
@@ -165,7 +177,9 @@ const profiles: readonly NicProfile[] = [
     table: { kind: 'fixed', size: 512 },
     tableSizes: [64, 512],
     maxQueues: 64,
-    note: 'the first 40 key bytes decide for IP; virtual functions have 64 entries and 16 queues',
+    types: [...GENERIC_TYPES, ...FRAGMENT_TYPES],
+    fragmentRule: 'own',
+    note: 'fragments are types of their own; the first 40 key bytes decide for IP; virtual functions have 64 entries and 16 queues',
   },
   {
     ...common,

@@ -8,20 +8,23 @@
 import { crc32cPart, crc32Part, xor8Part } from '../hash/crc.js';
 import { hex32, toHex } from '../hash/hex.js';
 import { type BoundKernel, type HashKernels, KernelWord } from '../hash/kernel.js';
-import { add4, addIpv6, type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
+import { add4, type Symmetric, TupleHash, tupleInput } from '../hash/tuple-hash.js';
 import { BURST_COUNT, BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { findExAddresses } from '../packet/ipv6-ex.js';
 import { Protocol } from '../packet/protocol.js';
 import {
   type ExRule,
+  type FragmentRule,
   HASH_TYPE_NAMES,
   HashType,
   type HashTypeName,
   hashesPorts,
   hashTypeBit,
   isExType,
+  isIpv4Type,
   selectionByKind,
 } from './hash-types.js';
+import { hashIpv6Frames } from './ipv6-tables.js';
 import type { TargetTable } from './target-table.js';
 
 /** What was hashed, for people. */
@@ -52,6 +55,8 @@ export interface RssHashOptions {
   readonly symmetric: Symmetric;
   readonly start: number;
   readonly exRule: ExRule;
+  /** Default `ip`. */
+  readonly fragmentRule?: FragmentRule;
   /** The device gives the low 16 bits in both halves (old ENA). */
   readonly isHalved?: boolean;
   /** Default Toeplitz; the others have neither key nor symmetric transform. */
@@ -71,6 +76,8 @@ const GROUP = Kind.group;
 const NONE = HashType.none;
 const TCP_IPV4 = HashType.tcpIpv4;
 const UDP_IPV4 = HashType.udpIpv4;
+const FRAG_IPV4 = HashType.fragIpv4;
+const FRAG_IPV6 = HashType.fragIpv6;
 const TCP_IPV6 = HashType.tcpIpv6;
 const UDP_IPV6 = HashType.udpIpv6;
 const IPV4 = HashType.ipv4;
@@ -81,8 +88,16 @@ const COUNT = KernelWord.count;
 const LEFT = KernelWord.left;
 const LIST = KernelWord.list;
 
+// Imported functions are checked for every call whether they still are the same; constants are not.
+const add = add4;
+
+/** Indices of frames that wait for a loop of their own; of this thread, in use during a call. */
+const ipv6Frames = new Int32Array(BURST_MAX);
+const otherFrames = new Int32Array(BURST_MAX);
+const LAST = BURST_MAX - 1;
+
 /** Types with IPv6 addresses. */
-const IPV6_TYPES = 0x1f8;
+const IPV6_TYPES = 0x1f8 | hashTypeBit(FRAG_IPV6);
 
 /** Key bytes that hashing these types takes. */
 export function keyBytesForTypes(types: number): number {
@@ -125,7 +140,7 @@ export class RssHash {
       ipv6: (options.types & IPV6_TYPES) !== 0,
     });
     this.#function = options.function ?? 'toeplitz';
-    this.#select = selectionByKind(options.types, options.exRule);
+    this.#select = selectionByKind(options.types, options.exRule, options.fragmentRule);
     const kindOf = (version: number, protocol: number, type: number) =>
       this.#function === 'toeplitz' &&
       options.symmetric === 'none' &&
@@ -194,27 +209,29 @@ export class RssHash {
     const plainUdp = this.#plainUdp;
     const plainTcp6 = this.#plainTcp6;
     const plainUdp6 = this.#plainUdp6;
+    let ipv6 = 0;
+    let others = 0;
     for (let i = 0; i < n; i++) {
       const kind = words[KIND + i]! & ~GROUP;
-      // The two common types are spelled out: no table lookup for the type, and nothing read of an object, which V8
-      // would read again for every frame.
+      // The common types are spelled out: no table lookup for the type, and nothing read of an object, which V8 would
+      // read again for every frame.
       if (kind === plainTcp || kind === plainUdp) {
-        const a = words[L3 + i]! + 12;
+        const a = (words[L3 + i]! & 0x7fffffff) + 12;
         words[HASH + i] =
           start ^
-          add4(table, 0, view.getInt32(a)) ^
-          add4(table, 1024, view.getInt32(a + 4)) ^
-          add4(table, 2048, view.getInt32(words[L4 + i]!));
+          add(table, 0, view.getInt32(a)) ^
+          add(table, 1024, view.getInt32(a + 4)) ^
+          add(table, 2048, view.getInt32(words[L4 + i]!));
         words[HASH_TYPE + i] = kind === plainTcp ? TCP_IPV4 : UDP_IPV4;
       } else if (kind === plainTcp6 || kind === plainUdp6) {
-        const a = words[L3 + i]! + 8;
-        words[HASH + i] =
-          start ^ addIpv6(table, view, a, a + 16) ^ add4(table, 8192, view.getInt32(words[L4 + i]!));
         words[HASH_TYPE + i] = kind === plainTcp6 ? TCP_IPV6 : UDP_IPV6;
+        ipv6Frames[ipv6++ & LAST] = i;
       } else {
-        this.hashFrame(burst, i);
+        otherFrames[others++ & LAST] = i;
       }
     }
+    if (ipv6 > 0) hashIpv6Frames(burst, ipv6Frames, ipv6, table, start);
+    for (let k = 0; k < others; k++) this.hashFrame(burst, otherFrames[k]!);
   }
 
   /** Hash and hash type of frame `i` alone; gives the hash. */
@@ -235,20 +252,22 @@ export class RssHash {
     const { view, words } = burst;
     const { tuple } = this;
     if (type === MAC) return tuple.macsAt(view, burst.off[i]!);
-    if (type <= UDP_IPV4) {
+    if (type <= UDP_IPV4 || type === FRAG_IPV4) {
       const at = words[L3 + i]! + 12;
       const value = tuple.ipv4At(view, at, at + 4);
-      return type === IPV4 ? value : value ^ tuple.ipv4PortsAt(view, words[L4 + i]!);
+      return type === IPV4 || type === FRAG_IPV4 ? value : value ^ tuple.ipv4PortsAt(view, words[L4 + i]!);
     }
     let source = words[L3 + i]! + 8;
     let destination = source + 16;
-    if (type >= IPV6_EX) {
+    if (isExType(type)) {
       findExAddresses(burst, i, this.#ex);
       source = this.#ex[0]!;
       destination = this.#ex[1]!;
     }
     const value = tuple.ipv6At(view, source, destination);
-    return type === IPV6 || type === IPV6_EX ? value : value ^ tuple.ipv6PortsAt(view, words[L4 + i]!);
+    return type === IPV6 || type === IPV6_EX || type === FRAG_IPV6
+      ? value
+      : value ^ tuple.ipv6PortsAt(view, words[L4 + i]!);
   }
 
   /** The functions without a key: the same bytes in the same order. */
@@ -260,7 +279,7 @@ export class RssHash {
     if (type === MAC) sum = part(sum, bytes, burst.off[i]!, burst.off[i]! + 12);
     else {
       this.#findAddresses(burst, i, type);
-      const size = type <= HashType.udpIpv4 ? 4 : 16;
+      const size = isIpv4Type(type) ? 4 : 16;
       sum = part(sum, bytes, this.#ex[0]!, this.#ex[0]! + size);
       sum = part(sum, bytes, this.#ex[1]!, this.#ex[1]! + size);
       if (hashesPorts(type)) sum = part(sum, bytes, burst.l4[i]!, burst.l4[i]! + 4);
@@ -274,7 +293,7 @@ export class RssHash {
       findExAddresses(burst, i, this.#ex);
       return;
     }
-    const isIpv4 = type <= HashType.udpIpv4;
+    const isIpv4 = isIpv4Type(type);
     this.#ex[0] = burst.l3[i]! + (isIpv4 ? 12 : 8);
     this.#ex[1] = burst.l3[i]! + (isIpv4 ? 16 : 24);
   }
@@ -289,7 +308,7 @@ export class RssHash {
       const at = burst.off[i]!;
       return tupleInput(bytes.slice(at, at + 6), bytes.slice(at + 6, at + 12), null, symmetric);
     }
-    const size = type <= HashType.udpIpv4 ? 4 : 16;
+    const size = isIpv4Type(type) ? 4 : 16;
     this.#findAddresses(burst, i, type);
     const source = this.#ex[0]!;
     const destination = this.#ex[1]!;

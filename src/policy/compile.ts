@@ -4,19 +4,19 @@
  * Promise: what depends on the number of workers and on the ports is checked here; a compiled policy never fails
  * later. Called once a worker thread; instances of one policy with the same `shared` memory agree.
  */
-import { UserError } from '../errors.js';
 import { OwnerTable, ownerTableBytes } from '../mac/owner-table.js';
+import { compileContext } from './compile-context.js';
 import { MacSteering, macHighestWorker } from './mac.js';
 import { MacHashSteering } from './mac-hash.js';
-import { WORKER_MAX } from './numbers.js';
 import { PoolsSteering } from './pools.js';
 import { RfsSteering, rfsSharedWords } from './rfs.js';
 import { RoundRobinSteering } from './round-robin.js';
 import { RpsSteering } from './rps.js';
 import { RssSteering, rssQueues } from './rss.js';
+import { buildNicModel } from './rss-nic.js';
 import { SingleSteering } from './single.js';
 import type { PolicySpec } from './spec.js';
-import type { CompileContext, CompileOptions, Steering } from './steering.js';
+import type { CompileOptions, Steering } from './steering.js';
 import { UserSteering } from './user.js';
 
 /** Workers where nobody says: highest CPU id named + 1, else queues, else 1. */
@@ -28,7 +28,7 @@ export function defaultWorkers(spec: PolicySpec): number {
     case 'mac':
       return Math.max(macHighestWorker(spec) + 1, 1);
     case 'rss':
-      return rssQueues(spec) ?? 1;
+      return (rssQueues(spec) ?? 1) * (spec.tcs ?? 1);
     case 'mac-hash':
       return spec.queues ?? 1;
     default:
@@ -51,22 +51,12 @@ export function recoverPolicy(spec: PolicySpec, shared: SharedArrayBuffer, worke
 
 /** @throws UserError where the policy asks for what the workers, ports or NIC do not have. */
 export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): Steering {
-  const workers = options.workers ?? defaultWorkers(spec);
-  if (!Number.isInteger(workers) || workers < 1 || workers > WORKER_MAX + 1) {
-    throw new UserError(`workers ${workers}: expected 1 to ${WORKER_MAX + 1}`);
-  }
-  const context: CompileContext = {
-    workers,
-    ports: options.ports ?? null,
-    faults: options.faults ?? 'throw',
-    ...(options.kernels === undefined ? {} : { kernels: options.kernels }),
-    shared: options.shared !== undefined && options.shared.byteLength > 0 ? options.shared : null,
-  };
+  const context = compileContext(options, options.workers ?? defaultWorkers(spec));
   switch (spec.policy) {
     case 'single':
       return new SingleSteering(spec, context);
     case 'rss':
-      return new RssSteering(spec, context);
+      return new RssSteering(spec, context, buildNicModel);
     case 'rps':
       return new RpsSteering(spec, context);
     case 'rfs':

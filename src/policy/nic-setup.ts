@@ -13,11 +13,6 @@ import { parseNtuple } from '../nic/ntuple-text.js';
 import { ipv4Bytes } from '../packet/build.js';
 import type { NicKeys } from './nic-spec.js';
 
-/** True where a policy needs the whole receive path. */
-export function hasNicKeys(spec: NicKeys): boolean {
-  return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
-}
-
 /**
  * Configures a model.
  * @param place what errors begin with, e.g. `policy rss`
@@ -88,9 +83,9 @@ function parseIpv4(text: string, place: string): number {
 }
 
 /** Names the place in what a model refuses. */
-export function atPlace(place: string, act: () => void): void {
+export function atPlace<T>(place: string, act: () => T): T {
   try {
-    act();
+    return act();
   } catch (error) {
     if (!(error instanceof UserError) || error.message.startsWith(place)) throw error;
     throw new UserError(`${place}: ${error.message}`);

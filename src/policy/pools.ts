@@ -13,6 +13,7 @@ import { formatPools } from '../nic/pool-filters.js';
 import { PoolReason, PoolSwitch } from '../nic/pools.js';
 import { nicProfile } from '../nic/profiles.js';
 import { type Burst, Field } from '../packet/burst.js';
+import { checkFragmentTypes } from './fragment-types.js';
 import { configureNic } from './nic-setup.js';
 import {
   checkOwn,
@@ -51,6 +52,7 @@ export class PoolsSteering implements Steering {
     const layout = poolLayout(spec, profile);
     this.pools = new PoolSwitch(poolSettings(spec, chip, layout.pools));
     fillPoolFilters(spec, chip, this.pools);
+    checkFragmentTypes('policy pools', spec.types, profile);
     if (spec.types?.includes('mac') === true) {
       throw new UserError(`policy pools: types: ${spec.nic} does not hash MAC addresses`);
     }

@@ -19,6 +19,7 @@ export class RpsSteering implements Steering {
   readonly text: string;
   readonly workers: number;
   readonly queues = 1;
+  readonly isByFlow = true;
   readonly #cpus: Int32Array;
   readonly #hash: FlowHash;
 

@@ -10,15 +10,15 @@ import { hex32 } from '../hash/hex.js';
 import { chooseKernels, type HashKernels } from '../hash/kernel.js';
 import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
 import { IndirectionTable, TABLE_SIZE_MAX } from '../nic/indirection-table.js';
-import { NicModel } from '../nic/model.js';
+import type { NicModel } from '../nic/model.js';
 import { defaultTableSize, deviceKey, type NicProfile, nicProfile } from '../nic/profiles.js';
 import { MAIN_CONTEXT } from '../nic/rss-contexts.js';
 import { keyBytesForTypes, RssHash } from '../nic/rss-hash.js';
 import { TargetTable } from '../nic/target-table.js';
 import { BURST_MAX, Burst, Field } from '../packet/burst.js';
 import { dissectInnerBurst, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../packet/tunnel.js';
+import { checkFragmentTypes } from './fragment-types.js';
 import { KEY_BYTES_MAX, resolveKey } from './key.js';
-import { configureNic, hasNicKeys } from './nic-setup.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
@@ -69,7 +69,7 @@ function buildTable(spec: RssSpec, profile: NicProfile, queues: number): Indirec
   return table;
 }
 
-/** Queues that the policy names: the count, or what its table needs. */
+/** Queues that the policy names: the count, or what its table needs; with traffic classes those of one. */
 export function rssQueues(spec: RssSpec): number | undefined {
   if (spec.queues !== undefined) return spec.queues;
   if (spec.entries !== undefined) return spec.entries.reduce((a, b) => Math.max(a, b), 0) + 1;
@@ -86,7 +86,7 @@ function keyLengths(profile: NicProfile, types: number) {
 }
 
 /** Key bytes as the driver is given them. */
-function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
+export function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8Array {
   return resolveKey(
     spec.key ?? profile.key,
     `policy ${spec.policy}: key`,
@@ -116,6 +116,7 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
       );
     }
   }
+  checkFragmentTypes('policy rss', spec.types, profile);
   if (spec.types?.includes('mac') === true) {
     if (!profile.types.includes('mac') && profile.id !== 'generic') {
       throw new UserError(`policy rss: types: ${profile.id} does not hash MAC addresses; ena and generic do`);
@@ -128,31 +129,10 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
   }
 }
 
-/** The whole receive path of the policy's NIC, where the policy asks for more than hash and table; else null. */
-function buildModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable): NicModel | null {
-  if (!hasNicKeys(spec)) return null;
-  if (spec.inner !== undefined) {
-    throw new UserError('policy rss: inner: does not go with filters, rules or contexts');
-  }
-  if (spec.implementation === 'native') {
-    throw new UserError('policy rss: implementation: native: does not go with filters, rules or contexts');
-  }
-  const types = hashTypeMask(spec.types ?? profile.types);
-  const key = rssKey(spec, profile, types);
-  const model = new NicModel({
-    profile,
-    queues: table.queues,
-    key,
-    tableSize: table.size,
-    ...(spec.types === undefined ? {} : { types: spec.types }),
-    ...(spec.symmetric === undefined ? {} : { symmetric: spec.symmetric }),
-    ...(spec.function === undefined ? {} : { function: spec.function }),
-  });
-  if (table.configured) model.contexts.modify(MAIN_CONTEXT, { entries: Array.from(table.entries) });
-  configureNic(model, spec, 'policy rss', (text, place) =>
-    resolveKey(text, place, spec.seed, key.length, { least: key.length, most: key.length }),
-  );
-  return model;
+/** Whether a policy needs the whole receive path: filters, rules, contexts or traffic classes. */
+export function needsNicModel(spec: RssSpec): boolean {
+  if (spec.tcs !== undefined) return true;
+  return spec.filters !== undefined || spec.rules !== undefined || spec.contexts !== undefined;
 }
 
 /** The hash of an rss policy, for whoever hashes as its NIC would. */
@@ -173,6 +153,7 @@ export function compileRssHash(
     start: profile.start,
     isHalved: profile.output === 'low-half-twice',
     exRule: profile.exRule,
+    fragmentRule: profile.fragmentRule,
     kernels: chooseKernels(spec.implementation, offered, 'policy rss: implementation'),
   };
   return new RssHash(options, targets);
@@ -189,8 +170,9 @@ export class RssSteering implements Steering {
   readonly #targets: TargetTable;
   /** Mask of the tunnels whose inner packet is hashed; 0 for none. */
   readonly #tunnels: number;
-  /** Filters, flow rules and contexts; null for most policies. */
+  /** Filters, flow rules, contexts and traffic classes; null for most policies. */
   readonly nic: NicModel | null;
+  readonly isByFlow: boolean;
   #inner: Burst | null = null;
   readonly #tunnelOf = new Int8Array(BURST_MAX);
   readonly #scratch = new InnerPacket();
@@ -198,23 +180,31 @@ export class RssSteering implements Steering {
   constructor(
     readonly spec: RssSpec,
     context: CompileContext,
+    /** `buildNicModel`, which most policies need not load. */
+    buildModel: ((spec: RssSpec, profile: NicProfile, table: IndirectionTable) => NicModel) | null = null,
   ) {
     this.text = spec.text;
     this.workers = context.workers;
-    this.queues = rssQueues(spec) ?? context.workers;
+    const { tcs = 1 } = spec;
+    if (spec.classes !== undefined && spec.tcs === undefined) {
+      throw new UserError('policy rss: classes: goes with tcs');
+    }
+    const queues = rssQueues(spec) ?? Math.max(1, Math.floor(context.workers / tcs));
+    this.queues = queues * tcs;
     this.profile = nicProfile(spec.nic);
     const most = this.profile.maxQueues;
-    if (most !== null && this.queues > most) {
+    if (most !== null && queues > most) {
       const from = rssQueues(spec) === undefined ? ' (from the number of workers)' : '';
-      throw new UserError(
-        `policy rss: queues=${this.queues}${from}: RSS of ${spec.nic} reaches ${most} at most`,
-      );
+      throw new UserError(`policy rss: queues=${queues}${from}: RSS of ${spec.nic} reaches ${most} at most`);
     }
-    this.table = buildTable(spec, this.profile, this.queues);
+    this.table = buildTable(spec, this.profile, queues);
     this.#targets = new TargetTable(this.table.entries, this.workers);
     this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
-    this.nic = buildModel(spec, this.profile, this.table);
+    this.nic = buildModel !== null && needsNicModel(spec) ? buildModel(spec, this.profile, this.table) : null;
+    // Filters and inner packets are more than a flow; what hashes MAC addresses looks at the frame's kind.
+    const hashesMac = (this.rssHash.options.types & hashTypeMask(['mac'])) !== 0;
+    this.isByFlow = this.nic === null && this.#tunnels === 0 && !hashesMac;
   }
 
   /**
@@ -273,7 +263,14 @@ export class RssSteering implements Steering {
     const hashed = this.#inner ?? burst;
     const tunnel = this.#inner === null ? -1 : this.#tunnelOf[i]!;
     const inside = tunnel < 0 ? '' : `inner packet of ${TUNNEL_NAMES[tunnel]}: `;
-    const why = inside + explainHashType(hashed.kind[i]!, burst.hashType[i]!, this.rssHash.options.types);
+    const why =
+      inside +
+      explainHashType(
+        hashed.kind[i]!,
+        burst.hashType[i]!,
+        this.rssHash.options.types,
+        this.profile.fragmentRule,
+      );
     const details = this.rssHash.details(hashed, i);
     if (details === null) return decisionOf(burst, i, null, `${why} -> default queue 0`, true);
     const { mask, size } = this.table;

@@ -11,6 +11,7 @@ export class SingleSteering implements Steering {
   readonly text: string;
   readonly workers: number;
   readonly queues = 1;
+  readonly isByFlow = true;
 
   constructor(
     readonly spec: SingleSpec,

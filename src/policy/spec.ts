@@ -52,6 +52,10 @@ const rss = z.strictObject({
   weight: numberList(TABLE_SIZE_MAX, 'weights').optional(),
   equal: integer(1, QUEUES_MAX).optional(),
   start: integer(0, QUEUES_MAX - 1).optional(),
+  /** Traffic classes without pools; `queues` and the table are those of one class then. */
+  tcs: integer(2, 8).optional(),
+  /** Traffic class of each VLAN priority. */
+  classes: numberList(7, 'traffic classes').optional(),
   ...nicKeys,
 });
 

@@ -32,6 +32,11 @@ export interface Steering {
   readonly workers: number;
   /** Queues that the policy knows; 1 where it knows none. */
   readonly queues: number;
+  /**
+   * What it says of TCP, UDP and SCTP packets over plain IPv4 (no options, no fragment, ports readable) follows from
+   * addresses, ports, protocol and the one VLAN tag, if there is any: whoever knows the flow need not ask again.
+   */
+  readonly isByFlow?: boolean;
   /** Fills worker, hash, hashType, bucket and rxq of a dissected burst. */
   steer(burst: Burst): void;
   /** The decision about frame `i`, after `steer`. Not for the hot path. */

@@ -19,7 +19,7 @@ export const CHUNK_READ_BYTES = 384 * 1024;
 /** Room before the first packet for an Ethernet header, in whole words. */
 const HEADROOM = (ETHERNET_HEADER + 7) & ~7;
 const POOL_BYTES = HEADROOM + WINDOW_BYTES_LEAST;
-const PACKET_BYTES = 3 * 8 + 5 * 4;
+const PACKET_BYTES = 3 * 8 + 6 * 4;
 
 /** What of a chunk travels in a message. */
 export interface ChunkNote {
@@ -27,6 +27,7 @@ export interface ChunkNote {
   readonly n: number;
   readonly first: number;
   readonly flows: number;
+  readonly odds: number;
 }
 
 export class Chunk {
@@ -36,6 +37,8 @@ export class Chunk {
   first = 0;
   /** Flows that the table knew after the last packet: every `flow` is below. */
   flows = 0;
+  /** Packets in `odd`. */
+  odds = 0;
   /** All bytes; offsets count from here. */
   readonly bytes: Uint8Array;
   /** The part that the reader fills. */
@@ -47,6 +50,11 @@ export class Chunk {
   readonly flags: Int32Array;
   /** Number of the flow, or -1 for what is not IP. */
   readonly flow: Int32Array;
+  /**
+   * Packets that say something new about their flow, in order: twice the index, and 1 if the packet is plain. A plain
+   * one is a flow's first, or not long after; all that are not in the list are plain. See scan.ts.
+   */
+  readonly odd: Int32Array;
   /** Bytes on the wire. */
   readonly wire: Float64Array;
   /** Virtual time in nanoseconds since the first packet; never goes back. */
@@ -79,6 +87,7 @@ export class Chunk {
     this.flags = words();
     this.flow = words();
     this.nanoseconds = words();
+    this.odd = words();
   }
 
   /** Whether another batch fits. */
@@ -89,6 +98,34 @@ export class Chunk {
   /** Bytes of the headroom: where offsets of the window begin in `bytes`. */
   get base(): number {
     return HEADROOM;
+  }
+
+  /** Takes over what travels in a message. */
+  noted({ n, first, flows, odds }: ChunkNote): void {
+    this.n = n;
+    this.first = first;
+    this.flows = flows;
+    this.odds = odds;
+  }
+
+  /** Of the chunk with this index, what travels in a message. */
+  note(index: number): ChunkNote {
+    const { n, first, flows, odds } = this;
+    return { chunk: index, n, first, flows, odds };
+  }
+
+  /** Makes packets `odd[from] … odd[from + count - 1]` the frames of a burst. */
+  loadOdd(burst: Burst, from: number): void {
+    const count = Math.min(BURST_MAX, this.odds - from);
+    const { odd, off, len, flags } = this;
+    const { off: offs, len: lens, flags: bits } = burst;
+    for (let i = 0; i < count; i++) {
+      const at = odd[from + i]! >> 1;
+      offs[i] = off[at]!;
+      lens[i] = len[at]!;
+      bits[i] = flags[at]!;
+    }
+    burst.n = count;
   }
 
   /**

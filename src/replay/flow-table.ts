@@ -9,17 +9,26 @@
 import { BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
 import { formatIpv4, formatIpv6 } from '../packet/describe.js';
 
-/** Words of a record: source, destination, ports, protocol and version, packets, unused, bytes (a double). */
-const WORDS = 8;
+/** Words of a record: source, destination, ports, protocol and version, packets, sign (see scan.ts), bytes. */
+export const FlowRecord = {
+  words: 8,
+  ports: 2,
+  protocol: 3,
+  packets: 4,
+  sign: 5,
+  /** In doubles. */
+  bytes: 3,
+} as const;
+const WORDS = FlowRecord.words;
 const DOUBLES = WORDS / 2;
-const PORTS = 2;
-const PROTOCOL = 3;
-const PACKETS = 4;
-/** In doubles. */
-const BYTES = 3;
+const PORTS = FlowRecord.ports;
+const PROTOCOL = FlowRecord.protocol;
+const PACKETS = FlowRecord.packets;
+const BYTES = FlowRecord.bytes;
 const VERSION_6 = 0x100;
 const ADDRESS_WORDS = 8;
-const FIRST_FLOWS = 4096;
+/** Few, so that growing happens before V8 compiles the loops: code that was compiled before it is thrown away. */
+const FIRST_FLOWS = 128;
 
 /** The records, as they go from thread to thread. */
 export interface FlowRecords {
@@ -69,6 +78,24 @@ export class FlowTable {
   /** Pairs: number + 1 (0 = free), hash. */
   #index = new Int32Array(FIRST_FLOWS * 4);
   #mask = FIRST_FLOWS * 2 - 1;
+
+  /** For the scan: records, the same as doubles, and the index; valid until a flow is added. */
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  get doubles(): Float64Array {
+    return this.#doubles;
+  }
+
+  get index(): Int32Array {
+    return this.#index;
+  }
+
+  get mask(): number {
+    return this.#mask;
+  }
+
   #count6 = 0;
   /** Of each packet of a burst: the flow that its hash stands for, or -1. */
   readonly #candidates = new Int32Array(BURST_MAX);
@@ -128,7 +155,7 @@ export class FlowTable {
         const ip = words[L3 + i]!;
         number =
           (kind & IP_MASK) === IPV4
-            ? this.#find4(view, ip, ports, protocol)
+            ? this.find4(view, ip, ports, protocol)
             : this.#find6(view, ip, ports, protocol);
       }
       flow[from + i] = number;
@@ -138,8 +165,8 @@ export class FlowTable {
     }
   }
 
-  /** The flow of an IPv4 packet, added where it is new. */
-  #find4(view: DataView, ip: number, ports: number, protocol: number): number {
+  /** The flow of an IPv4 packet whose header is at `ip`, added where it is new; it is not counted. */
+  find4(view: DataView, ip: number, ports: number, protocol: number): number {
     const source = view.getInt32(ip + 12);
     const destination = view.getInt32(ip + 16);
     const hash = hash4(source, destination, ports, protocol);

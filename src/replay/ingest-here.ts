@@ -1,11 +1,11 @@
 /**
  * Reading in the thread that runs the policies.
  *
- * Promise: bursts in the order of the capture, dissected once for all policies.
+ * Promise: chunks in the order of the capture, one at a time.
  */
 import { Chunk } from './chunk.js';
 import type { ClockOptions } from './clock.js';
-import { type BurstTaker, Ingest } from './ingest.js';
+import { Ingest } from './ingest.js';
 import type { IngestEnd } from './ingest-source.js';
 import { CaptureReader } from './reader.js';
 
@@ -18,22 +18,20 @@ export function endOf(ingest: Ingest, reader: CaptureReader, clock: ClockOptions
   };
 }
 
-/** Reads in this thread; `each` gets bursts rather than chunks, dissected once for all. */
+/** Reads in this thread, chunk by chunk. */
 export async function ingestHere(
   paths: readonly string[],
   clock: ClockOptions,
-  each: BurstTaker,
-  spanNs: number,
-  afterChunk: (packets: number) => void,
+  each: (chunk: Chunk) => void,
 ): Promise<IngestEnd> {
   const reader = new CaptureReader(paths);
   const ingest = new Ingest(clock);
   const chunk = new Chunk();
   try {
     while (await reader.next(chunk)) {
-      ingest.take(chunk, reader.isNewFile, each, spanNs);
+      ingest.take(chunk, reader.isNewFile);
       reader.isNewFile = false;
-      afterChunk(ingest.packets);
+      each(chunk);
     }
   } finally {
     await reader.close();

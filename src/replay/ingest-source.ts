@@ -76,11 +76,9 @@ export class IngestThread {
         else if (message.note === undefined) {
           reject(message.isUserError ? new UserError(message.message) : new Error(message.message));
         } else {
-          const { chunk: index, n, first, flows } = message.note;
+          const { chunk: index } = message.note;
           const chunk = this.chunks[index]!;
-          chunk.n = n;
-          chunk.first = first;
-          chunk.flows = flows;
+          chunk.noted(message.note);
           try {
             const busy = each(chunk, index);
             if (busy === undefined) release(index);

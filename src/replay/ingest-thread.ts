@@ -50,7 +50,7 @@ async function main({ paths, clock, chunks: memories }: IngestOrder): Promise<vo
       if (!(await reader.next(chunk))) break;
       ingest.take(chunk, reader.isNewFile);
       reader.isNewFile = false;
-      say({ note: { chunk: index, n: chunk.n, first: chunk.first, flows: chunk.flows } });
+      say({ note: chunk.note(index) });
     }
     say({ end: endOf(ingest, reader, clock) });
   } catch (error) {

@@ -1,16 +1,18 @@
 /**
- * What is the same for all policies: dissection, flows, the clock and the facts about the capture.
+ * What is the same for all policies: flows, the clock and the facts about the capture.
  *
- * Promise: one pass; `take` fills flow and time of a chunk's packets and counts them. Memory grows with the number of
+ * Promise: one pass; `take` fills flow and time of a chunk's packets, counts them, and lists those that are not plain
+ * packets of flows that are known (`odd`). Memory grows with the number of
  * flows only. One thread.
  */
-import { Burst, Field, FrameFlag, Kind } from '../packet/burst.js';
+import { BURST_MAX, Burst, Field, FrameFlag, Kind } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import type { Chunk } from './chunk.js';
 import { type ClockOptions, VirtualClock } from './clock.js';
-import { FlowTable } from './flow-table.js';
+import { FlowRecord, FlowTable } from './flow-table.js';
 import { MacSet } from './mac-set.js';
 import type { CaptureFacts } from './result.js';
+import { NOT_PLAIN, Scan } from './scan.js';
 
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
 const KIND = Field.kind;
@@ -30,9 +32,6 @@ export interface ReadFacts {
   readonly warnings: readonly string[];
 }
 
-/** Called with each burst, dissected, that begins at packet `from` of the chunk. */
-export type BurstTaker = (burst: Burst, chunk: Chunk, from: number) => void;
-
 export class Ingest {
   readonly flows = new FlowTable();
   readonly clock: VirtualClock;
@@ -43,42 +42,94 @@ export class Ingest {
   #fragments = 0;
   #tagged = 0;
   readonly #macs = new MacSet();
+  readonly #scan = new Scan(this.#macs);
+  /** Of a burst that was left over. */
+  readonly #flow = new Int32Array(BURST_MAX);
+  readonly #wire = new Float64Array(BURST_MAX);
   #burst: Burst | null = null;
 
   constructor(options: ClockOptions = {}) {
     this.clock = new VirtualClock(options);
   }
 
-  /** Completes the chunk; `each` gets every burst, none longer than `spanNs`, while its dissection is at hand. */
-  take(
-    chunk: Chunk,
-    isNewFile: boolean,
-    each: BurstTaker | null = null,
-    spanNs = Number.POSITIVE_INFINITY,
-  ): void {
+  /** Completes the chunk. */
+  take(chunk: Chunk, isNewFile: boolean): void {
     if (isNewFile) this.clock.nextFile();
     if (this.#burst === null || this.#burst.bytes !== chunk.bytes) this.#burst = new Burst(chunk.bytes);
     const burst = this.#burst;
     chunk.first = this.packets;
-    const { n } = chunk;
+    chunk.odds = 0;
     this.clock.stamp(chunk);
-    for (let from = 0; from < n; ) {
-      const count = chunk.load(burst, from, spanNs);
-      dissectBurst(burst);
-      this.#count(burst, chunk, from);
-      this.flows.countBurst(burst, chunk.flow, chunk.wire, from);
-      // Every flow number in the burst is below it.
-      chunk.flows = this.flows.count;
-      if (each !== null) each(burst, chunk, from);
-      from += count;
+    const { n } = chunk;
+    const scan = this.#scan;
+    scan.turned = false;
+    for (let from = 0; from < n; from += BURST_MAX) {
+      const to = Math.min(from + BURST_MAX, n);
+      const left = scan.block(chunk, burst.view, this.flows, from, to);
+      if (left === 0) continue;
+      // Flows are numbered as they appear, so that only what is plain altogether can do without the long way.
+      if (scan.isPlain) scan.add(chunk, burst.view, this.flows);
+      else this.#takeLeft(chunk, burst, left);
     }
+    if (scan.turned) this.#listAgain(chunk);
     this.packets += n;
     chunk.flows = this.flows.count;
   }
 
-  #count(burst: Burst, chunk: Chunk, from: number): void {
+  /** Dissects and counts what the scan has left over, and lists it. */
+  #takeLeft(chunk: Chunk, burst: Burst, left: number): void {
+    const scan = this.#scan;
+    const { left: rest, sign: signs } = scan;
+    const { odd } = chunk;
+    const flow = this.#flow;
+    const wire = this.#wire;
+    const from = chunk.odds;
+    for (let i = 0; i < left; i++) {
+      odd[from + i] = rest[i]! << 1;
+      wire[i] = chunk.wire[rest[i]!]!;
+    }
+    chunk.odds = from + left;
+    chunk.loadOdd(burst, from);
+    dissectBurst(burst);
+    this.#count(burst, wire);
+    this.flows.countBurst(burst, flow, wire, 0);
+    const { words } = this.flows;
+    for (let i = 0; i < left; i++) {
+      const index = rest[i]!;
+      chunk.flow[index] = flow[i]!;
+      if (flow[i]! < 0) continue;
+      const at = FlowRecord.words * flow[i]! + FlowRecord.sign;
+      const own = signs[index]!;
+      const old = words[at]!;
+      if (own !== 0 && (old === 0 || old === own)) {
+        words[at] = own;
+        odd[from + i] = (index << 1) | 1;
+      } else {
+        if (old !== 0 && old !== NOT_PLAIN) scan.turned = true;
+        words[at] = NOT_PLAIN;
+      }
+    }
+  }
+
+  /** A flow has got a packet that is not plain: none of its packets in the chunk counts as plain. */
+  #listAgain(chunk: Chunk): void {
+    const { n, odd, flow } = chunk;
+    const { words } = this.flows;
+    const entries = odd.slice(0, chunk.odds);
+    let next = 0;
+    let odds = 0;
+    for (let i = 0; i < n; i++) {
+      const isListed = next < entries.length && entries[next]! >> 1 === i;
+      const entry = isListed ? entries[next++]! : i << 1;
+      const isMixed = flow[i]! >= 0 && words[FlowRecord.words * flow[i]! + FlowRecord.sign] === NOT_PLAIN;
+      if (isMixed) odd[odds++] = i << 1;
+      else if (isListed) odd[odds++] = entry;
+    }
+    chunk.odds = odds;
+  }
+
+  #count(burst: Burst, wire: Float64Array): void {
     const { n, words } = burst;
-    const { wire } = chunk;
     let bytes = 0;
     let truncated = 0;
     let tagged = 0;
@@ -86,7 +137,7 @@ export class Ingest {
     let fragments = 0;
     for (let i = 0; i < n; i++) {
       const kind = words[KIND + i]!;
-      bytes += wire[from + i]!;
+      bytes += wire[i]!;
       if ((words[FLAGS + i]! & TRUNCATED) !== 0) truncated++;
       if (words[VLAN + i]! >= 0) tagged++;
       if ((kind & ADDRESSES) === 0) notIp++;
@@ -104,6 +155,7 @@ export class Ingest {
   /** Everything counted so far. */
   facts({ files, warnings }: ReadFacts): CaptureFacts {
     const { clock } = this;
+    const scan = this.#scan;
     const all = [...warnings];
     if (clock.backwards > 0) {
       all.push(`${clock.backwards} packets are older than one before them: they get its time`);
@@ -116,12 +168,12 @@ export class Ingest {
     return {
       files,
       packets: this.packets,
-      bytes: this.#bytes,
+      bytes: this.#bytes + scan.bytes,
       flows: this.flows.count,
-      truncated: this.#truncated,
+      truncated: this.#truncated + scan.truncated,
       notIp: this.#notIp,
       fragments: this.#fragments,
-      vlanTagged: this.#tagged,
+      vlanTagged: this.#tagged + scan.tagged,
       seconds: clock.elapsed / 1e9,
       destinationMacs: this.#macs.size,
       warnings: all,

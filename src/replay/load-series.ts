@@ -5,6 +5,11 @@
  * neighbours are added up. Time must not go back.
  */
 
+import { Place } from './places.js';
+
+const WORKER_MASK = Place.workerMask;
+const WORKER_SHIFT = Place.workerShift;
+
 /** Intervals at most: columns of a heat map. */
 export const INTERVALS = 128;
 /** First length, nanoseconds. */
@@ -33,6 +38,25 @@ export class LoadSeries {
         interval = Math.floor(time[from + i]! * scale);
       }
       counts[interval * workers + words[at + i]!]! += 1;
+    }
+    this.#last = interval;
+  }
+
+  /** Adds packets `from` … `to - 1` of flows whose worker the first of two words in `places` says; see `Place`. */
+  addFlows(flows: Int32Array, places: Int32Array, from: number, to: number, time: Float64Array): void {
+    const { workers } = this;
+    const counts = this.#counts;
+    let scale = 1 / this.intervalNs;
+    let interval = this.#last;
+    for (let i = from; i < to; i++) {
+      let at = time[i]! * scale;
+      while (at >= INTERVALS) {
+        this.#double();
+        scale = 1 / this.intervalNs;
+        at = time[i]! * scale;
+      }
+      interval = at | 0;
+      counts[interval * workers + ((places[2 * flows[i]!]! & WORKER_MASK) >> WORKER_SHIFT)]! += 1;
     }
     this.#last = interval;
   }

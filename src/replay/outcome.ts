@@ -7,8 +7,8 @@ import { HASH_TYPE_NAMES, type HashTypeName } from '../nic/hash-types.js';
 import { fullestOverFair, gini } from '../policy/spread.js';
 import type { FlowView } from './flow-table.js';
 import { placeWord, queueOf, workerOf } from './places.js';
-import type { RunCounts } from './policy-run.js';
 import type { CaptureFacts, FlowFact, PolicyResult, ReplayShare } from './result.js';
+import type { RunCounts } from './tally.js';
 
 function shares(
   packets: Float64Array,

@@ -21,7 +21,8 @@ export const Place = {
   flags: 7 << 28,
 } as const;
 
-const FIRST_FLOWS = 4096;
+/** Few, so that growing happens before V8 compiles the loops: code that was compiled before it is thrown away. */
+const FIRST_FLOWS = 128;
 
 /** Different flows per target, where some flows have several. */
 class Visitors {

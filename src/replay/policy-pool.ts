@@ -9,8 +9,10 @@ import { Piscina } from 'piscina';
 import { UserError } from '../errors.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { Chunk } from './chunk.js';
-import type { RunCounts, RunOptions } from './policy-run.js';
+import type { FlowRecords } from './flow-table.js';
+import type { RunOptions } from './policy-run.js';
 import type { PolicyAnswer, PolicyOrder } from './policy-thread.js';
+import type { RunCounts } from './tally.js';
 
 export class PolicyPool {
   readonly #pool: Piscina;
@@ -61,7 +63,7 @@ export class PolicyPool {
 
   /** Gives the chunk to all groups; resolves when they have walked it. */
   take(chunk: Chunk, index: number): Promise<void> {
-    const note = { chunk: index, n: chunk.n, first: chunk.first, flows: chunk.flows };
+    const note = chunk.note(index);
     return new Promise((resolve) => {
       this.#left[index] = this.#ports.length;
       this.#done[index] = resolve;
@@ -74,9 +76,9 @@ export class PolicyPool {
     if (this.#left[index] === 0) this.#done[index]!();
   }
 
-  /** The counts of all groups, in their order. */
-  async finish(): Promise<RunCounts[][]> {
-    for (const port of this.#ports) port.postMessage(null);
+  /** The counts of all groups, in their order. `flows` are those of the whole capture. */
+  async finish(flows: FlowRecords): Promise<RunCounts[][]> {
+    for (const port of this.#ports) port.postMessage(flows);
     const answers = await Promise.race([Promise.all(this.#answers), this.failure]);
     return answers.map((answer) => ('counts' in answer ? answer.counts : []));
   }

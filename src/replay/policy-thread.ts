@@ -10,10 +10,12 @@ import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { Chunk, type ChunkNote } from './chunk.js';
-import type { RunCounts, RunOptions } from './policy-run.js';
+import type { FlowRecords } from './flow-table.js';
+import type { RunOptions } from './policy-run.js';
 import { PolicySet } from './policy-set.js';
+import type { RunCounts } from './tally.js';
 
-/** What a thread is told. On `port`: `ChunkNote`s, answered by the chunk's index; null at the end. */
+/** What a thread is told. On `port`: `ChunkNote`s, answered by the chunk's index; the flows at the end. */
 export interface PolicyOrder {
   readonly specs: readonly PolicySpec[];
   readonly workers: number | null;
@@ -44,16 +46,14 @@ export default async function runPolicies({
     );
     const views = chunks.map((memory) => new Chunk(memory));
     return await new Promise<PolicyAnswer>((resolve, reject) => {
-      port.on('message', (note: ChunkNote | null) => {
-        if (note === null) {
-          resolve({ counts: set.finish() });
+      port.on('message', (note: ChunkNote | FlowRecords) => {
+        if (!('chunk' in note)) {
+          resolve({ counts: set.finish(note) });
           return;
         }
         try {
           const chunk = views[note.chunk]!;
-          chunk.n = note.n;
-          chunk.first = note.first;
-          chunk.flows = note.flows;
+          chunk.noted(note);
           set.walk(chunk);
           port.postMessage(note.chunk);
         } catch (error) {

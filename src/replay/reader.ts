@@ -8,7 +8,7 @@
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
 import { CaptureCore } from '../capture/core.js';
 import { ethernetLength, makeEthernet } from '../capture/ethernet.js';
-import { fileProblem, LinkType } from '../capture/format.js';
+import { type CaptureBatch, fileProblem, LinkType } from '../capture/format.js';
 import type { ByteSource } from '../capture/inflate.js';
 import { captureName, isPlain } from '../capture/plain.js';
 import { UserError } from '../errors.js';
@@ -181,8 +181,33 @@ export class CaptureReader {
 }
 
 /** Adds the packets of the core's batch to the chunk, as Ethernet frames. */
-function append(core: CaptureCore, chunk: Chunk): void {
-  const { batch } = core;
+function append({ batch }: CaptureCore, chunk: Chunk): void {
+  const { n: count, linkType } = batch;
+  let isEthernet = true;
+  for (let i = 0; i < count; i++) if (linkType[i] !== LinkType.ethernet) isEthernet = false;
+  if (isEthernet) appendFrames(batch, chunk);
+  else appendOthers(batch, chunk);
+  chunk.n += count;
+}
+
+function appendFrames(
+  { n: count, off, len, original, seconds, nanoseconds }: CaptureBatch,
+  chunk: Chunk,
+): void {
+  const { base, n: from } = chunk;
+  const { off: offs, flags } = chunk;
+  for (let i = 0; i < count; i++) {
+    offs[from + i] = base + off[i]!;
+    flags[from + i] = original[i]! > len[i]! ? TRUNCATED : 0;
+  }
+  chunk.len.set(len.subarray(0, count), from);
+  chunk.wire.set(original.subarray(0, count), from);
+  chunk.seconds.set(seconds.subarray(0, count), from);
+  chunk.nanoseconds.set(nanoseconds.subarray(0, count), from);
+}
+
+/** Packets of which some are no Ethernet frames yet. */
+function appendOthers(batch: CaptureBatch, chunk: Chunk): void {
   const { base } = chunk;
   const { off, len, original, linkType, seconds, nanoseconds } = batch;
   let n = chunk.n;
@@ -206,5 +231,4 @@ function append(core: CaptureCore, chunk: Chunk): void {
     chunk.seconds[n] = seconds[i]!;
     chunk.nanoseconds[n] = nanoseconds[i]!;
   }
-  chunk.n = n;
 }

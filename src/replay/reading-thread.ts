@@ -7,6 +7,14 @@
  */
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 
+/** Bytes of captures, times policies, from which reading in a thread of its own pays. */
+const THREAD_BYTES = 128 << 20;
+
+/** Whether it does: starting a thread takes as long as reading half a million packets does. */
+export function readingPays(bytes: number, policies: number): boolean {
+  return bytes * policies >= THREAD_BYTES;
+}
+
 let started: Worker | null = null;
 
 function start(): Worker {

@@ -4,33 +4,35 @@
  * Promise: the counts are exact and the same for any number of threads. Policies are compiled before a packet is
  * read; whatever is wrong is a UserError of one line. Memory grows with flows and policies, not with packets.
  *
- * Threads: small captures are read and steered in this thread. Larger ones are read by a thread of their own, and
+ * Threads: most captures are read and steered in this thread. Large ones are read by a thread of their own, and
  * the policies are dealt over this thread and, where it pays, Piscina's.
  */
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { compilePolicy } from '../policy/compile.js';
+import { compileAlone } from '../policy/compile-plain.js';
 import { parsePlain } from '../policy/plain.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
+import { runsByFlow } from './flow-run.js';
 import { FlowView } from './flow-table.js';
-import type { BurstTaker } from './ingest.js';
 import { type IngestEnd, IngestThread } from './ingest-source.js';
 import { DEFAULT_MODEL, describeModel, type ServiceModel } from './model.js';
 import { policyResult } from './outcome.js';
-import type { PacketTaker, RunCounts, RunOptions } from './policy-run.js';
+import type { PacketTaker, RunOptions } from './policy-run.js';
 import { PolicySet } from './policy-set.js';
+import { readingPays } from './reading-thread.js';
 import type { ReplayResult } from './result.js';
+import type { RunCounts } from './tally.js';
 
-/** Bytes of captures from which a reading thread pays: starting one takes as long as reading some megabytes. */
-export const THREAD_BYTES = 8 << 20;
-/** Bytes times further policies from which threads for policies pay: each loads all policy modules first. */
+/** Bytes times work from which threads for policies pay: each loads all policy modules first. */
 const POOL_BYTES = 400 << 20;
+/** Work of a policy that decides by flow; 1 is that of one that sees every packet, and about that of the reading thread. */
+const FLOW_WORK = 0.2;
 
 /** Bytes of captures from which the addon's hash kernels pay: loading them takes some milliseconds. */
-export const NATIVE_BYTES = 64 << 20;
+export const NATIVE_BYTES = 256 << 20;
 
 /** What a replay may be told. */
 export interface ReplayOptions {
@@ -113,12 +115,12 @@ export async function replayWith(
   const specs = await Promise.all(policies.map(specOf));
   const bytes = fileBytes(files);
   const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
-  const steerings = specs.map((spec) => compilePolicy(spec, compile));
+  const steerings = await Promise.all(specs.map((spec) => compileAlone(spec, compile)));
   const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
   const takers = options.takers?.(steerings) ?? [];
   const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
   const threads = options.threads ?? availableParallelism();
-  const isLarge = bytes >= THREAD_BYTES || options.parallel === 'always';
+  const isLarge = readingPays(bytes, specs.length) || options.parallel === 'always';
   const isThreaded = options.reading !== undefined || (threads > 1 && isLarge);
   const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
   const flows = new FlowView(end.flows);
@@ -154,16 +156,19 @@ async function runHere({ files, clock, steerings, takers, options, model }: Run)
   // Not needed where a thread reads, and a twentieth of a second.
   const { ingestHere } = await import('./ingest-here.js');
   const set = new PolicySet(steerings, model, takers);
-  const each: BurstTaker = (burst, chunk, from) => set.take(burst, chunk, from);
-  const end = await ingestHere(files, clock, each, set.spanNs, (packets) => options.onProgress?.(packets));
-  return { end, counts: set.finish() };
+  const end = await ingestHere(files, clock, (chunk) => {
+    set.walk(chunk);
+    options.onProgress?.(chunk.first + chunk.n);
+  });
+  return { end, counts: set.finish(end.flows) };
 }
 
 async function runThreaded(run: Run, threads: number, bytes: number): Promise<Finished> {
   const { files, clock, specs, steerings, takers, options } = run;
   const reading = options.reading ?? new IngestThread(files, clock);
   // Policies whose packets are written stay here; of the others every thread gets its share.
-  const isWorth = bytes * (specs.length - 1) >= POOL_BYTES || options.parallel === 'always';
+  const work = steerings.reduce((sum, steering) => sum + (runsByFlow(steering) ? FLOW_WORK : 1), 0);
+  const isWorth = bytes * (work - 1) >= POOL_BYTES || options.parallel === 'always';
   const pays = takers.length === 0 && isWorth;
   const groups = pays ? Math.min(threads, specs.length) : 1;
   const here = specs.flatMap((_, i) => (i % groups === 0 ? [i] : []));
@@ -182,9 +187,9 @@ async function runThreaded(run: Run, threads: number, bytes: number): Promise<Fi
     });
     const end = await (pool === null ? reads : Promise.race([reads, pool.failure]));
     const counts: RunCounts[] = [];
-    const own = set.finish();
+    const own = set.finish(end.flows);
     for (const [k, i] of here.entries()) counts[i] = own[k]!;
-    for (const [group, list] of ((await pool?.finish()) ?? []).entries()) {
+    for (const [group, list] of ((await pool?.finish(end.flows)) ?? []).entries()) {
       for (const [k, one] of list.entries()) counts[group + 1 + k * groups] = one;
     }
     return { end, counts };

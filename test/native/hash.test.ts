@@ -36,7 +36,7 @@ function kernelsOf(name: string): HashKernels {
 }
 
 const ALL_TYPES = hashTypeMask(HASH_TYPE_NAMES.slice(1));
-const IPV4_TYPES = hashTypeMask(['ipv4', 'tcp-ipv4', 'udp-ipv4']);
+const IPV4_TYPES = hashTypeMask(['ipv4', 'tcp-ipv4', 'udp-ipv4', 'frag-ipv4']);
 
 /** One hash by tables and one by the kernel. */
 function both(name: string, options: RssHashOptions): { tables: RssHash; kernel: RssHash } {
@@ -132,6 +132,7 @@ describe.each(names)('kernel %s', (name) => {
       start: fc.integer(),
       isHalved: fc.boolean(),
       exRule: fc.constantFrom<('intel' | 'virtio')[]>('intel', 'virtio'),
+      fragmentRule: fc.constantFrom<('ip' | 'own')[]>('ip', 'own'),
       frames: fc.array(fc.integer({ min: 0, max: FRAMES.length - 1 }), {
         minLength: 1,
         maxLength: BURST_MAX,

@@ -73,6 +73,29 @@ describe('the choice of the hash type', () => {
     expect(typeOf(tcp4.slice(0, 30), GENERIC_TYPES)).toBe('none');
   });
 
+  it('gives fragments a type of their own where the NIC has one, and no other', () => {
+    const own = (frame: Uint8Array, types: readonly string[]) => {
+      const table = selectionTable(hashTypeMask(types), 'intel', 'own');
+      const kind = kindOf(frame);
+      const type = table[selectionIndex(kind)]!;
+      return [HASH_TYPE_NAMES[type], explainHashType(kind, type, hashTypeMask(types), 'own')];
+    };
+    const frag4 = ethernet({}, ipv4({ ...v4, moreFragments: true }, udp(ports)));
+    const frag6 = ethernet({}, ipv6({ ...v6, extensions: [fragmentExtension()] }, tcp(ports)));
+    const all = [...GENERIC_TYPES, 'frag-ipv4', 'frag-ipv6'];
+    expect(own(frag4, all)).toEqual(['frag-ipv4', 'a fragment, so frag-ipv4: addresses hashed']);
+    expect(own(frag6, all)).toEqual(['frag-ipv6', 'a fragment, so frag-ipv6: addresses hashed']);
+    const not = (name: string) => `a fragment, and ${name} is not enabled, so no type applies`;
+    expect(own(frag4, GENERIC_TYPES)).toEqual(['none', not('frag-ipv4')]);
+    expect(own(frag6, [...GENERIC_TYPES, 'frag-ipv4'])).toEqual(['none', not('frag-ipv6')]);
+    expect(own(udp4, all)[0]).toBe('udp-ipv4');
+    expect(own(frag4.slice(0, 30), all)[0]).toBe('none');
+    // Where IP types cover fragments, these types cover nothing.
+    expect(typeOf(frag4, ['frag-ipv4'])).toBe('none');
+    expect(hashesPorts(HASH_TYPE_NAMES.indexOf('frag-ipv4'))).toBe(false);
+    expect(hashesPorts(HASH_TYPE_NAMES.indexOf('frag-ipv6'))).toBe(false);
+  });
+
   it('puts _EX before the plain type where there are extension headers', () => {
     const both = [...GENERIC_TYPES, 'ipv6-ex', 'tcp-ipv6-ex', 'udp-ipv6-ex'];
     expect(typeOf(tcp6ex, both)).toBe('tcp-ipv6-ex');

@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { crc32, crc32c } from '#rxsteer/hash/crc.js';
-import { parseHex } from '#rxsteer/hash/hex.js';
+import { parseHex, toHex } from '#rxsteer/hash/hex.js';
 import { namedKey } from '#rxsteer/hash/keys.js';
 import { toeplitzBitwise } from '#rxsteer/hash/toeplitz.js';
-import { ethernet, homeAddressExtension, ipv4, ipv6, tcp, udp } from '#rxsteer/packet/build.js';
+import {
+  ethernet,
+  fragmentExtension,
+  homeAddressExtension,
+  ipv4,
+  ipv6,
+  tcp,
+  udp,
+} from '#rxsteer/packet/build.js';
 import { policy, steer } from './support.js';
 
 const v4 = { src: '66.9.149.187', dst: '161.142.100.80' };
@@ -105,5 +113,35 @@ describe('ENA', () => {
   it('CRC32 can be chosen', () => {
     const burst = steer(policy('rss:nic=ena,queues=8,function=crc32'), [frames[0]!]);
     expect(burst.hash[0]).toBe(crc32(inputs[0]!));
+  });
+});
+
+describe('XL710', () => {
+  const KEY_52 = toHex(namedKey('i40e'));
+  const frag6 = ethernet({}, ipv6({ ...v6, extensions: [fragmentExtension()] }, udp(ports)));
+
+  it('hashes the addresses of fragments by types of their own', () => {
+    const steering = policy(`rss:nic=i40e-xl710,key=${KEY_52},queues=16`);
+    const burst = steer(steering, [frames[1]!, frag6]);
+    const key = parseHex(KEY_52, 'test');
+    const expected = [inputs[1]!, inputs[2]!.slice(0, 32)].map((input) => toeplitzBitwise(key, input));
+    expect([burst.hash[0], burst.hash[1]]).toEqual(expected);
+    expect(steering.decision(burst, 0).hash).toMatchObject({ type: 'frag-ipv4', input: '420995bba18e6450' });
+    expect(steering.explain(burst, 1)).toMatch(/^a fragment, so frag-ipv6: addresses hashed; 0x/);
+  });
+
+  it('gives fragments queue 0 where only their type is off', () => {
+    const steering = policy('rss:nic=i40e-xl710,types=ipv4+udp-ipv4+ipv6,queues=16');
+    const burst = steer(steering, [frames[1]!, frag6]);
+    expect([burst.hashType[0], burst.rxq[0], burst.hashType[1], burst.rxq[1]]).toEqual([0, 0, 0, 0]);
+    expect(steering.explain(burst, 0)).toBe(
+      'a fragment, and frag-ipv4 is not enabled, so no type applies -> default queue 0',
+    );
+  });
+
+  it('has these types alone', () => {
+    expect(() => policy('rss:types=ipv4+frag-ipv6')).toThrow(
+      'policy rss: types: frag-ipv6: the IP types of generic cover fragments; i40e-xl710 has types for them',
+    );
   });
 });

@@ -39,7 +39,9 @@ function fields(types: readonly HashTypeName[]): string[] {
 }
 
 function rssCommands(steering: RssSteering): string[] {
-  const { queues, table, rssHash, spec } = steering;
+  const { table, rssHash, spec } = steering;
+  // Of each traffic class, where there are some.
+  const { queues } = table;
   const counts = [...table.counts()];
   // What a fill by weights makes: queues in order, each one block.
   const isBlocks =
@@ -49,6 +51,9 @@ function rssCommands(steering: RssSteering): string[] {
   const types = spec.types ?? steering.profile.types;
   const key = rssHash.options.key;
   return [
+    ...(spec.tcs === undefined
+      ? []
+      : [`# ${spec.tcs} traffic classes: set them by DCB first; ethtool's channels are those of one class`]),
     `ethtool -L "$DEV" combined ${queues}`,
     fill === null
       ? '# this table has single entries that ethtool -X cannot write; drivers take them by netlink'
@@ -58,7 +63,7 @@ function rssCommands(steering: RssSteering): string[] {
       ? [`ethtool -X "$DEV" xfrm symmetric-${spec.symmetric}`]
       : []),
     ...fields(types),
-    ...xps(queues, steering.workers),
+    ...xps(steering.queues, steering.workers),
   ];
 }
 

@@ -4,7 +4,8 @@
  * Promise: exact counts; memory grows with flows and addresses. Loads of buckets are kept apart for the first and the
  * second half of the packets, so that a table can be fitted to the one and judged by the other. One thread.
  */
-import { type Burst, Kind } from '../../packet/burst.js';
+import { Burst, Kind } from '../../packet/burst.js';
+import { dissectBurst } from '../../packet/dissect.js';
 import { Protocol } from '../../packet/protocol.js';
 import { findInner, InnerPacket, TUNNEL_NAMES, tunnelMask } from '../../packet/tunnel.js';
 import { compilePolicy } from '../../policy/compile.js';
@@ -229,13 +230,15 @@ export async function gatherFacts(
     (spec) => compilePolicy(spec, workers === null ? {} : { workers }) as RssSteering,
   );
   const gatherer = new Gatherer(steerings, queues, packets / 2);
-  const end = await ingestHere(
-    files,
-    {},
-    (burst, chunk, from) => gatherer.take(burst, chunk.flow, from),
-    Number.POSITIVE_INFINITY,
-    () => {},
-  );
+  let burst: Burst | null = null;
+  const end = await ingestHere(files, {}, (chunk) => {
+    burst ??= new Burst(chunk.bytes);
+    for (let from = 0; from < chunk.n; from += burst.n) {
+      chunk.load(burst, from, Number.POSITIVE_INFINITY);
+      dissectBurst(burst);
+      gatherer.take(burst, chunk.flow, from);
+    }
+  });
   return summarise(gatherer, end.flows, end.facts.packets);
 }
 
