@@ -306,12 +306,11 @@ export {
   type AnyPolicy,
   Experiment,
   type ExperimentOptions,
-  type Explanation,
   explain,
-  explainAt,
   steerFrames,
   toSteering,
 } from './policy/experiment.js';
+export { type Explanation, explainAt } from './policy/explanation.js';
 export { type FreezeList, parseFreeze } from './policy/freeze.js';
 export { MacSteering } from './policy/mac.js';
 export type { GuestOwner } from './policy/owners.js';

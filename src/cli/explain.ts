@@ -5,17 +5,14 @@
  * absent values are null. Policies with state see the packets before the one in question first.
  */
 import type { Command } from 'commander';
-import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { formatMac, parseMac } from '../mac/address.js';
 import { flowFrame, parseFlow } from '../packet/flow-text.js';
-import { compilePolicy, defaultWorkers } from '../policy/compile.js';
-import { type Explanation, explainAt, explain as explainPolicy } from '../policy/experiment.js';
-import { parsePolicy } from '../policy/parse.js';
+import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
+import { type Explanation, explainAt, explainFrame } from '../policy/explanation.js';
 import type { Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
-import { feedCapture } from './capture-feed.js';
 import { formatFields, print, printJson } from './output.js';
 
 /** Longest frame that `--frame` takes: the largest IP packet, and two tags. */
@@ -23,6 +20,7 @@ const FRAME_BYTES_MAX = 65535 + 14 + 8;
 
 /** Steers packets 1 … `number` of a capture and tells about the last. @throws UserError where there are fewer. */
 async function explainPacket(steering: Steering, file: string, number: number): Promise<Explanation> {
+  const { feedCapture } = await import('./capture-feed.js');
   const { burst, index } = await feedCapture(steering, file, number);
   return explainAt(steering, burst, index);
 }
@@ -130,10 +128,14 @@ export function register(program: Command): void {
     .option('--json', 'print JSON')
     .allowExcessArguments(false)
     .action(async (flags: Flags) => {
-      const spec = parsePolicy(flags.policy);
-      const workers =
-        flags.workers === undefined ? defaultWorkers(spec) : wholeNumber(flags.workers, 1, 1024, '--workers');
-      const steering = compilePolicy(spec, { workers, kernels: nativeHashKernels() });
+      const spec = await parseAlone(flags.policy);
+      const steering = await compileAlone(spec, {
+        ...(flags.workers === undefined ? {} : { workers: wholeNumber(flags.workers, 1, 1024, '--workers') }),
+        // For one packet the addon need not be loaded.
+        ...(insistsOnNative(spec)
+          ? { kernels: (await import('../dataplane/hash-kernels.js')).nativeHashKernels() }
+          : {}),
+      });
       for (const warning of policyWarnings(steering)) process.stderr.write(`rxsteer: warning: ${warning}\n`);
       const frame = frameOf(flags);
       const explanation =
@@ -143,7 +145,7 @@ export function register(program: Command): void {
               flags.capture!,
               wholeNumber(flags.packet ?? '1', 1, 1e12, '--packet'),
             )
-          : explainPolicy(steering, frame);
+          : explainFrame(steering, frame);
       if (flags.json === true) printJson(explanation);
       else print(toText(explanation));
     });

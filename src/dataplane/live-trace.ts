@@ -9,7 +9,7 @@
 
 import { UserError } from '../errors.js';
 import type { Burst } from '../packet/burst.js';
-import { explainAt } from '../policy/experiment.js';
+import { explainAt } from '../policy/explanation.js';
 import type { Steering } from '../policy/steering.js';
 import { Global } from './engine-memory.js';
 import { TRACE_BYTES, type TraceEntry, type TraceOptions } from './live.js';

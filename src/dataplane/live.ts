@@ -11,7 +11,7 @@
  * worker first pauses its own receive queues, goes on draining and sending until all that it received is finished,
  * and only then switches; frames wait in the kernel, and the pause is reported.
  */
-import type { Explanation } from '../policy/experiment.js';
+import type { Explanation } from '../policy/explanation.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { PortSpec } from './ports/port-spec.js';
 

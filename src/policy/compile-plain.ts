@@ -1,12 +1,25 @@
 /**
- * Compiles a policy and loads no other kind: `compilePolicy` for who is in a hurry.
+ * Reads and compiles a policy and loads no other kind: `parsePolicy` and `compilePolicy` for who is in a hurry.
  *
- * Promise: what `compilePolicy` gives (a test compares). Loading all policies takes as long as replaying half a
+ * Promise: what those give (tests compare). Loading all policies takes as long as replaying half a
  * million packets.
  */
 import { compileContext } from './compile-context.js';
+import { parsePlain } from './plain.js';
 import type { PolicySpec } from './spec.js';
 import type { CompileOptions, Steering } from './steering.js';
+
+/** What `parsePolicy` gives; the schemas are loaded for what is not plain only. @throws UserError */
+export async function parseAlone(policy: string | object): Promise<PolicySpec> {
+  if (typeof policy === 'object' && 'text' in policy && 'order' in policy) return policy as PolicySpec;
+  const plain = typeof policy === 'string' ? parsePlain(policy) : null;
+  return plain ?? (await import('./parse.js')).parsePolicy(policy);
+}
+
+/** Whether a policy insists on the addon's hash kernels. Values are the same with them. */
+export function insistsOnNative(spec: PolicySpec): boolean {
+  return 'implementation' in spec && spec.implementation === 'native';
+}
 
 /** @throws UserError as `compilePolicy` does. */
 export async function compileAlone(spec: PolicySpec, options: CompileOptions = {}): Promise<Steering> {

@@ -7,14 +7,14 @@
  */
 import { UserError } from '../errors.js';
 import { BURST_MAX, Burst } from '../packet/burst.js';
-import { describeFrame, type FrameDescription } from '../packet/describe.js';
 import { dissectBurst } from '../packet/dissect.js';
 import { flowFrame, parseFlow } from '../packet/flow-text.js';
 import { compilePolicy } from './compile.js';
+import { type Explanation, explainFrame } from './explanation.js';
 import { parsePolicy } from './parse.js';
 import type { PolicySpec } from './spec.js';
 import { type Spread, SpreadCounter } from './spread.js';
-import type { CompileOptions, Decision, Steering } from './steering.js';
+import type { CompileOptions, Steering } from './steering.js';
 import { compileUserPolicy, type UserPolicyFactory } from './user.js';
 
 /**
@@ -141,17 +141,6 @@ export function steerFrames(
   return experiment.spread();
 }
 
-/** A decision, and the packet that it was about. */
-export interface Explanation extends Decision {
-  readonly packet: FrameDescription;
-}
-
-/** What was decided about frame `i` of a steered burst, and why: the fields of `rxsteer explain --json`. */
-export function explainAt(steering: Steering, burst: Burst, i: number): Explanation {
-  const { hash, bucket, queue, worker, reason } = steering.decision(burst, i);
-  return { packet: describeFrame(burst, i), hash, bucket, queue, worker, reason };
-}
-
 /**
  * Where one packet goes under a policy, and why.
  *
@@ -165,11 +154,5 @@ export function explain(
   packet: Uint8Array | string,
   options: CompileOptions = {},
 ): Explanation {
-  const steering = toSteering(policy, options);
-  const frame = frameOf(packet);
-  const burst = new Burst(frame);
-  burst.add(0, frame.length);
-  dissectBurst(burst);
-  steering.steer(burst);
-  return explainAt(steering, burst, 0);
+  return explainFrame(toSteering(policy, options), frameOf(packet));
 }

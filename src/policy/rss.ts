@@ -180,7 +180,7 @@ export class RssSteering implements Steering {
   constructor(
     readonly spec: RssSpec,
     context: CompileContext,
-    /** `buildNicModel`, which most policies need not load. */
+    /** `buildNicModel`, for policies that `needsNicModel`; the others need not load it. */
     buildModel: ((spec: RssSpec, profile: NicProfile, table: IndirectionTable) => NicModel) | null = null,
   ) {
     this.text = spec.text;
@@ -201,7 +201,9 @@ export class RssSteering implements Steering {
     this.#targets = new TargetTable(this.table.entries, this.workers);
     this.rssHash = compileRssHash(spec, context.kernels, this.#targets);
     this.#tunnels = tunnelMask(spec.inner ?? []);
-    this.nic = buildModel !== null && needsNicModel(spec) ? buildModel(spec, this.profile, this.table) : null;
+    const isModelled = needsNicModel(spec);
+    if (isModelled && buildModel === null) throw new Error('this rss policy needs buildNicModel');
+    this.nic = isModelled ? buildModel!(spec, this.profile, this.table) : null;
     // Filters and inner packets are more than a flow; what hashes MAC addresses looks at the frame's kind.
     const hashesMac = (this.rssHash.options.types & hashTypeMask(['mac'])) !== 0;
     this.isByFlow = this.nic === null && this.#tunnels === 0 && !hashesMac;

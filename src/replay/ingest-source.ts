@@ -15,10 +15,10 @@ import { readingThread } from './reading-thread.js';
 import type { CaptureFacts } from './result.js';
 
 /**
- * Chunks under way at most: a third of a million small packets, read while the policies are still being loaded. Later
- * a few of them go round, since the one that was released last is filled first.
+ * Chunks under way at most: some 80,000 small packets, read while the policies are still being loaded. Later a few of
+ * them go round, since the one that was released last is filled first. More of them are more memory to touch first.
  */
-export const CHUNKS = 64;
+export const CHUNKS = 16;
 
 /** What there is to know when all was read. */
 export interface IngestEnd {

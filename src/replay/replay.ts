@@ -9,8 +9,7 @@
  */
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { compileAlone } from '../policy/compile-plain.js';
-import { parsePlain } from '../policy/plain.js';
+import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
@@ -64,21 +63,13 @@ export interface ReplayWork extends ReplayOptions {
   readonly reading?: IngestThread;
 }
 
-/** A parsed policy is passed on; the schemas are loaded for what is not plain only. */
-async function specOf(policy: string | object): Promise<PolicySpec> {
-  if (typeof policy === 'object' && 'text' in policy && 'order' in policy) return policy as PolicySpec;
-  const plain = typeof policy === 'string' ? parsePlain(policy) : null;
-  return plain ?? (await import('../policy/parse.js')).parsePolicy(policy);
-}
-
 function fileBytes(files: readonly string[]): number {
   return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** The addon's hash kernels where they pay, or where a policy insists on them. Values are the same with them. */
 async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<CompileOptions> {
-  const insists = (spec: PolicySpec) => 'implementation' in spec && spec.implementation === 'native';
-  if (bytes < NATIVE_BYTES && !specs.some(insists)) return {};
+  if (bytes < NATIVE_BYTES && !specs.some(insistsOnNative)) return {};
   const { nativeHashKernels } = await import('../dataplane/hash-kernels.js');
   return { kernels: nativeHashKernels() };
 }
@@ -112,7 +103,7 @@ export async function replayWith(
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
   const clock = { speed, gapNs };
   const workers = options.workers ?? null;
-  const specs = await Promise.all(policies.map(specOf));
+  const specs = await Promise.all(policies.map(parseAlone));
   const bytes = fileBytes(files);
   const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
   const steerings = await Promise.all(specs.map((spec) => compileAlone(spec, compile)));
