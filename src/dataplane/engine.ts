@@ -83,9 +83,6 @@ export class Engine implements LiveEngine {
   private startFailure: Error | null = null;
   private readonly flowCensus: CensusReader;
   private turnedAt = 0;
-  private receivedAtTurn = 0;
-  /** Turns since something was received. */
-  private quietTurns = 0;
   private readonly links: LinkWatch;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
@@ -278,7 +275,9 @@ export class Engine implements LiveEngine {
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
-      this.turnCensus(now);
+      const { worker } = this.views.counters;
+      const received = worker.reduce((sum, counters) => sum + counters[WorkerCounter.received]!, 0);
+      this.flowCensus.turn(this.plan.ports, now, received);
     }
     if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();
   }
@@ -297,15 +296,6 @@ export class Engine implements LiveEngine {
       },
       busy ? WATCH_MS : QUIET_MS,
     );
-  }
-
-  /** Where nothing was received there is nothing to count anew: an idle forwarder costs nothing. */
-  private turnCensus(now: number): void {
-    const received = this.views.counters.worker.reduce((sum, c) => sum + c[WorkerCounter.received]!, 0);
-    this.quietTurns = received === this.receivedAtTurn ? this.quietTurns + 1 : 0;
-    this.receivedAtTurn = received;
-    if (this.quietTurns > 2) this.flowCensus.still(now);
-    else this.flowCensus.turn(this.plan.ports, now);
   }
 
   /**

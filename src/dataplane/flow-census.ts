@@ -79,6 +79,9 @@ interface Snapshot {
 export class CensusReader {
   private older: Snapshot;
   private newer: Snapshot;
+  private received = 0;
+  /** Turns without a frame. */
+  private quiet = 0;
 
   /** @param slots `LedgerMemory.slots` */
   constructor(
@@ -96,8 +99,19 @@ export class CensusReader {
     this.newer = empty();
   }
 
-  /** Begins a new window: the next census counts from the turn before this one. */
-  turn(ports: readonly CountedPort[], now: number): void {
+  /**
+   * Begins a new window: the next census counts from the turn before this one.
+   * @param received frames that all workers have received: where there were none for three turns nothing is read anew,
+   * since both snapshots are alike (the first may have missed what was being dispatched)
+   */
+  turn(ports: readonly CountedPort[], now: number, received: number): void {
+    this.quiet = received === this.received ? this.quiet + 1 : 0;
+    this.received = received;
+    if (this.quiet > 2) {
+      this.older.at = this.newer.at;
+      this.newer.at = now;
+      return;
+    }
     const reused = this.older;
     this.older = this.newer;
     const { slots } = this;
@@ -115,12 +129,6 @@ export class CensusReader {
     }
     reused.at = now;
     this.newer = reused;
-  }
-
-  /** As `turn`, where no frame has come since the turn before the last one: both snapshots are alike already. */
-  still(now: number): void {
-    this.older.at = this.newer.at;
-    this.newer.at = now;
   }
 
   /** Flows of these ports that had a frame in the window. */

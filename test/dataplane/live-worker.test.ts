@@ -215,20 +215,20 @@ describe('the census', () => {
     ]);
     // Nothing of other ports' queues.
     expect(reader.read([{ firstQueue: 0, rxQueues: 1 }], 250).flows).toEqual([]);
-    reader.turn(ports, 1000);
-    reader.turn(ports, 2000);
+    reader.turn(ports, 1000, 7);
+    reader.turn(ports, 2000, 7);
     flow(7, 0, 12, 0);
     expect(reader.read(ports, 2500)).toMatchObject({ windowMs: 1500, flows: [{ packets: 7, worker: 0 }] });
     // The slot passes to another flow: counted from its first frame.
     flow(7, 1, 9, 0);
     expect(reader.read(ports, 2500).flows).toMatchObject([{ packets: 9, frame: frame(1) }]);
     // Turns without a frame in between move the window only.
-    reader.turn(ports, 3000);
-    reader.turn(ports, 4000);
-    reader.still(5000);
-    reader.still(6000);
-    expect(reader.read(ports, 6500)).toEqual({ windowMs: 1500, flows: [] });
+    for (const second of [3, 4, 5, 6, 7, 8]) reader.turn(ports, 1000 * second, 16);
+    expect(reader.read(ports, 8500)).toEqual({ windowMs: 1500, flows: [] });
     flow(7, 1, 12, 0);
-    expect(reader.read(ports, 6500)).toMatchObject({ windowMs: 1500, flows: [{ packets: 3 }] });
+    expect(reader.read(ports, 8500)).toMatchObject({ windowMs: 1500, flows: [{ packets: 3 }] });
+    reader.turn(ports, 9000, 19);
+    reader.turn(ports, 10_000, 19);
+    expect(reader.read(ports, 10_500)).toMatchObject({ windowMs: 1500, flows: [] });
   });
 });

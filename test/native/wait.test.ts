@@ -35,6 +35,23 @@ describe.skipIf(problem !== '')(title('waiting, threads, links'), { timeout: 30_
     });
   });
 
+  it('hears of changed links once', async () => {
+    expect(await scenario('wait', 'linkEvents')).toEqual({
+      heard: [false, true, false, true, false, true, false],
+      closed: false,
+    });
+  });
+
+  it('writes clocks into an array', async () => {
+    expect(await scenario('wait', 'clock')).toMatchObject({
+      between: true,
+      ms: true,
+      cpu: [0, true],
+      short: { code: 'EINVAL', message: 'times must have 3 entries at least' },
+      words: { code: 'EINVAL', message: 'times must be a Float64Array' },
+    });
+  });
+
   it('reads what the kernel tells of an interface', async () => {
     const r = await scenario<Record<string, unknown>>('wait', 'linkInfo');
     const v0 = {
