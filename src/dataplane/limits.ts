@@ -15,9 +15,9 @@ export const ENGINE_LIMITS = {
   smallFrames: [256, 1 << 22],
   largeFrames: [1, 1 << 16],
   spinMaxUs: [0, 100_000],
-  postponeMaxMs: [0, 600_000],
+  postponeMaxMs: [0, 10_000],
   holdMaxFrames: [0, 65_536],
-  holdMaxMs: [1, 600_000],
+  holdMaxMs: [1, 2000],
   ageingSeconds: [1, 1_000_000],
   learnLimit: [0, 1 << 20],
 } as const;
