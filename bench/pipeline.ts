@@ -25,7 +25,7 @@ import {
   type Suite,
   type SuiteReport,
 } from './runner.js';
-import { median } from './stats.js';
+import { percentile } from './stats.js';
 
 const SUITE = 'pipeline';
 const WINDOWS = { seconds: 0.003, count: 25 };
@@ -45,7 +45,7 @@ function engineEntry(name: string, request: PipelineRequest): Entry {
   const program = fileURLToPath(new URL('./pipeline/engine.js', import.meta.url));
   // V8 reports through stdio, which would buffer; line by line its reports fall between the right marks.
   const buffering = hasProgram('stdbuf') ? ['stdbuf', '-oL'] : [];
-  const flags = ['--trace-gc', '--trace-deopt'];
+  const flags = ['--trace-gc', '--trace-deopt', '--expose-gc'];
   return { name, command: [...buffering, process.execPath, ...flags, program, JSON.stringify(request)] };
 }
 
@@ -84,7 +84,7 @@ function percentiles(answer: Answer): number[] {
   return PERCENTILES.map((p) => histogram.getValueAtPercentile(p));
 }
 
-/** The latency at a rate that both get, half of what the engine can do. */
+/** The latency at a rate that both get. `frameNs`: the time of a frame of which the rate is half. */
 async function latencies(path: string, frameNs: number, options: BenchOptions, notes: string[]) {
   const rate = Math.floor(0.5e9 / frameNs);
   const request: PipelineRequest = { order: 'none', ledger: true, flows: FLOWS, frames: FRAMES, rate };
@@ -149,7 +149,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
     ...steady(contestants, notes),
   ];
   if (of(BASE).length > 0) {
-    const found = await latencies(reference.path, median(of(BASE)), options, notes);
+    const found = await latencies(reference.path, percentile(of(BASE), 0.9), options, notes);
     const mpps = (found.rate / 1e6).toFixed(1);
     for (const { name } of found.contestants) {
       for (const p of PERCENTILES) {
@@ -172,7 +172,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
     );
   }
   notes.push(
-    `${SUITE}: half load is half of what the engine does here; the C++ reference gets the same rate`,
+    `${SUITE}: half load is half of what the engine does in the slowest tenth of the windows, so that it stays half while the machine is slow; the C++ reference gets the same rate`,
   );
   return { results: present(results), ratios: present(ratios), notes };
 }
