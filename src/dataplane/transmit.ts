@@ -21,24 +21,14 @@ import {
   type Work,
 } from '../forward/work.js';
 import { FrameFlag } from '../packet/burst.js';
-import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
-import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
-import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
-import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';
+import { Finisher, REASON_OF } from './finisher.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from './layout.js';
 import { SendResult } from './native.js';
 import type { OrderMeter } from './order-meter.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
 import { type LockMeter, releaseLock, takeLock } from './txlock.js';
-
-/** Send result → drop reason. */
-const REASON = new Int32Array(5);
-REASON[SendResult.full] = Drop.txFull;
-REASON[SendResult.tooLong] = Drop.tooLong;
-REASON[SendResult.down] = Drop.portDown;
-REASON[SendResult.refused] = Drop.malformed;
 
 // Constants of this module's own, which V8 folds into the loops (see packet/dissect).
 const COUNT = WORK_COUNT;
@@ -97,8 +87,7 @@ export class Transmitter {
   private readonly frameOf = new Int32Array(SEND_MAX);
   private readonly inOrder = Int32Array.from({ length: SEND_MAX }, (_, k) => k);
   private readonly meter: LockMeter = { contended: 0, waitedNs: 0 };
-  private readonly segments = new SegmentPlan();
-  private readonly vnet = new VnetHeader();
+  private readonly finisher: Finisher;
   private segmentsSent = 0;
   /** Frames of the work being sent. */
   private n = 0;
@@ -111,6 +100,7 @@ export class Transmitter {
     this.worker = parts.worker;
     this.pool = parts.pool;
     this.senders = parts.senders;
+    this.finisher = new Finisher(parts.pool.bytes, parts.scratch);
     const room = parts.senders.length;
     this.lists = new Int32Array(room * WORK_MAX);
     this.listed = new Int32Array(room);
@@ -256,7 +246,7 @@ export class Transmitter {
           this.sendSegmented(port, sender, work, i);
           continue;
         }
-        if (this.finishChecksum(this.pool.offsetOf(words[at + D_ID]!), size & D_LENGTH)) {
+        if (this.finisher.checksum(this.pool.offsetOf(words[at + D_ID]!), size & D_LENGTH)) {
           words[at + D_SIZE] = size & ~(VNET_OR_SUM << D_FLAGS_SHIFT);
         } else {
           this.fail(i, Drop.malformed);
@@ -315,66 +305,26 @@ export class Transmitter {
         packets++;
         octets += len[k]!;
       } else {
-        this.fail(i, REASON[r]!);
+        this.fail(i, REASON_OF[r]!);
       }
     }
     this.countPort(port, sender, packets, octets, n - packets);
   }
 
-  /** Segments super-frame i into scratch slots and sends the segments, a scratch area full at a time. */
+  /** Super-frame i goes to the port in segments. */
   private sendSegmented(port: number, sender: Sender, work: Work, i: number): void {
-    const bytes = this.pool.bytes;
-    const plan = this.segments;
-    const from = this.pool.offsetOf(work.part(i, D_ID));
-    if (planSegments(bytes, from, work.part(i, D_SIZE) & D_LENGTH, plan) < 1) {
-      this.fail(i, Drop.malformed);
-      return;
-    }
-    if (plan.lengthOf(0) > SCRATCH_SLOT_BYTES - HEADROOM) {
-      this.fail(i, Drop.tooLong);
-      return;
-    }
-    const { off, len, flags, result } = sender.arrays;
-    let packets = 0;
-    let octets = 0;
-    let lost = 0;
-    let reason: number = Drop.txFull;
-    for (let first = 0; first < plan.count; first += SCRATCH_SLOTS) {
-      const n = Math.min(SCRATCH_SLOTS, plan.count - first);
-      for (let k = 0; k < n; k++) {
-        const at = this.parts.scratch + k * SCRATCH_SLOT_BYTES + HEADROOM;
-        off[k] = at;
-        len[k] = writeSegment(bytes, from, plan, first + k, at);
-        flags[k] = 0;
-      }
-      sender.send(0, n);
-      for (let k = 0; k < n; k++) {
-        if (result[k] === SendResult.sent) {
-          packets++;
-          octets += len[k]!;
-        } else {
-          lost++;
-          reason = REASON[result[k]!]!;
-        }
-      }
-    }
-    this.countPort(port, sender, packets, octets, lost);
+    const { finisher } = this;
+    finisher.segment(sender, this.pool.offsetOf(work.part(i, D_ID)), work.part(i, D_SIZE) & D_LENGTH);
+    const { packets, lost } = finisher;
+    if (packets + lost > 0) this.countPort(port, sender, packets, finisher.octets, lost);
     if (packets === 0) {
-      this.fail(i, reason);
+      this.fail(i, finisher.reason);
       return;
     }
     const copies = sender.delivers ? this.handed : this.sent;
     copies[i] = copies[i]! + 1;
     this.failed[i] = this.failed[i]! + lost;
     if (!sender.delivers) this.segmentsSent += packets - 1;
-  }
-
-  /** Completes the partial checksum of a frame in place; false when its virtio-net header is impossible. */
-  private finishChecksum(off: number, len: number): boolean {
-    const { bytes } = this.pool;
-    const { vnet } = this;
-    readVnet(bytes, off, vnet);
-    return completeChecksum(bytes, off, len, vnet.csumStart, vnet.csumOffset) === ChecksumResult.done;
   }
 
   private fail(i: number, reason: number): void {

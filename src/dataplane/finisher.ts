@@ -1,0 +1,84 @@
+/**
+ * Finishes frames in software for ports that cannot take a super-frame or a partial checksum.
+ *
+ * Promise: segments go out in order, a scratch area full at a time; what became of them is in the fields after
+ * `segment`. Scratch slots are one worker's own. Nothing is allocated.
+ */
+import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
+import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
+import { readVnet, VnetHeader } from '../packet/vnet.js';
+import { Drop } from './counters.js';
+import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';
+import { HEADROOM } from './layout.js';
+import { SendResult } from './native.js';
+import type { Sender } from './ports/port.js';
+
+/** Send result → drop reason. */
+export const REASON_OF = new Int32Array(5);
+REASON_OF[SendResult.full] = Drop.txFull;
+REASON_OF[SendResult.tooLong] = Drop.tooLong;
+REASON_OF[SendResult.down] = Drop.portDown;
+REASON_OF[SendResult.refused] = Drop.malformed;
+
+export class Finisher {
+  /** Segments that the last `segment` sent, their bytes, those that failed, and why the last one did. */
+  packets = 0;
+  octets = 0;
+  lost = 0;
+  reason: number = Drop.txFull;
+  private readonly plan = new SegmentPlan();
+  private readonly vnet = new VnetHeader();
+
+  /**
+   * @param bytes the frame memory
+   * @param scratch offset of this worker's scratch slots in it
+   */
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly scratch: number,
+  ) {}
+
+  /** Segments the super-frame at `from` into scratch slots and sends the segments. */
+  segment(sender: Sender, from: number, length: number): void {
+    const { bytes, plan } = this;
+    this.packets = 0;
+    this.octets = 0;
+    this.lost = 0;
+    this.reason = Drop.txFull;
+    if (planSegments(bytes, from, length, plan) < 1) {
+      this.reason = Drop.malformed;
+      return;
+    }
+    if (plan.lengthOf(0) > SCRATCH_SLOT_BYTES - HEADROOM) {
+      this.reason = Drop.tooLong;
+      return;
+    }
+    const { off, len, flags, result } = sender.arrays;
+    for (let first = 0; first < plan.count; first += SCRATCH_SLOTS) {
+      const n = Math.min(SCRATCH_SLOTS, plan.count - first);
+      for (let k = 0; k < n; k++) {
+        const at = this.scratch + k * SCRATCH_SLOT_BYTES + HEADROOM;
+        off[k] = at;
+        len[k] = writeSegment(bytes, from, plan, first + k, at);
+        flags[k] = 0;
+      }
+      sender.send(0, n);
+      for (let k = 0; k < n; k++) {
+        if (result[k] === SendResult.sent) {
+          this.packets++;
+          this.octets += len[k]!;
+        } else {
+          this.lost++;
+          this.reason = REASON_OF[result[k]!]!;
+        }
+      }
+    }
+  }
+
+  /** Completes the partial checksum of a frame in place; false when its virtio-net header is impossible. */
+  checksum(off: number, len: number): boolean {
+    const { bytes, vnet } = this;
+    readVnet(bytes, off, vnet);
+    return completeChecksum(bytes, off, len, vnet.csumStart, vnet.csumOffset) === ChecksumResult.done;
+  }
+}
