@@ -12,6 +12,9 @@
  * is void as a whole as soon as the table's generation or the second changes; both are looked at once per call,
  * so a decision is at most as old as the call. That the second voids it makes every station go through the
  * table once a second, which is what refreshes it.
+ *
+ * Learning that was skipped because another thread was changing the table is made up for at the next call, where the
+ * address is still unknown then: a station that sends once and listens must not have its frames flooded.
  */
 import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
 import type { MacTable } from './mac-table.js';
@@ -51,6 +54,9 @@ const CACHE_ENTRIES = 1 << CACHE_BITS;
 /** Words of a line: key, last four bytes, port (with `PORT_STATIC`; -1 = unknown), epoch. */
 const CACHE_WORDS = 4;
 
+/** Addresses that can wait to be learned. */
+const LATER_MAX = 64;
+
 /** First two bytes of an address with the group bit (the lowest bit of the first byte). */
 const GROUP = 0x0100;
 
@@ -59,12 +65,16 @@ export class Switch implements Forwarder {
   private epoch = 1;
   private generation = 0;
   private now = -1;
+  /** Learning to be made up for: VLAN id, first two bytes, last four, port. */
+  private readonly later = new Int32Array(LATER_MAX * 4);
+  private waiting = 0;
 
   /** @param table attached by this worker's thread */
   constructor(readonly table: MacTable) {}
 
   decide(work: Work, nowSeconds: number): void {
     this.refresh(nowSeconds);
+    if (this.waiting > 0) this.makeUp();
     const { words, out } = work;
     const n = work.n & COUNT;
     for (let i = 0; i < n; i++) {
@@ -119,6 +129,19 @@ export class Switch implements Forwarder {
     // Where learning was refused or skipped, `foundPort` says what the table holds (another port, or nothing);
     // it is not filed, because the search may have met a slot that was being written.
     if (result <= Learned.moved) this.file(at, key, macLo, this.table.foundPort);
+    else if (result === Learned.contended && this.waiting < LATER_MAX) {
+      this.later.set([vid, macHi, macLo, port], 4 * this.waiting++);
+    }
+  }
+
+  /** Learns what was skipped in the last call. Who is known by now may have moved since then, and stays there. */
+  private makeUp(): void {
+    const { later, table, waiting } = this;
+    this.waiting = 0;
+    for (let at = 0; at < 4 * waiting; at += 4) {
+      const [vid, macHi, macLo] = [later[at]!, later[at + 1]!, later[at + 2]!];
+      if (table.lookup(vid, macHi, macLo, this.now) < 0) this.learn(vid, macHi, macLo, later[at + 3]!);
+    }
   }
 
   private lookup(vid: number, macHi: number, macLo: number): number {

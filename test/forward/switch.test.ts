@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MacControl } from '#rxsteer/forward/mac-control.js';
-import { createMacTable, type MacTableOptions } from '#rxsteer/forward/mac-layout.js';
+import { createMacTable, Header, type MacTableOptions } from '#rxsteer/forward/mac-layout.js';
 import { MacTable } from '#rxsteer/forward/mac-table.js';
 import { Switch } from '#rxsteer/forward/switch.js';
 import { Wire } from '#rxsteer/forward/wire.js';
@@ -64,6 +64,41 @@ describe('switch', () => {
         { port: 0, source: 1, destination: 3 },
       ),
     ).toEqual([Out.flood, 0, 1, 1, 2]);
+  });
+
+  it('makes up for learning that another thread kept it from, unless the station has moved since', () => {
+    const { control, a, b } = make();
+    const words = new Int32Array(control.memory);
+    words[Header.lock] = 3;
+    const flooded = outs(
+      a,
+      0,
+      { port: 1, source: 1, destination: BROADCAST },
+      { port: 1, source: 2, destination: BROADCAST },
+      { port: 0, source: 9, destination: 1 },
+    );
+    expect(flooded).toEqual([Out.flood, Out.flood, Out.flood]);
+    words[Header.lock] = 0;
+    outs(b, 0, { port: 2, source: 2, destination: BROADCAST });
+    // Known before the first frame of the next call is decided.
+    const frames: Frame[] = [
+      { port: 0, source: 9, destination: 1 },
+      { port: 0, source: 9, destination: 2 },
+    ];
+    expect(outs(a, 0, ...frames)).toEqual([1, 2]);
+    expect(control.counters()).toMatchObject({ learned: 3, moved: 0, contended: 3 });
+    expect(outs(a, 0, ...frames)).toEqual([1, 2]);
+  });
+
+  it('forgets skipped learning beyond a bound', () => {
+    const { control, a } = make();
+    const words = new Int32Array(control.memory);
+    words[Header.lock] = 3;
+    for (let source = 1; source <= 200; source++) outs(a, 0, { port: 1, source, destination: BROADCAST });
+    words[Header.lock] = 0;
+    outs(a, 0, { port: 2, source: 300, destination: BROADCAST });
+    expect(control.learnedOn(1)).toBeGreaterThan(0);
+    expect(control.learnedOn(1)).toBeLessThan(200);
   });
 
   it('shares what it learns with the other workers from their next call on', () => {
