@@ -2,12 +2,13 @@
 //
 //   pktgen --interface IF [--proto udp4|udp6|tcp4|tcp6] [--flows N] [--guests M] [--sources M] [--size BYTES] [--vlan ID]
 //          [--rate PPS|max] [--packets N] [--duration SECONDS] [--burst N] [--batch N] [--time on|off]
-//          [--src-mac MAC] [--dst-mac MAC] [--bypass on|off] [--cpu N] [--order LIST]
+//          [--src-mac MAC] [--dst-mac MAC] [--bypass on|off] [--cpu N] [--order LIST] [--first-flow F]
 //
 // Frames go through the flows in turn, `burst` frames of each. Flow f has source address 10.1.0.0 + f (or
 // fd00:1:: + f), its own source port, and goes to guest g = f mod M: MAC dst-mac + g, address 10.2.0.0 + g; its
-// source MAC is src-mac + (f mod sources). `size` is that of the frame without FCS, VLAN tag included. Checksums
-// are right. TCP frames are acknowledgements with payload of a connection that nobody opened: for forwarding only.
+// source MAC is src-mac + (f mod sources). Flows count from `first-flow` (0), so that a sink can tell generators apart.
+// `size` is that of the frame without FCS, VLAN tag included. Checksums are right. TCP frames are acknowledgements
+// with payload of a connection that nobody opened: for forwarding only.
 //
 // `order` gives the sequence numbers of flow 0 in the order of sending (`0,1,3,2`): how a checker is checked.
 //
@@ -148,11 +149,12 @@ std::vector<uint8_t> make_frame(const Shape& s, uint32_t flow, uint32_t guests, 
 int main(int argc, char** argv) {
   const Options options(argc, argv,
                         {"interface", "proto", "flows", "guests", "sources", "size", "vlan", "rate", "packets", "duration",
-                         "burst", "batch", "time", "src-mac", "dst-mac", "bypass", "cpu", "order"});
+                         "burst", "batch", "time", "src-mac", "dst-mac", "bypass", "cpu", "order", "first-flow"});
   const std::string interface = options.required("interface");
   const int index = interface_index(interface);
   const Shape shape = make_shape(options);
   const uint32_t flows = uint32_t(options.number("flows", 1, 1, 60000));
+  const uint32_t first_flow = uint32_t(options.number("first-flow", 0, 0, 60000));
   const uint32_t guests = uint32_t(options.number("guests", 1, 1, 60000));
   const uint32_t sources = uint32_t(options.number("sources", 1, 1, 60000));
   const uint64_t src_mac = parse_mac("--src-mac", options.text("src-mac", "02:00:00:00:00:01"));
@@ -194,7 +196,8 @@ int main(int argc, char** argv) {
   const int head = std::min(shape.size, shape.payload + kPayloadTimed);
   std::vector<Flow> table(flows);
   for (uint32_t f = 0; f < flows; f++) {
-    table[f].frame = make_frame(shape, f, guests, src_mac + f % sources, dst_mac, &table[f].partial);
+    const uint32_t flow = first_flow + f;
+    table[f].frame = make_frame(shape, flow, guests, src_mac + flow % sources, dst_mac, &table[f].partial);
     table[f].frame.resize(size_t(head));
   }
   const int tail = shape.size - head;

@@ -1,11 +1,12 @@
 // pktsink: receives what pktgen sent (perhaps through a forwarder) and checks it; or only counts or discards it.
 //
 //   pktsink --interface IF [--mode ring|counters|tc-drop|xdp-drop] [--packets N] [--duration SECONDS]
-//           [--idle-ms N] [--max-flows N] [--cpu N]
+//           [--idle-ms N] [--first-flow F] [--max-flows N] [--cpu N]
 //
 // Modes
 //   ring      a PACKET_RX_RING (TPACKET_V2: a frame is visible at once); every frame with pktgen's payload is
-//             checked by flow and sequence. Promiscuous.
+//             checked by flow and sequence. Promiscuous. Flows other than F … F + N - 1 are `foreignFlows`: copies that
+//             a switch has flooded, say, of what another generator sends elsewhere.
 //   counters  no socket at all: the interface's own counters (rx_packets, rx_dropped), before and after.
 //   tc-drop   counters, and a one-instruction BPF program at tcx ingress that drops every frame.
 //   xdp-drop  counters, and the same as native XDP.
@@ -266,7 +267,7 @@ class Ring {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options(argc, argv, {"interface", "mode", "packets", "duration", "idle-ms", "max-flows", "cpu"});
+  const Options options(argc, argv, {"interface", "mode", "packets", "duration", "idle-ms", "first-flow", "max-flows", "cpu"});
   const std::string interface = options.required("interface");
   const int index = interface_index(interface);
   const std::string mode = options.text("mode", "ring");
@@ -275,6 +276,7 @@ int main(int argc, char** argv) {
   const uint64_t packets = uint64_t(options.number("packets", 0, 0, 1e15));
   const double duration = options.number("duration", 0, 0, 1e6);
   const uint64_t idle_ns = uint64_t(options.number("idle-ms", 0, 0, 1e9) * 1e6);
+  const uint32_t first_flow = uint32_t(options.number("first-flow", 0, 0, 60000));
   const size_t max_flows = size_t(options.number("max-flows", 65536, 1, 1 << 20));
   pin_to(options);
 
@@ -327,7 +329,7 @@ int main(int argc, char** argv) {
         totals.other++;
       } else {
         totals.checked++;
-        const uint32_t id = get32(p + at + 4);
+        const uint32_t id = get32(p + at + 4) - first_flow;  // wraps for those before it
         if (id >= max_flows) {
           totals.foreign_flows++;
         } else {

@@ -106,6 +106,8 @@ export interface Sunk {
   packets: number;
   checked: number;
   other: number;
+  /** Of the checked ones: those of other flows than asked for. */
+  foreignFlows: number;
   kernelDrops: number;
   rxDropped: number;
   flows: number;
