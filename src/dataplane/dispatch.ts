@@ -11,16 +11,8 @@
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
-import {
-  DESCRIPTOR_SHIFT,
-  FLAGS_SHIFT,
-  GROUP_BIT,
-  Part,
-  VLAN_SHIFT,
-  WORK_MAX,
-  type Work,
-} from '../forward/work.js';
-import { BURST_COUNT, BURST_MAX, Burst, Field, Kind } from '../packet/burst.js';
+import { DESCRIPTOR_SHIFT, Part, WORK_MAX, type Work } from '../forward/work.js';
+import { BURST_COUNT, BURST_MAX, Burst, Field, PARTS } from '../packet/burst.js';
 import { Drop, HandoffCounter, handoffBase, MoveCounter, WorkerCounter } from './counters.js';
 import type { IntakeParts } from './intake.js';
 import type { Lane } from './lane.js';
@@ -46,62 +38,42 @@ const SECOND = SLOT_WORDS;
 const THIRD = 2 * SLOT_WORDS;
 const FOURTH = 3 * SLOT_WORDS;
 const ID = Field.id;
-const LEN = Field.len;
-const FLAGS = Field.flags;
-const VLAN = Field.vlan;
-const DMAC_HI = Field.dmacHi;
-const DMAC_LO = Field.dmacLo;
-const SMAC_HI = Field.smacHi;
-const SMAC_LO = Field.smacLo;
-const KIND = Field.kind;
 const FLOW = Field.flow;
 const WORKER = Field.worker;
-const GROUP = Kind.group;
-/** `Kind.group` moves to `GROUP_BIT`, `Kind.bad` to bit 0. */
-const GROUP_UP = Math.log2(GROUP_BIT / Kind.group);
-const BAD_SHIFT = Math.log2(Kind.bad);
-const D_SIZE = Part.size;
-const D_DMAC_LO = Part.dmacLo;
-const D_ID = Part.id;
-const D_SMAC_LO = Part.smacLo;
-const D_ORIGIN = Part.origin;
-const D_MACS = Part.macs;
+const KIND = Field.kind;
 const D_LEDGER = Part.ledger;
-const D_FLAGS = FLAGS_SHIFT;
-const D_VLAN = VLAN_SHIFT;
 const D_SHIFT = DESCRIPTOR_SHIFT;
+/** Descriptors of a burst as pairs of words: where they start, and pairs in one. */
+const B_PAIRS = PARTS >> 1;
+const B_SHIFT = DESCRIPTOR_SHIFT - 1;
 const S_SHIFT = STATE_SHIFT;
-const S_FIRST = State.first;
 const S_LIMIT = State.limit;
+const S_ENTRY = State.entry;
+const S_ID = State.id;
 
 /** What the loop over a burst reads and writes, as constants for V8: see `Hot` in `lane.ts`. */
 interface Hot {
   words: Int32Array;
+  wide: Float64Array;
   slots: Int32Array;
   lane: Int32Array;
+  laneWide: Float64Array;
   slotMask: number;
   laneMask: number;
-  /** See `Lane`. */
-  mask: number;
-  idMask: number;
-  entries: number;
-  stride: number;
-  ids: number;
+  wideMask: number;
 }
 const HOT = {} as Hot;
 
 /** Makes arrays those that the loop works on. */
-function bind(words: Int32Array, slots: Int32Array, lane: Lane): void {
-  HOT.words = words;
+function bind(burst: Burst, slots: Int32Array, lane: Lane): void {
+  HOT.words = burst.words;
+  HOT.wide = burst.wide;
   HOT.slots = slots;
   HOT.lane = lane.words;
+  HOT.laneWide = lane.wide;
   HOT.slotMask = maskBelow(slots.length);
   HOT.laneMask = maskBelow(lane.words.length);
-  HOT.mask = lane.mask;
-  HOT.idMask = lane.idMask;
-  HOT.entries = lane.entries;
-  HOT.stride = lane.stride;
-  HOT.ids = lane.ids;
+  HOT.wideMask = maskBelow(lane.words.length) >>> 1;
 }
 
 export class Dispatcher implements Release {
@@ -120,7 +92,6 @@ export class Dispatcher implements Release {
   private readonly flowMask: number;
   private readonly tagMask: number;
   private readonly firstSlot: number;
-  private bad = 0;
   private unwatched = 0;
 
   /**
@@ -173,7 +144,6 @@ export class Dispatcher implements Release {
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     if (this.guard !== null) this.guard.begin();
     if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
-    this.bad = 0;
     this.unwatched = 0;
     const slot = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
     let i = this.handOver(0, n, first, slot);
@@ -181,7 +151,7 @@ export class Dispatcher implements Release {
       this.dispatchOne(i, (first + i) | 0, queue);
       i = this.handOver(i + 1, n, first, slot);
     }
-    if (this.bad > 0) counters[WorkerCounter.badHeaders]! += this.bad;
+    if (burst.bad > 0) counters[WorkerCounter.badHeaders]! += burst.bad;
     if (this.unwatched > 0) counters[WorkerCounter.unwatched]! += this.unwatched;
     this.work.n = lane.ownCount();
     this.publish();
@@ -198,18 +168,16 @@ export class Dispatcher implements Release {
   private handOver(from: number, n: number, seq: number, slot: number): number {
     const { burst, ledger } = this.p;
     if (HOT.lane !== this.lane.words || HOT.words !== burst.words || HOT.slots !== ledger.slots) {
-      bind(burst.words, ledger.slots, this.lane);
+      bind(burst, ledger.slots, this.lane);
     }
     // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
     // Packing as in `Lane.appendRun`; a loop for the ledger and one for packing take a third longer than this one.
-    const { words, slots, lane, slotMask, laneMask, mask, idMask, entries, stride, ids } = HOT;
+    const { words, wide, slots, lane, laneWide, slotMask, laneMask, wideMask } = HOT;
     const flowMask = this.flowMask | 0;
     const tagMask = this.tagMask | 0;
     const firstSlot = slot | 0;
     const first = seq | 0;
-    const port = burst.port | 0;
     const end = n & COUNT;
-    let bad = this.bad | 0;
     let unwatched = this.unwatched | 0;
     let k = from & COUNT;
     for (; k < end; k++) {
@@ -227,32 +195,25 @@ export class Dispatcher implements Release {
       const ring = (to << S_SHIFT) & laneMask;
       const position = lane[ring]!;
       if (slots[s + PLACE] !== to + 1) break;
-      if (((position - lane[ring + S_LIMIT]!) | 0) >= 0) break;
-      const bits = words[KIND + i]!;
+      if (position === lane[ring + S_LIMIT]!) break;
       const word = slots[s + WORD]!;
-      const id = words[ID + i]!;
-      const vlan = words[VLAN + i]!;
       const next = (first + i) | 0;
-      const start = (entries + Math.imul(to, stride)) | 0;
-      const e = (start + (((position - lane[ring + S_FIRST]!) & mask) << D_SHIFT)) & laneMask;
-      lane[e] = next;
-      lane[e + D_SIZE] = words[LEN + i]! | (words[FLAGS + i]! << D_FLAGS) | ((bits & GROUP) << GROUP_UP);
-      lane[e + D_DMAC_LO] = words[DMAC_LO + i]!;
-      lane[e + D_ID] = id;
-      lane[e + D_SMAC_LO] = words[SMAC_LO + i]!;
-      lane[e + D_ORIGIN] = port | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << D_VLAN);
-      lane[e + D_MACS] = (words[DMAC_HI + i]! << 16) | words[SMAC_HI + i]!;
-      lane[e + D_LEDGER] = word;
-      lane[(start + ids + (position & idMask)) & laneMask] = id;
       const after = (position + 1) | 0;
+      const e = (lane[ring + S_ENTRY]! + (position << D_SHIFT)) & laneMask;
+      const t = (e >>> 1) & wideMask;
+      const f = B_PAIRS + (i << B_SHIFT);
+      lane[e] = next;
+      lane[e + D_LEDGER] = word;
+      laneWide[t + 1] = wide[f + 1]!;
+      laneWide[t + 2] = wide[f + 2]!;
+      laneWide[t + 3] = wide[f + 3]!;
+      lane[(lane[ring + S_ID]! + position) & laneMask] = words[ID + i]!;
       lane[ring] = after;
       slots[s + NEWEST] = next;
       slots[s + TAIL] = after;
       slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
-      bad = (bad + ((bits >>> BAD_SHIFT) & 1)) | 0;
       unwatched = (unwatched + (word >>> 31)) | 0;
     }
-    this.bad = bad;
     this.unwatched = unwatched;
     return k;
   }
@@ -265,7 +226,6 @@ export class Dispatcher implements Release {
     const bits = words[KIND + i]!;
     const flow = words[FLOW + i]!;
     const tag = flow === 0 ? plainFlow(words, i) : flow;
-    if ((bits & Kind.bad) !== 0) this.bad++;
     const s = ledger.slotFor(tag, bits, queue, seq);
     // A slot that was just taken has had no frame; one that flows share is no flow's.
     if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) census.enter(s, tag, burst, i);

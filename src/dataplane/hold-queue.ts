@@ -7,6 +7,7 @@
  * Private to one worker. Fields as in `Burst`, copied, because the burst is reused.
  */
 import { type Burst, Field } from '../packet/burst.js';
+import { DESCRIPTOR_WORDS } from '../packet/descriptor.js';
 
 /** What is kept of a frame's fields: all that dispatch reads. */
 const KEPT = [
@@ -15,17 +16,14 @@ const KEPT = [
   Field.len,
   Field.flags,
   Field.kind,
-  Field.vlan,
-  Field.dmacHi,
-  Field.dmacLo,
-  Field.smacHi,
-  Field.smacLo,
 ];
-const PORT = KEPT.length;
+/** Behind them the descriptor. */
+const DESCRIPTOR = KEPT.length;
+const PORT = DESCRIPTOR + DESCRIPTOR_WORDS;
 const QUEUE = PORT + 1;
 const SEQ = PORT + 2;
 const NEXT = PORT + 3;
-const FRAME_WORDS = 16;
+const FRAME_WORDS = 32;
 
 /** A flow whose frames are held. */
 export interface Hold {
@@ -103,6 +101,9 @@ export class HoldQueue {
     const at = frame * FRAME_WORDS;
     this.free = words[at + NEXT]!;
     for (let k = 0; k < KEPT.length; k++) words[at + k] = burst.words[KEPT[k]! + i]!;
+    for (let k = 0; k < DESCRIPTOR_WORDS; k++) {
+      words[at + DESCRIPTOR + k] = burst.parts[i * DESCRIPTOR_WORDS + k]!;
+    }
     words[at + PORT] = burst.port;
     words[at + QUEUE] = burst.queue;
     words[at + SEQ] = seq;
@@ -123,6 +124,7 @@ export class HoldQueue {
     const frame = hold.first;
     const at = frame * FRAME_WORDS;
     for (let k = 0; k < KEPT.length; k++) burst.words[KEPT[k]!] = words[at + k]!;
+    for (let k = 0; k < DESCRIPTOR_WORDS; k++) burst.parts[k] = words[at + DESCRIPTOR + k]!;
     burst.port = words[at + PORT]!;
     burst.queue = words[at + QUEUE]!;
     hold.first = words[at + NEXT]!;

@@ -6,47 +6,24 @@
  *
  * Threads: used by the producing worker's thread alone.
  */
-import {
-  DESCRIPTOR_SHIFT,
-  DESCRIPTOR_WORDS,
-  FLAGS_SHIFT,
-  GROUP_BIT,
-  Part,
-  VLAN_SHIFT,
-  WORK_MAX,
-} from '../forward/work.js';
-import { BURST_COUNT, BURST_MAX, type Burst, Field, Kind } from '../packet/burst.js';
+import { DESCRIPTOR_SHIFT, DESCRIPTOR_WORDS, Part, WORK_MAX } from '../forward/work.js';
+import { BURST_COUNT, BURST_MAX, type Burst, Field, PARTS } from '../packet/burst.js';
 import { maskBelow } from './layout.js';
-import { DONE, HEAD, lines, type RingMemory, STATE_SHIFT, STATE_WORDS, State, TAIL } from './ring.js';
+import { DONE, HEAD, type RingMemory, STATE_SHIFT, STATE_WORDS, State, TAIL } from './ring.js';
 
 // Constants of this module's own: V8 folds them into the loop.
 const COUNT = BURST_COUNT;
 const LAST = BURST_MAX - 1;
 const ID = Field.id;
-const LEN = Field.len;
-const FLAGS = Field.flags;
-const KIND = Field.kind;
-const VLAN = Field.vlan;
-const DMAC_HI = Field.dmacHi;
-const DMAC_LO = Field.dmacLo;
-const SMAC_HI = Field.smacHi;
-const SMAC_LO = Field.smacLo;
-const GROUP = Kind.group;
-/** `Kind.group` moves to `GROUP_BIT`. */
-const GROUP_UP = Math.log2(GROUP_BIT / Kind.group);
-const D_SIZE = Part.size;
-const D_DMAC_LO = Part.dmacLo;
-const D_ID = Part.id;
-const D_SMAC_LO = Part.smacLo;
-const D_ORIGIN = Part.origin;
-const D_MACS = Part.macs;
 const D_LEDGER = Part.ledger;
-const D_FLAGS = FLAGS_SHIFT;
-const D_VLAN = VLAN_SHIFT;
 const D_SHIFT = DESCRIPTOR_SHIFT;
+/** Descriptors of a burst as pairs of words: where they start, and pairs in one. */
+const B_PAIRS = PARTS >> 1;
+const B_SHIFT = DESCRIPTOR_SHIFT - 1;
 const S_SHIFT = STATE_SHIFT;
-const S_FIRST = State.first;
 const S_LIMIT = State.limit;
+const S_ENTRY = State.entry;
+const S_ID = State.id;
 
 /**
  * What the loop reads and writes. V8 takes a field for a constant where the object is one (this module's own) and the
@@ -56,31 +33,27 @@ const S_LIMIT = State.limit;
  */
 interface Hot {
   words: Int32Array;
+  wide: Float64Array;
   lane: Int32Array;
+  laneWide: Float64Array;
   laneMask: number;
-  /** See `Lane`. */
-  mask: number;
-  idMask: number;
+  wideMask: number;
 }
 const HOT = {} as Hot;
 
-function bind(words: Int32Array, lane: Lane): void {
-  HOT.words = words;
+function bind(burst: Burst, lane: Lane): void {
+  HOT.words = burst.words;
+  HOT.wide = burst.wide;
   HOT.lane = lane.words;
+  HOT.laneWide = lane.wide;
   HOT.laneMask = maskBelow(lane.words.length);
-  HOT.mask = lane.mask;
-  HOT.idMask = lane.idMask;
+  HOT.wideMask = maskBelow(lane.words.length) >>> 1;
 }
 
 export class Lane {
   readonly words: Int32Array;
-  readonly idMask: number;
-  /** Masks an entry's number. */
-  readonly mask: number;
-  /** Where the entries of the ring to worker 0 are, from one ring to the next, and from the entries to the slot numbers. */
-  readonly entries: number;
-  readonly stride: number;
-  readonly ids: number;
+  /** The same memory in pairs of words, for copying. */
+  readonly wide: Float64Array;
   /** Published so far, by worker. */
   private readonly published: Int32Array;
   private readonly mine: number;
@@ -98,11 +71,7 @@ export class Lane {
   ) {
     const [ring] = rings as [RingMemory, ...RingMemory[]];
     this.words = ring.lane;
-    this.idMask = ring.idMask;
-    this.mask = ring.capacity - 1;
-    this.entries = ring.entries;
-    this.ids = ring.ids - ring.entries;
-    this.stride = this.ids + lines(ring.idMask + 1);
+    this.wide = new Float64Array(ring.lane.buffer, ring.lane.byteOffset, ring.lane.length >> 1);
     this.published = new Int32Array(rings.length);
     this.mine = me * STATE_WORDS;
     rings.forEach((ring, c) => {
@@ -110,7 +79,6 @@ export class Lane {
       const tail = Atomics.load(ring.index, TAIL);
       this.published[c] = tail;
       words[ring.state + State.position] = tail;
-      words[ring.state + State.first] = 0;
       if (c === me) {
         // What a dead predecessor had was swept: it is finished.
         ring.index[HEAD] = tail;
@@ -132,12 +100,25 @@ export class Lane {
     return this.words[to * STATE_WORDS + State.position]!;
   }
 
-  /** Reads again how many frames worker `to` has taken; true when there is room. */
+  /**
+   * Reads again how many frames worker `to` has taken, and goes on behind a wrap-around; true when there is room. Who
+   * appends calls it at the limit: once in as many frames as a ring has entries, at least.
+   */
   look(to: number): boolean {
     const { words } = this;
-    const at = to * STATE_WORDS;
-    if (to !== this.me) words[at + State.limit] = Atomics.load(this.rings[to]!.index, HEAD) + this.limit;
-    return ((words[at + State.position]! - words[at + State.limit]!) | 0) < 0;
+    const ring = this.rings[to]!;
+    const at = ring.state;
+    const position = words[at + State.position]!;
+    const mask = ring.capacity - 1;
+    let number = position & mask;
+    if (to === this.me) number = (position - words[at + State.first]!) | 0;
+    else words[at + State.full] = Atomics.load(ring.index, HEAD) + this.limit;
+    const place = position & ring.idMask;
+    const room = Math.max(0, (words[at + State.full]! - position) | 0);
+    words[at + State.entry] = ring.entries + ((number - position) << DESCRIPTOR_SHIFT);
+    words[at + State.id] = ring.ids + place - position;
+    words[at + State.limit] = position + Math.min(room, mask + 1 - number, ring.idMask + 1 - place);
+    return room > 0;
   }
 
   /** Appends frame i of a dissected burst, unpublished; false when the ring is full. */
@@ -154,40 +135,34 @@ export class Lane {
   appendRun(to: number, burst: Burst, from: number, end: number, seq: number, carried: Int32Array): number {
     const state = (to << S_SHIFT) | 0;
     const all = this.words;
-    let room = (all[state + S_LIMIT]! - all[state]!) | 0;
-    if (room < end - from) {
-      this.look(to);
-      room = (all[state + S_LIMIT]! - all[state]!) | 0;
+    if (HOT.lane !== all || HOT.words !== burst.words) bind(burst, this);
+    let at = from | 0;
+    while (at < end) {
+      if (((all[state + S_LIMIT]! - all[state]!) | 0) <= 0 && !this.look(to)) break;
+      // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
+      const { words, wide, lane, laneWide, laneMask, wideMask } = HOT;
+      const first = seq | 0;
+      const position = all[state]! | 0;
+      const count = Math.min((all[state + S_LIMIT]! - position) | 0, end - at) | 0;
+      const entry = (all[state + S_ENTRY]! + (position << D_SHIFT)) | 0;
+      const ids = (all[state + S_ID]! + position) | 0;
+      const begin = at & COUNT;
+      for (let k = 0; k < count; k = (k + 1) | 0) {
+        const i = (begin + k) & LAST;
+        const e = (entry + (k << D_SHIFT)) & laneMask;
+        const t = (e >>> 1) & wideMask;
+        const f = B_PAIRS + (i << B_SHIFT);
+        lane[e] = (first + i) | 0;
+        lane[e + D_LEDGER] = carried[i]!;
+        laneWide[t + 1] = wide[f + 1]!;
+        laneWide[t + 2] = wide[f + 2]!;
+        laneWide[t + 3] = wide[f + 3]!;
+        lane[(ids + k) & laneMask] = words[ID + i]!;
+      }
+      all[state] = (position + count) | 0;
+      at = (at + count) | 0;
     }
-    const count = Math.max(0, Math.min(room, end - from)) | 0;
-    if (HOT.lane !== all || HOT.words !== burst.words) bind(burst.words, this);
-    // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
-    const { words, lane, laneMask, mask, idMask } = HOT;
-    const first = seq | 0;
-    const port = burst.port | 0;
-    const start = (this.entries + Math.imul(to, this.stride)) | 0;
-    const ids = (start + this.ids) | 0;
-    const position = all[state]! | 0;
-    const number = (position - all[state + S_FIRST]!) | 0;
-    const begin = from & COUNT;
-    for (let k = 0; k < count; k = (k + 1) | 0) {
-      const i = (begin + k) & LAST;
-      const id = words[ID + i]!;
-      const vlan = words[VLAN + i]!;
-      const e = (start + (((number + k) & mask) << D_SHIFT)) & laneMask;
-      lane[e] = (first + i) | 0;
-      lane[e + D_SIZE] =
-        words[LEN + i]! | (words[FLAGS + i]! << D_FLAGS) | ((words[KIND + i]! & GROUP) << GROUP_UP);
-      lane[e + D_DMAC_LO] = words[DMAC_LO + i]!;
-      lane[e + D_ID] = id;
-      lane[e + D_SMAC_LO] = words[SMAC_LO + i]!;
-      lane[e + D_ORIGIN] = port | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << D_VLAN);
-      lane[e + D_MACS] = (words[DMAC_HI + i]! << 16) | words[SMAC_HI + i]!;
-      lane[e + D_LEDGER] = carried[i]!;
-      lane[(ids + ((position + k) & idMask)) & laneMask] = id;
-    }
-    lane[state] = (position + count) | 0;
-    return count;
+    return (at - from) | 0;
   }
 
   /**
@@ -220,13 +195,13 @@ export class Lane {
   private waiting(to: number): number {
     const { words } = this;
     const at = to * STATE_WORDS;
-    return (words[at + State.position]! - words[at + State.limit]! + this.limit) | 0;
+    return (words[at + State.position]! - words[at + State.full]! + this.limit) | 0;
   }
 
   /** Own frames since the last `completeOwn`: the first of them is the own work's first frame. */
   ownCount(): number {
     const { words, mine } = this;
-    return (words[mine + State.position]! - words[mine + State.limit]! + WORK_MAX) | 0;
+    return (words[mine + State.position]! - words[mine + State.first]!) | 0;
   }
 
   /** All own frames are finished. Their slots come back as all others do: call `FramePool.reclaim`, then `rewind`. */
@@ -240,6 +215,7 @@ export class Lane {
     const { words, mine } = this;
     const position = words[mine + State.position]!;
     words[mine + State.first] = position;
-    words[mine + State.limit] = (position + WORK_MAX) | 0;
+    words[mine + State.full] = position + WORK_MAX;
+    this.look(this.me);
   }
 }

@@ -14,7 +14,8 @@
  * Threads: everything here is written by the worker that polls the receive queue, and read by nobody else while it
  * runs, except `finished`, which workers that finish frames advance (see the meter).
  */
-import { Field } from '../packet/burst.js';
+import { Field, PARTS } from '../packet/burst.js';
+import { DESCRIPTOR_SHIFT, Part } from '../packet/descriptor.js';
 import { flowClass } from './flow-class.js';
 import { type Carver, maskedLength } from './layout.js';
 import type { OrderHistory } from './order-history.js';
@@ -70,10 +71,11 @@ const SINCE = Slot.since;
 const FRAMES = Slot.frames;
 const B_VLAN = Field.vlan;
 const B_ETHERTYPE = Field.ethertype;
-const B_DMAC_HI = Field.dmacHi;
-const B_DMAC_LO = Field.dmacLo;
-const B_SMAC_HI = Field.smacHi;
-const B_SMAC_LO = Field.smacLo;
+const B_PARTS = PARTS;
+const P_SHIFT = DESCRIPTOR_SHIFT;
+const P_DMAC_LO = Part.dmacLo;
+const P_SMAC_LO = Part.smacLo;
+const P_MACS = Part.macs;
 
 export function carveLedger(carver: Carver, queues: number) {
   return {
@@ -90,9 +92,10 @@ export type LedgerMemory = ReturnType<typeof carveLedger>;
  */
 export function plainFlow(words: Int32Array, i: number): number {
   const vlan = words[B_VLAN + i]!;
+  const part = B_PARTS + (i << P_SHIFT);
   const sum =
-    (Math.imul(words[B_DMAC_LO + i]!, 0x9e3779b1) ^ Math.imul(words[B_SMAC_LO + i]!, 0x85ebca6b)) +
-    (Math.imul((words[B_DMAC_HI + i]! << 16) | words[B_SMAC_HI + i]!, 0xc2b2ae35) ^
+    (Math.imul(words[part + P_DMAC_LO]!, 0x9e3779b1) ^ Math.imul(words[part + P_SMAC_LO]!, 0x85ebca6b)) +
+    (Math.imul(words[part + P_MACS]!, 0xc2b2ae35) ^
       Math.imul((words[B_ETHERTYPE + i]! << 12) | (vlan < 0 ? 0 : vlan & 0xfff), 0x27d4eb2f));
   const x = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
   const y = x ^ (x >>> 13);

@@ -41,12 +41,17 @@ export const PORTS_MAX = PORT_MASK + 1;
 export const State = {
   /** Position of the next frame: the tail with what is appended but not published. */
   position: 0,
-  /** The position that may not be reached as far as the producer knows: head and limit. */
+  /** Up to this position the producer may append: as far as it knows there is room, and neither array wraps around. */
   limit: 1,
-  /** What to subtract from a position to get an entry's number, to be masked: 0 but for own frames. */
-  first: 2,
+  /** Modulo 2^32, up to the limit: the entry of position p is at `entry + 8 * p` in the lane, its slot number at `id + p`. */
+  entry: 2,
+  id: 3,
   /** Frames whose slots were taken back. */
-  returned: 3,
+  returned: 4,
+  /** The position that may not be reached as far as the producer knows: head and limit. */
+  full: 5,
+  /** Position of the own work's first frame; 0 in other rings. */
+  first: 6,
 } as const;
 export const STATE_WORDS = 8;
 export const STATE_SHIFT = 3;

@@ -6,10 +6,31 @@
  * descriptor, because touching the bytes from a second core costs a cache miss each. Private to one worker,
  * allocated once.
  *
- * A descriptor is 32 bytes, half a cache line, packed once by the worker that steers and then copied as it is: into a
- * backlog ring, and from there into the work of another worker. An array of structures, unlike `Burst`: each stage
- * reads most of a descriptor, and copying eight neighbouring words is what costs least between two cores.
+ * An array of structures, unlike `Burst`: each stage reads most of a descriptor, and copying eight neighbouring words is
+ * what costs least between two cores.
  */
+import {
+  DESCRIPTOR_WORDS,
+  FLAGS_MASK,
+  FLAGS_SHIFT,
+  GROUP_BIT,
+  LENGTH_MASK,
+  Part,
+  PORT_MASK,
+  VLAN_SHIFT,
+} from '../packet/descriptor.js';
+
+export {
+  DESCRIPTOR_SHIFT,
+  DESCRIPTOR_WORDS,
+  FLAGS_MASK,
+  FLAGS_SHIFT,
+  GROUP_BIT,
+  LENGTH_MASK,
+  Part,
+  PORT_MASK,
+  VLAN_SHIFT,
+} from '../packet/descriptor.js';
 
 /** Frames processed at a time at most: four bursts, so that a drained backlog is sent with few system calls. */
 export const WORK_MAX = 256;
@@ -31,41 +52,6 @@ export const Out = {
 
 /** Destination and source address and ethertype. */
 export const ETHERNET_HEADER_BYTES = 14;
-
-/** Words of a descriptor. */
-export const DESCRIPTOR_WORDS = 8;
-export const DESCRIPTOR_SHIFT = 3;
-
-/**
- * The words of a descriptor. Two of them are copied as one double (see `Work.wide`): the odd ones, the upper halves,
- * never have all of bits 20 to 30 set, so that no pair is a NaN, whose bits JavaScript need not keep.
- */
-export const Part = {
-  /** Ingest sequence. */
-  seq: 0,
-  /** Length in bits 0-19, `FrameFlag` bits in 20-23, `GROUP_BIT`. */
-  size: 1,
-  /** Last four bytes of the destination MAC. */
-  dmacLo: 2,
-  /** Pool slot. */
-  id: 3,
-  /** Last four bytes of the source MAC. */
-  smacLo: 4,
-  /** Port in bits 0-9, VLAN id + 1 in 10-22 (0 = untagged). */
-  origin: 5,
-  /** First two bytes of the destination MAC, then those of the source MAC. */
-  macs: 6,
-  /** Where the frame's completion is accounted: the data plane's own, forwarding does not look at it. */
-  ledger: 7,
-} as const;
-
-export const LENGTH_MASK = 0xfffff;
-export const FLAGS_SHIFT = 20;
-export const FLAGS_MASK = 15;
-/** In `Part.size`: the destination is a group address (broadcast or multicast). */
-export const GROUP_BIT = 1 << 24;
-export const PORT_MASK = 1023;
-export const VLAN_SHIFT = 10;
 
 /** A frame as people write it down, for tests and slow paths. */
 export interface FrameFields {

@@ -212,7 +212,7 @@ export class NicFilters {
     const { words } = burst;
     for (let f = 0; f < this.#macs.length; f++) {
       const filter = this.#macs[f]!;
-      if (words[Field.dmacHi + i] === filter.high && words[Field.dmacLo + i] === filter.low) {
+      if (burst.dmacLo[i] === filter.low && burst.dmacHi[i] === filter.high) {
         return this.#hit('mac', filter.queue);
       }
     }

@@ -12,6 +12,7 @@
  *
  * A burst comes from one receive queue, so `port` and `queue` are scalars.
  */
+import { DESCRIPTOR_WORDS, Part } from './descriptor.js';
 
 /** Frames in one burst at most (NAPI's weight, `dev_weight`, is 64 too). */
 export const BURST_MAX = 64;
@@ -78,10 +79,6 @@ export const Field = {
   l3: 6 * BURST_MAX,
   l4: 7 * BURST_MAX,
   vlan: 8 * BURST_MAX,
-  dmacHi: 9 * BURST_MAX,
-  dmacLo: 10 * BURST_MAX,
-  smacHi: 11 * BURST_MAX,
-  smacLo: 12 * BURST_MAX,
   flow: 13 * BURST_MAX,
   hash: 14 * BURST_MAX,
   hashType: 15 * BURST_MAX,
@@ -90,11 +87,18 @@ export const Field = {
   worker: 18 * BURST_MAX,
 } as const;
 const FIELDS = 19;
+/** Of those, the ones that are filled when somebody asks: see `Burst.dmacHi`. */
+const MACS = 9 * BURST_MAX;
+
+/** Where frame 0's descriptor starts in `Burst.words`; the others follow, see `Part`. */
+export const PARTS = FIELDS * BURST_MAX;
 
 /** Up to `BURST_MAX` frames and everything that is known about them. */
 export class Burst {
   /** All fields of all frames; the arrays below are views of it. See `Field`. */
-  readonly words = new Int32Array(FIELDS * BURST_MAX);
+  readonly words = new Int32Array(PARTS + BURST_MAX * DESCRIPTOR_WORDS);
+  /** The same memory in pairs of words, for copying descriptors. */
+  readonly wide = new Float64Array(this.words.buffer);
 
   /** Frames in the burst: valid indices are 0 … n-1. */
   n = 0;
@@ -128,12 +132,13 @@ export class Burst {
   readonly l4 = this.field(Field.l4);
   /** Outer VLAN tag control information, or -1 when untagged. */
   readonly vlan = this.field(Field.vlan);
-  /** Destination MAC: first two bytes, and last four bytes. */
-  readonly dmacHi = this.field(Field.dmacHi);
-  readonly dmacLo = this.field(Field.dmacLo);
-  /** Source MAC: first two bytes, and last four bytes. */
-  readonly smacHi = this.field(Field.smacHi);
-  readonly smacLo = this.field(Field.smacLo);
+  /** Descriptors, all words but `seq` and `ledger`; frame i's begins at word `i * DESCRIPTOR_WORDS`. */
+  readonly parts = this.words.subarray(PARTS);
+  /** Frames with `Kind.bad`. */
+  bad = 0;
+  /** The MAC fields are those of the descriptors. */
+  hasMacs = false;
+  private readonly macs = [0, 1, 2, 3].map((k) => this.field(MACS + k * BURST_MAX));
   /** 32-bit identity of the directed outer flow (addresses, protocol, ports, VLAN id); 0 when not IP. */
   readonly flow = this.field(Field.flow);
 
@@ -153,6 +158,37 @@ export class Burst {
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Destination MAC: first two bytes, and last four bytes. Unpacked from the descriptors when somebody asks. */
+  get dmacHi(): Int32Array {
+    return this.unpackMacs()[0]!;
+  }
+  get dmacLo(): Int32Array {
+    return this.unpackMacs()[1]!;
+  }
+  /** Source MAC: first two bytes, and last four bytes. */
+  get smacHi(): Int32Array {
+    return this.unpackMacs()[2]!;
+  }
+  get smacLo(): Int32Array {
+    return this.unpackMacs()[3]!;
+  }
+
+  private unpackMacs(): Int32Array[] {
+    const { macs } = this;
+    if (this.hasMacs) return macs;
+    this.hasMacs = true;
+    const { words } = this;
+    const n = this.n & BURST_COUNT;
+    for (let i = 0; i < n; i++) {
+      const at = PARTS + i * DESCRIPTOR_WORDS;
+      words[MACS + i] = words[at + Part.macs]! >>> 16;
+      words[MACS + BURST_MAX + i] = words[at + Part.dmacLo]!;
+      words[MACS + 2 * BURST_MAX + i] = words[at + Part.macs]! & 0xffff;
+      words[MACS + 3 * BURST_MAX + i] = words[at + Part.smacLo]!;
+    }
+    return macs;
   }
 
   private field(start: number): Int32Array {

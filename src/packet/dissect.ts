@@ -16,7 +16,8 @@
  *   NIC without the keys does not look behind them;
  * - only the outer headers: no MPLS, PPPoE, LLC or tunnel.
  */
-import { BURST_COUNT, BURST_MAX, type Burst, Field, FrameFlag, Kind } from './burst.js';
+import { BURST_COUNT, BURST_MAX, type Burst, Field, FrameFlag, Kind, PARTS } from './burst.js';
+import { DESCRIPTOR_SHIFT, FLAGS_SHIFT, GROUP_BIT, Part, VLAN_SHIFT } from './descriptor.js';
 import { ETHERNET_HEADER, ETHERTYPE_MIN, EtherType, Protocol, VLAN_TAG } from './protocol.js';
 
 // Constants of this module's own: V8 folds them into the loop, while imported bindings and fields of imported objects
@@ -29,10 +30,19 @@ const ETHERTYPE = Field.ethertype;
 const L3 = Field.l3;
 const L4 = Field.l4;
 const VLAN = Field.vlan;
-const DMAC_HI = Field.dmacHi;
-const DMAC_LO = Field.dmacLo;
-const SMAC_HI = Field.smacHi;
-const SMAC_LO = Field.smacLo;
+const ID = Field.id;
+const FLAGS = Field.flags;
+const P_START = PARTS;
+const P_SHIFT = DESCRIPTOR_SHIFT;
+const P_DMAC_LO = Part.dmacLo;
+const P_SIZE = Part.size;
+const P_SMAC_LO = Part.smacLo;
+const P_ID = Part.id;
+const P_MACS = Part.macs;
+const P_ORIGIN = Part.origin;
+const P_FLAGS = FLAGS_SHIFT;
+const P_VLAN = VLAN_SHIFT;
+const P_GROUP = GROUP_BIT;
 const FLOW = Field.flow;
 const HEADER = ETHERNET_HEADER;
 const TAG = VLAN_TAG;
@@ -89,11 +99,26 @@ const foldAddress = (view: DataView, at: number): number => {
   );
 };
 
+/** What the loop reads and writes, as constants for V8: see `Hot` in `dataplane/lane.ts`. */
+interface Hot {
+  words: Int32Array;
+  view: DataView;
+}
+const HOT = {} as Hot;
+
+function bind(burst: Burst): void {
+  HOT.words = burst.words;
+  HOT.view = burst.view;
+}
+
 /** Fills kind, ethertype, l3, l4, vlan, the MAC words and flow of every frame of the burst. */
 export function dissectBurst(burst: Burst): void {
   // One array for all fields, see `Field`.
-  const { view, words } = burst;
+  if (HOT.words !== burst.words || HOT.view !== burst.view) bind(burst);
+  const { view, words } = HOT;
   const n = burst.n & COUNT;
+  const port = burst.port | 0;
+  burst.hasMacs = false;
   let left = 0;
   for (let i = 0; i < n; i++) {
     // An offset that V8 knows not to be negative takes neither overflow check nor sign extension when it is added to.
@@ -106,10 +131,12 @@ export function dissectBurst(burst: Burst): void {
     // The MAC addresses and what follows by whole words: fewer loads, each of which has its bounds check.
     const first = view.getInt32(at);
     const second = view.getInt32(at + 4);
-    words[DMAC_HI + i] = first >>> 16;
-    words[DMAC_LO + i] = (first << 16) | (second >>> 16);
-    words[SMAC_HI + i] = second & 0xffff;
-    words[SMAC_LO + i] = view.getInt32(at + 8);
+    const part = P_START + (i << P_SHIFT);
+    words[part + P_DMAC_LO] = (first << 16) | (second >>> 16);
+    words[part + P_SIZE] = length | (words[FLAGS + i]! << P_FLAGS) | (first & P_GROUP);
+    words[part + P_SMAC_LO] = view.getInt32(at + 8);
+    words[part + P_ID] = words[ID + i]!;
+    words[part + P_MACS] = (first & -0x10000) | (second & 0xffff);
     const group = (first >>> 17) & GROUP;
     // Ethertype and the first two bytes behind it.
     let head = view.getInt32(at + 12);
@@ -117,13 +144,16 @@ export function dissectBurst(burst: Burst): void {
     let there = length - HEADER;
     let tag = -1;
     let vlan = 0;
+    let origin = port;
     if (head >>> 16 === TYPE_VLAN && length >= PLAIN_BYTES + TAG) {
       tag = head & 0xffff;
       vlan = head & 0xfff;
+      origin = port | ((vlan + 1) << P_VLAN);
       head = view.getInt32(at + 16);
       ip = at + (HEADER + TAG);
       there = length - (HEADER + TAG);
     }
+    words[part + P_ORIGIN] = origin;
     // At most one tag, IPv4 without options, no fragment (0x3fff leaves DF out), ports in the packet.
     if (head >>> 8 === HEAD_IPV4) {
       const total = view.getUint16(ip + 2);
@@ -184,7 +214,13 @@ export function dissectBurst(burst: Burst): void {
     rest[left++ & LAST] = i;
   }
   // No call in the loop above: behind one, V8 reads and checks map, length and pointer of every array again.
-  for (let k = 0; k < left; k++) dissectOdd(burst, rest[k]!);
+  let bad = 0;
+  for (let k = 0; k < left; k++) {
+    const i = rest[k]!;
+    dissectOdd(burst, i);
+    if ((burst.kind[i]! & Kind.bad) !== 0) bad++;
+  }
+  burst.bad = bad;
 }
 
 /** A frame that the common path leaves. */
@@ -192,34 +228,21 @@ function dissectOdd(burst: Burst, i: number): void {
   const { view } = burst;
   const at = burst.off[i]!;
   const length = burst.len[i]!;
-  if (length < HEADER) {
-    dissectRunt(burst, i);
-    return;
-  }
-  const high = view.getUint16(at);
-  burst.dmacHi[i] = high;
-  burst.dmacLo[i] = view.getInt32(at + 2);
-  burst.smacHi[i] = view.getUint16(at + 6);
-  burst.smacLo[i] = view.getInt32(at + 8);
-  dissectFrom(burst, i, view.getUint16(at + 12), at + HEADER, at + length, (high & 0x100) >>> 1);
-}
-
-/** A frame without a whole Ethernet header: only whether it is a group frame can be known. */
-function dissectRunt(burst: Burst, i: number): void {
-  const { view } = burst;
-  const at = burst.off[i]!;
-  const length = burst.len[i]!;
-  const group = length > 0 && (view.getUint8(at) & 1) === 1 ? Kind.group : 0;
-  burst.kind[i] = Kind.bad | group;
-  burst.ethertype[i] = 0;
-  burst.l3[i] = -1;
-  burst.l4[i] = -1;
-  burst.vlan[i] = -1;
-  burst.dmacHi[i] = length >= 6 ? view.getUint16(at) : 0;
-  burst.dmacLo[i] = length >= 6 ? view.getInt32(at + 2) : 0;
-  burst.smacHi[i] = length >= 12 ? view.getUint16(at + 6) : 0;
-  burst.smacLo[i] = length >= 12 ? view.getInt32(at + 8) : 0;
-  burst.flow[i] = 0;
+  const high = length >= 2 ? view.getUint16(at) : 0;
+  const group = length > 0 ? (view.getUint8(at) & 1) << 7 : 0;
+  if (length < HEADER) setNotIp(burst, i, 0, -1, group | Kind.bad);
+  else dissectFrom(burst, i, view.getUint16(at + 12), at + HEADER, at + length, group);
+  const { parts } = burst;
+  const part = i << P_SHIFT;
+  const tag = burst.vlan[i]!;
+  // A frame without a whole Ethernet header has the addresses that are whole.
+  const hasSource = length >= 12;
+  parts[part + P_DMAC_LO] = length >= 6 ? view.getInt32(at + 2) : 0;
+  parts[part + P_SIZE] = length | (burst.flags[i]! << P_FLAGS) | (group === 0 ? 0 : P_GROUP);
+  parts[part + P_SMAC_LO] = hasSource ? view.getInt32(at + 8) : 0;
+  parts[part + P_ID] = burst.id[i]!;
+  parts[part + P_MACS] = ((length >= 6 ? high : 0) << 16) | (hasSource ? view.getUint16(at + 6) : 0);
+  parts[part + P_ORIGIN] = burst.port | ((tag < 0 ? 0 : (tag & 0xfff) + 1) << P_VLAN);
 }
 
 /**

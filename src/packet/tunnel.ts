@@ -192,6 +192,7 @@ export function dissectInnerBurst(
   const { n } = outer;
   inner.n = n;
   inner.words.set(outer.words);
+  inner.hasMacs = outer.hasMacs;
   for (let i = 0; i < n; i++) {
     const found = findInner(outer, i, mask, scratch);
     tunnels[i] = scratch.tunnel;

@@ -17,8 +17,6 @@ import { NOT_PLAIN, Scan } from './scan.js';
 // This module's own constants, which V8 folds into the loop (see packet/dissect).
 const KIND = Field.kind;
 const VLAN = Field.vlan;
-const DMAC_HI = Field.dmacHi;
-const DMAC_LO = Field.dmacLo;
 const LEN = Field.len;
 const FLAGS = Field.flags;
 const ADDRESSES = Kind.addresses;
@@ -129,7 +127,7 @@ export class Ingest {
   }
 
   #count(burst: Burst, wire: Float64Array): void {
-    const { n, words } = burst;
+    const { n, words, dmacHi, dmacLo } = burst;
     let bytes = 0;
     let truncated = 0;
     let tagged = 0;
@@ -143,7 +141,7 @@ export class Ingest {
       if ((kind & ADDRESSES) === 0) notIp++;
       else if ((kind & FRAGMENT) !== 0) fragments++;
       if ((kind & GROUP) === 0 && words[LEN + i]! >= 6)
-        this.#macs.add(words[DMAC_HI + i]!, words[DMAC_LO + i]!);
+        this.#macs.add(dmacHi[i]!, dmacLo[i]!);
     }
     this.#bytes += bytes;
     this.#truncated += truncated;
