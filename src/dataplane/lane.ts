@@ -183,6 +183,21 @@ export class Lane {
     return count;
   }
 
+  /** Asks for the lines of the next burst's entries. */
+  touch(to: number): void {
+    const { lane, laneMask } = HOT;
+    const state = to * STATE_WORDS;
+    const position = lane[state]! | 0;
+    const limit = lane[state + S_LIMIT]! | 0;
+    const ahead = Math.min((limit - position) | 0, BURST_MAX) | 0;
+    let p = lane[state + 7]! | 0;
+    if (((p - position) | 0) < 0) p = (position+1) & -2;
+    const end = (position + ahead) | 0;
+    const entry = lane[state + S_ENTRY]! | 0;
+    for (; ((end - p) | 0) > 0; p = (p + 2) | 0) lane[(entry + (p << D_SHIFT)) & laneMask] = 0;
+    lane[state + 7] = p;
+  }
+
   /**
    * Frames that wait in a ring, if more than `known` do; else some number up to that. The consumer's index is read
    * again only when the cached one says more: what was taken since must not count as waiting.

@@ -144,7 +144,8 @@ export class RingConsumer {
     const mask = this.mask | 0;
     const head = this.head | 0;
     const start = work.n | 0;
-    for (let k = 0; k < count; k = (k + 1) | 0) {
+    // Backwards: prefetchers would fetch the lines behind the last entry, which the producer is about to write.
+    for (let k = (count - 1) | 0; k >= 0; k = (k - 1) | 0) {
       const t = ((start + k) & TAKE_INDEX) << PAIRS_SHIFT;
       const f = ((head + k) & mask & TAKE_INDEX) << PAIRS_SHIFT;
       to[t] = from[f]!;
