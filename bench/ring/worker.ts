@@ -4,7 +4,7 @@ import { Lane } from '#rxsteer/dataplane/lane.js';
 import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
 import { RingConsumer } from '#rxsteer/dataplane/ring.js';
-import { DESCRIPTOR_WORDS, Work } from '#rxsteer/forward/work.js';
+import { DESCRIPTOR_WORDS, Part, Work } from '#rxsteer/forward/work.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import type { RingRequest } from './side.js';
 import { attachWords, getWords, putWords } from './words.js';
@@ -46,15 +46,19 @@ function frames(): void {
     const carried = new Int32Array(BULK);
     burst.len.fill(60);
     burst.vlan.fill(-1);
+    const { id: ids, parts } = burst;
+    for (let i = 0; i < BULK; i++) burst.describe(i, 0, 0, 0, 0);
     for (let id = 0, seq = 0; ; ) {
       for (let i = 0; i < BULK; i++) {
-        burst.id[i] = id;
-        burst.dmacLo[i] = id;
+        ids[i] = id;
+        parts[i * DESCRIPTOR_WORDS + Part.id] = id;
+        parts[i * DESCRIPTOR_WORDS + Part.dmacLo] = id;
         id = id + 1 === slots ? 0 : id + 1;
       }
       for (let from = 0; from < BULK; ) {
         from += lane.appendRun(1, burst, from, BULK, seq, carried);
         lane.publish(1);
+        lane.claim(1);
       }
       seq = (seq + BULK) | 0;
     }

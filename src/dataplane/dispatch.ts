@@ -304,7 +304,7 @@ export class Dispatcher implements Release {
     for (let to = 0; to < workers; to++) {
       const count = lane.publish(to);
       if (count === 0 || to === me) continue;
-      lane.touch(to);
+      lane.claim(to);
       const base = handoffBase(workers, me, to);
       handoff[base + HandoffCounter.packets]! += count;
       const known = handoff[base + HandoffCounter.highWater]!;

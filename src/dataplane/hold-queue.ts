@@ -10,13 +10,7 @@ import { type Burst, Field } from '../packet/burst.js';
 import { DESCRIPTOR_WORDS } from '../packet/descriptor.js';
 
 /** What is kept of a frame's fields: all that dispatch reads. */
-const KEPT = [
-  Field.id,
-  Field.off,
-  Field.len,
-  Field.flags,
-  Field.kind,
-];
+const KEPT = [Field.id, Field.off, Field.len, Field.flags, Field.kind];
 /** Behind them the descriptor. */
 const DESCRIPTOR = KEPT.length;
 const PORT = DESCRIPTOR + DESCRIPTOR_WORDS;

@@ -24,6 +24,7 @@ const S_SHIFT = STATE_SHIFT;
 const S_LIMIT = State.limit;
 const S_ENTRY = State.entry;
 const S_ID = State.id;
+const S_CLAIMED = State.claimed;
 
 /**
  * What the loop reads and writes. V8 takes a field for a constant where the object is one (this module's own) and the
@@ -79,6 +80,7 @@ export class Lane {
       const tail = Atomics.load(ring.index, TAIL);
       this.published[c] = tail;
       words[ring.state + State.position] = tail;
+      words[ring.state + State.claimed] = tail;
       if (c === me) {
         // What a dead predecessor had was swept: it is finished.
         ring.index[HEAD] = tail;
@@ -183,19 +185,25 @@ export class Lane {
     return count;
   }
 
-  /** Asks for the lines of the next burst's entries. */
-  touch(to: number): void {
-    const { lane, laneMask } = HOT;
-    const state = to * STATE_WORDS;
+  /**
+   * Fetches the lines of the next burst's entries, as far as the ring has room: stores to them need not wait for the
+   * other core then. To be called after `publish`. A processor finishes stores in order and has room for some 60 that
+   * wait; one store a line keeps all of these lines under way at once, filling entries no more than three.
+   */
+  claim(to: number): void {
+    const lane = this.words;
+    const laneMask = maskBelow(lane.length);
+    const state = (to << S_SHIFT) | 0;
     const position = lane[state]! | 0;
-    const limit = lane[state + S_LIMIT]! | 0;
-    const ahead = Math.min((limit - position) | 0, BURST_MAX) | 0;
-    let p = lane[state + 7]! | 0;
-    if (((p - position) | 0) < 0) p = (position+1) & -2;
+    const ahead = Math.min((lane[state + S_LIMIT]! - position) | 0, BURST_MAX) | 0;
     const end = (position + ahead) | 0;
     const entry = lane[state + S_ENTRY]! | 0;
+    // A line has two entries; the one that is being filled is here already.
+    const next = ((position + 1) & -2) | 0;
+    const claimed = lane[state + S_CLAIMED]! | 0;
+    let p = ((claimed - next) | 0) > 0 ? claimed : next;
     for (; ((end - p) | 0) > 0; p = (p + 2) | 0) lane[(entry + (p << D_SHIFT)) & laneMask] = 0;
-    lane[state + 7] = p;
+    lane[state + S_CLAIMED] = p;
   }
 
   /**

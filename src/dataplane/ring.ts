@@ -52,6 +52,8 @@ export const State = {
   full: 5,
   /** Position of the own work's first frame; 0 in other rings. */
   first: 6,
+  /** The lines of entries before this position are this worker's alone, see `Lane.claim`. */
+  claimed: 7,
 } as const;
 export const STATE_WORDS = 8;
 export const STATE_SHIFT = 3;

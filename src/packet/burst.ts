@@ -12,7 +12,7 @@
  *
  * A burst comes from one receive queue, so `port` and `queue` are scalars.
  */
-import { DESCRIPTOR_WORDS, Part } from './descriptor.js';
+import { DESCRIPTOR_WORDS, FLAGS_SHIFT, GROUP_BIT, Part, VLAN_SHIFT } from './descriptor.js';
 
 /** Frames in one burst at most (NAPI's weight, `dev_weight`, is 64 too). */
 export const BURST_MAX = 64;
@@ -173,6 +173,21 @@ export class Burst {
   }
   get smacLo(): Int32Array {
     return this.unpackMacs()[3]!;
+  }
+
+  /** Packs frame i's descriptor from its fields, `port` included, and its addresses. Not for the hot path. */
+  describe(i: number, dmacHi: number, dmacLo: number, smacHi: number, smacLo: number): void {
+    const { parts } = this;
+    const at = i * DESCRIPTOR_WORDS;
+    const group = (this.kind[i]! & Kind.group) === 0 ? 0 : GROUP_BIT;
+    const tag = this.vlan[i]!;
+    parts[at + Part.dmacLo] = dmacLo;
+    parts[at + Part.size] = this.len[i]! | (this.flags[i]! << FLAGS_SHIFT) | group;
+    parts[at + Part.smacLo] = smacLo;
+    parts[at + Part.id] = this.id[i]!;
+    parts[at + Part.macs] = (dmacHi << 16) | smacHi;
+    parts[at + Part.origin] = this.port | ((tag < 0 ? 0 : (tag & 0xfff) + 1) << VLAN_SHIFT);
+    this.hasMacs = false;
   }
 
   private unpackMacs(): Int32Array[] {

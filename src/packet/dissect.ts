@@ -228,21 +228,18 @@ function dissectOdd(burst: Burst, i: number): void {
   const { view } = burst;
   const at = burst.off[i]!;
   const length = burst.len[i]!;
-  const high = length >= 2 ? view.getUint16(at) : 0;
   const group = length > 0 ? (view.getUint8(at) & 1) << 7 : 0;
   if (length < HEADER) setNotIp(burst, i, 0, -1, group | Kind.bad);
   else dissectFrom(burst, i, view.getUint16(at + 12), at + HEADER, at + length, group);
-  const { parts } = burst;
-  const part = i << P_SHIFT;
-  const tag = burst.vlan[i]!;
   // A frame without a whole Ethernet header has the addresses that are whole.
   const hasSource = length >= 12;
-  parts[part + P_DMAC_LO] = length >= 6 ? view.getInt32(at + 2) : 0;
-  parts[part + P_SIZE] = length | (burst.flags[i]! << P_FLAGS) | (group === 0 ? 0 : P_GROUP);
-  parts[part + P_SMAC_LO] = hasSource ? view.getInt32(at + 8) : 0;
-  parts[part + P_ID] = burst.id[i]!;
-  parts[part + P_MACS] = ((length >= 6 ? high : 0) << 16) | (hasSource ? view.getUint16(at + 6) : 0);
-  parts[part + P_ORIGIN] = burst.port | ((tag < 0 ? 0 : (tag & 0xfff) + 1) << P_VLAN);
+  burst.describe(
+    i,
+    length >= 6 ? view.getUint16(at) : 0,
+    length >= 6 ? view.getInt32(at + 2) : 0,
+    hasSource ? view.getUint16(at + 6) : 0,
+    hasSource ? view.getInt32(at + 8) : 0,
+  );
 }
 
 /**

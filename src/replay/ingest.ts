@@ -140,8 +140,7 @@ export class Ingest {
       if (words[VLAN + i]! >= 0) tagged++;
       if ((kind & ADDRESSES) === 0) notIp++;
       else if ((kind & FRAGMENT) !== 0) fragments++;
-      if ((kind & GROUP) === 0 && words[LEN + i]! >= 6)
-        this.#macs.add(dmacHi[i]!, dmacLo[i]!);
+      if ((kind & GROUP) === 0 && words[LEN + i]! >= 6) this.#macs.add(dmacHi[i]!, dmacLo[i]!);
     }
     this.#bytes += bytes;
     this.#truncated += truncated;

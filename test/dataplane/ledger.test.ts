@@ -230,7 +230,9 @@ describe('order ledger', () => {
       change: Partial<Record<'dmacLo' | 'dmacHi' | 'smacLo' | 'smacHi' | 'ethertype' | 'vlan', number>>,
     ) => {
       const fields = { dmacLo: 1, dmacHi: 2, smacLo: 3, smacHi: 4, ethertype: 0x806, vlan: 5, ...change };
-      for (const [name, value] of Object.entries(fields)) burst[name as 'dmacLo'][0] = value;
+      burst.vlan[0] = fields.vlan;
+      burst.ethertype[0] = fields.ethertype;
+      burst.describe(0, fields.dmacHi, fields.dmacLo, fields.smacHi, fields.smacLo);
       return plainFlow(burst.words, 0);
     };
     const others = [

@@ -107,6 +107,7 @@ class Model {
     if (held.length === 0 || c === w) return;
     const id = held[n % held.length]!;
     this.burst.id[0] = id;
+    this.burst.describe(0, 0, 0, 0, 0);
     expect(this.lanes[w]!.append(c, this.burst, 0, 0, 0)).toBe(true);
     this.states[id] = 'handed';
     this.unpublished[w * WORKERS + c]!.push(id);

@@ -60,6 +60,7 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
       if (pool.homeOf(id) !== index) problem(`slot ${id} is not mine`);
       burst.id[0] = id;
       burst.len[0] = large ? 9000 : 60;
+      burst.describe(0, 0, 0, 0, 0);
       const off = pool.offsetOf(id);
       view.setUint32(off, index);
       view.setUint32(off + 4, made[c]);
@@ -75,7 +76,7 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
     }
   };
   const publish = () => {
-    for (let c = 0; c < threads; c++) if (c !== index) lane.publish(c);
+    for (let c = 0; c < threads; c++) if (c !== index && lane.publish(c) > 0) lane.claim(c);
   };
   const consume = () => {
     for (let p = 0; p < threads; p++) {
