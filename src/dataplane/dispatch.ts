@@ -17,7 +17,7 @@ import { Drop, HandoffCounter, handoffBase, MoveCounter, WorkerCounter } from '.
 import type { IntakeParts } from './intake.js';
 import type { Lane } from './lane.js';
 import { LINE_WORDS, maskBelow } from './layout.js';
-import { FLOW_SLOTS, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
+import { FLOW_SLOTS, type Ledger, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
 import { HELD, OrderGuard, type Release } from './order-guard.js';
 import { STATE_SHIFT, State } from './ring.js';
 
@@ -26,7 +26,6 @@ export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 
 // Constants of this module's own: V8 folds them into the loop.
 const COUNT = BURST_COUNT;
-const LAST = BURST_MAX - 1;
 const PLACE = Slot.place;
 const WORD = Slot.word;
 const NEWEST = Slot.newest;
@@ -53,6 +52,7 @@ const S_ID = State.id;
 
 /** What the loop over a burst reads and writes, as constants for V8: see `Hot` in `lane.ts`. */
 interface Hot {
+  dispatcher: Dispatcher;
   words: Int32Array;
   wide: Float64Array;
   slots: Int32Array;
@@ -61,20 +61,30 @@ interface Hot {
   slotMask: number;
   laneMask: number;
   wideMask: number;
+  flowMask: number;
+  tagMask: number;
 }
 const HOT = {} as Hot;
 
-/** Makes arrays those that the loop works on. */
-function bind(burst: Burst, slots: Int32Array, lane: Lane): void {
+/** Makes a dispatcher's arrays those that the loop works on. Where nothing is watched all flows are one. */
+function bind(dispatcher: Dispatcher, burst: Burst, ledger: Ledger, lane: Lane): void {
+  HOT.dispatcher = dispatcher;
   HOT.words = burst.words;
   HOT.wide = burst.wide;
-  HOT.slots = slots;
+  HOT.slots = ledger.slots;
   HOT.lane = lane.words;
   HOT.laneWide = lane.wide;
-  HOT.slotMask = maskBelow(slots.length);
+  HOT.slotMask = maskBelow(ledger.slots.length);
   HOT.laneMask = maskBelow(lane.words.length);
   HOT.wideMask = maskBelow(lane.words.length) >>> 1;
+  HOT.flowMask = ledger.watches ? FLOW_SLOTS - 1 : 0;
+  HOT.tagMask = ledger.watches ? -1 : 0;
 }
+
+/** Arguments of the loop: sequence of frame 0, index of the queue's first slot. */
+const CALL = new Int32Array(2);
+const SEQ = 0;
+const SLOT = 1;
 
 export class Dispatcher implements Release {
   /** What became of each frame of the last burst, a `Fate`. */
@@ -89,8 +99,6 @@ export class Dispatcher implements Release {
   /** Frames of the burst that found no room. */
   private refused = false;
   /** Where nothing is watched every flow looks for tag 0 in the first shared slot of its queue. */
-  private readonly flowMask: number;
-  private readonly tagMask: number;
   private readonly firstSlot: number;
   private unwatched = 0;
 
@@ -107,8 +115,6 @@ export class Dispatcher implements Release {
     this.me = worker;
     this.workers = plan.workers;
     this.counters = views.counters.worker[worker]!;
-    this.flowMask = ledger.watches ? FLOW_SLOTS - 1 : 0;
-    this.tagMask = ledger.watches ? -1 : 0;
     this.firstSlot = ledger.watches ? 0 : FLOW_SLOTS;
     this.adopt();
   }
@@ -145,13 +151,15 @@ export class Dispatcher implements Release {
     if (this.guard !== null) this.guard.begin();
     if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
     this.unwatched = 0;
-    const slot = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
-    let i = this.handOver(0, n, first, slot);
+    CALL[SEQ] = first;
+    CALL[SLOT] = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
+    let i = this.handOver(0, n);
     while (i < n) {
       this.dispatchOne(i, (first + i) | 0, queue);
-      i = this.handOver(i + 1, n, first, slot);
+      i = this.handOver(i + 1, n);
     }
     if (burst.bad > 0) counters[WorkerCounter.badHeaders]! += burst.bad;
+    if (!ledger.watches) this.unwatched = n;
     if (this.unwatched > 0) counters[WorkerCounter.unwatched]! += this.unwatched;
     this.work.n = lane.ownCount();
     this.publish();
@@ -162,26 +170,19 @@ export class Dispatcher implements Release {
 
   /**
    * Hands over frames from … n - 1 as long as nothing has to be decided; returns the first one that was not.
-   * @param seq sequence of frame 0
-   * @param slot index of the queue's first slot
+   * `CALL` says which sequence and slot.
    */
-  private handOver(from: number, n: number, seq: number, slot: number): number {
-    const { burst, ledger } = this.p;
-    if (HOT.lane !== this.lane.words || HOT.words !== burst.words || HOT.slots !== ledger.slots) {
-      bind(burst, ledger.slots, this.lane);
-    }
+  private handOver(from: number, n: number): number {
+    if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.lane);
     // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
     // Packing as in `Lane.appendRun`; a loop for the ledger and one for packing take a third longer than this one.
-    const { words, wide, slots, lane, laneWide, slotMask, laneMask, wideMask } = HOT;
-    const flowMask = this.flowMask | 0;
-    const tagMask = this.tagMask | 0;
-    const firstSlot = slot | 0;
-    const first = seq | 0;
+    const { words, wide, slots, lane, laneWide, slotMask, laneMask, wideMask, flowMask, tagMask } = HOT;
+    // Through memory: of an argument V8 keeps the tagged form, and takes the tag off anew for every frame.
+    const first = CALL[SEQ]!;
+    const firstSlot = CALL[SLOT]!;
     const end = n & COUNT;
-    let unwatched = this.unwatched | 0;
-    let k = from & COUNT;
-    for (; k < end; k++) {
-      const i = k & LAST;
+    let i = from & COUNT;
+    for (; i < end; i++) {
       const to = words[WORKER + i]! & 0xffff;
       const flow = words[FLOW + i]!;
       const tag = (flow === 0 ? plainFlow(words, i) : flow) & tagMask;
@@ -212,10 +213,8 @@ export class Dispatcher implements Release {
       slots[s + NEWEST] = next;
       slots[s + TAIL] = after;
       slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
-      unwatched = (unwatched + (word >>> 31)) | 0;
     }
-    this.unwatched = unwatched;
-    return k;
+    return i;
   }
 
   /** Frame i of the burst, about which something has to be decided. */
