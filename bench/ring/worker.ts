@@ -43,20 +43,23 @@ function frames(): void {
     const lane = new Lane(rings, 0, ring.capacity);
     const slots = ring.idMask + 1;
     const burst = new Burst(new Uint8Array(64));
-    const carried = new Int32Array(BULK);
+    const carried = new Int32Array(2 * BULK);
     burst.len.fill(60);
     burst.vlan.fill(-1);
     const { id: ids, parts } = burst;
-    for (let i = 0; i < BULK; i++) burst.describe(i, 0, 0, 0, 0);
-    for (let id = 0, seq = 0; ; ) {
-      for (let i = 0; i < BULK; i++) {
+    for (let i = 0; i < 2 * BULK; i++) burst.describe(i, 0, 0, 0, 0);
+    // Two halves in turns: as in the engine, a descriptor is complete some time before it is copied.
+    for (let id = 0, seq = 0, half = 0; ; half ^= BULK) {
+      for (let k = 0; k < BULK; k++) {
+        const i = (half ^ BULK) + k;
         ids[i] = id;
         parts[i * DESCRIPTOR_WORDS + Part.id] = id;
         parts[i * DESCRIPTOR_WORDS + Part.dmacLo] = id;
         id = id + 1 === slots ? 0 : id + 1;
       }
-      for (let from = 0; from < BULK; ) {
-        from += lane.appendRun(1, burst, from, BULK, seq, carried);
+      const end = half + BULK;
+      for (let from = half; from < end; ) {
+        from += lane.appendRun(1, burst, from, end, (seq - half) | 0, carried);
         lane.publish(1);
         lane.claim(1);
       }

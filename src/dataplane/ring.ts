@@ -146,14 +146,18 @@ export class RingConsumer {
     const mask = this.mask | 0;
     const head = this.head | 0;
     const start = work.n | 0;
-    // Backwards: prefetchers would fetch the lines behind the last entry, which the producer is about to write.
-    for (let k = (count - 1) | 0; k >= 0; k = (k - 1) | 0) {
+    // To the newest frame backwards: prefetchers would fetch the lines behind it, which the producer is about to write.
+    const newest = count === available;
+    const step = newest ? -1 : 1;
+    let k = newest ? (count - 1) | 0 : 0;
+    for (let left = count; left > 0; left = (left - 1) | 0) {
       const t = ((start + k) & TAKE_INDEX) << PAIRS_SHIFT;
       const f = ((head + k) & mask & TAKE_INDEX) << PAIRS_SHIFT;
       to[t] = from[f]!;
       to[t + 1] = from[f + 1]!;
       to[t + 2] = from[f + 2]!;
       to[t + 3] = from[f + 3]!;
+      k = (k + step) | 0;
     }
     work.n = (start + count) | 0;
     this.head = (head + count) | 0;
