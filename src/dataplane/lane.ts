@@ -132,39 +132,37 @@ export class Lane {
 
   /**
    * Appends frames from … end - 1, unpublished: sequences count from `seq` at frame 0, frame i's ledger word is
-   * `carried[i]`. Returns how many there was room for. The dispatcher's loop does the same, and the ledger's part.
+   * `carried[i]`. Returns how many: 0 when there is no room, and no more than up to the end of the ring's memory. The
+   * dispatcher's loop does the same, and the ledger's part.
    */
   appendRun(to: number, burst: Burst, from: number, end: number, seq: number, carried: Int32Array): number {
     const state = (to << S_SHIFT) | 0;
     const all = this.words;
+    if (all[state] === all[state + S_LIMIT]) this.look(to);
     if (HOT.lane !== all || HOT.words !== burst.words) bind(burst, this);
-    let at = from | 0;
-    while (at < end) {
-      if (((all[state + S_LIMIT]! - all[state]!) | 0) <= 0 && !this.look(to)) break;
-      // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
-      const { words, wide, lane, laneWide, laneMask, wideMask } = HOT;
-      const first = seq | 0;
-      const position = all[state]! | 0;
-      const count = Math.min((all[state + S_LIMIT]! - position) | 0, end - at) | 0;
-      const entry = (all[state + S_ENTRY]! + (position << D_SHIFT)) | 0;
-      const ids = (all[state + S_ID]! + position) | 0;
-      const begin = at & COUNT;
-      for (let k = 0; k < count; k = (k + 1) | 0) {
-        const i = (begin + k) & LAST;
-        const e = (entry + (k << D_SHIFT)) & laneMask;
-        const t = (e >>> 1) & wideMask;
-        const f = B_PAIRS + (i << B_SHIFT);
-        lane[e] = (first + i) | 0;
-        lane[e + D_LEDGER] = carried[i]!;
-        laneWide[t + 1] = wide[f + 1]!;
-        laneWide[t + 2] = wide[f + 2]!;
-        laneWide[t + 3] = wide[f + 3]!;
-        lane[(ids + k) & laneMask] = words[ID + i]!;
-      }
-      all[state] = (position + count) | 0;
-      at = (at + count) | 0;
+    // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
+    const { words, wide, lane, laneWide, laneMask, wideMask } = HOT;
+    const first = seq | 0;
+    const position = all[state]! | 0;
+    const room = (all[state + S_LIMIT]! - position) | 0;
+    const count = Math.max(0, Math.min(room, end - from)) | 0;
+    const entry = (all[state + S_ENTRY]! + (position << D_SHIFT)) | 0;
+    const ids = (all[state + S_ID]! + position) | 0;
+    const begin = from & COUNT;
+    for (let k = 0; k < count; k = (k + 1) | 0) {
+      const i = (begin + k) & LAST;
+      const e = (entry + (k << D_SHIFT)) & laneMask;
+      const t = (e >>> 1) & wideMask;
+      const f = B_PAIRS + (i << B_SHIFT);
+      lane[e] = (first + i) | 0;
+      lane[e + D_LEDGER] = carried[i]!;
+      laneWide[t + 1] = wide[f + 1]!;
+      laneWide[t + 2] = wide[f + 2]!;
+      laneWide[t + 3] = wide[f + 3]!;
+      lane[(ids + k) & laneMask] = words[ID + i]!;
     }
-    return (at - from) | 0;
+    lane[state] = (position + count) | 0;
+    return count;
   }
 
   /**
