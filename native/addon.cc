@@ -122,15 +122,16 @@ Napi::Value openSend(const Info& info) {
                               [&] { return openPacketSend(ifindex, bypass); }));
 }
 
-// Arguments: interface index, queue, staging memory.
+// Arguments: interface index, queue, staging memory; true = take the kernel for one that tells late what it has sent.
 Napi::Value openXsk(const Info& info) {
   Napi::Env env = info.Env();
   const int ifindex = intArgument(info, 0, "ifindex");
   const int queue = intArgument(info, 1, "queue");
   const Span<uint8_t> staging = bytes(info[2], "staging");
   if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
+  const bool late = info.Length() > 3 && info[3].ToBoolean();
   return adopted(env, control(env, "interface index " + std::to_string(ifindex), [&] {
-                   return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data);
+                   return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
                  }));
 }
 

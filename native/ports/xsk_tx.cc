@@ -23,14 +23,34 @@
 
 namespace rxsteer {
 
+// When the kernel publishes up to where it has read.
+enum class XskPublishes : uint32_t {
+  unknown,
+  // With every call: newer kernels, 6.18 for one.
+  atOnce,
+  // When a call finds the ring empty, 6.1 for one: after one that ends early nobody knows what it has sent.
+  late,
+};
+
+// What workers that share the socket know of it, behind the list of free chunks.
+struct XskShared {
+  // Where the kernel will read next. `atOnce` only.
+  uint32_t position;
+  XskPublishes publishes;
+  // The rings as they were mapped before the socket was bound, where the kernel maps none later; else null. Kept for as
+  // long as the process lives.
+  XskRings rings;
+};
+
 namespace {
 
 // More entries than chunks, so that completions of abandoned descriptors have room too.
 constexpr uint32_t kRing = 2 * kXskChunks;
 constexpr uintptr_t kPage = 4096;
 constexpr int kSendBufferBytes = 8 << 20;
-// The kernel takes 32 descriptors a call (TX_BATCH_SIZE).
-constexpr int kCallsMost = 8;
+// The kernel takes that many descriptors a call (TX_BATCH_SIZE). It is offered no more, so that a call that succeeds has
+// taken all of them.
+constexpr uint32_t kBatch = 32;
 // Beyond the UMEM: the kernel counts such a descriptor as invalid and skips it, Linux 6.18 one a call, and puts it into
 // the completion ring.
 constexpr uint64_t kNowhere = ~uint64_t{0} >> 16;
@@ -42,6 +62,14 @@ uint8_t* aligned(uint8_t* staging) {
 FreeList freeListOf(uint8_t* staging) {
   return {reinterpret_cast<int32_t*>(aligned(staging) + size_t{kXskChunks} * kXskChunkBytes)};
 }
+
+XskShared* sharedOf(uint8_t* staging) {
+  return reinterpret_cast<XskShared*>(freeListOf(staging).words + 1 + kXskChunks);
+}
+
+// Errors of calls that have looked at descriptors: full completion ring or socket buffer or device, frame dropped, no
+// memory. All others end a call before.
+bool cutShort(int error) { return error == EAGAIN || error == EBUSY || error == ENOBUFS || error == ENOMEM; }
 
 void option(int fd, int name, const void* value, socklen_t size, const char* what) {
   check(::setsockopt(fd, SOL_XDP, name, value, size), what);
@@ -60,9 +88,37 @@ uint32_t longestFrame(int ifindex) {
   return std::min<uint32_t>(static_cast<uint32_t>(request.ifr_mtu) + 14, kXskChunkBytes);
 }
 
+struct Layout {
+  xdp_mmap_offsets at{};
+  size_t txBytes() const { return at.tx.desc + kRing * sizeof(xdp_desc); }
+  size_t doneBytes() const { return at.cr.desc + kRing * sizeof(uint64_t); }
+};
+
+bool layoutOf(int fd, Layout* layout) {
+  socklen_t size = sizeof layout->at;
+  return ::getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, &layout->at, &size) == 0;
+}
+
+void unmap(const XskRings& rings, const Layout& layout) {
+  if (rings.tx != nullptr) ::munmap(rings.tx, layout.txBytes());
+  if (rings.done != nullptr) ::munmap(rings.done, layout.doneBytes());
+}
+
+// Both, or none.
+XskRings mapRings(int fd, const Layout& layout) {
+  const auto map = [fd](size_t length, off_t which) {
+    void* at = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, which);
+    return at == MAP_FAILED ? nullptr : static_cast<uint8_t*>(at);
+  };
+  XskRings rings{map(layout.txBytes(), XDP_PGOFF_TX_RING), map(layout.doneBytes(), XDP_UMEM_PGOFF_COMPLETION_RING)};
+  if (rings.tx != nullptr && rings.done != nullptr) return rings;
+  unmap(rings, layout);
+  return {};
+}
+
 }  // namespace
 
-UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging) {
+UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLate) {
   UniqueFd socket(check(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), "AF_XDP socket"));
   const int fd = socket.get();
   xdp_umem_reg umem{};
@@ -77,54 +133,60 @@ UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging) {
   option(fd, XDP_TX_RING, &entries, sizeof entries, "XDP_TX_RING");
   // As much as all chunks can be in flight: a full socket buffer would stop the ring in the middle.
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBufferBytes, sizeof kSendBufferBytes);
+  // Linux before 6.4 maps rings of unbound sockets only.
+  Layout layout;
+  check(layoutOf(fd, &layout) ? 0 : -1, "XDP_MMAP_OFFSETS");
+  const XskRings early = mapRings(fd, layout);
   sockaddr_xdp to{};
   to.sxdp_family = AF_XDP;
   to.sxdp_flags = XDP_COPY;
   to.sxdp_ifindex = static_cast<uint32_t>(ifindex);
   to.sxdp_queue_id = queue;
-  check(::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface's queue");
+  const bool bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
+  const int error = errno;
+  const XskRings late = bound ? mapRings(fd, layout) : XskRings{};
+  const bool mapsLater = late.tx != nullptr;
+  unmap(late, layout);
+  if (!bound || mapsLater) unmap(early, layout);
+  errno = error;
+  check(bound ? 0 : -1, "bind to the interface's queue");
   FreeList free = freeListOf(staging);
   free.words[0] = 0;
   for (int32_t chunk = kXskChunks - 1; chunk >= 0; chunk--) free.giveBack(chunk);
+  *sharedOf(staging) = {0, tellsLate ? XskPublishes::late : XskPublishes::unknown, mapsLater ? XskRings{} : early};
   return socket;
 }
 
 bool XskTransmit::attach(int fd, int ifindex, uint8_t* staging) {
   socket_ = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!socket_) return false;
-  xdp_mmap_offsets at{};
-  socklen_t size = sizeof at;
+  Layout layout;
   longest_ = longestFrame(ifindex);
-  if (longest_ == 0 || ::getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, &at, &size) != 0) {
+  shared_ = sharedOf(staging);
+  if (longest_ != 0 && layoutOf(fd, &layout)) {
+    rings_ = shared_->rings;
+    if (rings_.tx == nullptr) mapped_ = rings_ = mapRings(fd, layout);
+  }
+  if (rings_.tx == nullptr) {
     close();
     return false;
   }
-  txMapBytes_ = at.tx.desc + kRing * sizeof(xdp_desc);
-  doneMapBytes_ = at.cr.desc + kRing * sizeof(uint64_t);
-  txMap_ = ::mmap(nullptr, txMapBytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, XDP_PGOFF_TX_RING);
-  doneMap_ = ::mmap(nullptr, doneMapBytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, XDP_UMEM_PGOFF_COMPLETION_RING);
-  if (txMap_ == MAP_FAILED || doneMap_ == MAP_FAILED) {
-    close();
-    return false;
-  }
-  auto* tx = static_cast<uint8_t*>(txMap_);
-  auto* done = static_cast<uint8_t*>(doneMap_);
-  txProducer_ = reinterpret_cast<uint32_t*>(tx + at.tx.producer);
-  txConsumer_ = reinterpret_cast<uint32_t*>(tx + at.tx.consumer);
-  tx_ = reinterpret_cast<xdp_desc*>(tx + at.tx.desc);
-  doneProducer_ = reinterpret_cast<uint32_t*>(done + at.cr.producer);
-  doneConsumer_ = reinterpret_cast<uint32_t*>(done + at.cr.consumer);
-  done_ = reinterpret_cast<uint64_t*>(done + at.cr.desc);
+  const xdp_mmap_offsets& at = layout.at;
+  txProducer_ = reinterpret_cast<uint32_t*>(rings_.tx + at.tx.producer);
+  txConsumer_ = reinterpret_cast<uint32_t*>(rings_.tx + at.tx.consumer);
+  tx_ = reinterpret_cast<xdp_desc*>(rings_.tx + at.tx.desc);
+  doneProducer_ = reinterpret_cast<uint32_t*>(rings_.done + at.cr.producer);
+  doneConsumer_ = reinterpret_cast<uint32_t*>(rings_.done + at.cr.consumer);
+  done_ = reinterpret_cast<uint64_t*>(rings_.done + at.cr.desc);
   chunks_ = aligned(staging);
   free_ = freeListOf(staging);
   return true;
 }
 
 void XskTransmit::close() {
-  if (txMap_ != nullptr && txMap_ != MAP_FAILED) ::munmap(txMap_, txMapBytes_);
-  if (doneMap_ != nullptr && doneMap_ != MAP_FAILED) ::munmap(doneMap_, doneMapBytes_);
-  txMap_ = nullptr;
-  doneMap_ = nullptr;
+  Layout layout;
+  if (mapped_.tx != nullptr && layoutOf(socket_.get(), &layout)) unmap(mapped_, layout);
+  mapped_ = rings_ = {};
   socket_.reset();
 }
 
@@ -142,21 +204,59 @@ void XskTransmit::reclaim() {
   store(doneConsumer_, consumer);
 }
 
-// Makes the descriptors from … end - 1 point nowhere and takes their chunks back. The kernel reads a descriptor when its
-// turn comes, inside a system call of ours, so they can be rewritten now.
+int XskTransmit::kick() { return ::sendto(socket_.get(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) == 0 ? 0 : errno; }
+
+uint64_t XskTransmit::invalid() const {
+  xdp_statistics counts{};
+  socklen_t size = sizeof counts;
+  return ::getsockopt(socket_.get(), SOL_XDP, XDP_STATISTICS, &counts, &size) == 0 ? counts.tx_invalid_descs : 0;
+}
+
+// Lets the kernel skip descriptors that point nowhere until the ring is empty, and so its index known.
+bool XskTransmit::drain() {
+  const uint32_t end = *txProducer_;
+  for (uint32_t calls = end - load(txConsumer_) + 2; load(txConsumer_) != end && calls > 0; calls--) kick();
+  return load(txConsumer_) == end;
+}
+
+// Makes the descriptors from … end - 1 point nowhere. The kernel reads a descriptor when its turn comes, inside a
+// system call of ours, so they can be rewritten now.
 void XskTransmit::abandon(uint32_t from, uint32_t end) {
-  for (uint32_t at = from; at != end; at++) {
-    xdp_desc& entry = tx_[at & (kRing - 1)];
-    free_.giveBack(static_cast<int32_t>(entry.addr / kXskChunkBytes));
-    entry = {kNowhere, 0, 0};
-  }
+  for (uint32_t at = from; at != end; at++) tx_[at & (kRing - 1)] = {kNowhere, 0, 0};
+}
+
+// A call began at `before`, was offered up to `end`, and ended with `error` before all was taken. Returns up to where
+// the kernel had come.
+uint32_t XskTransmit::stoppedAt(uint32_t before, uint32_t end, int error) {
+  const uint32_t published = load(txConsumer_);
+  const bool told = static_cast<int32_t>(published - before) > 0;
+  if (!cutShort(error)) return told ? published : before;
+  // A dropped frame is consumed: published with those that the same call has sent, or not at all.
+  if (shared_->publishes == XskPublishes::atOnce) return told ? published : error == EBUSY ? before + 1 : before;
+  // Nothing in the ring is valid from now on. What the kernel has not read yet it will count as invalid.
+  const uint64_t counted = invalid();
+  abandon(before, end);
+  if (!drain()) return told ? published : before;
+  const uint32_t at = end - static_cast<uint32_t>(invalid() - counted);
+  if (shared_->publishes == XskPublishes::unknown && at != before)
+    shared_->publishes = published == at ? XskPublishes::atOnce : XskPublishes::late;
+  shared_->position = end;
+  return at;
+}
+
+// Where the next frames go; false: nowhere now. `atOnce`: between position and producer lie abandoned descriptors only,
+// whose places they take. Behind them they would wait until the kernel has skipped them all, one a call.
+bool XskTransmit::begin() {
+  if (shared_->publishes == XskPublishes::atOnce) return true;
+  if (!drain()) return false;
+  shared_->position = *txProducer_;
+  return true;
 }
 
 uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint32_t count) {
   reclaim();
-  // Between consumer and producer lie abandoned descriptors only. New frames take their places: behind them they would
-  // wait until the kernel has skipped them all, and be abandoned themselves.
-  const uint32_t first = load(txConsumer_);
+  if (!begin()) return 0;
+  const uint32_t first = shared_->position;
   uint32_t staged = 0;
   while (staged < count && !free_.empty()) {
     const int32_t chunk = free_.take();
@@ -164,27 +264,34 @@ uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint3
     const uint32_t length = frames.length(index[staged]);
     std::memcpy(chunks_ + address, frames.message(index[staged]) + kVnetBytes, length);
     tx_[(first + staged) & (kRing - 1)] = {address, length, 0};
+    chunkOf_[staged] = chunk;
     staged++;
   }
-  if (staged == 0) return 0;
-  // The kernel may know of descriptors up to the old producer: it never goes back.
-  const uint32_t end = first + staged;
-  if (static_cast<int32_t>(end - *txProducer_) > 0) store(txProducer_, end);
-  const auto consumed = [&] { return std::min(load(txConsumer_) - first, staged); };
+  uint32_t taken = 0;
   int error = 0;
-  for (int call = 0; call < kCallsMost && consumed() < staged; call++) {
-    const uint32_t before = consumed();
-    if (::sendto(socket_.get(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) == 0) continue;
-    error = errno;
-    // EAGAIN after progress: a batch is full. Without: the device is.
-    if (error != EAGAIN || consumed() == before) break;
-    error = 0;
+  while (taken < staged && error == 0) {
+    const uint32_t before = first + taken;
+    const uint32_t end = first + std::min(taken + kBatch, staged);
+    // The kernel may know of descriptors up to the old producer: it never goes back.
+    if (static_cast<int32_t>(end - *txProducer_) > 0) store(txProducer_, end);
+    error = kick();
+    const uint32_t published = load(txConsumer_);
+    uint32_t at = published;
+    if (static_cast<int32_t>(published - end) < 0) {
+      at = stoppedAt(before, end, error);
+      // All of a batch, and nobody has asked for more than one: abandoned descriptors behind it.
+      if (error == 0) error = EAGAIN;
+    } else if (error == EAGAIN) {
+      error = 0;
+    }
+    if (static_cast<int32_t>(at - shared_->position) > 0) shared_->position = at;
+    // It may have skipped an abandoned descriptor behind the last frame.
+    taken = std::min(at - first, staged);
   }
-  uint32_t taken = consumed();
-  abandon(first + taken, end);
-  // EBUSY: the frame consumed last was dropped on its way (NET_XMIT_DROP).
-  if (error == EBUSY && taken > 0) taken--;
-  return taken;
+  abandon(first + taken, first + staged);
+  for (uint32_t k = taken; k < staged; k++) free_.giveBack(chunkOf_[k]);
+  // The frame consumed last was dropped on its way (NET_XMIT_DROP), which ends a call.
+  return error == EBUSY && taken > 0 ? taken - 1 : taken;
 }
 
 }  // namespace rxsteer

@@ -13,6 +13,7 @@
 
 #include <napi.h>
 
+#include <array>
 #include <cstdint>
 
 #include "ports/frames.h"
@@ -29,8 +30,17 @@ constexpr uint32_t kXskChunks = 1024;
 constexpr size_t kXskStagingBytes = (size_t{kXskChunks} * kXskChunkBytes) + (3 * 4096);
 
 // Opens a socket that sends on a queue of an interface, with `staging` (at least kXskStagingBytes) as its UMEM; all
-// chunks become free. Throws SystemError: the kernel may lack AF_XDP, or another socket may have the queue.
-UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging);
+// chunks become free. `tellsLate`: treats the kernel as one that tells late what it has sent (tests; it is found out else).
+// Throws SystemError: the kernel may lack AF_XDP, or another socket may have the queue.
+UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLate = false);
+
+// The mapped rings of a socket.
+struct XskRings {
+  uint8_t* tx = nullptr;
+  uint8_t* done = nullptr;
+};
+
+struct XskShared;
 
 class XskTransmit {
  public:
@@ -54,16 +64,23 @@ class XskTransmit {
 
  private:
   void reclaim();
+  int kick();
+  uint64_t invalid() const;
+  bool drain();
   void abandon(uint32_t from, uint32_t end);
+  uint32_t stoppedAt(uint32_t before, uint32_t end, int error);
+  bool begin();
 
   UniqueFd socket_;
   uint8_t* chunks_ = nullptr;
   FreeList free_;
+  XskShared* shared_ = nullptr;
+  // Of the frames that are being sent.
+  std::array<int32_t, kXskChunks> chunkOf_{};
   uint32_t longest_ = 0;
-  void* txMap_ = nullptr;
-  size_t txMapBytes_ = 0;
-  void* doneMap_ = nullptr;
-  size_t doneMapBytes_ = 0;
+  XskRings rings_;
+  // Those of them that are this object's.
+  XskRings mapped_;
   uint32_t* txProducer_ = nullptr;
   uint32_t* txConsumer_ = nullptr;
   xdp_desc* tx_ = nullptr;

@@ -179,8 +179,9 @@ export interface Native extends NativeHash {
   /**
    * An AF_XDP socket that sends on a queue of an interface, with `staging` (`xskStagingBytes` long, shared by the
    * workers that use the queue) as its memory. Throws where the kernel has no AF_XDP or the queue is taken (EBUSY).
+   * `late`: takes the kernel for one that tells late what it has sent, as older ones do; else that is found out.
    */
-  openXskSend(ifindex: number, queue: number, staging: Uint8Array): number;
+  openXskSend(ifindex: number, queue: number, staging: Uint8Array, late?: boolean): number;
   readonly xskStagingBytes: number;
   /**
    * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
