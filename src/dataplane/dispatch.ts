@@ -6,8 +6,8 @@
  * and the ledger notes each of them before anyone else can finish it. This worker is the only producer of its rings.
  *
  * Two kinds of frames. Nearly all find their flow on the worker that it is wanted on and room in the ring there: a loop
- * without calls looks up the flow's slot, packs the descriptor into the ring and notes the frame, whichever worker it
- * goes to. Whatever needs a decision (a new flow, another worker, a full ring) leaves that loop.
+ * without calls looks up the flow's slot, copies the descriptor into the ring and notes the frame, whichever worker it
+ * goes to. Whatever needs a decision (a new flow, another worker, a full ring, the end of its memory) leaves that loop.
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
@@ -175,7 +175,7 @@ export class Dispatcher implements Release {
   private handOver(from: number, n: number): number {
     if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.lane);
     // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
-    // Packing as in `Lane.appendRun`; a loop for the ledger and one for packing take a third longer than this one.
+    // Copying as in `Lane.appendRun`; a loop for the ledger and one for the copies take longer than this one.
     const { words, wide, slots, lane, laneWide, slotMask, laneMask, wideMask, flowMask, tagMask } = HOT;
     // Through memory: of an argument V8 keeps the tagged form, and takes the tag off anew for every frame.
     const first = CALL[SEQ]!;

@@ -1,8 +1,8 @@
 /**
  * The lane of a worker: the producer's side of all its rings (`ring.ts`), its own frames' included.
  *
- * Promise: appending writes the descriptor of a frame and its slot number; `publish` makes what was appended for a
- * worker visible to it. A full ring refuses.
+ * Promise: appending copies the descriptor of a frame and notes its slot number; `publish` makes what was appended for
+ * a worker visible to it. A full ring refuses.
  *
  * Threads: used by the producing worker's thread alone.
  */

@@ -18,7 +18,7 @@
  * is what allows the producer to overwrite entries, and comes after they were copied out. Each side caches the
  * other's index and reads it again only when the cached value says full or empty.
  *
- * An entry is a descriptor (`forward/work.ts`): all that the consumer's forwarding decision and accounting need, so
+ * An entry is a descriptor (`packet/descriptor.ts`): all that the consumer's forwarding decision and accounting need, so
  * that the frame itself is not touched on the second core before it is sent.
  *
  * Everything that one producer writes for each frame lies in one piece of memory, its lane: the state, the slot

@@ -10,6 +10,8 @@
  * `Int32Array` everywhere, also for hashes (read them with `>>> 0`): values above 2^31 in a `Uint32Array` leave
  * the small-integer range and cost V8 a double conversion.
  *
+ * Besides, dissection packs a descriptor of each frame (`descriptor.ts`): that travels further, an array of structures.
+ *
  * A burst comes from one receive queue, so `port` and `queue` are scalars.
  */
 import { DESCRIPTOR_WORDS, FLAGS_SHIFT, GROUP_BIT, Part, VLAN_SHIFT } from './descriptor.js';
@@ -132,11 +134,11 @@ export class Burst {
   readonly l4 = this.field(Field.l4);
   /** Outer VLAN tag control information, or -1 when untagged. */
   readonly vlan = this.field(Field.vlan);
-  /** Descriptors, all words but `seq` and `ledger`; frame i's begins at word `i * DESCRIPTOR_WORDS`. */
+  /** Descriptors, all words but `seq` and `ledger` (see `Part`); frame i's begins at word `i * DESCRIPTOR_WORDS`. */
   readonly parts = this.words.subarray(PARTS);
-  /** Frames with `Kind.bad`. */
+  /** How many of the frames have `Kind.bad`. */
   bad = 0;
-  /** The MAC fields are those of the descriptors. */
+  /** The MAC fields have been unpacked. Whoever changes descriptors makes it false. */
   hasMacs = false;
   private readonly macs = [0, 1, 2, 3].map((k) => this.field(MACS + k * BURST_MAX));
   /** 32-bit identity of the directed outer flow (addresses, protocol, ports, VLAN id); 0 when not IP. */
@@ -160,17 +162,22 @@ export class Burst {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Destination MAC: first two bytes, and last four bytes. Unpacked from the descriptors when somebody asks. */
+  /**
+   * Destination MAC: first two bytes. The four MAC fields are arrays by frame like the others, to be read only: unpacked
+   * from the descriptors when somebody asks, since most policies never do.
+   */
   get dmacHi(): Int32Array {
     return this.unpackMacs()[0]!;
   }
+  /** Destination MAC: last four bytes. */
   get dmacLo(): Int32Array {
     return this.unpackMacs()[1]!;
   }
-  /** Source MAC: first two bytes, and last four bytes. */
+  /** Source MAC: first two bytes. */
   get smacHi(): Int32Array {
     return this.unpackMacs()[2]!;
   }
+  /** Source MAC: last four bytes. */
   get smacLo(): Int32Array {
     return this.unpackMacs()[3]!;
   }

@@ -26,6 +26,7 @@ import {
 } from '#rxsteer/packet/build.js';
 import { BURST_MAX, Burst, Kind } from '#rxsteer/packet/burst.js';
 import { describeFrame } from '#rxsteer/packet/describe.js';
+import { DESCRIPTOR_WORDS, GROUP_BIT, VLAN_SHIFT } from '#rxsteer/packet/descriptor.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { findExAddresses } from '#rxsteer/packet/ipv6-ex.js';
 import { compilePolicy } from '#rxsteer/policy/compile.js';
@@ -143,6 +144,19 @@ const policies: (string | object)[] = [
 /** Longer than any frame that is made. */
 const TAIL_BYTES = 256;
 
+/** The words of a descriptor that dissection packs, read from the frame byte by byte. */
+function partsOf(frame: Uint8Array, id: number, vlan: number): number[] {
+  const number = (at: number, bytes: number, least: number) => {
+    let value = 0;
+    for (let k = 0; k < bytes; k++) value = (value << 8) | frame[at + k]!;
+    return frame.length < least ? 0 : value;
+  };
+  const group = frame.length > 0 && (frame[0]! & 1) === 1 ? GROUP_BIT : 0;
+  const macs = (number(0, 2, 6) << 16) | number(6, 2, 12);
+  const tag = vlan < 0 ? 0 : (vlan & 0xfff) + 1;
+  return [number(2, 4, 6), frame.length | group, number(8, 4, 12), id, macs, 5 | (tag << VLAN_SHIFT)];
+}
+
 it('reads no byte outside the frame on a million random and mutated frames', { timeout: 120_000 }, () => {
   const random = new SeededRandom(20);
   const steerings = policies.map((given) => compilePolicy(parsePolicy(given), { workers: 4 }));
@@ -151,6 +165,7 @@ it('reads no byte outside the frame on a million random and mutated frames', { t
   const rounds = 1_000_000 / BURST_MAX;
   // Alone, each frame lies at the very end of a buffer: what reads behind it throws.
   const single = new Burst(new Uint8Array(TAIL_BYTES));
+  single.port = 5;
   const seenKinds = new Set<number>();
   for (let round = 0; round < rounds; round++) {
     const frames = Array.from({ length: BURST_MAX }, () => makeFrame(random));
@@ -158,6 +173,7 @@ it('reads no byte outside the frame on a million random and mutated frames', { t
     const total = frames.reduce((sum, frame) => sum + frame.length + 8, 8);
     const bytes = noise.slice(0, total);
     const together = new Burst(bytes);
+    together.port = 5;
     let at = 8;
     for (const frame of frames) {
       bytes.set(frame, at);
@@ -184,7 +200,14 @@ it('reads no byte outside the frame on a million random and mutated frames', { t
           );
         }
       }
+      const parts = together.parts.subarray(i * DESCRIPTOR_WORDS + 2, (i + 1) * DESCRIPTOR_WORDS);
+      const wanted = partsOf(frames[i]!, i, together.vlan[i]!);
+      for (let k = 0; k < wanted.length; k++) {
+        if (parts[k] === wanted[k]) continue;
+        expect.fail(`descriptor of ${Buffer.from(frames[i]!).toString('hex')}: ${parts} is not ${wanted}`);
+      }
       const kind = single.kind[0]!;
+      if (single.bad !== (kind & Kind.bad) / Kind.bad) expect.fail('bad frames are counted wrongly');
       seenKinds.add(kind & 0xff);
       const end = TAIL_BYTES;
       if ((kind & Kind.addresses) !== 0) {

@@ -108,6 +108,17 @@ describe('plain packets', () => {
     expect(dissect(ethernet({ dst: 'fe:ff:ff:ff:ff:ff' }, ipv4(v4, udp(ports)))).kind).not.toContain('group');
   });
 
+  it('the MAC words of a burst object that is used again', () => {
+    const frame = ethernet({ dst: '02:00:00:00:00:01' }, ipv4(v4, udp(ports)));
+    const burst = new Burst(frame.slice());
+    burst.add(0, frame.length);
+    for (const last of [1, 2, 3]) {
+      burst.bytes[5] = last;
+      dissectBurst(burst);
+      expect([burst.dmacHi[0], burst.dmacLo[0]]).toEqual([0x0200, last]);
+    }
+  });
+
   it('what is not IP', () => {
     const request = dissect(
       ethernet(
