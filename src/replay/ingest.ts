@@ -6,6 +6,7 @@
  * flows only. One thread.
  */
 import { BURST_MAX, Burst, Field, FrameFlag, Kind } from '../packet/burst.js';
+import { DESCRIPTOR_WORDS, Part } from '../packet/descriptor.js';
 import { dissectBurst } from '../packet/dissect.js';
 import type { Chunk } from './chunk.js';
 import { type ClockOptions, VirtualClock } from './clock.js';
@@ -23,6 +24,9 @@ const ADDRESSES = Kind.addresses;
 const FRAGMENT = Kind.fragment;
 const GROUP = Kind.group;
 const TRUNCATED = FrameFlag.truncated;
+const PART_WORDS = DESCRIPTOR_WORDS;
+const DMAC_LO = Part.dmacLo;
+const MACS = Part.macs;
 
 /** Facts that only the reader knows. */
 export interface ReadFacts {
@@ -127,7 +131,7 @@ export class Ingest {
   }
 
   #count(burst: Burst, wire: Float64Array): void {
-    const { n, words, dmacHi, dmacLo } = burst;
+    const { n, words, parts } = burst;
     let bytes = 0;
     let truncated = 0;
     let tagged = 0;
@@ -140,7 +144,10 @@ export class Ingest {
       if (words[VLAN + i]! >= 0) tagged++;
       if ((kind & ADDRESSES) === 0) notIp++;
       else if ((kind & FRAGMENT) !== 0) fragments++;
-      if ((kind & GROUP) === 0 && words[LEN + i]! >= 6) this.#macs.add(dmacHi[i]!, dmacLo[i]!);
+      if ((kind & GROUP) === 0 && words[LEN + i]! >= 6) {
+        const part = i * PART_WORDS;
+        this.#macs.add(parts[part + MACS]! >>> 16, parts[part + DMAC_LO]!);
+      }
     }
     this.#bytes += bytes;
     this.#truncated += truncated;
