@@ -16,9 +16,13 @@
  *   NIC without the keys does not look behind them;
  * - only the outer headers: no MPLS, PPPoE, LLC or tunnel.
  */
-import { BURST_COUNT, BURST_MAX, type Burst, Field, FrameFlag, Kind, PARTS } from './burst.js';
+import { BURST_COUNT, BURST_MAX, type Burst, Field, Kind, PARTS } from './burst.js';
 import { DESCRIPTOR_SHIFT, FLAGS_SHIFT, GROUP_BIT, Part, VLAN_SHIFT } from './descriptor.js';
+import { dissectFrom, setNotIp } from './dissect-long.js';
+import { foldAddress as folded, flowTag as tagOf } from './flow-tag.js';
 import { ETHERNET_HEADER, ETHERTYPE_MIN, EtherType, Protocol, VLAN_TAG } from './protocol.js';
+
+export { countTags, dissectFrom } from './dissect-long.js';
 
 // Constants of this module's own: V8 folds them into the loop, while imported bindings and fields of imported objects
 // are loaded for every frame (measured: a third of the loop's time).
@@ -67,37 +71,12 @@ const GROUP = Kind.group;
 /** Indices of the frames that the common path leaves; of this thread, in use during a call. */
 const rest = new Int32Array(BURST_MAX);
 const LAST = BURST_MAX - 1;
+const flowTag = tagOf;
+const foldAddress = folded;
 
 /** True for the tag protocol ids that are walked. */
 const isVlanTag = (type: number): boolean =>
   type === TYPE_VLAN || type === TYPE_SERVICE || type === TYPE_OLD_SERVICE;
-
-/** True for protocols whose header starts with source and destination port. */
-function hasPorts(protocol: number): boolean {
-  return protocol === Protocol.tcp || protocol === Protocol.udp || protocol === Protocol.sctp;
-}
-
-/**
- * The flow tag of two address words, the ports word and the word of protocol and VLAN id. The products do not wait
- * for each other, so that their latencies overlap; odd factors keep flows apart that differ in one word only.
- */
-const flowTag = (source: number, destination: number, ports: number, rest: number): number => {
-  const sum =
-    (Math.imul(source, 0x9e3779b1) ^ Math.imul(destination, 0x85ebca6b)) +
-    (Math.imul(ports, 0xc2b2ae35) ^ Math.imul(rest, 0x27d4eb2f));
-  const x = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
-  const y = x ^ (x >>> 13);
-  // 0 is kept for "not IP".
-  return y === 0 ? 1 : y;
-};
-
-/** 16 address bytes as one word, for `flowTag`. */
-const foldAddress = (view: DataView, at: number): number => {
-  return (
-    (Math.imul(view.getInt32(at), 0x165667b1) ^ Math.imul(view.getInt32(at + 4), 0x61c88647)) +
-    (Math.imul(view.getInt32(at + 8), 0x5bd1e995) ^ Math.imul(view.getInt32(at + 12), 0x1b873593))
-  );
-};
 
 /** What the loop reads and writes, as constants for V8: see `Hot` in `dataplane/lane.ts`. */
 interface Hot {
@@ -240,164 +219,4 @@ function dissectOdd(burst: Burst, i: number): void {
     hasSource ? view.getUint16(at + 6) : 0,
     hasSource ? view.getInt32(at + 8) : 0,
   );
-}
-
-/**
- * Everything that the common path leaves: tags from `position` on, where an ethertype of `type` says what follows,
- * then the network layer, up to `end`. Fills what `dissectBurst` fills, but for the MAC words.
- */
-export function dissectFrom(
-  burst: Burst,
-  i: number,
-  type: number,
-  position: number,
-  end: number,
-  group: number,
-): void {
-  const { view } = burst;
-  let tag = -1;
-  while (isVlanTag(type)) {
-    if (end - position < VLAN_TAG) {
-      setNotIp(burst, i, 0, tag, group | Kind.bad);
-      return;
-    }
-    if (tag < 0) tag = view.getUint16(position);
-    type = view.getUint16(position + 2);
-    position += VLAN_TAG;
-  }
-  burst.vlan[i] = tag;
-  if (type === EtherType.ipv4) dissectIpv4(burst, i, position, end, group);
-  else if (type === EtherType.ipv6) dissectIpv6(burst, i, position, end, group);
-  else setNotIp(burst, i, type < ETHERTYPE_MIN ? 0 : type, tag, group);
-}
-
-/** VLAN tags of frame `i`, whole ones; the same walk as dissection's, for what keeps no offset. */
-export function countTags(burst: Burst, i: number): number {
-  const end = burst.off[i]! + burst.len[i]!;
-  let position = burst.off[i]! + ETHERNET_HEADER;
-  let tags = 0;
-  while (end - position >= VLAN_TAG && isVlanTag(burst.view.getUint16(position - 2))) {
-    tags++;
-    position += VLAN_TAG;
-  }
-  return tags;
-}
-
-function setNotIp(burst: Burst, i: number, type: number, tag: number, kind: number): void {
-  burst.kind[i] = kind;
-  burst.ethertype[i] = type;
-  burst.l3[i] = -1;
-  burst.l4[i] = -1;
-  burst.vlan[i] = tag;
-  burst.flow[i] = 0;
-}
-
-/** VLAN id of the outer tag, 0 where there is none: the flow's last field, below the protocol. */
-function vlanId(burst: Burst, i: number): number {
-  const tag = burst.vlan[i]!;
-  return tag < 0 ? 0 : tag & 0xfff;
-}
-
-/** An IP header that is too short for its addresses: known to be IP, and nothing more. */
-function setHeaderless(burst: Burst, i: number, ip: number, kind: number): void {
-  burst.kind[i] = kind | Kind.bad;
-  burst.l3[i] = ip;
-  burst.l4[i] = -1;
-  burst.flow[i] = flowTag(0, 0, kind & Kind.ipMask, vlanId(burst, i));
-}
-
-function dissectIpv4(burst: Burst, i: number, ip: number, end: number, group: number): void {
-  const { view } = burst;
-  burst.ethertype[i] = EtherType.ipv4;
-  let kind = Kind.ipv4 | group;
-  const there = end - ip;
-  if (there < 20 || view.getUint8(ip) >>> 4 !== 4) {
-    setHeaderless(burst, i, ip, kind);
-    return;
-  }
-  kind |= Kind.addresses;
-  const header = (view.getUint8(ip) & 15) * 4;
-  const total = view.getUint16(ip + 2);
-  let stop = end;
-  if (total === 0) {
-    if ((burst.flags[i]! & FrameFlag.gso) === 0) kind |= Kind.bad;
-  } else if (total > there) {
-    if ((burst.flags[i]! & FrameFlag.truncated) === 0) kind |= Kind.bad;
-  } else stop = ip + total;
-  const protocol = view.getUint8(ip + 9);
-  let ports = 0;
-  burst.l4[i] = -1;
-  if ((view.getUint16(ip + 6) & 0x3fff) !== 0) kind |= Kind.fragment;
-  else if (header < 20 || ip + header > stop) kind |= Kind.bad;
-  else {
-    const l4 = ip + header;
-    if (stop - l4 >= 4) {
-      burst.l4[i] = l4;
-      if (hasPorts(protocol)) {
-        kind |= Kind.ports;
-        ports = view.getInt32(l4);
-      }
-    } else if (hasPorts(protocol)) kind |= Kind.bad;
-  }
-  burst.kind[i] = kind | (protocol << Kind.protocolShift);
-  burst.l3[i] = ip;
-  const rest = (protocol << 12) | vlanId(burst, i);
-  burst.flow[i] = flowTag(view.getInt32(ip + 12), view.getInt32(ip + 16), ports, rest);
-}
-
-function dissectIpv6(burst: Burst, i: number, ip: number, end: number, group: number): void {
-  const { view } = burst;
-  burst.ethertype[i] = EtherType.ipv6;
-  let kind = Kind.ipv6 | group;
-  const there = end - ip;
-  if (there < 40 || view.getUint8(ip) >>> 4 !== 6) {
-    setHeaderless(burst, i, ip, kind);
-    return;
-  }
-  kind |= Kind.addresses;
-  const payload = view.getUint16(ip + 4);
-  let stop = end;
-  if (payload > there - 40) {
-    if ((burst.flags[i]! & FrameFlag.truncated) === 0) kind |= Kind.bad;
-  } else if (payload > 0) stop = ip + 40 + payload;
-  let protocol = view.getUint8(ip + 6);
-  let position = ip + 40;
-  let ports = 0;
-  burst.l4[i] = -1;
-  for (;;) {
-    if (protocol === Protocol.fragment) {
-      kind |= Kind.fragment | Kind.extension;
-      if (stop - position >= 8) protocol = view.getUint8(position);
-      else kind |= Kind.bad;
-      break;
-    }
-    if (
-      protocol === Protocol.hopByHop ||
-      protocol === Protocol.routing ||
-      protocol === Protocol.destination
-    ) {
-      kind |= Kind.extension;
-      // Two bytes say how long the header is; eight is the least that it can be.
-      const size = stop - position >= 8 ? (view.getUint8(position + 1) + 1) * 8 : 8;
-      if (stop - position < size) {
-        kind |= Kind.bad;
-        break;
-      }
-      protocol = view.getUint8(position);
-      position += size;
-      continue;
-    }
-    if (stop - position >= 4) {
-      burst.l4[i] = position;
-      if (hasPorts(protocol)) {
-        kind |= Kind.ports;
-        ports = view.getInt32(position);
-      }
-    } else if (hasPorts(protocol)) kind |= Kind.bad;
-    break;
-  }
-  burst.kind[i] = kind | (protocol << Kind.protocolShift);
-  burst.l3[i] = ip;
-  const rest = (protocol << 12) | vlanId(burst, i);
-  burst.flow[i] = flowTag(foldAddress(view, ip + 8), foldAddress(view, ip + 24), ports, rest);
 }
