@@ -39,6 +39,8 @@ const PERCENTILES = [50, 99, 99.9] as const;
 const WHOLE = "p99.9 with the machine's stalls";
 
 const REFERENCE = 'C++ reference';
+/** Without what `Lane.claim` does: what the obvious loop costs. */
+const PLAIN = 'C++, lines not claimed';
 const DISTRIBUTOR = 'rte_distributor, burst mode';
 const ours = (order: string, ledger = true) => `order ${order}${ledger ? '' : ', ledger off'}`;
 const BASE = ours('none');
@@ -58,14 +60,18 @@ const CASES: readonly (readonly [PipelineRequest['order'], boolean])[] = [
   ['none', false],
 ];
 
+function referenceCommand(path: string, rate: number, claims: boolean): string[] {
+  return [path, String(FLOWS), String(FRAMES), 'none', 'on', String(rate), claims ? 'on' : 'off'];
+}
+
 /** The time of a frame: all cases, the reference and the distributor in turns. */
 async function times(path: string, distributor: string, options: BenchOptions, notes: string[]) {
   const entries: Entry[] = CASES.map(([order, ledger]) =>
     engineEntry(ours(order, ledger), { order, ledger, flows: FLOWS, frames: FRAMES, rate: 0 }),
   );
   if (path !== '') {
-    const reference = (order: string) => [path, String(FLOWS), String(FRAMES), order, 'on', '0'];
-    entries.push({ name: REFERENCE, command: reference('none') });
+    entries.push({ name: REFERENCE, command: referenceCommand(path, 0, true) });
+    entries.push({ name: PLAIN, command: referenceCommand(path, 0, false) });
   }
   if (distributor !== '') entries.push({ name: DISTRIBUTOR, command: [distributor] });
   const contestants = await startAll(SUITE, entries, (name) => name.startsWith('order'), notes);
@@ -100,10 +106,7 @@ async function latencies(path: string, frameNs: number, options: BenchOptions, n
   const request: PipelineRequest = { order: 'none', ledger: true, flows: FLOWS, frames: FRAMES, rate };
   const entries: Entry[] = [engineEntry(BASE, request)];
   if (path !== '') {
-    entries.push({
-      name: REFERENCE,
-      command: [path, String(FLOWS), String(FRAMES), 'none', 'on', String(rate)],
-    });
+    entries.push({ name: REFERENCE, command: referenceCommand(path, rate, true) });
   }
   const contestants = await startAll(SUITE, entries, (name) => name === BASE, notes);
   const samples = new Samples();
@@ -150,6 +153,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   const results = contestants.map(({ name }) => resultOf(SUITE, name, of(name), 'nanoseconds', 'ns'));
   const ratios: (Ratio | null)[] = [
     ratioOfRounds(`${SUITE}: ${BASE} / ${REFERENCE}`, of(BASE), of(REFERENCE), '<= 1.5'),
+    ratioOfRounds(`${SUITE}: ${BASE} / ${PLAIN}`, of(BASE), of(PLAIN), null),
     ratioOfRounds(`${SUITE}: ${BASE} / ${DISTRIBUTOR}`, of(BASE), of(DISTRIBUTOR), '<= 2'),
     ratioOfRounds(`${SUITE}: order linux / none`, of(ours('linux')), of(BASE), null),
     ratioOfRounds(`${SUITE}: order strict / none`, of(ours('strict')), of(BASE), '<= 1.1'),

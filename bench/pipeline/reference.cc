@@ -7,8 +7,9 @@
 // counters. Nothing is left out that the engine does for
 // a frame of this kind; nothing is done that it does not.
 //
-// reference FLOWS FRAMES none|strict on|off RATE: order, ledger, and with RATE > 0 bursts of 32 at that rate; measured
-// as ../peers/windows.h says. "latency" has pairs of bucket value and count: nanoseconds from the moment the burst was
+// reference FLOWS FRAMES none|strict on|off RATE on|off: order, ledger, with RATE > 0 bursts of 32 at that rate, and
+// whether the producer claims the lines of its next entries and the consumer reads backwards, as the engine does
+// (`Lane.claim`); measured as ../peers/windows.h says. "latency" has pairs of bucket value and count: nanoseconds from the moment the burst was
 // due until the sink had the frame.
 #include <pthread.h>
 #include <sched.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
@@ -68,6 +70,7 @@ struct Options {
   int flows, frames;
   bool strict, ledger;
   double rate;
+  bool claims;
 } options;
 
 uint32_t mix(uint32_t x) {
@@ -310,12 +313,22 @@ constexpr int32_t kGroup = 1 << 24;
 
 enum { kReceived, kRxPackets, kRxBytes, kQueuePackets, kQueueBytes, kHandedOff, kBad, kUnwatched, kPostponed, kEmpty, kDropped, kLoops };
 
+// One store into each line of the next burst's entries (two entries a line) that are free: see `Lane.claim`. Returns up
+// to where that is done.
+int32_t claim(int32_t claimed, int32_t tail, int32_t limit) {
+  const int32_t end = tail + std::min(limit - tail, kBurst);
+  const int32_t next = (tail + 1) & -2;
+  int32_t p = claimed - next > 0 ? claimed : next;
+  for (; end - p > 0; p += 2) *static_cast<volatile int32_t*>(shared.entries + (p & (kRing - 1)) * kEntry) = 0;
+  return p;
+}
+
 void* producer(void*) {
   pin(0);
   static Burst b;
   Source source;
   double* c = shared.counters[0];
-  int32_t tail = 0, headSeen = 0, sequence = 0;
+  int32_t tail = 0, headSeen = 0, sequence = 0, claimed = 0;
   double start = 0, given = 0;
   while (!shared.stop.load()) {
     c[kLoops]++;
@@ -390,6 +403,7 @@ void* producer(void*) {
       shared.slots[slot + kFrames]++;
     }
     at(shared.index[0]).store(tail);
+    if (options.claims) claimed = claim(claimed, tail, headSeen + kRing);
     c[kBad] += bad;
     c[kUnwatched] += unwatched;
     c[kPostponed] += postponed;
@@ -489,7 +503,10 @@ void* consumer(void*) {
       if (available == 0) continue;
     }
     const int n = available < kBurst ? available : kBurst;
-    for (int i = 0; i < n; i++) {
+    // To the newest frame backwards: prefetchers would fetch the lines behind it, which the producer has claimed.
+    const bool back = options.claims && n == available;
+    for (int k = 0; k < n; k++) {
+      const int i = back ? n - 1 - k : k;
       memcpy(w.words + i * kEntry, shared.entries + ((head + i) & (kRing - 1)) * kEntry, kEntry * 4);
     }
     head += n;
@@ -555,8 +572,9 @@ void* consumer(void*) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) return 2;
-  options = {atoi(argv[1]), atoi(argv[2]), strcmp(argv[3], "strict") == 0, strcmp(argv[4], "on") == 0, atof(argv[5])};
+  if (argc != 7) return 2;
+  options = {atoi(argv[1]), atoi(argv[2]), strcmp(argv[3], "strict") == 0, strcmp(argv[4], "on") == 0, atof(argv[5]),
+             strcmp(argv[6], "on") == 0};
   const size_t slots = static_cast<size_t>(options.frames);
   shared.pool = reinterpret_cast<uint8_t*>(words(slots * kSlot / 4));
   shared.owner = words(slots);
