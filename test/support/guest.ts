@@ -66,7 +66,7 @@ export interface GuestOptions {
 function emulate(lab: Lab, ns: string, kernel: Kernel, disk: string, ...options: string[]): Process {
   return lab.start(
     ns,
-    ...['qemu-system-x86_64', '-accel', 'tcg', '-nographic', '-no-reboot'],
+    ...['qemu-system-x86_64', '-accel', 'tcg', '-display', 'none', '-no-reboot'],
     ...['-kernel', kernel.image, '-initrd', disk, '-append', 'console=ttyS0 quiet panic=-1'],
     ...options,
   );
@@ -92,7 +92,7 @@ export async function bootGuest(
     ns,
     kernel,
     disk,
-    ...['-m', '192', '-netdev', network, '-device', `virtio-net-pci,netdev=n,mac=${mac}`],
+    ...['-m', '192', '-serial', 'stdio', '-netdev', network, '-device', `virtio-net-pci,netdev=n,mac=${mac}`],
   );
   await guest.line(/^guest is up/m, 60_000);
   return guest;
@@ -131,6 +131,7 @@ export async function runInGuest(
   script: string,
   patienceMs: number,
 ): Promise<string> {
+  const log = join(folder, 'console');
   const root = new GuestRoot(join(folder, kernel.version));
   addProgram(root);
   const guest = emulate(
@@ -138,8 +139,11 @@ export async function runInGuest(
     ns,
     kernel,
     root.pack(kernel, `echo; ${script}`),
-    ...['-cpu', 'max', '-smp', '2', '-m', '1500', '-nic', 'none'],
+    ...['-cpu', 'max', '-smp', '2', '-m', '1500', '-nic', 'none', '-serial', `file:${log}`],
   );
-  await guest.finish(patienceMs);
-  return guest.stdout.replaceAll('\r', '');
+  const shown = () => readFileSync(log, 'utf8').replaceAll('\r', '');
+  await guest.finish(patienceMs).catch((error) => {
+    throw new Error(`${error.message}\n${shown()}`);
+  });
+  return shown();
 }
