@@ -22,6 +22,8 @@ export interface Answer {
   readonly windows: readonly (readonly [number, number])[];
   /** Pairs of nanoseconds and frames. */
   readonly latency?: readonly (readonly [number, number])[];
+  /** p50, p99, p99.9 of each slice of 5 ms. */
+  readonly slices?: readonly (readonly number[])[];
   readonly dropped?: number;
   readonly reordered?: number;
 }

@@ -6,7 +6,12 @@
  */
 import { WorkerCounter } from '#rxsteer/dataplane/counters.js';
 import { Engine } from '#rxsteer/dataplane/engine.js';
-import { bucketValue, latencyPercentile, readLatency } from '#rxsteer/dataplane/latency.js';
+import {
+  bucketValue,
+  latencyPercentile,
+  readLatency,
+  readLatencySlices,
+} from '#rxsteer/dataplane/latency.js';
 import { engineDefaults } from '#rxsteer/dataplane/plan.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { summarize } from '#rxsteer/dataplane/summary.js';
@@ -56,6 +61,9 @@ const counters = engine.views.counters.worker[1]!;
 const sink = engine.plan.ports[1]!.sink;
 const shared = sink?.kind === 'memory' ? sink.latency : null;
 let since: Float64Array | undefined;
+let sinceNs = 0;
+/** CLOCK_MONOTONIC, as the sink's. */
+const monotonic = () => Number(process.hrtime.bigint());
 const sleepWord = new Int32Array(new SharedArrayBuffer(4));
 const before = () => {
   // This thread reads clocks and counts as text; what that leaves is collected now, so that a collection in the
@@ -69,16 +77,21 @@ const before = () => {
     if (latencyPercentile(readLatency(shared, since), 0.9) < SETTLED_NS) break;
   }
   since = readLatency(shared);
+  sinceNs = monotonic();
 };
 const more = () => {
   const { totals } = summarize(engine);
   const latency: number[][] = [];
+  const slices: number[][] = [];
   if (shared !== null) {
     readLatency(shared, since).forEach((count, bucket) => {
       if (count > 0) latency.push([bucketValue(bucket), count]);
     });
+    for (const counts of readLatencySlices(shared, sinceNs, monotonic())) {
+      slices.push([0.5, 0.99, 0.999].map((p) => latencyPercentile(counts, p)));
+    }
   }
-  return { dropped: totals.dropped.backlog, reordered: totals.reordered, latency };
+  return { dropped: totals.dropped.backlog, reordered: totals.reordered, latency, slices };
 };
 await serveWindows(WORKERS, () => counters[WorkerCounter.delivered]!, before, more);
 await engine.stop();

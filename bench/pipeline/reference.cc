@@ -408,23 +408,62 @@ struct Work {
 
 // Log-linear buckets: 128 for every power of two, below 1 % wide.
 constexpr int kSub = 7;
-uint64_t histogram[40 << kSub];
+constexpr int kBuckets = 40 << kSub;
+uint64_t histogram[kBuckets];
+// Slices of 5 ms, as the engine's sink keeps them (src/dataplane/latency.ts), and the number of each one's time.
+constexpr int kSlices = 64;
+constexpr double kSliceNs = 5e6;
+uint64_t slices[kSlices][kBuckets];
+uint64_t sliceNumber[kSlices];
+uint64_t* slice = slices[0];
+double sinceNs = 0;
+
+void chooseSlice(double now) {
+  const auto number = static_cast<uint64_t>(now / kSliceNs);
+  slice = slices[number % kSlices];
+  if (sliceNumber[number % kSlices] == number) return;
+  memset(slice, 0, sizeof slices[0]);
+  sliceNumber[number % kSlices] = number;
+}
 
 void record(double ns) {
   const uint64_t v = ns < 1 ? 1 : static_cast<uint64_t>(ns);
   const int top = 63 - __builtin_clzll(v);
   const int at = top < kSub ? static_cast<int>(v) : ((top - kSub + 1) << kSub) | static_cast<int>((v >> (top - kSub)) & ((1 << kSub) - 1));
   histogram[at]++;
+  slice[at]++;
 }
 double bucketValue(int at) {
   if (at < (2 << kSub)) return at;
   const int top = (at >> kSub) + kSub - 1;
   return (static_cast<double>((1 << kSub) | (at & ((1 << kSub) - 1))) + 0.5) * static_cast<double>(1ull << (top - kSub));
 }
+// What a share of the frames in a histogram took at most.
+double percentile(const uint64_t* counts, double share) {
+  double left = 0;
+  for (int i = 0; i < kBuckets; i++) left += share * static_cast<double>(counts[i]);
+  for (int i = 0; i < kBuckets; i++) {
+    left -= static_cast<double>(counts[i]);
+    if (counts[i] > 0 && left <= 0) return bucketValue(i);
+  }
+  return 0;
+}
+// p50, p99, p99.9 of each whole slice since `sinceNs`.
+void printSlices() {
+  const auto end = static_cast<uint64_t>(now_ns() / kSliceNs);
+  bool first = true;
+  for (auto number = static_cast<uint64_t>(sinceNs / kSliceNs) + 1; number < end; number++) {
+    if (sliceNumber[number % kSlices] != number) continue;
+    const uint64_t* counts = slices[number % kSlices];
+    printf("%s[%.0f,%.0f,%.0f]", first ? "" : ",", percentile(counts, 0.5), percentile(counts, 0.99),
+           percentile(counts, 0.999));
+    first = false;
+  }
+}
 // Share of the recorded frames that took less than `ns`.
 double shareBelow(double ns) {
   double all = 0, below = 0;
-  for (int i = 0; i < (40 << kSub); i++) {
+  for (int i = 0; i < kBuckets; i++) {
     const double count = static_cast<double>(histogram[i]);
     all += count;
     if (bucketValue(i) < ns) below += count;
@@ -483,6 +522,7 @@ void* consumer(void*) {
     asm volatile("" : : "r"(sendOff), "r"(sendLen), "r"(sendFlags), "r"(frameOf) : "memory");
     if (options.rate > 0 && recording.load(std::memory_order_relaxed)) {
       const double now = now_ns();
+      chooseSlice(now);
       for (int i = 0; i < n; i++) record(now - shared.stamps[w.words[i * kEntry + kId]]);
     }
     c[kPortPackets] += sent;
@@ -549,6 +589,7 @@ int main(int argc, char** argv) {
           if (shareBelow(5e6) > 0.9) break;
         }
         memset(histogram, 0, sizeof histogram);
+        sinceNs = now_ns();
       },
       [] {
         recording = false;
@@ -556,11 +597,13 @@ int main(int argc, char** argv) {
         printf(",\"dropped\":%.0f,\"reordered\":%.0f,\"latency\":[", shared.counters[0][kDropped],
                shared.counters[1][kReordered]);
         bool first = true;
-        for (int i = 0; i < (40 << kSub); i++) {
+        for (int i = 0; i < kBuckets; i++) {
           if (histogram[i] == 0) continue;
           printf("%s[%.0f,%llu]", first ? "" : ",", bucketValue(i), static_cast<unsigned long long>(histogram[i]));
           first = false;
         }
+        printf("],\"slices\":[");
+        printSlices();
         printf("]");
       });
   shared.stop = true;

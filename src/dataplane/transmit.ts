@@ -1,9 +1,8 @@
 /**
- * The transmit stage of a worker: sends what the forwarding decision chose and accounts for every frame.
+ * The transmit stage of a worker: sends what the forwarding decision chose.
  *
- * Promise: each frame of the work ends in exactly one of transmitted, delivered or dropped (under one reason), and
- * further copies (flooding, segments) are counted apart. Frames go to each port in work order, so frames of one
- * flow stay in order. A port that cannot take a partial checksum or a super-frame gets finished frames.
+ * Promise: frames go to each port in work order, so frames of one flow stay in order; what becomes of each is known and
+ * counted (`fates.ts`). A port that cannot take a partial checksum or a super-frame gets finished frames.
  *
  * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
  * that dies in between leaves frames that are swept, never frames counted twice.
@@ -22,6 +21,7 @@ import {
 } from '../forward/work.js';
 import { FrameFlag } from '../packet/burst.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
+import { Fates } from './fates.js';
 import { Finisher, REASON_OF } from './finisher.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from './layout.js';
 import { SendResult } from './native.js';
@@ -78,23 +78,12 @@ export class Transmitter {
   /** Work indices for each port: `lists[port * WORK_MAX + k]`, and how many. */
   private readonly lists: Int32Array;
   private readonly listed: Int32Array;
-  /** Per frame: copies taken by sending ports, by delivering ports, failed copies, last failure. */
-  private readonly sent = new Int32Array(WORK_MAX);
-  private readonly handed = new Int32Array(WORK_MAX);
-  private readonly failed = new Int32Array(WORK_MAX);
-  private readonly reason = new Int32Array(WORK_MAX);
+  private readonly fates: Fates;
   /** Work index of each entry of the send arrays; the other one is for a work that goes to one port as it is. */
   private readonly frameOf = new Int32Array(SEND_MAX);
   private readonly inOrder = Int32Array.from({ length: SEND_MAX }, (_, k) => k);
   private readonly meter: LockMeter = { contended: 0, waitedNs: 0 };
   private readonly finisher: Finisher;
-  private segmentsSent = 0;
-  /** Frames of the work being sent. */
-  private n = 0;
-  /** `sent`, `handed`, `failed` and `reason` are kept for this work; else every frame arrived, one copy each. */
-  private detailed = false;
-  /** Frames that each port took, while nothing is kept of each. */
-  private readonly took: Int32Array;
 
   constructor(private readonly parts: TransmitParts) {
     this.worker = parts.worker;
@@ -104,20 +93,16 @@ export class Transmitter {
     const room = parts.senders.length;
     this.lists = new Int32Array(room * WORK_MAX);
     this.listed = new Int32Array(room);
-    this.took = new Int32Array(room);
+    this.fates = new Fates(parts.senders, this.lists, parts.counters, parts.meter);
   }
 
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
   send(work: Work): void {
-    const { ports, lists, listed, took } = this;
+    const { ports, lists, listed } = this;
     const { out } = work;
     const n = work.n & COUNT;
-    this.n = n;
-    this.detailed = false;
-    for (let p = 0; p < ports; p++) {
-      listed[p] = 0;
-      took[p] = 0;
-    }
+    this.fates.begin(n, ports);
+    for (let p = 0; p < ports; p++) listed[p] = 0;
     // Mostly all frames of a work go to one port.
     const first = out[0]!;
     let others = first < 0 ? 1 : 0;
@@ -176,50 +161,34 @@ export class Transmitter {
 
   /** Frame i goes to no single port. */
   private list(work: Work, i: number, out: number): void {
-    const { ports, lists, listed, reason } = this;
-    this.detail();
+    const { ports, lists, listed, fates } = this;
+    fates.detail();
     if (out === Out.flood) {
       const from = work.part(i, D_ORIGIN) & D_PORT;
-      reason[i] = Drop.noRoute;
+      fates.unlessTaken(i, Drop.noRoute);
       for (let p = 0; p < ports; p++) {
         if (p !== from && this.parts.floods[p] === 1) lists[p * WORK_MAX + listed[p]!++] = i;
       }
     } else {
-      reason[i] =
+      const why =
         out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
-    }
-  }
-
-  /**
-   * From now on the fate of each frame of this work is kept, with what has become of those before. Most works need
-   * none of it: every frame goes to one port, and arrives.
-   */
-  private detail(): void {
-    if (this.detailed) return;
-    this.detailed = true;
-    const { n, sent, handed, failed, ports, lists, took } = this;
-    sent.fill(0, 0, n);
-    handed.fill(0, 0, n);
-    failed.fill(0, 0, n);
-    for (let p = 0; p < ports; p++) {
-      const copies = this.senders[p]?.delivers === true ? handed : sent;
-      for (let k = 0; k < took[p]!; k++) copies[lists[p * WORK_MAX + k]!]!++;
+      fates.unlessTaken(i, why);
     }
   }
 
   private sendTo(port: number, work: Work, count: number): void {
     const sender = this.senders[port] ?? null;
     const base = (port & PORT_BITS) * LIST;
-    const { lists } = this;
+    const { lists, fates } = this;
     if (sender === null) {
-      this.detail();
-      for (let k = 0; k < count; k++) this.fail(lists[base + k]!, Drop.noRoute);
+      fates.detail();
+      for (let k = 0; k < count; k++) fates.fail(lists[base + k]!, Drop.noRoute);
       return;
     }
     const lock = this.parts.lockOf[port]!;
     if (lock >= 0 && !this.takeLock(lock)) {
-      this.detail();
-      for (let k = 0; k < count; k++) this.fail(lists[base + k]!, Drop.txFull);
+      fates.detail();
+      for (let k = 0; k < count; k++) fates.fail(lists[base + k]!, Drop.txFull);
       this.parts.portCounters[portBase(port) + PortCounter.txErrors]! += count;
       return;
     }
@@ -237,7 +206,7 @@ export class Transmitter {
       const size = words[at + D_SIZE]!;
       const bits = (size >> D_FLAGS_SHIFT) & D_FLAGS;
       if (finishes && (bits & HEAVY) !== 0) {
-        this.detail();
+        fates.detail();
         if ((bits & GSO) !== 0) {
           // What was collected goes first: order.
           this.sendCollected(port, sender, n, bytes, frameOf);
@@ -249,7 +218,7 @@ export class Transmitter {
         if (this.finisher.checksum(this.pool.offsetOf(words[at + D_ID]!), size & D_LENGTH)) {
           words[at + D_SIZE] = size & ~(VNET_OR_SUM << D_FLAGS_SHIFT);
         } else {
-          this.fail(i, Drop.malformed);
+          fates.fail(i, Drop.malformed);
           continue;
         }
       }
@@ -287,14 +256,15 @@ export class Transmitter {
    */
   private sendCollected(port: number, sender: Sender, n: number, bytes: number, frameOf: Int32Array): void {
     if (n === 0) return;
-    if (sender.send(0, n) === n && !this.detailed) {
-      this.took[port] = this.took[port]! + n;
+    const { fates } = this;
+    if (sender.send(0, n) === n && !fates.detailed) {
+      fates.takeAll(port, n);
       this.countPort(port, sender, n, bytes, 0);
       return;
     }
-    this.detail();
+    fates.detail();
     const { result, len } = sender.arrays;
-    const copies = sender.delivers ? this.handed : this.sent;
+    const copies = fates.copiesOf(port);
     let packets = 0;
     let octets = 0;
     for (let k = 0; k < n; k++) {
@@ -305,7 +275,7 @@ export class Transmitter {
         packets++;
         octets += len[k]!;
       } else {
-        this.fail(i, REASON_OF[r]!);
+        fates.fail(i, REASON_OF[r]!);
       }
     }
     this.countPort(port, sender, packets, octets, n - packets);
@@ -313,23 +283,18 @@ export class Transmitter {
 
   /** Super-frame i goes to the port in segments. */
   private sendSegmented(port: number, sender: Sender, work: Work, i: number): void {
-    const { finisher } = this;
+    const { finisher, fates } = this;
     finisher.segment(sender, this.pool.offsetOf(work.part(i, D_ID)), work.part(i, D_SIZE) & D_LENGTH);
     const { packets, lost } = finisher;
     if (packets + lost > 0) this.countPort(port, sender, packets, finisher.octets, lost);
     if (packets === 0) {
-      this.fail(i, finisher.reason);
+      fates.fail(i, finisher.reason);
       return;
     }
-    const copies = sender.delivers ? this.handed : this.sent;
+    const copies = fates.copiesOf(port);
     copies[i] = copies[i]! + 1;
-    this.failed[i] = this.failed[i]! + lost;
-    if (!sender.delivers) this.segmentsSent += packets - 1;
-  }
-
-  private fail(i: number, reason: number): void {
-    this.failed[i] = this.failed[i]! + 1;
-    this.reason[i] = reason;
+    fates.failCopies(i, lost);
+    if (!sender.delivers) fates.segmentsSent += packets - 1;
   }
 
   private countPort(port: number, sender: Sender, packets: number, bytes: number, errors: number): void {
@@ -347,7 +312,7 @@ export class Transmitter {
 
   /** After `send`: frame i was transmitted or delivered somewhere. */
   arrived(i: number): boolean {
-    return !this.detailed || (this.sent[i]! | this.handed[i]!) !== 0;
+    return this.fates.arrived(i);
   }
 
   /**
@@ -355,59 +320,7 @@ export class Transmitter {
    * can throw.
    */
   commit(work: Work): void {
-    const { counters } = this.parts;
-    if (this.detailed) this.commitDetailed(work);
-    else this.commitArrived(work);
-    counters[WorkerCounter.processed]! += work.n;
+    this.fates.commit(work);
     work.n = 0;
-  }
-
-  /** Every frame of the work went to one port and arrived. */
-  private commitArrived(work: Work): void {
-    const { counters, meter } = this.parts;
-    const reordered = meter.commitArrived(work);
-    for (let p = 0; p < this.ports; p++) {
-      const count = this.took[p]!;
-      if (count === 0) continue;
-      const counter = this.senders[p]!.delivers ? WorkerCounter.delivered : WorkerCounter.transmitted;
-      counters[counter]! += count;
-    }
-    if (reordered > 0) counters[WorkerCounter.reordered]! += reordered;
-  }
-
-  private commitDetailed(work: Work): void {
-    const { counters, meter } = this.parts;
-    const { sent, handed, failed } = this;
-    let transmitted = 0;
-    let delivered = 0;
-    let flooded = 0;
-    let handedCopies = 0;
-    let lostCopies = 0;
-    const reordered = meter.commit(work, sent, handed);
-    for (let i = 0; i < work.n; i++) {
-      const s = sent[i]!;
-      const h = handed[i]!;
-      if (s > 0 || h > 0) {
-        if (s > 0) {
-          transmitted++;
-          flooded += s - 1;
-          handedCopies += h;
-        } else {
-          delivered++;
-          handedCopies += h - 1;
-        }
-        lostCopies += failed[i]!;
-      } else {
-        counters[WorkerCounter.dropped + this.reason[i]!]!++;
-      }
-    }
-    counters[WorkerCounter.transmitted]! += transmitted;
-    counters[WorkerCounter.delivered]! += delivered;
-    counters[WorkerCounter.floodedCopies]! += flooded;
-    counters[WorkerCounter.deliveredCopies]! += handedCopies;
-    counters[WorkerCounter.copiesDropped]! += lostCopies;
-    counters[WorkerCounter.segmentCopies]! += this.segmentsSent;
-    counters[WorkerCounter.reordered]! += reordered;
-    this.segmentsSent = 0;
   }
 }

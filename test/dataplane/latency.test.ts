@@ -9,6 +9,8 @@ import {
   latencyBytes,
   latencyPercentile,
   readLatency,
+  readLatencySlices,
+  SLICE_NS,
   STAMP_HIGH_WORD,
   STAMP_LOW_WORD,
   stampHigh,
@@ -55,6 +57,33 @@ describe('latency counts', () => {
     expect(latencyPercentile(sums, 0.5)).toBe(60);
     expect(latencyPercentile(sums, 0.99)).toBe(100);
     expect(latencyPercentile(readLatency(shared, sums), 0.5)).toBeNaN();
+  });
+
+  it('keep slices of 5 ms apart, all senders together, and forget them after 64', () => {
+    const shared = new SharedArrayBuffer(latencyBytes(2));
+    const words = new Int32Array(64);
+    const senders = [new LatencyCounts(shared, 0), new LatencyCounts(shared, 1)];
+    const start = 1000 * SLICE_NS;
+    const at = (slice: number) => start + (slice + 0.5) * SLICE_NS;
+    const send = (sender: number, slice: number, age: number) => {
+      frame(words, 0, at(slice) - age);
+      senders[sender]!.record(words, Int32Array.of(0), 0, 1, Float64Array.of(0, at(slice), 0));
+    };
+    const medians = (from: number, to: number) =>
+      readLatencySlices(shared, from, to).map((counts) => latencyPercentile(counts, 0.5));
+    send(0, 0, 10);
+    send(0, 1, 20);
+    send(1, 1, 30);
+    send(1, 1, 30);
+    send(0, 3, 40);
+    // Slices that are not over, or had begun before, are none.
+    expect(medians(start, start + 4 * SLICE_NS)).toEqual([10, 30, Number.NaN, 40]);
+    expect(medians(start + 1, start + 4 * SLICE_NS - 1)).toEqual([30, Number.NaN]);
+    send(0, 64, 50);
+    const later = medians(start, start + 65 * SLICE_NS);
+    expect(later).toHaveLength(63);
+    expect(later.filter((value) => !Number.isNaN(value))).toEqual([40, 50]);
+    expect(readLatency(shared).reduce((a, b) => a + b)).toBe(6);
   });
 });
 
