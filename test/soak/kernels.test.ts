@@ -74,6 +74,7 @@ function steps(console_: string): Map<string, string> {
 }
 
 describe.skipIf(reason !== '' || !canForward())('other kernels', () => {
+  if (reason !== '') it(`(${reason})`, () => {});
   it.each(typeof kernels === 'string' ? [] : kernels)('$version', async (kernel) => {
     const folder = mkdtempSync(join(tmpdir(), 'rxsteer-test-'));
     try {
