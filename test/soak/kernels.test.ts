@@ -36,7 +36,7 @@ const veth = (a: string, b: string) =>
   `${ip} add ${a} type veth peer name ${b}; ${ip} set ${a} up; ${ip} set ${b} up`;
 /** Bounded: a program that ended without a word shall not hang the guest. */
 const until = (what: string, file: string) =>
-  `n=0; until grep -q ${what} ${file} || [ $((n += 1)) -gt 120 ]; do sleep 1; done`;
+  `n=0; until grep -qs ${what} ${file} || [ $((n += 1)) -gt 60 ]; do sleep 1; done`;
 
 /** `@ NAME` begins what belongs to a step. A TAP's far end is the kernel, which has nothing to send: one way only. */
 const script = [
@@ -51,6 +51,7 @@ const script = [
   ...RUNS.map(([kind, options, policy], n) => {
     const [out, seenOn] = kind === 'tap' ? ['t1', 't1'] : ['p1', 'g1'];
     return `
+rm -f /tmp/log /tmp/sink
 node ${GUEST_REPOSITORY}/dist/cli/main.js forward --port a=af_packet:p0 --port b=${kind}:${out}${options} \
   --policy ${policy} --workers 2 --no-control --json >/tmp/summary 2>/tmp/log &
 forwarder=$!
@@ -58,10 +59,9 @@ ${until('^ready', '/tmp/log')}
 pktsink --interface ${seenOn} >/tmp/sunk 2>/tmp/sink &
 sink=$!
 ${until('ready', '/tmp/sink')}
-pktgen --interface g0 --flows ${FLOWS} --guests 8 --packets ${PACKETS} --rate 1000 --size 100 >/tmp/generated
+pktgen --interface g0 --flows ${FLOWS} --guests 8 --packets ${PACKETS} --rate 1000 --size 100 >/tmp/generated 2>>/tmp/log
 sleep 3
-kill -INT $forwarder; wait $forwarder
-kill $sink; wait $sink
+{ kill -INT $forwarder; wait $forwarder; kill $sink; wait $sink; } 2>/dev/null
 for file in log generated sunk summary; do echo @ run ${n} $file; cat /tmp/$file; done`;
   }),
   'echo @ end',
