@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config';
+import { SLOW } from './test/support/slow.js';
 
 // Tests import the built modules (`#rxsteer/…` is dist/) and node loads them itself: worker threads load the same
 // files, so that no module exists twice. Files below test/serial touch machine-wide settings and run one by one.
 const common = {
   environment: 'node' as const,
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  testTimeout: 30_000 * SLOW,
+  hookTimeout: 30_000 * SLOW,
+  expect: { poll: { timeout: 1000 * SLOW } },
   server: { deps: { external: [/\/dist\//] } },
 };
 

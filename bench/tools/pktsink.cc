@@ -200,7 +200,7 @@ void attach_drop(int index, bool xdp) {
   attr.link_create.attach_type = xdp ? BPF_XDP : bpf_attach_type(46) /* BPF_TCX_INGRESS, Linux 6.6 */;
   attr.link_create.flags = xdp ? 4 /* XDP_FLAGS_DRV_MODE */ : 0;
   if (syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof attr) < 0)
-    fail_errno(xdp ? "attaching XDP_DROP" : "attaching the tcx drop program");
+    fail_errno(xdp ? "attaching XDP_DROP" : "attaching the tcx drop program (since Linux 6.6)");
 }
 
 // The receive ring.

@@ -143,7 +143,8 @@ void PacketReceiver::idle(uint32_t position) {
 // Finds and repairs a ring that the kernel has killed. tpacket_rcv marks the next slot as owned before it writes the
 // virtio-net header; for a GSO type that the header cannot express (UFO, SCTP) it drops the frame and leaves the mark,
 // and from then on drops every frame because the slot is owned (seen with 6.18). The sign: frames were dropped
-// although the ring was empty all the time. The only cure is a new ring.
+// although the ring was empty all the time. The only cure is a new ring. Kernels that drop such a frame and keep the
+// ring (6.1.192) show the same sign; there the new ring is needless, and does no harm: the old one was empty.
 void PacketReceiver::checkRing(uint32_t position) {
   tpacket_stats stats{};
   socklen_t size = sizeof stats;

@@ -107,17 +107,17 @@ export class LinkWatch {
     }
   }
 
-  /** Warns once for every receive ring that the kernel gave up (a super-frame that virtio-net cannot express). */
+  /** Warns of the first receive ring that the kernel gave up (a super-frame that virtio-net cannot express), the tenth … */
   private noteResets(): void {
     const { plan, ports, views, warn } = this.core;
     for (const index of ports.live.keys()) {
       const at = portBase(index) + PortCounter.ringResets;
       const resets = views.counters.port.reduce((sum, c) => sum + c[at]!, 0);
       const seen = this.resets.get(index) ?? 0;
-      if (resets === seen) continue;
+      if (resets < Math.max(1, 10 * seen)) continue;
       this.resets.set(index, resets);
       warn(
-        `port ${plan.ports[index]?.name}: the kernel gave up the receive ring (a frame that virtio-net cannot express); it was replaced`,
+        `port ${plan.ports[index]?.name}: the kernel dropped frames that virtio-net cannot express, and the receive ring was replaced (UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off)`,
       );
     }
   }

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTime, sweepDead } from '#rxsteer/cli/lab.js';
 import { canForward } from '../support/forwarder.js';
+import { SLOW } from '../support/slow.js';
 import { expectConservation, type Summary } from '../support/summary.js';
 import { endAll, start, UNPRIVILEGED } from './run-cli.js';
 
@@ -73,7 +74,7 @@ describe.skipIf(!canForward())('demo with privileges', () => {
     const process = start(['demo']);
     await process.line(/Every policy forwards/);
     const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
-    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 }).toBe(5);
+    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 * SLOW }).toBe(5);
     expect((await process.stop('SIGINT')).code).toBe(130);
     expect(namespacesOf(tag)).toEqual([]);
   });
@@ -82,7 +83,7 @@ describe.skipIf(!canForward())('demo with privileges', () => {
     const process = start(['demo']);
     await process.line(/Every policy forwards/);
     const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
-    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 }).toBe(5);
+    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 * SLOW }).toBe(5);
     await process.stop('SIGKILL');
     const left = namespacesOf(tag);
     expect(left).toHaveLength(5);

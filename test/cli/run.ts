@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '#rxsteer/cli/program.js';
+import { SLOW } from '../support/slow.js';
 
 const main = fileURLToPath(import.meta.resolve('#rxsteer/cli/main.js'));
 
@@ -18,7 +19,7 @@ export function spawnProgram(args: readonly string[], input = ''): Run {
     input,
     encoding: 'utf8',
     env,
-    timeout: 20_000,
+    timeout: 20_000 * SLOW,
   });
   return { code: status, stdout, stderr };
 }

@@ -11,10 +11,11 @@ import { parseMac } from '#rxsteer/mac/address.js';
 import { compilePolicy, policyBytes } from '#rxsteer/policy/compile.js';
 import type { MacSteering } from '#rxsteer/policy/mac.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { SLOW } from '../support/slow.js';
 import { expectConservation } from '../support/summary.js';
 import { engineOptions } from './run-engine.js';
 
-const PATIENCE = { timeout: 15_000, interval: 5 };
+const PATIENCE = { timeout: 15_000 * SLOW, interval: 5 };
 
 describe('where a task runs', () => {
   it('is what the scheduler says, for processes and threads, whatever they are called', async () => {

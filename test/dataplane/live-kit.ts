@@ -6,6 +6,7 @@ import type { EngineOptions } from '#rxsteer/dataplane/plan.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/summary.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import type { PolicySpec } from '#rxsteer/policy/spec.js';
+import { SLOW } from '../support/slow.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
 import { engineOptions, type RunOptions } from './run-engine.js';
 
@@ -42,7 +43,7 @@ export async function whileRunning(
       warnings,
       async flow(frames = 500) {
         const before = received();
-        await expect.poll(received, { timeout: 20_000, interval: 5 }).toBeGreaterThan(before + frames);
+        await expect.poll(received, { timeout: 20_000 * SLOW, interval: 5 }).toBeGreaterThan(before + frames);
       },
       processed: () => summarize(engine).workers.map((worker) => worker.processed),
     });

@@ -7,6 +7,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward, type RunningForwarder, startForwarder } from '../support/forwarder.js';
 import { type Lab, withLab } from '../support/lab.js';
+import { SLOW } from '../support/slow.js';
 import { expectConservation, type Summary } from '../support/summary.js';
 
 const RATE = 20_000;
@@ -19,7 +20,7 @@ const count = (lab: Lab, ns: string, link: string, name: string) => lab.statisti
 async function grows(lab: Lab, ns: string, link: string, name: string, more = 500): Promise<void> {
   const before = await count(lab, ns, link, name);
   await expect
-    .poll(async () => (await count(lab, ns, link, name)) - before, { timeout: 15_000 })
+    .poll(async () => (await count(lab, ns, link, name)) - before, { timeout: 15_000 * SLOW })
     .toBeGreaterThan(more);
 }
 

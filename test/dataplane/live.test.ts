@@ -4,6 +4,7 @@ import { Engine } from '#rxsteer/dataplane/engine.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { summarize } from '#rxsteer/dataplane/summary.js';
 import { UserError } from '#rxsteer/errors.js';
+import { SLOW } from '../support/slow.js';
 import { expectPaused, policy, whileRunning } from './live-kit.js';
 import { engineOptions, sum } from './run-engine.js';
 
@@ -76,7 +77,9 @@ describe('a policy', () => {
     const engine = await Engine.start(engineOptions({ ports, workers: 2, more: { backlog: 65_536 } }));
     try {
       await engine.applyPolicy(policy('round-robin'));
-      await expect.poll(() => summarize(engine).totals.reordered, { timeout: 20_000 }).toBeGreaterThan(0);
+      await expect
+        .poll(() => summarize(engine).totals.reordered, { timeout: 20_000 * SLOW })
+        .toBeGreaterThan(0);
       expect(engine.plan.order).toBe('none');
       await engine.applyPolicy(policy('rss'));
       expect(engine.plan.order).toBe('strict');

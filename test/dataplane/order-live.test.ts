@@ -8,6 +8,7 @@ import { WorkerWord } from '#rxsteer/dataplane/engine-memory.js';
 import { Paused } from '#rxsteer/dataplane/faults.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/summary.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { SLOW } from '../support/slow.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
 import { engineOptions } from './run-engine.js';
 
@@ -15,7 +16,7 @@ import { engineOptions } from './run-engine.js';
 const LONG_MS = 2000;
 const POSTPONE_ONLY = { postponeMaxMs: LONG_MS, holdMaxFrames: 1000, holdMaxMs: LONG_MS };
 const HOLD_AT_ONCE = { postponeMaxMs: 0, holdMaxFrames: 10_000, holdMaxMs: LONG_MS };
-const PATIENCE = { timeout: 15_000, interval: 2 };
+const PATIENCE = { timeout: 15_000 * SLOW, interval: 2 };
 
 interface Setup {
   readonly policy: string;

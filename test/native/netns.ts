@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadNative, nativeProblem } from '#rxsteer/dataplane/native.js';
+import { SLOW } from '../support/slow.js';
 
 const run = promisify(execFile);
 
@@ -22,7 +23,7 @@ export async function scenario<T>(fixture: string, name: string): Promise<T> {
   const file = fileURLToPath(new URL(`fixtures/${fixture}.mjs`, import.meta.url));
   const inside = 'mount -t sysfs sysfs /sys && exec "$0" "$@"';
   const { stdout } = await run('unshare', ['-n', '-m', 'sh', '-c', inside, process.execPath, file, name], {
-    timeout: 20_000,
+    timeout: 20_000 * SLOW,
     killSignal: 'SIGKILL',
   });
   return JSON.parse(stdout) as T;

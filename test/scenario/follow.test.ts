@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
+import { SLOW } from '../support/slow.js';
 import { generate, startSink } from '../support/traffic.js';
 
 const FLOWS = 20;
@@ -60,7 +61,7 @@ describe.skipIf(!ready)('flows follow their consumer', { timeout: SCENARIO_TIMEO
           for (let cpu = 0; !done; cpu = 1 - cpu) {
             place(cpu);
             const before = lines();
-            await expect.poll(lines, { timeout: 20_000, interval: 20 }).toBeGreaterThan(before + 1);
+            await expect.poll(lines, { timeout: 20_000 * SLOW, interval: 20 }).toBeGreaterThan(before + 1);
           }
           const { sent } = await traffic;
           await settle(lab, scenario, 'p1', sent);

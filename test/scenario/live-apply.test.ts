@@ -13,6 +13,7 @@ import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
 import { SCENARIO_TIMEOUT_MS, startScenario } from '../support/scenario.js';
+import { SLOW } from '../support/slow.js';
 import { expectNoDrops } from '../support/summary.js';
 import { startSink } from '../support/traffic.js';
 
@@ -50,7 +51,9 @@ describe.skipIf(!canForward())(
           for (const policy of POLICIES) {
             // All flows are seen, and pass while it is made.
             const before = await received();
-            await expect.poll(received, { timeout: 20_000, interval: 20 }).toBeGreaterThan(before + FLOWS);
+            await expect
+              .poll(received, { timeout: 20_000 * SLOW, interval: 20 })
+              .toBeGreaterThan(before + FLOWS);
             const { plan, applied } = await ask<ChangeResult>(socket, 'POST', '/apply', { policy });
             expect(applied).toBe(true);
             expect(plan!.flows.seen).toBeGreaterThan(FLOWS / 2);
@@ -58,7 +61,7 @@ describe.skipIf(!canForward())(
             expect(plan!.flows.moved / plan!.flows.seen).toBeLessThan(0.6);
           }
           const last = await received();
-          await expect.poll(received, { timeout: 20_000, interval: 20 }).toBeGreaterThan(last + FLOWS);
+          await expect.poll(received, { timeout: 20_000 * SLOW, interval: 20 }).toBeGreaterThan(last + FLOWS);
           await generator.stop('SIGTERM');
           await generator.expectExit(0);
           const seen = await sink.finish();

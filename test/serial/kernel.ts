@@ -5,6 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { SLOW } from '../support/slow.js';
 
 export type Step = { readonly do: string; readonly [argument: string]: unknown };
 
@@ -33,7 +34,7 @@ export function cpus(): { online: number[]; possible: number } {
 }
 
 /** Runs the steps; the result has one element per step. Rejects with the observer's last line on failure. */
-export function observe(steps: readonly Step[], timeoutMs = 25_000): Promise<unknown[]> {
+export function observe(steps: readonly Step[], timeoutMs = 25_000 * SLOW): Promise<unknown[]> {
   const script = fileURLToPath(new URL('fixtures/observe.py', import.meta.url));
   return new Promise((resolve, reject) => {
     const child = spawn(

@@ -1,30 +1,25 @@
 /**
- * A virtual machine of a test: QEMU with a Debian kernel, an initial RAM disk of busybox and a script, and one
- * virtio-net device on a TAP of the test's namespace.
+ * Virtual machines of a test: QEMU with a Debian kernel and a RAM disk. Either with one virtio-net device on a TAP of
+ * the test's namespace (`bootGuest`), or on its own, with Node and the built program in it (`runInGuest`).
  *
- * Promise: nothing of the machine's own is used but what `missing()` names; the guest ends with the lab. QEMU emulates
- * the CPU (no KVM needed): a guest boots in seconds and moves about a gigabit a second.
+ * Promise: nothing of the machine's own is used but what the `…Missing` functions name; the guest ends with the lab.
+ * QEMU emulates the CPU (no KVM needed): a guest boots in seconds and moves about a gigabit a second; Node starts some
+ * thirty times slower than usual.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { installed, type Lab } from './lab.js';
+import { fileURLToPath } from 'node:url';
+import { tool } from '../../bench/tools/build.mjs';
+import { emulatorMissing, GuestRoot, type Kernel, kernelsIn } from './guest-image.js';
+import { type Lab, onPath } from './lab.js';
 import type { Process } from './processes.js';
 
+const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
+
 /** Where a package with a kernel was unpacked; empty = installed. */
-const ROOT = process.env.RXSTEER_GUEST_ROOT ?? '';
-const BUSYBOX = '/bin/busybox';
+const ROOT = process.env.RXSTEER_GUEST_ROOT || '/';
 /** In the order of their dependences. */
-const MODULES = [
+const NETWORK = [
   'drivers/virtio/virtio_ring',
   'drivers/virtio/virtio',
   'drivers/virtio/virtio_pci_modern_dev',
@@ -33,31 +28,31 @@ const MODULES = [
   'net/core/failover',
   'drivers/net/net_failover',
   'drivers/net/virtio_net',
-].map((name) => `${name}.ko`);
-
-/** Version of a kernel with virtio as modules, or undefined. */
-function kernel(): string | undefined {
-  const folder = `${ROOT}/lib/modules`;
-  const versions = existsSync(folder) ? readdirSync(folder) : [];
-  return versions.find(
-    (version) =>
-      existsSync(`${ROOT}/boot/vmlinuz-${version}`) &&
-      MODULES.every((name) => existsSync(`${folder}/${version}/kernel/${name}`)),
-  );
-}
+];
 
 /** What guests need and this machine lacks, with the packages that bring it, or ''. */
 export function guestsMissing(): string {
-  const lacks = [
-    installed('qemu-system-x86_64') ? '' : 'qemu-system-x86',
-    existsSync(BUSYBOX) && !spawnSync('ldd', [BUSYBOX], { encoding: 'utf8' }).stdout.includes('=>')
-      ? ''
-      : 'busybox-static',
-    kernel() === undefined
-      ? 'linux-image-cloud-amd64 (or RXSTEER_GUEST_ROOT = where it was unpacked with dpkg-deb -x)'
-      : '',
-  ].filter((name) => name !== '');
-  return lacks.join(', ');
+  const kernel =
+    kernelsIn(ROOT, NETWORK).length > 0
+      ? []
+      : ['linux-image-cloud-amd64 (or RXSTEER_GUEST_ROOT = where it was unpacked with dpkg-deb -x)'];
+  return [...emulatorMissing(), ...kernel].join(', ');
+}
+
+/**
+ * The kernels below the folders of RXSTEER_KERNELS (separated by colons; each where a package was unpacked with
+ * `dpkg-deb -x`), or the reason why there are none. Throws for a folder without a kernel that has tun and veth.
+ */
+export function kernelsToTry(): Kernel[] | string {
+  const folders = (process.env.RXSTEER_KERNELS ?? '').split(':').filter((folder) => folder !== '');
+  if (folders.length === 0) return 'RXSTEER_KERNELS names no folders with unpacked kernels';
+  const missing = [...emulatorMissing(), ...(onPath('ip') ? [] : ['iproute2'])];
+  if (missing.length > 0) return `missing ${missing.join(', ')}`;
+  return folders.flatMap((folder) => {
+    const kernels = kernelsIn(folder, ['drivers/net/tun', 'drivers/net/veth']);
+    if (kernels.length === 0) throw new Error(`RXSTEER_KERNELS: ${folder} has no kernel with tun and veth`);
+    return kernels;
+  });
 }
 
 export interface GuestOptions {
@@ -66,6 +61,15 @@ export interface GuestOptions {
   readonly address: string;
   /** What it runs once its network is up; it is powered off after it. */
   readonly script: string;
+}
+
+function emulate(lab: Lab, ns: string, kernel: Kernel, disk: string, ...options: string[]): Process {
+  return lab.start(
+    ns,
+    ...['qemu-system-x86_64', '-accel', 'tcg', '-display', 'none', '-no-reboot'],
+    ...['-kernel', kernel.image, '-initrd', disk, '-append', 'console=ttyS0 quiet panic=-1'],
+    ...options,
+  );
 }
 
 /**
@@ -77,54 +81,69 @@ export async function bootGuest(
   ns: string,
   folder: string,
   link: string,
-  options: GuestOptions,
+  { mac, address, script }: GuestOptions,
 ): Promise<Process> {
-  const version = kernel()!;
-  const disk = ramDisk(join(folder, link), version, options);
-  const guest = lab.start(
+  const kernel = kernelsIn(ROOT, NETWORK)[0]!;
+  const up = `ip link set eth0 up; ip address add ${address} dev eth0; echo; echo guest is up`;
+  const disk = new GuestRoot(join(folder, link)).pack(kernel, `${up}\n${script}`);
+  const network = `tap,id=n,ifname=${link},script=no,downscript=no,vhost=off`;
+  const guest = emulate(
+    lab,
     ns,
-    ...['qemu-system-x86_64', '-accel', 'tcg', '-m', '192', '-nographic', '-no-reboot'],
-    ...['-kernel', `${ROOT}/boot/vmlinuz-${version}`, '-initrd', disk, '-append', 'console=ttyS0 quiet'],
-    ...['-netdev', `tap,id=n,ifname=${link},script=no,downscript=no,vhost=off`],
-    ...['-device', `virtio-net-pci,netdev=n,mac=${options.mac}`],
+    kernel,
+    disk,
+    ...['-m', '192', '-serial', 'stdio', '-netdev', network, '-device', `virtio-net-pci,netdev=n,mac=${mac}`],
   );
   await guest.line(/^guest is up/m, 60_000);
   return guest;
 }
 
-function ramDisk(root: string, version: string, { address, script }: GuestOptions): string {
-  for (const name of ['bin', 'proc', 'sys', 'dev', 'modules', 'tmp']) {
-    mkdirSync(join(root, name), { recursive: true });
+/** Where the built program is in a guest of `runInGuest`, laid out as in the repository. */
+export const GUEST_REPOSITORY = '/rxsteer';
+
+/** Node, ip, the traffic tools, and the built program with the packages it needs. */
+function addProgram(root: GuestRoot): void {
+  root.program(process.execPath, '/usr/local/bin/node');
+  root.program(onPath('ip')!);
+  for (const name of ['pktgen', 'pktsink']) root.program(tool(name));
+  const addon = 'build/Release/rxsteer.node';
+  root.program(join(REPOSITORY, addon), `${GUEST_REPOSITORY}/${addon}`);
+  for (const name of ['package.json', 'test/support/xsk-send.mjs']) {
+    root.file(join(REPOSITORY, name), `${GUEST_REPOSITORY}/${name}`);
   }
-  copyFileSync(BUSYBOX, join(root, 'bin/busybox'));
-  symlinkSync('busybox', join(root, 'bin/sh'));
-  const modules = MODULES.map((name, n) => {
-    const file = `modules/${n}.ko`;
-    copyFileSync(`${ROOT}/lib/modules/${version}/kernel/${name}`, join(root, file));
-    return `insmod /${file}`;
+  const lock = readFileSync(join(REPOSITORY, 'node_modules/.package-lock.json'), 'utf8');
+  const packages: Record<string, { dev?: boolean; optional?: boolean }> = JSON.parse(lock).packages;
+  const needed = Object.keys(packages).filter((name) => !packages[name]!.dev && !packages[name]!.optional);
+  for (const name of ['dist', ...needed]) {
+    cpSync(join(REPOSITORY, name), join(root.path, GUEST_REPOSITORY, name), { recursive: true });
+  }
+}
+
+/**
+ * Runs a shell script in a guest without network that has Node, `ip`, `pktgen`, `pktsink` and the built program; resolves
+ * with what its console showed once it is powered off. Rejects when that takes longer than `patienceMs`.
+ */
+export async function runInGuest(
+  lab: Lab,
+  ns: string,
+  folder: string,
+  kernel: Kernel,
+  script: string,
+  patienceMs: number,
+): Promise<string> {
+  const log = join(folder, 'console');
+  const root = new GuestRoot(join(folder, kernel.version));
+  addProgram(root);
+  const guest = emulate(
+    lab,
+    ns,
+    kernel,
+    root.pack(kernel, `echo; ${script}`),
+    ...['-cpu', 'max', '-smp', '2', '-m', '1500', '-nic', 'none', '-serial', `file:${log}`],
+  );
+  const shown = () => readFileSync(log, 'utf8').replaceAll('\r', '');
+  await guest.finish(patienceMs).catch((error) => {
+    throw new Error(`${error.message}\n${shown()}`);
   });
-  const init = [
-    '#!/bin/sh',
-    '/bin/busybox --install -s /bin',
-    'mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev',
-    ...modules,
-    'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6',
-    'ip link set lo up; ip link set eth0 up',
-    `ip address add ${address} dev eth0`,
-    'echo; echo guest is up',
-    script,
-    'poweroff -f',
-  ];
-  writeFileSync(join(root, 'init'), `${init.join('\n')}\n`);
-  chmodSync(join(root, 'init'), 0o755);
-  const names = spawnSync('find', ['.'], { cwd: root, encoding: 'utf8' }).stdout;
-  const archive = execFileSync(BUSYBOX, ['cpio', '-o', '-H', 'newc'], {
-    cwd: root,
-    input: names,
-    maxBuffer: 256 << 20,
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
-  const disk = `${root}.gz`;
-  writeFileSync(disk, gzipSync(archive, { level: 1 }));
-  return disk;
+  return shown();
 }

@@ -37,9 +37,15 @@ export function privileged(): boolean {
   return reason === '';
 }
 
+/** Where a program is on the PATH. */
+export function onPath(program: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(':');
+  return folders.map((folder) => `${folder}/${program}`).find((file) => existsSync(file));
+}
+
 /** True when a program is on the PATH. */
 export function installed(program: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/${program}`));
+  return onPath(program) !== undefined;
 }
 
 export interface NamespaceOptions {

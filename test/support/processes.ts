@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { SLOW } from './slow.js';
 
 /** Longest time to wait for an expected line or for the end of a stopped process. */
 const PATIENCE_MS = 15_000;
@@ -101,7 +102,8 @@ export class Process {
           else if (this.end) reject(this.report(`ended (${JSON.stringify(this.end)}) before ${pattern}`));
         };
         this.watchers.add(watcher);
-        timer = setTimeout(() => reject(this.report(`no ${pattern} within ${patienceMs} ms`)), patienceMs);
+        const limit = patienceMs * SLOW;
+        timer = setTimeout(() => reject(this.report(`no ${pattern} within ${limit} ms`)), limit);
         watcher();
       });
     } finally {
@@ -118,7 +120,8 @@ export class Process {
   async finish(patienceMs = PATIENCE_MS): Promise<Ended> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(this.report(`still running after ${patienceMs} ms`)), patienceMs);
+      const limit = patienceMs * SLOW;
+      timer = setTimeout(() => reject(this.report(`still running after ${limit} ms`)), limit);
     });
     try {
       return await Promise.race([this.ended, late]);
