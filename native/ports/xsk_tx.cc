@@ -133,7 +133,7 @@ UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLa
   option(fd, XDP_TX_RING, &entries, sizeof entries, "XDP_TX_RING");
   // As much as all chunks can be in flight: a full socket buffer would stop the ring in the middle.
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBufferBytes, sizeof kSendBufferBytes);
-  // Linux before 6.4 maps rings of unbound sockets only.
+  // Older kernels, 6.1 for one, map rings of unbound sockets only.
   Layout layout;
   check(layoutOf(fd, &layout) ? 0 : -1, "XDP_MMAP_OFFSETS");
   const XskRings early = mapRings(fd, layout);

@@ -77,7 +77,7 @@ export class LatencyCounts {
   record(words: Int32Array, off: Int32Array, from: number, to: number, times: Float64Array): void {
     const { counts } = this;
     const now = times[NS]!;
-    const slice = this.sliceOf(now);
+    const slice = this.sliceOf(times);
     for (let k = from; k < to; k++) {
       const at = off[k]! >> 2;
       const high = words[at + STAMP_HIGH_WORD]!;
@@ -90,10 +90,10 @@ export class LatencyCounts {
     }
   }
 
-  /** Where the slice of a moment is; emptied if it was another's. */
-  private sliceOf(now: number): number {
+  /** Where the slice of this moment is; emptied if it was another's. The array again: see `record`. */
+  private sliceOf(times: Float64Array): number {
     const { counts } = this;
-    const number = Math.floor(now / SLICE_NS);
+    const number = Math.floor(times[NS]! / SLICE_NS);
     const place = (number % SLICES) | 0;
     const at = SLICES_AT + place * BUCKETS;
     if (counts[BUCKETS + place] !== number) {
