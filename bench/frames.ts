@@ -39,7 +39,7 @@ export function randomBursts(kind: FrameKind, seed: number, dissected: boolean):
   const random = new SeededRandom(seed);
   const bytes = new Uint8Array(new SharedArrayBuffer(BURSTS * BURST_MAX * SLOT));
   return Array.from({ length: BURSTS }, (_, b) => {
-    const burst = new Burst(bytes);
+    const burst = new Burst(bytes, false);
     for (let i = 0; i < BURST_MAX; i++) {
       const frame = randomFrame(kind, random);
       const off = (b * BURST_MAX + i) * SLOT + HEADROOM;

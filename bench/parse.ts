@@ -45,7 +45,7 @@ function realisticBursts(): Burst[] {
   const random = new SeededRandom(1);
   const bytes = new Uint8Array(new SharedArrayBuffer(BURSTS * BURST_MAX * SLOT));
   return Array.from({ length: BURSTS }, (_, b) => {
-    const burst = new Burst(bytes);
+    const burst = new Burst(bytes, false);
     for (let i = 0; i < BURST_MAX; i++) {
       const frame = realisticFrame(random);
       const off = (b * BURST_MAX + i) * SLOT + HEADROOM;

@@ -156,8 +156,15 @@ export class Burst {
   /** The worker that shall process the frame. */
   readonly worker = this.field(Field.worker);
 
-  /** @param bytes the pool (or any buffer that holds the frames); kept, not copied. */
-  constructor(bytes: Uint8Array) {
+  /**
+   * @param bytes the pool (or any buffer that holds the frames); kept, not copied
+   * @param packs dissection makes whole descriptors; false where frames are steered but go nowhere, so that only the
+   *   addresses in `parts` are filled
+   */
+  constructor(
+    bytes: Uint8Array,
+    readonly packs = true,
+  ) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }

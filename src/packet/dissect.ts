@@ -97,6 +97,7 @@ export function dissectBurst(burst: Burst): void {
   const { view, words } = HOT;
   const n = burst.n & COUNT;
   const port = burst.port | 0;
+  const { packs } = burst;
   burst.hasMacs = false;
   let left = 0;
   for (let i = 0; i < n; i++) {
@@ -112,9 +113,7 @@ export function dissectBurst(burst: Burst): void {
     const second = view.getInt32(at + 4);
     const part = P_START + (i << P_SHIFT);
     words[part + P_DMAC_LO] = (first << 16) | (second >>> 16);
-    words[part + P_SIZE] = length | (words[FLAGS + i]! << P_FLAGS) | (first & P_GROUP);
     words[part + P_SMAC_LO] = view.getInt32(at + 8);
-    words[part + P_ID] = words[ID + i]!;
     words[part + P_MACS] = (first & -0x10000) | (second & 0xffff);
     const group = (first >>> 17) & GROUP;
     // Ethertype and the first two bytes behind it.
@@ -132,7 +131,12 @@ export function dissectBurst(burst: Burst): void {
       ip = at + (HEADER + TAG);
       there = length - (HEADER + TAG);
     }
-    words[part + P_ORIGIN] = origin;
+    // The rest of the descriptor: a branch that always goes the same way.
+    if (packs) {
+      words[part + P_SIZE] = length | (words[FLAGS + i]! << P_FLAGS) | (first & P_GROUP);
+      words[part + P_ID] = words[ID + i]!;
+      words[part + P_ORIGIN] = origin;
+    }
     // At most one tag, IPv4 without options, no fragment (0x3fff leaves DF out), ports in the packet.
     if (head >>> 8 === HEAD_IPV4) {
       const total = view.getUint16(ip + 2);

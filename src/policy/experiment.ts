@@ -79,7 +79,7 @@ export class Experiment {
   /** @throws UserError see `toSteering`. */
   constructor(policy: AnyPolicy, options: ExperimentOptions = {}) {
     this.steering = toSteering(policy, options);
-    this.#burst = new Burst(new Uint8Array(POOL_BYTES));
+    this.#burst = new Burst(new Uint8Array(POOL_BYTES), false);
     this.#counter = new SpreadCounter(this.steering.workers, this.steering.queues);
     this.#onBurst = options.onBurst;
   }

@@ -57,7 +57,8 @@ export class Ingest {
   /** Completes the chunk. */
   take(chunk: Chunk, isNewFile: boolean): void {
     if (isNewFile) this.clock.nextFile();
-    if (this.#burst === null || this.#burst.bytes !== chunk.bytes) this.#burst = new Burst(chunk.bytes);
+    if (this.#burst === null || this.#burst.bytes !== chunk.bytes)
+      this.#burst = new Burst(chunk.bytes, false);
     const burst = this.#burst;
     chunk.first = this.packets;
     chunk.odds = 0;
