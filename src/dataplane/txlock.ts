@@ -12,8 +12,13 @@
 import { performance } from 'node:perf_hooks';
 import { LINE_WORDS } from './layout.js';
 
-/** Longest wait; a holder that was descheduled in the middle of a send call is back within a few milliseconds. */
-export const LOCK_WAIT_MS = 50;
+/**
+ * Longest wait. A holder that was descheduled in the middle of a send call is back within a few milliseconds, and on a
+ * machine with many runnable threads within some tens.
+ */
+export const LOCK_WAIT_MS = 250;
+/** After so long waiters sleep, a millisecond at a time: the CPU that they spin on may be what the holder waits for. */
+const SPIN_MS = 1;
 /** Looks at the word between two looks at the clock. */
 const SPINS = 64;
 
@@ -49,7 +54,10 @@ export function takeLock(
       meter.waitedNs += waited * 1e6;
       return false;
     }
-    yieldThread();
+    const holder = Atomics.load(words, word);
+    if (waited < SPIN_MS) yieldThread();
+    // Nobody notifies.
+    else if (holder !== 0) Atomics.wait(words, word, holder, 1);
   }
 }
 
