@@ -20,17 +20,7 @@ import {
   VLAN_SHIFT,
 } from '../packet/descriptor.js';
 
-export {
-  DESCRIPTOR_SHIFT,
-  DESCRIPTOR_WORDS,
-  FLAGS_MASK,
-  FLAGS_SHIFT,
-  GROUP_BIT,
-  LENGTH_MASK,
-  Part,
-  PORT_MASK,
-  VLAN_SHIFT,
-} from '../packet/descriptor.js';
+export * from '../packet/descriptor.js';
 
 /** Frames processed at a time at most: four bursts, so that a drained backlog is sent with few system calls. */
 export const WORK_MAX = 256;

@@ -163,8 +163,9 @@ it('reads no byte outside the frame on a million random and mutated frames', { t
   const ex = new Int32Array(2);
   const noise = random.bytes(BURST_MAX * TAIL_BYTES).map((byte) => byte | 1);
   const rounds = 1_000_000 / BURST_MAX;
-  // Alone, each frame lies at the very end of a buffer: what reads behind it throws.
-  const single = new Burst(new Uint8Array(TAIL_BYTES));
+  // Alone, each frame lies at the very end of a buffer: what reads behind it throws. Nor are whole descriptors asked
+  // for, which must make no difference to the fields.
+  const single = new Burst(new Uint8Array(TAIL_BYTES), false);
   single.port = 5;
   const seenKinds = new Set<number>();
   for (let round = 0; round < rounds; round++) {
