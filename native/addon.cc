@@ -290,6 +290,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("monotonic", monotonic);
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
+  function("releaseBound", releaseBound);
   exports.Set("PacketReceiver", PacketReceiver::define(env));
   exports.Set("PacketSender", PacketSender::define(env));
   exports.Set("TapReceiver", TapReceiver::define(env));

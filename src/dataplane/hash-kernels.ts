@@ -8,7 +8,7 @@
 import { type BoundKernel, type HashKernels, type KernelOptions, KernelWord } from '../hash/kernel.js';
 import { SYMMETRIC } from '../hash/tuple-hash.js';
 import { BURST_MAX } from '../packet/burst.js';
-import { loadNative, nativeProblem } from './native.js';
+import { loadNative, type Native, nativeProblem } from './native.js';
 import type { NativeHash } from './native-hash.js';
 
 /**
@@ -31,6 +31,34 @@ class Kernels implements HashKernels {
     const table = targets === undefined ? {} : { targets };
     const settings = { key, start, isHalved, select, symmetric, kernel: this.name, ...table };
     return { control, run: this.native.bindBurstHash(settings, words, bytes, control) };
+  }
+}
+
+/**
+ * The kernels of one compiled policy: what it binds is given back by `release`, when nobody hashes with it any more.
+ * The garbage collector does not know of it (66 KB and more for each key), and a worker thread gives it no turn.
+ */
+export class OwnedKernels implements HashKernels {
+  readonly name: string;
+  readonly leastFrames: number;
+  private readonly bound: (() => void)[] = [];
+
+  constructor(
+    private readonly kernels: HashKernels,
+    private readonly native: Pick<Native, 'releaseBound'>,
+  ) {
+    this.name = kernels.name;
+    this.leastFrames = kernels.leastFrames;
+  }
+
+  bind(options: KernelOptions, words: Int32Array, bytes: Uint8Array): BoundKernel {
+    const kernel = this.kernels.bind(options, words, bytes);
+    this.bound.push(kernel.run);
+    return kernel;
+  }
+
+  release(): void {
+    for (const run of this.bound.splice(0)) this.native.releaseBound(run);
   }
 }
 

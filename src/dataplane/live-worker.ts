@@ -43,6 +43,7 @@ export class LiveFollower {
   private prepared: { readonly number: number; readonly steering: Steering } | null = null;
   private installed: LiveConfig | null = null;
   private pausedAt = -1;
+  private turn = false;
   private readonly words: Int32Array;
 
   constructor(
@@ -72,11 +73,19 @@ export class LiveFollower {
     }
     if (!this.p.held.acquire()) return;
     this.target = null;
+    this.turn = true;
     // What it has prepared beyond that counts as seen, too.
     Atomics.store(this.words, WorkerWord.configSeen, this.known);
     if (Atomics.load(this.words, WorkerWord.state) !== WorkerState.running) {
       Atomics.store(this.words, WorkerWord.state, WorkerState.running);
     }
+  }
+
+  /** True once behind each change: what it replaced waits for a turn of the event loop to be given back. */
+  takeTurn(): boolean {
+    const { turn } = this;
+    this.turn = false;
+    return turn;
   }
 
   /** The check before sleeping: something that `step` waits for has happened. */

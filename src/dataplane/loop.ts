@@ -65,7 +65,7 @@ export class WorkerLoop {
   private draining = false;
   private stopping = false;
   private epoch = 0;
-  private startedAt = 0;
+  private startedAt = -1;
   private tickedAt = 0;
   private nowSeconds = 0;
   private readonly elapsedBefore: number;
@@ -129,15 +129,21 @@ export class WorkerLoop {
     this.intake.adopt();
   }
 
-  /** Runs until the main thread says exit, or takes the worker out. */
-  run(follower: LiveFollower): void {
+  /**
+   * Runs until the main thread says exit, or takes the worker out: true. False at the burst boundary behind a live
+   * change, when the thread is to turn its event loop once and call again.
+   */
+  run(follower: LiveFollower): boolean {
     this.follower = follower;
     const { views, sleeper } = this.p;
-    this.p.clock.look();
-    this.startedAt = this.p.clock.times[MS]!;
+    if (this.startedAt < 0) {
+      this.p.clock.look();
+      this.startedAt = this.p.clock.times[MS]!;
+    }
     this.tick();
     for (let pass = 1; ; pass++) {
       if (this.obey() === Phase.exit) break;
+      if (follower.takeTurn()) return false;
       if (this.pass() > 0) {
         sleeper.busy();
         this.yields = 0;
@@ -151,6 +157,7 @@ export class WorkerLoop {
     }
     this.tick();
     views.pool.reclaim(this.me);
+    return true;
   }
 
   /** Follows the command words; they are acknowledged here, at a burst boundary. Returns the phase. */

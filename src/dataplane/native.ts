@@ -262,6 +262,12 @@ export interface Native extends NativeHash {
    * See `ThreadClock`.
    */
   bindClock(times: Float64Array, originNs: number, cpu: boolean): () => void;
+  /**
+   * Gives back what a function of `bindClock`, `bindMemorySource`, `bindBurstHash` or `bindPackedHash` holds; calls of
+   * it do nothing from then on. Else that waits for the garbage collector, which does not know how much it is, and for
+   * a turn of the thread's event loop. Throws EINVAL for any other function.
+   */
+  releaseBound(bound: () => void): void;
   /** Gives the CPU to another runnable thread (sched_yield). */
   yieldThread(): void;
 }

@@ -16,7 +16,7 @@ import { Fault } from './faults.js';
 import { CensusWriter } from './flow-census.js';
 import { makeForwarder } from './forwarding.js';
 import { GuestTouch } from './guest-touch.js';
-import { nativeHashKernels } from './hash-kernels.js';
+import { nativeHashKernels, OwnedKernels } from './hash-kernels.js';
 import { Ledger, QUEUE_SLOTS } from './ledger.js';
 import type { LiveConfig, WorkerTask } from './live-config.js';
 import { TraceTap } from './live-trace.js';
@@ -30,21 +30,31 @@ import { Progress } from './progress.js';
 import { makeWaker, Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
 
+/** Kernels that a steering has bound, to be given back with it. */
+const kernelsOf = new WeakMap<Steering, OwnedKernels>();
+
 /** The steering of a configuration, as every worker of the engine compiles it. */
 function steeringOf({ plan, memory, table }: LiveConfig): Steering {
+  const native = loadNative();
+  const offered = nativeHashKernels();
+  const kernels = native === null || typeof offered === 'string' ? null : new OwnedKernels(offered, native);
   const steering = compilePolicy(plan.policy, {
     workers: plan.active,
     ports: plan.ports,
     shared: memory.policy,
     faults: 'count',
-    kernels: nativeHashKernels(),
+    kernels: kernels ?? offered,
   });
+  if (kernels !== null) kernelsOf.set(steering, kernels);
   if (table !== null && steering instanceof RssSteering) steering.setTable(table);
   return steering;
 }
 
+/** A turn of this thread's event loop: finalizers of native objects and V8's own tasks run there and nowhere else. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 /** Returns what sources, sinks and policies have to complain of, one line each. */
-export default function runWorker({ config, worker, port }: WorkerTask): string[] {
+export default async function runWorker({ config, worker, port }: WorkerTask): Promise<string[]> {
   const { plan, memory } = config;
   const views = attachEngine(plan, memory);
   const native = loadNative();
@@ -119,6 +129,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
           parts.plan = next.plan;
           if (steering !== null) {
             complain();
+            kernelsOf.get(parts.steering)?.release();
             parts.steering = steering;
           }
           if (next.table !== null && parts.steering instanceof RssSteering) {
@@ -131,10 +142,12 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
       config,
       parts.steering,
     );
-    loop.run(follower);
+    // Behind each live change a turn of the event loop: without one nothing native would ever be collected.
+    while (!loop.run(follower)) await turn();
     Atomics.store(words, WorkerWord.state, WorkerState.ended);
     complain();
     held.close();
+    kernelsOf.get(parts.steering)?.release();
     return held.complaints;
   } finally {
     held.close();

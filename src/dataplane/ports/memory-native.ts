@@ -32,7 +32,7 @@ export class NativeMemorySource implements Receiver {
 
   /** Parameters as of `MemorySource`. */
   constructor(
-    native: Native,
+    private readonly native: Native,
     private readonly options: MemorySourceOptions,
     port: number,
     private readonly pool: FramePool,
@@ -90,5 +90,7 @@ export class NativeMemorySource implements Receiver {
     return untilDue(now, this.clock[START_MS]!, given, this.options.burst, this.part.rate);
   }
 
-  close(): void {}
+  close(): void {
+    this.native.releaseBound(this.make);
+  }
 }
