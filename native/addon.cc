@@ -14,6 +14,7 @@
 #include "ports/memory_rx.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
+#include "ports/unread.h"
 #include "ports/packet_tx.h"
 #include "ports/xsk_tx.h"
 #include "ports/tap.h"
@@ -106,11 +107,36 @@ Napi::Value openReceive(const Info& info) {
   const Napi::Value fanout = options.Get("fanout");
   if (fanout.IsObject()) {
     const auto object = fanout.As<Napi::Object>();
-    config.fanout = Fanout{static_cast<uint16_t>(intValue(object.Get("group"), "fanout.group")),
+    config.fanout = Fanout{intValue(object.Get("group"), "fanout.group"),
                            fanoutMode(env, stringValue(object.Get("mode"), "fanout.mode"))};
   }
   return adopted(env, control(env, "interface index " + std::to_string(config.ifindex),
                               [&] { return openPacketReceive(config); }));
+}
+
+Napi::Value groupOf(const Info& info) {
+  return Napi::Number::New(info.Env(), control(info.Env(), "", [&] { return fanoutGroup(intArgument(info, 0, "fd")); }));
+}
+
+void quiet(const Info& info) {
+  if (!info[0].IsArray()) throw invalid(info.Env(), "an array of descriptors is needed");
+  const auto array = info[0].As<Napi::Array>();
+  std::vector<int> sockets;
+  for (uint32_t i = 0; i < array.Length(); i++) sockets.push_back(intValue(array.Get(i), "fd"));
+  stopReceiving(sockets);
+}
+
+Napi::Value unreadPackets(const Info& info) {
+  return Napi::Number::New(info.Env(), packetUnread(intArgument(info, 0, "fd")));
+}
+
+Napi::Value unreadTap(const Info& info) {
+  return Napi::Number::New(info.Env(), tapUnread(intArgument(info, 0, "fd")));
+}
+
+Napi::Value canOpen(const Info& info) {
+  const int count = intArgument(info, 0, "count");
+  return Napi::Boolean::New(info.Env(), canOpenDescriptors(count < 0 ? 0 : static_cast<uint32_t>(count)));
 }
 
 Napi::Value openSend(const Info& info) {
@@ -273,6 +299,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("openPacketReceive", openReceive);
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);
+  function("fanoutGroup", groupOf);
+  function("stopReceiving", quiet);
+  function("packetUnread", unreadPackets);
+  function("tapUnread", unreadTap);
+  function("canOpen", canOpen);
   function("openXskSend", openXsk);
   exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
   function("openTap", openTapCall);

@@ -17,6 +17,9 @@
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
 #endif
+#ifndef PACKET_FANOUT_FLAG_UNIQUEID
+#define PACKET_FANOUT_FLAG_UNIQUEID 0x2000
+#endif
 #ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 #define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
 #endif
@@ -120,8 +123,11 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
   const sockaddr_ll to = address(config.ifindex, ETH_P_ALL);
   check(::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface");
   if (config.fanout) {
-    // No rollover: a full member drops (and counts) rather than break the order of its flows.
-    set(fd, PACKET_FANOUT, config.fanout->group | ((config.fanout->mode | PACKET_FANOUT_FLAG_IGNORE_OUTGOING) << 16),
+    // No rollover: a full member drops (and counts) rather than break the order of its flows. The first member lets the
+    // kernel choose a number that no group of this network namespace has, of whatever process.
+    const bool first = config.fanout->group < 0;
+    const int flags = PACKET_FANOUT_FLAG_IGNORE_OUTGOING | (first ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+    set(fd, PACKET_FANOUT, (first ? 0 : config.fanout->group & 0xffff) | ((config.fanout->mode | flags) << 16),
         "PACKET_FANOUT");
     const int none = 0;
     set(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none, "SO_DETACH_FILTER");
@@ -133,6 +139,13 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
     set(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof membership, "PACKET_ADD_MEMBERSHIP");
   }
   return socket;
+}
+
+int fanoutGroup(int fd) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  check(::getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &size), "PACKET_FANOUT");
+  return value & 0xffff;
 }
 
 UniqueFd openPacketSend(int ifindex, bool bypass) {

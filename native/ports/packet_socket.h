@@ -17,7 +17,8 @@ constexpr uint32_t kRingSlotsMin = 64;
 constexpr uint32_t kRingSlotsMax = 1u << 18;
 
 struct Fanout {
-  uint16_t group;
+  // -1 = a new group, whose number the kernel chooses (Linux 4.12).
+  int group;
   // PACKET_FANOUT_HASH, _LB, _CPU, _RND or _QM.
   uint16_t mode;
 };
@@ -32,6 +33,9 @@ struct PacketReceiveConfig {
 
 // A bound, ready socket with a TPACKET_V2 receive ring. Throws SystemError.
 UniqueFd openPacketReceive(const PacketReceiveConfig& config);
+
+// Number of the fanout group of a socket. Throws SystemError.
+int fanoutGroup(int fd);
 
 // Replaces the ring of such a socket, which must not be mapped, by an empty one of as many slots. Frames that arrive
 // meanwhile are lost, and in a fanout group the socket becomes the last member, so that flows move. False (errno)

@@ -21,10 +21,11 @@ import {
   Pause,
   WorkerWord,
 } from './engine-memory.js';
+import { Guard } from './guard.js';
 import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeKind, type ChangeReport } from './live.js';
 import type { LiveConfig } from './live-config.js';
 import { TraceCollector, type TraceMessage } from './live-trace.js';
-import type { PortSummary } from './port-summary.js';
+import { type PortSummary, RetiredPorts } from './port-summary.js';
 import type { OpenPorts } from './ports/open.js';
 import type { PortInfo } from './ports/port.js';
 import type { PortSpec } from './ports/port-spec.js';
@@ -47,28 +48,34 @@ export interface Undo {
   readonly run: () => Promise<ChangeReport>;
 }
 
+/** A port that was removed, and the configuration that a worker still has to follow to. */
+export interface StuckPort {
+  readonly info: PortInfo;
+  readonly epoch: number;
+}
+
 export class EngineCore {
   config: LiveConfig;
   /** Workers that have run at any time: 0 … ever-1. */
   ever: number;
   /** A change is under way: what workers say of their sources may be said by nobody at this moment. */
   changing = false;
-  /** Set when the engine stops: no more changes. */
-  stopping = false;
   /** What each port was opened by, by index. */
   readonly specs = new Map<number, PortSpec>();
   /** Counters of ports that were removed. */
-  readonly retired: PortSummary[] = [];
+  readonly retired = new RetiredPorts();
   /** What the counters of a place said when its port came, where another one had it before. */
   readonly baselines = new Map<number, PortSummary>();
-  /** Ports that were removed while a worker did not follow: their numbers are not given to others. */
-  readonly stuck = new Map<number, PortInfo>();
+  /** Ports that were removed while a worker did not follow: their numbers are not given to others until it does. */
+  readonly stuck = new Map<number, StuckPort>();
   /** What `rollback` undoes, the last one first to be undone. */
   readonly undo: Undo[] = [];
   readonly trace: TraceCollector;
   /** Looks where consumers run; follows the policy. */
   consumers: ConsumerWatch | null = null;
   private readonly channels = new Map<number, MessagePort>();
+  private readonly guard: Guard;
+  private readonly ending = new AbortController();
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -84,6 +91,7 @@ export class EngineCore {
     this.config = { ...first, epoch: 1, prepare: false };
     this.ever = first.span;
     Atomics.store(views.global, Global.configEpoch, 1);
+    this.guard = new Guard(warn);
     this.trace = new TraceCollector(views.global, (index) => this.plan.ports[index]?.name ?? `port ${index}`);
   }
 
@@ -104,7 +112,9 @@ export class EngineCore {
   connect(worker: number): MessagePort {
     this.channels.get(worker)?.close();
     const { port1, port2 } = new MessageChannel();
-    port1.on('message', (message: TraceMessage) => this.trace.accept(message));
+    port1.on('message', (message: TraceMessage) => {
+      this.guard.run('trace', () => this.trace.accept(message));
+    });
     // The worker threads keep the process alive, not this.
     port1.unref();
     this.channels.set(worker, port1);
@@ -117,13 +127,45 @@ export class EngineCore {
     this.channels.delete(worker);
   }
 
+  /** Aborted when the engine stops: no more changes, and the one under way waits for nothing any more. */
+  get stopSignal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  get stopping(): boolean {
+    return this.ending.signal.aborted;
+  }
+
+  /** The engine stops. */
+  stop(): void {
+    this.ending.abort(new UserError('the engine stops: nothing can be changed any more'));
+    this.trace.end();
+  }
+
+  /** Waits so long, or until the engine stops. */
+  pause(ms: number): Promise<void> {
+    const { signal } = this.ending;
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      signal.addEventListener('abort', end, { once: true });
+      if (signal.aborted) end();
+    });
+  }
+
   /** Runs a change when all earlier ones are over. */
   change<T>(run: () => Promise<T>): Promise<T> {
     const result = this.queue.then(async () => {
-      if (this.stopping) throw new UserError('the engine stops: nothing can be changed any more');
+      this.stopSignal.throwIfAborted();
       this.changing = true;
       try {
         return await run();
+      } catch (error) {
+        throw error instanceof RangeError ? new Error(`no memory for this change: ${error.message}`) : error;
       } finally {
         this.changing = false;
       }

@@ -26,6 +26,7 @@ import {
 } from './engine-memory.js';
 import { CensusReader } from './flow-census.js';
 import { allocateSwitching, secondsOf, secondsOrigin } from './forwarding.js';
+import { Guard } from './guard.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
 import type {
@@ -44,7 +45,7 @@ import { traceDecisions } from './live-trace.js';
 import * as liveWorkers from './live-workers.js';
 import type { Native } from './native.js';
 import { checkNumbers, type EngineOptions, planEngine, workerCapacity } from './plan.js';
-import { type PortSummary, portSummary } from './port-summary.js';
+import { type PortSummary, portSummaries } from './port-summary.js';
 import type { LivePort } from './ports/live.js';
 import { type OpenPorts, openPorts } from './ports/open.js';
 import type { PortSpec } from './ports/port-spec.js';
@@ -84,6 +85,11 @@ export class Engine implements LiveEngine {
   private readonly flowCensus: CensusReader;
   private turnedAt = 0;
   private readonly links: LinkWatch;
+  /** Under which everything runs that nobody awaits. */
+  private readonly guard: Guard;
+  private stopped: Promise<void> | null = null;
+  /** Counters of the ports at the stop: their devices and rings are gone afterwards. */
+  private lastPorts: PortSummary[] | null = null;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
   private sourcesEnded: (() => void) | null = null;
@@ -93,22 +99,15 @@ export class Engine implements LiveEngine {
   readonly failed: Promise<void>;
   private fail: () => void = () => {};
 
-  private constructor(options: EngineOptions, ports: OpenPorts) {
-    const plan = planEngine(options, ports);
+  private constructor(options: EngineOptions, ports: OpenPorts, plan: EnginePlan, events: readonly number[]) {
     this.ports = ports;
     this.native = ports.native;
     this.warn = options.warn;
+    this.guard = new Guard(options.warn);
     const policy = new SharedArrayBuffer(policyBytes(plan.policy));
     const compiled = livePolicy.firstSteering(plan, policy);
     const switching = allocateSwitching(plan, options.switching);
-    const events = plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
-    let memory: EngineMemory;
-    try {
-      memory = allocateEngineMemory(plan, { policy, switching, events });
-    } catch (error) {
-      for (const event of events) if (event >= 0) this.native?.closeDescriptor(event);
-      throw error;
-    }
+    const memory = allocateEngineMemory(plan, { policy, switching, events });
     this.views = attachEngine(plan, memory);
     this.core = new EngineCore(
       { plan, memory, steering: 1, table: null, span: plan.active },
@@ -152,10 +151,9 @@ export class Engine implements LiveEngine {
     return this.core.ever;
   }
 
-  /** Counters of all ports, those that were removed last. */
+  /** Counters of all ports, those that were removed last. After the stop those of the stop. */
   portSummaries(): PortSummary[] {
-    const there = this.plan.ports.filter(({ removed }) => !removed);
-    return [...there.map((info) => portSummary(this.core, info)), ...this.core.retired];
+    return this.lastPorts ?? portSummaries(this.core);
   }
 
   /** Set when a worker could not be kept running. */
@@ -170,13 +168,17 @@ export class Engine implements LiveEngine {
       workers: workerCapacity(options),
       warn: options.warn,
     });
+    const events: number[] = [];
     let engine: Engine | null = null;
     try {
-      engine = new Engine(options, ports);
+      const plan = planEngine(options, ports);
+      for (const _worker of plan.cpus) events.push(ports.native?.openEvent() ?? -1);
+      engine = new Engine(options, ports, plan, events);
       await engine.launch();
       return engine;
     } catch (error) {
       if (engine !== null) await engine.abandon();
+      else closeEvents(ports.native, events);
       ports.close();
       throw error;
     }
@@ -263,23 +265,32 @@ export class Engine implements LiveEngine {
     return traceDecisions(this.core.trace, n, options);
   }
 
-  /** Periodic: links, consumers, ageing, the census, finite sources. */
+  /**
+   * Periodic: links, consumers, ageing, the census, ports that wait for a late worker, finite sources. What fails is
+   * tried again at its next turn and keeps none of the others from theirs.
+   */
   private look(): void {
-    const { core } = this;
-    this.links.look();
-    this.consumers.refresh();
+    const { core, guard } = this;
+    guard.run('links', () => this.links.look());
+    guard.run('consumers', () => this.consumers.refresh());
     const now = performance.now();
-    if (core.macTable !== null && now - this.sweptAt > SWEEP_MS) {
+    const { macTable } = core;
+    if (macTable !== null && now - this.sweptAt > SWEEP_MS) {
       this.sweptAt = now;
-      core.macTable.sweep(secondsOf(secondsOrigin(this.plan), now));
+      guard.run('ageing addresses', () => macTable.sweep(secondsOf(secondsOrigin(this.plan), now)));
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
-      const { worker } = this.views.counters;
-      const received = worker.reduce((sum, counters) => sum + counters[WorkerCounter.received]!, 0);
-      this.flowCensus.turn(this.plan.ports, now, received);
+      guard.run('flow census', () => this.turnCensus(now));
     }
+    guard.run('removed ports', () => livePorts.letGo(core));
     if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();
+  }
+
+  private turnCensus(now: number): void {
+    const { worker } = this.views.counters;
+    const received = worker.reduce((sum, counters) => sum + counters[WorkerCounter.received]!, 0);
+    this.flowCensus.turn(this.plan.ports, now, received);
   }
 
   private finite(): boolean {
@@ -326,9 +337,9 @@ export class Engine implements LiveEngine {
     throw new UserError(`${what}: policy ${compiled.spec.policy} follows no flows: rfs does`);
   }
 
-  /** Brings kernel counters up to date (statistics, summary). */
+  /** Brings kernel counters up to date (statistics, summary). Never throws: what cannot be read stays as it was. */
   refreshPortCounters(): void {
-    for (const live of this.ports.live.values()) live.readDrops();
+    this.guard.run('counters of devices', () => this.ports.readDrops());
   }
 
   /** The open live port of an index; undefined for memory and capture ports. */
@@ -340,11 +351,18 @@ export class Engine implements LiveEngine {
     this.core.wakeAll();
   }
 
-  /** Stops receiving, drains, ends the workers, closes the ports. A change that is under way is finished first. */
-  async stop(): Promise<void> {
+  /**
+   * Stops receiving, drains, ends the workers, closes the ports. A change that is under way is finished first, or given
+   * up where it only waits. A second call waits for the first one's end.
+   */
+  stop(): Promise<void> {
+    this.stopped ??= this.stopNow();
+    return this.stopped;
+  }
+
+  private async stopNow(): Promise<void> {
     const { global, workers, rings } = this.views;
-    this.core.stopping = true;
-    this.core.trace.end();
+    this.core.stop();
     await this.core.settled();
     if (this.watch !== null) clearTimeout(this.watch);
     this.watch = null;
@@ -359,7 +377,12 @@ export class Engine implements LiveEngine {
     this.wakeAll();
     await this.hosting?.allEnded(DRAIN_TIMEOUT_MS);
     this.stoppedAt = performance.now();
-    this.refreshPortCounters();
+    // Nobody receives any more: what the kernel still has for this program is counted, then its last drop counters.
+    this.guard.run('counters of devices', () => {
+      this.links.finish();
+      this.ports.finish();
+    });
+    this.lastPorts = portSummaries(this.core);
     await this.abandon();
     this.ports.close();
   }
@@ -384,7 +407,11 @@ export class Engine implements LiveEngine {
       await hosting.destroy();
     }
     for (const w of this.core.hosted) this.core.disconnect(w);
-    for (const event of this.memory.events) if (event >= 0) this.native?.closeDescriptor(event);
+    closeEvents(this.native, this.memory.events);
     this.links.close();
   }
+}
+
+function closeEvents(native: Native | null, events: readonly number[]): void {
+  for (const event of events) if (event >= 0) native?.closeDescriptor(event);
 }

@@ -9,7 +9,7 @@ import type { EngineCore } from './core.js';
 import { PortCounter, portBase } from './counters.js';
 import { Global, WorkerWord } from './engine-memory.js';
 import type { Native } from './native.js';
-import type { LivePort } from './ports/live.js';
+import type { LivePort, OldDescriptors } from './ports/live.js';
 
 /** Interval of looking at links that nothing was heard of. */
 const UNASKED_MS = 2000;
@@ -22,7 +22,7 @@ export class LinkWatch {
   private readonly resets = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
-  private closing: { fds: number[]; epoch: number }[] = [];
+  private closing: { port: LivePort; old: OldDescriptors; epoch: number }[] = [];
 
   constructor(private readonly core: EngineCore) {}
 
@@ -37,7 +37,7 @@ export class LinkWatch {
       if (change !== 'descriptors') continue;
       port.publish(core.views.portFds, index);
       const epoch = Atomics.add(core.views.global, Global.portsEpoch, 1) + 1;
-      this.closing.push({ fds: old, epoch });
+      this.closing.push({ port, old, epoch });
       core.wakeAll();
     }
     if (core.plan.mode === 'wire') {
@@ -48,9 +48,9 @@ export class LinkWatch {
       }
     }
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
-    this.closing = this.closing.filter(({ fds, epoch }) => {
+    this.closing = this.closing.filter(({ port, old, epoch }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
-      this.closeAll(fds);
+      port.closeOld(old);
       return false;
     });
   }
@@ -84,13 +84,14 @@ export class LinkWatch {
 
   /** Closes what is left. When no worker runs any more. */
   close(): void {
-    if (this.events >= 0) this.closeAll([this.events]);
+    if (this.events >= 0) this.core.ports.native!.closeDescriptor(this.events);
     this.events = -1;
-    for (const { fds } of this.closing.splice(0)) this.closeAll(fds);
+    this.finish();
   }
 
-  private closeAll(fds: readonly number[]): void {
-    for (const fd of fds) this.core.ports.native!.closeDescriptor(fd);
+  /** Closes descriptors that were replaced: no worker runs any more. */
+  finish(): void {
+    for (const { port, old } of this.closing.splice(0)) port.closeOld(old);
   }
 
   /** A look at a link must not end the run: what fails (no descriptor left, netlink overrun) is tried again. */
@@ -103,7 +104,7 @@ export class LinkWatch {
       const { message } = error as Error;
       if (this.blind.get(index) !== message) this.core.warn(`port ${port.spec.name}: ${message}`);
       this.blind.set(index, message);
-      return { change: 'none', old: [] };
+      return { change: 'none', old: { receive: [], others: [] } };
     }
   }
 

@@ -15,7 +15,7 @@ import { RssSteering } from '../policy/rss.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
 import { checkNamedConsumers } from './consumers.js';
-import { type ConfigChange, delay, type EngineCore } from './core.js';
+import type { ConfigChange, EngineCore } from './core.js';
 import type { EnginePlan } from './engine-memory.js';
 import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './live.js';
 import { settleOrder } from './plan.js';
@@ -221,7 +221,7 @@ async function moveBuckets(
     }
     if (done < moves.length) {
       const dueMs = (done * 1000) / perSecond! - (performance.now() - start);
-      await delay(Math.max(STEP_MS, Math.min(1000, dueMs)));
+      await core.pause(Math.max(STEP_MS, Math.min(1000, dueMs)));
     }
   }
   return pending;
@@ -255,7 +255,10 @@ function checkOwner(core: EngineCore, entries: readonly OwnerEntry[], change: Ow
   const seen = entries.filter(
     (entry) => entry.high === high && entry.low === low && (vlan === null || entry.vlan === vlan),
   );
-  const from = seen.length === 0 ? 'no owner' : `worker ${seen.map((entry) => entry.worker).join(', ')}`;
+  const from =
+    seen.length === 0
+      ? 'never seen, no owner'
+      : `worker ${[...new Set(seen.map((entry) => entry.worker))].join(', ')}`;
   const text = `owner of ${formatMac(high, low)}: ${from} -> worker ${worker}`;
   return { high, low, vlan: vlan ?? ANY_VLAN, worker, seen, text };
 }
@@ -305,7 +308,7 @@ async function moveOwners(
   const start = performance.now();
   for (const [done, { high, low, vlan, worker, seen }] of moves.entries()) {
     const dueMs = perSecond === undefined ? 0 : (done * 1000) / perSecond - (performance.now() - start);
-    if (dueMs > 0) await delay(dueMs);
+    if (dueMs > 0) await core.pause(dueMs);
     if (core.stopping) break;
     for (const entry of seen) owners.move(entry.vlan, high, low, worker);
     if (seen.length === 0 && !owners.configure(vlan, high, low, worker)) break;

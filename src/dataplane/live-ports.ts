@@ -2,8 +2,8 @@
  * Ports that join and leave a running switch.
  *
  * Promise: a port that is added is opened first and fully, then all workers take it up together with a policy that was
- * compiled for it; what fails leaves everything as it was. A removed port leaves a place behind (no name, no queues)
- * until another port takes it. Its own frames are finished before anybody gives its queues back; frames towards it are
+ * compiled for it; what fails leaves everything as it was, other ports' MTUs too. A removed port leaves a place behind (no
+ * name, no queues) until another port takes it. Its own frames are finished before anybody gives its queues back; frames towards it are
  * dropped as portDown until its addresses are forgotten, which happens when no worker receives from it any more, so
  * nobody can learn them again. Its counters stay in the summary.
  */
@@ -18,23 +18,33 @@ import { openPort, type PortPlace, settleMtus } from './ports/open.js';
 import type { PortInfo } from './ports/port.js';
 import { checkPorts, type PortSpec } from './ports/port-spec.js';
 
+/** Descriptors that a worker's sender takes at most: its sockets with and without bypass, AF_XDP, and the fallback. */
+const SENDER_DESCRIPTORS = 4;
+/** Kept free for what else comes meanwhile: control connections, a restarted thread. */
+const SPARE_DESCRIPTORS = 16;
+
 /** See `LiveEngine.addPort`. */
 export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport> {
   return core.change(async () => {
     requireSwitch(core);
-    const { plan, ports, specs } = core;
+    letGo(core);
+    const { plan, ports, specs, warn } = core;
     checkPorts([...specs.values(), spec]);
     checkConsumers([spec], plan.active);
     const place = placeFor(core);
     const { index } = place;
-    const warn = core.warn;
-    const opened = await openPort(spec, place, ports, { workers: plan.workers, warn });
+    const opened = await openPort(spec, place, ports, {
+      ...{ workers: plan.workers, warn, signal: core.stopSignal, regularFilesOnly: true },
+    });
+    let sized = false;
     try {
       const info = { ...opened, ...numbersFor(core, opened) };
       const list = [...plan.ports];
       list[index] = info;
-      settleMtus(ports.live, warn);
       const change = policyChange(core, { ...plan, ports: list });
+      requireDescriptors(core, info);
+      sized = true;
+      settleMtus(ports.live, warn);
       core.views.portFds.fill(-1, index * PORT_FDS, (index + 1) * PORT_FDS);
       ports.live.get(index)?.publish(core.views.portFds, index);
       core.baselines.set(index, rawPort(core, info));
@@ -45,6 +55,7 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
       specs.delete(index);
       core.consumers?.remove(index);
       ports.closePort(index);
+      if (sized) resettleMtus(core);
       throw error;
     }
   });
@@ -54,7 +65,8 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
 export function removePort(core: EngineCore, name: string): Promise<ChangeReport> {
   return core.change(async () => {
     requireSwitch(core);
-    const { plan, ports, views } = core;
+    letGo(core);
+    const { plan } = core;
     const there = plan.ports.filter(({ removed }) => !removed);
     const port = there.find((info) => info.name === name);
     if (port === undefined) throw new UserError(`port ${name}: there is none; ports: ${names(there)}`);
@@ -75,28 +87,61 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
       ports: plan.ports.map((info) => (info === port ? gone : info)),
     });
     return core.report('ports', `port ${name} removed`, async () => {
-      // Its last counters are those of the workers that have let go of it.
-      const live = ports.live.get(port.index);
       const pending = await core.publish(change);
-      live?.readDrops();
-      core.retired.push({ ...portSummary(core, port), removed: true });
       core.specs.delete(port.index);
       core.consumers?.remove(port.index);
-      // A worker that has not followed may still use the descriptors: they stay open, and the place taken.
-      if (pending.length > 0) {
-        core.stuck.set(port.index, port);
-        return pending;
-      }
-      core.macTable?.forgetPort(port.index);
-      for (let q = port.firstQueue; q < port.firstQueue + port.rxQueues; q++) {
-        // Its last poller may have died with it: nobody has given it back then.
-        const poller = Atomics.load(views.pollers, q);
-        if (poller > 0) Atomics.store(views.pollers, q, -poller);
-      }
-      ports.closePort(port.index);
+      // A worker that has not followed may still use the descriptors: they stay open, and the place taken, until it does.
+      core.stuck.set(port.index, { info: port, epoch: core.config.epoch });
+      letGo(core);
       return pending;
     });
   });
+}
+
+/**
+ * Closes removed ports that every worker has let go of by now: after the change, or when a worker that was late for it
+ * has followed. Their counters are complete then.
+ */
+export function letGo(core: EngineCore): void {
+  const { ports, stuck, views } = core;
+  for (const [index, { info, epoch }] of stuck) {
+    if (core.hosted.some((worker) => core.seen(worker) < epoch)) continue;
+    // Nobody receives from it any more, so nobody can learn its addresses again.
+    core.macTable?.forgetPort(index);
+    for (let q = info.firstQueue; q < info.firstQueue + info.rxQueues; q++) {
+      // Its last poller may have died with it: nobody has given it back then.
+      const poller = Atomics.load(views.pollers, q);
+      if (poller > 0) Atomics.store(views.pollers, q, -poller);
+    }
+    ports.live.get(index)?.finish();
+    core.retired.add(portSummary(core, info));
+    stuck.delete(index);
+    ports.closePort(index);
+    resettleMtus(core);
+  }
+}
+
+/** TAPs of this program follow the ports that are left; what cannot be set stays as it is. */
+function resettleMtus(core: EngineCore): void {
+  try {
+    settleMtus(core.ports.live, () => {});
+  } catch (error) {
+    core.warn((error as Error).message);
+  }
+}
+
+/**
+ * Workers duplicate the descriptors of a port: without room for that each of them would die of it, one after the other.
+ * @throws UserError where the limit leaves too few.
+ */
+function requireDescriptors({ plan, ports }: EngineCore, info: PortInfo): void {
+  const { native, live } = ports;
+  if (native === null || !live.has(info.index)) return;
+  const wanted = info.rxQueues + plan.active * SENDER_DESCRIPTORS + SPARE_DESCRIPTORS;
+  if (native.canOpen(wanted)) return;
+  throw new UserError(
+    `--port ${info.name}: too few file descriptors are left for the workers (${wanted} are needed): raise the limit (ulimit -n, LimitNOFILE=) or remove a port`,
+  );
 }
 
 function requireSwitch(core: EngineCore): void {
@@ -120,7 +165,7 @@ function placeFor({ plan, stuck }: EngineCore): PortPlace {
 /** Numbers for a port's queues that no other port has. @throws UserError where memory has no room for so many. */
 function numbersFor({ plan, stuck }: EngineCore, port: PortInfo): Pick<PortInfo, 'firstQueue' | 'firstLock'> {
   const { room } = plan;
-  const others = [...plan.ports, ...stuck.values()];
+  const others = [...plan.ports, ...[...stuck.values()].map((port) => port.info)];
   const firstQueue = firstGap(
     others.map((info) => [info.firstQueue, info.rxQueues]),
     port.rxQueues,

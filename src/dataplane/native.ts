@@ -120,7 +120,10 @@ export interface PacketReceiveOptions {
   readonly ifindex: number;
   /** Ring slots of 2 KiB, 1 to 262,144; rounded up to a power of two, at least 64. */
   readonly slots: number;
-  /** PACKET_FANOUT: group id, mode and member count; absent for a single socket. */
+  /**
+   * PACKET_FANOUT: absent for a single socket. `group` -1 makes one whose number the kernel chooses (`fanoutGroup` tells
+   * it), so that no other program's group can be met; else the socket joins that one.
+   */
   readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
   /** Take a promiscuous membership (given back when the descriptor closes). */
   readonly promiscuous: boolean;
@@ -188,6 +191,16 @@ export interface Native extends NativeHash {
    * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.
    */
   packetStatistics(fd: number): { packets: number; drops: number };
+  /** Number of the fanout group of a socket. */
+  fanoutGroup(fd: number): number;
+  /** Lets receiving packet sockets take in nothing more; what is in their rings stays there. Waits for the kernel (ms). */
+  stopReceiving(fds: readonly number[]): void;
+  /** Counts the frames in the ring of such a socket that nobody has taken. When no receiver of it runs any more. */
+  packetUnread(fd: number): number;
+  /** Takes what lies in a TAP's queue and counts it: as much as a queue can hold at most. When no receiver runs. */
+  tapUnread(fd: number): number;
+  /** Whether the process can open so many descriptors at this moment. */
+  canOpen(count: number): boolean;
   /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
   openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };
   /** Sets a header-hash steering program on a multi-queue TAP; false where the kernel refuses it. */

@@ -15,8 +15,13 @@ export interface PortSummary {
   kind: string;
   /** Present, and true, for a port that was removed while the engine ran. */
   removed?: true;
-  /** `kernelDrops`: frames that found no room in the kernel. `ringResets`: receive rings replaced after the kernel gave them up. */
-  rx: { packets: number; bytes: number; kernelDrops: number; ringResets: number };
+  /** Present in the one entry that stands for the ports that were removed before those listed: how many they are. */
+  removedPorts?: number;
+  /**
+   * `kernelDrops`: frames that found no room in the kernel, and those that still lay there (`unread`) when the port was
+   * closed. `ringResets`: receive rings replaced after the kernel gave them up.
+   */
+  rx: { packets: number; bytes: number; kernelDrops: number; unread: number; ringResets: number };
   tx: { packets: number; bytes: number; errors: number };
   /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
   txByWorker: number[];
@@ -35,7 +40,65 @@ export interface PortCounts {
   readonly ever: number;
   readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
   readonly baselines: ReadonlyMap<number, PortSummary>;
-  readonly ports: { readonly live: ReadonlyMap<number, { readonly kernelDrops: number }> };
+  readonly ports: {
+    readonly live: ReadonlyMap<number, { readonly kernelDrops: number; readonly unread: number }>;
+  };
+}
+
+/** Removed ports that keep an entry each. Those that were removed before share one: a port may come and go for months. */
+const RETIRED_MAX = 64;
+
+/** Counters of ports that were removed. The sums over all of them stay right. */
+export class RetiredPorts {
+  private earlier: PortSummary | null = null;
+  private readonly latest: PortSummary[] = [];
+
+  add(port: PortSummary): void {
+    this.latest.push({ ...port, removed: true });
+    if (this.latest.length > RETIRED_MAX) this.earlier = joined(this.earlier, this.latest.shift()!);
+  }
+
+  /** The latest ones, and behind them what the earlier ones sum up to. */
+  list(): PortSummary[] {
+    return this.earlier === null ? [...this.latest] : [...this.latest, this.earlier];
+  }
+}
+
+function joined(earlier: PortSummary | null, port: PortSummary): PortSummary {
+  const sum = <T extends Record<string, number>>(a: T | undefined, b: T) =>
+    Object.fromEntries(Object.entries(b).map(([key, value]) => [key, value + (a?.[key] ?? 0)])) as T;
+  const ports = (earlier?.removedPorts ?? 0) + 1;
+  const byWorker = Math.max(earlier?.txByWorker.length ?? 0, port.txByWorker.length);
+  return {
+    name: `${ports} removed earlier`,
+    kind: 'removed',
+    removed: true,
+    removedPorts: ports,
+    rx: sum(earlier?.rx, port.rx),
+    tx: sum(earlier?.tx, port.tx),
+    txByWorker: Array.from(
+      { length: byWorker },
+      (_, w) => (earlier?.txByWorker[w] ?? 0) + (port.txByWorker[w] ?? 0),
+    ),
+    delivered: sum(earlier?.delivered, port.delivered),
+    consumer: null,
+    queues: [],
+  };
+}
+
+/** Counters of all ports: those that are there, those that a worker still has to let go of, those that were removed. */
+export function portSummaries(
+  counts: PortCounts & {
+    readonly stuck: ReadonlyMap<number, { readonly info: PortInfo }>;
+    readonly retired: RetiredPorts;
+  },
+): PortSummary[] {
+  const there = counts.plan.ports.filter(({ removed }) => !removed);
+  return [
+    ...there.map((info) => portSummary(counts, info)),
+    ...[...counts.stuck.values()].map(({ info }) => ({ ...portSummary(counts, info), removed: true as const })),
+    ...counts.retired.list(),
+  ];
 }
 
 /** The counters of the port's place as they are. */
@@ -50,6 +113,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       packets: sum(PortCounter.rxPackets),
       bytes: sum(PortCounter.rxBytes),
       kernelDrops: sum(PortCounter.kernelDrops),
+      unread: 0,
       ringResets: sum(PortCounter.ringResets),
     },
     tx: {
@@ -77,7 +141,9 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
 /** The counters of a port since it came. */
 export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   const now = rawPort(counts, info);
-  now.rx.kernelDrops += counts.ports.live.get(info.index)?.kernelDrops ?? 0;
+  const live = counts.ports.live.get(info.index);
+  now.rx.kernelDrops += live?.kernelDrops ?? 0;
+  now.rx.unread += live?.unread ?? 0;
   const before = counts.baselines.get(info.index);
   return before === undefined ? now : { ...now, ...difference(now, before) };
 }

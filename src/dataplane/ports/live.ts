@@ -10,16 +10,24 @@
  * is then the order of the queues, frames wait in the kernel while a dead worker is restarted, and a TAP's queue
  * does not come and go with a thread.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
 import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native } from '../native.js';
+import { DeviceColumn, type DeviceCounters } from './device-counters.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;
 
 /** What changed at the last check: descriptors were replaced (workers must attach anew), or only the link's state. */
 export type LinkChange = 'none' | 'state' | 'descriptors';
+
+/** Descriptors that were replaced. */
+export interface OldDescriptors {
+  readonly receive: readonly number[];
+  readonly others: readonly number[];
+}
+
+const NONE: OldDescriptors = { receive: [], others: [] };
 
 export class LivePort {
   /** Receive and transmit queues, fixed when the port is first opened. */
@@ -42,6 +50,8 @@ export class LivePort {
   private xskFds: number[] = [];
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
+  /** Frames that this program never had although they lay there for it when their queue was closed. */
+  unread = 0;
   private dropBaseline = 0;
   private ringDrops = 0;
   /** Device drops since the port was opened, and those of earlier devices of the same name. */
@@ -51,7 +61,7 @@ export class LivePort {
   constructor(
     private readonly native: Native,
     readonly spec: LiveSpec,
-    private readonly fanoutGroup: number,
+    private readonly devices: DeviceCounters,
     private readonly warn: (message: string) => void,
   ) {
     const before = native.linkInfo(spec.interface);
@@ -89,6 +99,7 @@ export class LivePort {
       else this.openPacket(this.spec, link!);
       this.pastDeviceDrops += this.deviceDropsNow;
       this.deviceDropsNow = 0;
+      this.devices.refresh();
       this.dropBaseline = this.deviceDrops();
     } catch (error) {
       this.close();
@@ -99,11 +110,13 @@ export class LivePort {
 
   private openPacket(spec: PacketPortSpec, link: LinkInfo): void {
     const { native } = this;
-    const fanout = spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {};
+    // The kernel chooses the group's number with the first socket: one that nobody has, in this program or another.
+    let group = -1;
     for (let q = 0; q < spec.queues; q++) {
-      this.receiveFds.push(
-        native.openPacketReceive({ ifindex: link.index, slots: spec.ring, promiscuous: true, ...fanout }),
-      );
+      const fanout = spec.queues > 1 ? { fanout: { group, mode: spec.fanout } } : {};
+      const fd = native.openPacketReceive({ ifindex: link.index, slots: spec.ring, promiscuous: true, ...fanout });
+      this.receiveFds.push(fd);
+      if (q === 0 && spec.queues > 1) group = native.fanoutGroup(fd);
     }
     // A device without TSO refuses super-frames from a bypass socket, so they take a second socket that queues.
     // Where the device has a real queueing discipline, plain frames could overtake them there: then everything
@@ -190,14 +203,14 @@ export class LivePort {
   }
 
   /** Looks at the interface; when it returns 'descriptors', call `publish`, tell the workers, then close the old ones. */
-  check(): { change: LinkChange; old: number[] } {
+  check(): { change: LinkChange; old: OldDescriptors } {
     const { spec } = this;
     const link = this.native.linkInfo(spec.interface);
     // A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down.
     this.carrier = link?.up === true && (spec.kind === 'tap' || link.running);
     if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
-      if (this.attachedElsewhere()) return { change: 'none', old: [] };
-      if (this.state === 'gone') return { change: 'none', old: [] };
+      if (this.attachedElsewhere()) return { change: 'none', old: NONE };
+      if (this.state === 'gone') return { change: 'none', old: NONE };
       this.readDrops();
       const old = this.forget();
       this.state = 'gone';
@@ -207,37 +220,37 @@ export class LivePort {
       return { change: 'descriptors', old };
     }
     if (this.state === 'gone') {
-      if (spec.kind === 'af_packet' && !link.up) return { change: 'none', old: [] };
+      if (spec.kind === 'af_packet' && !link.up) return { change: 'none', old: NONE };
       try {
         this.open(link);
       } catch {
-        return { change: 'none', old: [] };
+        return { change: 'none', old: NONE };
       }
       this.state = 'up';
       this.warn(`${spec.interface} (port ${spec.name}) is back`);
-      return { change: 'descriptors', old: [] };
+      return { change: 'descriptors', old: NONE };
     }
     const state = link.up ? 'up' : 'down';
-    if (state === this.state) return { change: 'none', old: [] };
+    if (state === this.state) return { change: 'none', old: NONE };
     this.state = state;
     this.warn(
       state === 'down'
         ? `${spec.interface} (port ${spec.name}) is down: frames to it are dropped as portDown`
         : `${spec.interface} (port ${spec.name}) is up again`,
     );
-    return { change: 'state', old: [] };
+    return { change: 'state', old: NONE };
   }
 
   /**
    * Frames that the kernel dropped before this program could have them: no room in a receive ring (as far as the
    * main thread read that counter), and those that the device counts: full backlog of the receiving CPU (veth),
-   * missed by the hardware, full TAP queue.
+   * missed by the hardware, full TAP queue. And `unread` ones.
    */
   get kernelDrops(): number {
-    return this.ringDrops + this.pastDeviceDrops + this.deviceDropsNow;
+    return this.ringDrops + this.unread + this.pastDeviceDrops + this.deviceDropsNow;
   }
 
-  /** Brings `kernelDrops` up to date. */
+  /** Brings `kernelDrops` up to what `devices` last read. */
   readDrops(): void {
     if (this.state === 'gone') return;
     this.deviceDropsNow = Math.max(this.deviceDropsNow, this.deviceDrops() - this.dropBaseline);
@@ -245,19 +258,33 @@ export class LivePort {
     for (const fd of this.receiveFds) this.ringDrops += this.native.packetStatistics(fd).drops;
   }
 
-  /** The device's drop counter, as this thread's network namespace shows it. */
+  /**
+   * The last look before the port is closed, when no worker receives from it any more: nothing is taken in from now on,
+   * what lies in its queues is counted, and then the drop counters are read.
+   */
+  finish(): void {
+    this.countUnread(this.receiveFds);
+    this.devices.refresh();
+    this.readDrops();
+  }
+
+  /** Counts what lies in receive queues that no worker reads any more. */
+  private countUnread(fds: readonly number[]): void {
+    const { native } = this;
+    if (this.spec.kind !== 'tap') native.stopReceiving(fds);
+    for (const fd of fds) this.unread += this.spec.kind === 'tap' ? native.tapUnread(fd) : native.packetUnread(fd);
+  }
+
+  /** Closes descriptors that were replaced, when every worker has let go of them. */
+  closeOld(old: OldDescriptors): void {
+    this.countUnread(old.receive);
+    for (const fd of [...old.receive, ...old.others]) this.native.closeDescriptor(fd);
+  }
+
+  /** The device's drop counter. What the kernel sends into a TAP is what we receive. */
   private deviceDrops(): number {
-    const line = readFileSync('/proc/thread-self/net/dev', 'utf8')
-      .split('\n')
-      .find((row) => row.trim().startsWith(`${this.spec.interface}:`));
-    // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
-    // What the kernel sends into a TAP is what we receive.
-    const column = this.spec.kind === 'tap' ? 11 : 3;
-    const columns = line
-      ?.slice(line.indexOf(':') + 1)
-      .trim()
-      .split(/\s+/);
-    return columns === undefined ? 0 : Number(columns[column]);
+    const { kind, interface: device } = this.spec;
+    return this.devices.read(device, kind === 'tap' ? DeviceColumn.txDropped : DeviceColumn.rxDropped);
   }
 
   /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
@@ -292,8 +319,8 @@ export class LivePort {
     if (this.native.setTapCarrier(fd, on)) this.carrierShown = on;
   }
 
-  private forget(): number[] {
-    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds, ...this.xskFds];
+  private forget(): OldDescriptors {
+    const old = { receive: this.receiveFds, others: [...this.sendFds, ...this.qdiscFds, ...this.xskFds] };
     this.receiveFds = [];
     this.sendFds = [];
     this.qdiscFds = [];
@@ -302,6 +329,7 @@ export class LivePort {
   }
 
   close(): void {
-    for (const fd of this.forget()) this.native.closeDescriptor(fd);
+    const { receive, others } = this.forget();
+    for (const fd of [...receive, ...others]) this.native.closeDescriptor(fd);
   }
 }

@@ -4,12 +4,13 @@
  * Promise: all or nothing: when one port cannot be opened, those that were are closed again and one UserError
  * line says which port and why.
  */
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, readFileSync, statSync } from 'node:fs';
 import { spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
 import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
+import { DeviceCounters } from './device-counters.js';
 import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
 import type { PortInfo } from './port.js';
@@ -22,6 +23,12 @@ export interface OpenPorts {
   /** Descriptors of captures that are read, by index. */
   readonly files: Map<number, number>;
   readonly native: Native | null;
+  /** The drop counters of the devices. */
+  readonly devices: DeviceCounters;
+  /** Brings the drop counters of all live ports up to date. */
+  readDrops(): void;
+  /** The last look at all live ports, when no worker receives any more: see `LivePort.finish`. */
+  finish(): void;
   /** Closes what belongs to one port. */
   closePort(index: number): void;
   close(): void;
@@ -35,6 +42,10 @@ export interface OpenOptions {
   /** Workers that there can be. */
   readonly workers: number;
   readonly warn: (message: string) => unknown;
+  /** Ends the opening where it waits. */
+  readonly signal?: AbortSignal;
+  /** Captures that are neither files nor to be made are refused: nobody may keep a running forwarder waiting. */
+  readonly regularFilesOnly?: boolean;
 }
 
 /** Bit numbers in CapEff. */
@@ -56,6 +67,14 @@ export async function openPorts(specs: readonly PortSpec[], options: OpenOptions
   const live = new Map<number, LivePort>();
   const files = new Map<number, number>();
   const native = loadNative();
+  const devices = new DeviceCounters();
+  const readDrops = () => {
+    devices.refresh();
+    for (const port of live.values()) port.readDrops();
+  };
+  const finish = () => {
+    for (const port of live.values()) port.finish();
+  };
   const closePort = (index: number) => {
     live.get(index)?.close();
     live.delete(index);
@@ -65,9 +84,10 @@ export async function openPorts(specs: readonly PortSpec[], options: OpenOptions
   };
   const close = () => {
     for (const index of [...live.keys(), ...files.keys()]) closePort(index);
+    devices.close();
   };
   const infos: PortInfo[] = [];
-  const ports = { infos, live, files, native, closePort, close };
+  const ports = { infos, live, files, native, devices, readDrops, finish, closePort, close };
   try {
     let [firstQueue, firstLock] = [0, 0];
     for (const [index, spec] of specs.entries()) {
@@ -88,7 +108,7 @@ export async function openPorts(specs: readonly PortSpec[], options: OpenOptions
 export async function openPort(
   spec: PortSpec,
   place: PortPlace,
-  ports: Pick<OpenPorts, 'live' | 'files' | 'native'>,
+  ports: Pick<OpenPorts, 'live' | 'files' | 'native' | 'devices'>,
   options: OpenOptions,
 ): Promise<PortInfo> {
   const { index } = place;
@@ -104,15 +124,14 @@ export async function openPort(
   };
   if (spec.kind === 'memory') return { ...base, ...memoryPort(spec, options.workers) };
   if (spec.kind === 'pcap') {
-    const port = await capturePort(spec, options.warn);
+    if (options.regularFilesOnly === true) requireFile(spec);
+    const port = await capturePort(spec, options);
     if (port.source !== null) ports.files.set(index, port.source.spool.fd);
     return { ...base, ...port };
   }
   if (ports.native === null) throw new UserError(`live ports: ${nativeProblem()}`);
   requireCapability(spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
-  // The group id is per network namespace: the process id keeps two instances apart.
-  const group = (process.pid * 31 + index) & 0xffff;
-  const port = new LivePort(ports.native, spec, group, options.warn);
+  const port = new LivePort(ports.native, spec, ports.devices, options.warn);
   ports.live.set(index, port);
   const { rxQueues, txQueues, staging } = port;
   return { ...base, offload: spec.offload, rxQueues, txQueues, staging, state: stateWords(rxQueues) };
@@ -149,14 +168,27 @@ function memoryPort(spec: MemoryPortSpec, workers: number) {
   return { rxQueues: 0, txQueues, sink, state: stateWords(0) };
 }
 
-async function capturePort(spec: CapturePortSpec, warn: (message: string) => void) {
+/** @throws UserError for what a running forwarder must not open: reading or opening it may wait for ever. */
+function requireFile({ name, path, mode }: CapturePortSpec): void {
+  const what = path === '-' ? 'standard input' : 'no regular file';
+  const there = path === '-' ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (path !== '-' && (there === undefined || there.isFile())) return;
+  throw new UserError(
+    `--port ${name}: ${path} is ${what}: a running forwarder ${mode === 'write' ? 'writes' : 'reads'} regular files only`,
+  );
+}
+
+async function capturePort(spec: CapturePortSpec, { warn, signal }: OpenOptions) {
   try {
     if (spec.mode === 'write') {
+      const there = statSync(spec.path, { throwIfNoEntry: false });
+      // Opening it would wait for a reader, and each worker opens it.
+      if (there?.isFIFO() === true) throw new UserError(`${spec.path} is a pipe: captures are written to files`);
       createCaptureFile(spec.path);
       const sink = { kind: 'capture' as const, path: spec.path };
       return { rxQueues: 0, txQueues: 1, offload: false, source: null, sink, state: stateWords(0) };
     }
-    const spool = await spoolCapture(spec.path);
+    const spool = await spoolCapture(spec.path, signal);
     if (spool.warning !== null) warn(spool.warning);
     const source = { kind: 'capture' as const, spool, finite: true as const };
     return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };
