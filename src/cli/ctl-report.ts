@@ -71,11 +71,11 @@ export function renderPolicy(state: PolicyState): string {
   if (owners !== null && owners.length > 0) {
     const rows = owners
       .slice(0, ROWS_MAX)
-      .map(({ mac, vlan, worker, port }) => [
+      .map(({ mac, vlan, worker, portName }) => [
         mac,
         vlan === null ? 'any' : String(vlan),
         String(worker),
-        port === null ? 'configured' : `port ${port}`,
+        portName === null ? 'configured' : `port ${portName}`,
       ]);
     parts.push(
       formatTable([{ title: 'guest' }, right('VLAN'), right('worker'), { title: 'from' }], rows) +

@@ -40,6 +40,8 @@ export function register(program: Command): void {
     });
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** An interrupt, from the first line on: until it is asked for, a signal would end the process without any clean-up. */
 class Interrupt {
   raised = false;
@@ -51,11 +53,11 @@ class Interrupt {
   };
 
   constructor() {
-    process.on('SIGINT', this.onSignal).on('SIGTERM', this.onSignal);
+    for (const signal of SIGNALS) process.on(signal, this.onSignal);
   }
 
   close(): void {
-    process.off('SIGINT', this.onSignal).off('SIGTERM', this.onSignal);
+    for (const signal of SIGNALS) process.off(signal, this.onSignal);
   }
 }
 
@@ -191,18 +193,31 @@ async function runMemory(interrupt: Interrupt): Promise<DemoRun[] | null> {
       note,
     );
     const fdb = Array.from({ length: GUESTS }, (_, g) => ({ mac: guestMac(g), vlan: 0, port: g + 1 }));
-    const summary: Summary = await runForwarder(
-      {
-        ...engine,
-        policy: memoryPolicy(policy),
-        policyText: policy,
-        switching: { ...engine.switching, fdb },
-      },
-      { durationMs: 10_000, statsMs: null, onReady: () => {} },
+    const summary = await unlessInterrupted(interrupt, () =>
+      runForwarder(
+        {
+          ...engine,
+          policy: memoryPolicy(policy),
+          policyText: policy,
+          switching: { ...engine.switching, fdb },
+        },
+        { durationMs: 10_000, statsMs: null, onReady: () => {} },
+      ),
     );
+    if (summary === null) return null;
     runs.push({ policy, sent: summary.ports[0]!.rx.packets, summary });
   }
   return interrupt.raised ? null : runs;
+}
+
+/** What a run ended with; null where an interrupt ended it before it had begun. */
+async function unlessInterrupted(interrupt: Interrupt, run: () => Promise<Summary>): Promise<Summary | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (interrupt.raised) return null;
+    throw error;
+  }
 }
 
 /** Guests of memory ports never speak, so MAC steering is told their owners: one after the other. */

@@ -52,6 +52,7 @@ export async function prepareControl(flags: ControlFlags, say: (line: string) =>
     const { startControl } = await loading;
     return startControl(engine, {
       path: place.path,
+      another: () => placeSocket(flags.path),
       version: version(),
       rebalance: flags.rebalance,
       say: (line) => say(`rxsteer: ${line}`),

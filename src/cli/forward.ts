@@ -2,11 +2,13 @@
  * `rxsteer forward`: the userspace forwarder on the command line.
  *
  * Promise: prints one line `ready` on standard error when every port is open and every worker runs; ends at
- * --duration, at SIGINT or SIGTERM, or when all finite sources are drained; then drains and prints the summary.
- * A second interrupt ends at once with exit code 130.
+ * --duration, at SIGINT, SIGTERM or SIGHUP, or when all finite sources are drained; then drains and prints the summary.
+ * An interrupt before `ready` ends the start. A second interrupt ends at once with exit code 130.
  */
 import type { Command } from 'commander';
 import type { ControlServer } from '../control/server.js';
+import { socketPid } from '../control/socket.js';
+import { Guard } from '../dataplane/guard.js';
 import type { EngineOptions } from '../dataplane/plan.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
@@ -74,6 +76,9 @@ export function register(program: Command): void {
     });
 }
 
+/** What ends a run in order. A terminal that is closed sends the last one. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** Prints a line on standard error, at once. */
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -95,10 +100,32 @@ async function forward(flags: ForwardFlags): Promise<void> {
     statsMs: parsed.statsMs,
     control: parsed.control,
     endWithStdin: flags.endWithStdin === true,
-    onReady: () => say('ready'),
+    onReady: (socket) => {
+      say('ready');
+      if (socket !== null && isOpenEnded(parsed)) say(howToLook(socket));
+    },
   });
   if (flags.json === true) printJson(summary);
   else process.stdout.write(renderSummary(summary));
+}
+
+/** Short runs tell all in their summary. */
+const SHORT_MS = 10_000;
+
+/** The run goes on until somebody ends it. */
+function isOpenEnded({ engine, durationMs }: ReturnType<typeof forwardOptions>): boolean {
+  const ends = engine.ports.some(
+    (port) =>
+      (port.kind === 'pcap' && port.mode === 'read') ||
+      (port.kind === 'memory' && port.source !== null && port.source.packets > 0),
+  );
+  return !ends && (durationMs === null || durationMs > SHORT_MS);
+}
+
+/** How to see what the forwarder does: without the socket's path where it is found by itself. */
+function howToLook(socket: string): string {
+  const place = socketPid(socket) === process.pid ? '' : ` --socket ${socket}`;
+  return `look: rxsteer ctl status${place}, rxsteer ctl stats --watch${place}`;
 }
 
 export interface RunHooks {
@@ -108,7 +135,8 @@ export interface RunHooks {
   readonly control?: ControlFlags | null;
   /** Stop when standard input ends. */
   readonly endWithStdin?: boolean;
-  readonly onReady: () => void;
+  /** @param socket path of the control socket, or null */
+  readonly onReady: (socket: string | null) => void;
 }
 
 /** Starts an engine, runs it until it is to end, stops it; the final summary. Used by `demo` too. */
@@ -120,23 +148,25 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   const interrupt = new Promise<void>((resolve) => {
     interrupted = resolve;
   });
+  const starting = new AbortController();
+  const guard = new Guard((line) => say(`rxsteer: warning: ${line}`));
   let control: ControlServer | null = null;
   const onSignal = () => {
     interrupts++;
     if (interrupts > 1) {
-      control?.remove();
+      guard.run('control socket', () => control?.remove());
       // A loop inside a native wait would hang a plain exit: let the kernel end the process.
       hardExit();
     }
     interrupted();
+    starting.abort(new Error('interrupted before it was ready'));
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   let timer: NodeJS.Timeout | undefined;
   let stats: NodeJS.Timeout | undefined;
   try {
     const startControl = hooks.control ? await prepareControl(hooks.control, say) : null;
-    const engine = await Engine.start(options);
+    const engine = await Engine.start({ ...options, signal: starting.signal });
     if (startControl !== null) {
       try {
         control = await startControl(engine);
@@ -145,7 +175,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
         throw error;
       }
     }
-    hooks.onReady();
+    hooks.onReady(control?.path ?? null);
     const ends = [interrupt, engine.drained, engine.failed];
     if (hooks.endWithStdin === true) {
       process.stdin.resume();
@@ -162,10 +192,12 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     if (hooks.statsMs !== null) {
       let previous = summarize(engine);
       stats = setInterval(() => {
-        engine.refreshPortCounters();
-        const current = summarize(engine);
-        say(renderRates(previous, current));
-        previous = current;
+        guard.run('statistics', () => {
+          engine.refreshPortCounters();
+          const current = summarize(engine);
+          say(renderRates(previous, current));
+          previous = current;
+        });
       }, hooks.statsMs);
     }
     await Promise.race(ends);
@@ -180,8 +212,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     clearInterval(stats);
     await control?.close();
     if (hooks.endWithStdin === true) process.stdin.pause();
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    for (const signal of SIGNALS) process.off(signal, onSignal);
   }
 }
 

@@ -1,12 +1,14 @@
 /**
  * Network namespaces and links that the program makes for itself (the demo), and their removal.
  *
- * Promise: every namespace is named `rxsteer-PID-STARTTIME-ROLE` after the process that made it; links live inside
- * namespaces only, so that removing a namespace removes everything. `sweepDead` removes what killed processes left
- * and never touches what belongs to a live one: a process is recognised by its id and its start time together.
+ * Promise: every namespace is named `rxsteer-PID-STARTTIME-PIDNAMESPACE-ROLE` after the process that made it; links live
+ * inside namespaces only, so that removing a namespace removes everything. `sweepDead` removes what killed processes left
+ * and never touches what belongs to a live one: a process is recognised by its id, its start time and the PID namespace
+ * that both are of. What processes of another PID namespace made (a container that shares /run) cannot be judged from
+ * here and stays.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { UserError } from '../errors.js';
 
 const PREFIX = 'rxsteer';
@@ -23,6 +25,22 @@ export function startTime(pid: number): string | null {
   }
 }
 
+/** Identity of this process's PID namespace, as /proc shows it; null where /proc is another namespace's or none. */
+export function pidNamespace(): string | null {
+  try {
+    // In a /proc of another PID namespace `self` is not this process, or nobody.
+    if (Number(readlinkSync('/proc/self')) !== process.pid) return null;
+    return /^pid:\[(\d+)\]$/.exec(readlinkSync('/proc/self/ns/pid'))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** What the names of this process's namespaces begin with. */
+function ownTag(): string {
+  return `${PREFIX}-${process.pid}-${startTime(process.pid) ?? 0}-${pidNamespace() ?? 0}`;
+}
+
 function namespaces(): string[] {
   try {
     return readdirSync(NAMESPACES);
@@ -34,9 +52,10 @@ function namespaces(): string[] {
 /** Removes the namespaces of this program's dead processes; returns their names. Needs root; never throws. */
 export function sweepDead(): string[] {
   const removed: string[] = [];
-  for (const name of namespaces()) {
-    const match = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-`).exec(name);
-    if (match === null || startTime(Number(match[1])) === match[2]) continue;
+  const here = pidNamespace();
+  for (const name of here === null ? [] : namespaces()) {
+    const match = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-(\\d+)-`).exec(name);
+    if (match === null || match[3] !== here || startTime(Number(match[1])) === match[2]) continue;
     if (spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' }).status === 0) removed.push(name);
   }
   return removed;
@@ -52,7 +71,7 @@ export function labProblem(): string {
   if (process.platform !== 'linux') return 'network namespaces need Linux';
   if (process.getuid?.() !== 0) return 'network namespaces need root (sudo npm start)';
   if (!hasIp()) return 'the ip command is missing (apt-get install iproute2)';
-  const name = `${PREFIX}-${process.pid}-${startTime(process.pid)}-probe`;
+  const name = `${ownTag()}-probe`;
   const made = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' });
   if (made.status !== 0) return `no network namespaces here: ${made.stderr.trim().split('\n')[0]}`;
   spawnSync('ip', ['netns', 'del', name]);
@@ -62,7 +81,7 @@ export function labProblem(): string {
 /** A set of namespaces of this process. */
 export class Lab {
   private readonly made: string[] = [];
-  private readonly tag = `${PREFIX}-${process.pid}-${startTime(process.pid)}`;
+  private readonly tag = ownTag();
 
   /** Runs `ip` with arguments; throws one line on failure. */
   ip(...args: string[]): string {

@@ -30,5 +30,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
+// A log that nobody reads any more is no reason to stop.
+process.stderr.on('error', () => {});
+
 const { runProgram } = await import('./program.js');
 process.exitCode = await runProgram(argv);

@@ -76,6 +76,13 @@ function isCommanderError(error: unknown): error is CommanderError {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
 }
 
+/** What the limit on descriptors runs into first is seldom what needs them. */
+function hint(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const isLimit = code === 'EMFILE' || /EMFILE|Too many open files/i.test(message ?? '');
+  return isLimit && !/ulimit/.test(message) ? '; too few file descriptors: raise the limit (ulimit -n)' : '';
+}
+
 /** Prints the one line and gives the exit code. */
 function report(error: unknown, debug: boolean): number {
   if (isCommanderError(error)) {
@@ -85,7 +92,7 @@ function report(error: unknown, debug: boolean): number {
     return 2;
   }
   const message = error instanceof Error ? firstLine(error.message) || error.name : String(error);
-  process.stderr.write(`rxsteer: ${message}\n`);
+  process.stderr.write(`rxsteer: ${message}${hint(error)}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return error instanceof UserError ? 2 : 1;
 }

@@ -39,7 +39,7 @@ export interface PolicyState {
   readonly table: readonly number[] | null;
   /** Entries that differ from the policy's own, set since. */
   readonly changedEntries: number;
-  readonly owners: readonly GuestOwner[] | null;
+  readonly owners: readonly (GuestOwner & { readonly portName: string | null })[] | null;
   /** Changes that `rollback` would undo, the next one last. */
   readonly history: readonly string[];
 }
@@ -154,7 +154,11 @@ export class Controller {
       workers: plan.active,
       table,
       changedEntries,
-      owners: engine.owners(),
+      owners:
+        engine.owners()?.map((owner) => ({
+          ...owner,
+          portName: owner.port === null ? null : (plan.ports[owner.port]?.name ?? null),
+        })) ?? null,
       history: engine.history(),
     };
   }
@@ -206,9 +210,10 @@ export class Controller {
     return this.#single('rebalance', () => this.engine.setOwners(changes));
   }
 
-  trace({ n, timeoutMs }: Body<'trace'>): Promise<TraceEntry[]> {
+  /** @param signal aborted when the client has gone. */
+  trace({ n, timeoutMs }: Body<'trace'>, signal: AbortSignal): Promise<TraceEntry[]> {
     this.#checkOpen();
-    return this.engine.trace(n, timeoutMs === undefined ? {} : { timeoutMs });
+    return this.engine.trace(n, { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   }
 
   /** Refuses further changes: before the engine stops, which ends the one under way. */

@@ -3,21 +3,23 @@
  *
  * Promise: nothing but the socket is listened on, and only its owner may connect (mode 0600). Every wrong request
  * gets one line that says what is permitted, `{ "error": "…" }`; none can stop the forwarder or grow without bound
- * (bodies, connections and waits are limited). The socket is gone when `close` resolves.
+ * (bodies, connections and waits are limited). This server's socket is gone when `close` resolves, no other's.
  *
  * Threads: the main thread, which is never in the data path; what a request reads are counters, what it changes goes
  * through the engine's live changes.
  */
-import { rmSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
 import type { Engine } from '../dataplane/engine.js';
+import { Guard } from '../dataplane/guard.js';
 import { UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { Controller } from './controller.js';
 import { ConflictError } from './errors.js';
 import type { RebalanceMode } from './modes.js';
+import { listenAt, removeSocket, type SocketFile } from './own-socket.js';
 import { type BodyName, parseBody } from './requests.js';
+import type { SocketPlace } from './socket.js';
 import { Watcher } from './watcher.js';
 
 /** Bytes of a request's body at most: a table of 65,536 entries fits. */
@@ -29,6 +31,8 @@ const WATCH_SECONDS = { least: 0.05, most: 3600 } as const;
 export interface ControlOptions {
   /** Where to listen; the file must not exist. */
   readonly path: string;
+  /** Another place, where there is something at the path by now; without it that is an error. */
+  readonly another?: () => Promise<SocketPlace>;
   readonly version: string;
   readonly rebalance: RebalanceMode;
   /** Gets one line for people. */
@@ -52,22 +56,28 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
   const watcher = new Watcher(controller, options.say, options.rebalance);
   const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, logger: false });
   const streams = new Set<ServerResponse>();
-  addRoutes(app, controller, watcher, streams);
-  const remove = () => rmSync(options.path, { force: true });
-  process.once('exit', remove);
+  const guard = new Guard((line) => options.say(`warning: ${line}`));
+  addRoutes(app, controller, watcher, streams, guard);
+  let file: SocketFile;
   try {
     await app.ready();
     app.server.maxConnections = CONNECTIONS_MAX;
-    await listen(app, options.path);
+    file = await claim(app, options);
   } catch (error) {
-    process.off('exit', remove);
     watcher.close();
     await app.close();
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`control socket ${options.path}: ${code ?? message}`);
+    throw error;
   }
+  // A connection that cannot be accepted (no descriptor left) is its client's misfortune.
+  app.server.on('error', (error) => {
+    guard.run('control socket', () => {
+      throw error;
+    });
+  });
+  const remove = () => void removeSocket(file);
+  process.once('exit', remove);
   return {
-    path: options.path,
+    path: file.path,
     controller,
     watcher,
     async close() {
@@ -82,21 +92,24 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
   };
 }
 
-/** Listens on the path; the socket file is made with mode 0600, never with another one in between. */
-function listen(app: FastifyInstance, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    app.server.once('error', reject);
-    // The bind happens within the call, so nothing else sees this mask.
-    const mask = process.umask(0o177);
+/** Listens at the place given, or at the next one where another instance was faster. */
+async function claim(app: FastifyInstance, options: ControlOptions): Promise<SocketFile> {
+  let { path } = options;
+  for (;;) {
     try {
-      app.server.listen(path, () => {
-        app.server.off('error', reject);
-        resolve();
-      });
-    } finally {
-      process.umask(mask);
+      return await listenAt(app.server, path);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'EEXIST' || options.another === undefined) {
+        throw new UserError(
+          `control socket ${path}: ${code === 'EEXIST' ? 'EADDRINUSE' : (code ?? message)}`,
+        );
+      }
+      const place = await options.another();
+      if ('problem' in place) throw new UserError(`control socket: ${place.problem}`);
+      path = place.path;
     }
-  });
+  }
 }
 
 function addRoutes(
@@ -104,9 +117,18 @@ function addRoutes(
   controller: Controller,
   watcher: Watcher,
   streams: Set<ServerResponse>,
+  guard: Guard,
 ): void {
-  const post = <N extends BodyName>(name: N, run: (body: ReturnType<typeof parseBody<N>>) => unknown) =>
-    app.post(`/${name}`, async (request) => run(parseBody(name, request.body)));
+  const post = <N extends BodyName>(
+    name: N,
+    run: (body: ReturnType<typeof parseBody<N>>, gone: AbortSignal) => unknown,
+  ) =>
+    app.post(`/${name}`, async (request, reply) => {
+      // A client that has gone waits for nothing any more.
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
+      return run(parseBody(name, request.body), gone.signal);
+    });
 
   app.get('/status', async () => ({ ...controller.status(), rebalance: watcher.state().mode }));
   app.get('/policy', async () => controller.policy());
@@ -122,7 +144,7 @@ function addRoutes(
       );
     }
     reply.hijack();
-    stream(reply.raw, streams, stats, seconds * 1000);
+    stream(reply.raw, { streams, guard, read: stats, ms: seconds * 1000 });
     return reply;
   });
   post('plan', (body) => controller.plan(body));
@@ -132,8 +154,8 @@ function addRoutes(
   post('worker', (body) => controller.worker(body));
   post('port', (body) => controller.port(body));
   post('rebalance', (body) => watcher.configure(body));
-  post('trace', async (body) => {
-    const entries = await controller.trace(body);
+  post('trace', async (body, gone) => {
+    const entries = await controller.trace(body, gone);
     return entries.map((entry) => ({ ...entry, frame: toHex(entry.frame) }));
   });
 
@@ -159,14 +181,22 @@ function addRoutes(
   });
 }
 
+interface StreamOptions {
+  readonly streams: Set<ServerResponse>;
+  readonly guard: Guard;
+  readonly read: () => unknown;
+  readonly ms: number;
+}
+
 /** One JSON document a line at an interval, until the client goes. A client that does not read is left behind. */
-function stream(raw: ServerResponse, streams: Set<ServerResponse>, read: () => unknown, ms: number): void {
+function stream(raw: ServerResponse, { streams, guard, read, ms }: StreamOptions): void {
   streams.add(raw);
   raw.writeHead(200, { 'content-type': 'application/x-ndjson' });
-  const write = () => {
-    // What it has not read yet must not pile up here.
-    if (raw.writableLength === 0) raw.write(`${JSON.stringify(read())}\n`);
-  };
+  const write = () =>
+    guard.run('streamed statistics', () => {
+      // What it has not read yet must not pile up here.
+      if (raw.writableLength === 0) raw.write(`${JSON.stringify(read())}\n`);
+    });
   write();
   const timer = setInterval(write, ms);
   const end = () => {
@@ -174,5 +204,5 @@ function stream(raw: ServerResponse, streams: Set<ServerResponse>, read: () => u
     streams.delete(raw);
   };
   raw.once('close', end);
-  raw.once('error', end);
+  raw.on('error', end);
 }

@@ -1,20 +1,24 @@
 /**
- * Where control sockets are: one for each running forwarder, `/run/rxsteer/PID.sock`.
+ * Where control sockets are: one for each running forwarder, `/run/rxsteer/PID.sock` (`PID-2.sock` and so on for
+ * instances in other PID namespaces that share the directory).
  *
  * Promise: the directory is 0700, belongs to this user and is used by nobody else, or it is refused; a socket on
  * which nobody listens any more is removed, one that is answered never is. Only local: there is no other way in.
  */
-import { lstatSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
+import { PASSING_NAME, PATH_BYTES_MAX, removeSocket, socketFile } from './own-socket.js';
 
 /** The directory of sockets, for root. */
 export const RUN_DIRECTORY = '/run/rxsteer';
-/** sockaddr_un.sun_path without its final zero. */
-const PATH_BYTES_MAX = 107;
 /** A socket file younger than this may be about to be listened on. */
 const YOUNG_MS = 2000;
+/** Names of sockets: the process id, and a number where an instance of another PID namespace has the same. */
+const SOCKET_NAME = /^(\d+)(?:-\d+)?\.sock$/;
+/** Instances of one process id that can share a directory. */
+const NAMES_MAX = 256;
 /** Longest wait for a connection to a local socket. */
 const CONNECT_MS = 2000;
 
@@ -81,14 +85,14 @@ function isRunning(pid: number | null): boolean {
 /** Removes the sockets of instances that are gone; gives their paths. Never throws, never touches a live one's. */
 export async function removeStale(directory: string): Promise<string[]> {
   const removed: string[] = [];
-  for (const path of socketsIn(directory)) {
+  for (const path of [...socketsIn(directory), ...socketsIn(directory, PASSING_NAME)]) {
     try {
+      const file = socketFile(path);
       const made = statSync(path).mtimeMs;
       // Between its making and the first listen nobody answers yet; but its process is there.
       if (Date.now() - made < YOUNG_MS && isRunning(socketPid(path))) continue;
-      if ((await probeSocket(path)) !== 'dead') continue;
-      unlinkSync(path);
-      removed.push(path);
+      if (file === null || (await probeSocket(path)) !== 'dead') continue;
+      if (removeSocket(file)) removed.push(path);
     } catch {
       // Somebody else was faster, or it is not ours to remove.
     }
@@ -96,10 +100,10 @@ export async function removeStale(directory: string): Promise<string[]> {
   return removed;
 }
 
-function socketsIn(directory: string): string[] {
+function socketsIn(directory: string, names = SOCKET_NAME): string[] {
   try {
     return readdirSync(directory)
-      .filter((name) => /^\d+\.sock$/.test(name))
+      .filter((name) => names.test(name))
       .map((name) => join(directory, name))
       .filter(isSocket);
   } catch {
@@ -109,14 +113,14 @@ function socketsIn(directory: string): string[] {
 
 /** Sockets of running instances. */
 export async function liveSockets(): Promise<string[]> {
-  const paths = socketDirectories().flatMap(socketsIn);
+  const paths = socketDirectories().flatMap((directory) => socketsIn(directory));
   const answers = await Promise.all(paths.map(probeSocket));
   return paths.filter((_, i) => answers[i] === 'alive');
 }
 
 /** Process id that a socket in one of our directories is named after, or null. */
 export function socketPid(path: string): number | null {
-  const match = /^(\d+)\.sock$/.exec(basename(path));
+  const match = SOCKET_NAME.exec(basename(path));
   return match === null ? null : Number(match[1]);
 }
 
@@ -135,10 +139,10 @@ export async function placeSocket(asked: string | null): Promise<SocketPlace> {
     const there = lstatSync(asked, { throwIfNoEntry: false });
     if (there === undefined) return { path: asked };
     if (!there.isSocket()) throw new UserError(`--control ${asked}: exists and is not a socket`);
-    if ((await probeSocket(asked)) !== 'dead') {
+    const file = socketFile(asked);
+    if (file !== null && !((await probeSocket(asked)) === 'dead' && removeSocket(file))) {
       throw new UserError(`--control ${asked}: another instance listens there`);
     }
-    unlinkSync(asked);
     return { path: asked };
   }
   const problems: string[] = [];
@@ -149,10 +153,13 @@ export async function placeSocket(asked: string | null): Promise<SocketPlace> {
       continue;
     }
     await removeStale(directory);
-    const path = join(directory, `${process.pid}.sock`);
-    // Our own process id: whoever made it is gone.
-    if (isSocket(path)) unlinkSync(path);
-    return { path };
+    for (let n = 1; n <= NAMES_MAX; n++) {
+      const path = join(directory, n === 1 ? `${process.pid}.sock` : `${process.pid}-${n}.sock`);
+      const file = socketFile(path);
+      // Another container may have a process of the same id: only an answer tells whether it lives.
+      if (file === null || ((await probeSocket(path)) === 'dead' && removeSocket(file))) return { path };
+    }
+    problems.push(`${directory}: too many instances`);
   }
   return { problem: problems.join('; ') };
 }

@@ -4,6 +4,7 @@
  * Promise: `allocateEngineMemory` makes it, `attachEngine` gives the same views in any thread. The plan is plain
  * data (posted by structured clone); SharedArrayBuffers are shared by it, not copied.
  */
+import { readFileSync } from 'node:fs';
 import { UserError } from '../errors.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { carveCounters } from './counters.js';
@@ -141,6 +142,8 @@ export interface EngineViews {
   /** One lock per port and transmit queue, see `lockIndex`. */
   readonly locks: Int32Array;
   readonly portFds: Int32Array;
+  /** Counts each port's changes of descriptors; written before `Global.portsEpoch`. */
+  readonly portEpochs: Int32Array;
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
   /**
@@ -189,6 +192,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(txQueues * LINE_WORDS),
     portFds: carver.words(ports * PORT_FDS),
+    portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
     pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),
@@ -214,13 +218,24 @@ function ringBytes(plan: EnginePlan): number {
   return plan.workers * (plan.workers - 1) * powerOfTwoAtLeast(plan.backlog) * RING_ENTRY_BYTES;
 }
 
-/** Runs an allocation; one line that names the flags when there is not so much memory. */
+/** Runs an allocation; one line that names the flags when there is not so much memory, or it cannot be addressed. */
 function allocate<T>(bytes: number, flags: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new UserError(`${flags} ask for ${(bytes / 2 ** 30).toFixed(1)} GiB of memory: choose less`);
+    throw new UserError(
+      `${flags} ask for ${(bytes / 2 ** 30).toFixed(1)} GiB of memory: choose less${strict() ? ' (vm.overcommit_memory=2 counts also what is never used)' : ''}`,
+    );
+  }
+}
+
+/** The kernel grants no more addresses than there is memory. */
+function strict(): boolean {
+  try {
+    return readFileSync('/proc/sys/vm/overcommit_memory', 'latin1').trim() === '2';
+  } catch {
+    return false;
   }
 }
 
@@ -236,8 +251,11 @@ export function allocateEngineMemory(
       if (frameBytes > 0x7fff_ffff) throw new RangeError('beyond 2 GiB');
       return new SharedArrayBuffer(frameBytes);
     }),
-    words: allocate(ringBytes(plan), '--backlog and --workers', () => {
-      return allocateShared((carver) => carve(carver, plan));
+    words: allocate(wordBytes(plan), wordFlags(plan), () => {
+      const words = allocateShared((carver) => carve(carver, plan));
+      // What cannot be addressed is found out here, not by each worker.
+      carve(new Carver(words), plan);
+      return words;
     }),
     ...extra,
   };
@@ -245,6 +263,20 @@ export function allocateEngineMemory(
   views.pool.initialise();
   views.portFds.fill(-1);
   return memory;
+}
+
+/** Bytes of the shared words. */
+function wordBytes(plan: EnginePlan): number {
+  const measure = new Carver(null);
+  carve(measure, plan);
+  return measure.bytes;
+}
+
+/** What most of the shared words are for: backlog rings, or receive queues (order ledger, census). */
+function wordFlags(plan: EnginePlan): string {
+  return ringBytes(plan) > wordBytes(plan) / 2
+    ? '--backlog and --workers (--max-workers)'
+    : `${plan.room.queues} receive queues (the ports' queues=), --backlog and --workers`;
 }
 
 /** Any thread: the views. */

@@ -26,7 +26,7 @@ import {
 } from './engine-memory.js';
 import { CensusReader } from './flow-census.js';
 import { allocateSwitching, secondsOf, secondsOrigin } from './forwarding.js';
-import { Guard } from './guard.js';
+import { Guard, guarded } from './guard.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
 import type {
@@ -162,11 +162,13 @@ export class Engine implements LiveEngine {
   }
 
   /** Opens everything and starts the workers. Throws UserError for what the caller can mend. */
-  static async start(options: EngineOptions): Promise<Engine> {
-    checkNumbers(options);
+  static async start(given: EngineOptions): Promise<Engine> {
+    checkNumbers(given);
+    const options = { ...given, warn: guarded(given.warn) };
     const ports = await openPorts(options.ports, {
       workers: workerCapacity(options),
       warn: options.warn,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     const events: number[] = [];
     let engine: Engine | null = null;
@@ -174,7 +176,7 @@ export class Engine implements LiveEngine {
       const plan = planEngine(options, ports);
       for (const _worker of plan.cpus) events.push(ports.native?.openEvent() ?? -1);
       engine = new Engine(options, ports, plan, events);
-      await engine.launch();
+      await engine.launch(options.signal);
       return engine;
     } catch (error) {
       if (engine !== null) await engine.abandon();
@@ -184,7 +186,7 @@ export class Engine implements LiveEngine {
     }
   }
 
-  private async launch(): Promise<void> {
+  private async launch(signal: AbortSignal | undefined): Promise<void> {
     const { plan } = this;
     const hosting = new Hosting(this.core, () => this.fail());
     this.hosting = hosting;
@@ -193,6 +195,7 @@ export class Engine implements LiveEngine {
     let most = 0;
     let deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
+      signal?.throwIfAborted();
       const missing = starting.filter((w) => !hosting.running(w));
       if (missing.length === 0) break;
       if (plan.active - missing.length > most) {

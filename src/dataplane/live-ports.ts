@@ -14,6 +14,7 @@ import { PORT_FDS } from './engine-memory.js';
 import type { ChangeReport } from './live.js';
 import { policyChange } from './live-policy.js';
 import { portSummary, rawPort } from './port-summary.js';
+import { LivePort } from './ports/live.js';
 import { openPort, type PortPlace, settleMtus } from './ports/open.js';
 import type { PortInfo } from './ports/port.js';
 import { checkPorts, type PortSpec } from './ports/port-spec.js';
@@ -113,7 +114,8 @@ export function letGo(core: EngineCore): void {
       const poller = Atomics.load(views.pollers, q);
       if (poller > 0) Atomics.store(views.pollers, q, -poller);
     }
-    ports.live.get(index)?.finish();
+    const live = ports.live.get(index);
+    if (live !== undefined) LivePort.finish([live]);
     core.retired.add(portSummary(core, info));
     stuck.delete(index);
     ports.closePort(index);

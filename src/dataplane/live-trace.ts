@@ -9,7 +9,8 @@
 
 import { UserError } from '../errors.js';
 import type { Burst } from '../packet/burst.js';
-import { explainAt } from '../policy/explanation.js';
+import { describeFrame } from '../packet/describe.js';
+import { type Explanation, explainAt } from '../policy/explanation.js';
 import type { Steering } from '../policy/steering.js';
 import { Global } from './engine-memory.js';
 import { TRACE_BYTES, type TraceEntry, type TraceOptions } from './live.js';
@@ -52,7 +53,7 @@ export class TraceTap {
       const from = burst.off[i]!;
       const length = burst.len[i]!;
       this.taken.push({
-        ...explainAt(steering, burst, i),
+        ...explained(steering, burst, i),
         portIndex: burst.port,
         rxQueue: burst.queue,
         by: this.worker,
@@ -87,6 +88,17 @@ export class TraceTap {
   }
 }
 
+/** The explanation, also where the policy's own fails: no wish to see a decision may end the worker. */
+function explained(steering: Steering, burst: Burst, i: number): Explanation {
+  try {
+    return explainAt(steering, burst, i);
+  } catch (error) {
+    const reason = `no explanation: ${String((error as Error)?.message ?? error).split('\n')[0]}`;
+    const packet = describeFrame(burst, i);
+    return { packet, hash: null, bucket: null, queue: null, worker: burst.worker[i]!, reason };
+  }
+}
+
 /** The main thread's side: one trace at a time. */
 export class TraceCollector {
   private id = 0;
@@ -104,7 +116,7 @@ export class TraceCollector {
   }
 
   /** Arms the taps; resolves with `n` entries, or fewer after the time, in the order of their times. */
-  async collect(n: number, timeoutMs: number): Promise<TraceEntry[]> {
+  async collect(n: number, timeoutMs: number, signal?: AbortSignal): Promise<TraceEntry[]> {
     this.id++;
     this.entries = [];
     this.wanted = n;
@@ -112,6 +124,7 @@ export class TraceCollector {
     const complete = new Promise<void>((resolve) => {
       this.done = resolve;
       timer = setTimeout(resolve, timeoutMs);
+      signal?.addEventListener('abort', () => resolve(), { once: true });
     });
     Atomics.store(this.global, TRACE_ID, this.id);
     Atomics.store(this.global, Global.trace, n);
@@ -143,11 +156,12 @@ const TRACE_TIMEOUT_MS = 10_000;
 export async function traceDecisions(
   collector: TraceCollector,
   n: number,
-  { timeoutMs = TRACE_TIMEOUT_MS }: TraceOptions,
+  { timeoutMs = TRACE_TIMEOUT_MS, signal }: TraceOptions,
 ): Promise<TraceEntry[]> {
   if (!Number.isInteger(n) || n < 1 || n > TRACE_MAX) {
     throw new UserError(`trace ${n}: expected 1 to ${TRACE_MAX} decisions`);
   }
   if (collector.busy) throw new UserError('another trace is running: one at a time');
-  return collector.collect(n, timeoutMs);
+  signal?.throwIfAborted();
+  return collector.collect(n, timeoutMs, signal);
 }

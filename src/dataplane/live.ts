@@ -94,6 +94,8 @@ export interface TraceEntry extends Explanation {
 export interface TraceOptions {
   /** Default 10,000. */
   readonly timeoutMs?: number;
+  /** Ends the trace with what it has, when nobody waits for it any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** Longest wait for the workers' acknowledgements of a change. */

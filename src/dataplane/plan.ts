@@ -4,11 +4,12 @@
  * Promise: whatever contradicts itself is refused here with one line, before any worker starts.
  */
 
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { UserError } from '../errors.js';
 import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { checkConsumers } from './consumers.js';
+import { formatCpuList, permittedCpus } from './cpus.js';
 import type { EnginePlan, PlanRoom } from './engine-memory.js';
 import { parseFaults } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
@@ -42,8 +43,10 @@ export interface EngineOptions {
   readonly fault: string | null;
   /** False: no order ledger. For measuring what it costs; goes with order=none only. Default true. */
   readonly watches?: boolean;
-  /** Gets one line for what works less well than was asked for. */
+  /** Gets one line for what works less well than was asked for. What it throws is ignored. */
   readonly warn: (message: string) => unknown;
+  /** Ends the start, which then throws its reason; no effect once the engine runs. */
+  readonly signal?: AbortSignal;
 }
 
 /** Frames in one backlog ring: `netdev_max_backlog` is 1000; a descheduled worker needs a little more. */
@@ -99,9 +102,12 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
       `--cpus names ${options.cpus.length} CPU(s) for ${workers} workers: name one for each`,
     );
   }
-  const present = cpus().length;
+  const permitted = options.cpus.length === 0 ? [] : permittedCpus();
   for (const cpu of options.cpus) {
-    if (cpu >= present) throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are 0-${present - 1}`);
+    if (permitted.includes(cpu)) continue;
+    throw new UserError(
+      `--cpus: there is no CPU ${cpu} for this program: permitted are ${formatCpuList(permitted)}`,
+    );
   }
   if (options.watches === false && options.policy.order !== 'none') {
     throw new UserError(`watches: order=${options.policy.order} needs the order ledger`);

@@ -96,7 +96,10 @@ export function portSummaries(
   const there = counts.plan.ports.filter(({ removed }) => !removed);
   return [
     ...there.map((info) => portSummary(counts, info)),
-    ...[...counts.stuck.values()].map(({ info }) => ({ ...portSummary(counts, info), removed: true as const })),
+    ...[...counts.stuck.values()].map(({ info }) => ({
+      ...portSummary(counts, info),
+      removed: true as const,
+    })),
     ...counts.retired.list(),
   ];
 }

@@ -114,7 +114,12 @@ export class LivePort {
     let group = -1;
     for (let q = 0; q < spec.queues; q++) {
       const fanout = spec.queues > 1 ? { fanout: { group, mode: spec.fanout } } : {};
-      const fd = native.openPacketReceive({ ifindex: link.index, slots: spec.ring, promiscuous: true, ...fanout });
+      const fd = native.openPacketReceive({
+        ifindex: link.index,
+        slots: spec.ring,
+        promiscuous: true,
+        ...fanout,
+      });
       this.receiveFds.push(fd);
       if (q === 0 && spec.queues > 1) group = native.fanoutGroup(fd);
     }
@@ -208,7 +213,7 @@ export class LivePort {
     const link = this.native.linkInfo(spec.interface);
     // A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down.
     this.carrier = link?.up === true && (spec.kind === 'tap' || link.running);
-    if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
+    if (link === null || (this.state !== 'gone' && !this.attachedTo(link))) {
       if (this.attachedElsewhere()) return { change: 'none', old: NONE };
       if (this.state === 'gone') return { change: 'none', old: NONE };
       this.readDrops();
@@ -259,23 +264,26 @@ export class LivePort {
   }
 
   /**
-   * The last look before the port is closed, when no worker receives from it any more: nothing is taken in from now on,
-   * what lies in its queues is counted, and then the drop counters are read.
+   * The last look at ports before they are closed, when no worker receives from them any more: nothing is taken in from
+   * now on, what lies in their queues is counted, and then the drop counters are read.
    */
-  finish(): void {
-    this.countUnread(this.receiveFds);
-    this.devices.refresh();
-    this.readDrops();
+  static finish(ports: readonly LivePort[]): void {
+    // One wait for the kernel serves all of them.
+    const sockets = ports.filter(({ spec }) => spec.kind === 'af_packet').flatMap((port) => port.receiveFds);
+    ports[0]?.native.stopReceiving(sockets);
+    for (const port of ports) port.countUnread(port.receiveFds);
+    ports[0]?.devices.refresh();
+    for (const port of ports) port.readDrops();
   }
 
-  /** Counts what lies in receive queues that no worker reads any more. */
+  /** Counts what lies in receive queues that take in nothing more. */
   private countUnread(fds: readonly number[]): void {
     const { native } = this;
-    if (this.spec.kind !== 'tap') native.stopReceiving(fds);
-    for (const fd of fds) this.unread += this.spec.kind === 'tap' ? native.tapUnread(fd) : native.packetUnread(fd);
+    const isTap = this.spec.kind === 'tap';
+    for (const fd of fds) this.unread += isTap ? native.tapUnread(fd) : native.packetUnread(fd);
   }
 
-  /** Closes descriptors that were replaced, when every worker has let go of them. */
+  /** Closes descriptors of a device that is gone, when every worker has let go of them. */
   closeOld(old: OldDescriptors): void {
     this.countUnread(old.receive);
     for (const fd of [...old.receive, ...old.others]) this.native.closeDescriptor(fd);
@@ -285,6 +293,16 @@ export class LivePort {
   private deviceDrops(): number {
     const { kind, interface: device } = this.spec;
     return this.devices.read(device, kind === 'tap' ? DeviceColumn.txDropped : DeviceColumn.rxDropped);
+  }
+
+  /**
+   * The descriptors are those of this interface, not of one that had its name (perhaps its index, too) at the last look.
+   */
+  private attachedTo(link: LinkInfo): boolean {
+    if (link.index !== this.index) return false;
+    const { native, spec } = this;
+    const fd = this.receiveFds[0]!;
+    return spec.kind === 'tap' ? native.tapAttached(fd) : native.packetAttached(fd);
   }
 
   /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */

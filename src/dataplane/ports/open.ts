@@ -13,7 +13,7 @@ import { loadNative, type Native, nativeProblem } from '../native.js';
 import { DeviceCounters } from './device-counters.js';
 import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
-import type { PortInfo } from './port.js';
+import { type PortInfo, STATE_WORDS } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
 
 export interface OpenPorts {
@@ -72,9 +72,7 @@ export async function openPorts(specs: readonly PortSpec[], options: OpenOptions
     devices.refresh();
     for (const port of live.values()) port.readDrops();
   };
-  const finish = () => {
-    for (const port of live.values()) port.finish();
-  };
+  const finish = () => LivePort.finish([...live.values()]);
   const closePort = (index: number) => {
     live.get(index)?.close();
     live.delete(index);
@@ -91,6 +89,7 @@ export async function openPorts(specs: readonly PortSpec[], options: OpenOptions
   try {
     let [firstQueue, firstLock] = [0, 0];
     for (const [index, spec] of specs.entries()) {
+      options.signal?.throwIfAborted();
       const info = await openPort(spec, { index, generation: 0, firstQueue, firstLock }, ports, options);
       firstQueue += info.rxQueues;
       firstLock += info.txQueues;
@@ -151,7 +150,7 @@ export function settleMtus(live: ReadonlyMap<number, LivePort>, warn: (message: 
 }
 
 function stateWords(queues: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(Math.max(1, queues) * 8);
+  return new SharedArrayBuffer(Math.max(1, queues) * STATE_WORDS * Int32Array.BYTES_PER_ELEMENT);
 }
 
 function memoryPort(spec: MemoryPortSpec, workers: number) {
@@ -183,7 +182,8 @@ async function capturePort(spec: CapturePortSpec, { warn, signal }: OpenOptions)
     if (spec.mode === 'write') {
       const there = statSync(spec.path, { throwIfNoEntry: false });
       // Opening it would wait for a reader, and each worker opens it.
-      if (there?.isFIFO() === true) throw new UserError(`${spec.path} is a pipe: captures are written to files`);
+      if (there?.isFIFO() === true)
+        throw new UserError(`${spec.path} is a pipe: captures are written to files`);
       createCaptureFile(spec.path);
       const sink = { kind: 'capture' as const, path: spec.path };
       return { rxQueues: 0, txQueues: 1, offload: false, source: null, sink, state: stateWords(0) };
