@@ -3,7 +3,7 @@
  *
  * Promise: prints one line `ready` on standard error when every port is open and every worker runs; ends at
  * --duration, at SIGINT, SIGTERM or SIGHUP, or when all finite sources are drained; then drains and prints the summary.
- * An interrupt before `ready` ends the start. A second interrupt ends at once with exit code 130.
+ * An interrupt while a port is being opened (a pipe that nobody writes to) ends the start. A second interrupt ends at once with exit code 130.
  */
 import type { Command } from 'commander';
 import type { ControlServer } from '../control/server.js';
@@ -102,7 +102,8 @@ async function forward(flags: ForwardFlags): Promise<void> {
     endWithStdin: flags.endWithStdin === true,
     onReady: (socket) => {
       say('ready');
-      if (socket !== null && isOpenEnded(parsed)) say(howToLook(socket));
+      // Programs that start it know where to look.
+      if (flags.json !== true && socket !== null && isOpenEnded(parsed)) say(howToLook(socket));
     },
   });
   if (flags.json === true) printJson(summary);
@@ -159,7 +160,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
       hardExit();
     }
     interrupted();
-    starting.abort(new Error('interrupted before it was ready'));
+    starting.abort(new Error('interrupted while its ports were being opened'));
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   let timer: NodeJS.Timeout | undefined;

@@ -176,7 +176,7 @@ export class Engine implements LiveEngine {
       const plan = planEngine(options, ports);
       for (const _worker of plan.cpus) events.push(ports.native?.openEvent() ?? -1);
       engine = new Engine(options, ports, plan, events);
-      await engine.launch(options.signal);
+      await engine.launch();
       return engine;
     } catch (error) {
       if (engine !== null) await engine.abandon();
@@ -186,7 +186,7 @@ export class Engine implements LiveEngine {
     }
   }
 
-  private async launch(signal: AbortSignal | undefined): Promise<void> {
+  private async launch(): Promise<void> {
     const { plan } = this;
     const hosting = new Hosting(this.core, () => this.fail());
     this.hosting = hosting;
@@ -195,7 +195,6 @@ export class Engine implements LiveEngine {
     let most = 0;
     let deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
-      signal?.throwIfAborted();
       const missing = starting.filter((w) => !hosting.running(w));
       if (missing.length === 0) break;
       if (plan.active - missing.length > most) {

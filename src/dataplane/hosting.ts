@@ -142,6 +142,7 @@ export class Hosting {
     let diedAt = Number.NEGATIVE_INFINITY;
     let deaths = 0;
     let shortMs: number = SHORT_OF_MS.first;
+    let told = '';
     for (;;) {
       const error = await this.once(worker);
       if (error === null) return;
@@ -150,7 +151,10 @@ export class Hosting {
         this.startErrors.set(worker, error);
         return;
       }
-      if (!(await this.bury(worker, error))) {
+      // The same want again says nothing new.
+      const isNews = ran || error.message !== told;
+      told = error.message;
+      if (!(await this.bury(worker, error, isNews))) {
         Atomics.store(words, WorkerWord.state, WorkerState.ended);
         return;
       }
@@ -189,7 +193,7 @@ export class Hosting {
   }
 
   /** Nothing of a dead worker stays behind; true when it is to be started again. */
-  private async bury(worker: number, error: Error): Promise<boolean> {
+  private async bury(worker: number, error: Error, isNews: boolean): Promise<boolean> {
     const { core } = this;
     let swept = 0;
     const what = `cleaning up after worker ${worker}`;
@@ -202,7 +206,7 @@ export class Hosting {
       Atomics.load(core.views.workers[worker]!, WorkerWord.leave) === 1;
     // Ended by this thread because it did not end by itself: no death, but what it held is lost.
     const end = this.destroying ? 'was ended by force' : `died (${error.message})`;
-    if (!this.destroying || swept > 0) {
+    if ((isNews && !this.destroying) || swept > 0) {
       core.warn(
         `worker ${worker} ${end}: ${swept} frame(s) dropped as workerDied${leaves ? '' : ', starting it again'}`,
       );

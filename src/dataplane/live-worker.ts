@@ -99,14 +99,17 @@ export class LiveFollower {
   /** Messages are posted before the epoch is stored, so the newest one is there when the epoch is seen. */
   private read(): void {
     let newest: LiveConfig | null = null;
+    let coming: LiveConfig | null = null;
     for (;;) {
       const message = receiveMessageOnPort(this.p.port);
       if (message === undefined) break;
-      newest = message.message as LiveConfig;
+      const config = message.message as LiveConfig;
+      if (config.prepare) coming = config;
+      else newest = config;
     }
-    if (newest === null || newest.epoch <= this.known) return;
-    if (newest.prepare) this.prepare(newest);
-    else this.aim(newest);
+    if (newest !== null && newest.epoch > this.known) this.aim(newest);
+    // What is only to be prepared takes nothing back of what is to be acted by.
+    if (coming !== null && coming.epoch > this.known) this.prepare(coming);
   }
 
   /** Not in the middle of a change: the main thread makes one after the other, unless it gave one up. */

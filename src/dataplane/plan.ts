@@ -45,7 +45,7 @@ export interface EngineOptions {
   readonly watches?: boolean;
   /** Gets one line for what works less well than was asked for. What it throws is ignored. */
   readonly warn: (message: string) => unknown;
-  /** Ends the start, which then throws its reason; no effect once the engine runs. */
+  /** Ends the opening of ports, which then throws its reason; no effect once they are open. */
   readonly signal?: AbortSignal;
 }
 
@@ -105,9 +105,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   const permitted = options.cpus.length === 0 ? [] : permittedCpus();
   for (const cpu of options.cpus) {
     if (permitted.includes(cpu)) continue;
-    throw new UserError(
-      `--cpus: there is no CPU ${cpu} for this program: permitted are ${formatCpuList(permitted)}`,
-    );
+    throw new UserError(`--cpus: there is no CPU ${cpu}: permitted are ${formatCpuList(permitted)}`);
   }
   if (options.watches === false && options.policy.order !== 'none') {
     throw new UserError(`watches: order=${options.policy.order} needs the order ledger`);

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { closeSync, createReadStream, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { closeSync, createReadStream, fstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -334,6 +335,27 @@ describe('compressed captures and pipes', () => {
     }
     await capture.close();
     for await (const _ of capture) expect.unreachable();
+  });
+
+  it('waits for the writer of a pipe without keeping the thread, and not beyond an interrupt', async () => {
+    const pipe = file('pipe', new Uint8Array(0));
+    rmSync(pipe);
+    execFileSync('mkfifo', [pipe]);
+    const interrupt = new AbortController();
+    const waiting = spoolCapture(pipe, interrupt.signal);
+    setImmediate(() => interrupt.abort(new Error('enough')));
+    await expect(waiting).rejects.toThrow('enough');
+    const spooling = spoolCapture(pipe);
+    await writeFile(pipe, packed);
+    const spool = await spooling;
+    try {
+      expect(fstatSync(spool.fd).isFile()).toBe(true);
+      expect(new CaptureFile(spool.fd, spool.name).next()).not.toBeNull();
+    } finally {
+      closeSync(spool.fd);
+    }
+    await expect(spoolCapture('/dev/zero')).rejects.toThrow('/dev/zero: is no file and no pipe');
+    await expect(spoolCapture('/dev')).rejects.toThrow('/dev: is a directory');
   });
 
   it('spools gzip into a file without a name, readable by position', async () => {

@@ -43,7 +43,8 @@ describe('finding a forwarder', () => {
     expect(none.stderr).toBe(
       `rxsteer: no running forwarder found in ${join(folder, 'run')}: start one, or name its socket with --socket PATH\n`,
     );
-    await forward('--policy', 'rss:queues=2');
+    const started = await forward('--policy', 'rss:queues=2');
+    await started.line(/^look: rxsteer ctl status, rxsteer ctl stats --watch$/m);
     const [first] = sockets();
     const one = await ctl('status');
     expect([one.code, one.stderr]).toEqual([0, '']);

@@ -116,12 +116,15 @@ describe('forward', () => {
     expect(stdout).not.toContain('accounting is off');
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it with a summary and exit code 0', async (signal) => {
-    const process = start(['forward', ...endless, '--json', '--workers', '2']);
-    await process.line(/^ready$/m);
-    expect(await process.stop(signal)).toEqual({ code: 0, signal: null });
-    expectConservation(parse(process.stdout));
-  });
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s ends it with a summary and exit code 0',
+    async (signal) => {
+      const process = start(['forward', ...endless, '--json', '--workers', '2']);
+      await process.line(/^ready$/m);
+      expect(await process.stop(signal)).toEqual({ code: 0, signal: null });
+      expectConservation(parse(process.stdout));
+    },
+  );
 
   it('a signal before it is ready ends it all the same', async () => {
     const process = start(['forward', ...endless, '--json', '--workers', '2']);

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { Lab, labProblem, startTime, sweepDead } from '#rxsteer/cli/lab.js';
+import { Lab, labProblem, pidNamespace, startTime, sweepDead } from '#rxsteer/cli/lab.js';
 import { privileged } from '../support/lab.js';
 
 const namespaces = () => readdirSync('/run/netns').filter((name) => name.startsWith('rxsteer-'));
@@ -25,7 +25,7 @@ async function owner() {
     child.stdout.once('data', () => resolve());
     child.once('close', () => reject(new Error('it ended')));
   });
-  const tag = `rxsteer-${child.pid}-${startTime(child.pid!)}`;
+  const tag = `rxsteer-${child.pid}-${startTime(child.pid!)}-${pidNamespace()}`;
   return { child, ended, names: [`${tag}-a`, `${tag}-b`] };
 }
 
@@ -45,7 +45,7 @@ describe.skipIf(!privileged())('lab', () => {
     try {
       const a = lab.namespace('a');
       const b = lab.namespace('b');
-      expect(a).toBe(`rxsteer-${process.pid}-${startTime(process.pid)}-a`);
+      expect(a).toBe(`rxsteer-${process.pid}-${startTime(process.pid)}-${pidNamespace()}-a`);
       lab.veth(a, 'x', b, 'y');
       expect(lab.inside(a, 'cat', '/sys/class/net/x/operstate')).toBe('up\n');
       expect(lab.inside(b, 'cat', '/proc/sys/net/ipv6/conf/y/disable_ipv6')).toBe('1\n');
@@ -64,8 +64,12 @@ describe.skipIf(!privileged())('lab', () => {
     const dead = await owner();
     const live = await owner();
     // The dead process's id with another start time: as if the id had been given anew.
-    const reused = `rxsteer-${process.pid}-1-reused`;
-    const foreign = [`rxsteerx-${dead.child.pid}-1-a`, `rxsteer-${dead.child.pid}`];
+    const reused = `rxsteer-${process.pid}-1-${pidNamespace()}-reused`;
+    const foreign = [
+      ...[`rxsteerx-${dead.child.pid}-1-${pidNamespace()}-a`, `rxsteer-${dead.child.pid}`],
+      // Of another PID namespace: there that id may live. And what nobody of this program has named.
+      ...[`rxsteer-${dead.child.pid}-1-1-a`, `rxsteer-${dead.child.pid}-1-a`],
+    ];
     try {
       for (const name of [reused, ...foreign]) spawnSync('ip', ['netns', 'add', name]);
       dead.child.kill('SIGKILL');

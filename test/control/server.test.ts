@@ -1,4 +1,6 @@
 /** The control server over a real socket, with a real engine on memory ports. */
+
+import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -299,6 +301,41 @@ describe('changes', () => {
       expect(entry.reason).toMatch(/bucket \d+ -> queue \d/);
       expect(entry.frame).toMatch(/^(02|[0-9a-f]{2})[0-9a-f]{26,}$/);
     }
+  });
+
+  it('ends a trace when its client goes', async () => {
+    const path = await start({ ports: ['a=memory:source,rate=1,burst=1', 'b=memory:sink'] });
+    const client = connect(path);
+    const body = JSON.stringify({ n: 1000, timeoutMs: 600_000 });
+    client.write(
+      `POST /trace HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    const trace = () => post(path, '/trace', { n: 1, timeoutMs: 1 }).then(String, (error) => error.message);
+    await expect.poll(trace, { timeout: 10_000 }).toContain('another trace is running');
+    client.destroy();
+    await expect.poll(trace, { timeout: 10_000 }).not.toContain('another trace is running');
+  });
+
+  it('refuses ports that may keep it waiting for ever', async () => {
+    const path = await start({ ports: [SOURCE, 'b=memory:sink', 'c=memory:sink'] });
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const add = (port: string) => post(path, '/port', { action: 'add', port });
+    await expect(add('x=pcap:-')).rejects.toThrow(
+      '--port x: - is standard input: a running forwarder reads regular files only',
+    );
+    for (const [target, does] of [
+      [fifo, 'reads'],
+      [`${fifo},mode=write`, 'writes'],
+      ['/dev/zero', 'reads'],
+      [folder, 'reads'],
+    ] as const) {
+      await expect(add(`x=pcap:${target}`)).rejects.toThrow(
+        `--port x: ${target.split(',')[0]} is no regular file: a running forwarder ${does} regular files only`,
+      );
+    }
+    // The next change is not kept waiting.
+    await post(path, '/port', { action: 'add', port: 'y=memory:sink' });
   });
 });
 

@@ -13,7 +13,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { placeSocket, probeSocket, removeStale, socketPid } from '#rxsteer/control/socket.js';
+import { liveSockets, placeSocket, probeSocket, removeStale, socketPid } from '#rxsteer/control/socket.js';
 import { Process } from '../support/processes.js';
 
 let folder: string;
@@ -114,6 +114,19 @@ describe('the default place', () => {
     const stale = [await dead(`run/${process.pid}.sock`, 0), await dead('run/1.sock')];
     expect(await placeSocket(null)).toEqual({ path });
     expect(stale.map((one) => existsSync(one))).toEqual([false, false]);
+  });
+
+  it('is another one beside a live instance of the same process id, as in another container', async () => {
+    const directory = join(folder, 'run');
+    process.env.RXSTEER_RUN = directory;
+    mkdirSync(directory, { mode: 0o700 });
+    const live = await listen(`run/${process.pid}.sock`);
+    const second = join(directory, `${process.pid}-2.sock`);
+    expect(await placeSocket(null)).toEqual({ path: second });
+    await listen(`run/${process.pid}-2.sock`);
+    expect(await placeSocket(null)).toEqual({ path: join(directory, `${process.pid}-3.sock`) });
+    expect(await liveSockets()).toEqual([second, live].sort());
+    expect(socketPid(second)).toBe(process.pid);
   });
 
   it('is refused where others may write, and where it is no directory', async () => {

@@ -120,6 +120,31 @@ describe('a worker that follows configurations', () => {
     made.step();
     expect(seen()).toBe(4);
   });
+
+  it('acts by a configuration also where the next one is to be prepared already', () => {
+    const { made, post, config, seen, take } = follower();
+    made.step();
+    take();
+    post(config(2, 1), config(3, 7, true));
+    made.step();
+    expect(take()).toEqual(['compile 7', 'release', 'install 2 with its own']);
+    expect(seen()).toBe(3);
+  });
+
+  it('asks for one turn of the event loop behind each change', () => {
+    const { made, state, post, config } = follower();
+    const turns = () => [made.takeTurn(), made.takeTurn()];
+    expect(turns()).toEqual([false, false]);
+    made.step();
+    expect(turns()).toEqual([true, false]);
+    state.drained = false;
+    post(config(2, 2));
+    made.step();
+    expect(turns()).toEqual([false, false]);
+    state.drained = true;
+    made.step();
+    expect(turns()).toEqual([true, false]);
+  });
 });
 
 /** A dissected burst of these flows. */
@@ -171,6 +196,40 @@ describe('a trace', () => {
     const next = collector.collect(1, 1);
     collector.accept(posted[0]!);
     expect(await next).toEqual([]);
+  });
+
+  it('takes a decision also where the policy fails to explain it, and no worker dies of that', async () => {
+    const words = global();
+    const collector = new TraceCollector(words, String);
+    const entries = collector.collect(1, 10_000);
+    const tap = new TraceTap(words, 0, (message) => collector.accept(message));
+    const burst = burstOf(...flows);
+    steering.steer(burst);
+    const mute = {
+      ...{ spec: steering.spec, text: '', workers: 2, queues: 2 },
+      decision: () => {
+        throw new Error('not to be told\nat all');
+      },
+    };
+    tap.take(mute as unknown as typeof steering, burst);
+    tap.finish(() => null);
+    const [entry] = await entries;
+    expect(entry).toMatchObject({
+      reason: 'no explanation: not to be told',
+      worker: burst.worker[0],
+      packet: { dport: 53 },
+    });
+  });
+
+  it('ends with what it has when nobody waits for it any more', async () => {
+    const words = global();
+    const collector = new TraceCollector(words, String);
+    const gone = new AbortController();
+    const entries = collector.collect(100, 600_000, gone.signal);
+    expect(collector.busy).toBe(true);
+    gone.abort();
+    expect(await entries).toEqual([]);
+    expect([collector.busy, words[Global.trace]]).toEqual([false, 0]);
   });
 
   it('gives what it has when the time is over', async () => {

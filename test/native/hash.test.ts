@@ -1,7 +1,7 @@
 // Every kernel that this processor has gives what the byte tables give, to the bit.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nativeHashKernels, nativeKernelNames } from '#rxsteer/dataplane/hash-kernels.js';
+import { nativeHashKernels, nativeKernelNames, OwnedKernels } from '#rxsteer/dataplane/hash-kernels.js';
 import { loadNative } from '#rxsteer/dataplane/native.js';
 import { type HashKernels, KernelWord } from '#rxsteer/hash/kernel.js';
 import { namedKey, randomKey } from '#rxsteer/hash/keys.js';
@@ -227,6 +227,36 @@ describe.each(names)('kernel %s', (name) => {
         run();
         expect(out.every((word) => word === 7)).toBe(true);
       }
+    }
+  });
+
+  it('gives back what it holds when told to, and does nothing from then on', () => {
+    const native = loadNative()!;
+    const kernels = new OwnedKernels(kernelsOf(name), native);
+    const burst = new Burst(POOL);
+    const { key, start } = PLAIN;
+    const options = {
+      key,
+      start,
+      symmetric: 'none',
+      isHalved: false,
+      select: selectionByKind(PLAIN.types),
+    } as const;
+    const { control, run } = kernels.bind(options, burst.words, POOL);
+    const hash = () => {
+      burst.n = 1;
+      burst.kind[0] = KINDS[0]!;
+      burst.hash[0] = 0x55555555;
+      control[KernelWord.count] = 1;
+      run();
+      return burst.hash[0];
+    };
+    expect(hash()).not.toBe(0x55555555);
+    kernels.release();
+    expect(hash()).toBe(0x55555555);
+    kernels.release();
+    for (const other of [() => {}, loadNative, {}, undefined]) {
+      expect(() => native.releaseBound(other as () => void)).toThrow('a bound function is needed');
     }
   });
 

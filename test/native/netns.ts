@@ -1,6 +1,6 @@
 /**
  * Runs a scenario of a fixture script in a fresh network namespace that ends with it (whatever happens), and
- * returns the JSON it printed.
+ * returns the JSON it printed. Fixtures lie in `fixtures/` beside this file, or beside the one given.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -19,11 +19,11 @@ export function title(name: string): string {
   return problem === '' ? name : `${name} (skipped: ${problem})`;
 }
 
-export async function scenario<T>(fixture: string, name: string): Promise<T> {
-  const file = fileURLToPath(new URL(`fixtures/${fixture}.mjs`, import.meta.url));
+export async function scenario<T>(fixture: string, name: string, beside = import.meta.url): Promise<T> {
+  const file = fileURLToPath(new URL(`fixtures/${fixture}.mjs`, beside));
   const inside = 'mount -t sysfs sysfs /sys && exec "$0" "$@"';
   const { stdout } = await run('unshare', ['-n', '-m', 'sh', '-c', inside, process.execPath, file, name], {
-    timeout: 20_000 * SLOW,
+    timeout: 28_000 * SLOW,
     killSignal: 'SIGKILL',
   });
   return JSON.parse(stdout) as T;
