@@ -81,21 +81,24 @@ export class MacControl extends MacTable {
     return this.flush((slot) => this.words[slot + Slot.port] === port);
   }
 
-  /** Forgets all of a port, static entries too: its number may be given to another one. Returns how many. */
-  forgetPort(port: number): number {
+  /**
+   * Forgets all of a port, static entries too: its number may be given to another one. Returns how many. `waitMs`: how
+   * long to wait for each part of the table at most.
+   */
+  forgetPort(port: number, waitMs?: number): number {
     this.checkPort(port);
-    return this.flush((slot) => (this.words[slot + Slot.port]! & PORT_MASK) === port);
+    return this.flush((slot) => (this.words[slot + Slot.port]! & PORT_MASK) === port, waitMs);
   }
 
-  private flush(goes: (slot: number) => boolean): number {
+  private flush(goes: (slot: number) => boolean, waitMs?: number): number {
     let removed = 0;
     // Before the walk: what workers make up for later is not entered behind it.
-    this.locked(() => this.words[Header.forgotten]!++);
+    this.locked(() => this.words[Header.forgotten]!++, waitMs);
     this.walk((slot) => {
       if (!goes(slot)) return;
       this.flushSlot(slot);
       removed++;
-    });
+    }, waitMs);
     return removed;
   }
 

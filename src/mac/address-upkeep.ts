@@ -19,9 +19,9 @@ import { AddressTable, PART_SLOTS } from './address-table.js';
 
 /** A worker holds the lock for microseconds; so long it is waited for where somebody wants the change. */
 const LOCK_WAIT_MS = 1000;
-/** The same where a timer can come back later, and how long a sweep takes at most. */
+/** The same where a timer can come back later, and how often a sweep waits at most. */
 const SWEEP_WAIT_MS = 1;
-const SWEEP_MS = 50;
+const SWEEP_WAITS = 20;
 
 export abstract class AddressUpkeep extends AddressTable {
   /** What the table is called in messages. */
@@ -30,9 +30,9 @@ export abstract class AddressUpkeep extends AddressTable {
   private sweptTo = 0;
   private reclaimed = 0;
 
-  /** Runs a change under the lock. @throws Error when another thread does not give it back for a second. */
-  protected locked<T>(change: () => T): T {
-    if (!this.lock.takeWithin(LOCK_WAIT_MS)) {
+  /** Runs a change under the lock. @throws Error when another thread does not give it back in time. */
+  protected locked<T>(change: () => T, waitMs = LOCK_WAIT_MS): T {
+    if (!this.lock.takeWithin(waitMs)) {
       throw new Error(`${this.title}: user ${this.lock.holder} does not give the lock back`);
     }
     try {
@@ -43,8 +43,10 @@ export abstract class AddressUpkeep extends AddressTable {
   }
 
   /** Calls `visit` with each used slot, under the lock. @throws Error as `locked`. */
-  protected walk(visit: (slot: number) => void): void {
-    for (let from = 0; from < this.slots; from += PART_SLOTS) this.locked(() => this.visitPart(from, visit));
+  protected walk(visit: (slot: number) => void, waitMs = LOCK_WAIT_MS): void {
+    for (let from = 0; from < this.slots; from += PART_SLOTS) {
+      this.locked(() => this.visitPart(from, visit), waitMs);
+    }
   }
 
   /**
@@ -52,14 +54,14 @@ export abstract class AddressUpkeep extends AddressTable {
    * up because another thread has the lock: call it again then, it goes on where it stopped. Never throws.
    */
   sweep(now: number): number {
-    const giveUpAt = performance.now() + SWEEP_MS;
+    let waits = 0;
     const visit = (slot: number) => {
       if (!this.isAged(slot, now)) return;
       this.removeAged(slot);
       this.reclaimed++;
     };
     for (; this.sweptTo < this.slots; this.sweptTo += PART_SLOTS) {
-      if (performance.now() > giveUpAt || !this.lock.takeWithin(SWEEP_WAIT_MS)) return -1;
+      if (!this.lock.tryTake() && (++waits > SWEEP_WAITS || !this.lock.takeWithin(SWEEP_WAIT_MS))) return -1;
       try {
         this.visitPart(this.sweptTo, visit);
         // What came between two parts is young.

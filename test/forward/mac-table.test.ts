@@ -247,7 +247,7 @@ describe('MAC table', () => {
     for (let s = 0; s < 2000; s++) worker.learn(0, STATION, s, 1, 0);
     for (let s = 0; s < 2000; s++) worker.learn(0, STATION, 0x10000 + s, 2, 0);
     const accesses: number[] = [];
-    for (let s = 0; s < 3000; s++) {
+    for (let s = 0; s < 1000; s++) {
       accesses.push(
         countAtomics(() => expect(worker.learn(0, STATION, 0x20000 + s, 1, 1)).toBe(Learned.limited)),
       );
