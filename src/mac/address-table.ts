@@ -55,7 +55,7 @@ const PARTS_A_SECOND = 64;
 
 /** The table as one thread uses it. */
 export class AddressTable {
-  /** Port of the entry that the last `find` found, with `PORT_STATIC`; -1 when it found none. */
+  /** Port of the entry that the last `seek` found, with `PORT_STATIC`; -1 when it found none. */
   foundPort = -1;
   /** Its owner, where there was one. */
   foundOwner = 0;
@@ -103,7 +103,7 @@ export class AddressTable {
   }
 
   /** Finds a live entry; results in `foundSlot`, `foundPort` (-1 when there is none), `foundSeen` and `foundOwner`. */
-  protected find(key: number, macLo: number, now: number): void {
+  protected seek(key: number, macLo: number, now: number): void {
     const { words, mask, slotsAt, probes } = this;
     this.foundPort = -1;
     let at = this.home(key, macLo);
@@ -141,7 +141,7 @@ export class AddressTable {
     return (h ^ (h >>> 16)) & this.mask;
   }
 
-  /** After `find` has found an entry whose address was seen as a source: it is as young as can be. */
+  /** After `seek` has found an entry whose address was seen as a source: it is as young as can be. */
   protected refresh(now: number): void {
     const seen = this.foundSeen;
     if (((now - seen) | 0) > 0) Atomics.compareExchange(this.words, this.foundSlot + Slot.seen, seen, now);
