@@ -47,6 +47,10 @@ void setReceiveBuffer(int fd, int bytes);
 // Lets nothing into the socket's ring from now on: what comes is neither received nor counted there.
 bool shutReceive(int fd);
 
+// True while the socket is bound to a device. The kernel unbinds it for good when the device is deleted or leaves its
+// network namespace, also where another one with the same name and index follows at once.
+bool packetAttached(int fd);
+
 // A socket that sends on an interface and receives nothing, with PACKET_VNET_HDR. Throws SystemError.
 UniqueFd openPacketSend(int ifindex, bool bypass);
 

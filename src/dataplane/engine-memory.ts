@@ -141,6 +141,8 @@ export interface EngineViews {
   /** One lock per port and transmit queue, see `lockIndex`. */
   readonly locks: Int32Array;
   readonly portFds: Int32Array;
+  /** Counts each port's changes of descriptors; written before `Global.portsEpoch`. */
+  readonly portEpochs: Int32Array;
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
   /**
@@ -191,6 +193,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(txQueues * LINE_WORDS),
     portFds: carver.words(ports * PORT_FDS),
+    portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
     queueErrors: carver.words(queues),

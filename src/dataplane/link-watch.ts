@@ -126,6 +126,7 @@ export class LinkWatch {
   private replaced(index: number, port: LivePort, old: number[]): void {
     const { views } = this.core;
     port.publish(views.portFds, index);
+    Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
     this.closing.push({ fds: old, epoch });
     this.core.wakeAll();

@@ -19,6 +19,8 @@ interface Held {
   readonly port: number;
   readonly generation: number;
   readonly queue: number;
+  /** The port's epoch before `receiver` was opened. */
+  readonly epoch: number;
   readonly receiver: ReceiveQueue | null;
 }
 
@@ -40,6 +42,8 @@ export class HeldPorts {
   inherit: (queue: number, own: boolean) => void = () => {};
   private readonly held = new Map<number, Held>();
   private readonly generations: Int32Array;
+  /** By port: its epoch before the sender was opened. */
+  private readonly epochs: Int32Array;
 
   constructor(
     private readonly p: AttachParts,
@@ -50,6 +54,7 @@ export class HeldPorts {
     this.floods = new Uint8Array(ports);
     this.lockOf = new Int32Array(ports).fill(-1);
     this.generations = new Int32Array(ports).fill(-1);
+    this.epochs = new Int32Array(ports);
   }
 
   /** Gives back what is not this worker's under the plan, and brings the senders up to date. */
@@ -107,16 +112,29 @@ export class HeldPorts {
     });
   }
 
-  /** Opens everything anew: descriptors were replaced. */
+  /**
+   * Opens anew what descriptors were replaced of. Everything else stays as it is: mapping a receive ring takes half a
+   * millisecond, and another port's frames must not wait for an interface that comes or goes.
+   */
   reattach(): void {
     const { plan } = this.p;
+    let changed = false;
     for (const [global, entry] of [...this.held]) {
+      if (this.epochOf(entry.port) === entry.epoch) continue;
       if (entry.receiver !== null) this.closeReceiver(entry.receiver);
       this.held.delete(global);
       this.open(plan.ports[entry.port]!, entry.queue);
+      changed = true;
     }
-    for (const port of plan.ports) this.replaceSender(port);
-    this.collect();
+    for (const port of plan.ports) {
+      if (this.epochOf(port.index) !== this.epochs[port.index]) this.replaceSender(port);
+    }
+    if (changed) this.collect();
+  }
+
+  /** Read before descriptors are: should they be replaced meanwhile, they differ at the next look. */
+  private epochOf(port: number): number {
+    return Atomics.load(this.p.views.portEpochs, port);
   }
 
   close(): void {
@@ -139,9 +157,10 @@ export class HeldPorts {
   }
 
   private open(port: PortInfo, q: number): void {
-    const receiver = attachReceiver(this.p, port, q);
     const { index, generation } = port;
-    this.held.set(port.firstQueue + q, { port: index, generation, queue: q, receiver });
+    const epoch = this.epochOf(index);
+    const receiver = attachReceiver(this.p, port, q);
+    this.held.set(port.firstQueue + q, { port: index, generation, queue: q, epoch, receiver });
     if (port.source?.finite !== true) return;
     Atomics.store(this.p.views.workers[this.p.worker]!, WorkerWord.sourcesDone, 0);
   }
@@ -150,6 +169,7 @@ export class HeldPorts {
     const { index } = port;
     const { plan, worker } = this.p;
     this.closeSender(this.senders[index]!);
+    this.epochs[index] = this.epochOf(index);
     this.senders[index] = attachSender(this.p, port);
     this.generations[index] = port.generation;
     this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;

@@ -97,6 +97,12 @@ export interface PortInfo {
     | null;
   /** Staging memory of the AF_XDP socket of each transmit queue; empty where there is none. */
   readonly staging: readonly SharedArrayBuffer[];
-  /** Two words per receive queue in shared memory, kept across worker restarts (position of a source, ring cursor). */
+  /**
+   * `STATE_WORDS` words per receive queue in shared memory, kept across worker restarts: the position of a source; or
+   * the position in the kernel's ring, and which ring that is.
+   */
   readonly state: SharedArrayBuffer;
 }
+
+/** Words of `PortInfo.state` for each receive queue. */
+export const STATE_WORDS = 4;
