@@ -140,7 +140,8 @@ export class Intake {
       counters[WorkerCounter.poolEmpty]!++;
     }
     if (status[ReceiveStatus.kernelDrops] !== 0) {
-      this.portCounters[portBase(queue.port) + PortCounter.kernelDrops]! += status[ReceiveStatus.kernelDrops]!;
+      this.portCounters[portBase(queue.port) + PortCounter.kernelDrops]! +=
+        status[ReceiveStatus.kernelDrops]!;
     }
     if (n + refused === 0) {
       // Told only where there was nothing: read by the main thread, which is in no hurry.

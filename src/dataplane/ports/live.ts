@@ -142,7 +142,8 @@ export class LivePort {
     const { native, spec } = this;
     const old = this.receiveFds[queue];
     const link = native.linkInfo(spec.interface);
-    if (spec.kind !== 'af_packet' || old === undefined || link === null || link.index !== this.index) return [];
+    if (spec.kind !== 'af_packet' || old === undefined || link === null || link.index !== this.index)
+      return [];
     const fd = this.openReceive(spec, link);
     if (spec.queues === 1) {
       // Both have met the same frames since the new one was there: none of them is lost.
