@@ -160,11 +160,6 @@ export interface EngineViews {
 /** Doubles of `EngineViews.pauses[worker]`. */
 export const Pause = { count: 0, ns: 1 } as const;
 
-/** The worker that a receive queue of a port belongs to: queue q to worker q mod the running ones. */
-export function pollerOf(plan: EnginePlan, queue: number): number {
-  return queue % plan.active;
-}
-
 /** Number of the first receive queue of a port among all ports' queues. */
 export function firstQueue(plan: EnginePlan, port: number): number {
   return plan.ports[port]!.firstQueue;
