@@ -73,8 +73,10 @@ export interface PortInfo {
   readonly firstLock: number;
   readonly name: string;
   readonly kind: 'af_packet' | 'tap' | 'pcap' | 'memory';
-  /** Receive queues; queue q is polled by worker q mod workers. 0 for sinks and writers. */
+  /** Receive queues. 0 for sinks and writers. */
   readonly rxQueues: number;
+  /** Queue q is polled by worker (firstPoller + q) mod workers, see `deal.ts`; -1 = not dealt yet. */
+  readonly firstPoller: number;
   /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
   readonly txQueues: number;
   /** Super-frames and partial checksums may be given to the device. */
