@@ -16,7 +16,7 @@ import { secretSeed } from './address-layout.js';
 const CACHE_BITS = 12;
 const CACHE_ENTRIES = 1 << CACHE_BITS;
 /** Changes of the table in a second that void the cache at once; later ones wait for the millisecond. */
-const VOIDS_AT_ONCE = 64;
+const VOIDS_AT_ONCE = 1024;
 const VOID_MS = 1;
 /** Words of a line: key, last four bytes, value, epoch (`FRESH` set where the address was seen as a source). */
 const LINE_SHIFT = 2;
