@@ -130,8 +130,8 @@ export class Home {
 
   private head(offer: Offer): Uint8Array {
     const key = offer.worker * 64 + offer.flow;
-    let head = this.heads.get(key);
-    if (head === undefined) this.heads.set(key, (head = headOf(offer)));
+    const head = this.heads.get(key) ?? headOf(offer);
+    this.heads.set(key, head);
     return head;
   }
 

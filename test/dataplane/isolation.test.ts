@@ -43,12 +43,6 @@ function bursts(seed: number, workers: number, sizes: readonly number[], many: n
   });
 }
 
-const count = (frames: readonly Offer[], workers: number) => {
-  const counts = new Array<number>(workers).fill(0);
-  for (const { worker } of frames) counts[worker]!++;
-  return counts;
-};
-
 describe('a worker that stands still', { timeout: 120_000 }, () => {
   afterEach(() => void vi.restoreAllMocks());
 
@@ -61,7 +55,7 @@ describe('a worker that stands still', { timeout: 120_000 }, () => {
         let offered = 0;
         const pass = (frames: readonly Offer[]) => {
           offered += frames.length;
-          count(frames, workers).forEach((n, w) => (due[w]! += n));
+          for (const { worker } of frames) due[worker]!++;
           expect(home.receive(frames)).toBe(frames.length);
           for (let w = 1; w < workers; w++) if (w !== stuck) home.run(w);
           if (grabs) home.grab(stuck);
