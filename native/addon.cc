@@ -195,6 +195,10 @@ Napi::Value attached(const Info& info) {
   return Napi::Boolean::New(info.Env(), tapAttached(intArgument(info, 0, "fd")));
 }
 
+Napi::Value bound(const Info& info) {
+  return Napi::Boolean::New(info.Env(), packetAttached(intArgument(info, 0, "fd")));
+}
+
 void closeDescriptor(const Info& info) {
   Napi::Env env = info.Env();
   const int fd = intArgument(info, 0, "fd");
@@ -289,6 +293,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("setMtu", mtu);
   function("setTapCarrier", tapCarrier);
   function("tapAttached", attached);
+  function("packetAttached", bound);
   function("closeDescriptor", closeDescriptor);
   function("openEvent", openEventCall);
   function("wake", wakeCall);

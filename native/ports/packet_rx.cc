@@ -54,15 +54,16 @@ Napi::Function PacketReceiver::define(Napi::Env env) {
 PacketReceiver::PacketReceiver(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   Napi::Env env = info.Env();
   const int fd = intArgument(info, 0, "fd");
-  const Span<int32_t> cursor = int32s(info[1], "cursor");
-  if (cursor.length == 0) throw invalid(env, "cursor must have a word");
+  const Span<int32_t> state = int32s(info[1], "state");
+  if (state.length == 0) throw invalid(env, "state must have a word");
   pool_.bind(objectArgument(info, 2, "pool"));
   out_.bind(objectArgument(info, 3, "arrays"));
   socket_ = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!socket_) throw errnoError(env, errno, "duplicating the packet socket");
   if (!mapRing()) throw errnoError(env, errno, "mapping the receive ring");
-  cursor_ = cursor.data;
-  keepCursor_ = Napi::Persistent(info[1].As<Napi::Object>());
+  cursor_ = state.data;
+  keepState_ = Napi::Persistent(info[1].As<Napi::Object>());
+  if (state.length >= kStateWords && !continueRing()) throw errnoError(env, errno, "SO_COOKIE");
   enlist(EnvState::of(env));
 }
 
@@ -78,6 +79,19 @@ bool PacketReceiver::mapRing() {
     return true;
   }
   return false;
+}
+
+// A position means something in one ring only. The state remembers whose it is by the socket's cookie, which the kernel
+// gives to no other socket; another socket's ring is new to this queue, and the kernel fills it from slot 0.
+bool PacketReceiver::continueRing() {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  if (::getsockopt(socket_.get(), SOL_SOCKET, SO_COOKIE, &cookie, &size) != 0) return false;
+  const int32_t words[2] = {static_cast<int32_t>(cookie), static_cast<int32_t>(cookie >> 32)};
+  if (std::memcmp(cursor_ + 1, words, sizeof words) == 0) return true;
+  __atomic_store_n(cursor_, 0, __ATOMIC_RELAXED);
+  std::memcpy(cursor_ + 1, words, sizeof words);
+  return true;
 }
 
 void PacketReceiver::unmapRing() {
@@ -161,11 +175,13 @@ void PacketReceiver::checkRing(uint32_t position) {
 
   const uint32_t slots = mask_ + 1;
   unmapRing();
-  if (!resetReceiveRing(socket_.get(), slots) || !mapRing()) {
+  const bool made = resetReceiveRing(socket_.get(), slots);
+  // Whoever maps the new ring, now or later, begins at its start.
+  if (made) __atomic_store_n(cursor_, 0, __ATOMIC_RELAXED);
+  if (!made || !mapRing()) {
     out_.status[kStatusError] = errno != 0 ? errno : EIO;
     return;
   }
-  __atomic_store_n(cursor_, 0, __ATOMIC_RELAXED);
   lookedPosition_ = 0;
   out_.status[kStatusResets]++;
 }

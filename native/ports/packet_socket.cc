@@ -135,6 +135,12 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
   return socket;
 }
 
+bool packetAttached(int fd) {
+  sockaddr_ll bound{};
+  socklen_t size = sizeof bound;
+  return ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) == 0 && bound.sll_ifindex > 0;
+}
+
 UniqueFd openPacketSend(int ifindex, bool bypass) {
   UniqueFd socket = packetSocket();
   const int fd = socket.get();

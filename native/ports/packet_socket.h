@@ -38,6 +38,10 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config);
 // where the kernel refuses.
 bool resetReceiveRing(int fd, uint32_t slots);
 
+// True while the socket is bound to a device. The kernel unbinds it for good when the device is deleted or leaves its
+// network namespace, also where another one with the same name and index follows at once.
+bool packetAttached(int fd);
+
 // A socket that sends on an interface and receives nothing, with PACKET_VNET_HDR. Throws SystemError.
 UniqueFd openPacketSend(int ifindex, bool bypass);
 

@@ -142,6 +142,8 @@ export interface EngineViews {
   /** One lock per port and transmit queue, see `lockIndex`. */
   readonly locks: Int32Array;
   readonly portFds: Int32Array;
+  /** Counts each port's changes of descriptors; written before `Global.portsEpoch`. */
+  readonly portEpochs: Int32Array;
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
   /**
@@ -156,11 +158,6 @@ export interface EngineViews {
 
 /** Doubles of `EngineViews.pauses[worker]`. */
 export const Pause = { count: 0, ns: 1 } as const;
-
-/** The worker that a receive queue of a port belongs to: queue q to worker q mod the running ones. */
-export function pollerOf(plan: EnginePlan, queue: number): number {
-  return queue % plan.active;
-}
 
 /** Number of the first receive queue of a port among all ports' queues. */
 export function firstQueue(plan: EnginePlan, port: number): number {
@@ -190,6 +187,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(txQueues * LINE_WORDS),
     portFds: carver.words(ports * PORT_FDS),
+    portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
     pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),

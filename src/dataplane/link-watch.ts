@@ -36,6 +36,7 @@ export class LinkWatch {
       const { change, old } = this.check(index, port);
       if (change !== 'descriptors') continue;
       port.publish(core.views.portFds, index);
+      Atomics.add(core.views.portEpochs, index, 1);
       const epoch = Atomics.add(core.views.global, Global.portsEpoch, 1) + 1;
       this.closing.push({ fds: old, epoch });
       core.wakeAll();

@@ -212,15 +212,24 @@ export interface Native extends NativeHash {
   setTapCarrier(fd: number, on: boolean): boolean;
   /** True while a TAP descriptor has its interface, also under another name or in another network namespace. */
   tapAttached(fd: number): boolean;
+  /**
+   * True while a packet socket is bound to its device. The kernel unbinds it for good when the device is deleted or
+   * moved to another network namespace, also where one of the same name and index follows at once.
+   */
+  packetAttached(fd: number): boolean;
   closeDescriptor(fd: number): void;
 
   /**
    * Worker side of a packet socket: duplicates the descriptor and maps its ring. `cursor` is one shared word
    * that holds the ring position, so that another thread can go on where a dead one stopped.
    */
+  /**
+   * `state`: shared words that outlive the receiver: the position in the ring, and (with 3 words at least) the identity
+   * of the ring that it belongs to: over another ring the receiver begins at the start.
+   */
   PacketReceiver: new (
     fd: number,
-    cursor: Int32Array,
+    state: Int32Array,
     pool: NativePool,
     arrays: NativeReceiveArrays,
   ) => NativeReceiver;

@@ -6,7 +6,8 @@
  */
 import type { ConsumerSummary } from './consumers.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from './counters.js';
-import { type EnginePlan, pollerOf } from './engine-memory.js';
+import { pollerOf } from './deal.js';
+import type { EnginePlan } from './engine-memory.js';
 import type { PortInfo } from './ports/port.js';
 
 /** Counters of one port. */
@@ -66,7 +67,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       const at = queueBase(info.firstQueue + q);
       return {
         id: q,
-        worker: pollerOf(plan, q),
+        worker: pollerOf(plan, info, q),
         packets: counters.queue[at + QueueCounter.packets]!,
         bytes: counters.queue[at + QueueCounter.bytes]!,
       };

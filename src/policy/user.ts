@@ -10,7 +10,8 @@
  *
  * Promise: the module gets dissected bursts and a context (`workers`, `ports`, `seed`, `options`: every key=value
  * behind the file name) and gives a `UserPolicy`. Before each call worker is 0, hash and hashType 0, bucket and rxq
- * -1; what it writes is checked. In a model (explain, replay, the library) a module that throws or names a worker or
+ * -1; what it writes is checked. Its burst is a copy: whatever it writes there besides worker, hash,
+ * hashType, bucket and rxq (frame ids, lengths, descriptors, counts) changes nothing. In a model (explain, replay, the library) a module that throws or names a worker or
  * queue that does not exist is an error that names the file. In the forwarder such frames go to worker 0 and are
  * counted, and the count and the first fault are a warning at the end: a fault that depends on the traffic would
  * otherwise kill each new worker in turn, and a frame at the wrong worker is still forwarded. Loaded once in each
@@ -22,7 +23,8 @@ import { pathToFileURL } from 'node:url';
 import { UserError } from '../errors.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
-import type { Burst } from '../packet/burst.js';
+import { Burst, Field, PARTS } from '../packet/burst.js';
+import { DESCRIPTOR_WORDS } from '../packet/descriptor.js';
 import { QUEUES_MAX } from './numbers.js';
 import type { JsSpec } from './spec.js';
 import {
@@ -76,6 +78,26 @@ function loadFactory(file: string): UserPolicyFactory {
   throw new UserError(`policy js: ${file}: it exports no function as default`);
 }
 
+/** Fields that dissection and the port fill, in the order of `Field`; the MAC fields between them are unpacked when asked. */
+const INPUTS = [
+  Field.id,
+  Field.off,
+  Field.len,
+  Field.flags,
+  Field.kind,
+  Field.ethertype,
+  Field.l3,
+  Field.l4,
+  Field.vlan,
+  Field.flow,
+];
+const OUTPUTS = [Field.worker, Field.hash, Field.hashType, Field.bucket, Field.rxq];
+
+/** Copies these fields of frames 0 … n-1. */
+function copyFields(from: Int32Array, to: Int32Array, fields: readonly number[], n: number): void {
+  for (const field of fields) for (let i = field; i < field + n; i++) to[i] = from[i]!;
+}
+
 export class UserSteering implements Steering {
   readonly text: string;
   readonly workers: number;
@@ -83,6 +105,10 @@ export class UserSteering implements Steering {
   readonly #policy: UserPolicy;
   readonly #hasQueues: boolean;
   readonly #isTolerant: boolean;
+  /** What the module is given instead of the engine's burst; its fields, and the memory that its frames lie in. */
+  #copy: Burst | null = null;
+  #words = new Int32Array(0);
+  #bytes: Uint8Array | null = null;
   #misled = 0;
   #firstFault = '';
 
@@ -98,9 +124,10 @@ export class UserSteering implements Steering {
     try {
       this.#policy = factory({
         workers: context.workers,
-        ports: context.ports ?? [],
+        // Copies: the originals are the engine's.
+        ports: (context.ports ?? []).map(({ name }) => ({ name })),
         seed: spec.seed,
-        options: spec.options,
+        options: { ...spec.options },
       });
       queues = this.#policy?.queues;
     } catch (error) {
@@ -120,16 +147,37 @@ export class UserSteering implements Steering {
   steer(burst: Burst): void {
     const { n } = burst;
     reset(burst, n);
-    const problem = this.#ask(burst);
-    // Frames that were received stay received, whatever the module did to the count.
-    burst.n = n;
+    const problem = this.#ask(this.#copyOf(burst));
     if (problem !== null) {
       if (!this.#isTolerant) throw this.#fault(problem);
-      reset(burst, n);
       this.#note(problem, n);
       return;
     }
+    copyFields(this.#words, burst.words, OUTPUTS, n);
     this.#check(burst);
+  }
+
+  /** The burst as the module gets it: with all fields as they are, in arrays that the engine does not read again. */
+  #copyOf(burst: Burst): Burst {
+    const { n, bytes } = burst;
+    let copy = this.#copy;
+    if (copy === null || this.#bytes !== bytes) {
+      copy = new Burst(bytes, burst.packs);
+      this.#copy = copy;
+      this.#bytes = bytes;
+      this.#words = copy.words;
+    }
+    const words = this.#words;
+    copy.n = n;
+    copy.port = burst.port;
+    copy.queue = burst.queue;
+    copy.bad = burst.bad;
+    copy.hasMacs = false;
+    copyFields(burst.words, words, INPUTS, n);
+    copyFields(burst.words, words, OUTPUTS, n);
+    const end = PARTS + n * DESCRIPTOR_WORDS;
+    for (let i = PARTS; i < end; i++) words[i] = burst.words[i]!;
+    return copy;
   }
 
   /** What went wrong so far, one line; null where nothing did. */
@@ -141,9 +189,11 @@ export class UserSteering implements Steering {
   decision(burst: Burst, i: number): Decision {
     let own: unknown;
     try {
-      own = this.#policy.explain?.(burst, i);
+      own = this.#policy.explain?.(this.#copyOf(burst), i);
     } catch (error) {
-      throw this.#fault(`explain: ${firstLine(error)}`);
+      const fault = this.#fault(`explain: ${firstLine(error)}`);
+      if (!this.#isTolerant) throw fault;
+      own = fault.message;
     }
     const reason =
       own === undefined ? `${this.spec.file} chose worker ${burst.worker[i]}` : String(own).split('\n')[0]!;

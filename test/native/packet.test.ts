@@ -149,6 +149,16 @@ describe.skipIf(problem !== '')(title('AF_PACKET port'), { timeout: 30_000 }, ()
     });
   });
 
+  it('goes on in its ring where another receiver stopped, and begins at the start of another ring', async () => {
+    expect(await scenario('packet', 'anotherRing')).toEqual({
+      first: [0, 1, 2],
+      successor: [3, 4],
+      other: [5, 6],
+      again: [7],
+      back: 0,
+    });
+  });
+
   it('goes on at the cursor where another receiver stopped, at any position of the ring', async () => {
     const r = await scenario<{ seen: number[]; cursor: number; statistics: unknown }>('packet', 'resume');
     expect(r.seen).toEqual(numbers(150).flatMap((round) => [2 * round, -1, 2 * round + 1]));

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
+import { Field } from '#rxsteer/packet/burst.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { rxsteer } from '../cli/run.js';
-import { policy, steer, workersOf } from './support.js';
+import { burstOf, policy, steer, workersOf } from './support.js';
 
 const directory = mkdtempSync(join(tmpdir(), `rxsteer-js-${process.pid}-`));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -164,6 +165,55 @@ describe('js:FILE', () => {
     expect(Array.from(burst.rxq.subarray(0, 3))).toEqual([-1, -1, -1]);
     expect(steering.complaint?.()).toContain('3 frames went to worker 0 instead; first: second');
   });
+
+  it.each([
+    ['writes into every array that it finds', 'for (const a of Object.values(b)) if (a?.fill) a.fill(77);'],
+    ['puts other values in place of all it finds', 'for (const key of Object.keys(b)) b[key] = 5;'],
+    ['writes through the views of its arrays', 'new Int32Array(b.id.buffer).fill(-3);'],
+  ])('a module that %s changes no frame of the engine', (_, code) => {
+    const guarded = `const bytes = b.bytes.slice(); try { ${code} } finally { kept.set(bytes); }`;
+    const path = module(`export default ({ ports, options }) => {
+      try { ports.length = 0; options.x = 1; ports[0].name = 'mine'; } catch {}
+      return { steer(b) { const kept = b.bytes; ${guarded} }, explain(b) { ${code.replace('Object.values(b)', '[b.id, b.off, b.parts]')} } };
+    }`);
+    const ports = [{ name: 'a' }, { name: 'b' }];
+    const steering = policy(`js:${path}`, { workers: 2, faults: 'count', ports });
+    const burst = burstOf(frames);
+    const before = burstOf(frames);
+    for (let call = 0; call < 3; call++) {
+      steering.steer(burst);
+      steering.explain(burst, 1);
+      const outputs = [Field.worker, Field.hash, Field.hashType, Field.bucket, Field.rxq];
+      for (const field of outputs) before.words.set(burst.words.subarray(field, field + burst.n), field);
+      expect(burst.words).toEqual(before.words);
+      expect([burst.n, burst.port, burst.queue, burst.bad]).toEqual([frames.length, 0, 0, 0]);
+      for (const worker of burst.worker.subarray(0, burst.n)) expect([0, 1]).toContain(worker);
+    }
+    expect(ports).toEqual([{ name: 'a' }, { name: 'b' }]);
+  });
+
+  it('in a forwarder a failing explain is a reason, not a death', () => {
+    const path = module('export default () => ({ steer() {}, explain() { throw new Error("no words"); } });');
+    const steering = policy(`js:${path}`, { workers: 2, faults: 'count' });
+    expect(steering.explain(steer(steering, frames), 0)).toBe(`policy js: ${path}: explain: no words`);
+  });
+
+  it('a module that overwrites frame ids does not upset the accounting of a forwarder', async () => {
+    const path = module(`export default () => ({
+      steer(b) { for (let i = 0; i < b.n; i++) { b.id[i] = 3; b.len[i] = 9; b.worker[i] = i & 1; } b.words.fill(1, 1216); },
+    });`);
+    const { code, stdout } = await rxsteer([
+      ...['forward', '--port', 'a=memory:source,packets=500', '--port', 'b=memory:sink'],
+      ...['--policy', `js:${path}`, '--workers', '2', '--json'],
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).totals).toMatchObject({
+      received: 500,
+      delivered: 500,
+      inFlight: 0,
+      framesLeaked: 0,
+    });
+  }, 20_000);
 
   it('a faulty module does not stop a forwarder: every frame arrives, and a warning counts the faults', async () => {
     const path = module(`let calls = 0; export default () => ({

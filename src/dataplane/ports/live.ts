@@ -247,7 +247,7 @@ export class LivePort {
     const link = this.native.linkInfo(spec.interface);
     // A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down.
     this.carrier = link?.up === true && (spec.kind === 'tap' || link.running);
-    if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
+    if (link === null || (this.state !== 'gone' && !this.attachedTo(link))) {
       if (this.attachedElsewhere()) return { change: 'none', old: [] };
       if (this.state === 'gone') return { change: 'none', old: [] };
       this.readDrops();
@@ -312,6 +312,16 @@ export class LivePort {
       .trim()
       .split(/\s+/);
     return columns === undefined ? 0 : Number(columns[column]);
+  }
+
+  /**
+   * The descriptors are those of this interface, not of one that had its name (perhaps its index, too) at the last look.
+   */
+  private attachedTo(link: LinkInfo): boolean {
+    if (link.index !== this.index) return false;
+    const { native, spec } = this;
+    const fd = this.receiveFds[0]!;
+    return spec.kind === 'tap' ? native.tapAttached(fd) : native.packetAttached(fd);
   }
 
   /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
