@@ -151,6 +151,8 @@ export interface EngineViews {
    * compare-and-swap, given back by its holder.
    */
   readonly pollers: Int32Array;
+  /** By receive queue: the last `ReceiveStatus.error` that its poller met. For the main thread to act on. */
+  readonly queueErrors: Int32Array;
   /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
   readonly pauses: Float64Array[];
   readonly census: ReturnType<typeof carveCensus>;
@@ -190,6 +192,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
+    queueErrors: carver.words(queues),
     pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),
     census: carveCensus(carver, queues),
   };

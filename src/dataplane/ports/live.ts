@@ -10,10 +10,10 @@
  * is then the order of the queues, frames wait in the kernel while a dead worker is restarted, and a TAP's queue
  * does not come and go with a thread.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
 import { PORT_FDS, PortFd } from '../engine-memory.js';
-import type { LinkInfo, Native } from '../native.js';
+import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
+import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 import { chooseTransmit, queues, readXps, type TransmitPath } from './transmit-path.js';
 
@@ -49,11 +49,11 @@ export class LivePort {
   private mtuKnown = 0;
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
-  private dropBaseline = 0;
-  private ringDrops = 0;
-  /** Device drops since the port was opened, and those of earlier devices of the same name. */
-  private deviceDropsNow = 0;
-  private pastDeviceDrops = 0;
+  /** Before all receive rings of the port, for as long as it is open; null where the kernel does not allow one. */
+  private readonly guard: ReceiveGuard | null;
+  private readonly drops: KernelDrops;
+  /** Receive sockets that were replaced because the kernel had given up their ring. */
+  ringResets = 0;
 
   constructor(
     private readonly native: Native,
@@ -76,8 +76,15 @@ export class LivePort {
     this.rxQueues = spec.queues;
     this.created = spec.kind === 'tap' && before === null;
     this.index = -1;
-    this.open(before);
-    this.warnings();
+    this.guard = spec.kind === 'af_packet' ? native.openReceiveGuard() : null;
+    this.drops = new KernelDrops(native, spec.interface, this.guard);
+    try {
+      this.open(before);
+      this.warnings();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   private requireLink(link: LinkInfo | null): LinkInfo {
@@ -107,24 +114,16 @@ export class LivePort {
     try {
       if (this.spec.kind === 'tap') this.openTap(this.spec);
       else this.openPacket(this.spec, link!);
-      this.pastDeviceDrops += this.deviceDropsNow;
-      this.deviceDropsNow = 0;
-      this.dropBaseline = this.deviceDrops();
+      this.drops.begin(this.spec.kind === 'tap' ? 'own-tap' : link!.kind === 'tun' ? 'held-tap' : 'device');
     } catch (error) {
-      this.close();
+      this.closeDescriptors();
       if (error instanceof UserError) throw error;
       throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
     }
   }
 
   private openPacket(spec: PacketPortSpec, link: LinkInfo): void {
-    const { native } = this;
-    const fanout = spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {};
-    for (let q = 0; q < spec.queues; q++) {
-      this.receiveFds.push(
-        native.openPacketReceive({ ifindex: link.index, slots: spec.ring, promiscuous: true, ...fanout }),
-      );
-    }
+    for (let q = 0; q < spec.queues; q++) this.receiveFds.push(this.openReceive(spec, link));
     this.index = link.index;
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
@@ -151,6 +150,41 @@ export class LivePort {
     }
     // Beside a socket that takes another queue than its own an AF_XDP socket would break order.
     if (spec.xsk && bypass && link.txQueues <= 1) this.openXsk(link, this.txQueues);
+  }
+
+  private openReceive(spec: PacketPortSpec, link: LinkInfo): number {
+    return this.native.openPacketReceive({
+      ifindex: link.index,
+      slots: spec.ring,
+      promiscuous: true,
+      ...(spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {}),
+      ...(this.guard === null ? {} : { guard: this.guard.program }),
+    });
+  }
+
+  /**
+   * Puts another socket in the place of one whose ring the kernel has given up; returns the old descriptor. Workers must
+   * attach anew. In a fanout group the new member takes the old one's number when that is closed. Takes the kernel tens
+   * of milliseconds. @throws Error where the kernel refuses; nothing has changed then
+   */
+  replaceReceive(queue: number): number[] {
+    const { native, spec } = this;
+    const old = this.receiveFds[queue];
+    const link = native.linkInfo(spec.interface);
+    if (spec.kind !== 'af_packet' || old === undefined || link === null || link.index !== this.index)
+      return [];
+    const fd = this.openReceive(spec, link);
+    if (spec.queues === 1) {
+      // Both have met the same frames since the new one was there: none of them is lost.
+      native.shutReceive(old);
+      const both = native.packetStatistics(fd);
+      this.drops.addRing(Math.max(0, native.packetStatistics(old).drops - both.packets) + both.drops);
+    } else {
+      this.drops.addRing(native.packetStatistics(old).drops);
+    }
+    this.receiveFds[queue] = fd;
+    this.ringResets++;
+    return [old];
   }
 
   /**
@@ -282,36 +316,25 @@ export class LivePort {
     return { change: 'state', old: [] };
   }
 
-  /**
-   * Frames that the kernel dropped before this program could have them: no room in a receive ring (as far as the
-   * main thread read that counter), and those that the device counts: full backlog of the receiving CPU (veth),
-   * missed by the hardware, full TAP queue.
-   */
+  /** Frames that the kernel dropped before this program could have them, as far as the main thread has read of them. */
   get kernelDrops(): number {
-    return this.ringDrops + this.pastDeviceDrops + this.deviceDropsNow;
+    return this.drops.total;
+  }
+
+  /** Those of them that were super-frames of a type that virtio-net has not. */
+  get inexpressible(): number {
+    return this.drops.refused;
+  }
+
+  /** Brings `inexpressible` up to date, and returns it. */
+  readRefused(): number {
+    return this.drops.readRefused();
   }
 
   /** Brings `kernelDrops` up to date. */
   readDrops(): void {
     if (this.state === 'gone') return;
-    this.deviceDropsNow = Math.max(this.deviceDropsNow, this.deviceDrops() - this.dropBaseline);
-    if (this.spec.kind === 'tap') return;
-    for (const fd of this.receiveFds) this.ringDrops += this.native.packetStatistics(fd).drops;
-  }
-
-  /** The device's drop counter, as this thread's network namespace shows it. */
-  private deviceDrops(): number {
-    const line = readFileSync('/proc/thread-self/net/dev', 'utf8')
-      .split('\n')
-      .find((row) => row.trim().startsWith(`${this.spec.interface}:`));
-    // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
-    // What the kernel sends into a TAP is what we receive.
-    const column = this.spec.kind === 'tap' ? 11 : 3;
-    const columns = line
-      ?.slice(line.indexOf(':') + 1)
-      .trim()
-      .split(/\s+/);
-    return columns === undefined ? 0 : Number(columns[column]);
+    this.drops.read(this.spec.kind === 'tap' ? [] : this.receiveFds);
   }
 
   /**
@@ -364,7 +387,14 @@ export class LivePort {
     return old;
   }
 
-  close(): void {
+  private closeDescriptors(): void {
     for (const fd of this.forget()) this.native.closeDescriptor(fd);
+  }
+
+  close(): void {
+    this.closeDescriptors();
+    if (this.guard === null) return;
+    this.native.closeDescriptor(this.guard.program);
+    this.native.closeDescriptor(this.guard.counters);
   }
 }

@@ -89,7 +89,9 @@ export function readXps(link: Pick<LinkInfo, 'name' | 'index'>, root = '/sys/cla
     seen.add(name);
     const queues = list(`${root}/${name}/queues`).filter((entry) => entry.startsWith('tx-'));
     const mapped = (queue: string) =>
-      ['xps_cpus', 'xps_rxqs'].some((file) => /[1-9a-f]/.test(word(`${root}/${name}/queues/${queue}/${file}`)));
+      ['xps_cpus', 'xps_rxqs'].some((file) =>
+        /[1-9a-f]/.test(word(`${root}/${name}/queues/${queue}/${file}`)),
+      );
     if (queues.length > 1 && queues.some(mapped)) return name;
     for (const entry of list(`${root}/${name}`)) {
       if (entry.startsWith('lower_')) todo.push(entry.slice('lower_'.length));
