@@ -103,17 +103,18 @@ export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
 /** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
 export const LIVE_QUEUES_MAX = 256;
 /**
- * Descriptor words of a port: one per receive queue, then per transmit queue its socket, the one without bypass,
- * and the AF_XDP one.
+ * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket and its AF_XDP socket;
+ * the interface's index, and 1 where the packet sockets bypass the queueing discipline.
  */
 export const PortFd = {
   receive: 0,
   send: LIVE_QUEUES_MAX,
-  sendQdisc: 2 * LIVE_QUEUES_MAX,
-  sendXsk: 3 * LIVE_QUEUES_MAX,
+  sendXsk: 2 * LIVE_QUEUES_MAX,
+  ifindex: 3 * LIVE_QUEUES_MAX,
+  bypass: 3 * LIVE_QUEUES_MAX + 1,
 } as const;
 /** Words per port in `portFds`. */
-export const PORT_FDS = 4 * LIVE_QUEUES_MAX;
+export const PORT_FDS = 3 * LIVE_QUEUES_MAX + 2;
 
 export interface EngineMemory {
   readonly frames: SharedArrayBuffer;
@@ -151,6 +152,8 @@ export interface EngineViews {
    * compare-and-swap, given back by its holder.
    */
   readonly pollers: Int32Array;
+  /** By receive queue: the last `ReceiveStatus.error` that its poller met. For the main thread to act on. */
+  readonly queueErrors: Int32Array;
   /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
   readonly pauses: Float64Array[];
   readonly census: ReturnType<typeof carveCensus>;
@@ -158,11 +161,6 @@ export interface EngineViews {
 
 /** Doubles of `EngineViews.pauses[worker]`. */
 export const Pause = { count: 0, ns: 1 } as const;
-
-/** The worker that a receive queue of a port belongs to: queue q to worker q mod the running ones. */
-export function pollerOf(plan: EnginePlan, queue: number): number {
-  return queue % plan.active;
-}
 
 /** Number of the first receive queue of a port among all ports' queues. */
 export function firstQueue(plan: EnginePlan, port: number): number {
@@ -195,6 +193,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
+    queueErrors: carver.words(queues),
     pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),
     census: carveCensus(carver, queues),
   };

@@ -25,7 +25,7 @@ import {
   WorkerWord,
 } from './engine-memory.js';
 import { CensusReader } from './flow-census.js';
-import { allocateSwitching, secondsOf, secondsOrigin } from './forwarding.js';
+import { allocateSwitching, secondsNow } from './forwarding.js';
 import { Guard, guarded } from './guard.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
@@ -57,7 +57,7 @@ export const START_TIMEOUT_MS = 20_000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
-/** Interval of sweeping aged addresses out of the MAC table. */
+/** Interval of sweeping aged addresses out of the MAC table and the owner table. */
 const SWEEP_MS = 5000;
 /** Interval of looking at links, consumers and sources; where none of them needs to be looked at, the longer one. */
 const WATCH_MS = 100;
@@ -276,17 +276,20 @@ export class Engine implements LiveEngine {
     guard.run('links', () => this.links.look());
     guard.run('consumers', () => this.consumers.refresh());
     const now = performance.now();
-    const { macTable } = core;
-    if (macTable !== null && now - this.sweptAt > SWEEP_MS) {
-      this.sweptAt = now;
-      guard.run('ageing addresses', () => macTable.sweep(secondsOf(secondsOrigin(this.plan), now)));
-    }
+    if (now - this.sweptAt > SWEEP_MS) guard.run('ageing addresses', () => this.sweep(now));
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
       guard.run('flow census', () => this.turnCensus(now));
     }
     guard.run('removed ports', () => livePorts.letGo(core));
     if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();
+  }
+
+  /** Where a worker has a table just now the sweep goes on at the next look. */
+  private sweep(now: number): void {
+    const { core } = this;
+    const addresses = core.macTable?.sweep(secondsNow(this.plan)) ?? 0;
+    if (livePolicy.sweepOwners(core) && addresses >= 0) this.sweptAt = now;
   }
 
   private turnCensus(now: number): void {

@@ -9,9 +9,9 @@
  */
 import { UserError } from '../errors.js';
 import { checkConsumers } from './consumers.js';
-import type { EngineCore } from './core.js';
+import { delay, type EngineCore } from './core.js';
 import { PORT_FDS } from './engine-memory.js';
-import type { ChangeReport } from './live.js';
+import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeReport } from './live.js';
 import { policyChange } from './live-policy.js';
 import { portSummary, rawPort } from './port-summary.js';
 import { LivePort } from './ports/live.js';
@@ -93,7 +93,7 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
       core.consumers?.remove(port.index);
       // A worker that has not followed may still use the descriptors: they stay open, and the place taken, until it does.
       core.stuck.set(port.index, { info: port, epoch: core.config.epoch });
-      letGo(core);
+      await forgotten(core, port, pending.length === 0);
       return pending;
     });
   });
@@ -108,7 +108,7 @@ export function letGo(core: EngineCore): void {
   for (const [index, { info, epoch }] of stuck) {
     if (core.hosted.some((worker) => core.seen(worker) < epoch)) continue;
     // Nobody receives from it any more, so nobody can learn its addresses again.
-    core.macTable?.forgetPort(index);
+    if (!forgetsAddresses(core, index)) continue;
     for (let q = info.firstQueue; q < info.firstQueue + info.rxQueues; q++) {
       // Its last poller may have died with it: nobody has given it back then.
       const poller = Atomics.load(views.pollers, q);
@@ -120,6 +120,33 @@ export function letGo(core: EngineCore): void {
     stuck.delete(index);
     ports.closePort(index);
     resettleMtus(core);
+  }
+}
+
+/** False where a worker has the MAC table just now: to be tried again. */
+function forgetsAddresses({ macTable }: EngineCore, index: number): boolean {
+  try {
+    macTable?.forgetPort(index, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Lets go of a port that was just removed. The MAC table is waited for as an acknowledgement is, while the main thread
+ * goes on; after that, and for workers that have not followed, it is done later.
+ */
+async function forgotten(core: EngineCore, port: PortInfo, allFollowed: boolean): Promise<void> {
+  const deadline = performance.now() + ACKNOWLEDGE_TIMEOUT_MS;
+  letGo(core);
+  while (allFollowed && core.stuck.has(port.index)) {
+    if (core.stopping || performance.now() > deadline) {
+      core.warn(`port ${port.name}: its place stays taken for now: the MAC table is locked`);
+      return;
+    }
+    await delay(1);
+    letGo(core);
   }
 }
 

@@ -6,7 +6,9 @@
  */
 import type { ConsumerSummary } from './consumers.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from './counters.js';
-import { type EnginePlan, pollerOf } from './engine-memory.js';
+import { pollerOf } from './deal.js';
+import type { EnginePlan } from './engine-memory.js';
+import type { LivePort } from './ports/live.js';
 import type { PortInfo } from './ports/port.js';
 
 /** Counters of one port. */
@@ -18,10 +20,22 @@ export interface PortSummary {
   /** Present in the one entry that stands for the ports that were removed before those listed: how many they are. */
   removedPorts?: number;
   /**
-   * `kernelDrops`: frames that found no room in the kernel, and those that still lay there (`unread`) when the port was
-   * closed. `ringResets`: receive rings replaced after the kernel gave them up.
+   * `kernelDrops`: frames that the kernel dropped before the program could have them; `unread`: those of them that still
+   * lay there when the port was closed; `inexpressible`: those that were super-frames of a type that virtio-net has not.
+   * `ringResets`: receive sockets replaced after the kernel gave up their rings. `absurd`: frames dropped as malformed
+   * because their offload header asks for what nobody sends. `floodLimited`: frames that were not flooded (all or some
+   * copies) for want of budget.
    */
-  rx: { packets: number; bytes: number; kernelDrops: number; unread: number; ringResets: number };
+  rx: {
+    packets: number;
+    bytes: number;
+    kernelDrops: number;
+    unread: number;
+    inexpressible: number;
+    ringResets: number;
+    absurd: number;
+    floodLimited: number;
+  };
   tx: { packets: number; bytes: number; errors: number };
   /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
   txByWorker: number[];
@@ -41,7 +55,10 @@ export interface PortCounts {
   readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
   readonly baselines: ReadonlyMap<number, PortSummary>;
   readonly ports: {
-    readonly live: ReadonlyMap<number, { readonly kernelDrops: number; readonly unread: number }>;
+    readonly live: ReadonlyMap<
+      number,
+      Pick<LivePort, 'kernelDrops' | 'unread' | 'inexpressible' | 'ringResets'>
+    >;
   };
 }
 
@@ -117,7 +134,10 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       bytes: sum(PortCounter.rxBytes),
       kernelDrops: sum(PortCounter.kernelDrops),
       unread: 0,
-      ringResets: sum(PortCounter.ringResets),
+      inexpressible: 0,
+      ringResets: 0,
+      absurd: sum(PortCounter.absurd),
+      floodLimited: sum(PortCounter.floodLimited),
     },
     tx: {
       packets: sum(PortCounter.txPackets),
@@ -133,7 +153,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       const at = queueBase(info.firstQueue + q);
       return {
         id: q,
-        worker: pollerOf(plan, q),
+        worker: pollerOf(plan, info, q),
         packets: counters.queue[at + QueueCounter.packets]!,
         bytes: counters.queue[at + QueueCounter.bytes]!,
       };
@@ -145,8 +165,12 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
 export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   const now = rawPort(counts, info);
   const live = counts.ports.live.get(info.index);
-  now.rx.kernelDrops += live?.kernelDrops ?? 0;
-  now.rx.unread += live?.unread ?? 0;
+  if (live !== undefined) {
+    now.rx.kernelDrops += live.kernelDrops;
+    now.rx.unread = live.unread;
+    now.rx.inexpressible = live.inexpressible;
+    now.rx.ringResets = live.ringResets;
+  }
   const before = counts.baselines.get(info.index);
   return before === undefined ? now : { ...now, ...difference(now, before) };
 }

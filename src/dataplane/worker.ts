@@ -34,12 +34,13 @@ import { Transmitter } from './transmit.js';
 const kernelsOf = new WeakMap<Steering, OwnedKernels>();
 
 /** The steering of a configuration, as every worker of the engine compiles it. */
-function steeringOf({ plan, memory, table }: LiveConfig): Steering {
+function steeringOf({ plan, memory, table }: LiveConfig, worker: number): Steering {
   const native = loadNative();
   const offered = nativeHashKernels();
   const kernels = native === null || typeof offered === 'string' ? null : new OwnedKernels(offered, native);
   const steering = compilePolicy(plan.policy, {
     workers: plan.active,
+    worker,
     ports: plan.ports,
     shared: memory.policy,
     faults: 'count',
@@ -80,7 +81,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
       worker,
       burst,
       status,
-      steering: steeringOf(config),
+      steering: steeringOf(config, worker),
       forwarder: makeForwarder(plan, memory, worker),
       ledger: new Ledger(views.ledger, progress, history, plan.watches),
       progress,
@@ -124,7 +125,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
         worker,
         held,
         port,
-        compile: steeringOf,
+        compile: (next) => steeringOf(next, worker),
         install: (next, steering) => {
           parts.plan = next.plan;
           if (steering !== null) {

@@ -7,7 +7,10 @@ const count = fc.nat(1000);
 const port: fc.Arbitrary<PortSummary> = fc.record({
   name: fc.string(),
   kind: fc.constantFrom('af_packet', 'tap', 'memory'),
-  rx: fc.record({ packets: count, bytes: count, kernelDrops: count, unread: count, ringResets: count }),
+  rx: fc.record({
+    ...{ packets: count, bytes: count, kernelDrops: count, unread: count, inexpressible: count },
+    ...{ ringResets: count, absurd: count, floodLimited: count },
+  }),
   tx: fc.record({ packets: count, bytes: count, errors: count }),
   txByWorker: fc.array(count, { maxLength: 4 }),
   delivered: fc.record({ packets: count, bytes: count }),

@@ -10,7 +10,8 @@
  * Memory order: giving the word back is a sequentially consistent store, taking it a compare-and-swap, so all plain
  * writes of the former poller are seen by the next. One object per worker thread.
  */
-import { type EnginePlan, lockIndex, pollerOf, WorkerWord } from '../engine-memory.js';
+import { pollerOf } from '../deal.js';
+import { type EnginePlan, lockIndex, WorkerWord } from '../engine-memory.js';
 import type { Waker } from '../sleeper.js';
 import { type AttachParts, attachReceiver, attachSender, type ReceiveQueue } from './attach.js';
 import type { PortInfo, Sender } from './port.js';
@@ -65,14 +66,14 @@ export class HeldPorts {
     for (const [global, { port, generation, queue, receiver }] of held) {
       const info = plan.ports[port];
       const same = info !== undefined && info.generation === generation && queue < info.rxQueues;
-      if (same && pollerOf(plan, queue) === p.worker) continue;
+      if (same && pollerOf(plan, info, queue) === p.worker) continue;
       if (receiver !== null) this.closeReceiver(receiver);
       held.delete(global);
       Atomics.store(pollers, global, -(p.worker + 1));
     }
     for (const port of plan.ports) {
       for (let q = 0; q < port.rxQueues; q++) {
-        const next = pollerOf(plan, q);
+        const next = pollerOf(plan, port, q);
         if (next === p.worker) continue;
         // Also what a dead predecessor held.
         Atomics.compareExchange(pollers, port.firstQueue + q, p.worker + 1, -(p.worker + 1));
@@ -89,7 +90,7 @@ export class HeldPorts {
     let opened = false;
     for (const port of this.p.plan.ports) {
       for (let q = 0; q < port.rxQueues; q++) {
-        if (pollerOf(this.p.plan, q) !== this.p.worker || this.held.has(port.firstQueue + q)) continue;
+        if (pollerOf(this.p.plan, port, q) !== this.p.worker || this.held.has(port.firstQueue + q)) continue;
         if (this.take(port.firstQueue + q)) {
           this.open(port, q);
           opened = true;
@@ -105,7 +106,7 @@ export class HeldPorts {
     const { plan, worker, views } = this.p;
     return plan.ports.some((port) => {
       for (let q = 0; q < port.rxQueues; q++) {
-        if (pollerOf(plan, q) !== worker || this.held.has(port.firstQueue + q)) continue;
+        if (pollerOf(plan, port, q) !== worker || this.held.has(port.firstQueue + q)) continue;
         if (Atomics.load(views.pollers, port.firstQueue + q) <= 0) return true;
       }
       return false;

@@ -114,6 +114,7 @@ export async function openPort(
   const base = {
     ...place,
     removed: false,
+    firstPoller: -1,
     name: spec.name,
     kind: spec.kind,
     offload: true,

@@ -15,6 +15,7 @@ function port(index: number, queues = 1, more: Partial<PortInfo> = {}): PortInfo
     removed: false,
     firstQueue: index * 4,
     firstLock: index * 4,
+    firstPoller: 0,
     name: `p${index}`,
     kind: 'af_packet',
     rxQueues: queues,
