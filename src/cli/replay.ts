@@ -10,6 +10,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
+import type { PolicySpec } from '../policy/spec.js';
 import { IngestThread } from '../replay/ingest-source.js';
 import { readingPays } from '../replay/reading-thread.js';
 import type { ReplayResult } from '../replay/result.js';
@@ -88,21 +89,20 @@ async function advised(
   result: ReplayResult,
   files: readonly string[],
   flags: Flags,
+  specs: readonly PolicySpec[],
   workers: number | null,
   progress: Progress,
 ): Promise<ReplayResult> {
   if (flags.advice !== true && flags.html === undefined) return result;
-  const [{ advise, canAdvise }, { rankPolicies }, { parsePolicy }] = await Promise.all([
+  const [{ advise, canAdvise }, { rankPolicies }] = await Promise.all([
     import('../replay/advice/index.js'),
     import('../report/rank.js'),
-    import('../policy/parse.js'),
   ]);
   if (!canAdvise(files, result)) {
     if (flags.advice === true) note('rxsteer: warning: no advice: it needs captures that can be read twice');
     return result;
   }
   progress.update('advice');
-  const specs = flags.policy.map((policy) => parsePolicy(policy));
   const [best] = rankPolicies(result.policies);
   return { ...result, advice: await advise(files, result, specs, workers, best!) };
 }
@@ -124,14 +124,18 @@ async function run(files: string[], flags: Flags): Promise<void> {
   const reading = isThreaded ? new IngestThread(files, clock) : undefined;
   const progress = new Progress('replay');
   try {
-    const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }] = await Promise.all([
-      import('../replay/replay.js'),
-      import('../replay/model.js'),
-      import('../replay/apps.js'),
-    ]);
+    const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }, { parseAlone }] =
+      await Promise.all([
+        import('../replay/replay.js'),
+        import('../replay/model.js'),
+        import('../replay/apps.js'),
+        import('../policy/compile-plain.js'),
+      ]);
+    // Once: what a policy reads may be a pipe.
+    const specs = await Promise.all(flags.policy.map(parseAlone));
     const divider =
       flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
-    const replayed = await replayWith(files, flags.policy, {
+    const replayed = await replayWith(files, specs, {
       ...clock,
       model: flags.model === undefined ? DEFAULT_MODEL : parseModel(flags.model),
       apps: flags.apps === undefined ? DEFAULT_APPS : parseApps(flags.apps),
@@ -142,7 +146,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
       ...(reading === undefined ? {} : { reading }),
       ...(divider === null ? {} : { takers: divider.takers }),
     });
-    const result = await advised(replayed, files, flags, workers ?? null, progress);
+    const result = await advised(replayed, files, flags, specs, workers ?? null, progress);
     progress.done();
     const problems = divider?.close() ?? [];
     for (const warning of result.capture.warnings) note(`rxsteer: warning: ${warning}`);

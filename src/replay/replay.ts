@@ -10,10 +10,12 @@
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
+import type { AnyPolicy } from '../policy/experiment.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
+import { assumedWarning, udpTwin, withAssumed } from './assumed.js';
 import { runsByFlow } from './flow-run.js';
 import { FlowView } from './flow-table.js';
 import { type IngestEnd, IngestThread } from './ingest-source.js';
@@ -83,12 +85,13 @@ async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<
  * service-time model on virtual time. Memory grows with flows and policies, not with packets.
  *
  * @param files pcap or pcapng, plain, gzip or zstd; `-` is standard input. Several count as one capture.
- * @param policies policy strings, `@FILE`, objects, or what `parsePolicy` gave
+ * @param policies policies in any form: strings, `@FILE`, objects, functions as `js:FILE` exports them, what `parsePolicy`
+ * gave, or compiled ones
  * @throws UserError for a policy or a capture that is wrong.
  */
 export function replay(
   files: readonly string[],
-  policies: readonly (string | object)[],
+  policies: readonly AnyPolicy[],
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
   return replayWith(files, policies, options);
@@ -97,34 +100,70 @@ export function replay(
 /** `replay` for the command line. */
 export async function replayWith(
   files: readonly string[],
-  policies: readonly (string | object)[],
+  policies: readonly AnyPolicy[],
   options: ReplayWork,
 ): Promise<ReplayResult> {
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
   const clock = { speed, gapNs };
   const workers = options.workers ?? null;
-  const specs = await Promise.all(policies.map(parseAlone));
+  const asked = await Promise.all(policies.map((policy) => parseAny(policy, workers)));
   const bytes = fileBytes(files);
+  const twins = asked.map(({ spec }) => udpTwin(spec));
+  const all = [...asked, ...twins.flatMap((spec) => (spec === null ? [] : [{ spec, steering: null }]))];
+  const specs = all.map(({ spec }) => spec);
   const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
-  const steerings = await Promise.all(specs.map((spec) => compileAlone(spec, compile)));
+  const steerings = await Promise.all(
+    all.map(({ spec, steering }) => steering ?? compileAlone(spec, compile)),
+  );
   const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
-  const takers = options.takers?.(steerings) ?? [];
-  const run: Run = { files, clock, specs, steerings, workers, takers, options, model: { model, apps } };
+  const takers = options.takers?.(steerings.slice(0, asked.length)) ?? [];
+  const isHere = asked.some(({ steering }) => steering !== null);
+  const run: Run = {
+    files,
+    clock,
+    specs,
+    steerings,
+    workers,
+    takers,
+    isHere,
+    options,
+    model: { model, apps },
+  };
   const threads = options.threads ?? availableParallelism();
   const isLarge = readingPays(bytes, specs.length) || options.parallel === 'always';
   const isThreaded = options.reading !== undefined || (threads > 1 && isLarge);
   const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
   const flows = new FlowView(end.flows);
   const largest = flows.largest(top);
-  const capture = { ...end.facts, warnings: [...end.facts.warnings, ...warnings] };
+  const results = counts.map((own, i) =>
+    policyResult(own, i === 0 ? null : counts[0]!, end.facts, flows, largest, end.virtualNs),
+  );
+  let next = asked.length;
+  const complete = asked.map(({ spec }, i) =>
+    withAssumed(results[i]!, spec, twins[i] === null ? null : results[next++]!),
+  );
+  for (const result of complete) {
+    const warning = assumedWarning(result);
+    if (warning !== null) warnings.add(warning);
+  }
   return {
-    capture,
-    policies: counts.map((own, i) =>
-      policyResult(own, i === 0 ? null : counts[0]!, capture, flows, largest, end.virtualNs),
-    ),
+    capture: { ...end.facts, warnings: [...end.facts.warnings, ...warnings] },
+    policies: complete,
     advice: [],
     model: describeModel(model, clock),
   };
+}
+
+/** A policy in any form: its spec, and the compiled one where no other thread can make it. */
+async function parseAny(
+  policy: AnyPolicy,
+  workers: number | null,
+): Promise<{ readonly spec: PolicySpec; readonly steering: Steering | null }> {
+  const isCompiled = typeof policy === 'object' && 'steer' in policy && 'decision' in policy;
+  if (typeof policy !== 'function' && !isCompiled) return { spec: await parseAlone(policy), steering: null };
+  const { toSteering } = await import('../policy/experiment.js');
+  const steering = toSteering(policy, workers === null ? {} : { workers });
+  return { spec: steering.spec, steering };
 }
 
 interface Run {
@@ -134,6 +173,8 @@ interface Run {
   readonly steerings: readonly Steering[];
   readonly workers: number | null;
   readonly takers: readonly (PacketTaker | null)[];
+  /** A policy exists in this thread only. */
+  readonly isHere: boolean;
   readonly options: ReplayWork;
   readonly model: RunOptions;
 }
@@ -155,12 +196,12 @@ async function runHere({ files, clock, steerings, takers, options, model }: Run)
 }
 
 async function runThreaded(run: Run, threads: number, bytes: number): Promise<Finished> {
-  const { files, clock, specs, steerings, takers, options } = run;
+  const { files, clock, specs, steerings, takers, isHere, options } = run;
   const reading = options.reading ?? new IngestThread(files, clock);
   // Policies whose packets are written stay here; of the others every thread gets its share.
   const work = steerings.reduce((sum, steering) => sum + (runsByFlow(steering) ? FLOW_WORK : 1), 0);
   const isWorth = bytes * (work - 1) >= POOL_BYTES || options.parallel === 'always';
-  const pays = takers.length === 0 && isWorth;
+  const pays = takers.length === 0 && !isHere && isWorth;
   const groups = pays ? Math.min(threads, specs.length) : 1;
   const here = specs.flatMap((_, i) => (i % groups === 0 ? [i] : []));
   const set = new PolicySet(
