@@ -1,11 +1,37 @@
+/** Characters of a message at most: what is quoted in it may be a whole file. */
+const MESSAGE_MAX = 1000;
+
+/** Control characters, which end a line or drive a terminal: those of C0 and C1, and Unicode's two line separators. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/**
+ * Text from outside as one line that a terminal only shows: control characters become escapes (`\n`, `\x1b`), and the
+ * middle of what is longer than `most` characters is left out.
+ */
+export function printable(text: string, most = MESSAGE_MAX): string {
+  const half = (most >> 1) - 1;
+  const short = text.length <= most ? text : `${text.slice(0, half)} … ${text.slice(-half)}`;
+  return short.replace(CONTROL, (character) => {
+    const code = character.charCodeAt(0);
+    const hex = code.toString(16);
+    return SHORT_ESCAPES[character] ?? (code < 0x100 ? `\\x${hex.padStart(2, '0')}` : `\\u${hex}`);
+  });
+}
+
 /**
  * The error that means "the call or the configuration is wrong" (exit code 2 of the command line).
  *
- * Promise: the message is one line that says what is wrong, where (flag, file, path in the file) and what would
- * be right. Anything else that is thrown is a failure while running (exit code 1).
+ * Promise: the message is one line, whatever is quoted in it, that says what is wrong, where (flag, file, path in the
+ * file) and what would be right. Anything else that is thrown is a failure while running (exit code 1).
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(printable(message), options);
+  }
 }
 
 /** Levenshtein distance, for suggestions only. */

@@ -7,6 +7,7 @@
 
 #include <napi.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,9 @@ constexpr int kStatusError = 3;
 constexpr int kStatusKernelDrops = 4;
 constexpr int kStatusResets = 5;
 constexpr size_t kStatusWords = 6;
+
+// In kStatusError: the ring is dead for good, the socket has to be replaced.
+constexpr int32_t kRingDead = ESTALE;
 
 constexpr int32_t kStoppedNoSmall = 1;
 constexpr int32_t kStoppedNoLarge = 2;

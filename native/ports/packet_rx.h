@@ -3,8 +3,9 @@
 // Promise: `receive` copies at most `max` frames, in the order the kernel took them, and never throws. A frame for
 // which there is no free slot stays in the ring, and the next call begins with it.
 //
-// Threads: one receiver at a time uses a ring; the cursor word (ring position) lies in shared memory, so that
-// another thread can go on where a dead one stopped. It is written once a call, after the slots were given back.
+// Threads: one receiver at a time uses a ring; the ring position and the identity of the ring that it belongs to lie
+// in shared memory, so that another thread can go on where a dead one stopped, and one that gets another ring (the
+// interface was made anew) begins at its start. The position is written once a call, after the slots were given back.
 // Memory order: a slot's status is loaded with acquire before its contents are read (pairs with the kernel's
 // barrier before it sets TP_STATUS_USER) and stored with release after they were copied.
 #pragma once
@@ -31,6 +32,7 @@ class PacketReceiver final : public Napi::ObjectWrap<PacketReceiver>, public Clo
 
  private:
   enum class Outcome { taken, skipped, stopped };
+  static constexpr size_t kStateWords = 3;
 
   Napi::Value receive(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
@@ -40,6 +42,7 @@ class PacketReceiver final : public Napi::ObjectWrap<PacketReceiver>, public Clo
   void discardQueued();
   void idle(uint32_t position);
   bool mapRing();
+  bool continueRing();
   void unmapRing();
   void checkRing(uint32_t position);
 
@@ -47,8 +50,9 @@ class PacketReceiver final : public Napi::ObjectWrap<PacketReceiver>, public Clo
   uint8_t* ring_ = nullptr;
   size_t ringBytes_ = 0;
   uint32_t mask_ = 0;
+  // The state words: the position, then (where there are so many) the cookie of the ring's socket.
   int32_t* cursor_ = nullptr;
-  Napi::ObjectReference keepCursor_;
+  Napi::ObjectReference keepState_;
   FramePool pool_;
   ReceiveArrays out_;
   DeviceWatch watch_{false};
@@ -56,6 +60,8 @@ class PacketReceiver final : public Napi::ObjectWrap<PacketReceiver>, public Clo
   int64_t lookedMs_ = 0;
   uint32_t lookedPosition_ = 0;
   bool looked_ = false;
+  // The kernel puts nothing into the ring any more.
+  bool dead_ = false;
 };
 
 }  // namespace rxsteer

@@ -51,6 +51,12 @@ export const HEADER_BLOCK_MAX = 1 << 20;
 /** Interfaces of one pcapng section at most. */
 export const INTERFACES_MAX = 65_536;
 
+/**
+ * Which way a packet went, as the file states it: pcapng in the packet's flags (values as there), Linux cooked captures
+ * in the packet type (see `directionOf`).
+ */
+export const Direction = { unknown: 0, received: 1, sent: 2 } as const;
+
 /** Packets in one batch at most. */
 export const BATCH_MAX = 256;
 
@@ -69,6 +75,10 @@ export class CaptureBatch {
   /** Bytes on the wire; never less than `len`. */
   readonly original = new Float64Array(BATCH_MAX);
   readonly linkType = new Int32Array(BATCH_MAX);
+  /** `Direction` as pcapng states it; `directionOf` gives that of cooked packets too. */
+  readonly direction = new Uint8Array(BATCH_MAX);
+  /** Some packet's `direction` is or was stated; stays true. */
+  stated = false;
   /** Timestamp: whole seconds since 1970 and nanoseconds. Both 0 for simple packet blocks, which have none. */
   readonly seconds = new Float64Array(BATCH_MAX);
   readonly nanoseconds = new Int32Array(BATCH_MAX);

@@ -2,13 +2,15 @@
  * Decoder of pcapng (draft-ietf-opsawg-pcapng): sections in either byte order, several interfaces with their
  * resolution, offset and FCS length, enhanced, simple and the obsolete packet blocks. Other blocks are passed over.
  *
- * Promise: see `Decoder`. A packet block is needed in the window only up to the end of its packet; what follows
- * (options, the closing length) is passed over.
+ * Promise: see `Decoder`. A packet block is needed in the window up to the end of its packet, and with its options
+ * where these are short, since they may state the packet's direction; longer ones and the closing length are passed
+ * over.
  */
 import type { Decoder } from './decode.js';
 import {
   BATCH_MAX,
   type CaptureBatch,
+  Direction,
   HEADER_BLOCK_MAX,
   INTERFACES_MAX,
   isSupportedLinkType,
@@ -30,6 +32,10 @@ const BYTE_ORDER_SWAPPED = 0x4d3c2b1a;
 const IF_TSRESOL = 9;
 const IF_FCSLEN = 13;
 const IF_TSOFFSET = 14;
+/** Option of packet blocks: a word of flags, whose two lowest bits are the direction (1 received, 2 sent). */
+const PACKET_FLAGS = 2;
+/** Options of a packet that are looked at: what is longer holds comments. */
+const OPTIONS_MAX = 4096;
 
 interface Interface {
   readonly linkType: number;
@@ -160,12 +166,15 @@ export class PcapngDecoder implements Decoder {
     if (captured > PACKET_BYTES_MAX || captured > length - 32) {
       return this.fail(`impossible packet length ${captured}`);
     }
-    this.need = 28 + captured;
+    const options = 28 + ((captured + 3) & ~3);
+    const hasOptions = length - 4 - options >= 8 && length - options <= OPTIONS_MAX;
+    this.need = hasOptions ? length : 28 + captured;
     if (end - at < this.need) return 0;
     const source = this.interfaces[old ? view.getUint16(at + 8, little) : view.getUint32(at + 8, little)];
     if (source?.supported) {
       source.clock.set(view.getUint32(at + 12, little), view.getUint32(at + 16, little));
-      this.add(batch, at + 28, captured, view.getUint32(at + 24, little), source);
+      const direction = hasOptions ? this.direction(view, at + options, at + length - 4) : 0;
+      this.add(batch, at + 28, captured, view.getUint32(at + 24, little), source, direction);
     } else this.leaveOut(source);
     this.skip = length - 28 - captured;
     return 28 + captured;
@@ -183,10 +192,27 @@ export class PcapngDecoder implements Decoder {
     if (source?.supported) {
       source.clock.seconds = 0;
       source.clock.nanoseconds = 0;
-      this.add(batch, at + 12, captured, original, source);
+      this.add(batch, at + 12, captured, original, source, Direction.unknown);
     } else this.leaveOut(source);
     this.skip = length - 12 - captured;
     return 12 + captured;
+  }
+
+  /** The direction that the options between `option` and `last` state. */
+  private direction(view: DataView, option: number, last: number): number {
+    const little = this.little;
+    let at = option;
+    while (last - at >= 8) {
+      const code = view.getUint16(at, little);
+      const size = view.getUint16(at + 2, little);
+      if (code === 0) break;
+      if (code === PACKET_FLAGS && size >= 4) {
+        const bits = view.getUint32(at + 4, little) & 3;
+        return bits === 3 ? Direction.unknown : bits;
+      }
+      at += 4 + ((size + 3) & ~3);
+    }
+    return Direction.unknown;
   }
 
   private leaveOut(source: Interface | undefined): void {
@@ -200,6 +226,7 @@ export class PcapngDecoder implements Decoder {
     captured: number,
     original: number,
     source: Interface,
+    direction: number,
   ): void {
     const n = batch.n;
     const cut = Math.max(0, captured - Math.max(original - source.fcsBytes, 0));
@@ -208,6 +235,8 @@ export class PcapngDecoder implements Decoder {
     batch.len[n] = length;
     batch.original[n] = Math.max(original - source.fcsBytes, length);
     batch.linkType[n] = source.linkType;
+    batch.direction[n] = direction;
+    if (direction !== Direction.unknown) batch.stated = true;
     batch.seconds[n] = source.clock.seconds;
     batch.nanoseconds[n] = source.clock.nanoseconds;
     batch.n = n + 1;

@@ -43,10 +43,25 @@ function captureFields({ capture, model }: ReplayResult): string {
     ...part(capture.vlanTagged, 'with VLAN tags'),
     ...part(capture.truncated, 'captured short'),
   ];
+  const { leftOut } = capture;
+  const left = [
+    ...part(leftOut.direction, capture.direction === 'in' ? 'sent, not received' : 'not sent'),
+    ...part(leftOut.to, 'to others'),
+    ...part(leftOut.filter, 'that the filter does not take'),
+  ];
   return formatFields([
     ['packets', `${whole(packets)} (${formatBytes(bytes)}) in ${formatNanoseconds(1e9 * seconds)}${rate}`],
     ['flows', `${whole(flows)}, to ${whole(capture.destinationMacs)} MAC addresses`],
     ...(odd.length > 0 ? [['of these', odd.join(', ')] as const] : []),
+    ...(left.length > 0 ? [['left out', left.join(', ')] as const] : []),
+    ...(capture.superFrames > 0
+      ? [
+          [
+            'on the wire',
+            `about ${whole(capture.wirePackets)} packets: ${whole(capture.superFrames)} frames are longer than the MTU of ${capture.mtu}`,
+          ] as const,
+        ]
+      : []),
     ['virtual time', model],
   ]);
 }

@@ -11,9 +11,11 @@ import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import type { PolicySpec } from '../policy/spec.js';
+import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js';
 import { IngestThread } from '../replay/ingest-source.js';
 import { readingPays } from '../replay/reading-thread.js';
 import type { ReplayResult } from '../replay/result.js';
+import { Interrupt } from './interrupt.js';
 import { formatCount, note, Progress, print, printJson } from './output.js';
 import { type PlainOptions, plainWords } from './plain-words.js';
 
@@ -26,6 +28,10 @@ interface Flags {
   readonly apps?: string;
   readonly jobs?: string;
   readonly top?: string;
+  readonly direction?: string;
+  readonly to?: string;
+  readonly filter?: string;
+  readonly mtu?: string;
   readonly write?: string;
   readonly html?: string;
   readonly advice?: boolean;
@@ -84,6 +90,17 @@ async function writeReport(path: string, result: ReplayResult): Promise<void> {
   note(`report: ${path}`);
 }
 
+/** Which packets count. */
+function choice({ direction, to, filter, mtu }: Flags): PacketChoice {
+  const bytes = wholeNumber(mtu, 68, 65_535, '--mtu');
+  return {
+    ...(direction === undefined ? {} : { direction: parseDirection(direction) }),
+    ...(to === undefined ? {} : { to: to.split(',').map((word) => word.trim()) }),
+    ...(filter === undefined ? {} : { filter }),
+    ...(bytes === undefined ? {} : { mtu: bytes }),
+  };
+}
+
 /** The result with advice, where it is asked for: a second pass over the captures. */
 async function advised(
   result: ReplayResult,
@@ -92,7 +109,9 @@ async function advised(
   specs: readonly PolicySpec[],
   workers: number | null,
   progress: Progress,
+  signal: AbortSignal,
 ): Promise<ReplayResult> {
+  if (result.capture.interrupted) return result;
   if (flags.advice !== true && flags.html === undefined) return result;
   const [{ advise, canAdvise }, { rankPolicies }] = await Promise.all([
     import('../replay/advice/index.js'),
@@ -104,7 +123,8 @@ async function advised(
   }
   progress.update('advice');
   const [best] = rankPolicies(result.policies);
-  return { ...result, advice: await advise(files, result, specs, workers, best!) };
+  const advice = await advise(files, result, specs, workers, best!, choice(flags), signal);
+  return signal.aborted ? result : { ...result, advice };
 }
 
 async function run(files: string[], flags: Flags): Promise<void> {
@@ -119,9 +139,15 @@ async function run(files: string[], flags: Flags): Promise<void> {
     speed: positive(flags.speed, 1e9, '--speed') ?? 1,
     gapNs: (positive(flags.gap, 1e9, '--gap') ?? 0) * 1000,
   };
+  const chosen = choice(flags);
+  // Says what is wrong with it before a thread begins to read.
+  new Chooser(chosen);
   const isThreaded =
     threads > 1 && !files.includes('-') && readingPays(fileBytes(files), flags.policy.length);
-  const reading = isThreaded ? new IngestThread(files, clock) : undefined;
+  const reading = isThreaded ? new IngestThread(files, clock, chosen) : undefined;
+  const interrupt = new Interrupt(() =>
+    note('rxsteer: interrupted: ends with what was read; a second interrupt ends at once'),
+  );
   const progress = new Progress('replay');
   try {
     const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }, { parseAlone }] =
@@ -137,6 +163,8 @@ async function run(files: string[], flags: Flags): Promise<void> {
       flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
     const replayed = await replayWith(files, specs, {
       ...clock,
+      ...chosen,
+      signal: interrupt.signal,
       model: flags.model === undefined ? DEFAULT_MODEL : parseModel(flags.model),
       apps: flags.apps === undefined ? DEFAULT_APPS : parseApps(flags.apps),
       threads,
@@ -146,7 +174,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
       ...(reading === undefined ? {} : { reading }),
       ...(divider === null ? {} : { takers: divider.takers }),
     });
-    const result = await advised(replayed, files, flags, specs, workers ?? null, progress);
+    const result = await advised(replayed, files, flags, specs, workers ?? null, progress, interrupt.signal);
     progress.done();
     const problems = divider?.close() ?? [];
     for (const warning of result.capture.warnings) note(`rxsteer: warning: ${warning}`);
@@ -155,13 +183,17 @@ async function run(files: string[], flags: Flags): Promise<void> {
     else print((await import('./replay-report.js')).renderReplay(result));
     if (problems.length > 0) throw new Error(problems[0]);
   } finally {
+    interrupt.release();
     progress.done();
     await reading?.close();
   }
 }
 
 const PLAIN: PlainOptions = {
-  values: ['workers', 'speed', 'gap', 'model', 'apps', 'top', 'write', 'html', 'jobs'],
+  values: [
+    ...['workers', 'speed', 'gap', 'model', 'apps', 'top', 'write', 'html', 'jobs'],
+    ...['direction', 'to', 'filter', 'mtu'],
+  ],
   lists: ['policy'],
   switches: ['advice', 'json'],
 };
@@ -197,6 +229,13 @@ export function register(program: Command): void {
       '--apps <where>',
       'where applications run, for rfs: flow, port or none, with ,move=MS (default: flow)',
     )
+    .option(
+      '--direction <which>',
+      'packets that count, where the file states directions: in, out or both (default: in)',
+    )
+    .option('--to <list>', 'only packets to these MAC addresses, IP addresses or networks: 192.0.2.0/24')
+    .option('--filter <expression>', 'only packets that a pcap-filter expression takes (tcpdump compiles it)')
+    .option('--mtu <bytes>', 'longer frames count as merged by GRO, LRO or TSO (default: 1500)')
     .option('--top <n>', 'largest flows to list (default: 20)')
     .option('--write <dir>', 'write one capture for each queue or worker')
     .option(

@@ -5,8 +5,9 @@
  * Main thread; reads of the engine take microseconds,
  * plans some milliseconds, and no worker waits for either.
  */
+
+import { pollerOf } from '../dataplane/deal.js';
 import type { Engine } from '../dataplane/engine.js';
-import { pollerOf } from '../dataplane/engine-memory.js';
 import type { ChangeReport, OwnerChange, TraceEntry } from '../dataplane/live.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { type Summary, summarize } from '../dataplane/summary.js';
@@ -93,7 +94,7 @@ export class Controller {
       ports: plan.ports.map(({ name }) => ({ name })),
       flows: this.engine.census().flows,
       owners: this.engine.owners() ?? [],
-      poller: (_port, queue) => pollerOf(plan, queue),
+      poller: (port, queue) => pollerOf(plan, plan.ports[port]!, queue),
     };
   }
 

@@ -141,6 +141,8 @@ export interface EngineViews {
   /** One lock per port and transmit queue, see `lockIndex`. */
   readonly locks: Int32Array;
   readonly portFds: Int32Array;
+  /** Counts each port's changes of descriptors; written before `Global.portsEpoch`. */
+  readonly portEpochs: Int32Array;
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
   /**
@@ -148,6 +150,8 @@ export interface EngineViews {
    * compare-and-swap, given back by its holder.
    */
   readonly pollers: Int32Array;
+  /** By receive queue: the last `ReceiveStatus.error` that its poller met. For the main thread to act on. */
+  readonly queueErrors: Int32Array;
   /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
   readonly pauses: Float64Array[];
   readonly census: ReturnType<typeof carveCensus>;
@@ -155,11 +159,6 @@ export interface EngineViews {
 
 /** Doubles of `EngineViews.pauses[worker]`. */
 export const Pause = { count: 0, ns: 1 } as const;
-
-/** The worker that a receive queue of a port belongs to: queue q to worker q mod the running ones. */
-export function pollerOf(plan: EnginePlan, queue: number): number {
-  return queue % plan.active;
-}
 
 /** Number of the first receive queue of a port among all ports' queues. */
 export function firstQueue(plan: EnginePlan, port: number): number {
@@ -189,8 +188,10 @@ function carve(carver: Carver, plan: EnginePlan) {
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(txQueues * LINE_WORDS),
     portFds: carver.words(ports * PORT_FDS),
+    portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
+    queueErrors: carver.words(queues),
     pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),
     census: carveCensus(carver, queues),
   };

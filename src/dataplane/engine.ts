@@ -270,8 +270,8 @@ export class Engine implements LiveEngine {
     this.consumers.refresh();
     const now = performance.now();
     if (core.macTable !== null && now - this.sweptAt > SWEEP_MS) {
-      this.sweptAt = now;
-      core.macTable.sweep(secondsOf(secondsOrigin(this.plan), now));
+      // Where a worker has the table just now it goes on at the next look.
+      if (core.macTable.sweep(secondsOf(secondsOrigin(this.plan), now)) >= 0) this.sweptAt = now;
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;

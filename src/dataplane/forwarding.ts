@@ -9,6 +9,7 @@ import { Switch } from '../forward/switch.js';
 import { Wire } from '../forward/wire.js';
 import type { Forwarder } from '../forward/work.js';
 import { parseMac } from '../mac/address.js';
+import { secretSeed } from '../mac/address-layout.js';
 import type { EngineMemory, EnginePlan } from './engine-memory.js';
 
 /** What the switch is told at the start. */
@@ -43,7 +44,7 @@ export function allocateSwitching(plan: EnginePlan, options: SwitchingOptions): 
     ageingSeconds: options.ageingSeconds,
     learnLimit: options.learnLimit,
     // A secret of this run: guests cannot choose addresses that share a slot.
-    seed: (Math.random() * 0x1_0000_0000) | 0,
+    seed: secretSeed(),
   });
   const control = new MacControl(memory, plan.workers);
   for (const { mac, vlan, port } of options.fdb) {

@@ -139,12 +139,16 @@ export class Intake {
       this.starved = true;
       counters[WorkerCounter.poolEmpty]!++;
     }
-    if (status[ReceiveStatus.kernelDrops] !== 0 || status[ReceiveStatus.resets] !== 0) {
-      const at = portBase(queue.port);
-      this.portCounters[at + PortCounter.kernelDrops]! += status[ReceiveStatus.kernelDrops]!;
-      this.portCounters[at + PortCounter.ringResets]! += status[ReceiveStatus.resets]!;
+    if (status[ReceiveStatus.kernelDrops] !== 0) {
+      this.portCounters[portBase(queue.port) + PortCounter.kernelDrops]! +=
+        status[ReceiveStatus.kernelDrops]!;
     }
-    if (n + refused === 0) return 0;
+    if (n + refused === 0) {
+      // Told only where there was nothing: read by the main thread, which is in no hurry.
+      const error = status[ReceiveStatus.error]!;
+      if (views.queueErrors[queue.global] !== error) views.queueErrors[queue.global] = error;
+      return 0;
+    }
     const bytes = this.hold(n);
     counters[WorkerCounter.received]! += n + refused;
     counters[WorkerCounter.dropped + Drop.tooLong]! += status[ReceiveStatus.tooLong]!;
@@ -152,6 +156,7 @@ export class Intake {
     const port = portBase(queue.port);
     this.portCounters[port + PortCounter.rxPackets]! += n + refused;
     this.portCounters[port + PortCounter.rxBytes]! += bytes;
+    if (refused > 0) this.portCounters[port + PortCounter.absurd]! += status[ReceiveStatus.absurd]!;
     const q = queueBase(queue.global);
     views.counters.queue[q + QueueCounter.packets]! += n + refused;
     views.counters.queue[q + QueueCounter.bytes]! += bytes;

@@ -16,6 +16,7 @@ import type { PolicySpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
 import { checkNamedConsumers } from './consumers.js';
 import { type ConfigChange, delay, type EngineCore } from './core.js';
+import { dealQueues } from './deal.js';
 import type { EnginePlan } from './engine-memory.js';
 import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './live.js';
 import { settleOrder } from './plan.js';
@@ -79,7 +80,7 @@ export function policyChange(
   if (table !== null) setChangedTable(steering as RssSteering, table);
   return {
     compiled: steering,
-    plan: { ...plan, order },
+    plan: { ...plan, order, ports: dealQueues(plan.ports, plan.active, policy) },
     memory: { ...core.memory, policy: shared },
     steering: core.config.steering + 1,
     table,

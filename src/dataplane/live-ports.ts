@@ -9,9 +9,9 @@
  */
 import { UserError } from '../errors.js';
 import { checkConsumers } from './consumers.js';
-import type { EngineCore } from './core.js';
+import { delay, type EngineCore } from './core.js';
 import { PORT_FDS } from './engine-memory.js';
-import type { ChangeReport } from './live.js';
+import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeReport } from './live.js';
 import { policyChange } from './live-policy.js';
 import { portSummary, rawPort } from './port-summary.js';
 import { openPort, type PortPlace, settleMtus } from './ports/open.js';
@@ -83,11 +83,10 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
       core.specs.delete(port.index);
       core.consumers?.remove(port.index);
       // A worker that has not followed may still use the descriptors: they stay open, and the place taken.
-      if (pending.length > 0) {
+      if (pending.length > 0 || !(await forgetAddresses(core, port))) {
         core.stuck.set(port.index, port);
         return pending;
       }
-      core.macTable?.forgetPort(port.index);
       for (let q = port.firstQueue; q < port.firstQueue + port.rxQueues; q++) {
         // Its last poller may have died with it: nobody has given it back then.
         const poller = Atomics.load(views.pollers, q);
@@ -97,6 +96,24 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
       return pending;
     });
   });
+}
+
+/** Waits for the MAC table as for an acknowledgement, while the main thread goes on; false where it stays locked. */
+async function forgetAddresses({ macTable, warn }: EngineCore, port: PortInfo): Promise<boolean> {
+  if (macTable === null) return true;
+  const deadline = performance.now() + ACKNOWLEDGE_TIMEOUT_MS;
+  for (;;) {
+    try {
+      macTable.forgetPort(port.index, 0);
+      return true;
+    } catch (error) {
+      if (performance.now() < deadline) await delay(1);
+      else {
+        warn(`port ${port.name}: its place stays taken: ${(error as Error).message}`);
+        return false;
+      }
+    }
+  }
 }
 
 function requireSwitch(core: EngineCore): void {

@@ -87,17 +87,22 @@ export class LiveFollower {
     return this.p.held.canAcquire();
   }
 
-  /** Messages are posted before the epoch is stored, so the newest one is there when the epoch is seen. */
+  /**
+   * Messages are posted before the epoch is stored, so the newest one is there when the epoch is seen. A worker that was
+   * late may find a change and the preparation of the one after it: it is to act by the first, and acknowledges both.
+   */
   private read(): void {
-    let newest: LiveConfig | null = null;
+    let change: LiveConfig | null = null;
+    let preparation: LiveConfig | null = null;
     for (;;) {
       const message = receiveMessageOnPort(this.p.port);
       if (message === undefined) break;
-      newest = message.message as LiveConfig;
+      const config = message.message as LiveConfig;
+      if (config.prepare) preparation = config;
+      else change = config;
     }
-    if (newest === null || newest.epoch <= this.known) return;
-    if (newest.prepare) this.prepare(newest);
-    else this.aim(newest);
+    if (change !== null && change.epoch > this.known) this.aim(change);
+    if (preparation !== null && preparation.epoch > this.known) this.prepare(preparation);
   }
 
   /** Not in the middle of a change: the main thread makes one after the other, unless it gave one up. */

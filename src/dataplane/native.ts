@@ -46,20 +46,23 @@ export const ReceiveStatus = {
   tooLong: 1,
   /** Frames of this call that were taken from the kernel but are unusable (impossible virtio-net header, empty). */
   malformed: 2,
-  /** errno of the device when it is down or gone, else 0. */
+  /**
+   * errno of the device when it is down or gone; `RING_DEAD` when the kernel puts nothing into the ring any more and the
+   * socket has to be replaced; else 0. Told only where there was nothing to receive.
+   */
   error: 3,
   /**
    * Frames that the kernel dropped at this queue's ring and that this call learned of (an idle receiver looks every
    * 100 ms); `packetStatistics` does not tell these again: the sum of both is exact.
    */
   kernelDrops: 4,
-  /**
-   * The kernel's ring was dead and has been replaced (an AF_PACKET ring drops everything after one GSO frame of a
-   * type that its header cannot express: UFO, SCTP). Worth a warning; the frames are in `kernelDrops`.
-   */
-  resets: 5,
+  /** Frames of `malformed` whose offload header asks for what nobody sends: too many segments, an unknown type. */
+  absurd: 5,
 } as const;
 export const RECEIVE_STATUS_WORDS = 6;
+
+/** ESTALE as `ReceiveStatus.error`. */
+export const RING_DEAD = 116;
 
 /** The arrays that a send call reads, and the result per frame (`SendResult`). */
 export interface NativeSendArrays {
@@ -124,6 +127,24 @@ export interface PacketReceiveOptions {
   readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
   /** Take a promiscuous membership (given back when the descriptor closes). */
   readonly promiscuous: boolean;
+  /** Program of a `ReceiveGuard`; absent = none. */
+  readonly guard?: number;
+  /** Bytes of frames that may wait beside the ring because they exceed its slots (SO_RCVBUF). */
+  readonly bufferBytes?: number;
+}
+
+/** Two descriptors: a filter before receive rings, and what it counts. */
+export interface ReceiveGuard {
+  readonly program: number;
+  readonly counters: number;
+}
+
+/** What a guard has counted. */
+export interface GuardCounters {
+  /** Super-frames of a type that the virtio-net header cannot express (UFO, SCTP); none of them met the ring. */
+  readonly refused: number;
+  /** Tagged frames, passed on, that no protocol of the kernel takes: its stack counts them as dropped by the device. */
+  readonly unclaimed: number;
 }
 
 export interface TapOptions {
@@ -174,6 +195,16 @@ export interface Native extends NativeHash {
 
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
+  /**
+   * A filter that keeps away from a ring what would kill it, for any number of sockets of this network namespace; null
+   * where the kernel does not allow it (no BTF, no CAP_BPF or CAP_PERFMON).
+   */
+  openReceiveGuard(): ReceiveGuard | null;
+  readReceiveGuard(counters: number): GuardCounters;
+  /** Sets SO_RCVBUF of an open socket, as far as the kernel permits. */
+  setReceiveBuffer(fd: number, bytes: number): void;
+  /** Lets nothing into a receive socket from now on; what comes is counted nowhere. */
+  shutReceive(fd: number): boolean;
   /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
   openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
   /**
@@ -200,15 +231,24 @@ export interface Native extends NativeHash {
   setTapCarrier(fd: number, on: boolean): boolean;
   /** True while a TAP descriptor has its interface, also under another name or in another network namespace. */
   tapAttached(fd: number): boolean;
+  /**
+   * True while a packet socket is bound to its device. The kernel unbinds it for good when the device is deleted or
+   * moved to another network namespace, also where one of the same name and index follows at once.
+   */
+  packetAttached(fd: number): boolean;
   closeDescriptor(fd: number): void;
 
   /**
    * Worker side of a packet socket: duplicates the descriptor and maps its ring. `cursor` is one shared word
    * that holds the ring position, so that another thread can go on where a dead one stopped.
    */
+  /**
+   * `state`: shared words that outlive the receiver: the position in the ring, and (with 3 words at least) the identity
+   * of the ring that it belongs to: over another ring the receiver begins at the start.
+   */
   PacketReceiver: new (
     fd: number,
-    cursor: Int32Array,
+    state: Int32Array,
     pool: NativePool,
     arrays: NativeReceiveArrays,
   ) => NativeReceiver;

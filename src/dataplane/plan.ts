@@ -9,6 +9,7 @@ import { UserError } from '../errors.js';
 import { BURST_MAX } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { checkConsumers } from './consumers.js';
+import { dealQueues } from './deal.js';
 import type { EnginePlan, PlanRoom } from './engine-memory.js';
 import { parseFaults } from './faults.js';
 import { chooseMode, type SwitchingOptions } from './forwarding.js';
@@ -119,7 +120,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     active: workers,
     room: portRoom(mode, ports.infos),
     cpus: Array.from({ length: capacity }, (_, w) => options.cpus[w] ?? -1),
-    ports: ports.infos,
+    ports: dealQueues(ports.infos, workers, options.policy),
     mode,
     order,
     watches: options.watches ?? true,

@@ -110,7 +110,8 @@ export class Transmitter {
     if (others === 0 && n <= SENDS && this.sendWhole(first, work)) return;
     for (let i = 0; i < n; i++) {
       const to = out[i]!;
-      if (to >= 0) {
+      // A worker that has taken up a port already may have taught the MAC table a port that there is not here yet.
+      if (to >= 0 && to < ports) {
         const k = listed[to]! & COUNT;
         lists[(to & PORT_BITS) * LIST + k] = i;
         listed[to] = k + 1;

@@ -1,5 +1,6 @@
 /**
- * The MAC table as the main thread uses it: static entries, limits, flushing, sweeping, listing, repair.
+ * The MAC table as the main thread uses it: static entries, limits, flushing, listing. Sweeping and repair are those of
+ * every table of addresses (`mac/address-upkeep.ts`).
  *
  * Promise: nothing here is called per packet. Changes take the table's lock; unlike a worker, this side waits for
  * it, asleep and at most a second (a worker holds it for microseconds, unless it died: `recover`).
@@ -11,8 +12,6 @@ import {
   type MacCounterName,
   PORT_MASK,
   PORT_STATIC,
-  SLOT_DELETED,
-  SLOT_EMPTY,
   SLOT_USED,
   SLOT_WORDS,
   Slot,
@@ -31,9 +30,13 @@ export interface MacEntry {
   readonly ageSeconds: number;
 }
 
-const LOCK_WAIT_MS = 1000;
-/** Slots looked at under one lock: less than a microsecond. */
-const PART_SLOTS = 64;
+/** An address that went to another port. */
+export interface MacMove {
+  readonly vlan: number;
+  readonly mac: string;
+  readonly from: number;
+  readonly to: number;
+}
 
 export class MacControl extends MacTable {
   /**
@@ -43,20 +46,23 @@ export class MacControl extends MacTable {
   addStatic(vlan: number, macHi: number, macLo: number, port: number, now: number): boolean {
     this.checkPort(port);
     if (!(vlan >= 0 && vlan < 4095)) throw new RangeError(`MAC table: VLAN ${vlan} is not from 0 to 4094`);
-    return this.locked(() => {
-      const key = SLOT_USED | (vlan << 16) | macHi;
-      const low = macLo | 0;
+    const key = SLOT_USED | (vlan << 16) | macHi;
+    const low = macLo | 0;
+    const enter = () => {
       const old = this.slotOf(key, low);
-      if (old >= 0) this.removeSlot(old, MacCounter.flushed);
-      let slot = this.freeSlot(key, low, now);
-      if (slot < 0 && this.sweepLocked(now) > 0) slot = this.freeSlot(key, low, now);
-      if (slot < 0) {
-        this.count(MacCounter.full);
-        return false;
-      }
-      this.writeSlot(slot, key, low, port | PORT_STATIC, now);
-      return true;
+      if (old >= 0) this.flushSlot(old);
+      const slot = this.freeSlot(key, low, now);
+      if (slot >= 0) this.writeSlot(slot, key, low, port | PORT_STATIC, 0, now);
+      return slot >= 0;
+    };
+    if (this.locked(enter)) return true;
+    // What has aged and was not reclaimed yet makes room.
+    this.walk((slot) => {
+      if (this.isAged(slot, now)) this.removeAged(slot);
     });
+    if (this.locked(enter)) return true;
+    this.count(MacCounter.full);
+    return false;
   }
 
   /** Removes one address, static or learned; false when it is not there. */
@@ -64,7 +70,7 @@ export class MacControl extends MacTable {
     return this.locked(() => {
       const slot = this.slotOf(SLOT_USED | (vlan << 16) | macHi, macLo | 0);
       if (slot < 0) return false;
-      this.removeSlot(slot, MacCounter.flushed);
+      this.flushSlot(slot);
       return true;
     });
   }
@@ -72,44 +78,33 @@ export class MacControl extends MacTable {
   /** Forgets what was learned at a port (it went down, its guest moved away); static entries stay. Returns how many. */
   flushPort(port: number): number {
     this.checkPort(port);
-    return this.removeWhere(MacCounter.flushed, (slot) => this.words[slot + Slot.port] === port);
-  }
-
-  /** Forgets all of a port, static entries too: its number may be given to another one. Returns how many. */
-  forgetPort(port: number): number {
-    this.checkPort(port);
-    return this.removeWhere(
-      MacCounter.flushed,
-      (slot) => (this.words[slot + Slot.port]! & PORT_MASK) === port,
-    );
-  }
-
-  /** Reclaims every aged slot; call it every few seconds so that workers never have to. Returns how many. */
-  sweep(now: number): number {
-    const reclaimed = this.removeWhere(MacCounter.aged, (slot) => this.isAged(slot, now));
-    // What came between two parts is young.
-    this.locked(() => this.noteSwept(now));
-    return reclaimed;
+    return this.flush((slot) => this.words[slot + Slot.port] === port);
   }
 
   /**
-   * Removes the used slots of which `goes` is true. The lock is given back between parts of the table, so that a worker
-   * that learns meanwhile gets it within the time that it tries.
+   * Forgets all of a port, static entries too: its number may be given to another one. Returns how many. `waitMs`: how
+   * long to wait for each part of the table at most.
    */
-  private removeWhere(reason: number, goes: (slot: number) => boolean): number {
+  forgetPort(port: number, waitMs?: number): number {
+    this.checkPort(port);
+    return this.flush((slot) => (this.words[slot + Slot.port]! & PORT_MASK) === port, waitMs);
+  }
+
+  private flush(goes: (slot: number) => boolean, waitMs?: number): number {
     let removed = 0;
-    for (let from = 0; from < this.slots; from += PART_SLOTS) {
-      const end = Math.min(from + PART_SLOTS, this.slots);
-      this.locked(() => {
-        for (let i = from; i < end; i++) {
-          const slot = this.slotsAt + i * SLOT_WORDS;
-          if ((this.words[slot]! & SLOT_USED) === 0 || !goes(slot)) continue;
-          this.removeSlot(slot, reason);
-          removed++;
-        }
-      });
-    }
+    // Before the walk: what workers make up for later is not entered behind it.
+    this.locked(() => this.words[Header.forgotten]!++, waitMs);
+    this.walk((slot) => {
+      if (!goes(slot)) return;
+      this.flushSlot(slot);
+      removed++;
+    }, waitMs);
     return removed;
+  }
+
+  private flushSlot(slot: number): void {
+    this.removeSlot(slot);
+    this.count(MacCounter.flushed);
   }
 
   /** Addresses that may be learned at a port from now on; those it has beyond stay until they age. */
@@ -120,15 +115,19 @@ export class MacControl extends MacTable {
     Atomics.store(this.learnedAt, 2 * port + 1, limit);
   }
 
-  /** Addresses learned at a port, aged ones that were not yet reclaimed included. */
-  learnedOn(port: number): number {
-    this.checkPort(port);
-    return Atomics.load(this.learnedAt, 2 * port);
-  }
-
-  /** Entries in the table: learned, aged but not yet reclaimed, static. */
-  size(): number {
-    return Atomics.load(this.words, Header.used);
+  /** The address that changed its port last; null where none has, or where another thread has the table just now. */
+  lastMove(): MacMove | null {
+    const { words } = this;
+    if (!this.lock.tryTake()) return null;
+    const high = words[Header.movedHigh]!;
+    const move = {
+      vlan: (high >>> 16) & 0xfff,
+      mac: formatMac(high & 0xffff, words[Header.movedLow]!),
+      from: words[Header.movedFrom]!,
+      to: words[Header.movedTo]!,
+    };
+    this.lock.release();
+    return high === 0 ? null : move;
   }
 
   /**
@@ -171,79 +170,6 @@ export class MacControl extends MacTable {
       sums[name] = sum;
     }
     return sums;
-  }
-
-  /**
-   * Call after the thread with that user id has ended: if it held the lock, drops the slot it was writing, counts
-   * anew, restores that nothing lies behind an empty slot, and gives the lock back. True when there was need to.
-   */
-  recover(user: number): boolean {
-    const { words } = this;
-    if (Atomics.compareExchange(words, Header.lock, user + 1, this.user + 1) !== user + 1) return false;
-    this.learnedAt.forEach((_, at) => {
-      if (at % 2 === 0) Atomics.store(this.learnedAt, at, 0);
-    });
-    let used = 0;
-    for (let i = 0; i < this.slots; i++) {
-      const slot = this.slotsAt + i * SLOT_WORDS;
-      if ((Atomics.load(words, slot + Slot.version) & 1) !== 0) {
-        // Half written. Deleted, not empty: its neighbours may have relied on it.
-        Atomics.store(words, slot, SLOT_DELETED);
-        Atomics.add(words, slot + Slot.version, 1);
-      }
-      if ((words[slot]! & SLOT_USED) === 0) continue;
-      used++;
-      const port = words[slot + Slot.port]!;
-      if (port < PORT_STATIC) Atomics.add(this.learnedAt, 2 * port, 1);
-    }
-    Atomics.store(words, Header.used, used);
-    this.emptyDeleted();
-    Atomics.add(words, Header.generation, 1);
-    this.unlock();
-    return true;
-  }
-
-  /** Turns deleted slots into empty ones where the next slot is empty, going backwards round the table twice. */
-  private emptyDeleted(): void {
-    for (let k = 2 * this.slots - 1; k >= 0; k--) {
-      const slot = this.slotsAt + (k & this.mask) * SLOT_WORDS;
-      const next = this.slotsAt + ((k + 1) & this.mask) * SLOT_WORDS;
-      if (this.words[slot] === SLOT_DELETED && this.words[next] === SLOT_EMPTY)
-        Atomics.store(this.words, slot, SLOT_EMPTY);
-    }
-  }
-
-  /** Under the lock: the slot of a key, aged or not, or -1. */
-  private slotOf(key: number, macLo: number): number {
-    let at = this.home(key, macLo);
-    for (let probe = 0; probe < this.probes; probe++, at = (at + 1) & this.mask) {
-      const slot = this.slotsAt + at * SLOT_WORDS;
-      const high = this.words[slot]!;
-      if (high === SLOT_EMPTY) return -1;
-      if (high === key && this.words[slot + Slot.keyLow] === macLo) return slot;
-    }
-    return -1;
-  }
-
-  private locked<T>(change: () => T): T {
-    const deadline = performance.now() + LOCK_WAIT_MS;
-    while (!this.tryLock()) {
-      const holder = Atomics.load(this.words, Header.lock);
-      if (performance.now() > deadline)
-        throw new Error(`MAC table: user ${holder - 1} does not give the lock back`);
-      // Nobody notifies: this is a sleep that the change of the word cuts short only before it begins.
-      if (holder !== 0) Atomics.wait(this.words, Header.lock, holder, 1);
-    }
-    try {
-      return change();
-    } finally {
-      this.unlock();
-    }
-  }
-
-  private checkPort(port: number): void {
-    if (!(Number.isInteger(port) && port >= 0 && 2 * port < this.learnedAt.length))
-      throw new RangeError(`MAC table: no port ${port} among ${this.learnedAt.length / 2}`);
   }
 }
 

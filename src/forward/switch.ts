@@ -8,14 +8,14 @@
  * are VLAN 0. The frame itself is never changed.
  *
  * Threads: one `Switch` per worker over one shared `MacTable`. An atomic load costs about 7 ns in Node 20 and a
- * lookup needs seven of them, so that each worker keeps a private direct-mapped cache of what the table said. It
- * is void as a whole as soon as the table's generation or the second changes; both are looked at once per call,
- * so a decision is at most as old as the call. That the second voids it makes every station go through the
- * table once a second, which is what refreshes it.
+ * lookup needs seven of them, so that each worker keeps what the table said in a private `AddressCache`; a decision is
+ * at most as old as the call.
  *
  * Learning that was skipped because another thread was changing the table is made up for at the next call, where the
- * address is still unknown then: a station that sends once and listens must not have its frames flooded.
+ * address is still unknown then: a station that sends once and listens must not have its frames flooded. It is left out
+ * where a port was forgotten meanwhile: its number may be another's by then.
  */
+import { AddressCache } from '../mac/address-cache.js';
 import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
 import type { MacTable } from './mac-table.js';
 import { Learned } from './mac-table.js';
@@ -48,32 +48,25 @@ const FLOOD = Out.flood;
 const FILTERED = Out.filtered;
 const MALFORMED = Out.malformed;
 
-/** 64 KiB if there are that many stations; only the lines of those that talk are touched. */
-const CACHE_BITS = 12;
-const CACHE_ENTRIES = 1 << CACHE_BITS;
-/** Words of a line: key, last four bytes, port (with `PORT_STATIC`; -1 = unknown), epoch. */
-const CACHE_WORDS = 4;
-
 /** Addresses that can wait to be learned. */
 const LATER_MAX = 64;
+const LATER_WORDS = 5;
 
 /** First two bytes of an address with the group bit (the lowest bit of the first byte). */
 const GROUP = 0x0100;
 
 export class Switch implements Forwarder {
-  private readonly cache = new Int32Array(CACHE_ENTRIES * CACHE_WORDS);
-  private epoch = 1;
-  private generation = 0;
-  private now = -1;
-  /** Learning to be made up for: VLAN id, first two bytes, last four, port. */
-  private readonly later = new Int32Array(LATER_MAX * 4);
+  private readonly cache = new AddressCache();
+  /** Learning to be made up for: VLAN id, first two bytes, last four, port, `MacTable.forgotten`. */
+  private readonly later = new Int32Array(LATER_MAX * LATER_WORDS);
   private waiting = 0;
 
   /** @param table attached by this worker's thread */
   constructor(readonly table: MacTable) {}
 
   decide(work: Work, nowSeconds: number): void {
-    this.refresh(nowSeconds);
+    // Before any read of the table: what is filed is then at least as new as the generation it is filed under.
+    this.cache.refresh(this.table.generation(), nowSeconds);
     if (this.waiting > 0) this.makeUp();
     const { words, out } = work;
     const n = work.n & COUNT;
@@ -103,72 +96,50 @@ export class Switch implements Forwarder {
     }
   }
 
-  /** Voids the cache when the table or the second is another than at the last call. */
-  private refresh(nowSeconds: number): void {
-    // Before any read of the table: an entry is then at least as new as the generation it is filed under.
-    const generation = this.table.generation();
-    if (generation === this.generation && nowSeconds === this.now) return;
-    this.generation = generation;
-    this.now = nowSeconds;
-    this.epoch = (this.epoch + 1) | 0;
-    if (this.epoch === 0) {
-      this.cache.fill(0);
-      this.epoch = 1;
-    }
-  }
-
   private learn(vid: number, macHi: number, macLo: number, port: number): void {
-    const { cache } = this;
+    const { cache, table } = this;
     const key = (vid << 16) | macHi;
-    const at = lineOf(key, macLo);
-    const cached = cache[at + 2]!;
-    if (cache[at + 3] === this.epoch && cache[at] === key && cache[at + 1] === macLo) {
-      if (cached === port || cached >= PORT_STATIC) return;
+    const line = cache.lineOf(key, macLo);
+    if (cache.known(line, key, macLo)) {
+      const at = cache.value(line);
+      if (at === port || at >= PORT_STATIC) return;
     }
-    const result = this.table.learn(vid, macHi, macLo, port, this.now);
+    const result = table.learn(vid, macHi, macLo, port, cache.now);
     // Where learning was refused or skipped, `foundPort` says what the table holds (another port, or nothing);
     // it is not filed, because the search may have met a slot that was being written.
-    if (result <= Learned.moved) this.file(at, key, macLo, this.table.foundPort);
-    else if (result === Learned.contended && this.waiting < LATER_MAX) {
-      this.later.set([vid, macHi, macLo, port], 4 * this.waiting++);
-    }
+    if (result <= Learned.moved) cache.file(line, key, macLo, table.foundPort, true);
+    else if (result === Learned.contended) this.putOff(vid, macHi, macLo, port, table.forgotten());
   }
 
-  /** Learns what was skipped in the last call. Who is known by now may have moved since then, and stays there. */
+  private putOff(vid: number, macHi: number, macLo: number, port: number, forgotten: number): void {
+    if (this.waiting === LATER_MAX) return;
+    this.later.set([vid, macHi, macLo, port, forgotten], LATER_WORDS * this.waiting++);
+  }
+
+  /** Learns what was skipped in the last call. */
   private makeUp(): void {
-    const { later, table, waiting } = this;
+    const { cache, later, table, waiting } = this;
     this.waiting = 0;
-    for (let at = 0; at < 4 * waiting; at += 4) {
+    let isContended = false;
+    for (let at = 0; at < LATER_WORDS * waiting; at += LATER_WORDS) {
       const [vid, macHi, macLo] = [later[at]!, later[at + 1]!, later[at + 2]!];
-      if (table.lookup(vid, macHi, macLo, this.now) < 0) this.learn(vid, macHi, macLo, later[at + 3]!);
+      const [port, forgotten] = [later[at + 3]!, later[at + 4]!];
+      // One try a call: a holder that was descheduled must not cost a microsecond for each of them.
+      isContended ||= table.learnLate(vid, macHi, macLo, port, cache.now, forgotten) === Learned.contended;
+      if (isContended) this.putOff(vid, macHi, macLo, port, forgotten);
     }
   }
 
   private lookup(vid: number, macHi: number, macLo: number): number {
-    const { cache } = this;
+    const { cache, table } = this;
     const key = (vid << 16) | macHi;
-    const at = lineOf(key, macLo);
-    let port: number;
-    if (cache[at + 3] === this.epoch && cache[at] === key && cache[at + 1] === macLo) port = cache[at + 2]!;
-    else {
-      this.table.lookup(vid, macHi, macLo, this.now);
-      port = this.table.foundPort;
-      this.file(at, key, macLo, port);
+    const line = cache.lineOf(key, macLo);
+    if (cache.has(line, key, macLo)) {
+      const at = cache.value(line);
+      return at < 0 ? -1 : at & PORT_MASK;
     }
-    return port < 0 ? -1 : port & PORT_MASK;
+    const port = table.lookup(vid, macHi, macLo, cache.now);
+    cache.file(line, key, macLo, table.foundPort, false);
+    return port;
   }
-
-  private file(at: number, key: number, macLo: number, port: number): void {
-    const { cache } = this;
-    cache[at] = key;
-    cache[at + 1] = macLo;
-    cache[at + 2] = port;
-    cache[at + 3] = this.epoch;
-  }
-}
-
-/** Index of the cache line of an address. */
-function lineOf(key: number, macLo: number): number {
-  const h = Math.imul(macLo ^ Math.imul(key, 0x9e3779b1), 0x85ebca6b);
-  return (h >>> (32 - CACHE_BITS)) * CACHE_WORDS;
 }

@@ -8,37 +8,17 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { UserError } from '../errors.js';
-import { Chunk, type ChunkNote } from './chunk.js';
+import type { PacketChoice } from './choice.js';
+import { Chunk } from './chunk.js';
 import type { ClockOptions } from './clock.js';
-import type { FlowRecords } from './flow-table.js';
+import { type IngestEnd, type IngestMessage, type IngestOrder, STOP_READING } from './ingest-order.js';
 import { readingThread } from './reading-thread.js';
-import type { CaptureFacts } from './result.js';
 
 /**
  * Chunks under way at most: some 80,000 small packets, read while the policies are still being loaded. Later a few of
  * them go round, since the one that was released last is filled first. More of them are more memory to touch first.
  */
 export const CHUNKS = 16;
-
-/** What there is to know when all was read. */
-export interface IngestEnd {
-  readonly facts: CaptureFacts;
-  readonly flows: FlowRecords;
-  readonly virtualNs: number;
-}
-
-/** What the thread is told first; numbers of chunks that may be filled again follow. */
-export interface IngestOrder {
-  readonly paths: readonly string[];
-  readonly clock: ClockOptions;
-  readonly chunks: readonly SharedArrayBuffer[];
-}
-
-/** What the thread says. */
-export type IngestMessage =
-  | { readonly note: ChunkNote; readonly isUserError?: never; readonly end?: never }
-  | { readonly end: IngestEnd; readonly note?: never; readonly isUserError?: never }
-  | { readonly message: string; readonly isUserError: boolean; readonly note?: never; readonly end?: never };
 
 /** A thread that reads ahead. `run` once; `close` in any case. */
 export class IngestThread {
@@ -49,8 +29,8 @@ export class IngestThread {
   #failure: Error | null = null;
   #onFailure: ((error: Error) => void) | null = null;
 
-  constructor(paths: readonly string[], clock: ClockOptions) {
-    const order: IngestOrder = { paths, clock, chunks: this.chunks.map(({ memory }) => memory) };
+  constructor(paths: readonly string[], clock: ClockOptions, choice: PacketChoice = {}) {
+    const order: IngestOrder = { paths, clock, choice, chunks: this.chunks.map(({ memory }) => memory) };
     this.#worker = readingThread();
     this.#worker.postMessage(order);
     this.#worker.on('message', (message: IngestMessage) => {
@@ -93,6 +73,11 @@ export class IngestThread {
       for (const message of waiting) this.#onMessage(message);
       if (this.#failure !== null) reject(this.#failure);
     });
+  }
+
+  /** Reads no further; `run` ends with what was read. */
+  stop(): void {
+    this.#worker.postMessage(STOP_READING);
   }
 
   /** Ends the thread. */

@@ -8,7 +8,7 @@ import { UserError } from '../errors.js';
 import { Chunk } from './chunk.js';
 import { Ingest } from './ingest.js';
 import { endOf } from './ingest-here.js';
-import type { IngestMessage, IngestOrder } from './ingest-source.js';
+import { type IngestMessage, type IngestOrder, STOP_READING } from './ingest-order.js';
 import { CaptureReader } from './reader.js';
 
 const port = parentPort!;
@@ -19,8 +19,13 @@ function say(message: IngestMessage): void {
 /** Numbers of the chunks that may be filled. */
 const free: number[] = [];
 let wake: (() => void) | null = null;
+let reader: CaptureReader | null = null;
 port.once('message', (order: IngestOrder) => {
   port.on('message', (index: number) => {
+    if (index === STOP_READING) {
+      reader?.stop();
+      return;
+    }
     free.push(index);
     wake?.();
   });
@@ -38,12 +43,12 @@ async function nextFree(): Promise<number> {
   return free.pop()!;
 }
 
-async function main({ paths, clock, chunks: memories }: IngestOrder): Promise<void> {
+async function main({ paths, clock, choice, chunks: memories }: IngestOrder): Promise<void> {
   for (let index = memories.length - 1; index >= 0; index--) free.push(index);
   const chunks = memories.map((memory) => new Chunk(memory));
-  const reader = new CaptureReader(paths);
   const ingest = new Ingest(clock);
   try {
+    reader = new CaptureReader(paths, choice);
     for (;;) {
       const index = await nextFree();
       const chunk = chunks[index]!;
@@ -56,7 +61,7 @@ async function main({ paths, clock, chunks: memories }: IngestOrder): Promise<vo
   } catch (error) {
     say({ message: (error as Error).message, isUserError: error instanceof UserError });
   } finally {
-    await reader.close();
+    await reader?.close();
     port.close();
   }
 }

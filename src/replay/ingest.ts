@@ -8,6 +8,7 @@
 import { BURST_MAX, Burst, Field, FrameFlag, Kind } from '../packet/burst.js';
 import { DESCRIPTOR_WORDS, Part } from '../packet/descriptor.js';
 import { dissectBurst } from '../packet/dissect.js';
+import type { ChoiceFacts } from './choice.js';
 import type { Chunk } from './chunk.js';
 import { type ClockOptions, VirtualClock } from './clock.js';
 import { FlowRecord, FlowTable } from './flow-table.js';
@@ -29,9 +30,10 @@ const DMAC_LO = Part.dmacLo;
 const MACS = Part.macs;
 
 /** Facts that only the reader knows. */
-export interface ReadFacts {
+export interface ReadFacts extends ChoiceFacts {
   readonly files: number;
   readonly warnings: readonly string[];
+  readonly interrupted: boolean;
 }
 
 export class Ingest {
@@ -158,7 +160,7 @@ export class Ingest {
   }
 
   /** Everything counted so far. */
-  facts({ files, warnings }: ReadFacts): CaptureFacts {
+  facts({ files, warnings, ...read }: ReadFacts): CaptureFacts {
     const { clock } = this;
     const scan = this.#scan;
     const all = [...warnings];
@@ -181,6 +183,7 @@ export class Ingest {
       vlanTagged: this.#tagged + scan.tagged,
       seconds: clock.elapsed / 1e9,
       destinationMacs: this.#macs.size,
+      ...read,
       warnings: all,
     };
   }

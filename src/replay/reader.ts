@@ -3,9 +3,12 @@
  *
  * Promise: packets in file order; a chunk holds packets of one file; constant memory. Plain files are read
  * synchronously by position straight into the chunk; compressed ones, pipes and standard input through a stream.
- * Damage ends a file with a warning and the next one is read; what is no capture at all is a UserError.
+ * Damage ends a file with a warning and the next one is read; what is no capture at all is a UserError. Packets that
+ * were not chosen are never in a chunk. `stop` ends the reading after what was read, also while it waits for a pipe.
  */
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { CaptureCore } from '../capture/core.js';
 import { ethernetLength, makeEthernet } from '../capture/ethernet.js';
 import { type CaptureBatch, fileProblem, LinkType } from '../capture/format.js';
@@ -13,9 +16,12 @@ import type { ByteSource } from '../capture/inflate.js';
 import { captureName, isPlain } from '../capture/plain.js';
 import { UserError } from '../errors.js';
 import { FrameFlag } from '../packet/burst.js';
+import { Chooser, type PacketChoice } from './choice.js';
 import { CHUNK_READ_BYTES, type Chunk } from './chunk.js';
 
 const TRUNCATED = FrameFlag.truncated;
+/** Milliseconds of reading after which this thread looks for signals, timers and messages. */
+const LOOK_MS = 50;
 
 /** Where the bytes of a file come from. */
 interface Input {
@@ -49,16 +55,21 @@ class PlainInput implements Input {
 class StreamInput implements Input {
   readonly #source: ByteSource;
   readonly #chunks: AsyncGenerator<Uint8Array>;
+  readonly #stream: Readable;
   #rest: Uint8Array = new Uint8Array(0);
+  #waits = false;
 
-  constructor(source: ByteSource) {
+  constructor(source: ByteSource, stream: Readable) {
     this.#source = source;
+    this.#stream = stream;
     this.#chunks = source.chunks();
   }
 
   async read(bytes: Uint8Array, at: number, room: number): Promise<number> {
     while (this.#rest.length === 0) {
+      this.#waits = true;
       const { done, value } = await this.#chunks.next();
+      this.#waits = false;
       if (done === true) return 0;
       this.#rest = value;
     }
@@ -73,14 +84,16 @@ class StreamInput implements Input {
   }
 
   async close(): Promise<void> {
-    await this.#chunks.return(undefined);
+    // A generator that waits for bytes would not return before they come.
+    if (this.#waits) this.#stream.destroy();
+    else await this.#chunks.return(undefined);
   }
 }
 
 /** Plain files are read without loading the decompressors. */
-async function decompressed(input: AsyncIterable<Uint8Array>): Promise<Input> {
+async function decompressed(input: Readable): Promise<Input> {
   const { ByteSource } = await import('../capture/inflate.js');
-  return new StreamInput(new ByteSource(input));
+  return new StreamInput(new ByteSource(input), input);
 }
 
 async function openInput(path: string): Promise<Input> {
@@ -103,16 +116,42 @@ export class CaptureReader {
   readonly warnings: string[] = [];
   /** The next chunk is the first of its file. */
   isNewFile = false;
+  /** Which packets count, and how many do not. */
+  readonly chooser: Chooser;
+  /** Ended by `stop` before the end of the captures. */
+  interrupted = false;
+  #stopped = false;
+  #looked = performance.now();
+  #onStop: () => void = () => {};
+  readonly #stop = new Promise<void>((resolve) => {
+    this.#onStop = resolve;
+  });
   #core: CaptureCore | null = null;
   #input: Input | null = null;
   #index = 0;
 
-  constructor(readonly paths: readonly string[]) {}
+  /** @throws UserError for a choice that is none */
+  constructor(
+    readonly paths: readonly string[],
+    choice: PacketChoice = {},
+  ) {
+    this.chooser = new Chooser(choice);
+  }
+
+  /** Ends the reading: the next `next`, or one that waits, gives what there is and then false. */
+  stop(): void {
+    this.#stopped = true;
+    this.#onStop();
+  }
 
   /** Fills the chunk with the next packets; false when there are none left. Throws UserError. */
   async next(chunk: Chunk): Promise<boolean> {
     chunk.n = 0;
     for (;;) {
+      if (this.#stopped) {
+        this.interrupted ||= this.#core !== null || this.#index < this.paths.length;
+        return false;
+      }
       if (this.#core === null && !(await this.#open())) return false;
       const core = this.#core!;
       try {
@@ -138,6 +177,7 @@ export class CaptureReader {
     const path = this.paths[this.#index];
     if (path === undefined) return false;
     const name = captureName(path);
+    await this.chooser.prepare();
     try {
       this.#input = await openInput(path);
     } catch (error) {
@@ -153,7 +193,10 @@ export class CaptureReader {
   async #fill(core: CaptureCore, chunk: Chunk): Promise<boolean> {
     let read = 0;
     for (;;) {
-      while (chunk.hasRoom && core.decode()) append(core, chunk);
+      while (chunk.hasRoom && core.decode()) {
+        this.chooser.apply(core.batch);
+        append(core, chunk);
+      }
       if (core.stopped) {
         core.finish();
         return false;
@@ -163,14 +206,28 @@ export class CaptureReader {
       // Without a packet in the chunk nothing refers to the window: it may be tidied up.
       const room = chunk.n > 0 ? core.free : core.room();
       const got = this.#input!.read(core.bytes, core.end, Math.min(room, CHUNK_READ_BYTES));
-      const count = typeof got === 'number' ? got : await got;
+      const count = typeof got === 'number' ? got : await this.#unlessStopped(got);
+      if (count < 0) return true;
       if (count === 0) {
         core.finish(this.#input!.problem());
         return false;
       }
       core.added(count);
       read += count;
+      // Plain files are read without waiting.
+      if (performance.now() - this.#looked < LOOK_MS) continue;
+      await setImmediate();
+      this.#looked = performance.now();
+      if (this.#stopped) return true;
     }
+  }
+
+  /** What was read, or -1 where the reading was stopped before it came. */
+  async #unlessStopped(read: Promise<number>): Promise<number> {
+    const stopped = this.#stop.then(() => -1);
+    // Nobody waits for what comes after that.
+    read.catch(() => {});
+    return Promise.race([read, stopped]);
   }
 
   async #finish(): Promise<void> {

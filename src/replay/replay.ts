@@ -16,9 +16,12 @@ import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
 import { assumedWarning, udpTwin, withAssumed } from './assumed.js';
+import { Chooser, type PacketChoice } from './choice.js';
+import type { Chunk } from './chunk.js';
 import { runsByFlow } from './flow-run.js';
 import { FlowView } from './flow-table.js';
-import { type IngestEnd, IngestThread } from './ingest-source.js';
+import type { IngestEnd } from './ingest-order.js';
+import { IngestThread } from './ingest-source.js';
 import { DEFAULT_MODEL, describeModel, type ServiceModel } from './model.js';
 import { policyResult } from './outcome.js';
 import type { PacketTaker, RunOptions } from './policy-run.js';
@@ -36,7 +39,7 @@ const FLOW_WORK = 0.2;
 export const NATIVE_BYTES = 256 << 20;
 
 /** What a replay may be told. */
-export interface ReplayOptions {
+export interface ReplayOptions extends PacketChoice {
   /** Workers of every policy; default: each policy's own. */
   readonly workers?: number;
   /** How many times faster than the capture. Default 1. */
@@ -53,6 +56,8 @@ export interface ReplayOptions {
   readonly parallel?: 'auto' | 'always';
   /** Flows in `topFlows`. Default 20. */
   readonly top?: number;
+  /** When it aborts, nothing more is read and the result is about what was: `capture.interrupted`. */
+  readonly signal?: AbortSignal;
   /** Called now and then with the packets so far. */
   readonly onProgress?: (packets: number) => void;
 }
@@ -105,6 +110,9 @@ export async function replayWith(
 ): Promise<ReplayResult> {
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
   const clock = { speed, gapNs };
+  const choice = choiceOf(options);
+  // Says what is wrong with it before anything is read.
+  new Chooser(choice);
   const workers = options.workers ?? null;
   const asked = await Promise.all(policies.map((policy) => parseAny(policy, workers)));
   const bytes = fileBytes(files);
@@ -121,6 +129,7 @@ export async function replayWith(
   const run: Run = {
     files,
     clock,
+    choice,
     specs,
     steerings,
     workers,
@@ -166,8 +175,19 @@ async function parseAny(
   return { spec: steering.spec, steering };
 }
 
+/** The part of the options that says which packets count. */
+export function choiceOf({ direction, to, filter, mtu }: PacketChoice): PacketChoice {
+  return {
+    ...(direction === undefined ? {} : { direction }),
+    ...(to === undefined ? {} : { to }),
+    ...(filter === undefined ? {} : { filter }),
+    ...(mtu === undefined ? {} : { mtu }),
+  };
+}
+
 interface Run {
   readonly files: readonly string[];
+  readonly choice: PacketChoice;
   readonly clock: { readonly speed: number; readonly gapNs: number };
   readonly specs: readonly PolicySpec[];
   readonly steerings: readonly Steering[];
@@ -184,20 +204,25 @@ interface Finished {
   readonly counts: RunCounts[];
 }
 
-async function runHere({ files, clock, steerings, takers, options, model }: Run): Promise<Finished> {
+async function runHere({ files, clock, choice, steerings, takers, options, model }: Run): Promise<Finished> {
   // Not needed where a thread reads, and a twentieth of a second.
   const { ingestHere } = await import('./ingest-here.js');
   const set = new PolicySet(steerings, model, takers);
-  const end = await ingestHere(files, clock, (chunk) => {
+  const each = (chunk: Chunk) => {
     set.walk(chunk);
     options.onProgress?.(chunk.first + chunk.n);
-  });
+  };
+  const end = await ingestHere(files, clock, each, choice, options.signal);
   return { end, counts: set.finish(end.flows) };
 }
 
 async function runThreaded(run: Run, threads: number, bytes: number): Promise<Finished> {
-  const { files, clock, specs, steerings, takers, isHere, options } = run;
-  const reading = options.reading ?? new IngestThread(files, clock);
+  const { files, clock, choice, specs, steerings, takers, isHere, options } = run;
+  const reading = options.reading ?? new IngestThread(files, clock, choice);
+  const { signal } = options;
+  const stop = () => reading.stop();
+  if (signal?.aborted === true) stop();
+  signal?.addEventListener('abort', stop, { once: true });
   // Policies whose packets are written stay here; of the others every thread gets its share.
   const work = steerings.reduce((sum, steering) => sum + (runsByFlow(steering) ? FLOW_WORK : 1), 0);
   const isWorth = bytes * (work - 1) >= POOL_BYTES || options.parallel === 'always';
@@ -226,6 +251,7 @@ async function runThreaded(run: Run, threads: number, bytes: number): Promise<Fi
     }
     return { end, counts };
   } finally {
+    signal?.removeEventListener('abort', stop);
     await Promise.all([reading.close(), pool?.close()]);
   }
 }

@@ -5,9 +5,10 @@
  * prints are stable; more may be added. Counts of packets are what was steered, before any drop on virtual time.
  */
 import type { HashTypeName } from '../nic/hash-types.js';
+import type { ChoiceFacts } from './choice.js';
 
-/** The capture, or all captures, that were replayed. */
-export interface CaptureFacts {
+/** The capture, or all captures, that were replayed: the packets that count. */
+export interface CaptureFacts extends ChoiceFacts {
   readonly files: number;
   readonly packets: number;
   /** Bytes on the wire. */
@@ -25,7 +26,9 @@ export interface CaptureFacts {
   readonly seconds: number;
   /** Different destination MAC addresses, without group addresses. */
   readonly destinationMacs: number;
-  /** What could not be read, one line each. */
+  /** The reading was stopped: everything here is about what was read before. */
+  readonly interrupted: boolean;
+  /** What could not be read, and what was left out unasked, one line each. */
   readonly warnings: readonly string[];
 }
 

@@ -106,6 +106,33 @@ describe('a worker that follows configurations', () => {
     expect([made.paused, seen(), take()]).toEqual([false, 2, ['release', 'install 2 with its own']]);
   });
 
+  it('acts by a change that it finds together with the preparation of the next one', () => {
+    const { made, state, post, config, seen, take } = follower();
+    made.step();
+    take();
+    state.drained = false;
+    post(config(2, 2), config(3, 3, true));
+    made.step();
+    expect([made.paused, seen(), take()]).toEqual([true, 1, ['compile 2', 'compile 3']]);
+    state.drained = true;
+    made.step();
+    expect([made.paused, seen(), take()]).toEqual([false, 3, ['release', 'install 2 with 2']]);
+    post(config(4, 3));
+    made.step();
+    made.step();
+    expect([made.paused, seen(), take()]).toEqual([false, 4, ['release', 'install 4 with 3']]);
+  });
+
+  it('needs no preparation of what it has to act by at once', () => {
+    const { made, post, config, seen, take } = follower();
+    made.step();
+    take();
+    post(config(2, 2, true), config(3, 2), config(4, 3, true), config(5, 4));
+    made.step();
+    made.step();
+    expect([seen(), take()]).toEqual([5, ['compile 4', 'release', 'install 5 with 4']]);
+  });
+
   it('acknowledges when it has its queues, and acts by the newest of several', () => {
     const { made, state, post, config, seen, take } = follower();
     made.step();

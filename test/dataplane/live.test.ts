@@ -283,6 +283,44 @@ describe('ports', () => {
     expect(delivered).toBe(summary.totals.delivered + summary.totals.deliveredCopies);
   });
 
+  it('are shared out among the workers, also when some of either have come or gone', async () => {
+    const source = (n: number) => `s${n}=memory:source,flows=8,rate=20000`;
+    const ports = [0, 1, 2, 3].map(source);
+    const polled = (engine: Engine) => {
+      const queues = summarize(engine).ports.flatMap((port) => (port.removed ? [] : port.queues));
+      return [0, 1].map((worker) => queues.filter((queue) => queue.worker === worker).length);
+    };
+    await whileRunning(
+      {
+        ports: [...ports, SINK],
+        policy: 'rss',
+        workers: 1,
+        more: { switching: { ageingSeconds: 300, learnLimit: 16, fdb: [] } },
+      },
+      async ({ engine, flow }) => {
+        expect(polled(engine)).toEqual([4, 0]);
+        await engine.addWorker();
+        expect(polled(engine)).toEqual([2, 2]);
+        const before = summarize(engine).workers.map(({ received }) => received);
+        await flow(2000);
+        const after = summarize(engine).workers.map(({ received }) => received);
+        for (const worker of [0, 1]) expect(after[worker]).toBeGreaterThan(before[worker] ?? 0);
+        await engine.removePort('s0');
+        await engine.removePort('s1');
+        expect(polled(engine)).toEqual([1, 1]);
+        await engine.addPort(parsePort(source(9)));
+        await engine.addPort(parsePort(source(10)));
+        expect(polled(engine)).toEqual([2, 2]);
+        await flow(2000);
+        await engine.removeWorker(1);
+        expect(polled(engine)).toEqual([4, 0]);
+        await flow(1000);
+      },
+      'noRoute',
+      'portDown',
+    );
+  });
+
   it('are refused where they cannot be', async () => {
     await whileRunning(
       { ports: [SOURCE, SINK], policy: 'mac:uplink=b', more: switching },

@@ -101,6 +101,37 @@ describe('switch', () => {
     expect(control.learnedOn(1)).toBeLessThan(200);
   });
 
+  it('what was put off is not learned any more when the port was forgotten meanwhile', () => {
+    const { control, a } = make();
+    const words = new Int32Array(control.memory);
+    words[Header.lock] = 2;
+    outs(a, 0, { port: 3, source: 1, destination: 9 }, { port: 1, source: 2, destination: 9 });
+    words[Header.lock] = 0;
+    expect(control.forgetPort(3)).toBe(0);
+    outs(a, 1, { port: 0, source: 4, destination: 9 });
+    expect([...control.entries(1)].map(({ port }) => port)).toEqual([0]);
+    // The next one that is put off is learned again.
+    words[Header.lock] = 2;
+    outs(a, 1, { port: 3, source: 5, destination: 9 });
+    words[Header.lock] = 0;
+    expect(outs(a, 2, { port: 0, source: 4, destination: 5 })).toEqual([3]);
+  });
+
+  it('a station that others send to all the time stays young by its own rare frames', () => {
+    const { control, a } = make({ ageingSeconds: 10 });
+    outs(a, 0, { port: 1, source: 1, destination: 2 }, { port: 2, source: 2, destination: 1 });
+    for (let now = 1; now <= 30; now++) {
+      const frames = [{ port: 2, source: 2, destination: 1 }];
+      if (now % 4 === 0) frames.push({ port: 1, source: 1, destination: 2 });
+      const ports = outs(a, now, ...frames);
+      expect(ports[0], `at ${now} s`).toBe(1);
+    }
+    expect([...control.entries(30)].map(({ port, ageSeconds }) => [port, ageSeconds]).sort()).toEqual([
+      [1, 2],
+      [2, 0],
+    ]);
+  });
+
   it('shares what it learns with the other workers from their next call on', () => {
     const { a, b } = make();
     expect(outs(b, 0, { port: 1, source: 2, destination: 1 })).toEqual([Out.flood]);

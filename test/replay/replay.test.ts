@@ -44,6 +44,14 @@ describe('replay', () => {
       vlanTagged: packets.filter(({ tagged }) => tagged).length,
       seconds: expect.closeTo(3e-6 * (packets.length - 1), 9),
       destinationMacs: 8,
+      direction: 'in',
+      incoming: 0,
+      outgoing: 0,
+      leftOut: { direction: 0, to: 0, filter: 0 },
+      mtu: 1500,
+      superFrames: 0,
+      wirePackets: packets.length,
+      interrupted: false,
       warnings: [],
     });
   });

@@ -17,7 +17,14 @@ import { NativeMemorySource } from './memory-native.js';
 import { GuestSink, LatencySink, MemorySink } from './memory-sink.js';
 import { MemorySource } from './memory-source.js';
 import { flowFrames } from './memory-templates.js';
-import { makeSendArrays, type PortInfo, type ReceiveArrays, type Receiver, type Sender } from './port.js';
+import {
+  makeSendArrays,
+  type PortInfo,
+  type ReceiveArrays,
+  type Receiver,
+  type Sender,
+  STATE_WORDS,
+} from './port.js';
 
 /** A receive queue as the worker loop polls it. */
 export interface ReceiveQueue {
@@ -78,7 +85,7 @@ class LiveSender implements Sender {
 }
 
 /** The transmit side of a device that is gone, or of a port that was removed. */
-class DownSender implements Sender {
+export class DownSender implements Sender {
   readonly arrays = makeSendArrays();
   readonly delivers = false;
   readonly offload = true;
@@ -117,7 +124,7 @@ function sourcePart(plan: EnginePlan, port: PortInfo, q: number): SourcePart {
 }
 
 function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: ReceiveArrays): Receiver | null {
-  const state = new Int32Array(port.state, q * 8, 2);
+  const state = new Int32Array(port.state).subarray(q * STATE_WORDS, (q + 1) * STATE_WORDS);
   if (port.source !== null) {
     if (port.source.kind === 'capture') {
       return new CaptureSource(port.source.spool, p.pool, p.worker, arrays, state);

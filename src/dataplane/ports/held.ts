@@ -10,7 +10,8 @@
  * Memory order: giving the word back is a sequentially consistent store, taking it a compare-and-swap, so all plain
  * writes of the former poller are seen by the next. One object per worker thread.
  */
-import { type EnginePlan, lockIndex, pollerOf, WorkerWord } from '../engine-memory.js';
+import { pollerOf } from '../deal.js';
+import { type EnginePlan, lockIndex, WorkerWord } from '../engine-memory.js';
 import type { Waker } from '../sleeper.js';
 import { type AttachParts, attachReceiver, attachSender, type ReceiveQueue } from './attach.js';
 import type { PortInfo, Sender } from './port.js';
@@ -19,6 +20,8 @@ interface Held {
   readonly port: number;
   readonly generation: number;
   readonly queue: number;
+  /** The port's epoch before `receiver` was opened. */
+  readonly epoch: number;
   readonly receiver: ReceiveQueue | null;
 }
 
@@ -40,6 +43,8 @@ export class HeldPorts {
   inherit: (queue: number, own: boolean) => void = () => {};
   private readonly held = new Map<number, Held>();
   private readonly generations: Int32Array;
+  /** By port: its epoch before the sender was opened. */
+  private readonly epochs: Int32Array;
 
   constructor(
     private readonly p: AttachParts,
@@ -50,6 +55,7 @@ export class HeldPorts {
     this.floods = new Uint8Array(ports);
     this.lockOf = new Int32Array(ports).fill(-1);
     this.generations = new Int32Array(ports).fill(-1);
+    this.epochs = new Int32Array(ports);
   }
 
   /** Gives back what is not this worker's under the plan, and brings the senders up to date. */
@@ -60,14 +66,14 @@ export class HeldPorts {
     for (const [global, { port, generation, queue, receiver }] of held) {
       const info = plan.ports[port];
       const same = info !== undefined && info.generation === generation && queue < info.rxQueues;
-      if (same && pollerOf(plan, queue) === p.worker) continue;
+      if (same && pollerOf(plan, info, queue) === p.worker) continue;
       if (receiver !== null) this.closeReceiver(receiver);
       held.delete(global);
       Atomics.store(pollers, global, -(p.worker + 1));
     }
     for (const port of plan.ports) {
       for (let q = 0; q < port.rxQueues; q++) {
-        const next = pollerOf(plan, q);
+        const next = pollerOf(plan, port, q);
         if (next === p.worker) continue;
         // Also what a dead predecessor held.
         Atomics.compareExchange(pollers, port.firstQueue + q, p.worker + 1, -(p.worker + 1));
@@ -84,7 +90,7 @@ export class HeldPorts {
     let opened = false;
     for (const port of this.p.plan.ports) {
       for (let q = 0; q < port.rxQueues; q++) {
-        if (pollerOf(this.p.plan, q) !== this.p.worker || this.held.has(port.firstQueue + q)) continue;
+        if (pollerOf(this.p.plan, port, q) !== this.p.worker || this.held.has(port.firstQueue + q)) continue;
         if (this.take(port.firstQueue + q)) {
           this.open(port, q);
           opened = true;
@@ -100,23 +106,36 @@ export class HeldPorts {
     const { plan, worker, views } = this.p;
     return plan.ports.some((port) => {
       for (let q = 0; q < port.rxQueues; q++) {
-        if (pollerOf(plan, q) !== worker || this.held.has(port.firstQueue + q)) continue;
+        if (pollerOf(plan, port, q) !== worker || this.held.has(port.firstQueue + q)) continue;
         if (Atomics.load(views.pollers, port.firstQueue + q) <= 0) return true;
       }
       return false;
     });
   }
 
-  /** Opens everything anew: descriptors were replaced. */
+  /**
+   * Opens anew what descriptors were replaced of. Everything else stays as it is: mapping a receive ring takes half a
+   * millisecond, and another port's frames must not wait for an interface that comes or goes.
+   */
   reattach(): void {
     const { plan } = this.p;
+    let changed = false;
     for (const [global, entry] of [...this.held]) {
+      if (this.epochOf(entry.port) === entry.epoch) continue;
       if (entry.receiver !== null) this.closeReceiver(entry.receiver);
       this.held.delete(global);
       this.open(plan.ports[entry.port]!, entry.queue);
+      changed = true;
     }
-    for (const port of plan.ports) this.replaceSender(port);
-    this.collect();
+    for (const port of plan.ports) {
+      if (this.epochOf(port.index) !== this.epochs[port.index]) this.replaceSender(port);
+    }
+    if (changed) this.collect();
+  }
+
+  /** Read before descriptors are: should they be replaced meanwhile, they differ at the next look. */
+  private epochOf(port: number): number {
+    return Atomics.load(this.p.views.portEpochs, port);
   }
 
   close(): void {
@@ -139,9 +158,10 @@ export class HeldPorts {
   }
 
   private open(port: PortInfo, q: number): void {
-    const receiver = attachReceiver(this.p, port, q);
     const { index, generation } = port;
-    this.held.set(port.firstQueue + q, { port: index, generation, queue: q, receiver });
+    const epoch = this.epochOf(index);
+    const receiver = attachReceiver(this.p, port, q);
+    this.held.set(port.firstQueue + q, { port: index, generation, queue: q, epoch, receiver });
     if (port.source?.finite !== true) return;
     Atomics.store(this.p.views.workers[this.p.worker]!, WorkerWord.sourcesDone, 0);
   }
@@ -150,6 +170,7 @@ export class HeldPorts {
     const { index } = port;
     const { plan, worker } = this.p;
     this.closeSender(this.senders[index]!);
+    this.epochs[index] = this.epochOf(index);
     this.senders[index] = attachSender(this.p, port);
     this.generations[index] = port.generation;
     this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;

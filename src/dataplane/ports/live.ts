@@ -10,10 +10,10 @@
  * is then the order of the queues, frames wait in the kernel while a dead worker is restarted, and a TAP's queue
  * does not come and go with a thread.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
 import { PORT_FDS, PortFd } from '../engine-memory.js';
-import type { LinkInfo, Native } from '../native.js';
+import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
+import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;
@@ -42,11 +42,11 @@ export class LivePort {
   private xskFds: number[] = [];
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
-  private dropBaseline = 0;
-  private ringDrops = 0;
-  /** Device drops since the port was opened, and those of earlier devices of the same name. */
-  private deviceDropsNow = 0;
-  private pastDeviceDrops = 0;
+  /** Before all receive rings of the port, for as long as it is open; null where the kernel does not allow one. */
+  private readonly guard: ReceiveGuard | null;
+  private readonly drops: KernelDrops;
+  /** Receive sockets that were replaced because the kernel had given up their ring. */
+  ringResets = 0;
 
   constructor(
     private readonly native: Native,
@@ -69,8 +69,15 @@ export class LivePort {
     this.rxQueues = spec.queues;
     this.created = spec.kind === 'tap' && before === null;
     this.index = -1;
-    this.open(before);
-    this.warnings();
+    this.guard = spec.kind === 'af_packet' ? native.openReceiveGuard() : null;
+    this.drops = new KernelDrops(native, spec.interface, this.guard);
+    try {
+      this.open(before);
+      this.warnings();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   private requireLink(link: LinkInfo | null): LinkInfo {
@@ -87,11 +94,9 @@ export class LivePort {
     try {
       if (this.spec.kind === 'tap') this.openTap(this.spec);
       else this.openPacket(this.spec, link!);
-      this.pastDeviceDrops += this.deviceDropsNow;
-      this.deviceDropsNow = 0;
-      this.dropBaseline = this.deviceDrops();
+      this.drops.begin(this.spec.kind === 'tap' ? 'own-tap' : link!.kind === 'tun' ? 'held-tap' : 'device');
     } catch (error) {
-      this.close();
+      this.closeDescriptors();
       if (error instanceof UserError) throw error;
       throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
     }
@@ -99,12 +104,7 @@ export class LivePort {
 
   private openPacket(spec: PacketPortSpec, link: LinkInfo): void {
     const { native } = this;
-    const fanout = spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {};
-    for (let q = 0; q < spec.queues; q++) {
-      this.receiveFds.push(
-        native.openPacketReceive({ ifindex: link.index, slots: spec.ring, promiscuous: true, ...fanout }),
-      );
-    }
+    for (let q = 0; q < spec.queues; q++) this.receiveFds.push(this.openReceive(spec, link));
     // A device without TSO refuses super-frames from a bypass socket, so they take a second socket that queues.
     // Where the device has a real queueing discipline, plain frames could overtake them there: then everything
     // goes one way, past the queue if the device does TSO, else through it.
@@ -121,6 +121,41 @@ export class LivePort {
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
     }
+  }
+
+  private openReceive(spec: PacketPortSpec, link: LinkInfo): number {
+    return this.native.openPacketReceive({
+      ifindex: link.index,
+      slots: spec.ring,
+      promiscuous: true,
+      ...(spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {}),
+      ...(this.guard === null ? {} : { guard: this.guard.program }),
+    });
+  }
+
+  /**
+   * Puts another socket in the place of one whose ring the kernel has given up; returns the old descriptor. Workers must
+   * attach anew. In a fanout group the new member takes the old one's number when that is closed. Takes the kernel tens
+   * of milliseconds. @throws Error where the kernel refuses; nothing has changed then
+   */
+  replaceReceive(queue: number): number[] {
+    const { native, spec } = this;
+    const old = this.receiveFds[queue];
+    const link = native.linkInfo(spec.interface);
+    if (spec.kind !== 'af_packet' || old === undefined || link === null || link.index !== this.index)
+      return [];
+    const fd = this.openReceive(spec, link);
+    if (spec.queues === 1) {
+      // Both have met the same frames since the new one was there: none of them is lost.
+      native.shutReceive(old);
+      const both = native.packetStatistics(fd);
+      this.drops.addRing(Math.max(0, native.packetStatistics(old).drops - both.packets) + both.drops);
+    } else {
+      this.drops.addRing(native.packetStatistics(old).drops);
+    }
+    this.receiveFds[queue] = fd;
+    this.ringResets++;
+    return [old];
   }
 
   /**
@@ -195,7 +230,7 @@ export class LivePort {
     const link = this.native.linkInfo(spec.interface);
     // A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down.
     this.carrier = link?.up === true && (spec.kind === 'tap' || link.running);
-    if (link === null || (this.state !== 'gone' && link.index !== this.index)) {
+    if (link === null || (this.state !== 'gone' && !this.attachedTo(link))) {
       if (this.attachedElsewhere()) return { change: 'none', old: [] };
       if (this.state === 'gone') return { change: 'none', old: [] };
       this.readDrops();
@@ -228,36 +263,35 @@ export class LivePort {
     return { change: 'state', old: [] };
   }
 
-  /**
-   * Frames that the kernel dropped before this program could have them: no room in a receive ring (as far as the
-   * main thread read that counter), and those that the device counts: full backlog of the receiving CPU (veth),
-   * missed by the hardware, full TAP queue.
-   */
+  /** Frames that the kernel dropped before this program could have them, as far as the main thread has read of them. */
   get kernelDrops(): number {
-    return this.ringDrops + this.pastDeviceDrops + this.deviceDropsNow;
+    return this.drops.total;
+  }
+
+  /** Those of them that were super-frames of a type that virtio-net has not. */
+  get inexpressible(): number {
+    return this.drops.refused;
+  }
+
+  /** Brings `inexpressible` up to date, and returns it. */
+  readRefused(): number {
+    return this.drops.readRefused();
   }
 
   /** Brings `kernelDrops` up to date. */
   readDrops(): void {
     if (this.state === 'gone') return;
-    this.deviceDropsNow = Math.max(this.deviceDropsNow, this.deviceDrops() - this.dropBaseline);
-    if (this.spec.kind === 'tap') return;
-    for (const fd of this.receiveFds) this.ringDrops += this.native.packetStatistics(fd).drops;
+    this.drops.read(this.spec.kind === 'tap' ? [] : this.receiveFds);
   }
 
-  /** The device's drop counter, as this thread's network namespace shows it. */
-  private deviceDrops(): number {
-    const line = readFileSync('/proc/thread-self/net/dev', 'utf8')
-      .split('\n')
-      .find((row) => row.trim().startsWith(`${this.spec.interface}:`));
-    // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
-    // What the kernel sends into a TAP is what we receive.
-    const column = this.spec.kind === 'tap' ? 11 : 3;
-    const columns = line
-      ?.slice(line.indexOf(':') + 1)
-      .trim()
-      .split(/\s+/);
-    return columns === undefined ? 0 : Number(columns[column]);
+  /**
+   * The descriptors are those of this interface, not of one that had its name (perhaps its index, too) at the last look.
+   */
+  private attachedTo(link: LinkInfo): boolean {
+    if (link.index !== this.index) return false;
+    const { native, spec } = this;
+    const fd = this.receiveFds[0]!;
+    return spec.kind === 'tap' ? native.tapAttached(fd) : native.packetAttached(fd);
   }
 
   /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
@@ -301,7 +335,14 @@ export class LivePort {
     return old;
   }
 
-  close(): void {
+  private closeDescriptors(): void {
     for (const fd of this.forget()) this.native.closeDescriptor(fd);
+  }
+
+  close(): void {
+    this.closeDescriptors();
+    if (this.guard === null) return;
+    this.native.closeDescriptor(this.guard.program);
+    this.native.closeDescriptor(this.guard.counters);
   }
 }

@@ -12,7 +12,7 @@ import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
 import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
-import type { PortInfo } from './port.js';
+import { type PortInfo, STATE_WORDS } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
 
 export interface OpenPorts {
@@ -95,6 +95,7 @@ export async function openPort(
   const base = {
     ...place,
     removed: false,
+    firstPoller: -1,
     name: spec.name,
     kind: spec.kind,
     offload: true,
@@ -132,7 +133,7 @@ export function settleMtus(live: ReadonlyMap<number, LivePort>, warn: (message: 
 }
 
 function stateWords(queues: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(Math.max(1, queues) * 8);
+  return new SharedArrayBuffer(Math.max(1, queues) * STATE_WORDS * Int32Array.BYTES_PER_ELEMENT);
 }
 
 function memoryPort(spec: MemoryPortSpec, workers: number) {

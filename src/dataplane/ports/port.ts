@@ -73,8 +73,10 @@ export interface PortInfo {
   readonly firstLock: number;
   readonly name: string;
   readonly kind: 'af_packet' | 'tap' | 'pcap' | 'memory';
-  /** Receive queues; queue q is polled by worker q mod workers. 0 for sinks and writers. */
+  /** Receive queues. 0 for sinks and writers. */
   readonly rxQueues: number;
+  /** Queue q is polled by worker (firstPoller + q) mod workers, see `deal.ts`; -1 = not dealt yet. */
+  readonly firstPoller: number;
   /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
   readonly txQueues: number;
   /** Super-frames and partial checksums may be given to the device. */
@@ -97,6 +99,12 @@ export interface PortInfo {
     | null;
   /** Staging memory of the AF_XDP socket of each transmit queue; empty where there is none. */
   readonly staging: readonly SharedArrayBuffer[];
-  /** Two words per receive queue in shared memory, kept across worker restarts (position of a source, ring cursor). */
+  /**
+   * `STATE_WORDS` words per receive queue in shared memory, kept across worker restarts: the position of a source; or
+   * the position in the kernel's ring, and which ring that is.
+   */
   readonly state: SharedArrayBuffer;
 }
+
+/** Words of `PortInfo.state` for each receive queue. */
+export const STATE_WORDS = 4;

@@ -12,6 +12,8 @@ import { compilePolicy } from '../../policy/compile.js';
 import { parsePolicy } from '../../policy/parse.js';
 import type { RssSteering } from '../../policy/rss.js';
 import type { RssSpec } from '../../policy/spec.js';
+import type { PacketChoice } from '../choice.js';
+import type { Chunk } from '../chunk.js';
 import { type FlowRecords, FlowView } from '../flow-table.js';
 import { ingestHere } from '../ingest-here.js';
 
@@ -217,6 +219,7 @@ function directions(flows: FlowView, gatherer: Gatherer) {
  * @param packets packets that they hold (what the replay counted)
  * @param specs the rss policies whose tables are looked at
  * @param queues queues to judge tunnels by
+ * @param choice which packets count, as in the replay
  * @throws UserError where a capture cannot be read any more.
  */
 export async function gatherFacts(
@@ -225,20 +228,23 @@ export async function gatherFacts(
   specs: readonly RssSpec[],
   workers: number | null,
   queues: number,
+  choice: PacketChoice = {},
+  signal?: AbortSignal,
 ): Promise<AdviceFacts> {
   const steerings = specs.map(
     (spec) => compilePolicy(spec, workers === null ? {} : { workers }) as RssSteering,
   );
   const gatherer = new Gatherer(steerings, queues, packets / 2);
   let burst: Burst | null = null;
-  const end = await ingestHere(files, {}, (chunk) => {
+  const each = (chunk: Chunk) => {
     burst ??= new Burst(chunk.bytes);
     for (let from = 0; from < chunk.n; from += burst.n) {
       chunk.load(burst, from, Number.POSITIVE_INFINITY);
       dissectBurst(burst);
       gatherer.take(burst, chunk.flow, from);
     }
-  });
+  };
+  const end = await ingestHere(files, {}, each, choice, signal);
   return summarise(gatherer, end.flows, end.facts.packets);
 }
 

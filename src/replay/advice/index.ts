@@ -6,6 +6,7 @@
  */
 import { compilePolicy } from '../../policy/compile.js';
 import type { PolicySpec, RssSpec } from '../../policy/spec.js';
+import type { PacketChoice } from '../choice.js';
 import type { Advice, ReplayResult } from '../result.js';
 import { commandsFor } from './commands.js';
 import { gatherFacts } from './gather.js';
@@ -19,6 +20,7 @@ export function canAdvise(files: readonly string[], result: ReplayResult): boole
 /**
  * @param specs the policies of the result, in its order
  * @param best index of the policy whose commands are wanted
+ * @param choice which packets count, as in the replay
  * @throws UserError where a capture cannot be read any more.
  */
 export async function advise(
@@ -27,12 +29,14 @@ export async function advise(
   specs: readonly PolicySpec[],
   workers: number | null,
   best: number,
+  choice: PacketChoice = {},
+  signal?: AbortSignal,
 ): Promise<Advice[]> {
   const options = workers === null ? {} : { workers };
   const most = Math.max(...result.policies.map((policy) => policy.workers.length));
   const rss = specs.filter((spec): spec is RssSpec => spec.policy === 'rss');
   const queues = Math.max(most, ...result.policies.map((policy) => policy.queues.length));
-  const facts = await gatherFacts(files, result.capture.packets, rss, workers, queues);
+  const facts = await gatherFacts(files, result.capture.packets, rss, workers, queues, choice, signal);
   const steering = compilePolicy(specs[best]!, options);
   return [...adviseOn(facts, most, queues), commandsFor(steering)];
 }

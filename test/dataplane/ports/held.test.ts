@@ -1,0 +1,103 @@
+/** What a worker holds of the ports, followed without a kernel: the addon's objects only say that they were made. */
+import { expect, it } from 'vitest';
+import type { EnginePlan, EngineViews } from '#rxsteer/dataplane/engine-memory.js';
+import { PORT_FDS, PortFd } from '#rxsteer/dataplane/engine-memory.js';
+import type { Native } from '#rxsteer/dataplane/native.js';
+import { HeldPorts } from '#rxsteer/dataplane/ports/held.js';
+import type { PortInfo } from '#rxsteer/dataplane/ports/port.js';
+import { Burst } from '#rxsteer/packet/burst.js';
+import { makePool } from './harness.js';
+
+function port(index: number, queues = 1, more: Partial<PortInfo> = {}): PortInfo {
+  return {
+    index,
+    generation: 0,
+    removed: false,
+    firstQueue: index * 4,
+    firstLock: index * 4,
+    firstPoller: 0,
+    name: `p${index}`,
+    kind: 'af_packet',
+    rxQueues: queues,
+    txQueues: queues,
+    offload: true,
+    source: null,
+    sink: null,
+    staging: [],
+    state: new SharedArrayBuffer(queues * 16),
+    ...more,
+  } as PortInfo;
+}
+
+const PORTS = 4;
+
+/** Worker 0 of `active`, and a log of what it opens and closes by the descriptor. */
+function worker(ports: readonly PortInfo[], active = 1) {
+  const log: string[] = [];
+  class Opened {
+    constructor(private readonly fd: number) {
+      log.push(`open ${fd}`);
+    }
+    receive = () => 0;
+    send = () => 0;
+    close(): void {
+      log.push(`close ${this.fd}`);
+    }
+  }
+  const native = { PacketReceiver: Opened, PacketSender: Opened } as unknown as Native;
+  const words = (n: number) => new Int32Array(new SharedArrayBuffer(n * 4));
+  const views = {
+    pollers: words(PORTS * 4),
+    portFds: words(PORTS * PORT_FDS).fill(-1),
+    portEpochs: words(PORTS),
+    workers: [words(64), words(64)],
+  } as unknown as EngineViews;
+  const plan = { ports, active, workers: 2, room: { ports: PORTS, queues: PORTS * 4 } } as EnginePlan;
+  const pool = makePool();
+  const burst = new Burst(pool.bytes);
+  const parts = { plan, views, pool, native, clock: {} as never, worker: 0, burst, status: words(8) };
+  const held = new HeldPorts(parts, { wake: () => false });
+  /** The main thread gives a port other descriptors: `fd` for receiving, `fd + 100` for sending. */
+  const publish = (index: number, fd: number) => {
+    const { rxQueues, txQueues } = ports[index]!;
+    for (let q = 0; q < rxQueues; q++) {
+      views.portFds[index * PORT_FDS + PortFd.receive + q] = fd < 0 ? -1 : fd + q;
+    }
+    for (let q = 0; q < txQueues; q++) {
+      views.portFds[index * PORT_FDS + PortFd.send + q] = fd < 0 ? -1 : fd + q + 100;
+    }
+    Atomics.add(views.portEpochs, index, 1);
+  };
+  return { held, plan, views, publish, take: () => log.splice(0) };
+}
+
+it('opens anew what has other descriptors, and nothing else', () => {
+  const { held, plan, publish, take } = worker([port(0), port(1, 3), port(2)]);
+  [10, 20, 30].forEach((fd, index) => {
+    publish(index, fd);
+  });
+  held.release(plan);
+  expect(held.acquire()).toBe(true);
+  take();
+  const others = held.receivers.filter((queue) => queue.port !== 1);
+  publish(1, -1);
+  held.reattach();
+  expect(take()).toEqual(['close 20', 'close 21', 'close 22', 'close 120']);
+  expect(held.receivers).toEqual(others);
+  publish(1, 40);
+  held.reattach();
+  expect(take()).toEqual(['open 40', 'open 41', 'open 42', 'open 140']);
+  expect(held.receivers.filter((queue) => queue.port !== 1)).toEqual(others);
+  held.reattach();
+  expect(take()).toEqual([]);
+});
+
+it('descriptors that are replaced while it takes a queue up are those that it has in the end', () => {
+  const { held, plan, publish, take } = worker([port(0)]);
+  publish(0, 10);
+  held.release(plan);
+  publish(0, 20);
+  held.acquire();
+  held.reattach();
+  expect(take()).toEqual(['open 110', 'open 20', 'close 110', 'open 120']);
+});

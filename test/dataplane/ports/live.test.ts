@@ -1,0 +1,56 @@
+/** The main thread's side of a live port, with a kernel that says what a test wants. */
+import { expect, it } from 'vitest';
+import type { LinkInfo, Native } from '#rxsteer/dataplane/native.js';
+import { LivePort, type LiveSpec } from '#rxsteer/dataplane/ports/live.js';
+import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
+
+/** An interface as the kernel shows it, the sockets bound to it, and what was warned of. */
+function kernel() {
+  const link = {
+    ...{ name: 'd0', index: 7, up: true, running: true, mtu: 1500, mac: '02:00:00:00:00:01' },
+    ...{ rxQueues: 1, txQueues: 1, qdisc: 'noqueue', master: null, kind: 'veth', tso: true, addresses: 0 },
+  };
+  const state = { link: link as LinkInfo | null, bound: new Set<number>(), next: 10, queue: 50 };
+  const open = () => {
+    state.bound.add(state.next);
+    return state.next++;
+  };
+  const native = {
+    linkInfo: () => state.link,
+    openPacketReceive: open,
+    openPacketSend: open,
+    openXskSend: () => {
+      throw new Error('none');
+    },
+    xskStagingBytes: 64,
+    openTap: () => ({ fds: [open()], created: false, index: link.index }),
+    packetAttached: (fd: number) => state.bound.has(fd),
+    tapAttached: (fd: number) => state.bound.has(fd),
+    packetStatistics: () => ({ packets: 0, drops: 0 }),
+    closeDescriptor: () => {},
+  } as unknown as Native;
+  return { native, state };
+}
+
+it.each(['a=af_packet:d0', 'a=tap:d0'])(
+  '%s: an interface that was replaced between two looks is noticed by its descriptors, though all else is equal',
+  (text) => {
+    const { native, state } = kernel();
+    const warnings: string[] = [];
+    const port = new LivePort(native, parsePort(text) as LiveSpec, 1, (line) => warnings.push(line));
+    const fds = () => {
+      const words = new Int32Array(4096);
+      port.publish(words, 0);
+      return words[0]!;
+    };
+    const first = fds();
+    expect(port.check()).toEqual({ change: 'none', old: [] });
+    state.bound.clear();
+    const { change, old } = port.check();
+    expect([change, old.includes(first), fds()]).toEqual(['descriptors', true, -1]);
+    expect(port.check().change).toBe('descriptors');
+    expect(fds()).toBeGreaterThan(first);
+    expect(port.check().change).toBe('none');
+    expect(warnings).toEqual([expect.stringMatching(/has vanished/), expect.stringMatching(/is back/)]);
+  },
+);

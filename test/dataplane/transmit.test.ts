@@ -1,0 +1,70 @@
+/** The transmit stage by itself: what becomes of frames, whatever the forwarding decision says. */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { DROP_REASONS, WorkerCounter } from '#rxsteer/dataplane/counters.js';
+import { GuestTouch } from '#rxsteer/dataplane/guest-touch.js';
+import { OrderMeter } from '#rxsteer/dataplane/order-meter.js';
+import { DownSender } from '#rxsteer/dataplane/ports/attach.js';
+import { MemorySink } from '#rxsteer/dataplane/ports/memory-sink.js';
+import { Transmitter } from '#rxsteer/dataplane/transmit.js';
+import { Out, Work } from '#rxsteer/forward/work.js';
+import { makePool } from './ports/harness.js';
+
+const ROOM = 6;
+const UNWATCHED = -0x8000_0000;
+
+/** A worker that knows the ports 0 (cannot send), 1 and 2 (sinks) and 3 (its device is gone). */
+function stage() {
+  const counters = new Float64Array(64);
+  const meter = new OrderMeter(
+    new Int32Array(16),
+    { append: () => -1 } as never,
+    new Float64Array(64),
+    new GuestTouch(new Int32Array(2 + 2 * 8192)),
+  );
+  const transmitter = new Transmitter({
+    worker: 0,
+    pool: makePool(),
+    senders: [null, new MemorySink(), new MemorySink(), new DownSender(), null, null],
+    floods: Uint8Array.of(0, 1, 1, 1, 0, 0),
+    lockOf: new Int32Array(ROOM).fill(-1),
+    locks: new Int32Array(128),
+    meter,
+    counters,
+    portCounters: new Float64Array(16 * ROOM),
+    scratch: 0,
+    yieldThread() {},
+  });
+  transmitter.ports = 4;
+  return { transmitter, counters };
+}
+
+it('every frame is counted once, also one for a port that this worker has not taken up yet', () => {
+  const { transmitter, counters } = stage();
+  const work = new Work();
+  const out = fc.oneof(
+    fc.integer({ min: 0, max: ROOM - 1 }),
+    fc.constantFrom(Out.flood, Out.noRoute, Out.filtered, Out.malformed),
+  );
+  const works = fc.oneof(
+    fc.array(out, { minLength: 1, maxLength: 64 }),
+    fc.tuple(out, fc.integer({ min: 1, max: 64 })).map(([to, n]) => new Array<number>(n).fill(to)),
+  );
+  fc.assert(
+    fc.property(works, (outs) => {
+      counters.fill(0);
+      outs.forEach((to, i) => {
+        work.add({ id: i, len: 60, port: 0, ledger: UNWATCHED });
+        work.out[i] = to;
+      });
+      transmitter.send(work);
+      const arrived = outs.filter((_, i) => transmitter.arrived(i)).length;
+      transmitter.commit(work);
+      const dropped = DROP_REASONS.map((_, reason) => counters[WorkerCounter.dropped + reason]!);
+      const done = counters[WorkerCounter.transmitted]! + counters[WorkerCounter.delivered]!;
+      expect(done).toBe(arrived);
+      expect(done + dropped.reduce((a, b) => a + b)).toBe(outs.length);
+      expect(done).toBe(outs.filter((to) => to === 1 || to === 2 || to === Out.flood).length);
+    }),
+  );
+});

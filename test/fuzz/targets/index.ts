@@ -1,0 +1,18 @@
+/** All targets that need no privileges. */
+import type { FuzzTarget } from '../driver.js';
+import { captures } from './captures.js';
+import { frames } from './frames.js';
+import { policyFiles, policyStrings } from './policies.js';
+import { segments } from './segments.js';
+import { configs, ethtoolTexts, texts } from './texts.js';
+
+export const TARGETS: readonly FuzzTarget[] = [
+  frames,
+  segments,
+  captures,
+  policyStrings,
+  policyFiles,
+  ethtoolTexts,
+  configs,
+  texts,
+];
