@@ -11,6 +11,7 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
 import type { AnyPolicy } from '../policy/experiment.js';
+import { splitLabel } from '../policy/label.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
@@ -66,6 +67,8 @@ export interface ReplayOptions extends PacketChoice {
 export interface ReplayWork extends ReplayOptions {
   /** Gets the packets of a policy after they were steered, for each policy that it names one for. */
   readonly takers?: (steerings: readonly Steering[]) => (PacketTaker | null)[];
+  /** Labels of policies that were parsed already. */
+  readonly labels?: readonly (string | null)[];
   /** A reading thread that was started for the same files and clock. */
   readonly reading?: IngestThread;
 }
@@ -91,7 +94,7 @@ async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<
  *
  * @param files pcap or pcapng, plain, gzip or zstd; `-` is standard input. Several count as one capture.
  * @param policies policies in any form: strings, `@FILE`, objects, functions as `js:FILE` exports them, what `parsePolicy`
- * gave, or compiled ones
+ *   gave, or compiled ones; strings may have a label before them, `mine=rss:queues=8`
  * @throws UserError for a policy or a capture that is wrong.
  */
 export function replay(
@@ -114,7 +117,8 @@ export async function replayWith(
   // Says what is wrong with it before anything is read.
   new Chooser(choice);
   const workers = options.workers ?? null;
-  const asked = await Promise.all(policies.map((policy) => parseAny(policy, workers)));
+  const named = policies.map((policy) => splitLabel<AnyPolicy>(policy));
+  const asked = await Promise.all(named.map(({ policy }) => parseAny(policy, workers)));
   const bytes = fileBytes(files);
   const twins = asked.map(({ spec }) => udpTwin(spec));
   const all = [...asked, ...twins.flatMap((spec) => (spec === null ? [] : [{ spec, steering: null }]))];
@@ -157,7 +161,10 @@ export async function replayWith(
   }
   return {
     capture: { ...end.facts, warnings: [...end.facts.warnings, ...warnings] },
-    policies: complete,
+    policies: complete.map((result, i) => ({
+      ...result,
+      label: options.labels?.[i] ?? named[i]!.label,
+    })),
     advice: [],
     model: describeModel(model, clock),
   };
