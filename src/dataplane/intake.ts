@@ -75,6 +75,8 @@ export class Intake {
   private readonly portCounters: Float64Array;
   private readonly dispatcher: Dispatcher;
   private steering: Steering;
+  /** The time that `tick` told last. */
+  private seconds = 0;
   /** Frames of the burst are in large slots. */
   private anyLarge = false;
   /** The port's own queue has chosen the worker. */
@@ -116,9 +118,16 @@ export class Intake {
   private takeSteering(): void {
     const { steering } = this.p;
     this.steering = steering;
+    steering.tick?.(this.seconds);
     this.keep = steering.spec.stage === 'nic';
     this.flows =
       steering instanceof RfsSteering ? new FlowIntake(steering, this.p, (w) => this.lane.position(w)) : null;
+  }
+
+  /** Tells the policy the time by which addresses age, in seconds. */
+  tick(seconds: number): void {
+    this.seconds = seconds;
+    this.steering.tick?.(seconds);
   }
 
   /** Every frame that was handed out is finished, and none is held. For live changes: nothing is received meanwhile. */

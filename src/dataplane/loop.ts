@@ -284,6 +284,7 @@ export class WorkerLoop {
     const now = clock.times[MS]!;
     this.tickedAt = now;
     this.nowSeconds = secondsOf(this.secondsOrigin, now);
+    this.intake.tick(this.nowSeconds);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;
