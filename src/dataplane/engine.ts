@@ -107,7 +107,7 @@ export class Engine implements LiveEngine {
     const policy = new SharedArrayBuffer(policyBytes(plan.policy));
     const compiled = livePolicy.firstSteering(plan, policy);
     const switching = allocateSwitching(plan, options.switching);
-    const memory = allocateEngineMemory(plan, { policy, switching, events });
+    const memory = allocateEngineMemory(plan, { policy, switching, events }, options.firstNumber);
     this.views = attachEngine(plan, memory);
     this.core = new EngineCore(
       { plan, memory, steering: 1, table: null, span: plan.active },
