@@ -5,16 +5,20 @@
  * read captures are loaded first and started in a thread, then those of the policies, whose loading takes as long as
  * reading a million packets: keep the imports of this module few.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
+import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
+import type { QueueCounter } from '../nic/queue-counters.js';
+import { splitLabel } from '../policy/label.js';
 import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js';
 import { IngestThread } from '../replay/ingest-source.js';
 import { readingPays } from '../replay/reading-thread.js';
 import type { ReplayResult } from '../replay/result.js';
 import { Interrupt } from './interrupt.js';
+import { origin } from './origin.js';
 import { formatCount, note, Progress, print, printJson } from './output.js';
 import { type PlainOptions, plainWords } from './plain-words.js';
 
@@ -31,6 +35,7 @@ interface Flags {
   readonly to?: string;
   readonly filter?: string;
   readonly mtu?: string;
+  readonly counters?: string[];
   readonly write?: string;
   readonly html?: string;
   readonly advice?: boolean;
@@ -77,12 +82,10 @@ function fileBytes(files: readonly string[]): number {
   return files.reduce((sum, file) => sum + (file === '-' ? 0 : statSync(file).size), 0);
 }
 
-async function writeReport(path: string, result: ReplayResult): Promise<void> {
-  const url = new URL('../report/index.js', import.meta.url);
-  if (!existsSync(url)) throw new UserError('--html: the report is not part of this build');
-  const { renderReport } = (await import(url.href)) as { renderReport(result: ReplayResult): string };
+async function writeReport(path: string, result: ReplayResult, files: readonly string[]): Promise<void> {
+  const { renderReport } = await import('../report/index.js');
   try {
-    await writeFile(path, renderReport(result));
+    await writeFile(path, renderReport(result, { files, ...origin() }));
   } catch (error) {
     throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
   }
@@ -97,6 +100,30 @@ function choice({ direction, to, filter, mtu }: Flags): PacketChoice {
     ...(to === undefined ? {} : { to: to.split(',').map((word) => word.trim()) }),
     ...(filter === undefined ? {} : { filter }),
     ...(bytes === undefined ? {} : { mtu: bytes }),
+  };
+}
+
+/** What a NIC's queues counted, of the files given. */
+async function counters(files: readonly string[] | undefined): Promise<QueueCounter[] | null> {
+  if (files === undefined) return null;
+  const { queueCounters } = await import('../nic/queue-counters.js');
+  const texts = files.map((file) => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      throw fileProblem(`--counters ${file}`, error);
+    }
+  });
+  return queueCounters(texts, `--counters ${files.join(' ')}`);
+}
+
+/** The result with each policy's queues beside the counters. */
+async function withCounters(result: ReplayResult, counted: QueueCounter[] | null): Promise<ReplayResult> {
+  if (counted === null) return result;
+  const { compareCounted } = await import('../replay/counted.js');
+  return {
+    ...result,
+    policies: result.policies.map((policy) => ({ ...policy, counted: compareCounted(policy, counted) })),
   };
 }
 
@@ -121,7 +148,7 @@ async function advised(
     return result;
   }
   progress.update('advice');
-  const specs = flags.policy.map((policy) => parsePolicy(policy));
+  const specs = flags.policy.map((policy) => parsePolicy(splitLabel(policy).policy));
   const [best] = rankPolicies(result.policies);
   const advice = await advise(files, result, specs, workers, best!, choice(flags), signal);
   return signal.aborted ? result : { ...result, advice };
@@ -139,6 +166,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
     speed: positive(flags.speed, 1e9, '--speed') ?? 1,
     gapNs: (positive(flags.gap, 1e9, '--gap') ?? 0) * 1000,
   };
+  const counted = await counters(flags.counters);
   const chosen = choice(flags);
   // Says what is wrong with it before a thread begins to read.
   new Chooser(chosen);
@@ -170,13 +198,19 @@ async function run(files: string[], flags: Flags): Promise<void> {
       ...(reading === undefined ? {} : { reading }),
       ...(divider === null ? {} : { takers: divider.takers }),
     });
-    const result = await advised(replayed, files, flags, workers ?? null, progress, interrupt.signal);
+    const result = await withCounters(
+      await advised(replayed, files, flags, workers ?? null, progress, interrupt.signal),
+      counted,
+    );
     progress.done();
     const problems = divider?.close() ?? [];
     for (const warning of result.capture.warnings) note(`rxsteer: warning: ${warning}`);
-    if (flags.html !== undefined) await writeReport(flags.html, result);
+    if (flags.html !== undefined) await writeReport(flags.html, result, files);
     if (flags.json === true) printJson(result);
-    else print((await import('./replay-report.js')).renderReplay(result));
+    else
+      print(
+        (await import('./replay-report.js')).renderReplay(result, flags.top === undefined ? undefined : top),
+      );
     if (problems.length > 0) throw new Error(problems[0]);
   } finally {
     interrupt.release();
@@ -208,7 +242,7 @@ export function register(program: Command): void {
     .argument('<file...>', 'pcap or pcapng, plain, gzip or zstd; - is standard input')
     .requiredOption(
       '--policy <policy>',
-      'a policy; may be given several times',
+      'a policy, LABEL= may stand before it; may be given several times',
       (text, list: string[] = []) => {
         // What makes it commander's own, without loading commander.
         if (text === '') {
@@ -232,11 +266,16 @@ export function register(program: Command): void {
     .option('--to <list>', 'only packets to these MAC addresses, IP addresses or networks: 192.0.2.0/24')
     .option('--filter <expression>', 'only packets that a pcap-filter expression takes (tcpdump compiles it)')
     .option('--mtu <bytes>', 'longer frames count as merged by GRO, LRO or TSO (default: 1500)')
-    .option('--top <n>', 'largest flows to list (default: 20)')
+    .option('--top <n>', 'largest flows to list (default: 5 as text, 20 as JSON)')
     .option('--write <dir>', 'write one capture for each queue or worker')
     .option(
       '--advice',
       'say what would help, with commands to paste (reads the captures twice; --html includes it)',
+    )
+    .option(
+      '--counters <file>',
+      'output of ethtool -S to hold the prediction against; twice: before and after',
+      (file, all: string[] = []) => [...all, file],
     )
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--jobs <n>', 'threads at most (default: the processors)')

@@ -126,6 +126,8 @@ const mac = z.strictObject({
   uplink: stringList().default([]),
   guests: integer(1, 65536).default(4096),
   guestsPerPort: integer(1, 65536).default(1024),
+  /** Seconds without a frame from it after which a learned guest is forgotten. */
+  age: integer(1, 1_000_000).default(300),
   /** Share of each worker in what is placed by load, one weight a worker. */
   weights: numberList(1000, 'weights').optional(),
   /** follow-cpu: a worker takes its ports' guests up to so many times its share of all; then the least loaded. */

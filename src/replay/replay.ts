@@ -10,6 +10,7 @@
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
+import { splitLabel } from '../policy/label.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
@@ -88,7 +89,8 @@ async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<
  * service-time model on virtual time. Memory grows with flows and policies, not with packets.
  *
  * @param files pcap or pcapng, plain, gzip or zstd; `-` is standard input. Several count as one capture.
- * @param policies policy strings, `@FILE`, objects, or what `parsePolicy` gave
+ * @param policies policy strings, `@FILE`, objects, or what `parsePolicy` gave; strings may have a label before them,
+ *   `mine=rss:queues=8`
  * @throws UserError for a policy or a capture that is wrong.
  */
 export function replay(
@@ -111,7 +113,8 @@ export async function replayWith(
   // Says what is wrong with it before anything is read.
   new Chooser(choice);
   const workers = options.workers ?? null;
-  const specs = await Promise.all(policies.map(parseAlone));
+  const named = policies.map((policy) => splitLabel(policy));
+  const specs = await Promise.all(named.map(({ policy }) => parseAlone(policy)));
   const bytes = fileBytes(files);
   const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
   const steerings = await Promise.all(specs.map((spec) => compileAlone(spec, compile)));
@@ -137,9 +140,10 @@ export async function replayWith(
   const capture = { ...end.facts, warnings: [...end.facts.warnings, ...warnings] };
   return {
     capture,
-    policies: counts.map((own, i) =>
-      policyResult(own, i === 0 ? null : counts[0]!, capture, flows, largest, end.virtualNs),
-    ),
+    policies: counts.map((own, i) => ({
+      ...policyResult(own, i === 0 ? null : counts[0]!, capture, flows, largest, end.virtualNs),
+      label: named[i]!.label,
+    })),
     advice: [],
     model: describeModel(model, clock),
   };

@@ -37,6 +37,7 @@ describe('replay', () => {
       vlanTagged: packets.filter(({ tagged }) => tagged).length,
       seconds: expect.closeTo(3e-6 * (packets.length - 1), 9),
       destinationMacs: 8,
+      start: expect.any(String),
       direction: 'in',
       incoming: 0,
       outgoing: 0,
