@@ -42,6 +42,8 @@ class DeviceWatch {
     return error_;
   }
   void alive() { error_ = 0; }
+  // With the descriptor that is watched: the garbage collector, which knows of neither, may come much later.
+  void close() { control_.reset(); }
 
  private:
   static int packetError(int fd) {

@@ -41,7 +41,10 @@ class TapReceiver final : public Napi::ObjectWrap<TapReceiver>, public Closable 
   static Napi::Function define(Napi::Env env);
   explicit TapReceiver(const Napi::CallbackInfo& info);
   ~TapReceiver() override { closeNow(); }
-  void closeNow() override { queue_.reset(); }
+  void closeNow() override {
+    queue_.reset();
+    watch_.close();
+  }
 
  private:
   Napi::Value receive(const Napi::CallbackInfo& info);

@@ -22,7 +22,7 @@ describe.skipIf(problem !== '')(title('engines'), () => {
     }>('changes');
     expect(seen).toEqual([seen[0], seen[0], seen[0]]);
     expect(received).toBeGreaterThan(0);
-    expect(ports.filter(([, removed]) => removed)).toHaveLength(12);
+    expect(ports.filter(([, removed]) => removed)).toHaveLength(16);
   });
 
   it('leave MTUs alone for a port that is refused, and raise them again behind one that has gone', async () => {

@@ -28,7 +28,6 @@ function kernel() {
     openTap: () => ({ fds: [open()], created: false, index: link.index }),
     packetAttached: (fd: number) => state.bound.has(fd),
     tapAttached: (fd: number) => state.bound.has(fd),
-    openReceiveGuard: () => null,
     packetStatistics: () => ({ packets: 0, drops: 0 }),
     closeDescriptor: () => {},
   } as unknown as Native;
