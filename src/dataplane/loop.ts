@@ -185,12 +185,27 @@ export class WorkerLoop {
     this.counters[WorkerCounter.loops]!++;
     this.intake.starved = false;
     let moved = this.intake.review(this.processNow);
+    let received = 0;
     if (!this.draining) {
       for (let r = 0; r < receivers.length; r++) {
         if (work.n + BURST_MAX > WORK_MAX) this.process();
-        moved += this.intake.receive(receivers[r]!);
+        received += this.intake.receive(receivers[r]!);
       }
     }
+    // Frames that others hand over get as many turns as those of the worker's own queues together, however many these
+    // are: else somebody's frames would wait for a worker because that polls many queues.
+    let taken = 0;
+    for (let turn = this.drain(); turn > 0; turn = taken < received ? this.drain() : 0) taken += turn;
+    moved += received + taken;
+    if (moved > 0) this.p.fault.reach('drain');
+    if (work.n > 0) this.process();
+    return moved;
+  }
+
+  /** One turn over the backlogs: a burst from each; returns how many frames that were. */
+  private drain(): number {
+    const { work } = this;
+    let moved = 0;
     for (let w = 0; w < this.span; w++) {
       const consumer = this.consumers[w]!;
       if (consumer === null) continue;
@@ -199,8 +214,6 @@ export class WorkerLoop {
       this.taken[w] = this.taken[w]! + count;
       moved += count;
     }
-    if (moved > 0) this.p.fault.reach('drain');
-    if (work.n > 0) this.process();
     return moved;
   }
 
