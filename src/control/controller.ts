@@ -247,9 +247,6 @@ export class Controller {
   }
 
   #planned(body: Body<'plan'>): PlannedChange {
-    if (typeof body.policy === 'string' && /\bethtool=-(,|$)/.test(body.policy)) {
-      throw new UserError('policy rss: ethtool=-: a running forwarder reads no standard input, give a file');
-    }
     const to = this.#checked(body.policy);
     const options = {
       ...(body.budget === undefined ? {} : { budget: body.budget }),
@@ -262,7 +259,8 @@ export class Controller {
   /** The policy of a request. @throws UserError */
   #checked(given: string | object): PolicySpec {
     checkPolicyPaths(given);
-    const spec = parsePolicy(given, { command: 'forward' });
+    // A pipe would be waited for, here in the main thread; and /dev/fd/N is the forwarder's, not the client's.
+    const spec = parsePolicy(given, { command: 'forward', files: 'regular' });
     // The socket is for changing how packets are steered. To run code is more, and the forwarder may do much.
     if (spec.policy === 'js' && !this.allowJs && resolve(spec.file) !== this.#module) {
       throw new UserError(

@@ -126,7 +126,7 @@ export class WorkerLoop {
   adopt(span: number): void {
     this.span = span;
     this.p.transmitter.ports = this.p.plan.ports.length;
-    this.intake.adopt();
+    this.intake.adopt(span);
   }
 
   /** Runs until the main thread says exit, or takes the worker out. */
@@ -279,6 +279,7 @@ export class WorkerLoop {
     const now = clock.times[MS]!;
     this.tickedAt = now;
     this.nowSeconds = secondsOf(this.secondsOrigin, now);
+    this.intake.tick(this.nowSeconds);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;
