@@ -48,6 +48,8 @@ export interface EngineOptions {
   readonly flowKeys?: Int32Array;
   /** False: no order ledger. For measuring what it costs; goes with order=none only. Default true. */
   readonly watches?: boolean;
+  /** Called when all ports are open and no worker runs yet; what it throws ends the start. */
+  readonly opened?: () => void;
   /** Gets one line for what works less well than was asked for. */
   readonly warn: (message: string) => unknown;
 }
