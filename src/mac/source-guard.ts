@@ -138,8 +138,7 @@ export class SourceGuard {
     if (options > end) return false;
     if (this.ipv6 !== null) {
       const claims =
-        type === Icmp.neighbourAdvertisement ||
-        (type === Icmp.neighbourSolicitation && isZero(view, l3 + 8));
+        type === Icmp.neighbourAdvertisement || (type === Icmp.neighbourSolicitation && isZero(view, l3 + 8));
       if (claims && !this.isOwnIpv6(view, l4 + 8)) return false;
     }
     return this.macs === null || this.hasOwnLinkOptions(view, options, end);
@@ -214,7 +213,6 @@ function mayHaveNoSource(type: number): boolean {
 /** True where an interface identifier is the modified EUI-64 of a MAC address (RFC 4291, appendix A). */
 function isMadeOf(c: number, d: number, high: number, low: number): boolean {
   return (
-    c === (((high ^ 0x0200) << 16) | ((low >>> 16) & 0xff00) | 0xff) &&
-    d === (0xfe000000 | (low & 0xffffff))
+    c === (((high ^ 0x0200) << 16) | ((low >>> 16) & 0xff00) | 0xff) && d === (0xfe000000 | (low & 0xffffff))
   );
 }

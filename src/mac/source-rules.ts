@@ -55,7 +55,9 @@ function addPrefix(where: string, text: string, ipv4: number[], ipv6: number[]):
   const is4 = isIPv4(address);
   // A zone names an interface of this host, which the guest knows nothing of.
   if ((!is4 && (!isIPv6(address) || address.includes('%'))) || more.length > 0) {
-    throw new UserError(`${where}: ip=${text}: expected an address or prefix such as 10.0.0.5 or 2001:db8::/64`);
+    throw new UserError(
+      `${where}: ip=${text}: expected an address or prefix such as 10.0.0.5 or 2001:db8::/64`,
+    );
   }
   const most = is4 ? 32 : 128;
   if (bits !== undefined && (!/^\d{1,3}$/.test(bits) || Number(bits) > most)) {
