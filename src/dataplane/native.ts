@@ -58,8 +58,10 @@ export const ReceiveStatus = {
   kernelDrops: 4,
   /** Frames of `malformed` whose offload header asks for what nobody sends: too many segments, an unknown type. */
   absurd: 5,
+  /** Segments that the frames of this call may be cut into beyond one each. */
+  segments: 6,
 } as const;
-export const RECEIVE_STATUS_WORDS = 6;
+export const RECEIVE_STATUS_WORDS = 7;
 
 /** ESTALE as `ReceiveStatus.error`. */
 export const RING_DEAD = 116;
@@ -277,7 +279,17 @@ export interface Native extends NativeHash {
     xsk?: number,
     staging?: Uint8Array,
   ) => NativeSender;
-  TapReceiver: new (fd: number, pool: NativePool, arrays: NativeReceiveArrays) => NativeReceiver;
+  /**
+   * `state` (a word) and `spare` (`TAP_SPARE_BYTES`) hold a frame that was read while no large slot was free; in shared
+   * memory the next receiver of the queue goes on with it. Without them the frame goes with the receiver.
+   */
+  TapReceiver: new (
+    fd: number,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+    state?: Int32Array,
+    spare?: Uint8Array,
+  ) => NativeReceiver;
   TapSender: new (fd: number, pool: Uint8Array, arrays: NativeSendArrays) => NativeSender;
   /**
    * A function that makes a burst of a memory source. Before a call `call[0]` says how many frames are wanted at most;

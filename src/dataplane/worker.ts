@@ -13,6 +13,7 @@ import type { Steering } from '../policy/steering.js';
 import { ThreadClock } from './clock.js';
 import { attachEngine, Global, scratchOffset, WorkerState, WorkerWord } from './engine-memory.js';
 import { Fault } from './faults.js';
+import { FloodBudget } from './flood-budget.js';
 import { CensusWriter } from './flow-census.js';
 import { makeForwarder } from './forwarding.js';
 import { GuestTouch } from './guest-touch.js';
@@ -83,6 +84,8 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
         pool: views.pool,
         senders: held.senders,
         floods: held.floods,
+        floodBudget: new FloodBudget(views.floods, clock),
+        floodRates: held.floodRates,
         lockOf: held.lockOf,
         locks: views.locks,
         meter: new OrderMeter(views.ledger.finished, history, counters.order[worker]!, touch),
@@ -102,6 +105,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
     };
     const loop = new WorkerLoop(parts);
     held.inherit = (queue, own) => loop.inherit(queue, own);
+    held.leave = (queue) => loop.leave(queue);
     const complain = () => {
       const line = parts.steering.complaint?.() ?? null;
       if (line !== null) held.complaints.push(line);

@@ -8,11 +8,12 @@ import { closeSync, readFileSync } from 'node:fs';
 import { spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
+import { FLOOD_RATE } from '../flood-budget.js';
 import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
 import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
-import { type PortInfo, STATE_WORDS } from './port.js';
+import { type PortInfo, STATE_WORDS, spareOffset } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
 
 export interface OpenPorts {
@@ -99,6 +100,7 @@ export async function openPort(
     name: spec.name,
     kind: spec.kind,
     offload: true,
+    flood: 0,
     source: null,
     sink: null,
     staging: [],
@@ -117,7 +119,9 @@ export async function openPort(
   const port = new LivePort(ports.native, spec, group, options.warn);
   ports.live.set(index, port);
   const { rxQueues, txQueues, staging } = port;
-  return { ...base, offload: spec.offload, rxQueues, txQueues, staging, state: stateWords(rxQueues) };
+  const state = spec.kind === 'tap' ? tapState(rxQueues) : stateWords(rxQueues);
+  const flood = spec.flood ?? FLOOD_RATE;
+  return { ...base, offload: spec.offload, flood, rxQueues, txQueues, staging, state };
 }
 
 /** TAPs made here get the smallest MTU of the other interfaces; what still differs is worth a warning. */
@@ -135,6 +139,11 @@ export function settleMtus(live: ReadonlyMap<number, LivePort>, warn: (message: 
 
 function stateWords(queues: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, queues) * STATE_WORDS * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** A TAP queue's state words hold the length of the frame that waits in its spare (0 = none); the spares lie behind. */
+function tapState(queues: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(spareOffset(queues, queues));
 }
 
 function memoryPort(spec: MemoryPortSpec, workers: number) {
