@@ -43,6 +43,7 @@ import * as livePolicy from './live-policy.js';
 import * as livePorts from './live-ports.js';
 import { traceDecisions } from './live-trace.js';
 import * as liveWorkers from './live-workers.js';
+import { MoveWatch } from './move-watch.js';
 import type { Native } from './native.js';
 import { checkNumbers, type EngineOptions, planEngine, workerCapacity } from './plan.js';
 import { type PortSummary, portSummaries } from './port-summary.js';
@@ -90,6 +91,7 @@ export class Engine implements LiveEngine {
   private stopped: Promise<void> | null = null;
   /** Counters of the ports at the stop: their devices and rings are gone afterwards. */
   private lastPorts: PortSummary[] | null = null;
+  private readonly moveWatch: MoveWatch;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
   private sourcesEnded: (() => void) | null = null;
@@ -126,6 +128,11 @@ export class Engine implements LiveEngine {
     this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
     this.core.consumers = this.consumers;
     this.links = new LinkWatch(this.core);
+    this.moveWatch = new MoveWatch(
+      this.core.macTable,
+      (port) => this.plan.ports[port]?.name || String(port),
+      this.warn,
+    );
     this.consumers.adopt(compiled);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
@@ -156,6 +163,11 @@ export class Engine implements LiveEngine {
     return this.lastPorts ?? portSummaries(this.core);
   }
 
+  /** Addresses that went from one port of the switch to another so far. */
+  get macMoves(): number {
+    return this.moveWatch.moves;
+  }
+
   /** Set when a worker could not be kept running. */
   get failure(): Error | null {
     return this.hosting?.failure ?? this.startFailure;
@@ -173,6 +185,7 @@ export class Engine implements LiveEngine {
     const events: number[] = [];
     let engine: Engine | null = null;
     try {
+      options.opened?.();
       const plan = planEngine(options, ports);
       for (const _worker of plan.cpus) events.push(ports.native?.openEvent() ?? -1);
       engine = new Engine(options, ports, plan, events);
@@ -277,6 +290,7 @@ export class Engine implements LiveEngine {
     guard.run('consumers', () => this.consumers.refresh());
     const now = performance.now();
     if (now - this.sweptAt > SWEEP_MS) guard.run('ageing addresses', () => this.sweep(now));
+    guard.run('addresses that move', () => this.moveWatch.look(now));
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
       guard.run('flow census', () => this.turnCensus(now));

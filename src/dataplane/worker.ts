@@ -65,6 +65,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   const cpu = plan.cpus[worker] ?? -1;
   if (cpu >= 0 && native !== null) native.pinThread(cpu);
   const burst = new Burst(views.pool.bytes);
+  burst.keyFlows(plan.flowKeys);
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
   const waker = makeWaker(native, views.workers, memory.events);
   const held = new HeldPorts({ plan, views, pool: views.pool, native, clock, worker, burst, status }, waker);
@@ -75,6 +76,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
     const progress = new Progress(views.rings, worker, plan.workers);
     const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
     const { counters } = views;
+    const touch = new GuestTouch(counters.touch[worker]!);
     const parts = {
       plan,
       memory,
@@ -97,12 +99,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
         floodRates: held.floodRates,
         lockOf: held.lockOf,
         locks: views.locks,
-        meter: new OrderMeter(
-          views.ledger.finished,
-          history,
-          counters.order[worker]!,
-          new GuestTouch(counters.touch[worker]!),
-        ),
+        meter: new OrderMeter(views.ledger.finished, history, counters.order[worker]!, touch),
         counters: counters.worker[worker]!,
         portCounters: counters.port[worker]!,
         scratch: scratchOffset(plan, worker),
@@ -112,6 +109,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
       waker,
       epoch,
       clock,
+      touch,
       fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
       held,
       yieldThread,

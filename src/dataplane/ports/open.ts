@@ -4,13 +4,14 @@
  * Promise: all or nothing: when one port cannot be opened, those that were are closed again and one UserError
  * line says which port and why.
  */
-import { closeSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
 import { spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
 import { FLOOD_RATE } from '../flood-budget.js';
 import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
+import { type CapabilityName, hasCapability, privilegesDropped } from '../privileges.js';
 import { DeviceCounters } from './device-counters.js';
 import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
@@ -49,17 +50,12 @@ export interface OpenOptions {
   readonly regularFilesOnly?: boolean;
 }
 
-/** Bit numbers in CapEff. */
-const CAPABILITY = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
-
-function requireCapability(spec: PortSpec, name: keyof typeof CAPABILITY): void {
-  const line = readFileSync('/proc/self/status', 'utf8').match(/^CapEff:\s*([0-9a-f]+)/m);
-  const effective = BigInt(`0x${line?.[1] ?? '0'}`);
-  if (((effective >> BigInt(CAPABILITY[name])) & 1n) === 0n) {
-    throw new UserError(
-      `--port ${spec.name}: ${spec.kind} needs ${name} (run as root, or setcap ${name.toLowerCase()}+ep)`,
-    );
-  }
+function requireCapability(native: Native, spec: PortSpec, name: CapabilityName): void {
+  if (hasCapability(native, name)) return;
+  const why = privilegesDropped()
+    ? ', which this forwarder has given up (--drop): only pcap: and memory: ports can be added'
+    : ` (run as root, or setcap ${name.toLowerCase()}+ep)`;
+  throw new UserError(`--port ${spec.name}: ${spec.kind} needs ${name}${why}`);
 }
 
 /** Opens all ports of a run. @throws UserError */
@@ -123,6 +119,7 @@ export async function openPort(
     source: null,
     sink: null,
     staging: [],
+    ...(spec.sources === undefined ? {} : { sources: spec.sources }),
   };
   if (spec.kind === 'memory') return { ...base, ...memoryPort(spec, options.workers) };
   if (spec.kind === 'pcap') {
@@ -132,7 +129,7 @@ export async function openPort(
     return { ...base, ...port };
   }
   if (ports.native === null) throw new UserError(`live ports: ${nativeProblem()}`);
-  requireCapability(spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
+  requireCapability(ports.native, spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
   const port = new LivePort(ports.native, spec, ports.devices, options.warn);
   ports.live.set(index, port);
   const { rxQueues, txQueues, staging } = port;
