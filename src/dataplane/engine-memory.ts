@@ -103,14 +103,14 @@ export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
 export const LIVE_QUEUES_MAX = 256;
 /**
  * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket and its AF_XDP socket;
- * the interface's index, and 1 where the packet sockets bypass the queueing discipline.
+ * the interface's index, and the number of the way out (`TRANSMIT_PATHS`).
  */
 export const PortFd = {
   receive: 0,
   send: LIVE_QUEUES_MAX,
   sendXsk: 2 * LIVE_QUEUES_MAX,
   ifindex: 3 * LIVE_QUEUES_MAX,
-  bypass: 3 * LIVE_QUEUES_MAX + 1,
+  path: 3 * LIVE_QUEUES_MAX + 1,
 } as const;
 /** Words per port in `portFds`. */
 export const PORT_FDS = 3 * LIVE_QUEUES_MAX + 2;

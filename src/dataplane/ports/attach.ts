@@ -25,6 +25,7 @@ import {
   type Sender,
   STATE_WORDS,
 } from './port.js';
+import { TRANSMIT_PATHS } from './transmit-path.js';
 
 /** A receive queue as the worker loop polls it. */
 export interface ReceiveQueue {
@@ -170,7 +171,7 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
       ? new p.native.TapSender(fd, p.pool.bytes, arrays)
       : new p.native.PacketSender(
           fd,
-          portFds[base + PortFd.bypass] === 1,
+          TRANSMIT_PATHS[portFds[base + PortFd.path]!] !== 'queued',
           p.pool.bytes,
           arrays,
           portFds[base + PortFd.ifindex]!,

@@ -15,7 +15,7 @@ import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
 import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
-import { chooseTransmit, queues, readXps, type TransmitPath } from './transmit-path.js';
+import { chooseTransmit, queues, readXps, TRANSMIT_PATHS, type TransmitPath } from './transmit-path.js';
 
 /** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
 const XSK_MTU_MAX = 2034;
@@ -269,7 +269,7 @@ export class LivePort {
       portFds[base + PortFd.send + q] = fd;
     });
     portFds[base + PortFd.ifindex] = this.index;
-    portFds[base + PortFd.bypass] = this.path === 'queued' ? 0 : 1;
+    if (this.path !== null) portFds[base + PortFd.path] = TRANSMIT_PATHS.indexOf(this.path);
     this.xskFds.forEach((fd, q) => {
       portFds[base + PortFd.sendXsk + q] = fd;
     });
