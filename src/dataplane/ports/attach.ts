@@ -25,7 +25,6 @@ import {
   type Sender,
   STATE_WORDS,
 } from './port.js';
-import { TRANSMIT_PATHS } from './transmit-path.js';
 
 /** A receive queue as the worker loop polls it. */
 export interface ReceiveQueue {
@@ -164,14 +163,16 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   const { portFds } = p.views;
   const fd = portFds[base + PortFd.send + queue]!;
   const xsk = portFds[base + PortFd.sendXsk + queue]!;
-  if ((fd < 0 && xsk < 0) || p.native === null) return new DownSender();
+  const queued = portFds[base + PortFd.sendQueued + queue]!;
+  if ((fd < 0 && queued < 0 && xsk < 0) || p.native === null) return new DownSender();
   const arrays = makeSendArrays();
   const native =
     port.kind === 'tap'
       ? new p.native.TapSender(fd, p.pool.bytes, arrays)
       : new p.native.PacketSender(
           fd,
-          TRANSMIT_PATHS[portFds[base + PortFd.path]!] !== 'queued',
+          queued,
+          portFds.subarray(base + PortFd.path, base + PortFd.path + 1),
           p.pool.bytes,
           arrays,
           portFds[base + PortFd.ifindex]!,
@@ -179,5 +180,5 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
           queue < port.staging.length ? new Uint8Array(port.staging[queue]!) : undefined,
         );
   // An AF_XDP socket alone takes finished frames only.
-  return new LiveSender(native, arrays, port.offload && fd >= 0);
+  return new LiveSender(native, arrays, port.offload && (fd >= 0 || queued >= 0));
 }
