@@ -116,7 +116,10 @@ export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   return before === undefined ? now : { ...now, ...difference(now, before) };
 }
 
-function difference(now: PortSummary, before: PortSummary): Omit<PortSummary, 'name' | 'kind' | 'consumer' | 'detail'> {
+function difference(
+  now: PortSummary,
+  before: PortSummary,
+): Omit<PortSummary, 'name' | 'kind' | 'consumer' | 'detail'> {
   const less = <T extends Record<string, number>>(a: T, b: T) =>
     Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value - (b[key] ?? 0)])) as T;
   return {

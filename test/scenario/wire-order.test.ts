@@ -129,6 +129,9 @@ describe.skipIf(!canForward())('order on the wire', { timeout: SCENARIO_TIMEOUT_
       // With TSO the far end of a veth receives on the sending CPU, without such threads.
       if (one.tso !== 'on') await lab.offload(ns, 'p1', { tso: 'off' });
       await one.prepare?.(lab, ns);
+      // There it is the CPU that takes a frame off the queueing discipline, now this one, now that: RPS puts that right.
+      if (one.tso === 'on')
+        await lab.exec(to, 'sh', '-c', `echo 1 | tee /sys/class/net/${link}/queues/rx-*/rps_cpus`);
       await spread(lab, to, link);
 
       const ports = ['a=af_packet:p0', 'b=af_packet:p1'];
