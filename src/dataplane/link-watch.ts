@@ -38,7 +38,8 @@ export class LinkWatch {
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
-  private closing: { port: LivePort; old: OldDescriptors; epoch: number }[] = [];
+  /** What is done once all workers have attached to an epoch's descriptors: the old ones closed, the port told. */
+  private closing: { port: LivePort; index: number; old: OldDescriptors; epoch: number }[] = [];
 
   constructor(private readonly core: EngineCore) {}
 
@@ -63,9 +64,10 @@ export class LinkWatch {
       }
     }
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
-    this.closing = this.closing.filter(({ port, old, epoch }) => {
+    this.closing = this.closing.filter(({ port, index, old, epoch }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       port.closeOld(old);
+      port.turn(core.views.portFds, index);
       return false;
     });
   }
@@ -129,7 +131,7 @@ export class LinkWatch {
     port.publish(views.portFds, index);
     Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
-    this.closing.push({ port, old, epoch });
+    this.closing.push({ port, index, old, epoch });
     this.core.wakeAll();
   }
 
