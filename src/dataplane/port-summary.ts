@@ -94,6 +94,7 @@ function joined(earlier: PortSummary | null, port: PortSummary): PortSummary {
   return {
     name: `${ports} removed earlier`,
     kind: 'removed',
+    detail: null,
     removed: true,
     removedPorts: ports,
     rx: sum(earlier?.rx, port.rx),
