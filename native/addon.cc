@@ -166,6 +166,13 @@ Napi::Value openXsk(const Info& info) {
                  }));
 }
 
+// Arguments: staging memory, MTU.
+void xskMtu(const Info& info) {
+  const Span<uint8_t> staging = bytes(info[0], "staging");
+  if (staging.length < kXskStagingBytes) throw invalid(info.Env(), "staging is too short");
+  setXskMtu(staging.data, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
+}
+
 Napi::Value statistics(const Info& info) {
   Napi::Env env = info.Env();
   const int fd = intArgument(info, 0, "fd");
@@ -313,6 +320,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);
   function("openXskSend", openXsk);
+  function("setXskMtu", xskMtu);
   exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
   function("openTap", openTapCall);
   function("setTapSteering", steerTap);

@@ -102,17 +102,18 @@ export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
 /** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
 export const LIVE_QUEUES_MAX = 256;
 /**
- * Descriptor words of a port: one per receive queue, then per transmit queue its socket, the one without bypass,
- * and the AF_XDP one.
+ * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket and its AF_XDP socket;
+ * the interface's index, and 1 where the packet sockets bypass the queueing discipline.
  */
 export const PortFd = {
   receive: 0,
   send: LIVE_QUEUES_MAX,
-  sendQdisc: 2 * LIVE_QUEUES_MAX,
-  sendXsk: 3 * LIVE_QUEUES_MAX,
+  sendXsk: 2 * LIVE_QUEUES_MAX,
+  ifindex: 3 * LIVE_QUEUES_MAX,
+  bypass: 3 * LIVE_QUEUES_MAX + 1,
 } as const;
 /** Words per port in `portFds`. */
-export const PORT_FDS = 4 * LIVE_QUEUES_MAX;
+export const PORT_FDS = 3 * LIVE_QUEUES_MAX + 2;
 
 export interface EngineMemory {
   readonly frames: SharedArrayBuffer;

@@ -69,10 +69,13 @@ export class Intake {
   starved = false;
   private readonly me: number;
   private readonly workers: number;
+  private span: number;
   private readonly counters: Float64Array;
   private readonly portCounters: Float64Array;
   private readonly dispatcher: Dispatcher;
   private steering: Steering;
+  /** Frames of the burst are in large slots. */
+  private anyLarge = false;
   /** The port's own queue has chosen the worker. */
   private keep = false;
   /** Where the policy follows flows' consumers: its side of the data plane. */
@@ -90,6 +93,7 @@ export class Intake {
     const { views, plan, worker } = p;
     this.me = worker;
     this.workers = plan.workers;
+    this.span = plan.workers;
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.dispatcher = new Dispatcher(p, work, lane);
@@ -97,9 +101,14 @@ export class Intake {
     this.takeSteering();
   }
 
-  /** Takes up the plan and the steering of the parts. Another steering or order only while `drained`. */
-  adopt(): void {
-    this.dispatcher.adopt();
+  /**
+   * Takes up the plan and the steering of the parts. Another steering or order only while `drained`.
+   * @param span frames go to workers 0 … span-1
+   */
+  adopt(span: number): void {
+    this.span = span;
+    this.p.views.pool.feed(this.me, span);
+    this.dispatcher.adopt(span);
     if (this.p.steering !== this.steering) this.takeSteering();
   }
 
@@ -183,19 +192,24 @@ export class Intake {
     if (HOT.words !== burst.words || HOT.owner !== views.pool.owner) bind(burst.words, views.pool.owner);
     const { words, owner } = HOT;
     const mine = (this.me + 1) | 0;
+    const lastSmall = (views.pool.smallSlots - 1) | 0;
     const end = n & COUNT;
     let bytes = 0;
+    let large = 0;
     for (let k = 0; k < end; k++) {
       const i = k & LAST;
-      owner[words[ID + i]!] = mine;
+      const id = words[ID + i]!;
+      owner[id] = mine;
+      large |= lastSmall - id;
       bytes = (bytes + words[LEN + i]!) | 0;
     }
+    this.anyLarge = large < 0;
     return bytes;
   }
 
   private steer(): void {
     const { burst } = this.p;
-    if (this.flows !== null) this.flows.look();
+    if (this.flows !== null) this.flows.look(this.span);
     this.steering.steer(burst);
     if (this.flows !== null) this.flows.remember(burst);
   }
@@ -228,7 +242,8 @@ export class Intake {
   /** Puts each frame of the burst where steering wants it. */
   private dispatch(queue: number): void {
     this.p.fault.reach('dispatch');
-    if (this.dispatcher.dispatch(queue)) this.flows?.refused(this.p.burst, this.dispatcher.fates);
+    if (this.dispatcher.dispatch(queue, this.anyLarge))
+      this.flows?.refused(this.p.burst, this.dispatcher.fates);
   }
 
   /** The work was sent; `arrived` tells which of its frames. Policies that follow consumers hear of it. */

@@ -126,7 +126,7 @@ export class WorkerLoop {
   adopt(span: number): void {
     this.span = span;
     this.p.transmitter.ports = this.p.plan.ports.length;
-    this.intake.adopt();
+    this.intake.adopt(span);
   }
 
   /** Runs until the main thread says exit, or takes the worker out. */

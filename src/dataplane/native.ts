@@ -75,9 +75,19 @@ export interface NativeSendArrays {
 /**
  * What became of a frame: `full` = the device had no room, also after the retry; `tooLong` = beyond the MTU;
  * `down` = the interface is down or gone; `refused` = the kernel or the addon finds it impossible (shorter than an
- * Ethernet header, a virtio-net header that contradicts it, outside the pool).
+ * Ethernet header, a virtio-net header that contradicts it, outside the pool); `segment` = a super-frame that the port
+ * cannot take whole (the device does not segment it, or it is in a tunnel): the call ended there, and everything behind
+ * it is `untried`. The caller sends its segments, then what is behind it.
  */
-export const SendResult = { sent: 0, full: 1, tooLong: 2, down: 3, refused: 4 } as const;
+export const SendResult = {
+  sent: 0,
+  full: 1,
+  tooLong: 2,
+  down: 3,
+  refused: 4,
+  segment: 5,
+  untried: 6,
+} as const;
 
 export interface NativeReceiver {
   /** Takes at most `max` frames into the pool; fills the arrays from index 0; returns the number. */
@@ -88,7 +98,7 @@ export interface NativeReceiver {
 export interface NativeSender {
   /**
    * Sends the frames at indices from … to-1 in order and writes a `SendResult` for each; a full device gets one
-   * bounded retry. Returns how many were sent.
+   * bounded retry. Ends at a frame that gets `SendResult.segment`. Returns how many were sent.
    */
   send(from: number, to: number): number;
   close(): void;
@@ -214,6 +224,8 @@ export interface Native extends NativeHash {
    */
   openXskSend(ifindex: number, queue: number, staging: Uint8Array, late?: boolean): number;
   readonly xskStagingBytes: number;
+  /** The interface of the socket with this staging memory has another MTU now: frames beyond it are `tooLong`. */
+  setXskMtu(staging: Uint8Array, mtu: number): void;
   /**
    * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
    * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.
@@ -253,14 +265,15 @@ export interface Native extends NativeHash {
     arrays: NativeReceiveArrays,
   ) => NativeReceiver;
   /**
-   * `plain` takes GSO frames too unless `qdisc` (a second socket without bypass) is given for them; -1 = none.
-   * Frames without offloads go through `xsk` (with its `staging`) where that is given.
+   * `bypass`: how the socket was opened. Frames without offloads go through `xsk` (with its `staging`) where that is
+   * given; without a socket (-1) nothing else does.
    */
   PacketSender: new (
-    plain: number,
-    qdisc: number,
+    socket: number,
+    bypass: boolean,
     pool: Uint8Array,
     arrays: NativeSendArrays,
+    ifindex: number,
     xsk?: number,
     staging?: Uint8Array,
   ) => NativeSender;

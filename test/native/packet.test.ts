@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RING_DEAD } from '#rxsteer/dataplane/native.js';
+import { RING_DEAD, SendResult } from '#rxsteer/dataplane/native.js';
 import { problem, scenario, title } from './netns.js';
 
 interface Vnet {
@@ -186,13 +186,23 @@ describe.skipIf(problem !== '')(title('AF_PACKET port'), { timeout: 30_000 }, ()
     });
   });
 
-  it('sends GSO frames through the queueing discipline when the device has lost TSO, in order', async () => {
+  it('stops at a super-frame that the device does not segment; through the queueing discipline it goes', async () => {
     const r = await scenario<Record<string, unknown>>('packet', 'tsoOff');
+    const { sent, segment, untried } = SendResult;
     expect(r).toEqual({
-      results: [0, 0, 0, 0],
-      lengths: [60, ...new Array(10).fill(1502), 60, 1502, 1502],
-      tso: false,
+      past: { sent: 1, results: [sent, segment, untried, untried] },
+      rest: 1,
+      through: { sent: 4, results: [sent, sent, sent, sent] },
+      again: { sent: 4, results: [sent, sent, sent, sent] },
+      lengths: [60, 60, 60, ...new Array(10).fill(1502), 60, 1502, 1502, 60, 14_534, 60, 2950],
     });
+  });
+
+  it('stops at a super-frame in a tunnel, whatever the way', async () => {
+    const r = await scenario<Record<string, unknown>>('packet', 'tunnelled');
+    const { sent, segment, untried } = SendResult;
+    const stopped = { sent: 1, results: [sent, segment, untried] };
+    expect(r).toEqual({ results: [stopped, stopped], lengths: [60, 60, 60] });
   });
 
   it('tells of a ring that the kernel has killed; another socket goes on, and every frame is counted', async () => {

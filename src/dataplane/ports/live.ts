@@ -15,6 +15,10 @@ import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
 import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
+import { chooseTransmit, queues, readXps, type TransmitPath } from './transmit-path.js';
+
+/** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
+const XSK_MTU_MAX = 2034;
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;
 
@@ -38,8 +42,11 @@ export class LivePort {
   private index: number;
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
-  private qdiscFds: number[] = [];
   private xskFds: number[] = [];
+  /** The way out of an AF_PACKET port; null for a TAP. */
+  path: TransmitPath | null = null;
+  /** MTU that the AF_XDP sockets know of. */
+  private mtuKnown = 0;
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
   /** Before all receive rings of the port, for as long as it is open; null where the kernel does not allow one. */
@@ -62,7 +69,7 @@ export class LivePort {
           `--port ${spec.name}: queues=${spec.queues}: ${spec.interface} has ${link.rxQueues} receive queue(s), and fanout=qm follows them`,
         );
       }
-      this.txQueues = spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
+      this.txQueues = this.packetQueues(spec, link);
     } else {
       this.txQueues = spec.queues;
     }
@@ -89,6 +96,19 @@ export class LivePort {
     return link;
   }
 
+  /** Transmit queues as workers see them: the device's, but where one AF_XDP queue is the only way out. */
+  private packetQueues(spec: PacketPortSpec, link: LinkInfo): number {
+    const { path } = this.choose(spec, link);
+    if (path === 'af_xdp') return 1;
+    return spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
+  }
+
+  private choose(spec: PacketPortSpec, link: LinkInfo) {
+    // Chunks of an AF_XDP socket hold ordinary frames only.
+    const xsk = spec.xsk && this.staging.length === 0 && link.mtu <= XSK_MTU_MAX;
+    return chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk });
+  }
+
   /** Opens all descriptors; on failure closes what was opened. */
   private open(link: LinkInfo | null): void {
     try {
@@ -103,24 +123,33 @@ export class LivePort {
   }
 
   private openPacket(spec: PacketPortSpec, link: LinkInfo): void {
-    const { native } = this;
     for (let q = 0; q < spec.queues; q++) this.receiveFds.push(this.openReceive(spec, link));
-    // A device without TSO refuses super-frames from a bypass socket, so they take a second socket that queues.
-    // Where the device has a real queueing discipline, plain frames could overtake them there: then everything
-    // goes one way, past the queue if the device does TSO, else through it.
-    const queueing = link.qdisc !== 'noqueue' && link.qdisc !== '';
-    const bypass = !queueing || link.tso || !spec.offload;
-    for (let q = 0; q < this.txQueues; q++) {
-      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass }));
-      if (spec.offload && !queueing) {
-        this.qdiscFds.push(native.openPacketSend({ ifindex: link.index, bypass: false }));
-      }
-    }
-    if (spec.xsk && bypass) this.openXsk(link);
     this.index = link.index;
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
     }
+    this.openSend(spec, link);
+  }
+
+  /** Decides on the way out (see `transmit-path.ts`) and opens its sockets. */
+  private openSend(spec: PacketPortSpec, link: LinkInfo): void {
+    const { native } = this;
+    let choice = this.choose(spec, link);
+    if (choice.path === 'af_xdp' && (this.txQueues > 1 || !this.openXsk(link, 1))) {
+      choice = chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk: false });
+    }
+    const { path } = choice;
+    this.path = path;
+    this.mtuKnown = link.mtu;
+    if (choice.orderLost !== '' && this.orderLost === '') this.orderLost = choice.orderLost;
+    if (choice.warning !== '') this.warn(`port ${spec.name}: ${choice.warning}`);
+    if (path === 'af_xdp') return;
+    const bypass = path !== 'queued';
+    for (let q = 0; q < this.txQueues; q++) {
+      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass }));
+    }
+    // Beside a socket that takes another queue than its own an AF_XDP socket would break order.
+    if (spec.xsk && bypass && link.txQueues <= 1) this.openXsk(link, this.txQueues);
   }
 
   private openReceive(spec: PacketPortSpec, link: LinkInfo): number {
@@ -159,23 +188,46 @@ export class LivePort {
   }
 
   /**
-   * AF_XDP sockets for plain frames, one per transmit queue of the device: optional, so that a kernel, a device or
-   * another program in the way is no error. Staging memory belongs to one socket for good (workers may still use the
-   * old one's), so a device that comes back after it vanished is sent to through packet sockets only.
+   * AF_XDP sockets, one per transmit queue of the device: a kernel, a device or another program in the way is no error,
+   * then the answer is false. Staging memory belongs to one socket for good (workers may still use the old one's), so a
+   * device that comes back after it vanished is sent to through packet sockets only.
    */
-  private openXsk(link: LinkInfo): void {
-    if (this.staging.length > 0) return;
+  private openXsk(link: LinkInfo, count: number): boolean {
+    if (this.staging.length > 0) return false;
     const staging: SharedArrayBuffer[] = [];
     try {
-      for (let q = 0; q < Math.min(this.txQueues, Math.max(1, link.txQueues)); q++) {
+      for (let q = 0; q < Math.min(count, Math.max(1, link.txQueues)); q++) {
         const memory = new SharedArrayBuffer(this.native.xskStagingBytes);
         this.xskFds.push(this.native.openXskSend(link.index, q, new Uint8Array(memory)));
         staging.push(memory);
       }
       this.staging = staging;
+      return true;
     } catch {
       for (const fd of this.xskFds.splice(0)) this.native.closeDescriptor(fd);
+      return false;
     }
+  }
+
+  /**
+   * The device has changed under a path that goes past its queue: a queueing discipline was added, or transmit queues.
+   * What was sent so far is in the device already, so going through the queue from now on keeps order. Not the other
+   * way round: what waits in the queue would be overtaken.
+   */
+  private reconsider(spec: PacketPortSpec, link: LinkInfo): number[] | null {
+    if (this.mtuKnown !== link.mtu) {
+      for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
+      this.mtuKnown = link.mtu;
+    }
+    if (this.path !== 'direct' || (!queues(link.qdisc) && link.txQueues <= 1)) return null;
+    const old = [...this.sendFds, ...this.xskFds];
+    this.sendFds = [];
+    this.xskFds = [];
+    this.openSend(spec, link);
+    this.warn(
+      `${spec.interface} (port ${spec.name}) has ${link.txQueues} transmit queue(s) and the queueing discipline ${link.qdisc} now: its frames go through that`,
+    );
+    return old;
   }
 
   private openTap(spec: TapPortSpec): void {
@@ -216,9 +268,8 @@ export class LivePort {
     send.forEach((fd, q) => {
       portFds[base + PortFd.send + q] = fd;
     });
-    this.qdiscFds.forEach((fd, q) => {
-      portFds[base + PortFd.sendQdisc + q] = fd;
-    });
+    portFds[base + PortFd.ifindex] = this.index;
+    portFds[base + PortFd.bypass] = this.path === 'queued' ? 0 : 1;
     this.xskFds.forEach((fd, q) => {
       portFds[base + PortFd.sendXsk + q] = fd;
     });
@@ -252,6 +303,8 @@ export class LivePort {
       this.warn(`${spec.interface} (port ${spec.name}) is back`);
       return { change: 'descriptors', old: [] };
     }
+    const sent = spec.kind === 'af_packet' ? this.reconsider(spec, link) : null;
+    if (sent !== null) return { change: 'descriptors', old: sent };
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: [] };
     this.state = state;
@@ -327,10 +380,9 @@ export class LivePort {
   }
 
   private forget(): number[] {
-    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds, ...this.xskFds];
+    const old = [...this.receiveFds, ...this.sendFds, ...this.xskFds];
     this.receiveFds = [];
     this.sendFds = [];
-    this.qdiscFds = [];
     this.xskFds = [];
     return old;
   }
