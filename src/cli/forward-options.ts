@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import YAML from 'yaml';
 import { z } from 'zod';
+import { fileProblem } from '../capture/format.js';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { checkLimit, type LimitedOption } from '../dataplane/limits.js';
 import { DEFAULT_ORDER_LIMITS } from '../dataplane/order-guard.js';
@@ -103,7 +104,7 @@ function readConfig(path: string): Config {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UserError(`--config ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`);
+    throw fileProblem(`--config ${path}`, error);
   }
   let value: unknown;
   try {

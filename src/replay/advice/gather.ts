@@ -36,8 +36,8 @@ export interface PortsFacts {
   readonly steering: RssSteering;
   /** With ports. */
   readonly changed: RssSteering;
-  readonly now: Float64Array;
-  readonly then: Float64Array;
+  readonly before: Float64Array;
+  readonly after: Float64Array;
 }
 
 /** Packets in tunnels, and how evenly outer and inner headers spread them over the queues. */
@@ -110,7 +110,7 @@ function withPorts(steering: RssSteering, workers: number): PortsFacts[] {
   try {
     const changed = compilePolicy({ ...spec, types }, { workers }) as RssSteering;
     const loads = () => new Float64Array(steering.queues);
-    return [{ steering, changed, now: loads(), then: loads() }];
+    return [{ steering, changed, before: loads(), after: loads() }];
   } catch (error) {
     // Together with what else the policy says they do not go.
     if (error instanceof UserError) return [];
@@ -166,11 +166,11 @@ class Gatherer {
         if (p === 0 && flow[from + i]! >= 0) this.queueOf.set(flow[from + i]!, rxq[i]!);
       }
     }
-    for (const { steering, changed, now, then } of this.ports) {
+    for (const { steering, changed, before, after } of this.ports) {
       steering.steer(burst);
-      for (let i = 0; i < n; i++) now[rxq[i]!]!++;
+      for (let i = 0; i < n; i++) before[rxq[i]!]!++;
       changed.steer(burst);
-      for (let i = 0; i < n; i++) then[rxq[i]!]!++;
+      for (let i = 0; i < n; i++) after[rxq[i]!]!++;
     }
     let tunnelled = 0;
     for (let i = 0; i < n; i++) {

@@ -143,8 +143,8 @@ function withTypes(policy: string, types: readonly string[]): string | null {
 function udpPorts(facts: AdviceFacts): Advice[] {
   const share = facts.udpPackets / Math.max(1, facts.packets);
   if (facts.udpFragments > 0 || share < UDP_LEAST) return [];
-  return facts.ports.flatMap(({ steering, changed, now, then }) => {
-    const [before, after] = [fullestOverFair(now), fullestOverFair(then)];
+  return facts.ports.flatMap(({ steering, changed, ...loads }) => {
+    const [before, after] = [fullestOverFair(loads.before), fullestOverFair(loads.after)];
     if (before <= UNEVEN || after > before - GAIN_LEAST) return [];
     const types = changed.spec.types!;
     const versions = ([4, 6] as const).filter((version) => types.includes(`udp-ipv${version}`));
