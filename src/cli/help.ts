@@ -34,8 +34,8 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string))[]>> = {
     ports,
     policies,
     examples(
-      'rxsteer forward --port a=af_packet:eth0 --port b=tap:vm0 --policy mac \\',
-      '    --workers 2 --stats 1',
+      'rxsteer forward --port a=af_packet:eth0 --port b=af_packet:vm0 \\',
+      '    --policy mac:uplink=a --workers 2 --stats 1',
       'rxsteer forward --port a=memory:source,packets=1000000 --port b=memory:sink',
     ),
   ],
@@ -86,7 +86,8 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string))[]>> = {
   bench: [
     examples(
       'rxsteer bench flow-vs-mac',
-      'rxsteer bench flow-vs-mac --guests 12 --workers 4 --capture in.pcap',
+      'rxsteer bench flow-vs-mac --guests 12 --workers 4',
+      'rxsteer bench flow-vs-mac --capture in.pcap --quick',
       'sudo rxsteer bench forward peers',
     ),
   ],
