@@ -4,10 +4,7 @@
  * Promise: every wrong value gives one UserError line that names the flag or the path in the file and what is
  * permitted. Flags override the file.
  */
-import { readFileSync } from 'node:fs';
-import YAML from 'yaml';
 import { z } from 'zod';
-import { fileProblem } from '../capture/format.js';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { checkLimit, type LimitedOption } from '../dataplane/limits.js';
 import { DEFAULT_ORDER_LIMITS } from '../dataplane/order-guard.js';
@@ -23,6 +20,8 @@ import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
+import { readTextFile } from '../text-file.js';
+import { parseYaml } from '../yaml-text.js';
 import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
@@ -49,6 +48,8 @@ export interface ForwardFlags {
   /** False for `--no-control`, true where it was not given. */
   readonly control?: string | boolean;
   readonly rebalance?: string;
+  readonly allowJs?: boolean;
+  readonly drop?: boolean;
   readonly endWithStdin?: boolean;
   readonly json?: boolean;
 }
@@ -84,6 +85,8 @@ const configSchema = z.strictObject({
   macLimit: count.optional(),
   control: z.union([z.string(), z.literal(false)]).optional(),
   rebalance: z.string().optional(),
+  allowJs: z.boolean().optional(),
+  drop: z.boolean().optional(),
   fdb: z
     .array(
       z.strictObject({
@@ -100,27 +103,12 @@ const configSchema = z.strictObject({
 type Config = z.infer<typeof configSchema>;
 
 function readConfig(path: string): Config {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw fileProblem(`--config ${path}`, error);
-  }
-  let value: unknown;
-  try {
-    const document = YAML.parseDocument(text);
-    // Warnings too (unknown tags): half-understood is misunderstood.
-    const problem = document.errors[0] ?? document.warnings[0];
-    if (problem !== undefined) throw problem;
-    value = document.toJS();
-  } catch (error) {
-    throw new UserError(`--config ${path}: ${(error as Error).message.split('\n')[0]}`);
-  }
-  const result = configSchema.safeParse(value);
+  const place = `--config ${path}`;
+  const result = configSchema.safeParse(parseYaml(readTextFile(path === '-' ? 0 : path, place), place));
   if (!result.success) {
     const issue = result.error.issues[0]!;
-    const place = issue.path.length > 0 ? issue.path.join('.') : 'top level';
-    throw new UserError(`--config ${path}: ${place}: ${issue.message}`);
+    const at = issue.path.length > 0 ? issue.path.join('.') : 'top level';
+    throw new UserError(`${place}: ${at}: ${issue.message}`);
   }
   return result.data;
 }
@@ -144,6 +132,8 @@ export interface ParsedForward {
   readonly statsMs: number | null;
   /** Null = no control socket. */
   readonly control: ControlFlags | null;
+  /** Give up all capabilities once the ports are open. */
+  readonly drop: boolean;
 }
 
 /** Parses and checks everything. Throws UserError. */
@@ -236,6 +226,8 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     control: controlFlags(
       flags.control === true ? file.control : flags.control,
       flags.rebalance ?? file.rebalance,
+      flags.allowJs ?? file.allowJs ?? false,
     ),
+    drop: flags.drop ?? file.drop ?? false,
   };
 }

@@ -5,13 +5,17 @@
  * --duration, at SIGINT or SIGTERM, or when all finite sources are drained; then drains and prints the summary.
  * A second interrupt ends at once with exit code 130.
  */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import type { ControlServer } from '../control/server.js';
+import { loadNative } from '../dataplane/native.js';
 import type { EngineOptions } from '../dataplane/plan.js';
+import { DROPPED_TEXT, limitPrivileges } from '../dataplane/privileges.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
-import { policyWarnings } from '../policy/warnings.js';
+import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
 import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
@@ -62,6 +66,8 @@ export function register(program: Command): void {
     )
     .option('--control <PATH>', 'control socket (default /run/rxsteer/PID.sock)')
     .option('--no-control', 'no control socket')
+    .option('--allow-js', 'take policies js:FILE through the control socket: they run as this process')
+    .option('--drop', 'give up all capabilities once the ports are open')
     .option(
       '--rebalance <MODE>',
       'dry, auto or off: even out the workers: say what would be moved (default), do it, or not',
@@ -88,12 +94,17 @@ async function forward(flags: ForwardFlags): Promise<void> {
     for (const warning of policyWarnings(compilePolicy(policy, { workers }))) {
       say(`rxsteer: warning: ${warning}`);
     }
+    // Nearly every NIC hashes the ports of TCP.
+    for (const text of policyAssumptions(policy, ['udp-ipv4', 'udp-ipv6', 'ipv4', 'ipv6'])) {
+      say(`rxsteer: warning: policy ${policy.text}: ${text}`);
+    }
   }
   const summary = await runForwarder(parsed.engine, {
     durationMs: parsed.durationMs,
     statsMs: parsed.statsMs,
     control: parsed.control,
     endWithStdin: flags.endWithStdin === true,
+    drop: parsed.drop,
     onReady: () => say('ready'),
   });
   if (flags.json === true) printJson(summary);
@@ -107,6 +118,8 @@ export interface RunHooks {
   readonly control?: ControlFlags | null;
   /** Stop when standard input ends. */
   readonly endWithStdin?: boolean;
+  /** Privileges are limited when the ports are open, with `drop` given up altogether; absent = kept. */
+  readonly drop?: boolean;
   readonly onReady: () => void;
 }
 
@@ -134,11 +147,12 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   let timer: NodeJS.Timeout | undefined;
   let stats: NodeJS.Timeout | undefined;
   try {
-    const startControl = hooks.control ? await prepareControl(hooks.control, say) : null;
-    const engine = await Engine.start(options);
-    if (startControl !== null) {
+    const prepared = hooks.control ? await prepareControl(hooks.control, say) : null;
+    const opened = () => limit(options, prepared?.path ?? null, hooks.drop);
+    const engine = await Engine.start({ ...options, opened });
+    if (prepared !== null) {
       try {
-        control = await startControl(engine);
+        control = await prepared.start(engine);
       } catch (error) {
         await engine.stop();
         throw error;
@@ -182,6 +196,16 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** Gives up what is not needed once all ports are open. @throws UserError */
+function limit({ ports, policy }: EngineOptions, socket: string | null, drop: boolean | undefined): void {
+  if (drop === undefined) return;
+  const written = ports.flatMap((port) => (port.kind === 'pcap' && port.mode === 'write' ? [port.path] : []));
+  const folder = socket === null ? [] : [dirname(socket)];
+  const read = policy.policy === 'js' && existsSync(policy.file) ? [policy.file] : [];
+  limitPrivileges(loadNative(), { read, write: [...written, ...folder] }, drop);
+  if (drop) say(`rxsteer: all capabilities are given up (--drop): ${DROPPED_TEXT}`);
 }
 
 /** Ends the process now with exit code 130, threads inside native calls or not. */

@@ -181,6 +181,13 @@ function details(result: PolicyResult): string {
       `reordered: ${whole(reordered.packets)} packets (${reordered.ratio < 5e-4 ? '<0.1 %' : formatRatio(reordered.ratio)}), by up to ${whole(reordered.maxExtent)}`,
     );
   }
+  lines.push(...result.assumed);
+  if (result.otherwise !== null) {
+    const { what, fullestOverFair, gini } = result.otherwise;
+    lines.push(
+      `otherwise, with ${what}: fullest/fair ${fullestOverFair.toFixed(2)} instead of ${result.fullestOverFair.toFixed(2)}, Gini ${gini.toFixed(2)} instead of ${result.gini.toFixed(2)}`,
+    );
+  }
   return lines.join('\n');
 }
 

@@ -5,18 +5,19 @@
  * read captures are loaded first and started in a thread, then those of the policies, whose loading takes as long as
  * reading a million packets: keep the imports of this module few.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
-import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 import type { QueueCounter } from '../nic/queue-counters.js';
 import { splitLabel } from '../policy/label.js';
+import type { PolicySpec } from '../policy/spec.js';
 import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js';
 import { IngestThread } from '../replay/ingest-source.js';
 import { readingPays } from '../replay/reading-thread.js';
 import type { ReplayResult } from '../replay/result.js';
+import { readTextFile } from '../text-file.js';
 import { Interrupt } from './interrupt.js';
 import { origin } from './origin.js';
 import { formatCount, note, Progress, print, printJson } from './output.js';
@@ -107,13 +108,7 @@ function choice({ direction, to, filter, mtu }: Flags): PacketChoice {
 async function counters(files: readonly string[] | undefined): Promise<QueueCounter[] | null> {
   if (files === undefined) return null;
   const { queueCounters } = await import('../nic/queue-counters.js');
-  const texts = files.map((file) => {
-    try {
-      return readFileSync(file, 'utf8');
-    } catch (error) {
-      throw fileProblem(`--counters ${file}`, error);
-    }
-  });
+  const texts = files.map((file) => readTextFile(file, `--counters ${file}`));
   return queueCounters(texts, `--counters ${files.join(' ')}`);
 }
 
@@ -132,23 +127,22 @@ async function advised(
   result: ReplayResult,
   files: readonly string[],
   flags: Flags,
+  specs: readonly PolicySpec[],
   workers: number | null,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ReplayResult> {
   if (result.capture.interrupted) return result;
   if (flags.advice !== true && flags.html === undefined) return result;
-  const [{ advise, canAdvise }, { rankPolicies }, { parsePolicy }] = await Promise.all([
+  const [{ advise, canAdvise }, { rankPolicies }] = await Promise.all([
     import('../replay/advice/index.js'),
     import('../report/rank.js'),
-    import('../policy/parse.js'),
   ]);
   if (!canAdvise(files, result)) {
     if (flags.advice === true) note('rxsteer: warning: no advice: it needs captures that can be read twice');
     return result;
   }
   progress.update('advice');
-  const specs = flags.policy.map((policy) => parsePolicy(splitLabel(policy).policy));
   const [best] = rankPolicies(result.policies);
   const advice = await advise(files, result, specs, workers, best!, choice(flags), signal);
   return signal.aborted ? result : { ...result, advice };
@@ -173,22 +167,29 @@ async function run(files: string[], flags: Flags): Promise<void> {
   const isThreaded =
     threads > 1 && !files.includes('-') && readingPays(fileBytes(files), flags.policy.length);
   const reading = isThreaded ? new IngestThread(files, clock, chosen) : undefined;
-  const interrupt = new Interrupt(() =>
-    note('rxsteer: interrupted: ends with what was read; a second interrupt ends at once'),
-  );
+  let interrupt: Interrupt | null = null;
   const progress = new Progress('replay');
   try {
-    const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }] = await Promise.all([
-      import('../replay/replay.js'),
-      import('../replay/model.js'),
-      import('../replay/apps.js'),
-    ]);
+    const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }, { parseAlone }] =
+      await Promise.all([
+        import('../replay/replay.js'),
+        import('../replay/model.js'),
+        import('../replay/apps.js'),
+        import('../policy/compile-plain.js'),
+      ]);
+    // Once: what a policy reads may be a pipe, and while that is waited for an interrupt ends the program.
+    const named = flags.policy.map((policy) => splitLabel(policy));
+    const specs = await Promise.all(named.map(({ policy }) => parseAlone(policy)));
+    interrupt = new Interrupt(() =>
+      note('rxsteer: interrupted: ends with what was read; a second interrupt ends at once'),
+    );
     const divider =
       flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
-    const replayed = await replayWith(files, flags.policy, {
+    const replayed = await replayWith(files, specs, {
       ...clock,
       ...chosen,
       signal: interrupt.signal,
+      labels: named.map(({ label }) => label),
       model: flags.model === undefined ? DEFAULT_MODEL : parseModel(flags.model),
       apps: flags.apps === undefined ? DEFAULT_APPS : parseApps(flags.apps),
       threads,
@@ -199,7 +200,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
       ...(divider === null ? {} : { takers: divider.takers }),
     });
     const result = await withCounters(
-      await advised(replayed, files, flags, workers ?? null, progress, interrupt.signal),
+      await advised(replayed, files, flags, specs, workers ?? null, progress, interrupt.signal),
       counted,
     );
     progress.done();
@@ -213,7 +214,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
       );
     if (problems.length > 0) throw new Error(problems[0]);
   } finally {
-    interrupt.release();
+    interrupt?.release();
     progress.done();
     await reading?.close();
   }

@@ -4,13 +4,13 @@
  * Promise: every wrong value gives one UserError line that names the flag or the path in the file and what is
  * permitted. A flag replaces the same axis of the file.
  */
-import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { UserError, unknownName } from '../errors.js';
 import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js';
 import type { SweepGrid } from '../sweep/grid.js';
+import { readTextFile } from '../text-file.js';
+import { parseYaml } from '../yaml-text.js';
 
 export interface SweepFlags {
   readonly grid?: string;
@@ -92,13 +92,7 @@ const fileSchema = z.strictObject({
 type GridFile = z.infer<typeof fileSchema>;
 
 function readGrid(path: string): GridFile {
-  let value: unknown;
-  try {
-    value = parseYaml(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`--grid ${path}: ${code === 'ENOENT' ? 'no such file' : message.split('\n')[0]}`);
-  }
+  const value = parseYaml(readTextFile(path, `--grid ${path}`), `--grid ${path}`);
   const result = fileSchema.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0]!;

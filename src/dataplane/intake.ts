@@ -17,11 +17,12 @@ import { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
 import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from './counters.js';
 import { Dispatcher, Fate } from './dispatch.js';
-import type { EnginePlan, EngineViews } from './engine-memory.js';
+import { type EnginePlan, type EngineViews, Global } from './engine-memory.js';
 import type { Fault } from './faults.js';
 import type { CensusWriter } from './flow-census.js';
 import { FlowIntake } from './flow-intake.js';
 import type { Lane } from './lane.js';
+import { LINE_WORDS } from './layout.js';
 import type { Ledger } from './ledger.js';
 import type { TraceFate, TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
@@ -74,6 +75,8 @@ export class Intake {
   private readonly portCounters: Float64Array;
   private readonly dispatcher: Dispatcher;
   private steering: Steering;
+  /** The time that `tick` told last. */
+  private seconds = 0;
   /** Frames of the burst are in large slots. */
   private anyLarge = false;
   /** The port's own queue has chosen the worker. */
@@ -115,9 +118,16 @@ export class Intake {
   private takeSteering(): void {
     const { steering } = this.p;
     this.steering = steering;
+    steering.tick?.(this.seconds);
     this.keep = steering.spec.stage === 'nic';
     this.flows =
       steering instanceof RfsSteering ? new FlowIntake(steering, this.p, (w) => this.lane.position(w)) : null;
+  }
+
+  /** Tells the policy the time by which addresses age, in seconds. */
+  tick(seconds: number): void {
+    this.seconds = seconds;
+    this.steering.tick?.(seconds);
   }
 
   /** Every frame that was handed out is finished, and none is held. For live changes: nothing is received meanwhile. */
@@ -129,10 +139,9 @@ export class Intake {
     return true;
   }
 
-  /** This worker follows a dead one: a queue that it polls takes up where that left off. */
-  recover(queue: number): void {
-    const positions = Int32Array.from({ length: this.workers }, (_, w) => this.lane.position(w));
-    this.p.ledger.recover(queue, positions);
+  /** This worker polls a queue again that it, or a dead predecessor of it, polled last. */
+  resume(queue: number): void {
+    this.p.ledger.resume(queue, this.p.views.sequences[queue * LINE_WORDS]!);
   }
 
   /** Takes a burst from a queue and dispatches it; returns how many frames came (those refused too). The work has room for a burst. */
@@ -157,6 +166,9 @@ export class Intake {
       const error = status[ReceiveStatus.error]!;
       if (views.queueErrors[queue.global] !== error) views.queueErrors[queue.global] = error;
       return 0;
+    }
+    if (status[ReceiveStatus.segments] !== 0 && views.global[Global.supers] === 0) {
+      Atomics.store(views.global, Global.supers, 1);
     }
     const bytes = this.hold(n);
     counters[WorkerCounter.received]! += n + refused;

@@ -114,12 +114,17 @@ export class WorkerLoop {
   }
 
   /**
-   * This worker polls a receive queue from now on, where nothing is in flight. `own`: a dead predecessor of it did
-   * before; else another worker.
+   * This worker polls a receive queue from now on, where nothing is in flight. `own`: it, or a dead predecessor of it,
+   * did before; else another worker.
    */
   inherit(queue: number, own: boolean): void {
-    if (own) this.intake.recover(queue);
+    if (own) this.intake.resume(queue);
     else this.p.ledger.forget(queue);
+  }
+
+  /** Another worker may poll a receive queue from now on. */
+  leave(queue: number): void {
+    this.p.ledger.leave(queue);
   }
 
   /** Plan or steering in the parts were replaced; `span` workers' rings are to be drained. */
@@ -186,11 +191,13 @@ export class WorkerLoop {
         moved += this.intake.receive(receivers[r]!);
       }
     }
+    // A plain load: it is set once, before the first such frame is published.
+    const supers = this.p.views.global[Global.supers] === 1;
     for (let w = 0; w < this.span; w++) {
       const consumer = this.consumers[w]!;
       if (consumer === null) continue;
       if (work.n + BURST_MAX > WORK_MAX) this.process();
-      const count = consumer.take(work, BURST_MAX);
+      const count = consumer.take(work, supers ? consumer.fitting(BURST_MAX) : BURST_MAX);
       this.taken[w] = this.taken[w]! + count;
       moved += count;
     }
@@ -279,6 +286,7 @@ export class WorkerLoop {
     const now = clock.times[MS]!;
     this.tickedAt = now;
     this.nowSeconds = secondsOf(this.secondsOrigin, now);
+    this.intake.tick(this.nowSeconds);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;

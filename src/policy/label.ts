@@ -14,7 +14,7 @@ export interface Labelled<P> {
 const LABEL = /^\s*([\p{L}\p{N}][\p{L}\p{N} ._-]{0,39}?)\s*=(.*)$/su;
 
 /** Takes the label off a policy string. Objects carry none. */
-export function splitLabel<P extends string | object>(given: P): Labelled<P> {
+export function splitLabel<P>(given: P): Labelled<P> {
   const match = typeof given === 'string' ? LABEL.exec(given) : null;
   if (match === null) return { label: null, policy: given };
   return { label: match[1]!, policy: match[2]!.trim() as P };

@@ -193,9 +193,11 @@ export class RssSteering implements Steering {
     this.queues = queues * tcs;
     this.profile = nicProfile(spec.nic);
     const most = this.profile.maxQueues;
-    if (most !== null && queues > most) {
+    // A table that is given may leave rings to others than RSS: the 82599 has more than its RSS reaches.
+    const reached = spec.entries === undefined ? queues : Math.max(...spec.entries) + 1;
+    if (most !== null && reached > most) {
       const from = rssQueues(spec) === undefined ? ' (from the number of workers)' : '';
-      throw new NicLimit(`policy rss: queues=${queues}${from}: RSS of ${spec.nic} reaches ${most} at most`);
+      throw new NicLimit(`policy rss: queues=${reached}${from}: RSS of ${spec.nic} reaches ${most} at most`);
     }
     this.table = buildTable(spec, this.profile, queues);
     this.#targets = new TargetTable(this.table.entries, this.workers);

@@ -95,5 +95,7 @@ export function policyResult(
     topFlows,
     elephants: flows.above(packets / counts.workerPackets.length),
     flowsMoved: first === null ? null : flowsMoved(capture.flows, counts, first),
+    assumed: [],
+    otherwise: null,
   };
 }

@@ -87,6 +87,15 @@ export interface LoadOverTime {
   readonly loads: readonly (readonly number[])[];
 }
 
+/** A policy's outcome had the NIC been otherwise than was assumed. */
+export interface OtherOutcome {
+  /** What is otherwise. */
+  readonly what: string;
+  readonly queues: readonly ReplayShare[];
+  readonly fullestOverFair: number;
+  readonly gini: number;
+}
+
 /** One policy's result. */
 export interface PolicyResult {
   /** As it was given, without its label. */
@@ -115,6 +124,10 @@ export interface PolicyResult {
   readonly elephants: number;
   /** Flows (of those of the first policy) that have another queue, or worker, than under the first policy. */
   readonly flowsMoved: number | null;
+  /** What is not known of the NIC and was taken to be so, as far as it concerns this traffic; one sentence each. */
+  readonly assumed: readonly string[];
+  /** Where UDP was assumed to be hashed by ports (or by addresses only): the outcome if it is not so; else null. */
+  readonly otherwise: OtherOutcome | null;
   /** Beside what a NIC counted, where its counters were given. */
   readonly counted?: Counted;
 }

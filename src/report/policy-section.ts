@@ -115,6 +115,16 @@ function topFlows(policy: PolicyResult): string {
   );
 }
 
+/** What was taken for granted of the NIC, and what it would be otherwise. */
+function assumptions({ assumed, otherwise, fullestOverFair }: PolicyResult): string {
+  const lines = [...(assumed ?? [])];
+  if (otherwise) {
+    const outcomes = `${ratio(otherwise.fullestOverFair)} instead of ${ratio(fullestOverFair)}`;
+    lines.push(`Otherwise, with ${otherwise.what}: fullest / fair ${outcomes}`);
+  }
+  return lines.map((line) => `<p class="warning" role="note">${escapeHtml(line)}</p>`).join('');
+}
+
 /** A policy's name for readers: its label, where it has one, and its text. */
 export function nameOf({ policy, label }: PolicyResult): string {
   const text = `<code>${escapeHtml(policy)}</code>`;
@@ -132,6 +142,7 @@ export function policySection(policy: PolicyResult, index: number, place: number
   return `<section class="policy" id="policy-${index}" data-policy="${index}" aria-labelledby="policy-title-${index}">
 <h2 id="policy-title-${index}">${nameOf(policy)} <span class="place">place ${place}</span></h2>
 ${facts(policy)}
+${assumptions(policy)}
 <div class="charts">
 <figure class="wide"><figcaption>Packets of each worker over time</figcaption>${heatMap(policy.overTime.loads, policy.overTime.intervalSeconds)}</figure>
 <figure><figcaption>Lorenz curve of the workers; even loads follow the dashed line</figcaption>${lorenz(loads, policy.gini)}</figure>

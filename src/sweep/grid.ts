@@ -8,8 +8,7 @@
  * else is wrong with a policy is a UserError.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { fileProblem } from '../capture/format.js';
 import { NicLimit, UserError, unknownName } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
@@ -17,6 +16,8 @@ import { splitLabel } from '../policy/label.js';
 import { parsePolicy } from '../policy/parse.js';
 import { type PolicyName, type PolicySpec, schemas } from '../policy/spec.js';
 import type { PacketChoice } from '../replay/choice.js';
+import { readTextFile } from '../text-file.js';
+import { parseYaml } from '../yaml-text.js';
 import { drawsAnything } from './draws.js';
 
 /** What is swept; an empty axis is left to the policies. */
@@ -84,9 +85,11 @@ function nameOf(policy: string | object): string {
 /** A policy file's content, so that axes can be applied to it. */
 function loadPolicy(policy: string | object): string | object {
   if (typeof policy !== 'string' || !policy.trim().startsWith('@')) return policy;
-  // Says what is wrong with the file, if anything is.
-  parsePolicy(policy);
-  const content: unknown = parseYaml(readFileSync(policy.trim().slice(1), 'utf8'));
+  const path = policy.trim().slice(1);
+  const place = `policy file ${path}`;
+  const content = parseYaml(readTextFile(path, place, 'regular'), place);
+  // Says what is wrong with it, if anything is.
+  parsePolicy(policy, { files: 'regular' });
   return typeof content === 'string' ? content.trim() : (content as object);
 }
 
@@ -200,12 +203,16 @@ function fingerprint(path: string): { size: number; digest: string } {
     throw new UserError('a sweep reads captures several times: standard input (-) will not do');
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw fileProblem(path, error);
   }
   try {
-    const { size } = fstatSync(fd);
+    const stats = fstatSync(fd);
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw new UserError(`${path}: a sweep reads captures several times: a regular file is needed`);
+    }
+    const { size } = stats;
     const bytes = new Uint8Array(FINGERPRINT_BYTES);
     const digest = createHash('sha256').update(String(size));
     for (const at of [0, Math.max(0, size - FINGERPRINT_BYTES)]) {
@@ -214,7 +221,7 @@ function fingerprint(path: string): { size: number; digest: string } {
     }
     return { size, digest: digest.digest('hex') };
   } catch (error) {
-    throw fileProblem(path, error);
+    throw error instanceof UserError ? error : fileProblem(path, error);
   } finally {
     closeSync(fd);
   }
@@ -222,7 +229,7 @@ function fingerprint(path: string): { size: number; digest: string } {
 
 /** What a policy depends on beside its text. */
 function contentOf(spec: PolicySpec): string {
-  return spec.policy === 'js' ? readFileSync(spec.file, 'utf8') : '';
+  return spec.policy === 'js' ? readTextFile(spec.file, `policy js: ${spec.file}`, 'regular') : '';
 }
 
 /** @throws UserError where nothing is left to compute, or what was given is wrong in itself. */

@@ -92,8 +92,11 @@ describe('a wrong call', () => {
     [['ctl', 'apply', '--polcy', 'rss'], "unknown option '--polcy' (Did you mean --policy?)"],
     [['replay', '/dev/null'], "required option '--policy <policy>' not specified"],
     [['explain', '--flow', 'x'], "required option '--policy <policy>' not specified"],
-    [['forward', '--config', '/nowhere/nope.yaml'], '--config /nowhere/nope.yaml: no such file'],
-    [['forward', '--config', '/'], '--config /: is a directory'],
+    [
+      ['forward', '--config', '/nowhere/nope.yaml'],
+      '--config /nowhere/nope.yaml: ENOENT: no such file or directory',
+    ],
+    [['forward', '--config', '/'], '--config /: is no file'],
     [
       ['explain', '--policy', 'rps:cpus=0,1,2', '--flow', 'x'],
       'policy rps: "cpus=0,1,2": a comma ends a value; lists use +, ranges -: cpus=0+1+2',

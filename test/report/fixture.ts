@@ -46,6 +46,8 @@ export function policyOf(
     })),
     elephants: 0,
     flowsMoved: 0,
+    assumed: [],
+    otherwise: null,
     ...more,
   };
 }

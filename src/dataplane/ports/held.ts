@@ -32,15 +32,19 @@ export class HeldPorts {
   readonly senders: (Sender | null)[];
   /** 1 for ports that take part in flooding. */
   readonly floods: Uint8Array;
+  /** Copies a second that floods from each port may cost; 0 = no limit. */
+  readonly floodRates: Float64Array;
   /** Lock of the transmit queue that this worker uses at each port; -1 = the queue is its own. */
   readonly lockOf: Int32Array;
   /** Complaints of sources and sinks that were closed meanwhile. */
   readonly complaints: string[] = [];
   /**
-   * Called for a queue that is taken over from another worker, or (`own`) from a dead predecessor of this one, before
-   * anything is received there.
+   * Called for a queue that is taken over from another worker, or (`own`) again after this one, or a dead predecessor of
+   * it, before anything is received there.
    */
   inherit: (queue: number, own: boolean) => void = () => {};
+  /** Called before a queue is given back. */
+  leave: (queue: number) => void = () => {};
   private readonly held = new Map<number, Held>();
   private readonly generations: Int32Array;
   /** By port: its epoch before the sender was opened. */
@@ -53,6 +57,7 @@ export class HeldPorts {
     const { ports } = p.plan.room;
     this.senders = new Array<Sender | null>(ports).fill(null);
     this.floods = new Uint8Array(ports);
+    this.floodRates = new Float64Array(ports);
     this.lockOf = new Int32Array(ports).fill(-1);
     this.generations = new Int32Array(ports).fill(-1);
     this.epochs = new Int32Array(ports);
@@ -69,6 +74,7 @@ export class HeldPorts {
       if (same && pollerOf(plan, info, queue) === p.worker) continue;
       if (receiver !== null) this.closeReceiver(receiver);
       held.delete(global);
+      this.leave(global);
       Atomics.store(pollers, global, -(p.worker + 1));
     }
     for (const port of plan.ports) {
@@ -152,8 +158,7 @@ export class HeldPorts {
     const before = Atomics.load(views.pollers, global);
     if (before > 0 && before !== me) return false;
     if (Atomics.compareExchange(views.pollers, global, before, me) !== before) return false;
-    // What this worker itself gave back is as it left it.
-    if (before !== 0 && before !== -me) this.inherit(global, before === me);
+    if (before !== 0) this.inherit(global, before === me || before === -me);
     return true;
   }
 
@@ -174,6 +179,7 @@ export class HeldPorts {
     this.senders[index] = attachSender(this.p, port);
     this.generations[index] = port.generation;
     this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;
+    this.floodRates[index] = port.removed ? 0 : (port.flood ?? 0);
     // The queue is this worker's own where no other one that there can be maps to it.
     const queue = port.txQueues === 0 ? 0 : worker % port.txQueues;
     const users = port.txQueues === 0 ? 0 : Math.ceil((plan.workers - queue) / port.txQueues);
