@@ -68,7 +68,8 @@ describe('rxsteer policies and nics', () => {
     const nics = (await rxsteer(['nics'])).stdout;
     for (const name of NIC_NAMES) expect(nics).toMatch(new RegExp(`^${name} `, 'm'));
     expect(JSON.parse((await rxsteer(['nics', 'mlx5', '--json'])).stdout)).toMatchObject({
-      driver: 'mlx5_core',
+      id: 'mlx5',
+      keyBytes: 40,
     });
     expect((await rxsteer(['nics', 'ixgbe-82599'])).stdout).toMatch(/^queues +RSS reaches 16$/m);
   });
@@ -96,7 +97,7 @@ describe('a wrong call', () => {
       ['forward', '--config', '/nowhere/nope.yaml'],
       '--config /nowhere/nope.yaml: ENOENT: no such file or directory',
     ],
-    [['forward', '--config', '/'], '--config /: is no file'],
+    [['forward', '--config', '/'], '--config /: a directory, not a regular file'],
     [
       ['explain', '--policy', 'rps:cpus=0,1,2', '--flow', 'x'],
       'policy rps: "cpus=0,1,2": a comma ends a value; lists use +, ranges -: cpus=0+1+2',
