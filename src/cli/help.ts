@@ -21,7 +21,8 @@ const ports = `Ports (NAME=KIND:TARGET[,option=value…], twice or more):
   memory:source     made packets: flows=, guests=, size=N|imix, rate=, burst=,
                     packets=, seed=
   memory:sink       counts what it gets
-All options: docs/forwarding.md.`;
+Of each: mac=ADDRESS+…, ip=ADDRESS+…: the only ones that frames from it may
+have. All options: docs/forwarding.md.`;
 
 const examples = (...lines: readonly string[]) =>
   `Example${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
