@@ -39,8 +39,9 @@ const SETTLE_MS = 20;
 const SETTLED_NS = 5e6;
 
 const request = JSON.parse(process.argv[2] ?? '{}') as PipelineRequest;
-const stamped = request.rate > 0 || request.stamped === true;
-const pace = request.rate > 0 ? `,rate=${request.rate},burst=32` : '';
+const paced = request.rate > 0;
+const stamped = paced || request.stamped === true;
+const pace = paced ? `,rate=${request.rate},burst=32` : '';
 const source = `a=memory:source,flows=${request.flows}${pace}${stamped ? ',stamp=on' : ''}`;
 const entries = new Array<number>(TABLE).fill(1);
 const policy = { policy: 'rss', queues: WORKERS, entries, stage: 'cpu', order: request.order };
@@ -52,8 +53,8 @@ const engine = await Engine.start({
   workers: WORKERS,
   cpus: [0, 1],
   // Where latency is measured nothing must be dropped while the machine takes a CPU away: it would be missing.
-  backlog: timed ? 16_384 : 4096,
-  smallFrames: WORKERS * (timed ? 65_536 : request.frames),
+  backlog: paced ? 16_384 : 4096,
+  smallFrames: WORKERS * (paced ? 65_536 : request.frames),
   largeFrames: 256,
   // Spinning, as the programs beside it do: sleeping would be measured instead.
   spinMaxUs: 100_000,
