@@ -22,6 +22,7 @@
 #include "util/bound.h"
 #include "util/env_state.h"
 #include "wait.h"
+#include "watch.h"
 
 namespace rxsteer {
 
@@ -295,6 +296,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("monotonic", monotonic);
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
+  exports.Set("Watch", Watch::define(env));
   exports.Set("PacketReceiver", PacketReceiver::define(env));
   exports.Set("PacketSender", PacketSender::define(env));
   exports.Set("TapReceiver", TapReceiver::define(env));

@@ -45,7 +45,10 @@ async function makeLoop(attachedAt: number, epoch: number) {
     epoch: attachedAt,
     held: {
       receivers: [],
-      reattach: () => seen.push(Atomics.load(views.workers[0]!, WorkerWord.epochSeen)),
+      reattach: () => {
+        seen.push(Atomics.load(views.workers[0]!, WorkerWord.epochSeen));
+        return true;
+      },
     },
   } as unknown as LoopParts;
   const still = { paused: false, due: () => false } as unknown as LiveFollower;

@@ -12,9 +12,13 @@
  */
 import { pollerOf } from '../deal.js';
 import { type EnginePlan, lockIndex, WorkerWord } from '../engine-memory.js';
+import { PollList } from '../poll-list.js';
 import type { Waker } from '../sleeper.js';
 import { type AttachParts, attachReceiver, attachSender, type ReceiveQueue } from './attach.js';
 import type { PortInfo, Sender } from './port.js';
+
+/** What a queue may still give when its device has gone: the largest ring. */
+const RETIRED_FRAMES = 1 << 18;
 
 interface Held {
   readonly port: number;
@@ -28,6 +32,8 @@ interface Held {
 export class HeldPorts {
   /** Receive queues that are open. Replaced as a whole. */
   receivers: ReceiveQueue[] = [];
+  /** Those of them that are to be asked. */
+  readonly polled: PollList;
   /** By port; null = the port cannot send. The array stays, its elements are replaced. */
   readonly senders: (Sender | null)[];
   /** 1 for ports that take part in flooding. */
@@ -51,6 +57,7 @@ export class HeldPorts {
     private readonly waker: Waker,
   ) {
     const { ports } = p.plan.room;
+    this.polled = new PollList(p.native);
     this.senders = new Array<Sender | null>(ports).fill(null);
     this.floods = new Uint8Array(ports);
     this.lockOf = new Int32Array(ports).fill(-1);
@@ -114,23 +121,38 @@ export class HeldPorts {
   }
 
   /**
-   * Opens anew what descriptors were replaced of. Everything else stays as it is: mapping a receive ring takes half a
-   * millisecond, and another port's frames must not wait for an interface that comes or goes.
+   * Descriptors were replaced: opens anew what is of those ports. Everything else stays as it is: mapping a receive ring
+   * takes half a millisecond, and another port's frames must not wait for an interface that comes or goes. A queue that
+   * has frames still gives them first (`settle`). True when nothing is held of descriptors that were replaced.
    */
-  reattach(): void {
+  reattach(): boolean {
     const { plan } = this.p;
-    let changed = false;
-    for (const [global, entry] of [...this.held]) {
-      if (this.epochOf(entry.port) === entry.epoch) continue;
-      if (entry.receiver !== null) this.closeReceiver(entry.receiver);
-      this.held.delete(global);
-      this.open(plan.ports[entry.port]!, entry.queue);
-      changed = true;
+    for (const { port, epoch, receiver } of this.held.values()) {
+      if (receiver !== null && this.epochOf(port) !== epoch) this.polled.retire(receiver, RETIRED_FRAMES);
     }
     for (const port of plan.ports) {
       if (this.epochOf(port.index) !== this.epochs[port.index]) this.replaceSender(port);
     }
+    return this.settle();
+  }
+
+  /** Opens anew the queues of changed ports that have nothing more to give. True when those are all. */
+  settle(): boolean {
+    let changed = false;
+    let complete = true;
+    for (const [global, { port, epoch, queue, receiver }] of [...this.held]) {
+      if (this.epochOf(port) === epoch) continue;
+      if (receiver !== null && receiver.left > 0) {
+        complete = false;
+        continue;
+      }
+      if (receiver !== null) this.closeReceiver(receiver);
+      this.held.delete(global);
+      this.open(this.p.plan.ports[port]!, queue);
+      changed = true;
+    }
     if (changed) this.collect();
+    return complete;
   }
 
   /** Read before descriptors are: should they be replaced meanwhile, they differ at the next look. */
@@ -142,6 +164,7 @@ export class HeldPorts {
     for (const { receiver } of this.held.values()) if (receiver !== null) this.closeReceiver(receiver);
     this.held.clear();
     this.receivers = [];
+    this.polled.close();
     for (const sender of this.senders) this.closeSender(sender);
     this.senders.fill(null);
   }
@@ -182,6 +205,7 @@ export class HeldPorts {
 
   private collect(): void {
     this.receivers = [...this.held.values()].flatMap(({ receiver }) => (receiver === null ? [] : [receiver]));
+    this.polled.adopt(this.receivers);
   }
 
   private closeReceiver(queue: ReceiveQueue): void {

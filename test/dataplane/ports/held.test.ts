@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { EnginePlan, EngineViews } from '#rxsteer/dataplane/engine-memory.js';
 import { PORT_FDS, PortFd } from '#rxsteer/dataplane/engine-memory.js';
 import type { Native } from '#rxsteer/dataplane/native.js';
+import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
 import { HeldPorts } from '#rxsteer/dataplane/ports/held.js';
 import type { PortInfo } from '#rxsteer/dataplane/ports/port.js';
 import { Burst } from '#rxsteer/packet/burst.js';
@@ -81,14 +82,23 @@ it('opens anew what has other descriptors, and nothing else', () => {
   take();
   const others = held.receivers.filter((queue) => queue.port !== 1);
   publish(1, -1);
-  held.reattach();
-  expect(take()).toEqual(['close 20', 'close 21', 'close 22', 'close 120']);
+  expect(held.reattach()).toBe(false);
+  expect(take()).toEqual(['close 120']);
+  // What the old descriptors still have is taken first: queue 1 has four frames more.
+  let more = 4;
+  const ask = ({ port: index, queue }: ReceiveQueue) => (index === 1 && queue === 1 && more-- > 0 ? 1 : 0);
+  held.polled.round(ask);
+  expect(held.settle()).toBe(false);
+  expect(take()).toEqual(['close 20', 'close 22']);
+  for (let round = 0; round < 4; round++) held.polled.round(ask);
+  expect([held.settle(), more]).toEqual([true, -1]);
+  expect(take()).toEqual(['close 21']);
   expect(held.receivers).toEqual(others);
   publish(1, 40);
-  held.reattach();
-  expect(take()).toEqual(['open 40', 'open 41', 'open 42', 'open 140']);
+  expect(held.reattach()).toBe(true);
+  expect(take().sort()).toEqual(['open 140', 'open 40', 'open 41', 'open 42']);
   expect(held.receivers.filter((queue) => queue.port !== 1)).toEqual(others);
-  held.reattach();
+  expect(held.reattach()).toBe(true);
   expect(take()).toEqual([]);
 });
 
@@ -100,4 +110,6 @@ it('descriptors that are replaced while it takes a queue up are those that it ha
   held.acquire();
   held.reattach();
   expect(take()).toEqual(['open 110', 'open 20', 'close 110', 'open 120']);
+  held.close();
+  expect(take()).toEqual(['close 20', 'close 120']);
 });
