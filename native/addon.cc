@@ -15,6 +15,7 @@
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
+#include "ports/receive_guard.h"
 #include "ports/xsk_tx.h"
 #include "ports/tap.h"
 #include "steering_bpf.h"
@@ -110,8 +111,38 @@ Napi::Value openReceive(const Info& info) {
     config.fanout = Fanout{static_cast<uint16_t>(intValue(object.Get("group"), "fanout.group")),
                            fanoutMode(env, stringValue(object.Get("mode"), "fanout.mode"))};
   }
+  const Napi::Value guard = options.Get("guard");
+  if (guard.IsNumber()) config.guard = intValue(guard, "guard");
+  const Napi::Value buffer = options.Get("bufferBytes");
+  if (buffer.IsNumber()) config.receiveBufferBytes = intValue(buffer, "bufferBytes");
   return adopted(env, control(env, "interface index " + std::to_string(config.ifindex),
                               [&] { return openPacketReceive(config); }));
+}
+
+Napi::Value openGuard(const Info& info) {
+  Napi::Env env = info.Env();
+  ReceiveGuard guard = openReceiveGuard();
+  if (!guard.program) return env.Null();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("program", adopted(env, std::move(guard.program)));
+  result.Set("counters", adopted(env, std::move(guard.counters)));
+  return result;
+}
+
+Napi::Value readGuard(const Info& info) {
+  const GuardCounters counted = readReceiveGuard(intArgument(info, 0, "counters"));
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("refused", static_cast<double>(counted.refused));
+  result.Set("unclaimed", static_cast<double>(counted.unclaimed));
+  return result;
+}
+
+void receiveBuffer(const Info& info) {
+  setReceiveBuffer(intArgument(info, 0, "fd"), intArgument(info, 1, "bytes"));
+}
+
+Napi::Value shut(const Info& info) {
+  return Napi::Boolean::New(info.Env(), shutReceive(intArgument(info, 0, "fd")));
 }
 
 Napi::Value openSend(const Info& info) {
@@ -134,6 +165,13 @@ Napi::Value openXsk(const Info& info) {
   return adopted(env, control(env, "interface index " + std::to_string(ifindex), [&] {
                    return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
                  }));
+}
+
+// Arguments: staging memory, MTU.
+void xskMtu(const Info& info) {
+  const Span<uint8_t> staging = bytes(info[0], "staging");
+  if (staging.length < kXskStagingBytes) throw invalid(info.Env(), "staging is too short");
+  setXskMtu(staging.data, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
 }
 
 Napi::Value statistics(const Info& info) {
@@ -276,9 +314,14 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("openLinkEvents", linkEvents);
   function("linksChanged", heardOfLinks);
   function("openPacketReceive", openReceive);
+  function("openReceiveGuard", openGuard);
+  function("readReceiveGuard", readGuard);
+  function("setReceiveBuffer", receiveBuffer);
+  function("shutReceive", shut);
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);
   function("openXskSend", openXsk);
+  function("setXskMtu", xskMtu);
   exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
   function("openTap", openTapCall);
   function("setTapSteering", steerTap);

@@ -197,7 +197,7 @@ UniqueFd openLinkEvents() {
   UniqueFd fd(check(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), "opening rtnetlink"));
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
-  address.nl_groups = RTMGRP_LINK;
+  address.nl_groups = RTMGRP_LINK | RTMGRP_TC;
   check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "listening to rtnetlink");
   return fd;
 }

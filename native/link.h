@@ -36,7 +36,7 @@ void setLinkUp(const std::string& name);
 // SIOCSIFMTU. Throws SystemError.
 void setMtu(const std::string& name, int mtu);
 
-// A socket that hears of every change of a link in this network namespace. Throws SystemError.
+// A socket that hears of every change of a link or a queueing discipline in this network namespace. Throws SystemError.
 UniqueFd openLinkEvents();
 
 // True when something was heard since the last call (or too much to keep). Drains; never blocks.

@@ -15,45 +15,24 @@
 #include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cstdint>
-#include <cstring>
-#include <initializer_list>
-#include <utility>
 #include <vector>
+
+#include "util/bpf_program.h"
 
 namespace rxsteer {
 
 namespace {
 
 // Registers: r6 the packet, r7 the offset of the network header, r8 the hash, r0-r5 scratch, r10 the stack.
-enum : uint8_t { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 };
 
 // Bytes of the packet are copied to the stack from here on (48 bytes: an IPv6 header and more).
 constexpr int16_t kBuffer = -48;
 
-class Program {
+class Program : public BpfProgram {
  public:
-  struct Jump {
-    size_t at;
-  };
-
-  void op(uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm) {
-    bpf_insn insn{};
-    insn.code = code;
-    insn.dst_reg = dst & 15;
-    insn.src_reg = src & 15;
-    insn.off = off;
-    insn.imm = imm;
-    code_.push_back(insn);
-  }
-  void move(uint8_t dst, uint8_t src) { op(BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0); }
-  void moveImm(uint8_t dst, int32_t imm) { op(BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm); }
-  void addImm(uint8_t dst, int32_t imm) { op(BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, imm); }
-  void alu32(uint8_t operation, uint8_t dst, int32_t imm) { op(BPF_ALU | operation | BPF_K, dst, 0, 0, imm); }
-  void load(uint8_t size, uint8_t dst, int16_t at) { op(BPF_LDX | size | BPF_MEM, dst, R10, int16_t(kBuffer + at), 0); }
+  void load(uint8_t size, uint8_t dst, int16_t at) { loadFrom(size, dst, R10, int16_t(kBuffer + at)); }
   // dst = network-order 16 bits at `at` of the buffer.
   void load16(uint8_t dst, int16_t at) {
     load(BPF_H, dst, at);
@@ -69,7 +48,7 @@ class Program {
     move(R3, R10);
     addImm(R3, kBuffer + at);
     moveImm(R4, length);
-    op(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_load_bytes);
+    call(BPF_FUNC_skb_load_bytes);
     return jump(BPF_JNE, R0, 0);
   }
   // h = (h ^ r2) * odd; h ^= h >> 15: every input bit reaches the low bits.
@@ -84,22 +63,6 @@ class Program {
     load(BPF_W, R2, at);
     mixR2();
   }
-  Jump jump(uint8_t condition, uint8_t reg, int32_t imm) {
-    op(BPF_JMP | condition | BPF_K, reg, 0, 0, imm);
-    return Jump{code_.size() - 1};
-  }
-  Jump always() {
-    op(BPF_JMP | BPF_JA, 0, 0, 0, 0);
-    return Jump{code_.size() - 1};
-  }
-  // The jumps lead here.
-  void land(std::initializer_list<Jump> jumps) {
-    for (const Jump& j : jumps) code_[j.at].off = static_cast<int16_t>(code_.size() - j.at - 1);
-  }
-  const std::vector<bpf_insn>& code() const { return code_; }
-
- private:
-  std::vector<bpf_insn> code_;
 };
 
 // With the protocol in r2: falls through for one that has ports, else jumps.
@@ -112,7 +75,7 @@ std::vector<Program::Jump> unlessPorts(Program& p) {
   return {other};
 }
 
-std::vector<bpf_insn> assemble() {
+Program assemble() {
   Program p;
   std::vector<Program::Jump> done;
   p.move(R6, R1);
@@ -171,22 +134,15 @@ std::vector<bpf_insn> assemble() {
   p.alu32(BPF_RSH, R0, 16);
   p.op(BPF_ALU | BPF_XOR | BPF_X, R0, R8, 0, 0);
   p.alu32(BPF_AND, R0, 0xffff);
-  p.op(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-  return p.code();
+  p.exit();
+  return p;
 }
 
 }  // namespace
 
 UniqueFd loadSteeringProgram() {
-  const std::vector<bpf_insn> code = assemble();
-  static const char license[] = "MIT";
-  bpf_attr attributes{};
-  attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
-  attributes.insns = reinterpret_cast<uintptr_t>(code.data());
-  attributes.insn_cnt = static_cast<uint32_t>(code.size());
-  attributes.license = reinterpret_cast<uintptr_t>(license);
-  std::strncpy(attributes.prog_name, "rxsteer_tap", sizeof attributes.prog_name - 1);
-  return UniqueFd(static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes)));
+  const BpfProgram program = assemble();
+  return program.load("rxsteer_tap", "MIT");
 }
 
 bool setTapSteering(int fd) {

@@ -34,6 +34,18 @@ export class UserError extends Error {
   }
 }
 
+/**
+ * The call asks for what the NIC does not have (more queues than RSS reaches, another table size, a key of another
+ * length). A grid over several NICs leaves such a combination out; everywhere else it is as wrong as any other.
+ */
+export class NicLimit extends UserError {}
+
+/** The same error with the place before its message. */
+export function atPlaceOf(place: string, error: Error): UserError {
+  const text = `${place}: ${error.message}`;
+  return error instanceof NicLimit ? new NicLimit(text) : new UserError(text);
+}
+
 /** Levenshtein distance, for suggestions only. */
 function distance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -174,6 +174,7 @@ export {
   type PoolLayout,
   type TableRule,
 } from './nic/profiles.js';
+export { type QueueCounter, queueCounters } from './nic/queue-counters.js';
 export {
   type ContextChange,
   type RssContext,
@@ -382,7 +383,10 @@ export { CaptureWriter } from './capture/writer.js';
 // Traffic: made packets
 
 export type { AppsModel } from './replay/apps.js';
+export type { ChoiceFacts, PacketChoice, PacketDirection } from './replay/choice.js';
+export { type Counted, type CountedQueue, compareCounted } from './replay/counted.js';
 export type { ServiceModel } from './replay/model.js';
+export type { Measured, Ranked } from './replay/ranking.js';
 export { type ReplayOptions, replay } from './replay/replay.js';
 export type {
   Advice as ReplayAdvice,
@@ -396,6 +400,9 @@ export type {
   ReplayShare,
   WorkerLoad,
 } from './replay/result.js';
+export type { SweepLine } from './sweep/result-file.js';
+export type { AxisRow, Rankable, SweepPlace, SweepSection } from './sweep/summary.js';
+export { type SweepInput, type SweepOptions, type SweepResult, sweep } from './sweep/sweep.js';
 export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
 export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
 export {

@@ -16,6 +16,22 @@ const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 /** What the output of an example must show. */
 const checks: Record<string, (lines: string[], all: string) => void> = {
+  'sweep.mjs': (lines, all) => {
+    expect(lines[0]).toBe('4 workers, best first');
+    expect(all).toContain('\n8 workers, best first\n');
+    expect(all).toMatch(/rss:queues=4,key=random +over 3 seeds: \d+\.\d % to \d+\.\d %/);
+    expect(all).toMatch(/left out: .*RSS of ixgbe-82599 reaches 16 at most/);
+    expect(lines.at(-1)).toMatch(/^queues 8: fullest \d\.\d\d x fair on average$/);
+  },
+  'predicted-and-counted.mjs': (lines) => {
+    expect(lines).toEqual([
+      'queue 0: 40.0 % predicted, 40.0 % counted',
+      'queue 1: 20.0 % predicted, 60.0 % counted',
+      'queue 2: 20.0 % predicted, 0.0 % counted',
+      'queue 3: 20.0 % predicted, 0.0 % counted',
+      'at least 40.0 % of the packets went elsewhere',
+    ]);
+  },
   'accelerated-rfs.mjs': (lines) => {
     expect(lines[0]).toBe('CPU 3 is nearest to queue 1');
     expect(lines[1]).toMatch(/^filter: flow \d+ to queue 1$/);

@@ -28,7 +28,7 @@ const FACE = `
   TUNNEL_NAMES TcpFlag Toeplitz Transmitted TunQueues TupleHash UserError VIRTIO_CLASS_CONTEXT
   VIRTIO_CLASS_MQ VIRTIO_CLASS_TUNNEL VIRTIO_HASH_HEADER VIRTIO_HASH_TYPES VirtioContextCommand
   VirtioDevice VirtioFeature VirtioMqCommand VlanFilters XpsMap arp atrCommonWord atrSignatureHash
-  bitRange bucketLoads captureFrames checkVirtioRss collidingDifferences compilePolicy compileUserPolicy
+  bitRange bucketLoads captureFrames checkVirtioRss collidingDifferences compareCounted compilePolicy compileUserPolicy
   concatBytes crc32 crc32c decodeFanoutArgument decodeVirtioHash decodeVirtioRss decodeVirtioTunnels
   defaultTableSize defaultWorkers describeFrame deviceKey dissectBurst dissectInnerBurst effectiveBits
   encodeFanoutArgument encodeVirtioHash encodeVirtioRss encodeVirtioTunnels engineDefaults ethernet
@@ -39,9 +39,9 @@ const FACE = `
   linuxBehaviour loadNative makeFrames makeTraffic mayExpire mpls mrqcFor namedKey nativeHashKernels
   nativeProblem nicProfile onlineCpus openCapture ownerTableBytes packetHash parseCpuList parseEthtool
   parseFlow parseFreeze parseHex parseKey parseMac parseMask parseNtuple parsePolicy parsePort
-  parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe queueLoads
+  parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe queueCounters queueLoads
   randomKey readHashReport rebalance receiveOn recordedRxQueue replay routingExtension rscale sctp staleAfter
-  startForwarder steerFrames summarize tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
+  startForwarder steerFrames summarize sweep tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
   virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
   writeRpsSockFlowEntries xorHash
 `;

@@ -103,8 +103,13 @@
           { ...axis, size: 70 },
         ],
         series: [
-          { label: 's' },
-          ...names.map((label, i) => ({ label, stroke: colourOf(i, names.length), width: 1.5 })),
+          { label: 'time', value: (_, at) => (at === null ? 'point at the plot' : `${at.toPrecision(3)} s`) },
+          ...names.map((label, i) => ({
+            label,
+            stroke: colourOf(i, names.length),
+            width: 1.5,
+            value: (_, rate) => (rate === null ? '' : Math.round(rate).toLocaleString('en-GB')),
+          })),
         ],
       },
       data,

@@ -7,6 +7,7 @@
 
 #include <napi.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <vector>
 
@@ -26,10 +27,13 @@ constexpr int kStatusKernelDrops = 4;
 constexpr int kStatusResets = 5;
 constexpr size_t kStatusWords = 6;
 
+// In kStatusError: the ring is dead for good, the socket has to be replaced.
+constexpr int32_t kRingDead = ESTALE;
+
 constexpr int32_t kStoppedNoSmall = 1;
 constexpr int32_t kStoppedNoLarge = 2;
 
-enum class SendResult : uint8_t { sent = 0, full = 1, tooLong = 2, down = 3, refused = 4 };
+enum class SendResult : uint8_t { sent = 0, full = 1, tooLong = 2, down = 3, refused = 4, segment = 5, untried = 6 };
 
 // A stack of free slot ids: word 0 is the count, words 1 … count the ids.
 struct FreeList {

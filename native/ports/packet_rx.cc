@@ -136,6 +136,7 @@ int32_t PacketReceiver::receiveBurst(int32_t max) {
     position++;
   }
   if (position != first) {
+    dead_ = false;
     __atomic_store_n(cursor_, static_cast<int32_t>(position), __ATOMIC_RELAXED);
     watch_.alive();
   } else if (out_.status[kStatusStopped] == 0 && max > 0) {
@@ -149,16 +150,19 @@ void PacketReceiver::idle(uint32_t position) {
   const EnvState* state = envState();
   out_.status[kStatusError] = watch_.idle(socket_.get(), state != nullptr ? state->errorEpoch : 0);
   const int64_t now = coarseMs();
-  if (now - lookedMs_ < kLookMs) return;
-  lookedMs_ = now;
-  checkRing(position);
+  if (now - lookedMs_ >= kLookMs) {
+    lookedMs_ = now;
+    checkRing(position);
+  }
+  if (dead_) out_.status[kStatusError] = kRingDead;
 }
 
-// Finds and repairs a ring that the kernel has killed. tpacket_rcv marks the next slot as owned before it writes the
-// virtio-net header; for a GSO type that the header cannot express (UFO, SCTP) it drops the frame and leaves the mark,
-// and from then on drops every frame because the slot is owned (seen with 6.18). The sign: frames were dropped
-// although the ring was empty all the time. The only cure is a new ring. Kernels that drop such a frame and keep the
-// ring (6.1.192) show the same sign; there the new ring is needless, and does no harm: the old one was empty.
+// Finds a ring that the kernel has killed. tpacket_rcv marks the next slot as owned before it writes the virtio-net
+// header; for a GSO type that the header cannot express (UFO, SCTP) it drops the frame and leaves the mark, and from
+// then on drops every frame because the slot is owned (seen with 6.18). The sign: frames were dropped although the ring
+// was empty all the time. The only cure is another socket, which takes the kernel tens of milliseconds to make: the
+// caller is told, and others do that. Kernels that drop such a frame and keep the ring (6.1.192) show the same sign;
+// there another socket is needless, and does no harm. With a guard before the socket neither happens.
 void PacketReceiver::checkRing(uint32_t position) {
   tpacket_stats stats{};
   socklen_t size = sizeof stats;
@@ -171,19 +175,7 @@ void PacketReceiver::checkRing(uint32_t position) {
   if (!emptyThroughout || stats.tp_drops == 0) return;
   // A burst may have come and overflowed the ring since the caller looked.
   const auto* next = reinterpret_cast<tpacket2_hdr*>(ring_ + size_t{position & mask_} * kRingSlotBytes);
-  if ((__atomic_load_n(&next->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0) return;
-
-  const uint32_t slots = mask_ + 1;
-  unmapRing();
-  const bool made = resetReceiveRing(socket_.get(), slots);
-  // Whoever maps the new ring, now or later, begins at its start.
-  if (made) __atomic_store_n(cursor_, 0, __ATOMIC_RELAXED);
-  if (!made || !mapRing()) {
-    out_.status[kStatusError] = errno != 0 ? errno : EIO;
-    return;
-  }
-  lookedPosition_ = 0;
-  out_.status[kStatusResets]++;
+  if ((__atomic_load_n(&next->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) == 0) dead_ = true;
 }
 
 // A frame that lies in its slot as a whole: one copy of header and frame, which are adjacent on both sides.

@@ -60,6 +60,8 @@ class PacketReceiver final : public Napi::ObjectWrap<PacketReceiver>, public Clo
   int64_t lookedMs_ = 0;
   uint32_t lookedPosition_ = 0;
   bool looked_ = false;
+  // The kernel puts nothing into the ring any more.
+  bool dead_ = false;
 };
 
 }  // namespace rxsteer

@@ -14,6 +14,8 @@
 #include <bit>
 #include <cstring>
 
+#include "ports/receive_guard.h"
+
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
 #endif
@@ -25,9 +27,6 @@ namespace rxsteer {
 
 namespace {
 
-// Frames longer than a slot wait as whole packets in the socket's receive queue, charged by their true size
-// (a 64 KiB frame about 70-100 KiB). Without room there the kernel truncates silently.
-constexpr int kReceiveBufferBytes = 128 << 20;
 // Frames in flight between us and the receiver behind the device (its backlog, its qdisc).
 constexpr int kSendBufferBytes = 32 << 20;
 
@@ -84,11 +83,12 @@ tpacket_req geometry(uint32_t slots) {
 
 }  // namespace
 
-bool resetReceiveRing(int fd, uint32_t slots) {
-  const tpacket_req none{};
-  const tpacket_req ring = geometry(slots);
-  return ::setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof none) == 0 &&
-         ::setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof ring) == 0;
+void setReceiveBuffer(int fd, int bytes) { growBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, bytes); }
+
+bool shutReceive(int fd) {
+  sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+  sock_fprog program{1, nothing};
+  return ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
 UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
@@ -101,7 +101,7 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
   set(fd, PACKET_VNET_HDR, 1, "PACKET_VNET_HDR");
   // Any value but 0: frames that exceed a slot are queued whole as well (TP_STATUS_COPY).
   set(fd, PACKET_COPY_THRESH, 1, "PACKET_COPY_THRESH");
-  growBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, kReceiveBufferBytes);
+  setReceiveBuffer(fd, config.receiveBufferBytes);
 
   const uint32_t slots = std::bit_ceil(std::clamp(config.slots, kRingSlotsMin, kRingSlotsMax));
   const tpacket_req ring = geometry(slots);
@@ -113,9 +113,9 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
   // A filter that takes nothing: between bind and joining the group a socket would see every frame, and those of
   // the other members would be received twice.
   if (config.fanout) {
-    sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-    sock_fprog program{1, nothing};
-    set(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program, "SO_ATTACH_FILTER");
+    if (!shutReceive(fd)) throw SystemError{errno, "SO_ATTACH_FILTER", ""};
+  } else if (config.guard >= 0 && !attachReceiveGuard(fd, config.guard)) {
+    throw SystemError{errno, "SO_ATTACH_BPF", ""};
   }
   const sockaddr_ll to = address(config.ifindex, ETH_P_ALL);
   check(::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface");
@@ -123,8 +123,12 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
     // No rollover: a full member drops (and counts) rather than break the order of its flows.
     set(fd, PACKET_FANOUT, config.fanout->group | ((config.fanout->mode | PACKET_FANOUT_FLAG_IGNORE_OUTGOING) << 16),
         "PACKET_FANOUT");
-    const int none = 0;
-    set(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none, "SO_DETACH_FILTER");
+    if (config.guard >= 0) {
+      if (!attachReceiveGuard(fd, config.guard)) throw SystemError{errno, "SO_ATTACH_BPF", ""};
+    } else {
+      const int none = 0;
+      set(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none, "SO_DETACH_FILTER");
+    }
   }
   if (config.promiscuous) {
     packet_mreq membership{};

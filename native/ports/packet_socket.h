@@ -16,6 +16,10 @@ constexpr uint32_t kRingSlotBytes = 2048;
 constexpr uint32_t kRingSlotsMin = 64;
 constexpr uint32_t kRingSlotsMax = 1u << 18;
 
+// Frames longer than a slot wait as whole packets in the socket's receive queue, charged by their true size
+// (a 64 KiB frame about 70-100 KiB). Without room there the kernel truncates silently. The kernel doubles the number.
+constexpr int kReceiveBufferBytes = 128 << 20;
+
 struct Fanout {
   uint16_t group;
   // PACKET_FANOUT_HASH, _LB, _CPU, _RND or _QM.
@@ -28,15 +32,20 @@ struct PacketReceiveConfig {
   uint32_t slots;
   std::optional<Fanout> fanout;
   bool promiscuous;
+  // The guard's program (receive_guard.h); -1 = none.
+  int guard = -1;
+  // SO_RCVBUF in bytes: for frames that are longer than a slot.
+  int receiveBufferBytes = kReceiveBufferBytes;
 };
 
 // A bound, ready socket with a TPACKET_V2 receive ring. Throws SystemError.
 UniqueFd openPacketReceive(const PacketReceiveConfig& config);
 
-// Replaces the ring of such a socket, which must not be mapped, by an empty one of as many slots. Frames that arrive
-// meanwhile are lost, and in a fanout group the socket becomes the last member, so that flows move. False (errno)
-// where the kernel refuses.
-bool resetReceiveRing(int fd, uint32_t slots);
+// SO_RCVBUF of a socket that is open already. As far as the kernel permits.
+void setReceiveBuffer(int fd, int bytes);
+
+// Lets nothing into the socket's ring from now on: what comes is neither received nor counted there.
+bool shutReceive(int fd);
 
 // True while the socket is bound to a device. The kernel unbinds it for good when the device is deleted or leaves its
 // network namespace, also where another one with the same name and index follows at once.

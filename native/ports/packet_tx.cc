@@ -10,16 +10,15 @@
 #include <cstring>
 
 #include "ports/device_watch.h"
-#include "ports/packet_socket.h"
+#include "ports/super_frame.h"
 #include "ports/vnet.h"
 
 namespace rxsteer {
 
 namespace {
 
-constexpr int64_t kFallbackMs = 1000;
-// Stands for the AF_XDP socket among descriptors.
-constexpr int kXsk = -2;
+// So long what the device said of super-frames is believed: somebody may switch its offloads on and off.
+constexpr int64_t kFeaturesMs = 1000;
 constexpr uint32_t kEthernetHeaderBytes = 14;
 
 SendResult resultOf(int error) {
@@ -50,21 +49,20 @@ Napi::Function PacketSender::define(Napi::Env env) {
 
 PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   Napi::Env env = info.Env();
-  const int plain = intArgument(info, 0, "plain");
-  const int qdisc = intArgument(info, 1, "qdisc");
+  const int socket = intArgument(info, 0, "socket");
+  bypass_ = info[1].ToBoolean();
   in_.bind(info[2], objectArgument(info, 3, "arrays"));
-  plain_ = UniqueFd(::fcntl(plain, F_DUPFD_CLOEXEC, 0));
-  if (!plain_) throw errnoError(env, errno, "duplicating the packet socket");
-  if (qdisc >= 0) {
-    qdisc_ = UniqueFd(::fcntl(qdisc, F_DUPFD_CLOEXEC, 0));
-    if (!qdisc_) throw errnoError(env, errno, "duplicating the packet socket");
+  ifindex_ = intArgument(info, 4, "ifindex");
+  if (socket >= 0) {
+    socket_ = UniqueFd(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+    if (!socket_) throw errnoError(env, errno, "duplicating the packet socket");
   }
-  const int xsk = info.Length() > 4 && info[4].IsNumber() ? intArgument(info, 4, "xsk") : -1;
+  const int xsk = info.Length() > 5 && info[5].IsNumber() ? intArgument(info, 5, "xsk") : -1;
   if (xsk >= 0) {
-    const Span<uint8_t> staging = bytes(info[5], "staging");
+    const Span<uint8_t> staging = bytes(info[6], "staging");
     if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
-    // Without it everything goes through the packet sockets.
-    if (xsk_.attach(xsk, boundInterface(), staging.data)) staging_ = Napi::Persistent(info[5].As<Napi::Object>());
+    // Without it everything goes through the packet socket.
+    if (xsk_.attach(xsk, staging.data)) staging_ = Napi::Persistent(info[6].As<Napi::Object>());
   }
   for (uint32_t i = 0; i < kRun; i++) {
     messages_[i].msg_hdr.msg_iov = &parts_[i];
@@ -75,8 +73,7 @@ PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 
 void PacketSender::closeNow() {
   xsk_.close();
-  plain_.reset();
-  qdisc_.reset();
+  socket_.reset();
 }
 
 void PacketSender::close(const Napi::CallbackInfo&) { closeNow(); }
@@ -89,17 +86,17 @@ Napi::Value PacketSender::send(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), sendRange(std::max(from, 0), std::min(to, in_.capacity())));
 }
 
-int PacketSender::socketFor(int32_t flags) {
-  if ((flags & kFlagGso) == 0 || !qdisc_) return plain_.get();
-  if (ownFallback_ && coarseMs() >= fallbackUntilMs_) return plain_.get();
-  return qdisc_.get();
-}
-
 int32_t PacketSender::sendRange(int32_t from, int32_t to) {
   int32_t sent = 0;
   uint32_t run = 0;
-  int runFd = -1;
+  bool runXsk = false;
   retried_ = false;
+  stoppedAt_ = -1;
+  const auto flushRun = [&] {
+    if (run > 0) sent += runXsk ? flushXsk(run) : flush(0, run);
+    run = 0;
+    return stoppedAt_ < 0;
+  };
   for (int32_t i = from; i < to; i++) {
     uint8_t* message = in_.message(i);
     if (message == nullptr) {
@@ -107,21 +104,36 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
       continue;
     }
     const int32_t flags = in_.flags(i);
-    const int fd = plainEnough(i) ? kXsk : socketFor(flags);
-    if (run == kRun || (run > 0 && fd != runFd)) {
-      sent += runFd == kXsk ? flushXsk(run) : flush(runFd, 0, run);
-      run = 0;
+    const bool xsk = plainEnough(i);
+    if (!xsk && !socket_) {
+      in_.result(i, in_.length(i) > xsk_.longest() ? SendResult::tooLong : SendResult::refused);
+      continue;
     }
-    runFd = fd;
-    if (fd != kXsk) {
+    if ((run == kRun || (run > 0 && xsk != runXsk)) && !flushRun()) break;
+    if ((flags & kFlagGso) != 0 && !goesWhole(message, in_.length(i))) {
+      if (flushRun()) stoppedAt_ = i;
+      break;
+    }
+    runXsk = xsk;
+    if (!xsk) {
       if ((flags & kFlagVnet) == 0) std::memset(message, 0, kVnetBytes);
       parts_[run] = {message, kVnetBytes + in_.length(i)};
     }
     index_[run] = i;
     run++;
   }
-  if (run > 0) sent += runFd == kXsk ? flushXsk(run) : flush(runFd, 0, run);
+  flushRun();
+  if (stoppedAt_ >= 0) {
+    in_.result(stoppedAt_, SendResult::segment);
+    for (int32_t i = stoppedAt_ + 1; i < to; i++) in_.result(i, SendResult::untried);
+  }
   return sent;
+}
+
+// Through the queueing discipline the kernel segments what the device cannot; past it nobody does.
+bool PacketSender::goesWhole(const uint8_t* message, uint32_t length) {
+  if (!describesOutermost(message, length)) return false;
+  return !bypass_ || (lacks_ & segmentationOf(message)) == 0 || coarseMs() >= lacksUntilMs_;
 }
 
 bool PacketSender::plainEnough(int32_t index) const {
@@ -130,31 +142,28 @@ bool PacketSender::plainEnough(int32_t index) const {
   return length >= kEthernetHeaderBytes && length <= xsk_.longest();
 }
 
-// The interface of the plain socket, or 0.
-int PacketSender::boundInterface() const {
-  sockaddr_ll bound{};
-  socklen_t size = sizeof bound;
-  return ::getsockname(plain_.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0 ? bound.sll_ifindex : 0;
-}
-
-// What the AF_XDP socket does not take follows through the packet socket, which also tells why.
+// What the AF_XDP socket does not take follows through the packet socket, if there is one, which also tells why.
 int32_t PacketSender::flushXsk(uint32_t count) {
   const uint32_t taken = xsk_.send(in_, index_.data(), count);
   for (uint32_t k = 0; k < taken; k++) in_.result(index_[k], SendResult::sent);
   if (taken == count) return static_cast<int32_t>(taken);
+  if (!socket_) {
+    for (uint32_t k = taken; k < count; k++) in_.result(index_[k], resultOf(xsk_.error()));
+    return static_cast<int32_t>(taken);
+  }
   for (uint32_t k = taken; k < count; k++) {
     uint8_t* message = in_.message(index_[k]);
     std::memset(message, 0, kVnetBytes);
     parts_[k] = {message, kVnetBytes + in_.length(index_[k])};
   }
-  return static_cast<int32_t>(taken) + flush(plain_.get(), taken, count);
+  return static_cast<int32_t>(taken) + flush(taken, count);
 }
 
-int32_t PacketSender::flush(int fd, uint32_t first, uint32_t count) {
+int32_t PacketSender::flush(uint32_t first, uint32_t count) {
   uint32_t done = first;
   int32_t sent = 0;
   while (done < count) {
-    const int got = ::sendmmsg(fd, &messages_[done], count - done, MSG_DONTWAIT);
+    const int got = ::sendmmsg(socket_.get(), &messages_[done], count - done, MSG_DONTWAIT);
     if (got > 0) {
       for (int k = 0; k < got; k++) in_.result(index_[done + k], SendResult::sent);
       done += got;
@@ -165,19 +174,19 @@ int32_t PacketSender::flush(int fd, uint32_t first, uint32_t count) {
     const int error = errno;
     if (error == EINTR) continue;
     const SendResult result = resultOf(error);
+    if (error == ENOBUFS && bypass_ && (in_.flags(index_[done]) & kFlagGso) != 0 && lacks(index_[done])) {
+      stoppedAt_ = index_[done];
+      break;
+    }
     if (result == SendResult::full && !retried_) {
       retried_ = true;
       if (error == EAGAIN) {
-        pollfd writable{fd, POLLOUT, 0};
+        pollfd writable{socket_.get(), POLLOUT, 0};
         ::poll(&writable, 1, 1);
       } else {
         // The device's queue: whoever empties it may be waiting for our CPU.
         ::sched_yield();
       }
-      continue;
-    }
-    if (error == ENOBUFS && fd == plain_.get() && (in_.flags(index_[done]) & kFlagGso) != 0 && openFallback()) {
-      fd = qdisc_.get();
       continue;
     }
     if (result == SendResult::down) {
@@ -190,21 +199,11 @@ int32_t PacketSender::flush(int fd, uint32_t first, uint32_t count) {
   return sent;
 }
 
-// A device without TSO (it may be switched off at any time) refuses GSO frames of a bypassing socket every time;
-// the ordinary way segments them. The rest of the run follows on the same socket: order before speed.
-bool PacketSender::openFallback() {
-  if (!qdisc_) {
-    const int ifindex = boundInterface();
-    if (ifindex == 0) return false;
-    try {
-      qdisc_ = openPacketSend(ifindex, false);
-    } catch (const SystemError&) {
-      return false;
-    }
-    ownFallback_ = true;
-  }
-  fallbackUntilMs_ = coarseMs() + kFallbackMs;
-  return true;
+// A super-frame was refused: the device does not segment its type (any more).
+bool PacketSender::lacks(int32_t index) {
+  lacks_ = ~deviceSegmentation(ifindex_);
+  lacksUntilMs_ = coarseMs() + kFeaturesMs;
+  return (lacks_ & segmentationOf(in_.message(index))) != 0;
 }
 
 }  // namespace rxsteer

@@ -1,9 +1,13 @@
-// Sending bursts through AF_PACKET sockets.
+// Sending bursts through one AF_PACKET socket, past the queueing discipline or through it.
 //
 // Promise: `send` hands the frames to the kernel in their order, one system call for a run of frames that go
 // through the same socket, writes a `SendResult` for each and never throws. A full device gets one bounded retry
-// a call (at most 1 ms). Plain frames go through an AF_XDP socket where there is one (a third less CPU time a frame);
-// what that does not take, and everything with a virtio-net header, goes through packet sockets. Used by one thread; the sockets may be shared by several senders.
+// a call (at most 1 ms). Where there is an AF_XDP socket beside a bypassing one, plain frames go through it (a third
+// less CPU time a frame): both hand to the same transmit queue, so order is kept. What the AF_XDP socket does not take,
+// and everything with a virtio-net header, goes through the packet socket; without one (the queue that a packet socket
+// takes would follow the CPU) the AF_XDP socket is all there is, and frames come finished. There is no other way out: a super-frame
+// that cannot go whole ends the call (`SendResult::segment`), and the caller segments it and goes on behind it.
+// Used by one thread; the sockets may be shared by several senders.
 #pragma once
 
 #include <napi.h>
@@ -33,21 +37,23 @@ class PacketSender final : public Napi::ObjectWrap<PacketSender>, public Closabl
   Napi::Value send(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
   int32_t sendRange(int32_t from, int32_t to);
-  int32_t flush(int fd, uint32_t first, uint32_t count);
+  int32_t flush(uint32_t first, uint32_t count);
   int32_t flushXsk(uint32_t count);
   bool plainEnough(int32_t index) const;
-  int socketFor(int32_t flags);
-  bool openFallback();
-  int boundInterface() const;
+  bool goesWhole(const uint8_t* message, uint32_t length);
+  bool lacks(int32_t index);
 
   XskTransmit xsk_;
   Napi::ObjectReference staging_;
-  UniqueFd plain_;
-  UniqueFd qdisc_;
-  // `qdisc_` was opened by ourselves, because the device refused GSO frames; used until this time, then the
-  // direct way is tried again.
-  bool ownFallback_ = false;
-  int64_t fallbackUntilMs_ = 0;
+  UniqueFd socket_;
+  int ifindex_ = 0;
+  // The socket bypasses the queueing discipline.
+  bool bypass_ = false;
+  // Kinds of super-frames that the device refused, `Segmentation` bits, believed until then.
+  uint32_t lacks_ = 0;
+  int64_t lacksUntilMs_ = 0;
+  // Index of the super-frame that ended the call; -1 = none.
+  int32_t stoppedAt_ = -1;
   bool retried_ = false;
   SendArrays in_;
   std::array<mmsghdr, kRun> messages_{};

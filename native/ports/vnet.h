@@ -11,6 +11,11 @@ namespace rxsteer {
 
 constexpr uint32_t kVnetBytes = 10;
 constexpr uint8_t kVnetNeedsCsum = 1;
+// Values of `gsoType`; the last is a bit beside the TCP types.
+constexpr uint8_t kGsoTcp4 = 1;
+constexpr uint8_t kGsoTcp6 = 4;
+constexpr uint8_t kGsoUdpL4 = 5;
+constexpr uint8_t kGsoEcn = 0x80;
 
 struct VnetHeader {
   uint8_t flags;
@@ -21,6 +26,12 @@ struct VnetHeader {
   uint16_t csumOffset;
 };
 static_assert(sizeof(VnetHeader) == kVnetBytes);
+
+inline VnetHeader readVnet(const uint8_t* message) {
+  VnetHeader header;
+  std::memcpy(&header, message, sizeof header);
+  return header;
+}
 
 // FrameFlag bits of a header. DATA_VALID alone says only that somebody checked the checksum: a plain frame.
 inline int32_t vnetFlags(const VnetHeader& header) {

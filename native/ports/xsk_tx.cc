@@ -37,6 +37,8 @@ struct XskShared {
   // Where the kernel will read next. `atOnce` only.
   uint32_t position;
   XskPublishes publishes;
+  // Longest frame: MTU and Ethernet header. Written by the main thread.
+  uint32_t longest;
   // The rings as they were mapped before the socket was bound, where the kernel maps none later; else null. Kept for as
   // long as the process lives.
   XskRings rings;
@@ -48,6 +50,7 @@ namespace {
 constexpr uint32_t kRing = 2 * kXskChunks;
 constexpr uintptr_t kPage = 4096;
 constexpr int kSendBufferBytes = 8 << 20;
+constexpr uint32_t kEthernetHeaderBytes = 14;
 // The kernel takes that many descriptors a call (TX_BATCH_SIZE). It is offered no more, so that a call that succeeds has
 // taken all of them.
 constexpr uint32_t kBatch = 32;
@@ -64,7 +67,9 @@ FreeList freeListOf(uint8_t* staging) {
 }
 
 XskShared* sharedOf(uint8_t* staging) {
-  return reinterpret_cast<XskShared*>(freeListOf(staging).words + 1 + kXskChunks);
+  constexpr uintptr_t kAlign = alignof(XskShared);
+  const auto behind = reinterpret_cast<uintptr_t>(freeListOf(staging).words + 1 + kXskChunks);
+  return reinterpret_cast<XskShared*>((behind + kAlign - 1) & ~(kAlign - 1));
 }
 
 // Errors of calls that have looked at descriptors: full completion ring or socket buffer or device, frame dropped, no
@@ -78,14 +83,14 @@ void option(int fd, int name, const void* value, socklen_t size, const char* wha
 uint32_t load(const uint32_t* index) { return __atomic_load_n(index, __ATOMIC_ACQUIRE); }
 void store(uint32_t* index, uint32_t value) { __atomic_store_n(index, value, __ATOMIC_RELEASE); }
 
-// Longest frame for an interface: MTU and Ethernet header.
-uint32_t longestFrame(int ifindex) {
+// The MTU of an interface; 0 = unknown.
+uint32_t mtuOf(int ifindex) {
   ifreq request{};
   request.ifr_ifindex = ifindex;
   const UniqueFd query(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!query || ::ioctl(query.get(), SIOCGIFNAME, &request) != 0 || ::ioctl(query.get(), SIOCGIFMTU, &request) != 0)
     return 0;
-  return std::min<uint32_t>(static_cast<uint32_t>(request.ifr_mtu) + 14, kXskChunkBytes);
+  return static_cast<uint32_t>(request.ifr_mtu);
 }
 
 struct Layout {
@@ -153,17 +158,24 @@ UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLa
   FreeList free = freeListOf(staging);
   free.words[0] = 0;
   for (int32_t chunk = kXskChunks - 1; chunk >= 0; chunk--) free.giveBack(chunk);
-  *sharedOf(staging) = {0, tellsLate ? XskPublishes::late : XskPublishes::unknown, mapsLater ? XskRings{} : early};
+  *sharedOf(staging) = {0, tellsLate ? XskPublishes::late : XskPublishes::unknown, 0, mapsLater ? XskRings{} : early};
+  setXskMtu(staging, mtuOf(ifindex));
   return socket;
 }
 
-bool XskTransmit::attach(int fd, int ifindex, uint8_t* staging) {
+void setXskMtu(uint8_t* staging, uint32_t mtu) {
+  const uint32_t longest = std::min<uint64_t>(uint64_t{mtu} + kEthernetHeaderBytes, kXskChunkBytes);
+  __atomic_store_n(&sharedOf(staging)->longest, mtu == 0 ? 0 : longest, __ATOMIC_RELAXED);
+}
+
+uint32_t XskTransmit::longest() const { return __atomic_load_n(&shared_->longest, __ATOMIC_RELAXED); }
+
+bool XskTransmit::attach(int fd, uint8_t* staging) {
   socket_ = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!socket_) return false;
   Layout layout;
-  longest_ = longestFrame(ifindex);
   shared_ = sharedOf(staging);
-  if (longest_ != 0 && layoutOf(fd, &layout)) {
+  if (layoutOf(fd, &layout)) {
     rings_ = shared_->rings;
     if (rings_.tx == nullptr) mapped_ = rings_ = mapRings(fd, layout);
   }
@@ -255,6 +267,7 @@ bool XskTransmit::begin() {
 
 uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint32_t count) {
   reclaim();
+  error_ = ENOBUFS;
   if (!begin()) return 0;
   const uint32_t first = shared_->position;
   uint32_t staged = 0;
@@ -288,6 +301,7 @@ uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint3
     // It may have skipped an abandoned descriptor behind the last frame.
     taken = std::min(at - first, staged);
   }
+  if (error != 0) error_ = error == EBUSY ? ENOBUFS : error;
   abandon(first + taken, first + staged);
   for (uint32_t k = taken; k < staged; k++) free_.giveBack(chunkOf_[k]);
   // The frame consumed last was dropped on its way (NET_XMIT_DROP), which ends a call.

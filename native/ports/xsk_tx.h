@@ -34,6 +34,9 @@ constexpr size_t kXskStagingBytes = (size_t{kXskChunks} * kXskChunkBytes) + (3 *
 // Throws SystemError: the kernel may lack AF_XDP, or another socket may have the queue.
 UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLate = false);
 
+// The interface's MTU is another one now. Any thread.
+void setXskMtu(uint8_t* staging, uint32_t mtu);
+
 // The mapped rings of a socket.
 struct XskRings {
   uint8_t* tx = nullptr;
@@ -50,13 +53,14 @@ class XskTransmit {
   ~XskTransmit() { close(); }
 
   // Duplicates the descriptor and maps its rings; false (errno) where that fails.
-  // An AF_XDP socket does not tell its interface (no getsockname), so the caller does.
-  bool attach(int fd, int ifindex, uint8_t* staging);
+  bool attach(int fd, uint8_t* staging);
   void close();
   bool ready() const { return static_cast<bool>(socket_); }
 
-  // Frames up to this length may be given; the MTU of the interface when it was attached, and the chunk, limit it.
-  uint32_t longest() const { return longest_; }
+  // Frames up to this length may be given: the interface's MTU (see `setXskMtu`) and the chunk limit it.
+  uint32_t longest() const;
+  // Why the last `send` took less than it was offered; ENOBUFS where no chunk was free.
+  int error() const { return error_; }
 
   // Offers frames index[0 … count-1] of `frames`, none longer than `longest`. Returns how many, from the first on,
   // the kernel has taken.
@@ -77,7 +81,7 @@ class XskTransmit {
   XskShared* shared_ = nullptr;
   // Of the frames that are being sent.
   std::array<int32_t, kXskChunks> chunkOf_{};
-  uint32_t longest_ = 0;
+  int error_ = 0;
   XskRings rings_;
   // Those of them that are this object's.
   XskRings mapped_;

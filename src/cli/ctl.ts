@@ -4,15 +4,15 @@
  * Promise: without --socket it finds the one running forwarder, and lists them where there are several; what the
  * forwarder refuses is its own line. A change that is printed as done has been acknowledged by every worker.
  */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import YAML from 'yaml';
 import { ask, findSocket, watch } from '../control/client.js';
 import type { ChangeResult, PolicyState, Status } from '../control/controller.js';
 import type { RebalanceState } from '../control/watcher.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError, unknownName } from '../errors.js';
 import type { ChangePlan } from '../policy/plan.js';
+import { readTextFile } from '../text-file.js';
+import { parseYaml } from '../yaml-text.js';
 import { renderChange, renderPlan, renderPolicy, renderRebalance, renderStatus } from './ctl-report.js';
 import { checkTraceFile, renderTrace, type TracedDecision, writeTrace } from './ctl-trace.js';
 import { renderRates, renderSummary } from './forward-report.js';
@@ -54,13 +54,10 @@ function decimal(place: string, text: string, least: number, most: number): numb
 function policyBody(given: string): string | object {
   if (!given.startsWith('@')) return given;
   const path = given.slice(1);
-  try {
-    const value: unknown = YAML.parse(readFileSync(path, 'utf8'));
-    if (typeof value === 'string' || (typeof value === 'object' && value !== null)) return value;
-  } catch (error) {
-    throw new UserError(`policy file ${path}: ${(error as Error).message.split('\n')[0]}`);
-  }
-  throw new UserError(`policy file ${path}: an object with "policy: NAME" or a policy string is needed`);
+  const place = `policy file ${path}`;
+  const value = parseYaml(readTextFile(path === '-' ? 0 : path, place), place);
+  if (typeof value === 'string' || (typeof value === 'object' && value !== null)) return value;
+  throw new UserError(`${place}: an object with "policy: NAME" or a policy string is needed`);
 }
 
 function planBody(flags: Flags) {

@@ -8,11 +8,12 @@ import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { formatMac, parseMac } from '../mac/address.js';
+import type { HashTypeName } from '../nic/hash-types.js';
 import { flowFrame, parseFlow } from '../packet/flow-text.js';
 import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
 import { type Explanation, explainAt, explainFrame } from '../policy/explanation.js';
 import type { Steering } from '../policy/steering.js';
-import { policyWarnings } from '../policy/warnings.js';
+import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
 import { formatFields, print, printJson } from './output.js';
 
 /** Longest frame that `--frame` takes: the largest IP packet, and two tags. */
@@ -86,7 +87,15 @@ function frameOf(flags: Flags): Uint8Array | null {
   return frame;
 }
 
-function toText({ packet, hash, bucket, queue, worker, reason }: Explanation): string {
+/** The hash type that would cover the packet best, on some NIC. */
+function typeOf({ packet }: Explanation): HashTypeName {
+  const version = packet.src?.includes(':') === true ? 'ipv6' : 'ipv4';
+  const transport =
+    packet.sport === null ? '' : packet.protocol === 6 ? 'tcp-' : packet.protocol === 17 ? 'udp-' : '';
+  return `${transport}${version}`;
+}
+
+function toText({ packet, hash, bucket, queue, worker, reason }: Explanation, assumed: string[]): string {
   const ports = packet.sport === null ? ['', ''] : [` port ${packet.sport}`, ` port ${packet.dport}`];
   const fields: [string, string][] = [
     [
@@ -109,6 +118,7 @@ function toText({ packet, hash, bucket, queue, worker, reason }: Explanation): s
   if (bucket !== null) fields.push(['bucket', String(bucket)]);
   if (queue !== null) fields.push(['queue', String(queue)]);
   fields.push(['worker', String(worker)], ['reason', reason]);
+  for (const text of assumed) fields.push(['assumed', text.replace(/^assumed /, '')]);
   return formatFields(fields);
 }
 
@@ -146,7 +156,8 @@ export function register(program: Command): void {
               wholeNumber(flags.packet ?? '1', 1, 1e12, '--packet'),
             )
           : explainFrame(steering, frame);
-      if (flags.json === true) printJson(explanation);
-      else print(toText(explanation));
+      const assumed = policyAssumptions(spec, [typeOf(explanation)]);
+      if (flags.json === true) printJson(assumed.length === 0 ? explanation : { ...explanation, assumed });
+      else print(toText(explanation, assumed));
     });
 }

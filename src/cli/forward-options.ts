@@ -4,8 +4,6 @@
  * Promise: every wrong value gives one UserError line that names the flag or the path in the file and what is
  * permitted. Flags override the file.
  */
-import { readFileSync } from 'node:fs';
-import YAML from 'yaml';
 import { z } from 'zod';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { checkLimit, type LimitedOption } from '../dataplane/limits.js';
@@ -22,6 +20,8 @@ import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
+import { readTextFile } from '../text-file.js';
+import { parseYaml } from '../yaml-text.js';
 import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
@@ -99,27 +99,12 @@ const configSchema = z.strictObject({
 type Config = z.infer<typeof configSchema>;
 
 function readConfig(path: string): Config {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`--config ${path}: ${(error as NodeJS.ErrnoException).code ?? 'unreadable'}`);
-  }
-  let value: unknown;
-  try {
-    const document = YAML.parseDocument(text);
-    // Warnings too (unknown tags): half-understood is misunderstood.
-    const problem = document.errors[0] ?? document.warnings[0];
-    if (problem !== undefined) throw problem;
-    value = document.toJS();
-  } catch (error) {
-    throw new UserError(`--config ${path}: ${(error as Error).message.split('\n')[0]}`);
-  }
-  const result = configSchema.safeParse(value);
+  const place = `--config ${path}`;
+  const result = configSchema.safeParse(parseYaml(readTextFile(path === '-' ? 0 : path, place), place));
   if (!result.success) {
     const issue = result.error.issues[0]!;
-    const place = issue.path.length > 0 ? issue.path.join('.') : 'top level';
-    throw new UserError(`--config ${path}: ${place}: ${issue.message}`);
+    const at = issue.path.length > 0 ? issue.path.join('.') : 'top level';
+    throw new UserError(`${place}: ${at}: ${issue.message}`);
   }
   return result.data;
 }

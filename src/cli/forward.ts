@@ -11,7 +11,7 @@ import type { EngineOptions } from '../dataplane/plan.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
-import { policyWarnings } from '../policy/warnings.js';
+import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
 import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
@@ -88,6 +88,10 @@ async function forward(flags: ForwardFlags): Promise<void> {
   if (policy.policy === 'rss' || policy.policy === 'pools') {
     for (const warning of policyWarnings(compilePolicy(policy, { workers }))) {
       say(`rxsteer: warning: ${warning}`);
+    }
+    // Nearly every NIC hashes the ports of TCP.
+    for (const text of policyAssumptions(policy, ['udp-ipv4', 'udp-ipv6', 'ipv4', 'ipv6'])) {
+      say(`rxsteer: warning: policy ${policy.text}: ${text}`);
     }
   }
   const summary = await runForwarder(parsed.engine, {

@@ -36,7 +36,7 @@ export function note(text: string): void {
 }
 
 /** Width of text on a terminal, without colour sequences. */
-function width(text: string): number {
+export function width(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours.
   return text.replace(/\x1b\[[0-9;]*m/g, '').length;
 }

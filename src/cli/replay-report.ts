@@ -5,6 +5,7 @@
  * workers, and the largest flows.
  */
 import type { PolicyResult, ReplayResult } from '../replay/result.js';
+import { formatBreaking, formatFitting, lineColumns, wrap } from './fitting.js';
 import {
   colour,
   formatBytes,
@@ -29,8 +30,10 @@ function per(value: number): string {
   return value < 0.005 ? '<0.01' : value.toFixed(2);
 }
 
-function shorten(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+/** What the labels stand for. */
+function labels({ policies }: ReplayResult): string {
+  const named = policies.flatMap(({ label, policy }) => (label === null ? [] : [[label, policy] as const]));
+  return named.length === 0 ? '' : formatFields(named);
 }
 
 function captureFields({ capture, model }: ReplayResult): string {
@@ -49,6 +52,7 @@ function captureFields({ capture, model }: ReplayResult): string {
     ...part(leftOut.to, 'to others'),
     ...part(leftOut.filter, 'that the filter does not take'),
   ];
+  const columns = lineColumns();
   return formatFields([
     ['packets', `${whole(packets)} (${formatBytes(bytes)}) in ${formatNanoseconds(1e9 * seconds)}${rate}`],
     ['flows', `${whole(flows)}, to ${whole(capture.destinationMacs)} MAC addresses`],
@@ -62,16 +66,22 @@ function captureFields({ capture, model }: ReplayResult): string {
           ] as const,
         ]
       : []),
-    ['virtual time', model],
+    [
+      'virtual time',
+      wrap(model, columns === null ? null : columns - 14, '').replaceAll('\n', `\n${' '.repeat(14)}`),
+    ],
   ]);
 }
+
+/** A policy as the tables name it: by its label, where it has one. */
+const nameOf = ({ label, policy }: PolicyResult) => label ?? policy;
 
 /** @param timed whether the clock goes on at all: else nobody is busy for any part of it. */
 function summaryRow(result: PolicyResult, isFirst: boolean, timed: boolean): string[] {
   const { reordered, workers } = result;
   const lost = result.backlogDrops;
   return [
-    shorten(result.policy, 48),
+    nameOf(result),
     String(workers.length),
     result.fullestOverFair.toFixed(2),
     result.gini.toFixed(2),
@@ -97,7 +107,7 @@ function summary(result: ReplayResult): string {
     right('dropped'),
     right('flows moved'),
   ];
-  return formatTable(
+  return formatFitting(
     columns,
     result.policies.map((policy, i) => summaryRow(policy, i === 0, result.capture.seconds > 0)),
   );
@@ -139,7 +149,11 @@ function details(result: PolicyResult): string {
     .map(([type, packets]) => `${type} ${whole(packets)}`)
     .join(', ');
   const { moves, reordered } = result;
-  const lines = [colour.bold(result.policy), spread(result), `hash types: ${types || 'none'}`];
+  const lines = [
+    colour.bold(nameOf(result)),
+    spread(result),
+    sentence(`hash types: ${types || 'none'}`, '  '),
+  ];
   if (moves.total > 0 || moves.held > 0) {
     lines.push(
       `flows changed their worker ${whole(moves.total)} times, ${whole(moves.inFlight)} of them with packets under way` +
@@ -151,23 +165,37 @@ function details(result: PolicyResult): string {
       `reordered: ${whole(reordered.packets)} packets (${reordered.ratio < 5e-4 ? '<0.1 %' : formatRatio(reordered.ratio)}), by up to ${whole(reordered.maxExtent)}`,
     );
   }
+  lines.push(...result.assumed);
+  if (result.otherwise !== null) {
+    const { what, fullestOverFair, gini } = result.otherwise;
+    lines.push(
+      `otherwise, with ${what}: fullest/fair ${fullestOverFair.toFixed(2)} instead of ${result.fullestOverFair.toFixed(2)}, Gini ${gini.toFixed(2)} instead of ${result.gini.toFixed(2)}`,
+    );
+  }
   return lines.join('\n');
 }
 
-function topFlows({ policies }: ReplayResult): string {
+/** Names of columns for policies: their kinds, where these differ, else numbers; labels in any case. */
+function columnNames(policies: readonly PolicyResult[]): string[] {
+  const kinds = policies.map(({ policy }) => policy.split(':')[0]!);
+  const areDifferent = new Set(kinds).size === kinds.length;
+  return policies.map(({ label }, i) => label ?? (areDifferent ? kinds[i]! : `${kinds[i]} (${i + 1})`));
+}
+
+/** @param shown rows at most */
+function topFlows({ policies }: ReplayResult, shown: number): string {
   const [first] = policies;
   if (first === undefined || first.topFlows.length === 0) return '';
-  const shown = Math.min(FLOWS_SHOWN, first.topFlows.length);
   const where = (policy: PolicyResult, i: number) => {
     const { queue, worker } = policy.topFlows[i]!;
     return queue === null ? `w${worker}` : `q${queue}`;
   };
-  const table = formatTable(
+  const table = formatBreaking(
     [
       { title: 'largest flows' },
       right('packets'),
       right('share'),
-      ...policies.map((policy) => ({ title: shorten(policy.policy.split(':')[0]!, 12) })),
+      ...columnNames(policies).map((title) => ({ title })),
     ],
     first.topFlows
       .slice(0, shown)
@@ -177,18 +205,55 @@ function topFlows({ policies }: ReplayResult): string {
         formatRatio(flow.share),
         ...policies.map((policy) => where(policy, i)),
       ]),
+    ' > ',
   );
   const elephants = first.elephants;
   return elephants > 0
-    ? `${table}\n${whole(elephants)} flow${elephants === 1 ? ' has' : 's have'} more packets than a worker's fair share under ${shorten(first.policy, 40)}: no table can spread one flow`
+    ? `${table}\n${sentence(`${whole(elephants)} flow${elephants === 1 ? ' has' : 's have'} more packets than a worker's fair share under ${nameOf(first)}: no table can spread one flow`)}`
     : table;
 }
 
-/** The whole text, without a final line break. */
-export function renderReplay(result: ReplayResult): string {
-  const parts = [captureFields(result), summary(result), ...result.policies.map(details), topFlows(result)];
+/** Each policy's queues beside what the NIC counted. */
+function counted({ policies }: ReplayResult): string {
+  const tables = policies.flatMap((policy) => {
+    if (policy.counted === undefined) return [];
+    const { queues, elsewhere, countedPackets, predictedPackets } = policy.counted;
+    const { predictedFullestOverFair, countedFullestOverFair } = policy.counted;
+    const rows = queues.map((row) => [
+      String(row.id),
+      whole(row.predictedPackets),
+      formatRatio(row.predictedShare),
+      whole(row.countedPackets),
+      formatRatio(row.countedShare),
+    ]);
+    const columns = ['queue', 'predicted', 'share', 'counted', 'share'].map(right);
+    const facts = `at least ${formatRatio(elsewhere)} of the packets went to another queue than predicted; fullest queue over its fair share: predicted ${predictedFullestOverFair.toFixed(2)}, counted ${countedFullestOverFair.toFixed(2)}; ${whole(predictedPackets)} packets predicted, ${whole(countedPackets)} counted`;
+    const name = colour.bold(`${nameOf(policy)}, and what the NIC counted`);
+    return [`${name}\n${formatTable(columns, rows)}\n${sentence(facts)}`];
+  });
+  return tables.join('\n\n');
+}
+
+/** Prose at the width there is. */
+function sentence(text: string, indent = ''): string {
+  return wrap(text, lineColumns(), indent);
+}
+
+/**
+ * The whole text, without a final line break.
+ * @param flows rows of the table of the largest flows at most
+ */
+export function renderReplay(result: ReplayResult, flows = FLOWS_SHOWN): string {
+  const parts = [
+    captureFields(result),
+    labels(result),
+    summary(result),
+    ...result.policies.map(details),
+    topFlows(result, flows),
+    counted(result),
+  ];
   const advice = result.advice.map(({ text, commands }) =>
-    [`- ${text}`, ...commands.map((c) => `    ${c}`)].join('\n'),
+    [sentence(`- ${text}`, '  '), ...commands.map((c) => `    ${c}`)].join('\n'),
   );
   if (advice.length > 0) parts.push([colour.bold('advice'), ...advice].join('\n'));
   return parts.filter((part) => part !== '').join('\n\n');

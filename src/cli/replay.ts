@@ -10,11 +10,16 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
+import type { QueueCounter } from '../nic/queue-counters.js';
+import { splitLabel } from '../policy/label.js';
+import type { PolicySpec } from '../policy/spec.js';
 import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js';
 import { IngestThread } from '../replay/ingest-source.js';
 import { readingPays } from '../replay/reading-thread.js';
 import type { ReplayResult } from '../replay/result.js';
+import { readTextFile } from '../text-file.js';
 import { Interrupt } from './interrupt.js';
+import { origin } from './origin.js';
 import { formatCount, note, Progress, print, printJson } from './output.js';
 import { type PlainOptions, plainWords } from './plain-words.js';
 
@@ -31,6 +36,7 @@ interface Flags {
   readonly to?: string;
   readonly filter?: string;
   readonly mtu?: string;
+  readonly counters?: string[];
   readonly write?: string;
   readonly html?: string;
   readonly advice?: boolean;
@@ -77,12 +83,10 @@ function fileBytes(files: readonly string[]): number {
   return files.reduce((sum, file) => sum + (file === '-' ? 0 : statSync(file).size), 0);
 }
 
-async function writeReport(path: string, result: ReplayResult): Promise<void> {
-  const url = new URL('../report/index.js', import.meta.url);
-  if (!existsSync(url)) throw new UserError('--html: the report is not part of this build');
-  const { renderReport } = (await import(url.href)) as { renderReport(result: ReplayResult): string };
+async function writeReport(path: string, result: ReplayResult, files: readonly string[]): Promise<void> {
+  const { renderReport } = await import('../report/index.js');
   try {
-    await writeFile(path, renderReport(result));
+    await writeFile(path, renderReport(result, { files, ...origin() }));
   } catch (error) {
     throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
   }
@@ -100,28 +104,45 @@ function choice({ direction, to, filter, mtu }: Flags): PacketChoice {
   };
 }
 
+/** What a NIC's queues counted, of the files given. */
+async function counters(files: readonly string[] | undefined): Promise<QueueCounter[] | null> {
+  if (files === undefined) return null;
+  const { queueCounters } = await import('../nic/queue-counters.js');
+  const texts = files.map((file) => readTextFile(file, `--counters ${file}`));
+  return queueCounters(texts, `--counters ${files.join(' ')}`);
+}
+
+/** The result with each policy's queues beside the counters. */
+async function withCounters(result: ReplayResult, counted: QueueCounter[] | null): Promise<ReplayResult> {
+  if (counted === null) return result;
+  const { compareCounted } = await import('../replay/counted.js');
+  return {
+    ...result,
+    policies: result.policies.map((policy) => ({ ...policy, counted: compareCounted(policy, counted) })),
+  };
+}
+
 /** The result with advice, where it is asked for: a second pass over the captures. */
 async function advised(
   result: ReplayResult,
   files: readonly string[],
   flags: Flags,
+  specs: readonly PolicySpec[],
   workers: number | null,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ReplayResult> {
   if (result.capture.interrupted) return result;
   if (flags.advice !== true && flags.html === undefined) return result;
-  const [{ advise, canAdvise }, { rankPolicies }, { parsePolicy }] = await Promise.all([
+  const [{ advise, canAdvise }, { rankPolicies }] = await Promise.all([
     import('../replay/advice/index.js'),
     import('../report/rank.js'),
-    import('../policy/parse.js'),
   ]);
   if (!canAdvise(files, result)) {
     if (flags.advice === true) note('rxsteer: warning: no advice: it needs captures that can be read twice');
     return result;
   }
   progress.update('advice');
-  const specs = flags.policy.map((policy) => parsePolicy(policy));
   const [best] = rankPolicies(result.policies);
   const advice = await advise(files, result, specs, workers, best!, choice(flags), signal);
   return signal.aborted ? result : { ...result, advice };
@@ -139,28 +160,36 @@ async function run(files: string[], flags: Flags): Promise<void> {
     speed: positive(flags.speed, 1e9, '--speed') ?? 1,
     gapNs: (positive(flags.gap, 1e9, '--gap') ?? 0) * 1000,
   };
+  const counted = await counters(flags.counters);
   const chosen = choice(flags);
   // Says what is wrong with it before a thread begins to read.
   new Chooser(chosen);
   const isThreaded =
     threads > 1 && !files.includes('-') && readingPays(fileBytes(files), flags.policy.length);
   const reading = isThreaded ? new IngestThread(files, clock, chosen) : undefined;
-  const interrupt = new Interrupt(() =>
-    note('rxsteer: interrupted: ends with what was read; a second interrupt ends at once'),
-  );
+  let interrupt: Interrupt | null = null;
   const progress = new Progress('replay');
   try {
-    const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }] = await Promise.all([
-      import('../replay/replay.js'),
-      import('../replay/model.js'),
-      import('../replay/apps.js'),
-    ]);
+    const [{ replayWith }, { parseModel, DEFAULT_MODEL }, { parseApps, DEFAULT_APPS }, { parseAlone }] =
+      await Promise.all([
+        import('../replay/replay.js'),
+        import('../replay/model.js'),
+        import('../replay/apps.js'),
+        import('../policy/compile-plain.js'),
+      ]);
+    // Once: what a policy reads may be a pipe, and while that is waited for an interrupt ends the program.
+    const named = flags.policy.map((policy) => splitLabel(policy));
+    const specs = await Promise.all(named.map(({ policy }) => parseAlone(policy)));
+    interrupt = new Interrupt(() =>
+      note('rxsteer: interrupted: ends with what was read; a second interrupt ends at once'),
+    );
     const divider =
       flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
-    const replayed = await replayWith(files, flags.policy, {
+    const replayed = await replayWith(files, specs, {
       ...clock,
       ...chosen,
       signal: interrupt.signal,
+      labels: named.map(({ label }) => label),
       model: flags.model === undefined ? DEFAULT_MODEL : parseModel(flags.model),
       apps: flags.apps === undefined ? DEFAULT_APPS : parseApps(flags.apps),
       threads,
@@ -170,16 +199,22 @@ async function run(files: string[], flags: Flags): Promise<void> {
       ...(reading === undefined ? {} : { reading }),
       ...(divider === null ? {} : { takers: divider.takers }),
     });
-    const result = await advised(replayed, files, flags, workers ?? null, progress, interrupt.signal);
+    const result = await withCounters(
+      await advised(replayed, files, flags, specs, workers ?? null, progress, interrupt.signal),
+      counted,
+    );
     progress.done();
     const problems = divider?.close() ?? [];
     for (const warning of result.capture.warnings) note(`rxsteer: warning: ${warning}`);
-    if (flags.html !== undefined) await writeReport(flags.html, result);
+    if (flags.html !== undefined) await writeReport(flags.html, result, files);
     if (flags.json === true) printJson(result);
-    else print((await import('./replay-report.js')).renderReplay(result));
+    else
+      print(
+        (await import('./replay-report.js')).renderReplay(result, flags.top === undefined ? undefined : top),
+      );
     if (problems.length > 0) throw new Error(problems[0]);
   } finally {
-    interrupt.release();
+    interrupt?.release();
     progress.done();
     await reading?.close();
   }
@@ -208,7 +243,7 @@ export function register(program: Command): void {
     .argument('<file...>', 'pcap or pcapng, plain, gzip or zstd; - is standard input')
     .requiredOption(
       '--policy <policy>',
-      'a policy; may be given several times',
+      'a policy, LABEL= may stand before it; may be given several times',
       (text, list: string[] = []) => {
         // What makes it commander's own, without loading commander.
         if (text === '') {
@@ -232,11 +267,16 @@ export function register(program: Command): void {
     .option('--to <list>', 'only packets to these MAC addresses, IP addresses or networks: 192.0.2.0/24')
     .option('--filter <expression>', 'only packets that a pcap-filter expression takes (tcpdump compiles it)')
     .option('--mtu <bytes>', 'longer frames count as merged by GRO, LRO or TSO (default: 1500)')
-    .option('--top <n>', 'largest flows to list (default: 20)')
+    .option('--top <n>', 'largest flows to list (default: 5 as text, 20 as JSON)')
     .option('--write <dir>', 'write one capture for each queue or worker')
     .option(
       '--advice',
       'say what would help, with commands to paste (reads the captures twice; --html includes it)',
+    )
+    .option(
+      '--counters <file>',
+      'output of ethtool -S to hold the prediction against; twice: before and after',
+      (file, all: string[] = []) => [...all, file],
     )
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--jobs <n>', 'threads at most (default: the processors)')

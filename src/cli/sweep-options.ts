@@ -4,12 +4,13 @@
  * Promise: every wrong value gives one UserError line that names the flag or the path in the file and what is
  * permitted. A flag replaces the same axis of the file.
  */
-import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { UserError, unknownName } from '../errors.js';
+import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js';
 import type { SweepGrid } from '../sweep/grid.js';
+import { readTextFile } from '../text-file.js';
+import { parseYaml } from '../yaml-text.js';
 
 export interface SweepFlags {
   readonly grid?: string;
@@ -18,6 +19,10 @@ export interface SweepFlags {
   readonly queues?: string;
   readonly keys?: string;
   readonly seeds?: string;
+  readonly vary?: string[];
+  readonly direction?: string;
+  readonly to?: string;
+  readonly filter?: string;
   readonly workers?: string;
   readonly speed?: string;
   readonly gap?: string;
@@ -69,6 +74,15 @@ const fileSchema = z.strictObject({
   queues: numbers(1, QUEUES_MAX, 'queue counts').optional(),
   keys: names.optional(),
   seeds: numbers(0, SEED_MAX, 'seeds').optional(),
+  vary: z
+    .record(
+      z.string(),
+      z.array(z.union([z.string(), z.number(), z.boolean()]), { error: 'a list of values' }),
+    )
+    .optional(),
+  direction: z.string().optional(),
+  to: names.optional(),
+  filter: z.string().optional(),
   workers: z.int().min(1).max(QUEUES_MAX).optional(),
   speed: z.number().positive().optional(),
   gap: z.number().positive().optional(),
@@ -78,13 +92,7 @@ const fileSchema = z.strictObject({
 type GridFile = z.infer<typeof fileSchema>;
 
 function readGrid(path: string): GridFile {
-  let value: unknown;
-  try {
-    value = parseYaml(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(`--grid ${path}: ${code === 'ENOENT' ? 'no such file' : message.split('\n')[0]}`);
-  }
+  const value = parseYaml(readTextFile(path, `--grid ${path}`), `--grid ${path}`);
   const result = fileSchema.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0]!;
@@ -106,8 +114,43 @@ function list(given: number[] | string | undefined, least: number, most: number,
   return typeof given === 'string' ? parseRanges(given, least, most, place) : given;
 }
 
+/** Values as they stand in policy strings. */
+function textsOf(vary: Readonly<Record<string, readonly unknown[]>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(vary).map(([key, values]) => [key, values.map(String)]));
+}
+
 function words(text: string | undefined): string[] | undefined {
   return text?.split(',').map((word) => word.trim());
+}
+
+/** `hash=linux,toeplitz`. @throws UserError */
+function varied(given: readonly string[] | undefined): Record<string, string[]> | undefined {
+  if (given === undefined) return undefined;
+  const axes: Record<string, string[]> = {};
+  for (const text of given) {
+    const [key = '', list] = [text.slice(0, text.indexOf('=')).trim(), text.slice(text.indexOf('=') + 1)];
+    if (key === '' || !text.includes('=')) {
+      throw new UserError(`--vary: "${text}": expected KEY=VALUE,VALUE such as hash=linux,toeplitz`);
+    }
+    if (Object.hasOwn(axes, key)) throw new UserError(`--vary: ${key} is given twice`);
+    axes[key] = list.split(',').map((value) => value.trim());
+  }
+  return axes;
+}
+
+/** Which packets count. @throws UserError */
+function chosen(flags: SweepFlags, file: GridFile): PacketChoice {
+  const direction = flags.direction ?? file.direction;
+  const to = words(flags.to) ?? file.to;
+  const filter = flags.filter ?? file.filter;
+  const choice = {
+    ...(direction === undefined ? {} : { direction: parseDirection(direction) }),
+    ...(to === undefined ? {} : { to }),
+    ...(filter === undefined ? {} : { filter }),
+  };
+  // Says what is wrong with it before anything is read.
+  new Chooser(choice);
+  return choice;
 }
 
 /** A number above 0. */
@@ -138,6 +181,8 @@ export function sweepGrid(captures: readonly string[], flags: SweepFlags): Sweep
     queues: list(flags.queues ?? file.queues, 1, QUEUES_MAX, place('queues')),
     keys: words(flags.keys) ?? file.keys ?? [],
     seeds: list(flags.seeds ?? file.seeds, 0, SEED_MAX, place('seeds')),
+    vary: varied(flags.vary) ?? textsOf(file.vary ?? {}),
+    choice: chosen(flags, file),
     workers:
       flags.workers === undefined
         ? (file.workers ?? null)

@@ -4,20 +4,30 @@
  * Promise: results are appended to `--out` as they come, so an interrupted sweep goes on where it was; standard output
  * has the table, or with `--json` one line a result. Everything is checked before the first replay.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { parseApps } from '../replay/apps.js';
 import { parseModel } from '../replay/model.js';
+import { busy } from '../replay/ranking.js';
 import { planSweep, type SweepCell } from '../sweep/grid.js';
 import { writeParquet } from '../sweep/parquet.js';
 import { ResultFile, type SweepLine } from '../sweep/result-file.js';
 import { type Pass, planPasses, runPasses } from '../sweep/run.js';
-import { axisRows, rankLines, usedWorkers } from '../sweep/summary.js';
+import {
+  axisRows,
+  type SweepPlace,
+  type SweepSection,
+  sweepSections,
+  usedWorkers,
+} from '../sweep/summary.js';
+import { startPool } from '../sweep/sweep.js';
 import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
-import { formatCount, formatTable, note, print, printJsonLine } from './output.js';
+import { formatFitting } from './fitting.js';
+import { origin } from './origin.js';
+import { colour, formatCount, formatTable, note, print, printJsonLine } from './output.js';
 import { type SweepFlags, sweepGrid, wholeNumber } from './sweep-options.js';
 
 /** Reasons of left-out cells that are shown one by one. */
@@ -73,44 +83,73 @@ function weight({ cells }: Pass): number {
   return cells[0]!.size * (1 + cells.length);
 }
 
-function tableOf(lines: readonly SweepLine[], top: number): string {
-  const captures = new Set(lines.map(({ capture }) => capture));
-  const best = rankLines(lines).slice(0, top);
-  const right = { align: 'right' } as const;
+/** Rows of a section where nobody says: all in all about as many. */
+const ROWS_SHOWN = 20;
+const ROWS_LEAST = 3;
+
+const number = (title: string) => ({ title, align: 'right' as const });
+
+/** `12.7 %`, or over several seeds `12.7 % (11.0 to 19.3 %)`. */
+function busiestOf({ mean, range, lines }: SweepPlace<SweepLine>): string {
+  if (mean.busiest === 0) return '-';
+  const [low, high] = range.map(busy) as [string, string];
+  return lines.length > 1 ? `${busy(mean.busiest)} (${low.replace(' %', '')}-${high})` : busy(mean.busiest);
+}
+
+/** Policies of one capture and one number of workers, best first. */
+function sectionOf(
+  { capture, workers, places }: SweepSection<SweepLine>,
+  top: number,
+  withCapture: boolean,
+): string {
+  const hasSeeds = places.some(({ lines }) => lines.length > 1);
   const columns = [
-    ...(captures.size > 1 ? [{ title: 'capture' }] : []),
     { title: 'policy' },
-    { title: 'workers', ...right },
-    { title: 'used', ...right },
-    { title: 'fullest/fair', ...right },
-    { title: 'gini', ...right },
-    { title: 'hand-offs', ...right },
-    { title: 'wake-ups', ...right },
-    { title: 'reordered', ...right },
+    ...(hasSeeds ? [number('seeds')] : []),
+    number('busiest CPU'),
+    number('fullest/fair'),
+    number('used'),
+    number('gini'),
+    number('hand-offs/pkt'),
+    number('wake-ups/pkt'),
+    number('reordered'),
   ];
-  const rows = best.map((line) => [
-    ...(captures.size > 1 ? [line.capture] : []),
-    line.policy,
-    String(line.workers),
-    usedWorkers(line).toFixed(2),
-    line.fullestOverFair.toFixed(2),
-    line.gini.toFixed(3),
-    line.handoffsPerPacket.toFixed(2),
-    line.wakeupsPerPacket.toFixed(3),
-    formatCount(line.reorderedPackets),
-  ]);
-  return formatTable(columns, rows);
+  const rows = places.slice(0, top).map((place) => {
+    const { name, lines, mean } = place;
+    const average = (of: (line: SweepLine) => number) =>
+      lines.reduce((sum, line) => sum + of(line), 0) / lines.length;
+    return [
+      name,
+      ...(hasSeeds ? [lines.length > 1 ? String(lines.length) : '-'] : []),
+      busiestOf(place),
+      mean.fullestOverFair.toFixed(2),
+      usedWorkers(mean).toFixed(2),
+      average(({ gini }) => gini).toFixed(3),
+      mean.handoffs.toFixed(2),
+      mean.wakeups.toFixed(3),
+      formatCount(Math.round(average(({ reorderedPackets }) => reorderedPackets))),
+    ];
+  });
+  const left = places.length > top ? `; the best ${top} of ${places.length} policies, --top shows more` : '';
+  const where = `${withCapture ? `${capture}, ` : ''}${workers} worker${workers === 1 ? '' : 's'}`;
+  return `${colour.bold(where)}${left}\n${formatFitting(columns, rows)}`;
+}
+
+function tablesOf(lines: readonly SweepLine[], top: number | null): string {
+  const sections = sweepSections(lines);
+  const most = top ?? Math.max(ROWS_LEAST, Math.floor(ROWS_SHOWN / sections.length));
+  const withCapture = new Set(lines.map(({ capture }) => capture)).size > 1;
+  return sections.map((section) => sectionOf(section, most, withCapture)).join('\n\n');
 }
 
 function axesOf(lines: readonly SweepLine[]): string {
-  const right = { align: 'right' } as const;
   const columns = [
     { title: 'axis' },
     { title: 'value' },
-    { title: 'cells', ...right },
-    { title: 'fullest/fair mean', ...right },
-    { title: 'best', ...right },
-    { title: 'worst', ...right },
+    number('cells'),
+    number('fullest/fair mean'),
+    number('best'),
+    number('worst'),
   ];
   const rows = axisRows(lines).map(({ axis, value, cells, mean, least, most }) => [
     axis,
@@ -123,24 +162,10 @@ function axesOf(lines: readonly SweepLine[]): string {
   return rows.length === 0 ? '' : `\n\n${formatTable(columns, rows)}`;
 }
 
-async function writeHtml(path: string, lines: readonly SweepLine[]): Promise<void> {
-  const url = new URL('../report/index.js', import.meta.url);
-  if (!existsSync(url)) throw new UserError('--html: the report is not part of this build');
-  const { renderSweepReport } = (await import(url.href)) as {
-    renderSweepReport(
-      rows: readonly (SweepLine & { seed: number })[],
-      options: { axes: ReturnType<typeof axisRows> },
-    ): string;
-  };
+async function writeHtml(path: string, lines: readonly SweepLine[], files: readonly string[]): Promise<void> {
+  const { renderSweepReport } = await import('../report/index.js');
   try {
-    // 1 is what every policy has where nobody says.
-    writeFileSync(
-      path,
-      renderSweepReport(
-        lines.map((line) => ({ ...line, seed: line.seed ?? 1 })),
-        { axes: axisRows(lines) },
-      ),
-    );
+    writeFileSync(path, renderSweepReport(lines, { axes: axisRows(lines), files, ...origin() }));
   } catch (error) {
     throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
   }
@@ -155,16 +180,6 @@ function noteSkipped(skipped: readonly string[]): void {
   }
   const more = reasons.size - REASONS_SHOWN;
   if (more > 0) note(`rxsteer: left out: ${more} more reasons`);
-}
-
-async function startPool(threads: number) {
-  const { Piscina } = await import('piscina');
-  return new Piscina({
-    filename: new URL('../sweep/worker.js', import.meta.url).href,
-    minThreads: threads,
-    maxThreads: threads,
-    idleTimeout: 60_000,
-  });
 }
 
 /** Runs what is missing, in threads where that pays; `onLine` gets each result. */
@@ -222,7 +237,7 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
   const grid = sweepGrid(captures, flags);
   const threads =
     flags.jobs === undefined ? availableParallelism() : wholeNumber(flags.jobs, 1, 256, '--jobs');
-  const top = flags.top === undefined ? 20 : wholeNumber(flags.top, 1, 100_000, '--top');
+  const top = flags.top === undefined ? null : wholeNumber(flags.top, 1, 100_000, '--top');
   if (grid.model !== null) parseModel(grid.model);
   if (grid.apps !== null) parseApps(grid.apps);
   const { cells, skipped } = planSweep(grid);
@@ -259,10 +274,9 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
   for (const warning of new Set(lines.flatMap(({ warnings }) => warnings)))
     note(`rxsteer: warning: ${warning}`);
   if (flags.parquet !== undefined) await writeParquet(flags.parquet, lines);
-  if (flags.html !== undefined) await writeHtml(flags.html, lines);
+  if (flags.html !== undefined) await writeHtml(flags.html, lines, grid.captures);
   if (flags.json === true) return;
-  const left = lines.length > top ? `\n(the best ${top} of ${lines.length} cells; --top shows more)` : '';
-  print(`${tableOf(lines, top)}${left}${axesOf(lines)}`);
+  print(`${tablesOf(lines, top)}${axesOf(lines)}`);
 }
 
 /** Adds the command to the program. */
@@ -279,7 +293,15 @@ export function register(program: Command): void {
     .option('--nics <list>', 'NICs for rss and pools: ice-e810,mlx5')
     .option('--queues <list>', 'queue counts: 2,4-8; CPUs for rps and rfs, workers for the others')
     .option('--keys <list>', 'hash keys: names, hex, or random (from the seed)')
-    .option('--seeds <list>', 'seeds: 1-10')
+    .option(
+      '--vary <key=list>',
+      'any other option of the policies: hash=linux,toeplitz (several)',
+      (text, all: string[] = []) => [...all, text],
+    )
+    .option('--seeds <list>', 'seeds, for policies that draw something: 1-10')
+    .option('--direction <which>', 'packets that count: in, out or both, as in replay')
+    .option('--to <list>', 'only packets to these addresses, as in replay')
+    .option('--filter <expression>', 'only packets that a pcap-filter expression takes, as in replay')
     .option('--workers <n>', 'number of workers (default: from each policy)')
     .option('--speed <factor>', 'virtual time runs so many times as fast as the capture (default: 1)')
     .option('--gap <us>', 'so many microseconds between packets, for captures without useful times')
@@ -288,7 +310,7 @@ export function register(program: Command): void {
     .option('--out <file>', 'append results as JSON lines; a file that is there is gone on with')
     .option('--parquet <file>', 'write the results as Parquet')
     .option('--html <file>', 'write a report as one self-contained page')
-    .option('--top <n>', 'rows of the table (default: 20)')
+    .option('--top <n>', 'rows of each table (default: 20 in all)')
     .option('--jobs <n>', 'threads (default: the processors)')
     .option('--json', 'one JSON document a line on standard output')
     .action(run);

@@ -11,7 +11,6 @@ import type { Engine } from '../dataplane/engine.js';
 import type { ChangeReport, OwnerChange, TraceEntry } from '../dataplane/live.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { type Summary, summarize } from '../dataplane/summary.js';
-import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parseFreeze } from '../policy/freeze.js';
 import type { GuestOwner } from '../policy/owners.js';
@@ -230,10 +229,8 @@ export class Controller {
   }
 
   #planned(body: Body<'plan'>): PlannedChange {
-    if (typeof body.policy === 'string' && /\bethtool=-(,|$)/.test(body.policy)) {
-      throw new UserError('policy rss: ethtool=-: a running forwarder reads no standard input, give a file');
-    }
-    const to = parsePolicy(body.policy, { command: 'forward' });
+    // A pipe would be waited for, here in the main thread; and /dev/fd/N is the forwarder's, not the client's.
+    const to = parsePolicy(body.policy, { command: 'forward', files: 'regular' });
     const options = {
       ...(body.budget === undefined ? {} : { budget: body.budget }),
       ...(body.freeze === undefined ? {} : { freeze: parseFreeze(body.freeze) }),

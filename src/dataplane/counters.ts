@@ -95,8 +95,10 @@ export const PortCounter = {
   deliveredBytes: 6,
   /** Drops that the kernel counted and a receiver read (reading clears the kernel's counter). */
   kernelDrops: 7,
-  /** Receive rings that the kernel had given up and that were replaced. */
-  ringResets: 8,
+  /** Frames dropped as malformed because their offload header asks for what nobody sends (`ReceiveStatus.absurd`). */
+  absurd: 8,
+  /** Frames that were not flooded for want of budget. Written by the worker that forwards. */
+  floodLimited: 9,
 } as const;
 const PORT_COUNTERS = 16;
 

@@ -7,7 +7,8 @@
  *
  * Two kinds of frames. Nearly all find their flow on the worker that it is wanted on and room in the ring there: a loop
  * without calls looks up the flow's slot, copies the descriptor into the ring and notes the frame, whichever worker it
- * goes to. Whatever needs a decision (a new flow, another worker, a full ring, the end of its memory) leaves that loop.
+ * goes to. Whatever needs a decision (a new flow, another worker, a full ring, the end of its memory) leaves that loop,
+ * and so does a frame in a large slot, of which each ring may have few (`shares.ts`).
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
@@ -17,9 +18,10 @@ import { Drop, HandoffCounter, handoffBase, MoveCounter, WorkerCounter } from '.
 import type { IntakeParts } from './intake.js';
 import type { Lane } from './lane.js';
 import { LINE_WORDS, maskBelow } from './layout.js';
-import { FLOW_SLOTS, type Ledger, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
+import { FLOW_SLOTS, type Ledger, Place, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
 import { HELD, OrderGuard, type Release } from './order-guard.js';
 import { STATE_SHIFT, State } from './ring.js';
+import { SlotShares } from './shares.js';
 
 /** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
 export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
@@ -92,6 +94,10 @@ export class Dispatcher implements Release {
   private marked = false;
   private readonly me: number;
   private readonly workers: number;
+  /** Frames go to workers 0 … span-1. */
+  private span: number;
+  private readonly shares: SlotShares;
+  private readonly smallSlots: number;
   private readonly counters: Float64Array;
   /** Keeps flows on one worker at a time (order=strict). */
   private guard: OrderGuard | null = null;
@@ -116,11 +122,17 @@ export class Dispatcher implements Release {
     this.workers = plan.workers;
     this.counters = views.counters.worker[worker]!;
     this.firstSlot = ledger.watches ? 0 : FLOW_SLOTS;
-    this.adopt();
+    this.smallSlots = views.pool.smallSlots;
+    this.span = plan.workers;
+    this.shares = new SlotShares(views.pool, lane, worker, plan.active - 1);
+    this.adopt(this.span);
   }
 
-  /** Takes up the plan of the parts. */
-  adopt(): void {
+  /** Takes up the plan of the parts; frames go to workers 0 … span-1. */
+  adopt(span: number): void {
+    // A worker that is about to leave is beyond them, and has its own frames still.
+    this.span = Math.max(span, this.me + 1);
+    this.shares.adopt(this.span - 1);
     const strict = this.p.plan.order === 'strict';
     if (strict !== (this.guard !== null)) this.guard = strict ? this.makeGuard() : null;
   }
@@ -128,9 +140,20 @@ export class Dispatcher implements Release {
   private makeGuard(): OrderGuard {
     const { plan, views, worker, ledger, progress } = this.p;
     const counters = this.counters.subarray(WorkerCounter.moves);
-    const { orderLimits, smallPerWorker } = plan;
+    const slots = plan.smallPerWorker + plan.largePerWorker;
     const scratch = new Burst(views.pool.bytes);
-    return new OrderGuard(worker, ledger, progress, orderLimits, smallPerWorker, counters, scratch, this);
+    const { smallSlots } = this;
+    return new OrderGuard(
+      worker,
+      ledger,
+      progress,
+      plan.orderLimits,
+      slots,
+      smallSlots,
+      counters,
+      scratch,
+      this,
+    );
   }
 
   /** Forgets what became of the last burst's frames. */
@@ -140,8 +163,11 @@ export class Dispatcher implements Release {
     this.marked = false;
   }
 
-  /** Puts each frame of the burst where steering wants it. True when some found no room. */
-  dispatch(queue: number): boolean {
+  /**
+   * Puts each frame of the burst where steering wants it. True when some found no room.
+   * @param anyLarge some of them are in large slots
+   */
+  dispatch(queue: number, anyLarge: boolean): boolean {
     const { burst, views, ledger } = this.p;
     const { counters, lane } = this;
     const n = burst.n;
@@ -149,14 +175,17 @@ export class Dispatcher implements Release {
     const first = sequences[queue * LINE_WORDS]! | 0;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     if (this.guard !== null) this.guard.begin();
+    ledger.begin(queue, first, n);
     if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
     this.unwatched = 0;
+    this.shares.begin(n, anyLarge ? this.countLarge(n) : 0);
     CALL[SEQ] = first;
     CALL[SLOT] = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
-    let i = this.handOver(0, n);
+    let i = this.handOver(0, anyLarge ? this.nextLarge(0, n) : n);
     while (i < n) {
       this.dispatchOne(i, (first + i) | 0, queue);
-      i = this.handOver(i + 1, n);
+      i++;
+      i = this.handOver(i, anyLarge ? this.nextLarge(i, n) : n);
     }
     if (burst.bad > 0) counters[WorkerCounter.badHeaders]! += burst.bad;
     if (!ledger.watches) this.unwatched = n;
@@ -168,9 +197,26 @@ export class Dispatcher implements Release {
     return refused;
   }
 
+  private isLarge(burst: Burst, i: number): boolean {
+    return burst.id[i]! >= this.smallSlots;
+  }
+
+  private countLarge(n: number): number {
+    let count = 0;
+    for (let i = 0; i < n; i++) if (this.isLarge(this.p.burst, i)) count++;
+    return count;
+  }
+
+  /** The first frame from `i` on that is in a large slot; n when there is none. */
+  private nextLarge(i: number, n: number): number {
+    let next = i;
+    while (next < n && !this.isLarge(this.p.burst, next)) next++;
+    return next;
+  }
+
   /**
-   * Hands over frames from … n - 1 as long as nothing has to be decided; returns the first one that was not.
-   * `CALL` says which sequence and slot.
+   * Hands over frames from … n - 1, all of them in small slots, as long as nothing has to be decided; returns the first
+   * one that was not. `CALL` says which sequence and slot.
    */
   private handOver(from: number, n: number): number {
     if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.lane);
@@ -226,26 +272,35 @@ export class Dispatcher implements Release {
     const flow = words[FLOW + i]!;
     const tag = flow === 0 ? plainFlow(words, i) : flow;
     const s = ledger.slotFor(tag, bits, queue, seq);
+    ledger.refresh(s, queue);
     // A slot that was just taken has had no frame; one that flows share is no flow's.
     if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) census.enter(s, tag, burst, i);
     const wanted = words[WORKER + i]!;
-    const to = slots[s + PLACE] === wanted + 1 ? wanted : this.change(s, wanted);
-    if (slots[s + WORD]! < 0) this.unwatched++;
+    const large = this.isLarge(burst, i);
+    const to = slots[s + PLACE] === wanted + 1 ? wanted : this.change(s, wanted, large);
+    if (ledger.carried(s) < 0) this.unwatched++;
     if (to === HELD) {
       this.guard!.hold(s, burst, i, seq);
+      if (large) this.shares.heldLarge();
       this.mark(i, Fate.held);
       return;
     }
     if (to !== wanted) this.mark(i, Fate.stays + to);
-    if (this.give(burst, i, seq, s, to)) return;
+    if (!large || this.shares.mayGiveLarge(to)) {
+      if (this.give(burst, i, seq, s, to)) {
+        if (large) this.shares.gaveLarge(to);
+        return;
+      }
+    }
     this.drop(burst, i, to, Drop.backlog);
     this.mark(i, Fate.dropped);
     this.refused = true;
   }
 
   /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
-  private change(s: number, wanted: number): number {
-    if (this.guard !== null) return this.guard.change(s, wanted);
+  private change(s: number, wanted: number, large: boolean): number {
+    if (this.guard !== null) return this.guard.change(s, wanted, large);
+    if ((this.p.ledger.slots[s + PLACE]! & Place.worker) === wanted + 1) return wanted;
     if (this.p.ledger.move(s, wanted)) this.counters[WorkerCounter.moves + MoveCounter.moves]!++;
     return wanted;
   }
@@ -254,7 +309,7 @@ export class Dispatcher implements Release {
   private give(burst: Burst, i: number, seq: number, s: number, to: number): boolean {
     const { lane } = this;
     const { ledger } = this.p;
-    if (!lane.append(to, burst, i, seq, ledger.slots[s + WORD]!)) return false;
+    if (!lane.append(to, burst, i, seq, ledger.carried(s))) return false;
     ledger.note(s, seq, lane.position(to));
     return true;
   }
@@ -274,6 +329,7 @@ export class Dispatcher implements Release {
   review(process: () => void): number {
     if (this.holding() === 0) return 0;
     this.makeRoom = process;
+    this.shares.begin(0, 0);
     const released = this.guard!.review();
     if (released > 0) this.publish();
     return released;
@@ -283,8 +339,29 @@ export class Dispatcher implements Release {
   release(burst: Burst, seq: number, s: number, to: number): void {
     const mine = to === this.me;
     if (mine && this.work.n + BURST_MAX > WORK_MAX) this.makeRoom();
-    if (!this.give(burst, 0, seq, s, to)) this.drop(burst, 0, to, Drop.hold);
+    if (!this.giveHeld(burst, seq, s, to)) this.drop(burst, 0, to, Drop.hold);
     if (mine) this.work.n = this.lane.ownCount();
+  }
+
+  /** See `Release`. */
+  holdRoom(large: boolean): number {
+    return this.shares.ofHolds(large);
+  }
+
+  /** As `give`. The slots that held frames have are taken from no ring's share: they are added to this one's. */
+  private giveHeld(burst: Burst, seq: number, s: number, to: number): boolean {
+    const { lane, shares } = this;
+    const { holding } = this.guard!;
+    const { ledger } = this.p;
+    const word = ledger.carried(s);
+    const large = this.isLarge(burst, 0);
+    if (large && !shares.mayGiveLarge(to, holding.large)) return false;
+    const extra = holding.frames - holding.large + 1;
+    if (!lane.append(to, burst, 0, seq, word) && !lane.appendBeyond(extra, to, burst, 0, seq, word))
+      return false;
+    if (large) lane.addLarge(to);
+    ledger.note(s, seq, lane.position(to));
+    return true;
   }
 
   /** Frame i found no room in the ring to worker `to`. */
@@ -297,10 +374,10 @@ export class Dispatcher implements Release {
 
   /** Publishes every ring that got frames, and wakes its consumer if it sleeps: once a burst. */
   private publish(): void {
-    const { lane, me, workers } = this;
+    const { lane, me, workers, span } = this;
     const { views, waker } = this.p;
     const handoff = views.counters.handoff;
-    for (let to = 0; to < workers; to++) {
+    for (let to = 0; to < span; to++) {
       const count = lane.publish(to);
       if (count === 0 || to === me) continue;
       lane.claim(to);

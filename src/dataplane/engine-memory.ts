@@ -14,7 +14,7 @@ import type { OrderLimits } from './order-guard.js';
 import { carveHistory } from './order-history.js';
 import { carvePool, FramePool, poolBytes } from './pool.js';
 import type { PortInfo } from './ports/port.js';
-import { carveLane, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
+import { carveLane, RING_ENTRY_BYTES, type RingMemory, startRing } from './ring.js';
 
 /** What all workers share. A plan is never changed: a live change makes another one (`live-config.ts`). */
 export interface EnginePlan {
@@ -102,17 +102,18 @@ export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
 /** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
 export const LIVE_QUEUES_MAX = 256;
 /**
- * Descriptor words of a port: one per receive queue, then per transmit queue its socket, the one without bypass,
- * and the AF_XDP one.
+ * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket and its AF_XDP socket;
+ * the interface's index, and 1 where the packet sockets bypass the queueing discipline.
  */
 export const PortFd = {
   receive: 0,
   send: LIVE_QUEUES_MAX,
-  sendQdisc: 2 * LIVE_QUEUES_MAX,
-  sendXsk: 3 * LIVE_QUEUES_MAX,
+  sendXsk: 2 * LIVE_QUEUES_MAX,
+  ifindex: 3 * LIVE_QUEUES_MAX,
+  bypass: 3 * LIVE_QUEUES_MAX + 1,
 } as const;
 /** Words per port in `portFds`. */
-export const PORT_FDS = 4 * LIVE_QUEUES_MAX;
+export const PORT_FDS = 3 * LIVE_QUEUES_MAX + 2;
 
 export interface EngineMemory {
   readonly frames: SharedArrayBuffer;
@@ -150,6 +151,8 @@ export interface EngineViews {
    * compare-and-swap, given back by its holder.
    */
   readonly pollers: Int32Array;
+  /** By receive queue: the last `ReceiveStatus.error` that its poller met. For the main thread to act on. */
+  readonly queueErrors: Int32Array;
   /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
   readonly pauses: Float64Array[];
   readonly census: ReturnType<typeof carveCensus>;
@@ -189,6 +192,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
+    queueErrors: carver.words(queues),
     pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),
     census: carveCensus(carver, queues),
   };
@@ -222,10 +226,14 @@ function allocate<T>(bytes: number, flags: string, make: () => T): T {
   }
 }
 
-/** Main thread, once: allocates and initialises. Throws UserError when the plan asks for more memory than there is. */
+/**
+ * Main thread, once: allocates and initialises. Throws UserError when the plan asks for more memory than there is.
+ * @param start where sequence numbers and ring positions begin
+ */
 export function allocateEngineMemory(
   plan: EnginePlan,
   extra: Omit<EngineMemory, 'frames' | 'words'>,
+  start = 0,
 ): EngineMemory {
   const frameBytes = scratchOffset(plan, plan.workers);
   const memory: EngineMemory = {
@@ -241,6 +249,8 @@ export function allocateEngineMemory(
   };
   const views = attachEngine(plan, memory);
   views.pool.initialise();
+  for (const ring of views.rings) startRing(ring, start);
+  for (let q = 0; q < plan.room.queues; q++) views.sequences[q * LINE_WORDS] = start;
   views.portFds.fill(-1);
   return memory;
 }

@@ -25,7 +25,7 @@ import {
   WorkerWord,
 } from './engine-memory.js';
 import { CensusReader } from './flow-census.js';
-import { allocateSwitching, secondsOf, secondsOrigin } from './forwarding.js';
+import { allocateSwitching, secondsNow } from './forwarding.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
 import type {
@@ -56,7 +56,7 @@ export const START_TIMEOUT_MS = 20_000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
 const POLL_MS = 2;
-/** Interval of sweeping aged addresses out of the MAC table. */
+/** Interval of sweeping aged addresses out of the MAC table and the owner table. */
 const SWEEP_MS = 5000;
 /** Interval of looking at links, consumers and sources; where none of them needs to be looked at, the longer one. */
 const WATCH_MS = 100;
@@ -104,7 +104,7 @@ export class Engine implements LiveEngine {
     const events = plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
     let memory: EngineMemory;
     try {
-      memory = allocateEngineMemory(plan, { policy, switching, events });
+      memory = allocateEngineMemory(plan, { policy, switching, events }, options.firstNumber);
     } catch (error) {
       for (const event of events) if (event >= 0) this.native?.closeDescriptor(event);
       throw error;
@@ -269,9 +269,10 @@ export class Engine implements LiveEngine {
     this.links.look();
     this.consumers.refresh();
     const now = performance.now();
-    if (core.macTable !== null && now - this.sweptAt > SWEEP_MS) {
-      // Where a worker has the table just now it goes on at the next look.
-      if (core.macTable.sweep(secondsOf(secondsOrigin(this.plan), now)) >= 0) this.sweptAt = now;
+    if (now - this.sweptAt > SWEEP_MS) {
+      // Where a worker has a table just now the sweep goes on at the next look.
+      const addresses = core.macTable?.sweep(secondsNow(this.plan)) ?? 0;
+      if (livePolicy.sweepOwners(core) && addresses >= 0) this.sweptAt = now;
     }
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;

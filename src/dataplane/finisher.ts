@@ -2,7 +2,8 @@
  * Finishes frames in software for ports that cannot take a super-frame or a partial checksum.
  *
  * Promise: segments go out in order, a scratch area full at a time; what became of them is in the fields after
- * `segment`. Scratch slots are one worker's own. Nothing is allocated.
+ * `segment`. They use the sender's arrays from `SEND_MAX` on, so that frames which wait behind the super-frame stay
+ * where they are. Scratch slots are one worker's own. Nothing is allocated.
  */
 import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
 import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
@@ -11,14 +12,18 @@ import { Drop } from './counters.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';
 import { HEADROOM } from './layout.js';
 import { SendResult } from './native.js';
-import type { Sender } from './ports/port.js';
+import { SEND_MAX, SEND_SEGMENTS, type Sender } from './ports/port.js';
 
 /** Send result → drop reason. */
-export const REASON_OF = new Int32Array(5);
+export const REASON_OF = new Int32Array(7);
 REASON_OF[SendResult.full] = Drop.txFull;
 REASON_OF[SendResult.tooLong] = Drop.tooLong;
 REASON_OF[SendResult.down] = Drop.portDown;
 REASON_OF[SendResult.refused] = Drop.malformed;
+
+/** Where in the sender's arrays segments stand. */
+const FIRST = SEND_MAX;
+if (SCRATCH_SLOTS > SEND_SEGMENTS) throw new Error('more scratch slots than places for segments');
 
 export class Finisher {
   /** Segments that the last `segment` sent, their bytes, those that failed, and why the last one did. */
@@ -58,12 +63,12 @@ export class Finisher {
       const n = Math.min(SCRATCH_SLOTS, plan.count - first);
       for (let k = 0; k < n; k++) {
         const at = this.scratch + k * SCRATCH_SLOT_BYTES + HEADROOM;
-        off[k] = at;
-        len[k] = writeSegment(bytes, from, plan, first + k, at);
-        flags[k] = 0;
+        off[FIRST + k] = at;
+        len[FIRST + k] = writeSegment(bytes, from, plan, first + k, at);
+        flags[FIRST + k] = 0;
       }
-      sender.send(0, n);
-      for (let k = 0; k < n; k++) {
+      sender.send(FIRST, FIRST + n);
+      for (let k = FIRST; k < FIRST + n; k++) {
         if (result[k] === SendResult.sent) {
           this.packets++;
           this.octets += len[k]!;

@@ -61,11 +61,11 @@ export class FlowIntake {
     else steering.release();
   }
 
-  /** Before a burst is steered: where all workers stand. */
-  look(): void {
+  /** Before a burst is steered: where workers 0 … span-1 stand. */
+  look(span: number): void {
     if (!this.linux) return;
     const { heads, tails, taken, before, progress } = this;
-    for (let w = 0; w < heads.length; w++) {
+    for (let w = 0; w < span; w++) {
       heads[w] = progress.done(w);
       taken[w] = progress.taken(w);
       tails[w] = this.position(w);

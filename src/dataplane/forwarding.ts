@@ -66,6 +66,11 @@ export function secondsOf(originMs: number, now: number): number {
   return (1 + (originMs + now) / 1000) | 0;
 }
 
+/** That time now. Not for the hot path. */
+export function secondsNow(plan: EnginePlan): number {
+  return secondsOf(secondsOrigin(plan), performance.now());
+}
+
 /** A worker's forwarder over the shared memory. */
 export function makeForwarder(plan: EnginePlan, memory: EngineMemory, worker: number): Forwarder {
   return plan.mode === 'wire' ? new Wire() : new Switch(new MacTable(memory.switching, worker));

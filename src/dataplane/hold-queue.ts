@@ -2,7 +2,8 @@
  * Frames that wait for their flow's old worker, per flow in the order in which they came.
  *
  * Promise: a fixed number of frames in a fixed number of holds, allocated once; first in, first out. A frame here is
- * held by the worker that steers (its owner word says so), so it is in flight, and swept should that worker die.
+ * held by the worker that steers (its owner word says so), so it is in flight, and swept should that worker die. Frames
+ * in large slots are counted apart.
  *
  * Private to one worker. Fields as in `Burst`, copied, because the burst is reused.
  */
@@ -33,8 +34,9 @@ export interface Hold {
 }
 
 export class HoldQueue {
-  /** Frames held now. */
+  /** Frames held now, and those of them that are in large slots. */
   frames = 0;
+  large = 0;
   /** Holds in use: the numbers `active[0 … count-1]`. */
   count = 0;
   readonly active: Int32Array;
@@ -45,10 +47,12 @@ export class HoldQueue {
   /**
    * @param capacity frames in all
    * @param flows holds at a time
+   * @param smallSlots ids of large slots begin here
    */
   constructor(
     readonly capacity: number,
     flows: number,
+    private readonly smallSlots: number,
   ) {
     this.words = new Int32Array(capacity * FRAME_WORDS);
     for (let f = 0; f < capacity; f++) this.words[f * FRAME_WORDS + NEXT] = f + 1 < capacity ? f + 1 : -1;
@@ -108,6 +112,7 @@ export class HoldQueue {
     hold.last = frame;
     hold.frames++;
     this.frames++;
+    if (burst.id[i]! >= this.smallSlots) this.large++;
     return true;
   }
 
@@ -125,6 +130,7 @@ export class HoldQueue {
     if (hold.first < 0) hold.last = -1;
     hold.frames--;
     this.frames--;
+    if (burst.id[0]! >= this.smallSlots) this.large--;
     words[at + NEXT] = this.free;
     this.free = frame;
     return words[at + SEQ]!;

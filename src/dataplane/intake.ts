@@ -22,6 +22,7 @@ import type { Fault } from './faults.js';
 import type { CensusWriter } from './flow-census.js';
 import { FlowIntake } from './flow-intake.js';
 import type { Lane } from './lane.js';
+import { LINE_WORDS } from './layout.js';
 import type { Ledger } from './ledger.js';
 import type { TraceFate, TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
@@ -69,10 +70,15 @@ export class Intake {
   starved = false;
   private readonly me: number;
   private readonly workers: number;
+  private span: number;
   private readonly counters: Float64Array;
   private readonly portCounters: Float64Array;
   private readonly dispatcher: Dispatcher;
   private steering: Steering;
+  /** The time that `tick` told last. */
+  private seconds = 0;
+  /** Frames of the burst are in large slots. */
+  private anyLarge = false;
   /** The port's own queue has chosen the worker. */
   private keep = false;
   /** Where the policy follows flows' consumers: its side of the data plane. */
@@ -90,6 +96,7 @@ export class Intake {
     const { views, plan, worker } = p;
     this.me = worker;
     this.workers = plan.workers;
+    this.span = plan.workers;
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.dispatcher = new Dispatcher(p, work, lane);
@@ -97,18 +104,30 @@ export class Intake {
     this.takeSteering();
   }
 
-  /** Takes up the plan and the steering of the parts. Another steering or order only while `drained`. */
-  adopt(): void {
-    this.dispatcher.adopt();
+  /**
+   * Takes up the plan and the steering of the parts. Another steering or order only while `drained`.
+   * @param span frames go to workers 0 … span-1
+   */
+  adopt(span: number): void {
+    this.span = span;
+    this.p.views.pool.feed(this.me, span);
+    this.dispatcher.adopt(span);
     if (this.p.steering !== this.steering) this.takeSteering();
   }
 
   private takeSteering(): void {
     const { steering } = this.p;
     this.steering = steering;
+    steering.tick?.(this.seconds);
     this.keep = steering.spec.stage === 'nic';
     this.flows =
       steering instanceof RfsSteering ? new FlowIntake(steering, this.p, (w) => this.lane.position(w)) : null;
+  }
+
+  /** Tells the policy the time by which addresses age, in seconds. */
+  tick(seconds: number): void {
+    this.seconds = seconds;
+    this.steering.tick?.(seconds);
   }
 
   /** Every frame that was handed out is finished, and none is held. For live changes: nothing is received meanwhile. */
@@ -120,10 +139,9 @@ export class Intake {
     return true;
   }
 
-  /** This worker follows a dead one: a queue that it polls takes up where that left off. */
-  recover(queue: number): void {
-    const positions = Int32Array.from({ length: this.workers }, (_, w) => this.lane.position(w));
-    this.p.ledger.recover(queue, positions);
+  /** This worker polls a queue again that it, or a dead predecessor of it, polled last. */
+  resume(queue: number): void {
+    this.p.ledger.resume(queue, this.p.views.sequences[queue * LINE_WORDS]!);
   }
 
   /** Takes a burst from a queue and dispatches it; returns how many frames came (those refused too). The work has room for a burst. */
@@ -139,12 +157,16 @@ export class Intake {
       this.starved = true;
       counters[WorkerCounter.poolEmpty]!++;
     }
-    if (status[ReceiveStatus.kernelDrops] !== 0 || status[ReceiveStatus.resets] !== 0) {
-      const at = portBase(queue.port);
-      this.portCounters[at + PortCounter.kernelDrops]! += status[ReceiveStatus.kernelDrops]!;
-      this.portCounters[at + PortCounter.ringResets]! += status[ReceiveStatus.resets]!;
+    if (status[ReceiveStatus.kernelDrops] !== 0) {
+      this.portCounters[portBase(queue.port) + PortCounter.kernelDrops]! +=
+        status[ReceiveStatus.kernelDrops]!;
     }
-    if (n + refused === 0) return 0;
+    if (n + refused === 0) {
+      // Told only where there was nothing: read by the main thread, which is in no hurry.
+      const error = status[ReceiveStatus.error]!;
+      if (views.queueErrors[queue.global] !== error) views.queueErrors[queue.global] = error;
+      return 0;
+    }
     const bytes = this.hold(n);
     counters[WorkerCounter.received]! += n + refused;
     counters[WorkerCounter.dropped + Drop.tooLong]! += status[ReceiveStatus.tooLong]!;
@@ -152,6 +174,7 @@ export class Intake {
     const port = portBase(queue.port);
     this.portCounters[port + PortCounter.rxPackets]! += n + refused;
     this.portCounters[port + PortCounter.rxBytes]! += bytes;
+    if (refused > 0) this.portCounters[port + PortCounter.absurd]! += status[ReceiveStatus.absurd]!;
     const q = queueBase(queue.global);
     views.counters.queue[q + QueueCounter.packets]! += n + refused;
     views.counters.queue[q + QueueCounter.bytes]! += bytes;
@@ -178,19 +201,24 @@ export class Intake {
     if (HOT.words !== burst.words || HOT.owner !== views.pool.owner) bind(burst.words, views.pool.owner);
     const { words, owner } = HOT;
     const mine = (this.me + 1) | 0;
+    const lastSmall = (views.pool.smallSlots - 1) | 0;
     const end = n & COUNT;
     let bytes = 0;
+    let large = 0;
     for (let k = 0; k < end; k++) {
       const i = k & LAST;
-      owner[words[ID + i]!] = mine;
+      const id = words[ID + i]!;
+      owner[id] = mine;
+      large |= lastSmall - id;
       bytes = (bytes + words[LEN + i]!) | 0;
     }
+    this.anyLarge = large < 0;
     return bytes;
   }
 
   private steer(): void {
     const { burst } = this.p;
-    if (this.flows !== null) this.flows.look();
+    if (this.flows !== null) this.flows.look(this.span);
     this.steering.steer(burst);
     if (this.flows !== null) this.flows.remember(burst);
   }
@@ -223,7 +251,8 @@ export class Intake {
   /** Puts each frame of the burst where steering wants it. */
   private dispatch(queue: number): void {
     this.p.fault.reach('dispatch');
-    if (this.dispatcher.dispatch(queue)) this.flows?.refused(this.p.burst, this.dispatcher.fates);
+    if (this.dispatcher.dispatch(queue, this.anyLarge))
+      this.flows?.refused(this.p.burst, this.dispatcher.fates);
   }
 
   /** The work was sent; `arrived` tells which of its frames. Policies that follow consumers hear of it. */

@@ -58,6 +58,8 @@ export class Lane {
   /** Published so far, by worker. */
   private readonly published: Int32Array;
   private readonly mine: number;
+  /** Slots that the frames in one ring to another worker may hold, see `SlotShares`. */
+  private share = 0x7fff_ffff;
   /** What `append` gives to `appendRun`. */
   private readonly carried = new Int32Array(BURST_MAX);
 
@@ -108,19 +110,45 @@ export class Lane {
    */
   look(to: number): boolean {
     const { words } = this;
+    const { state, index } = this.rings[to]!;
+    if (to !== this.me) words[state + State.full] = Atomics.load(index, HEAD) + this.limit;
+    return this.settle(to);
+  }
+
+  /** Sets the limit by what is known; true when there is room. */
+  private settle(to: number): boolean {
+    const { words } = this;
     const ring = this.rings[to]!;
     const at = ring.state;
     const position = words[at + State.position]!;
     const mask = ring.capacity - 1;
     let number = position & mask;
+    let room = (words[at + State.full]! - position) | 0;
     if (to === this.me) number = (position - words[at + State.first]!) | 0;
-    else words[at + State.full] = Atomics.load(ring.index, HEAD) + this.limit;
+    else room = Math.min(room, this.share - ((position - words[at + State.returned]!) | 0));
     const place = position & ring.idMask;
-    const room = Math.max(0, (words[at + State.full]! - position) | 0);
+    room = Math.max(0, room);
     words[at + State.entry] = ring.entries + ((number - position) << DESCRIPTOR_SHIFT);
     words[at + State.id] = ring.ids + place - position;
     words[at + State.limit] = position + Math.min(room, mask + 1 - number, ring.idMask + 1 - place);
     return room > 0;
+  }
+
+  /** The frames in each ring to another of the workers 0 … span-1 may hold `share` slots from now on. */
+  setShare(share: number, span: number): void {
+    this.share = share;
+    for (let to = 0; to < span; to++) if (to !== this.me) this.settle(to);
+  }
+
+  /** Frames in large slots that went to worker `to` and were not taken back. */
+  largeIn(to: number): number {
+    return this.words[this.rings[to]!.large]!;
+  }
+
+  /** The frame appended last is in a large slot. */
+  addLarge(to: number): void {
+    const { large } = this.rings[to]!;
+    this.words[large] = this.words[large]! + 1;
   }
 
   /** Appends frame i of a dissected burst, unpublished; false when the ring is full. */
@@ -128,6 +156,16 @@ export class Lane {
     const { carried } = this;
     carried[i] = ledger;
     return this.appendRun(to, burst, i, i + 1, (seq - i) | 0, carried) === 1;
+  }
+
+  /** As `append`, for a frame that may go `extra` frames beyond the ring's share. */
+  appendBeyond(extra: number, to: number, burst: Burst, i: number, seq: number, ledger: number): boolean {
+    this.share += extra;
+    this.look(to);
+    const appended = this.append(to, burst, i, seq, ledger);
+    this.share -= extra;
+    this.settle(to);
+    return appended;
   }
 
   /**

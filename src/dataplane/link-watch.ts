@@ -1,25 +1,41 @@
 /**
  * Watches the links of live ports: state, carrier, receive rings that the kernel gave up, descriptors that are replaced.
  *
- * Promise: `look` never throws and never waits. It asks the kernel about a link only when rtnetlink told of a change,
- * while a device is gone, and every two seconds (a change that nobody tells of, an event that was lost). When a device's descriptors are replaced workers are told by
- * `Global.portsEpoch`, and the old ones are closed once every worker has attached to the new ones. Main thread only.
+ * Promise: `look` never throws. It asks the kernel about a link only when rtnetlink or a poller told of a change, while a
+ * device is gone, and every two seconds (a change that nobody tells of, an event that was lost). When a device's
+ * descriptors are replaced workers are told by `Global.portsEpoch`, and the old ones are closed once every worker has
+ * attached to the new ones. Main thread only.
+ *
+ * A receive ring that the kernel has given up is replaced here, not by its poller: the kernel takes tens of milliseconds
+ * (RCU), for which a poller's other ports would stand still. A port that keeps losing its ring waits longer each time.
  */
 import type { EngineCore } from './core.js';
 import { PortCounter, portBase } from './counters.js';
 import { Global, WorkerWord } from './engine-memory.js';
-import type { Native } from './native.js';
+import { type Native, RING_DEAD } from './native.js';
 import type { LivePort } from './ports/live.js';
 
 /** Interval of looking at links that nothing was heard of. */
 const UNASKED_MS = 2000;
+/** A port's ring is replaced again after this time at least; doubled each time up to the most, halved by as long a rest. */
+const REPLACE_LEAST_MS = 500;
+const REPLACE_MOST_MS = 16_000;
+
+/** When a port's ring may be replaced again, and the wait after that. */
+interface Patience {
+  notBefore: number;
+  waitMs: number;
+}
 
 export class LinkWatch {
   /** Where rtnetlink tells of changes; -1 = not open (yet). */
   private events = -1;
   private lookedAt = Number.NEGATIVE_INFINITY;
-  /** Rings that were replaced at each port, at the last look. */
-  private readonly resets = new Map<number, number>();
+  /** What each port was last warned of, by kind: a number of frames. */
+  private readonly warned = new Map<string, number>();
+  private readonly patience = new Map<LivePort, Patience>();
+  /** What pollers said at the last look, by receive queue. */
+  private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
   private closing: { fds: number[]; epoch: number }[] = [];
@@ -30,16 +46,14 @@ export class LinkWatch {
   look(): void {
     const { core } = this;
     const { live } = core.ports;
-    if (live.size === 0 || !this.due()) return;
-    this.noteResets();
+    if (live.size === 0) return;
+    for (const [index, port] of live) this.noteRefused(index, port);
+    const told = this.pollersTold();
+    this.mendRings();
+    if (!this.due() && !told) return;
     for (const [index, port] of live) {
       const { change, old } = this.check(index, port);
-      if (change !== 'descriptors') continue;
-      port.publish(core.views.portFds, index);
-      Atomics.add(core.views.portEpochs, index, 1);
-      const epoch = Atomics.add(core.views.global, Global.portsEpoch, 1) + 1;
-      this.closing.push({ fds: old, epoch });
-      core.wakeAll();
+      if (change === 'descriptors') this.replaced(index, port, old);
     }
     if (core.plan.mode === 'wire') {
       const [a, b] = [live.get(0), live.get(1)];
@@ -108,18 +122,95 @@ export class LinkWatch {
     }
   }
 
-  /** Warns of the first receive ring that the kernel gave up (a super-frame that virtio-net cannot express), the tenth … */
-  private noteResets(): void {
-    const { plan, ports, views, warn } = this.core;
-    for (const index of ports.live.keys()) {
-      const at = portBase(index) + PortCounter.ringResets;
-      const resets = views.counters.port.reduce((sum, c) => sum + c[at]!, 0);
-      const seen = this.resets.get(index) ?? 0;
-      if (resets < Math.max(1, 10 * seen)) continue;
-      this.resets.set(index, resets);
-      warn(
-        `port ${plan.ports[index]?.name}: the kernel dropped frames that virtio-net cannot express, and the receive ring was replaced (UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off)`,
-      );
+  /** Workers are to attach to a port's new descriptors; the old ones are closed when all have. */
+  private replaced(index: number, port: LivePort, old: number[]): void {
+    const { views } = this.core;
+    port.publish(views.portFds, index);
+    Atomics.add(views.portEpochs, index, 1);
+    const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
+    this.closing.push({ fds: old, epoch });
+    this.core.wakeAll();
+  }
+
+  /** True when a poller met a device that is down or gone since the last look. */
+  private pollersTold(): boolean {
+    let told = false;
+    for (const [queue, error] of this.queueErrors()) {
+      if (error !== 0 && error !== RING_DEAD && this.errors.get(queue) !== error) told = true;
+      this.errors.set(queue, error);
     }
+    return told;
+  }
+
+  private *queueErrors(): Generator<[queue: number, error: number, port: LivePort, q: number]> {
+    const { plan, ports, views } = this.core;
+    for (const [index, port] of ports.live) {
+      const info = plan.ports[index];
+      if (info === undefined || info.removed) continue;
+      for (let q = 0; q < info.rxQueues; q++) {
+        yield [info.firstQueue + q, views.queueErrors[info.firstQueue + q]!, port, q];
+      }
+    }
+  }
+
+  /** Replaces receive sockets whose pollers said that their ring is dead. */
+  private mendRings(): void {
+    for (const [queue, error, port, q] of [...this.queueErrors()]) {
+      if (error !== RING_DEAD || !this.mayReplace(port)) continue;
+      try {
+        const old = port.replaceReceive(q);
+        if (old.length === 0) continue;
+        this.core.views.queueErrors[queue] = 0;
+        for (const [index, live] of this.core.ports.live) if (live === port) this.replaced(index, port, old);
+      } catch (error) {
+        this.core.warn(`port ${port.spec.name}: its receive ring is dead: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  private mayReplace(port: LivePort): boolean {
+    const now = performance.now();
+    const patience = this.patience.get(port) ?? { notBefore: now, waitMs: REPLACE_LEAST_MS };
+    if (now < patience.notBefore) return false;
+    const rested = now - patience.notBefore > patience.waitMs;
+    const waitMs = rested ? Math.max(REPLACE_LEAST_MS, patience.waitMs / 2) : patience.waitMs;
+    this.patience.set(port, { notBefore: now + waitMs, waitMs: Math.min(REPLACE_MOST_MS, 2 * waitMs) });
+    return true;
+  }
+
+  /** Warns of the first frame of each kind that a port may not have, the tenth, the hundredth … */
+  private noteRefused(index: number, port: LivePort): void {
+    const { name } = port.spec;
+    const absurd = this.countOf(index, 'absurd');
+    this.note(
+      `absurd ${name}`,
+      absurd,
+      `port ${name}: super-frames with tiny segments or of an unknown type are dropped as malformed`,
+    );
+    this.note(
+      `inexpressible ${name}`,
+      port.readRefused() + port.ringResets,
+      `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
+    );
+    const limited = this.countOf(index, 'floodLimited');
+    this.note(
+      `flood ${name}`,
+      limited,
+      `port ${name}: more broadcasts, multicasts or frames to unknown addresses than its flood budget; the rest is dropped as filtered (flood=)`,
+    );
+  }
+
+  /** A counter of all workers at a port, since the port came. */
+  private countOf(index: number, counter: 'absurd' | 'floodLimited'): number {
+    const { views, baselines } = this.core;
+    const at = portBase(index) + PortCounter[counter];
+    return views.counters.port.reduce((sum, c) => sum + c[at]!, 0) - (baselines.get(index)?.rx[counter] ?? 0);
+  }
+
+  private note(kind: string, count: number, text: string): void {
+    const seen = this.warned.get(kind) ?? 0;
+    if (count < Math.max(1, 10 * seen)) return;
+    this.warned.set(kind, count);
+    this.core.warn(`${text} (${count} so far)`);
   }
 }

@@ -7,8 +7,8 @@
  */
 import { UserError } from '../errors.js';
 import { formatMac, parseMac } from '../mac/address.js';
-import { ANY_VLAN, type OwnerEntry, OwnerTable } from '../mac/owner-table.js';
-import { compilePolicy, policyBytes } from '../policy/compile.js';
+import { ANY_VLAN, type OwnerEntry, type OwnerTable } from '../mac/owner-table.js';
+import { compilePolicy, ownersIn, policyBytes } from '../policy/compile.js';
 import { MacSteering } from '../policy/mac.js';
 import { carrySockTable } from '../policy/rfs.js';
 import { RssSteering } from '../policy/rss.js';
@@ -18,6 +18,7 @@ import { checkNamedConsumers } from './consumers.js';
 import { type ConfigChange, delay, type EngineCore } from './core.js';
 import { dealQueues } from './deal.js';
 import type { EnginePlan } from './engine-memory.js';
+import { secondsNow } from './forwarding.js';
 import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './live.js';
 import { settleOrder } from './plan.js';
 
@@ -41,10 +42,16 @@ export function firstSteering(plan: EnginePlan, shared: SharedArrayBuffer): Stee
 
 /** The owner table of the running `mac` policy; null for other policies. */
 function ownerTable(core: EngineCore): OwnerTable | null {
-  const { policy, active: workers } = core.plan;
-  if (policy.policy !== 'mac') return null;
-  const { guests, guestsPerPort } = policy;
-  return new OwnerTable(core.memory.policy, { workers, guests, guestsPerPort });
+  const table = ownersIn(core.plan.policy, core.memory.policy, core.plan.active);
+  if (table !== null) table.now = secondsNow(core.plan);
+  return table;
+}
+
+/** Forgets guests that have aged; call it every few seconds. False where it shall be tried again soon. */
+export function sweepOwners(core: EngineCore): boolean {
+  const { compiled, plan } = core;
+  // The instance that stays: a sweep that gave up goes on where it stopped.
+  return !(compiled instanceof MacSteering) || compiled.owners.sweep(secondsNow(plan)) >= 0;
 }
 
 /**
@@ -67,6 +74,7 @@ export function policyChange(
     carrySockTable({ spec: core.plan.policy, shared: core.memory.policy }, { spec: policy, shared });
   }
   if (steering instanceof MacSteering) {
+    steering.tick(secondsNow(plan));
     const { guests, ports } = restore?.owners ?? carriedOwners(core);
     for (const [port, worker] of ports) {
       if (plan.ports[port]?.removed === false) steering.owners.adoptPort(port, worker);

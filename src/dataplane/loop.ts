@@ -119,19 +119,24 @@ export class WorkerLoop {
   }
 
   /**
-   * This worker polls a receive queue from now on, where nothing is in flight. `own`: a dead predecessor of it did
-   * before; else another worker.
+   * This worker polls a receive queue from now on, where nothing is in flight. `own`: it, or a dead predecessor of it,
+   * did before; else another worker.
    */
   inherit(queue: number, own: boolean): void {
-    if (own) this.intake.recover(queue);
+    if (own) this.intake.resume(queue);
     else this.p.ledger.forget(queue);
+  }
+
+  /** Another worker may poll a receive queue from now on. */
+  leave(queue: number): void {
+    this.p.ledger.leave(queue);
   }
 
   /** Plan or steering in the parts were replaced; `span` workers' rings are to be drained. */
   adopt(span: number): void {
     this.span = span;
     this.p.transmitter.ports = this.p.plan.ports.length;
-    this.intake.adopt();
+    this.intake.adopt(span);
   }
 
   /** Runs until the main thread says exit, or takes the worker out. */
@@ -287,6 +292,7 @@ export class WorkerLoop {
     const now = clock.times[MS]!;
     this.tickedAt = now;
     this.nowSeconds = secondsOf(this.secondsOrigin, now);
+    this.intake.tick(this.nowSeconds);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;

@@ -46,20 +46,23 @@ export const ReceiveStatus = {
   tooLong: 1,
   /** Frames of this call that were taken from the kernel but are unusable (impossible virtio-net header, empty). */
   malformed: 2,
-  /** errno of the device when it is down or gone, else 0. */
+  /**
+   * errno of the device when it is down or gone; `RING_DEAD` when the kernel puts nothing into the ring any more and the
+   * socket has to be replaced; else 0. Told only where there was nothing to receive.
+   */
   error: 3,
   /**
    * Frames that the kernel dropped at this queue's ring and that this call learned of (an idle receiver looks every
    * 100 ms); `packetStatistics` does not tell these again: the sum of both is exact.
    */
   kernelDrops: 4,
-  /**
-   * The kernel's ring was dead and has been replaced (an AF_PACKET ring drops everything after one GSO frame of a
-   * type that its header cannot express: UFO, SCTP). Worth a warning; the frames are in `kernelDrops`.
-   */
-  resets: 5,
+  /** Frames of `malformed` whose offload header asks for what nobody sends: too many segments, an unknown type. */
+  absurd: 5,
 } as const;
 export const RECEIVE_STATUS_WORDS = 6;
+
+/** ESTALE as `ReceiveStatus.error`. */
+export const RING_DEAD = 116;
 
 /** The arrays that a send call reads, and the result per frame (`SendResult`). */
 export interface NativeSendArrays {
@@ -72,9 +75,19 @@ export interface NativeSendArrays {
 /**
  * What became of a frame: `full` = the device had no room, also after the retry; `tooLong` = beyond the MTU;
  * `down` = the interface is down or gone; `refused` = the kernel or the addon finds it impossible (shorter than an
- * Ethernet header, a virtio-net header that contradicts it, outside the pool).
+ * Ethernet header, a virtio-net header that contradicts it, outside the pool); `segment` = a super-frame that the port
+ * cannot take whole (the device does not segment it, or it is in a tunnel): the call ended there, and everything behind
+ * it is `untried`. The caller sends its segments, then what is behind it.
  */
-export const SendResult = { sent: 0, full: 1, tooLong: 2, down: 3, refused: 4 } as const;
+export const SendResult = {
+  sent: 0,
+  full: 1,
+  tooLong: 2,
+  down: 3,
+  refused: 4,
+  segment: 5,
+  untried: 6,
+} as const;
 
 export interface NativeReceiver {
   /** Takes at most `max` frames into the pool; fills the arrays from index 0; returns the number. */
@@ -85,7 +98,7 @@ export interface NativeReceiver {
 export interface NativeSender {
   /**
    * Sends the frames at indices from … to-1 in order and writes a `SendResult` for each; a full device gets one
-   * bounded retry. Returns how many were sent.
+   * bounded retry. Ends at a frame that gets `SendResult.segment`. Returns how many were sent.
    */
   send(from: number, to: number): number;
   close(): void;
@@ -141,6 +154,24 @@ export interface PacketReceiveOptions {
   readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
   /** Take a promiscuous membership (given back when the descriptor closes). */
   readonly promiscuous: boolean;
+  /** Program of a `ReceiveGuard`; absent = none. */
+  readonly guard?: number;
+  /** Bytes of frames that may wait beside the ring because they exceed its slots (SO_RCVBUF). */
+  readonly bufferBytes?: number;
+}
+
+/** Two descriptors: a filter before receive rings, and what it counts. */
+export interface ReceiveGuard {
+  readonly program: number;
+  readonly counters: number;
+}
+
+/** What a guard has counted. */
+export interface GuardCounters {
+  /** Super-frames of a type that the virtio-net header cannot express (UFO, SCTP); none of them met the ring. */
+  readonly refused: number;
+  /** Tagged frames, passed on, that no protocol of the kernel takes: its stack counts them as dropped by the device. */
+  readonly unclaimed: number;
 }
 
 export interface TapOptions {
@@ -191,6 +222,16 @@ export interface Native extends NativeHash {
 
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
+  /**
+   * A filter that keeps away from a ring what would kill it, for any number of sockets of this network namespace; null
+   * where the kernel does not allow it (no BTF, no CAP_BPF or CAP_PERFMON).
+   */
+  openReceiveGuard(): ReceiveGuard | null;
+  readReceiveGuard(counters: number): GuardCounters;
+  /** Sets SO_RCVBUF of an open socket, as far as the kernel permits. */
+  setReceiveBuffer(fd: number, bytes: number): void;
+  /** Lets nothing into a receive socket from now on; what comes is counted nowhere. */
+  shutReceive(fd: number): boolean;
   /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
   openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
   /**
@@ -200,6 +241,8 @@ export interface Native extends NativeHash {
    */
   openXskSend(ifindex: number, queue: number, staging: Uint8Array, late?: boolean): number;
   readonly xskStagingBytes: number;
+  /** The interface of the socket with this staging memory has another MTU now: frames beyond it are `tooLong`. */
+  setXskMtu(staging: Uint8Array, mtu: number): void;
   /**
    * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
    * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.
@@ -239,14 +282,15 @@ export interface Native extends NativeHash {
     arrays: NativeReceiveArrays,
   ) => NativeReceiver;
   /**
-   * `plain` takes GSO frames too unless `qdisc` (a second socket without bypass) is given for them; -1 = none.
-   * Frames without offloads go through `xsk` (with its `staging`) where that is given.
+   * `bypass`: how the socket was opened. Frames without offloads go through `xsk` (with its `staging`) where that is
+   * given; without a socket (-1) nothing else does.
    */
   PacketSender: new (
-    plain: number,
-    qdisc: number,
+    socket: number,
+    bypass: boolean,
     pool: Uint8Array,
     arrays: NativeSendArrays,
+    ifindex: number,
     xsk?: number,
     staging?: Uint8Array,
   ) => NativeSender;

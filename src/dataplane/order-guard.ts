@@ -36,9 +36,8 @@ export interface OrderLimits {
 export const DEFAULT_ORDER_LIMITS: OrderLimits = { postponeMaxMs: 10, holdMaxFrames: 256, holdMaxMs: 20 };
 /** Flows that one worker holds at a time. */
 const HOLDS = 64;
-/** Frames held in all, in units of `holdMaxFrames`, and as a part of the worker's small slots. */
+/** Frames held in all, of each class of slots, in units of `holdMaxFrames`. */
 const FULL_HOLDS = 8;
-const POOL_SHARE = 4;
 
 /** Result of `change`: the frame is to be held. */
 export const HELD = -1;
@@ -50,19 +49,27 @@ const HOLD = Slot.hold;
 const WORKER = Place.worker;
 const POSTPONED = Place.postponed;
 const HELD_FLAG = Place.held;
+const OLD = Place.old;
 
-/** How frames are put on their way again: the dispatcher's own doing. */
+/** How frames are put on their way again, and room for them: the dispatcher's own doing. */
 export interface Release {
   /** Puts the only frame of `burst` on its way to worker `to`; what does not fit is dropped as `hold`. */
   release(burst: Burst, seq: number, slot: number, to: number): void;
+  /** Slots of a class that all held frames together may have at this moment. */
+  holdRoom(large: boolean): number;
 }
 
 export class OrderGuard {
   readonly holding: HoldQueue;
   private readonly slots: Int32Array;
-  private now = -1;
+  private readonly mostOfClass: number;
+  /** Milliseconds modulo 2^32, as slots keep them; compared by signed difference. */
+  private now = 0;
+  private read = false;
 
   /**
+   * @param slots of the worker's pool, both classes
+   * @param smallSlots ids of large slots begin here
    * @param counters `MoveCounter` words of the worker
    * @param scratch a burst of its own, over the pool
    */
@@ -71,32 +78,39 @@ export class OrderGuard {
     private readonly ledger: Ledger,
     private readonly progress: Progress,
     private readonly limits: OrderLimits,
-    smallFrames: number,
+    slots: number,
+    smallSlots: number,
     private readonly counters: Float64Array,
     private readonly scratch: Burst,
     private readonly out: Release,
   ) {
     this.slots = ledger.slots;
-    const capacity = Math.min(limits.holdMaxFrames * FULL_HOLDS, Math.floor(smallFrames / POOL_SHARE));
-    this.holding = new HoldQueue(capacity, HOLDS);
+    this.mostOfClass = limits.holdMaxFrames * FULL_HOLDS;
+    this.holding = new HoldQueue(Math.min(2 * this.mostOfClass, slots), HOLDS, smallSlots);
   }
 
   /** Call before the frames of a burst: what time it is may have changed. */
   begin(): void {
-    this.now = -1;
+    this.read = false;
   }
 
   private time(): number {
-    // From 1 on, so that 0 and -1 mean "not read".
-    if (this.now < 0) this.now = Math.floor(performance.now()) + 1;
+    if (!this.read) this.now = Math.floor(performance.now()) | 0;
+    this.read = true;
     return this.now;
+  }
+
+  /** Milliseconds since then. */
+  private since(then: number): number {
+    return (this.time() - then) | 0;
   }
 
   /**
    * The worker for a frame of slot `s` that the policy wants on worker `wanted`, or `HELD`. For slots whose place is
    * not just that worker.
+   * @param large the frame is in a large slot
    */
-  change(s: number, wanted: number): number {
+  change(s: number, wanted: number, large: boolean): number {
     const { slots, counters } = this;
     const place = slots[s + PLACE]!;
     if (place === 0) {
@@ -104,10 +118,10 @@ export class OrderGuard {
       return wanted;
     }
     const current = (place & WORKER) - 1;
-    if ((place & HELD_FLAG) !== 0) return this.whileHeld(s, current, wanted);
+    if ((place & HELD_FLAG) !== 0) return this.whileHeld(s, current, wanted, large);
     if (current === wanted) {
       // The policy has changed its mind.
-      slots[s + PLACE] = place & WORKER;
+      slots[s + PLACE] = place & (WORKER | OLD);
       return current;
     }
     if (this.progress.drained(current, slots[s + TAIL]!)) {
@@ -120,9 +134,9 @@ export class OrderGuard {
       slots[s + SINCE] = this.time();
       counters[MoveCounter.postponed]!++;
     } else if (
-      this.holding.capacity > 0 &&
       current !== this.me &&
-      this.time() - slots[s + SINCE]! >= this.limits.postponeMaxMs
+      !this.full(large) &&
+      this.since(slots[s + SINCE]!) >= this.limits.postponeMaxMs
     ) {
       const h = this.holding.open(s, wanted, this.time());
       if (h >= 0) {
@@ -136,16 +150,23 @@ export class OrderGuard {
     return current;
   }
 
+  /** No further frame can be held: there are as many as permitted, or as the pool can do without. */
+  private full(large: boolean): boolean {
+    const { holding } = this;
+    const held = large ? holding.large : holding.frames - holding.large;
+    return held >= Math.min(this.mostOfClass, this.out.holdRoom(large)) || holding.frames >= holding.capacity;
+  }
+
   /** A further frame of a held flow. */
-  private whileHeld(s: number, current: number, wanted: number): number {
+  private whileHeld(s: number, current: number, wanted: number, large: boolean): number {
     const hold = this.holding.holds[this.slots[s + HOLD]!]!;
-    const full = hold.frames >= this.limits.holdMaxFrames || this.holding.frames >= this.holding.capacity;
+    const full = hold.frames >= this.limits.holdMaxFrames || this.full(large);
     if (wanted !== current && !full) {
       hold.target = wanted;
       return HELD;
     }
     this.cancel(s);
-    if (wanted === current) this.slots[s + PLACE] = current + 1;
+    if (wanted === current) this.slots[s + PLACE] = this.slots[s + PLACE]! & (WORKER | OLD);
     else this.counters[MoveCounter.framesPostponed]!++;
     return current;
   }
@@ -161,7 +182,7 @@ export class OrderGuard {
     const { slots } = this;
     const current = (slots[s + PLACE]! & WORKER) - 1;
     this.counters[MoveCounter.cancelled]!++;
-    slots[s + PLACE] = (current + 1) | POSTPONED;
+    slots[s + PLACE] = (slots[s + PLACE]! & (WORKER | OLD)) | POSTPONED;
     slots[s + SINCE] = this.time();
     this.empty(s, current);
   }
@@ -193,7 +214,7 @@ export class OrderGuard {
         this.ledger.move(s, target);
         counters[MoveCounter.moves]!++;
         this.empty(s, target);
-      } else if (this.time() - hold.since >= this.limits.holdMaxMs) this.cancel(s);
+      } else if (this.since(hold.since) >= this.limits.holdMaxMs) this.cancel(s);
     }
     return before - holding.frames;
   }

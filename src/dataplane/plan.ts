@@ -41,6 +41,8 @@ export interface EngineOptions {
   readonly spinMaxUs: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
+  /** Where sequence numbers and ring positions begin, for tests of what they do at 2^31 and 2^32; default 0. */
+  readonly firstNumber?: number;
   /** False: no order ledger. For measuring what it costs; goes with order=none only. Default true. */
   readonly watches?: boolean;
   /** Gets one line for what works less well than was asked for. */
@@ -53,7 +55,6 @@ export const DEFAULT_BACKLOG = 4096;
 export const DEFAULT_SMALL_FRAMES = 32_768;
 export const DEFAULT_LARGE_FRAMES = 1024;
 export const DEFAULT_SPIN_US = 5;
-const LARGE_FRAMES_LEAST = 128;
 const DEFAULT_ADDRESS_BYTES = 2 ** 30;
 /** Ports that a switch may grow to, and queues of ports that are added. */
 const SWITCH_PORTS = 256;
@@ -137,12 +138,16 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   };
 }
 
-/** Slots of the pool that each worker gets: those asked for, shared out among the workers at the start. */
+/**
+ * Slots of the pool that each worker gets: those asked for, shared out among the workers at the start. No fewer than
+ * four bursts: then each ring may have a whole burst under way while another one is stuck (`shares.ts`). With very many
+ * workers large slots are fewer, since offsets into the pool are 32-bit integers.
+ */
 function slotsPerWorker({ workers, smallFrames, largeFrames }: EngineOptions) {
   const share = (total: number, least: number) => Math.max(least, Math.ceil(total / workers));
   return {
     smallPerWorker: share(smallFrames, 4 * BURST_MAX),
-    largePerWorker: share(largeFrames, workers > 128 ? BURST_MAX : LARGE_FRAMES_LEAST),
+    largePerWorker: share(largeFrames, (workers > 128 ? 1 : workers > 64 ? 2 : 4) * BURST_MAX),
   };
 }
 

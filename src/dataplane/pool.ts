@@ -81,6 +81,8 @@ export class FramePool {
   private readonly smallPerWorker: number;
   private readonly largePerWorker: number;
   private readonly largeStart: number;
+  /** Slots come back from the rings to workers 0 … span-1. */
+  private span: number;
 
   /**
    * Attaches to shared memory; `initialise` only once, before any worker runs.
@@ -102,6 +104,17 @@ export class FramePool {
     this.owner = shared.owner;
     this.freeSmall = shared.freeSmall;
     this.freeLarge = shared.freeLarge;
+    this.span = size.workers;
+  }
+
+  /** Home `w` feeds the rings to workers 0 … span-1 from now on; others are looked at until all has come back. */
+  feed(w: number, span: number): void {
+    const { workers } = this.size;
+    this.span = workers;
+    this.reclaim(w);
+    const rings = this.rings.slice(w * workers, (w + 1) * workers);
+    const last = rings.findLastIndex(({ lane, state }) => lane[state + POSITION] !== lane[state + RETURNED]);
+    this.span = Math.max(span, w + 1, last + 1);
   }
 
   /** Puts every slot on its home's free list. */
@@ -179,7 +192,8 @@ export class FramePool {
   /** Takes back the slots of all frames of home `w` that are finished. Home worker only. */
   reclaim(w: number): void {
     const { workers } = this.size;
-    for (let c = 0; c < workers; c++) {
+    const { span } = this;
+    for (let c = 0; c < span; c++) {
       const ring = this.rings[w * workers + c];
       if (ring === undefined) return;
       const { lane, state } = ring;
@@ -218,6 +232,7 @@ export class FramePool {
       small[0] = count;
       if (at !== end) {
         this.putBack(w, lane[first + (at & mask)]!);
+        lane[ring.large] = lane[ring.large]! - 1;
         at = (at + 1) | 0;
       }
     }
@@ -268,9 +283,16 @@ export class FramePool {
         Atomics.store(index, HEAD, tail);
         Atomics.store(index, DONE, tail);
         lane[state + RETURNED] = tail;
+        lane[ring.large] = 0;
       } else {
         lane[state + RETURNED] = done;
-        for (let at = done; at !== tail; at = (at + 1) | 0) elsewhere.add(lane[ids + (at & idMask)]!);
+        let large = 0;
+        for (let at = done; at !== tail; at = (at + 1) | 0) {
+          const id = lane[ids + (at & idMask)]!;
+          elsewhere.add(id);
+          if (id >= this.smallSlots) large++;
+        }
+        lane[ring.large] = large;
       }
       lane[state + POSITION] = tail;
     }

@@ -8,6 +8,7 @@ import type { ConsumerSummary } from './consumers.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from './counters.js';
 import { pollerOf } from './deal.js';
 import type { EnginePlan } from './engine-memory.js';
+import type { LivePort } from './ports/live.js';
 import type { PortInfo } from './ports/port.js';
 
 /** Counters of one port. */
@@ -16,8 +17,21 @@ export interface PortSummary {
   kind: string;
   /** Present, and true, for a port that was removed while the engine ran. */
   removed?: true;
-  /** `kernelDrops`: frames that found no room in the kernel. `ringResets`: receive rings replaced after the kernel gave them up. */
-  rx: { packets: number; bytes: number; kernelDrops: number; ringResets: number };
+  /**
+   * `kernelDrops`: frames that the kernel dropped before the program could have them; `inexpressible`: those of them
+   * that were super-frames of a type that virtio-net has not. `ringResets`: receive sockets replaced after the kernel
+   * gave up their rings. `absurd`: frames dropped as malformed because their offload header asks for what nobody sends.
+   * `floodLimited`: frames that were not flooded (all or some copies) for want of budget.
+   */
+  rx: {
+    packets: number;
+    bytes: number;
+    kernelDrops: number;
+    inexpressible: number;
+    ringResets: number;
+    absurd: number;
+    floodLimited: number;
+  };
   tx: { packets: number; bytes: number; errors: number };
   /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
   txByWorker: number[];
@@ -36,7 +50,9 @@ export interface PortCounts {
   readonly ever: number;
   readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
   readonly baselines: ReadonlyMap<number, PortSummary>;
-  readonly ports: { readonly live: ReadonlyMap<number, { readonly kernelDrops: number }> };
+  readonly ports: {
+    readonly live: ReadonlyMap<number, Pick<LivePort, 'kernelDrops' | 'inexpressible' | 'ringResets'>>;
+  };
 }
 
 /** The counters of the port's place as they are. */
@@ -51,7 +67,10 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       packets: sum(PortCounter.rxPackets),
       bytes: sum(PortCounter.rxBytes),
       kernelDrops: sum(PortCounter.kernelDrops),
-      ringResets: sum(PortCounter.ringResets),
+      inexpressible: 0,
+      ringResets: 0,
+      absurd: sum(PortCounter.absurd),
+      floodLimited: sum(PortCounter.floodLimited),
     },
     tx: {
       packets: sum(PortCounter.txPackets),
@@ -78,7 +97,12 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
 /** The counters of a port since it came. */
 export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   const now = rawPort(counts, info);
-  now.rx.kernelDrops += counts.ports.live.get(info.index)?.kernelDrops ?? 0;
+  const live = counts.ports.live.get(info.index);
+  if (live !== undefined) {
+    now.rx.kernelDrops += live.kernelDrops;
+    now.rx.inexpressible = live.inexpressible;
+    now.rx.ringResets = live.ringResets;
+  }
   const before = counts.baselines.get(info.index);
   return before === undefined ? now : { ...now, ...difference(now, before) };
 }

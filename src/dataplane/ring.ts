@@ -41,7 +41,10 @@ export const PORTS_MAX = PORT_MASK + 1;
 export const State = {
   /** Position of the next frame: the tail with what is appended but not published. */
   position: 0,
-  /** Up to this position the producer may append: as far as it knows there is room, and neither array wraps around. */
+  /**
+   * Up to this position the producer may append: as far as it knows there is room, the ring's share of the slots is not
+   * used up, and neither array wraps around.
+   */
   limit: 1,
   /** Modulo 2^32, up to the limit: the entry of position p is at `entry + 8 * p` in the lane, its slot number at `id + p`. */
   entry: 2,
@@ -70,21 +73,24 @@ export interface RingMemory {
   readonly ids: number;
   /** `position & idMask` is the place of a slot number. */
   readonly idMask: number;
+  /** Where in the lane the number of large slots is that the ring's frames hold (until they are taken back). */
+  readonly large: number;
 }
 
 /** Words in whole lines. */
 export const lines = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
 
 /**
- * Where things are in a lane, all rings alike: the entries of the ring to worker c at `entries + c * stride`, its slot
+ * Where things are in a lane, all rings alike: the state of each, then the large slots of each; the entries of the ring to worker c at `entries + c * stride`, its slot
  * numbers `ids` words behind them. Own frames go straight into the own work: their entries are its memory.
  */
 function laneLayout(workers: number, least: number, slots: number) {
   const ids = lines(Math.max(least, WORK_MAX) * ENTRY);
   const idMask = powerOfTwoAtLeast(slots) - 1;
-  const entries = lines(workers * STATE_WORDS);
+  const large = workers * STATE_WORDS;
+  const entries = lines(large + workers);
   const stride = ids + lines(idMask + 1);
-  return { entries, stride, ids, idMask, words: entries + workers * stride };
+  return { large, entries, stride, ids, idMask, words: entries + workers * stride };
 }
 
 /**
@@ -93,7 +99,7 @@ function laneLayout(workers: number, least: number, slots: number) {
  * @param slots of the producer's home: no more frames of it can be under way
  */
 export function carveLane(carver: Carver, workers: number, capacity: number, slots: number): RingMemory[] {
-  const { entries, stride, ids, idMask, words } = laneLayout(workers, capacity, slots);
+  const { large, entries, stride, ids, idMask, words } = laneLayout(workers, capacity, slots);
   const lane = carver.words(maskedLength(words));
   return Array.from({ length: workers }, (_, c) => ({
     index: carver.words(3 * LINE_WORDS),
@@ -103,7 +109,17 @@ export function carveLane(carver: Carver, workers: number, capacity: number, slo
     capacity: (ids / ENTRY) | 0,
     ids: entries + c * stride + ids,
     idMask,
+    large: large + c,
   }));
+}
+
+/** Makes all numbers of a fresh ring begin at `at`. */
+export function startRing({ index, lane, state }: RingMemory, at: number): void {
+  index[TAIL] = at;
+  index[HEAD] = at;
+  index[DONE] = at;
+  lane[state + State.position] = at;
+  lane[state + State.returned] = at;
 }
 
 /** The consumer's side. Only the consuming worker's thread may use it. */

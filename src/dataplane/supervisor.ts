@@ -31,7 +31,7 @@ export function buryWorker(
   Atomics.store(words, WorkerWord.asleep, 0);
   releaseLocksOf(views.locks, worker);
   if (plan.mode === 'switch') new MacControl(memory.switching, plan.workers).recover(worker);
-  recoverPolicy(plan.policy, memory.policy, plan.workers);
+  recoverPolicy(plan.policy, memory.policy, plan.workers, worker);
   let swept = 0;
   for (let from = 0; from < plan.workers; from++) {
     if (from !== worker) swept += repairRing(views.rings[from * plan.workers + worker]!);

@@ -28,7 +28,7 @@ import { SendResult } from './native.js';
 import type { OrderMeter } from './order-meter.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
-import { type LockMeter, releaseLock, takeLock } from './txlock.js';
+import { type LockMeter, lockMeter, releaseLock, takeLock } from './txlock.js';
 
 // Constants of this module's own, which V8 folds into the loops (see packet/dissect).
 const COUNT = WORK_COUNT;
@@ -82,7 +82,7 @@ export class Transmitter {
   /** Work index of each entry of the send arrays; the other one is for a work that goes to one port as it is. */
   private readonly frameOf = new Int32Array(SEND_MAX);
   private readonly inOrder = Int32Array.from({ length: SEND_MAX }, (_, k) => k);
-  private readonly meter: LockMeter = { contended: 0, waitedNs: 0 };
+  private readonly meter: LockMeter = lockMeter();
   private readonly finisher: Finisher;
 
   constructor(private readonly parts: TransmitParts) {
@@ -151,7 +151,7 @@ export class Transmitter {
     }
     if (!sender.offload && ((all >> D_FLAGS_SHIFT) & HEAVY) !== 0) return false;
     if (large < 0) this.largeOffsets(work, off);
-    this.sendCollected(port, sender, n, bytes, this.inOrder);
+    this.sendCollected(port, sender, work, n, bytes, this.inOrder);
     return true;
   }
 
@@ -210,7 +210,7 @@ export class Transmitter {
         fates.detail();
         if ((bits & GSO) !== 0) {
           // What was collected goes first: order.
-          this.sendCollected(port, sender, n, bytes, frameOf);
+          this.sendCollected(port, sender, work, n, bytes, frameOf);
           n = 0;
           bytes = 0;
           this.sendSegmented(port, sender, work, i);
@@ -232,12 +232,12 @@ export class Transmitter {
       bytes = (bytes + length) | 0;
       n = (n + 1) | 0;
       if (n === SENDS) {
-        this.sendCollected(port, sender, n, bytes, frameOf);
+        this.sendCollected(port, sender, work, n, bytes, frameOf);
         n = 0;
         bytes = 0;
       }
     }
-    this.sendCollected(port, sender, n, bytes, frameOf);
+    this.sendCollected(port, sender, work, n, bytes, frameOf);
     if (lock >= 0) releaseLock(this.parts.locks, lock);
   }
 
@@ -252,10 +252,18 @@ export class Transmitter {
   }
 
   /**
-   * Sends entries 0 … n-1 of the port's arrays, `bytes` long together, and notes each frame's fate.
+   * Sends entries 0 … n-1 of the port's arrays, `bytes` long together, and notes each frame's fate. Where a super-frame
+   * stops the port its segments are sent before what is behind it: order.
    * @param frameOf work index of each entry
    */
-  private sendCollected(port: number, sender: Sender, n: number, bytes: number, frameOf: Int32Array): void {
+  private sendCollected(
+    port: number,
+    sender: Sender,
+    work: Work,
+    n: number,
+    bytes: number,
+    frameOf: Int32Array,
+  ): void {
     if (n === 0) return;
     const { fates } = this;
     if (sender.send(0, n) === n && !fates.detailed) {
@@ -264,11 +272,24 @@ export class Transmitter {
       return;
     }
     fates.detail();
+    for (let from = this.note(port, sender, 0, n, frameOf); from < n; ) {
+      this.sendSegmented(port, sender, work, frameOf[from]!);
+      from++;
+      if (from === n) return;
+      sender.send(from, n);
+      from = this.note(port, sender, from, n, frameOf);
+    }
+  }
+
+  /** Notes the results of a send call from entry `from` on; returns the entry of the super-frame that stopped it, or n. */
+  private note(port: number, sender: Sender, from: number, n: number, frameOf: Int32Array): number {
+    const { fates } = this;
     const { result, len } = sender.arrays;
     const copies = fates.copiesOf(port);
     let packets = 0;
     let octets = 0;
-    for (let k = 0; k < n; k++) {
+    let k = from;
+    for (; k < n && result[k] !== SendResult.segment; k++) {
       const i = frameOf[k]!;
       const r = result[k]!;
       if (r === SendResult.sent) {
@@ -279,7 +300,8 @@ export class Transmitter {
         fates.fail(i, REASON_OF[r]!);
       }
     }
-    this.countPort(port, sender, packets, octets, n - packets);
+    this.countPort(port, sender, packets, octets, k - from - packets);
+    return k;
   }
 
   /** Super-frame i goes to the port in segments. */

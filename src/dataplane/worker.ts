@@ -31,9 +31,10 @@ import { makeWaker, Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
 
 /** The steering of a configuration, as every worker of the engine compiles it. */
-function steeringOf({ plan, memory, table }: LiveConfig): Steering {
+function steeringOf({ plan, memory, table }: LiveConfig, worker: number): Steering {
   const steering = compilePolicy(plan.policy, {
     workers: plan.active,
+    worker,
     ports: plan.ports,
     shared: memory.policy,
     faults: 'count',
@@ -70,7 +71,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
       worker,
       burst,
       status,
-      steering: steeringOf(config),
+      steering: steeringOf(config, worker),
       forwarder: makeForwarder(plan, memory, worker),
       ledger: new Ledger(views.ledger, progress, history, plan.watches),
       progress,
@@ -104,6 +105,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
     };
     const loop = new WorkerLoop(parts);
     held.inherit = (queue, own) => loop.inherit(queue, own);
+    held.leave = (queue) => loop.leave(queue);
     const complain = () => {
       const line = parts.steering.complaint?.() ?? null;
       if (line !== null) held.complaints.push(line);
@@ -114,7 +116,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
         worker,
         held,
         port,
-        compile: steeringOf,
+        compile: (next) => steeringOf(next, worker),
         install: (next, steering) => {
           parts.plan = next.plan;
           if (steering !== null) {

@@ -46,7 +46,7 @@ export class MacTable extends AddressUpkeep {
    * The port where the address was last seen, or -1 (unknown or aged). `vlan` is the VLAN id, 0 for untagged.
    */
   lookup(vlan: number, macHi: number, macLo: number, now: number): number {
-    this.find(SLOT_USED | (vlan << 16) | macHi, macLo | 0, now);
+    this.seek(SLOT_USED | (vlan << 16) | macHi, macLo | 0, now);
     return this.foundPort < 0 ? -1 : this.foundPort & PORT_MASK;
   }
 
@@ -57,7 +57,7 @@ export class MacTable extends AddressUpkeep {
   learn(vlan: number, macHi: number, macLo: number, port: number, now: number): number {
     const key = SLOT_USED | (vlan << 16) | macHi;
     const low = macLo | 0;
-    this.find(key, low, now);
+    this.seek(key, low, now);
     const found = this.foundPort;
     if (found >= PORT_STATIC) return Learned.known;
     if (found === port) {
@@ -101,7 +101,7 @@ export class MacTable extends AddressUpkeep {
       return Learned.contended;
     }
     const key = SLOT_USED | (vlan << 16) | macHi;
-    this.find(key, macLo | 0, now);
+    this.seek(key, macLo | 0, now);
     const isDue = this.foundPort < 0 && this.words[Header.forgotten] === forgotten;
     const result = isDue ? this.change(key, macLo | 0, port, now) : Learned.known;
     this.lock.release();
@@ -123,7 +123,7 @@ export class MacTable extends AddressUpkeep {
 
   /** Under the lock: enters or moves a learned address. */
   private change(key: number, macLo: number, port: number, now: number): number {
-    this.find(key, macLo, now);
+    this.seek(key, macLo, now);
     const found = this.foundPort;
     if (found >= PORT_STATIC || found === port) return Learned.known;
     // Aged addresses that nobody has reclaimed yet don't count.

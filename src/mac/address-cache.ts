@@ -2,7 +2,8 @@
  * A worker's private cache in front of a shared table of addresses: what the table said about an address in this second.
  *
  * Promise: it is void as a whole as soon as the table's generation or the second changes (`refresh`, once a burst), so
- * what it says is at most as old as the burst. That the second voids it makes every source go through the table once
+ * what it says is at most as old as the burst; where the table changes all the time, as when two ports fight for an
+ * address, a millisecond older at most, so that those who do that do not make all others search for each frame. That the second voids it makes every source go through the table once
  * a second, which is what keeps it young there: `known` says whether that was done, since an address that was only
  * looked up as a destination has not been seen. Lines are chosen by a hash with secret factors, so that nobody
  * can aim at another's line.
@@ -14,6 +15,9 @@ import { secretSeed } from './address-layout.js';
 /** 64 KiB if there are that many addresses; only the lines of those that talk are touched. */
 const CACHE_BITS = 12;
 const CACHE_ENTRIES = 1 << CACHE_BITS;
+/** Changes of the table in a second that void the cache at once; later ones wait for the millisecond. */
+const VOIDS_AT_ONCE = 1024;
+const VOID_MS = 1;
 /** Words of a line: key, last four bytes, value, epoch (`FRESH` set where the address was seen as a source). */
 const LINE_SHIFT = 2;
 const SHIFT = 32 - CACHE_BITS;
@@ -27,10 +31,18 @@ export class AddressCache {
   /** Even and never 0; a line's is one more where the address was seen as a source. */
   private epoch = 2;
   private generation = 0;
+  private voids = 0;
+  private voidedMs = 0;
 
   /** Voids the cache when the table or the second is another than at the last call. Read `generation` before the table. */
   refresh(generation: number, now: number): void {
-    if (generation === this.generation && now === this.now) return;
+    if (now !== this.now) this.voids = 0;
+    else if (generation === this.generation) return;
+    else if (++this.voids > VOIDS_AT_ONCE) {
+      const ms = performance.now();
+      if (ms - this.voidedMs < VOID_MS) return;
+      this.voidedMs = ms;
+    }
     this.generation = generation;
     this.now = now;
     this.epoch = (this.epoch + 2) | 0;

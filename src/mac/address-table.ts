@@ -18,7 +18,7 @@
  * 2. Reader against writer of the same slot: the writer makes the version odd, writes, makes it even. A reader
  *    that sees our key in `keyHigh` reads version, fields, `keyHigh` again, version; an odd or changed version
  *    means try again, and after three tries it goes on as if the slot were another's: the address is unknown. A
- *    slot whose `keyHigh` differs needs no version: that is one word, and "not ours" was true when it was read.
+ *    slot of which a key word differs needs no version: that is one word, and "not ours" was true when it was read.
  * 3. Reader against removal: a search ends at an empty slot. A slot becomes empty only when the next one is empty
  *    (else `SLOT_DELETED`), so no key that is present ever lies beyond an empty slot. A key removed and entered
  *    again in an earlier slot while a reader is on its way is missed: it was absent in between.
@@ -55,7 +55,7 @@ const PARTS_A_SECOND = 64;
 
 /** The table as one thread uses it. */
 export class AddressTable {
-  /** Port of the entry that the last `find` found, with `PORT_STATIC`; -1 when it found none. */
+  /** Port of the entry that the last `seek` found, with `PORT_STATIC`; -1 when it found none. */
   foundPort = -1;
   /** Its owner, where there was one. */
   foundOwner = 0;
@@ -103,7 +103,7 @@ export class AddressTable {
   }
 
   /** Finds a live entry; results in `foundSlot`, `foundPort` (-1 when there is none), `foundSeen` and `foundOwner`. */
-  protected find(key: number, macLo: number, now: number): void {
+  protected seek(key: number, macLo: number, now: number): void {
     const { words, mask, slotsAt, probes } = this;
     this.foundPort = -1;
     let at = this.home(key, macLo);
@@ -111,7 +111,8 @@ export class AddressTable {
       const slot = slotsAt + at * SLOT_WORDS;
       const high = Atomics.load(words, slot);
       if (high === SLOT_EMPTY) return;
-      if (high !== key) continue;
+      // Neighbours of the same maker have the same high word; either word alone says "not ours".
+      if (high !== key || Atomics.load(words, slot + Slot.keyLow) !== macLo) continue;
       for (let attempt = 0; attempt < READ_TRIES; attempt++) {
         const version = Atomics.load(words, slot + Slot.version);
         if ((version & 1) !== 0) continue;
@@ -141,7 +142,7 @@ export class AddressTable {
     return (h ^ (h >>> 16)) & this.mask;
   }
 
-  /** After `find` has found an entry whose address was seen as a source: it is as young as can be. */
+  /** After `seek` has found an entry whose address was seen as a source: it is as young as can be. */
   protected refresh(now: number): void {
     const seen = this.foundSeen;
     if (((now - seen) | 0) > 0) Atomics.compareExchange(this.words, this.foundSlot + Slot.seen, seen, now);

@@ -3,18 +3,28 @@
  *
  * Promise: one table for all workers of a forwarder, in shared memory; reading takes no lock and allocates nothing;
  * a guest that was seen by any worker is owned for all of them. Placement is deterministic for a given order of
- * arrivals: fewest owned guests (for the worker's weight), ties to the lowest worker id.
+ * arrivals: fewest owned guests (for the worker's weight), ties to the lowest worker id. A guest that has sent nothing
+ * from its port for `ageingSeconds` is forgotten, a configured one never; so a host whose guests come and go does not
+ * run out of room. What guests can do to the table is bounded as in every table of addresses (`address-table.ts`).
  *
- * Memory order: a slot is filled by one thread under the insert word, its key's high word last and with a
- * sequentially consistent store. Readers use plain loads (an Atomics call costs more than the whole rest of the
- * look-up, measured), so on a machine that reorders loads they may see part of a slot that is being filled: a key
- * word that is still 0 does not match, and a value without its valid bit counts as "no owner yet". Words never tear.
- * Slots are never emptied, so a probe sequence only ever grows. An insert that finds the word taken gives up instead of waiting (a worker that holds
- * frames never waits for another): the guest's next packet brings it again.
+ * An insert that finds the lock taken gives up instead of waiting (a worker that holds frames never waits for
+ * another): the guest's next packet brings it again.
  *
  * Keyed by (VLAN, MAC); VLAN 0 stands for untagged and priority-tagged frames, `ANY_VLAN` for owners that were
  * configured without a VLAN.
  */
+import { PORT_MASK as PORT_FIELD } from '../packet/descriptor.js';
+import {
+  addressBytes,
+  initialiseAddresses,
+  PORT_MASK,
+  PORT_STATIC,
+  SLOT_USED,
+  SLOT_WORDS,
+  Slot,
+  secretSeed,
+} from './address-layout.js';
+import { AddressUpkeep } from './address-upkeep.js';
 
 /** Key of owners that hold on every VLAN. */
 export const ANY_VLAN = 4095;
@@ -25,29 +35,16 @@ export const NO_OWNER = -1;
 /** What insertion came to. */
 export const Learned = { known: 0, added: 1, full: 2, busy: 3 } as const;
 
-/** How long `recover` believes that the insert word's holder may be alive. */
-const STUCK_MS = 20;
-
-const HEADER_WORDS = 32;
-const INSERT_WORD = 0;
-const GUESTS_WORD = 1;
-const ANY_WORD = 2;
-const SLOT_WORDS = 4;
-
-// Words of a slot.
-const KEY_HIGH = 0;
-const KEY_LOW = 1;
-const VALUE = 2;
-
-// Fields of the value word: worker, valid, configured, port.
-const WORKER_MASK = 0x0fff;
-const VALID = 0x4000;
-const CONFIGURED = 0x8000;
-const PORT_SHIFT = 16;
-
-/** Workers and ports that the table has room for, whatever is in use: its size then depends on `guests` only. */
+/** Workers that the table has room for, whatever is in use: its size then depends on `guests` only. */
 export const OWNER_WORKERS_MAX = 1024;
-export const OWNER_PORTS_MAX = 256;
+/** Ports, the same: as many as a frame's descriptor can name. */
+export const OWNER_PORTS_MAX = PORT_FIELD + 1;
+
+const DEFAULT_AGEING_SECONDS = 300;
+
+// Fields of what `lookup` gives: worker, and the port with `PORT_STATIC` for configured owners.
+const WORKER_MASK = 0x0fff;
+const PORT_SHIFT = 12;
 
 /** A guest in the table. */
 export interface OwnerEntry {
@@ -69,6 +66,8 @@ export interface OwnerLimits {
   readonly guests: number;
   /** Guests that one port may bring, so that one sender of forged addresses cannot fill the table. */
   readonly guestsPerPort: number;
+  /** Seconds without a frame of its own after which a learned guest is forgotten; default 300, as the switch. */
+  readonly ageingSeconds?: number;
   /** Share of each worker in what is placed by load; 0 = nothing is placed there. Absent = all alike. */
   readonly weights?: readonly number[];
   /**
@@ -76,180 +75,80 @@ export interface OwnerLimits {
    * guests, rounded up; else the least loaded one. Absent = always.
    */
   readonly bound?: number;
+  /** The worker whose thread this is, for the lock; default: the control thread. */
+  readonly user?: number;
 }
 
-function slotsFor(guests: number): number {
-  return 2 ** Math.ceil(Math.log2(2 * Math.max(1, guests)));
+/** Bytes of the part that is alike in every table of addresses. */
+function tableBytes(guests: number): number {
+  return addressBytes({ capacity: guests, ports: OWNER_PORTS_MAX, users: 0 });
 }
 
 /** Bytes of shared memory that a table for so many guests needs. */
 export function ownerTableBytes(guests: number): number {
-  return 4 * (HEADER_WORDS + OWNER_WORKERS_MAX + 2 * OWNER_PORTS_MAX + SLOT_WORDS * slotsFor(guests));
+  return tableBytes(guests) + 4 * (OWNER_WORKERS_MAX + OWNER_PORTS_MAX + 1);
+}
+
+/** The memory as a table, which the first one to attach makes of it. */
+function prepared(shared: SharedArrayBuffer, limits: OwnerLimits): SharedArrayBuffer {
+  const needed = ownerTableBytes(limits.guests);
+  if (shared.byteLength < needed) {
+    throw new RangeError(`owner table needs ${needed} bytes, ${shared.byteLength} are given`);
+  }
+  initialiseAddresses(shared, {
+    capacity: limits.guests,
+    ports: OWNER_PORTS_MAX,
+    users: 0,
+    ageingSeconds: limits.ageingSeconds ?? DEFAULT_AGEING_SECONDS,
+    learnLimit: limits.guestsPerPort,
+    seed: secretSeed(),
+  });
+  return shared;
 }
 
 /** Owners of guests in shared memory. */
-export class OwnerTable {
+export class OwnerTable extends AddressUpkeep {
+  /** The second by which guests age, from the caller's clock; 0 where nothing ages. All users of a table have one clock. */
+  now = 0;
   readonly limits: OwnerLimits;
-  readonly #words: Int32Array;
-  readonly #loadAt: number;
-  readonly #portOwnerAt: number;
-  readonly #portGuestsAt: number;
-  readonly #slotsAt: number;
-  readonly #slotMask: number;
+  protected readonly title = 'owner table';
+  readonly #extra: Int32Array;
+  readonly #portOwnerAt = OWNER_WORKERS_MAX;
+  readonly #anyAt = OWNER_WORKERS_MAX + OWNER_PORTS_MAX;
 
   /** Attaches to `shared` (zeroed, or already in use by other workers with the same limits). */
   constructor(shared: SharedArrayBuffer, limits: OwnerLimits) {
-    const needed = ownerTableBytes(limits.guests);
-    if (shared.byteLength < needed) {
-      throw new RangeError(`owner table needs ${needed} bytes, ${shared.byteLength} are given`);
-    }
+    super(prepared(shared, limits), limits.user ?? OWNER_WORKERS_MAX);
     this.limits = limits;
-    this.#words = new Int32Array(shared, 0, needed / 4);
-    this.#loadAt = HEADER_WORDS;
-    this.#portOwnerAt = this.#loadAt + OWNER_WORKERS_MAX;
-    this.#portGuestsAt = this.#portOwnerAt + OWNER_PORTS_MAX;
-    this.#slotsAt = this.#portGuestsAt + OWNER_PORTS_MAX;
-    this.#slotMask = slotsFor(limits.guests) - 1;
+    // Loads of the workers, owners of the ports + 1, and how many owners hold on every VLAN.
+    this.#extra = new Int32Array(shared, tableBytes(limits.guests), OWNER_WORKERS_MAX + OWNER_PORTS_MAX + 1);
   }
 
-  /** Guests in the table. */
+  /** Guests in the table, with those that have aged and were not swept yet. */
   get guests(): number {
-    return Atomics.load(this.#words, GUESTS_WORD);
+    return this.size();
   }
 
   /** Guests that a worker owns. */
   load(worker: number): number {
-    return Atomics.load(this.#words, this.#loadAt + worker);
+    return Atomics.load(this.#extra, worker);
   }
 
   /** Owner of a port: configured, or that of the first guest learned there, or `port mod workers`. */
   portOwner(port: number): number {
-    const owner = this.#words[this.#portOwnerAt + port]!;
-    return owner > 0 ? owner - 1 : port % this.limits.workers;
-  }
-
-  /** Sets the owner of a port, for what has no owner of its own. */
-  setPortOwner(port: number, worker: number): void {
-    Atomics.store(this.#words, this.#portOwnerAt + port, worker + 1);
-  }
-
-  /**
-   * Owner of a guest, or `NO_OWNER`. `high` and `low` are the MAC words of a burst, `vlan` the VLAN id (0 where
-   * untagged).
-   */
-  find(vlan: number, high: number, low: number): number {
-    const value = this.#value(vlan, high, low);
-    if (value >= 0) return value & WORKER_MASK;
-    if (this.#words[ANY_WORD] === 0) return NO_OWNER;
-    const any = this.#value(ANY_VLAN, high, low);
-    return any >= 0 ? any & WORKER_MASK : NO_OWNER;
-  }
-
-  /** Port on which a guest was seen last, or -1 for unknown and configured ones. */
-  portOf(vlan: number, high: number, low: number): number {
-    const value = this.#value(vlan, high, low);
-    return value < 0 || (value & CONFIGURED) !== 0 ? -1 : value >>> PORT_SHIFT;
-  }
-
-  /** True for an owner that was configured. */
-  isConfigured(vlan: number, high: number, low: number): boolean {
-    const value = this.#value(vlan, high, low);
-    if (value >= 0) return (value & CONFIGURED) !== 0;
-    return this.#value(ANY_VLAN, high, low) >= 0;
-  }
-
-  /**
-   * Remembers a guest seen on a port; `worker` below 0 means the least loaded one. Gives a `Learned` value.
-   * The first guest of a port that has no owner yet makes its owner the port's too (so nothing is learned on
-   * uplinks, which many strangers share).
-   */
-  learn(vlan: number, high: number, low: number, port: number, worker: number): number {
-    const words = this.#words;
-    const known = this.find(vlan, high, low);
-    if (known >= 0) {
-      const portOwner = this.#portOwnerAt + port;
-      if (words[portOwner] === 0) Atomics.compareExchange(words, portOwner, 0, known + 1);
-      return Learned.known;
-    }
-    if (Atomics.compareExchange(words, INSERT_WORD, 0, 1) !== 0) return Learned.busy;
-    try {
-      // Another worker may have been faster.
-      if (this.find(vlan, high, low) >= 0) return Learned.known;
-      if (words[this.#portGuestsAt + port]! >= this.limits.guestsPerPort) return Learned.full;
-      const owner = worker >= 0 && this.#hasRoom(worker) ? worker : this.#leastLoaded();
-      if (!this.#insert(vlan, high, low, owner | (port << PORT_SHIFT))) return Learned.full;
-      Atomics.add(words, this.#portGuestsAt + port, 1);
-      if (Atomics.load(words, this.#portOwnerAt + port) === 0) this.setPortOwner(port, owner);
-      return Learned.added;
-    } finally {
-      Atomics.store(words, INSERT_WORD, 0);
-    }
-  }
-
-  /**
-   * Sets a configured owner; repeating it is harmless (every worker compiles the same configuration). Waits for
-   * the insert word: for set-up only. Gives false when the table is full.
-   */
-  configure(vlan: number, high: number, low: number, worker: number): boolean {
-    const words = this.#words;
-    while (Atomics.compareExchange(words, INSERT_WORD, 0, 1) !== 0);
-    try {
-      if (this.#value(vlan, high, low) >= 0) return true;
-      if (!this.#insert(vlan, high, low, worker | CONFIGURED)) return false;
-      if (vlan === ANY_VLAN) Atomics.store(words, ANY_WORD, 1);
-      return true;
-    } finally {
-      Atomics.store(words, INSERT_WORD, 0);
-    }
-  }
-
-  /** Gives a guest another owner and keeps the loads right; false for an unknown guest. For the control thread. */
-  move(vlan: number, high: number, low: number, worker: number): boolean {
-    const slot = this.#slot(vlan, high, low);
-    if (slot < 0) return false;
-    const words = this.#words;
-    const old = Atomics.load(words, slot + VALUE);
-    Atomics.store(words, slot + VALUE, (old & ~WORKER_MASK) | worker);
-    Atomics.sub(words, this.#loadAt + (old & WORKER_MASK), 1);
-    Atomics.add(words, this.#loadAt + worker, 1);
-    return true;
-  }
-
-  /** All guests, in no order; those that are entered meanwhile may be missing. For the control thread. */
-  *entries(): Generator<OwnerEntry> {
-    const words = this.#words;
-    for (let slot = this.#slotsAt; slot < words.length; slot += SLOT_WORDS) {
-      const key = Atomics.load(words, slot + KEY_HIGH);
-      const value = Atomics.load(words, slot + VALUE);
-      if (key === 0 || (value & VALID) === 0) continue;
-      yield {
-        vlan: (key >>> 16) - 1,
-        high: key & 0xffff,
-        low: words[slot + KEY_LOW]!,
-        worker: value & WORKER_MASK,
-        port: (value & CONFIGURED) !== 0 ? -1 : value >>> PORT_SHIFT,
-      };
-    }
-  }
-
-  /**
-   * Enters a guest of another table with its owner (a worker that does not exist here: the least loaded one) and port,
-   * unless it is there already. False when there is no room. For the control thread, before workers use the table.
-   */
-  adopt({ vlan, high, low, worker, port }: OwnerEntry): boolean {
-    if (this.#slot(vlan, high, low) >= 0) return true;
-    const words = this.#words;
-    if (port >= 0 && words[this.#portGuestsAt + port]! >= this.limits.guestsPerPort) return false;
-    const owner = worker < this.limits.workers ? worker : this.#leastLoaded();
-    if (!this.#insert(vlan, high, low, owner | (port < 0 ? CONFIGURED : port << PORT_SHIFT))) return false;
-    if (port >= 0) Atomics.add(words, this.#portGuestsAt + port, 1);
-    else if (vlan === ANY_VLAN) Atomics.store(words, ANY_WORD, 1);
-    return true;
+    const owner = this.knownPortOwner(port);
+    return owner >= 0 ? owner : port % this.limits.workers;
   }
 
   /** The owner that a port was given or has learned, or `NO_OWNER`. */
   knownPortOwner(port: number): number {
-    return this.#words[this.#portOwnerAt + port]! - 1;
+    return port < OWNER_PORTS_MAX ? this.#extra[this.#portOwnerAt + port]! - 1 : NO_OWNER;
+  }
+
+  /** Sets the owner of a port, for what has no owner itself. @throws RangeError for a port beyond `OWNER_PORTS_MAX`. */
+  setPortOwner(port: number, worker: number): void {
+    this.checkPort(port);
+    Atomics.store(this.#extra, this.#portOwnerAt + port, worker + 1);
   }
 
   /** Carries a port's owner over from another table, unless it has one or the worker does not exist here. */
@@ -259,61 +158,238 @@ export class OwnerTable {
   }
 
   /**
-   * A learned guest announced itself on another port: it is behind that one now, and `worker` (if not negative) owns
-   * it from now on. False for unknown and configured guests, and where nothing changes. Any worker may call it: of
-   * two announcements at once the last wins, and the loads stay right because the old value is exchanged.
+   * Owner of a guest, or `NO_OWNER`. `high` and `low` are the MAC words of a burst, `vlan` the VLAN id (0 where
+   * untagged).
+   */
+  find(vlan: number, high: number, low: number): number {
+    const found = this.lookup(vlan, high, low);
+    return found < 0 ? NO_OWNER : found & WORKER_MASK;
+  }
+
+  /** As `find`, with the port: one word for private caches, see `workerIn` and `portIn`; -1 where there is no owner. */
+  lookup(vlan: number, high: number, low: number): number {
+    this.seek(keyOf(vlan, high), low | 0, this.now);
+    if (this.foundPort < 0) {
+      if (this.#extra[this.#anyAt] === 0) return -1;
+      this.seek(keyOf(ANY_VLAN, high), low | 0, this.now);
+      if (this.foundPort < 0) return -1;
+    }
+    return this.foundOwner | (this.foundPort << PORT_SHIFT);
+  }
+
+  /** Port on which a guest was seen last, or -1 for unknown and configured ones. */
+  portOf(vlan: number, high: number, low: number): number {
+    this.seek(keyOf(vlan, high), low | 0, this.now);
+    return this.foundPort >= PORT_STATIC ? -1 : this.foundPort;
+  }
+
+  /** True for an owner that was configured. */
+  isConfigured(vlan: number, high: number, low: number): boolean {
+    return this.lookup(vlan, high, low) >= 0 && this.foundPort >= PORT_STATIC;
+  }
+
+  /**
+   * Remembers a guest seen on a port; `worker` below 0 means the least loaded one. Gives a `Learned` value.
+   * The first guest of a port that has no owner yet makes its owner the port's too (so nothing is learned on
+   * uplinks, which many strangers share). A guest that is behind another port keeps it: see `relocate`.
+   * @throws RangeError for a port beyond `OWNER_PORTS_MAX`
+   */
+  learn(vlan: number, high: number, low: number, port: number, worker: number): number {
+    const known = this.find(vlan, high, low);
+    if (known >= 0) {
+      if (this.foundPort === port) this.refresh(this.now);
+      this.#claimPort(port, known);
+      return Learned.known;
+    }
+    this.checkPort(port);
+    // A flood at a limit does not take the lock for each frame, see `MacTable.learn`.
+    if (this.isSwept(this.now) && (this.atLimit(port) || this.isFull())) return Learned.full;
+    if (!this.lock.tryTake()) return Learned.busy;
+    const result = this.#enter(vlan, high, low, port, worker);
+    this.lock.release();
+    return result;
+  }
+
+  /** Under the lock. */
+  #enter(vlan: number, high: number, low: number, port: number, worker: number): number {
+    const { now } = this;
+    // Another worker may have been faster.
+    if (this.find(vlan, high, low) >= 0) return Learned.known;
+    if ((this.atLimit(port) || this.isFull()) && !this.isSwept(now)) this.sweepPart(now);
+    if (this.atLimit(port)) return Learned.full;
+    const owner = worker >= 0 && this.#hasRoom(worker) ? worker : this.#leastLoaded();
+    if (!this.#insert(keyOf(vlan, high), low | 0, port, owner)) return Learned.full;
+    this.#claimPort(port, owner);
+    return Learned.added;
+  }
+
+  #claimPort(port: number, worker: number): void {
+    if (this.knownPortOwner(port) >= 0 || port >= OWNER_PORTS_MAX) return;
+    Atomics.compareExchange(this.#extra, this.#portOwnerAt + port, 0, worker + 1);
+  }
+
+  /**
+   * Sets a configured owner; repeating it is harmless (every worker compiles the same configuration). For set-up only:
+   * it may wait for the lock. Gives false when the table is full. @throws Error as `locked`.
+   */
+  configure(vlan: number, high: number, low: number, worker: number): boolean {
+    return this.#enterOnce({ vlan, high, low, worker, port: -1 }, worker);
+  }
+
+  /**
+   * Enters a guest of another table with its owner (a worker that does not exist here: the least loaded one) and port,
+   * unless it is there already. False when there is no room. For the control thread. @throws Error as `locked`.
+   */
+  adopt(entry: OwnerEntry): boolean {
+    return this.#enterOnce(entry, entry.worker < this.limits.workers ? entry.worker : -1);
+  }
+
+  #enterOnce({ vlan, high, low, port }: OwnerEntry, worker: number): boolean {
+    const key = keyOf(vlan, high);
+    if (port >= 0) this.checkPort(port);
+    this.seek(key, low | 0, this.now);
+    if (this.foundPort >= 0) return true;
+    return this.locked(() => {
+      this.seek(key, low | 0, this.now);
+      if (this.foundPort >= 0) return true;
+      if (port >= 0 && this.atLimit(port)) return false;
+      const owner = worker >= 0 ? worker : this.#leastLoaded();
+      return this.#insert(key, low | 0, port < 0 ? PORT_STATIC : port, owner);
+    });
+  }
+
+  /**
+   * Gives a guest another owner and keeps the loads right; false for an unknown guest. For the control thread.
+   * @throws Error as `locked`.
+   */
+  move(vlan: number, high: number, low: number, worker: number): boolean {
+    const key = keyOf(vlan, high);
+    this.seek(key, low | 0, this.now);
+    if (this.foundPort < 0) return false;
+    return this.locked(() => {
+      this.seek(key, low | 0, this.now);
+      if (this.foundPort < 0) return false;
+      this.#give(this.foundSlot, worker);
+      return true;
+    });
+  }
+
+  /**
+   * A learned guest announced itself on another port: it is behind that one now and counts there, and `worker` (if not
+   * negative) owns it from now on. False for unknown and configured guests, where nothing changes, where the port has
+   * its share of guests, and where another thread has the table (announcements are repeated). Any worker may call it.
    */
   relocate(vlan: number, high: number, low: number, port: number, worker: number): boolean {
-    const slot = this.#slot(vlan, high, low);
-    if (slot < 0) return false;
-    const words = this.#words;
-    const old = Atomics.load(words, slot + VALUE);
-    if ((old & CONFIGURED) !== 0 || old >>> PORT_SHIFT === port) return false;
-    const owner = worker >= 0 && this.#hasRoom(worker) ? worker : old & WORKER_MASK;
-    if (Atomics.compareExchange(words, slot + VALUE, old, owner | VALID | (port << PORT_SHIFT)) !== old) {
-      return false;
+    const key = keyOf(vlan, high);
+    if (!this.#mayRelocate(key, low, port) || !this.lock.take()) return false;
+    const may = this.#mayRelocate(key, low, port);
+    if (may) {
+      const slot = this.foundSlot;
+      const before = this.foundOwner;
+      const owner = worker >= 0 && this.#hasRoom(worker) ? worker : before;
+      this.movePort(slot, port, owner, this.now);
+      this.#addLoad(before, -1);
+      this.#addLoad(owner, 1);
     }
-    Atomics.sub(words, this.#loadAt + (old & WORKER_MASK), 1);
-    Atomics.add(words, this.#loadAt + owner, 1);
-    return true;
+    this.lock.release();
+    return may;
+  }
+
+  #mayRelocate(key: number, low: number, port: number): boolean {
+    this.seek(key, low | 0, this.now);
+    const { foundPort } = this;
+    if (foundPort < 0 || foundPort >= PORT_STATIC || foundPort === port) return false;
+    this.checkPort(port);
+    return !this.atLimit(port);
   }
 
   /**
    * The consumer of a port runs on `worker` now: that owns the port and, as far as the bound permits, the guests that
-   * were learned there. Returns how many guests have changed owner. For the control thread; workers may learn and
-   * relocate meanwhile.
+   * were learned there. Returns how many guests have changed owner. For the control thread, again and again: guests that
+   * a worker is changing just now are left for the next time. Never waits.
    */
   followPort(port: number, worker: number): number {
-    const words = this.#words;
-    if (words[this.#portOwnerAt + port] !== worker + 1) this.setPortOwner(port, worker);
+    const { words } = this;
+    if (this.knownPortOwner(port) !== worker) this.setPortOwner(port, worker);
+    const isTheirs = (slot: number) =>
+      (words[slot]! & SLOT_USED) !== 0 &&
+      words[slot + Slot.port] === port &&
+      words[slot + Slot.owner] !== worker &&
+      this.#hasRoom(worker);
     let moved = 0;
-    for (let at = this.#slotsAt; at < words.length; at += SLOT_WORDS) {
-      if (words[at + KEY_HIGH] === 0) continue;
-      const old = Atomics.load(words, at + VALUE);
-      if ((old & VALID) === 0 || (old & CONFIGURED) !== 0 || old >>> PORT_SHIFT !== port) continue;
-      const before = old & WORKER_MASK;
-      if (before === worker || !this.#hasRoom(worker)) continue;
-      if (Atomics.compareExchange(words, at + VALUE, old, (old & ~WORKER_MASK) | worker) !== old) continue;
-      Atomics.sub(words, this.#loadAt + before, 1);
-      Atomics.add(words, this.#loadAt + worker, 1);
-      moved++;
+    const end = this.slotsAt + this.slots * SLOT_WORDS;
+    for (let slot = this.slotsAt; slot < end; slot += SLOT_WORDS) {
+      if (!isTheirs(slot) || !this.lock.tryTake()) continue;
+      if (isTheirs(slot)) {
+        this.#give(slot, worker);
+        moved++;
+      }
+      this.lock.release();
     }
     return moved;
   }
 
   /**
-   * Frees the insert word after a worker died while it held it. For the supervising thread, once the worker is dead:
-   * a live worker gives the word back within microseconds (also when it throws), so a word that stays taken for
-   * `STUCK_MS` is the dead one's.
+   * All guests, by VLAN and address; those that change meanwhile may be missing. For the control thread. Takes no lock.
    */
-  recover(): void {
-    const words = this.#words;
-    const deadline = performance.now() + STUCK_MS;
-    while (Atomics.load(words, INSERT_WORD) !== 0) {
-      if (performance.now() < deadline) continue;
-      Atomics.store(words, INSERT_WORD, 0);
-      return;
+  *entries(): Generator<OwnerEntry> {
+    const { words, now } = this;
+    const found: OwnerEntry[] = [];
+    const end = this.slotsAt + this.slots * SLOT_WORDS;
+    for (let slot = this.slotsAt; slot < end; slot += SLOT_WORDS) {
+      const version = Atomics.load(words, slot + Slot.version);
+      const key = Atomics.load(words, slot);
+      if ((key & SLOT_USED) === 0 || this.isAged(slot, now)) continue;
+      const port = Atomics.load(words, slot + Slot.port);
+      const entry = {
+        vlan: (key >>> 16) & ANY_VLAN,
+        high: key & 0xffff,
+        low: Atomics.load(words, slot + Slot.keyLow),
+        worker: Atomics.load(words, slot + Slot.owner),
+        port: port >= PORT_STATIC ? -1 : port & PORT_MASK,
+      };
+      if ((version & 1) === 0 && Atomics.load(words, slot + Slot.version) === version) found.push(entry);
     }
+    yield* found.sort((a, b) => a.vlan - b.vlan || a.high - b.high || (a.low >>> 0) - (b.low >>> 0));
+  }
+
+  // What follows runs under the lock.
+
+  /** False when the table is full. `port` may be `PORT_STATIC`. */
+  #insert(key: number, low: number, port: number, owner: number): boolean {
+    const slot = this.freeSlot(key, low, this.now);
+    if (slot < 0) return false;
+    this.writeSlot(slot, key, low, port, owner, this.now);
+    this.#addLoad(owner, 1);
+    if (key === keyOf(ANY_VLAN, key & 0xffff)) Atomics.add(this.#extra, this.#anyAt, 1);
+    return true;
+  }
+
+  #give(slot: number, worker: number): void {
+    const before = this.words[slot + Slot.owner]!;
+    if (before === worker) return;
+    this.beginSlot(slot);
+    Atomics.store(this.words, slot + Slot.owner, worker);
+    this.endSlot(slot);
+    this.#addLoad(before, -1);
+    this.#addLoad(worker, 1);
+  }
+
+  protected override removeSlot(slot: number): void {
+    this.#addLoad(this.words[slot + Slot.owner]!, -1);
+    super.removeSlot(slot);
+  }
+
+  protected override recount(): void {
+    this.#extra.fill(0, 0, OWNER_WORKERS_MAX);
+    const end = this.slotsAt + this.slots * SLOT_WORDS;
+    for (let slot = this.slotsAt; slot < end; slot += SLOT_WORDS) {
+      if ((this.words[slot]! & SLOT_USED) !== 0) this.#addLoad(this.words[slot + Slot.owner]!, 1);
+    }
+  }
+
+  #addLoad(worker: number, change: number): void {
+    Atomics.add(this.#extra, worker, change);
   }
 
   /** Fewest guests for its weight, one more counted; ties to the lowest id. */
@@ -343,52 +419,18 @@ export class OwnerTable {
     const share = (weights?.[worker] ?? 1) / (weights?.reduce((a, b) => a + b, 0) ?? workers);
     return this.load(worker) + 1 <= Math.ceil(bound * share * (this.guests + 1));
   }
-
-  /** Index of the first word of a guest's slot, or -1. */
-  #slot(vlan: number, high: number, low: number): number {
-    const words = this.#words;
-    const key = keyHigh(vlan, high);
-    let index = slotHash(key, low) & this.#slotMask;
-    for (;;) {
-      const slot = this.#slotsAt + index * SLOT_WORDS;
-      const found = words[slot + KEY_HIGH]!;
-      if (found === 0) return -1;
-      if (found === key && words[slot + KEY_LOW] === low) return slot;
-      index = (index + 1) & this.#slotMask;
-    }
-  }
-
-  /** Value word of a guest, or -1 (values never have the sign bit: ports stay below 2^15). */
-  #value(vlan: number, high: number, low: number): number {
-    const slot = this.#slot(vlan, high, low);
-    if (slot < 0) return -1;
-    const value = this.#words[slot + VALUE]!;
-    return (value & VALID) === 0 ? -1 : value;
-  }
-
-  /** Under the insert word. False when the table is full: at most half of the slots are used, so probes end. */
-  #insert(vlan: number, high: number, low: number, value: number): boolean {
-    const words = this.#words;
-    if (Atomics.load(words, GUESTS_WORD) >= this.limits.guests) return false;
-    const key = keyHigh(vlan, high);
-    let index = slotHash(key, low) & this.#slotMask;
-    while (words[this.#slotsAt + index * SLOT_WORDS] !== 0) index = (index + 1) & this.#slotMask;
-    const slot = this.#slotsAt + index * SLOT_WORDS;
-    words[slot + KEY_LOW] = low;
-    words[slot + VALUE] = value | VALID;
-    Atomics.store(words, slot + KEY_HIGH, key);
-    Atomics.add(words, GUESTS_WORD, 1);
-    Atomics.add(words, this.#loadAt + (value & WORKER_MASK), 1);
-    return true;
-  }
 }
 
-/** VLAN and first two address bytes; never 0, which marks an empty slot. */
-function keyHigh(vlan: number, high: number): number {
-  return ((vlan + 1) << 16) | high;
+/** Worker in what `lookup` gave. */
+export function workerIn(found: number): number {
+  return found & WORKER_MASK;
 }
 
-function slotHash(key: number, low: number): number {
-  const x = Math.imul(key ^ Math.imul(low, 0x9e3779b1), 0x85ebca6b);
-  return x ^ (x >>> 15);
+/** Port in what `lookup` gave; no port that there is for configured owners. */
+export function portIn(found: number): number {
+  return found >>> PORT_SHIFT;
+}
+
+function keyOf(vlan: number, high: number): number {
+  return SLOT_USED | (vlan << 16) | high;
 }

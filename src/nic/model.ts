@@ -54,6 +54,8 @@ export interface NicModelOptions {
    * rules name queues of the whole NIC; no source says what other filters would choose, so there are none.
    */
   readonly classes?: TrafficClassOptions;
+  /** Locations of flow rules, where they are not those of the chip. */
+  readonly ruleLocations?: number;
   /** Packet buffer of the Flow Director. */
   readonly flowDirectorKib?: number;
   /** Application targeted routing, on chips with a Flow Director; absent = off. */
@@ -171,7 +173,7 @@ export class NicModel {
       : GENERIC_NTUPLE;
     // The 82599 has no contexts; where a table names queues above RSS's reach, the rules still may.
     this.rules = new NtupleTable(
-      limits,
+      options.ruleLocations === undefined ? limits : { ...limits, locations: options.ruleLocations },
       this.classes?.queues ?? choices,
       this.chip.flowDirector ? null : this.contexts,
     );

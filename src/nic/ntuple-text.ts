@@ -3,6 +3,7 @@
  *
  *     flow-type tcp4 src-ip 192.0.2.0 m 0.0.0.255 dst-port 80 action 3 loc 5
  *     flow-type udp6 dst-port 4789 context 1
+ *     flow-type ether dst 02:00:00:00:00:01 action 2
  *
  * Promise: `m` means what it means there: bits that are set are not compared. What is not understood is a UserError
  * that names the word and what is permitted. Pure.
@@ -26,6 +27,13 @@ const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 function wholeNumber(text: string, most: number): number | null {
   const value = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) ? Number(text) : Number.NaN;
   return value <= most ? value : null;
+}
+
+/** The tool's words for the addresses of flow-type ether; `src-mac` and `dst-mac` are understood too. */
+const ETHER_WORDS: Readonly<Partial<Record<NtupleField, string>>> = { 'src-mac': 'src', 'dst-mac': 'dst' };
+
+function wordOf(field: NtupleField, type: FlowType): string {
+  return (type === 'ether' ? ETHER_WORDS[field] : undefined) ?? field;
 }
 
 /** Bytes of a field's value; null for text that it does not take. */
@@ -70,7 +78,7 @@ export function parseNtuple(text: string, place: string): NtupleRule {
     if (word === 'action' || word === 'queue' || word === 'context' || word === 'loc') {
       const name = word === 'queue' ? 'action' : word;
       const isDrop = word === 'action' && given === '-1';
-      const value = isDrop ? DROP_ACTION : wholeNumber(given!, 0xffff);
+      const value = isDrop ? DROP_ACTION : wholeNumber(given!, word === 'loc' ? 0x7fff_ffff : 0xffff);
       if (value === null)
         refuse(`${word} "${given}": a whole number${word === 'action' ? ', or -1 to drop' : ''}`);
       if (numbers[name] !== undefined) refuse(`${word} is given twice`);
@@ -85,14 +93,15 @@ export function parseNtuple(text: string, place: string): NtupleRule {
       fields[fields.length - 1] = { ...last, care: mask.map((byte) => ~byte & 0xff) };
       continue;
     }
-    const field = permitted.find((name) => name === word);
+    const field = permitted.find((name) => name === word || wordOf(name, flowType) === word);
     if (field === undefined) {
-      const all = [...permitted, 'action', 'queue', 'context', 'loc'].join(', ');
+      const names = permitted.map((name) => wordOf(name, flowType));
+      const all = [...names, 'action', 'queue', 'context', 'loc'].join(', ');
       return refuse(`"${word}": flow-type ${flowType} has ${all}`);
     }
-    if (fields.some((other) => other.field === field)) refuse(`${field} is given twice`);
+    if (fields.some((other) => other.field === field)) refuse(`${word} is given twice`);
     const value = fieldBytes(field, flowType, given!);
-    if (value === null) return refuse(`${field} "${given}" is no such value`);
+    if (value === null) return refuse(`${word} "${given}" is no such value`);
     fields.push({ field, value, care: new Uint8Array(value.length).fill(0xff) });
   }
   const { action, context, loc } = numbers;
@@ -110,7 +119,7 @@ export function parseNtuple(text: string, place: string): NtupleRule {
 export function formatNtuple(rule: NtupleRule): string {
   const fields = rule.fields.map(({ field, value, care }) => {
     const mask = care.every((byte) => byte === 0xff) ? '' : ` care ${toHex(care)}`;
-    return `${field} ${fieldText(field, value)}${mask}`;
+    return `${wordOf(field, rule.flowType)} ${fieldText(field, value)}${mask}`;
   });
   const context = rule.context === undefined ? '' : ` context ${rule.context}`;
   const action = rule.context !== undefined && rule.action === 0 ? '' : ` action ${rule.action}`;

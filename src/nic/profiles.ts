@@ -334,10 +334,43 @@ const profiles: readonly NicProfile[] = [
 /** Ids of all profiles: what `nic=` takes. */
 export const NIC_NAMES: readonly string[] = profiles.map((profile) => profile.id);
 
-/** Profile of a NIC. @throws UserError with the nearest names for an unknown one. */
-export function nicProfile(id: string): NicProfile {
+/**
+ * What `ethtool -i` calls the drivers of these NICs. Where a driver serves several, the first that it served; they differ
+ * in what is modelled here only where `nicOfDriver` tells them apart.
+ */
+const DRIVERS: Readonly<Record<string, string>> = {
+  igb: 'igb-82576',
+  ixgbe: 'ixgbe-82599',
+  i40e: 'i40e-xl710',
+  ice: 'ice-e810',
+  mlx5_core: 'mlx5',
+  bnxt_en: 'bnxt',
+  hv_netvsc: 'netvsc',
+  virtio_net: 'virtio-net',
+};
+
+/** Drivers' names that `nic=` takes beside the ids. */
+export const NIC_DRIVERS: readonly string[] = Object.keys(DRIVERS);
+
+/** Id of the profile that is meant by an id or by a driver's name; undefined for neither. */
+export function nicIdOf(name: string): string | undefined {
+  return Object.hasOwn(DRIVERS, name) ? DRIVERS[name] : NIC_NAMES.find((id) => id === name);
+}
+
+/**
+ * Id of the profile of a NIC by its driver and the number of entries of its table, where that is known: X550 has 512,
+ * the others of ixgbe 128.
+ */
+export function nicOfDriver(driver: string, entries?: number): string | undefined {
+  if (driver === 'ixgbe' && entries === 512) return 'ixgbe-x550';
+  return nicIdOf(driver);
+}
+
+/** Profile of a NIC, by its id or its driver's name. @throws UserError with the nearest names for an unknown one. */
+export function nicProfile(name: string): NicProfile {
+  const id = nicIdOf(name);
   const profile = profiles.find((candidate) => candidate.id === id);
-  if (profile === undefined) throw unknownName('NIC', id, NIC_NAMES);
+  if (profile === undefined) throw unknownName('NIC', name, NIC_NAMES);
   return profile;
 }
 

@@ -9,7 +9,7 @@
  * classes (MRQC 0100), of which it uses 8 at most, and for 32 with 4 or fewer (MRQC 0101), of which it uses 16; ATR is
  * off then. Untagged frames have priority 0.
  */
-import { UserError } from '../errors.js';
+import { NicLimit, UserError } from '../errors.js';
 import type { NicProfile } from './profiles.js';
 
 /** VLAN priorities, 0 to 7. */
@@ -60,9 +60,9 @@ export class TrafficClasses {
   constructor(profile: NicProfile, options: TrafficClassOptions, queuesEach: number) {
     const { count, priorities } = options;
     const most = profile.trafficClasses;
-    if (most === 0) throw new UserError(`traffic classes: ${profile.id} has none; ixgbe NICs do`);
+    if (most === 0) throw new NicLimit(`traffic classes: ${profile.id} has none; ixgbe NICs do`);
     if (!Number.isInteger(count) || count < 2 || count > most) {
-      throw new UserError(`${count} traffic classes: ${profile.id} has 2 to ${most}`);
+      throw new NicLimit(`${count} traffic classes: ${profile.id} has 2 to ${most}`);
     }
     const queuesMost = count > 4 ? 8 : 16;
     if (queuesEach > queuesMost) {

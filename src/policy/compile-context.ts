@@ -16,6 +16,7 @@ export function compileContext(options: CompileOptions, workers: number): Compil
     workers,
     ports: options.ports ?? null,
     faults: options.faults ?? 'throw',
+    ...(options.worker === undefined ? {} : { worker: options.worker }),
     ...(options.kernels === undefined ? {} : { kernels: options.kernels }),
     shared: options.shared !== undefined && options.shared.byteLength > 0 ? options.shared : null,
   };

@@ -42,11 +42,21 @@ export function policyBytes(spec: PolicySpec): number {
   return spec.policy === 'rfs' ? 4 * rfsSharedWords(spec) : 0;
 }
 
+/** The control thread's view of the owner table in a `mac` policy's shared memory; null for other policies. */
+export function ownersIn(spec: PolicySpec, shared: SharedArrayBuffer, workers: number): OwnerTable | null {
+  if (spec.policy !== 'mac') return null;
+  const { guests, guestsPerPort, age } = spec;
+  return new OwnerTable(shared, { workers, guests, guestsPerPort, ageingSeconds: age });
+}
+
 /** After the death of a worker: frees what it may have held in the policy's shared memory. Supervising thread. */
-export function recoverPolicy(spec: PolicySpec, shared: SharedArrayBuffer, workers: number): void {
-  if (spec.policy !== 'mac') return;
-  const { guests, guestsPerPort } = spec;
-  new OwnerTable(shared, { workers, guests, guestsPerPort }).recover();
+export function recoverPolicy(
+  spec: PolicySpec,
+  shared: SharedArrayBuffer,
+  workers: number,
+  dead: number,
+): void {
+  ownersIn(spec, shared, workers)?.recover(dead);
 }
 
 /** @throws UserError where the policy asks for what the workers, ports or NIC do not have. */

@@ -128,16 +128,37 @@ export class Experiment {
  *
  *     steerFrames('rss:queues=4', ['udp 10.0.0.1:1 > 10.0.0.2:53', 'udp 10.0.0.1:2 > 10.0.0.2:53']).queues
  *
- * @param frames Ethernet frames, or flows as text for one packet each; from a generator for example; read once.
+ * @param frames Ethernet frames, or flows as text for one packet each; from a generator for example; read once. With
+ * frames that come asynchronously (`captureFrames(path)`) the result is a promise.
  * @throws UserError see `toSteering` and `Experiment.add`.
  */
 export function steerFrames(
   policy: AnyPolicy,
   frames: Iterable<Uint8Array | string>,
+  options?: ExperimentOptions,
+): Spread;
+export function steerFrames(
+  policy: AnyPolicy,
+  frames: AsyncIterable<Uint8Array | string>,
+  options?: ExperimentOptions,
+): Promise<Spread>;
+export function steerFrames(
+  policy: AnyPolicy,
+  frames: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>,
   options: ExperimentOptions = {},
-): Spread {
+): Spread | Promise<Spread> {
   const experiment = new Experiment(policy, options);
+  if (Symbol.asyncIterator in frames) return steerLater(experiment, frames);
+  if (!(Symbol.iterator in frames)) throw new UserError('frames: expected a list or a generator of frames');
   for (const frame of frames) experiment.add(frame);
+  return experiment.spread();
+}
+
+async function steerLater(
+  experiment: Experiment,
+  frames: AsyncIterable<Uint8Array | string>,
+): Promise<Spread> {
+  for await (const frame of frames) experiment.add(frame);
   return experiment.spread();
 }
 

@@ -3,7 +3,7 @@
  *
  * Promise: a NIC that has none is refused in one line. Pure.
  */
-import { UserError } from '../errors.js';
+import { NicLimit } from '../errors.js';
 import { FRAGMENT_TYPES } from '../nic/hash-types.js';
 import type { NicProfile } from '../nic/profiles.js';
 
@@ -15,7 +15,7 @@ export function checkFragmentTypes(
 ): void {
   const found = FRAGMENT_TYPES.find((name) => types?.includes(name) === true);
   if (found === undefined || profile.fragmentRule === 'own') return;
-  throw new UserError(
+  throw new NicLimit(
     `${place}: types: ${found}: the IP types of ${profile.id} cover fragments; i40e-xl710 has types for them`,
   );
 }

@@ -4,7 +4,7 @@
  * Promise: a key that a device would refuse, or that does not cover what is to be hashed, is a UserError that says
  * which lengths are permitted. `random` comes from the seed.
  */
-import { UserError } from '../errors.js';
+import { NicLimit, UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { isKeyName, namedKey, parseKey, randomKey } from '../hash/keys.js';
 
@@ -41,7 +41,7 @@ export function resolveKey(
       lengths.least === lengths.most
         ? `${lengths.least} bytes (${2 * lengths.least} hex digits)`
         : `${lengths.least} to ${lengths.most} bytes`;
-    throw new UserError(`${place}: the key has ${key.length} bytes; permitted: ${permitted}`);
+    throw new NicLimit(`${place}: the key has ${key.length} bytes; permitted: ${permitted}`);
   }
   return key;
 }

@@ -8,17 +8,23 @@
  * lowest id, so no worker exceeds its share by more than one; `follow-cpu` = the owner of the port that the guest is
  * behind (the CPU of its consumer, configured by port), up to `bound` times that worker's share. A gratuitous ARP or a
  * RARP from another port means that the guest has moved there: it counts for that port, and with `follow-cpu` its
- * owner changes; a mere frame with its address from elsewhere changes nothing.
+ * owner changes; a mere frame with its address from elsewhere changes nothing. A guest that sends nothing for `age`
+ * seconds is forgotten (`tick`).
+ *
+ * Each worker keeps what the table says in a private `AddressCache`, as the switch does.
  */
 import { UserError } from '../errors.js';
 import { formatMac, parseMac } from '../mac/address.js';
+import { AddressCache } from '../mac/address-cache.js';
 import {
   ANY_VLAN,
-  NO_OWNER,
+  Learned,
   OWNER_PORTS_MAX,
   type OwnerLimits,
   OwnerTable,
   ownerTableBytes,
+  portIn,
+  workerIn,
 } from '../mac/owner-table.js';
 import { type Burst, Kind } from '../packet/burst.js';
 import { DESCRIPTOR_WORDS, Part } from '../packet/descriptor.js';
@@ -103,6 +109,7 @@ export class MacSteering implements Steering {
   /** 1 for ports where guests are learned. */
   readonly #learns: Uint8Array;
   readonly #follow: boolean;
+  readonly #cache = new AddressCache();
 
   constructor(
     readonly spec: MacSpec,
@@ -111,10 +118,17 @@ export class MacSteering implements Steering {
     this.text = spec.text;
     this.workers = context.workers;
     this.#ports = context.ports;
+    if ((context.ports?.length ?? 0) > OWNER_PORTS_MAX) {
+      throw new UserError(
+        `policy mac: ${context.ports?.length} ports: it knows owners of ${OWNER_PORTS_MAX} at most`,
+      );
+    }
     const limits: OwnerLimits = {
       workers: context.workers,
       guests: spec.guests,
       guestsPerPort: spec.guestsPerPort,
+      ageingSeconds: spec.age,
+      ...(context.worker === undefined ? {} : { user: context.worker }),
       ...placementOf(spec, context.workers),
     };
     const shared = context.shared ?? new SharedArrayBuffer(ownerTableBytes(spec.guests));
@@ -134,10 +148,18 @@ export class MacSteering implements Steering {
     });
   }
 
+  tick(seconds: number): void {
+    this.owners.now = seconds;
+  }
+
   steer(burst: Burst): void {
     const { n, port, kind, len, vlan, ethertype, parts, worker } = burst;
     const { owners } = this;
+    const cache = this.#cache;
     const learns = this.#learns[port] === 1;
+    // The first guest gives a port its owner, whoever knows the guest already.
+    const isOwned = owners.knownPortOwner(port) >= 0;
+    cache.refresh(owners.generation(), owners.now);
     burst.hash.fill(0, 0, n);
     burst.hashType.fill(0, 0, n);
     burst.bucket.fill(-1, 0, n);
@@ -152,19 +174,55 @@ export class MacSteering implements Steering {
       const vid = tag < 0 ? 0 : tag & 0xfff;
       // A group or zero source address is forged or broken: nothing is learned from it.
       if (learns && len[i]! >= 14 && (smacHi & 0x100) === 0 && (smacHi | smacLo) !== 0) {
-        const follow = this.#follow ? owners.portOwner(port) : -1;
-        owners.learn(vid, smacHi, smacLo, port, follow);
+        const key = (vid << 16) | smacHi;
+        const line = cache.lineOf(key, smacLo);
+        // A guest that is known behind another port is not kept young from here.
+        const isKnown =
+          isOwned &&
+          (cache.known(line, key, smacLo) ||
+            (cache.has(line, key, smacLo) && cache.value(line) >= 0 && portIn(cache.value(line)) !== port));
+        if (!isKnown) this.#learn(vid, smacHi, smacLo, port);
         const type = ethertype[i]!;
         if ((type === ARP || type === RARP) && isAnnouncement(burst, i)) {
-          owners.relocate(vid, smacHi, smacLo, port, follow);
+          this.#relocate(vid, smacHi, smacLo, port);
         }
       }
-      let owner = NO_OWNER;
+      let found = -1;
       if ((kind[i]! & Kind.group) === 0 && len[i]! >= 6) {
-        owner = owners.find(vid, macs >>> 16, parts[part + DMAC_LO]!);
+        const high = macs >>> 16;
+        const low = parts[part + DMAC_LO]!;
+        const key = (vid << 16) | high;
+        const line = cache.lineOf(key, low);
+        if (cache.has(line, key, low)) found = cache.value(line);
+        else {
+          found = owners.lookup(vid, high, low);
+          cache.file(line, key, low, found, false);
+        }
       }
-      worker[i] = owner >= 0 ? owner : owners.portOwner(port);
+      worker[i] = found >= 0 ? workerIn(found) : owners.portOwner(port);
     }
+  }
+
+  /** The source of a frame from a port where guests are learned. */
+  #learn(vid: number, high: number, low: number, port: number): void {
+    const { owners } = this;
+    const result = owners.learn(vid, high, low, port, this.#follow ? owners.portOwner(port) : -1);
+    if (result === Learned.known || result === Learned.added) this.#file(vid, high, low, port);
+  }
+
+  #relocate(vid: number, high: number, low: number, port: number): void {
+    const { owners } = this;
+    if (!owners.relocate(vid, high, low, port, this.#follow ? owners.portOwner(port) : -1)) return;
+    this.#file(vid, high, low, port);
+  }
+
+  /** Keeps what the table says about an address that was seen on a port just now. */
+  #file(vid: number, high: number, low: number, port: number): void {
+    const cache = this.#cache;
+    const key = (vid << 16) | high;
+    const found = this.owners.lookup(vid, high, low);
+    const isYoung = found >= 0 && portIn(found) === port;
+    cache.file(cache.lineOf(key, low), key, low, found, isYoung);
   }
 
   decision(burst: Burst, i: number): Decision {

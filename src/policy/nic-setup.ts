@@ -5,7 +5,7 @@
  * that needs none is compiled without it.
  */
 import { isIPv4 } from 'node:net';
-import { UserError } from '../errors.js';
+import { atPlaceOf, UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
 import { parseMac } from '../mac/address.js';
 import type { NicModel } from '../nic/model.js';
@@ -88,6 +88,6 @@ export function atPlace<T>(place: string, act: () => T): T {
     return act();
   } catch (error) {
     if (!(error instanceof UserError) || error.message.startsWith(place)) throw error;
-    throw new UserError(`${place}: ${error.message}`);
+    throw atPlaceOf(place, error);
   }
 }

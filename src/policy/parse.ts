@@ -4,17 +4,16 @@
  * Promise: `NAME`, `NAME:key=value,…`, an object, or `@FILE` (YAML or JSON) with either; the result went through
  * its schema. Everything else is a UserError of one line that names the place and what is permitted there.
  */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { z } from 'zod';
 import { UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
 import type { Implementation } from '../hash/kernel.js';
 import { parseMac } from '../mac/address.js';
-import { parseEthtool } from '../nic/ethtool.js';
-import type { HashTypeName } from '../nic/hash-types.js';
-import { NIC_NAMES, nicProfile } from '../nic/profiles.js';
+import { NIC_NAMES, nicIdOf } from '../nic/profiles.js';
+import { type FilesAllowed, readTextFile } from '../text-file.js';
+import { checkNesting, parseYaml } from '../yaml-text.js';
 import { compilePolicy } from './compile.js';
+import { withEthtool } from './from-ethtool.js';
 import {
   defaultOrder,
   defaultStage,
@@ -22,13 +21,9 @@ import {
   type PolicyContext,
   type PolicyName,
   type PolicySpec,
-  type RssSpec,
   schemas,
 } from './spec.js';
 import { commonKeys, parseNumberList, WORKER_MAX } from './values.js';
-
-/** Largest policy file, so that a wrong name (a capture, a device) is noticed and not read for ever. */
-const FILE_BYTES_MAX = 4 << 20;
 
 /** Where a policy is used, and with how many workers. */
 export interface ParseOptions {
@@ -38,6 +33,8 @@ export interface ParseOptions {
   readonly workers?: number;
   /** Which code hashes, where the policy does not say. @see CompileOptions.kernels */
   readonly implementation?: Implementation;
+  /** Which files a policy may name: in a running forwarder `regular`, since a pipe would be waited for. Default `pipes`. */
+  readonly files?: FilesAllowed;
 }
 
 /**
@@ -46,7 +43,9 @@ export interface ParseOptions {
  */
 export function parsePolicy(given: string | object, options: ParseOptions = {}): PolicySpec {
   const context: PolicyContext = options.command === 'forward' ? 'forward' : 'model';
-  const parsed = withEthtool(parseGiven(given));
+  const { files = 'pipes' } = options;
+  const read = parseGiven(given, files);
+  const parsed = read.policy === 'rss' ? withEthtool(read as RssParsed, files) : read;
   const spec = {
     ...withImplementation(parsed, options.implementation),
     order: parsed.order ?? defaultOrder(parsed.policy, context),
@@ -63,6 +62,8 @@ export function parseCpuList(place: string, text: string): number[] {
   if (high !== undefined) throw new UserError(`${place}: CPU ${high}: CPU ids go to ${WORKER_MAX}`);
   return cpus;
 }
+
+type RssParsed = Parameters<typeof withEthtool>[0];
 
 /** A policy that went through its schema; order and stage only where the user said so. */
 type Parsed = Omit<PolicySpec, 'order' | 'stage'> & Partial<Pick<PolicySpec, 'order' | 'stage'>>;
@@ -82,66 +83,25 @@ function defined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, given]) => given !== undefined)) as T;
 }
 
-function parseGiven(given: string | object): Parsed {
-  if (typeof given !== 'string') return parseObject(given, JSON.stringify(given), 'policy');
+function parseGiven(given: string | object, files: FilesAllowed): Parsed {
+  if (typeof given !== 'string') {
+    checkNesting(given, 'policy');
+    return parseObject(given, JSON.stringify(given), 'policy');
+  }
   const text = given.trim();
-  if (text.startsWith('@')) return parseFile(text);
+  if (text.startsWith('@')) return parseFile(text, files);
   return parseText(text, text);
 }
 
-/** Fills an rss policy with what the output of ethtool says; what the user gave beside it wins. */
-function withEthtool(parsed: Parsed): Parsed {
-  if (parsed.policy !== 'rss') return parsed;
-  const spec = parsed as Omit<RssSpec, 'order' | 'stage'>;
-  if (spec.ethtool === undefined) return parsed;
-  const place = `policy rss: ethtool=${spec.ethtool}`;
-  const found = parseEthtool(readText(spec.ethtool === '-' ? 0 : spec.ethtool, place), place);
-  const fills = [spec.table, spec.weight, spec.equal, spec.entries].some((fill) => fill !== undefined);
-  const { entries, ports, ...rest } = found;
-  const types = nicProfile(spec.nic).types.filter((type) => ports[type] !== false);
-  for (const [type, on] of Object.entries(ports)) {
-    if (on && !types.includes(type as HashTypeName)) types.push(type as HashTypeName);
-  }
-  const merged = {
-    ...rest,
-    types,
-    ...(fills || entries === undefined ? {} : { entries }),
-    ...defined(spec),
-  } as typeof spec;
-  if (merged.key === undefined) throw new UserError(`${place}: it has no key: give key=HEX too`);
-  return merged;
-}
-
-/** The YAML library, loaded when it is needed: most calls have no policy file, and it takes 25 ms. */
-function yaml(): typeof import('yaml') {
-  return createRequire(import.meta.url)('yaml') as typeof import('yaml');
-}
-
-/** Text of a policy's file, or of standard input (0). */
-function readText(path: string | 0, place: string): string {
-  try {
-    const bytes = readFileSync(path);
-    if (bytes.length > FILE_BYTES_MAX) throw new Error(`larger than ${FILE_BYTES_MAX} bytes`);
-    return bytes.toString('utf8');
-  } catch (error) {
-    throw new UserError(`${place}: ${(error as Error).message.split('\n')[0]}`);
-  }
-}
-
-function parseFile(text: string): Parsed {
+function parseFile(text: string, files: FilesAllowed): Parsed {
   const path = text.slice(1);
-  const content = readText(path, `policy file ${path}`);
-  let value: unknown;
-  try {
-    value = yaml().parse(content);
-  } catch (error) {
-    throw new UserError(`policy file ${path}: ${(error as Error).message.split('\n')[0]}`);
-  }
+  const place = `policy file ${path}`;
+  const value = parseYaml(readTextFile(path === '-' ? 0 : path, place, files), place);
   if (typeof value === 'string') return parseText(value.trim(), text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError(`policy file ${path}: an object with "policy: NAME" or a policy string is needed`);
+    throw new UserError(`${place}: an object with "policy: NAME" or a policy string is needed`);
   }
-  return parseObject(value, text, `policy file ${path}`);
+  return parseObject(value, text, place);
 }
 
 function parseText(policy: string, text: string): Parsed {
@@ -158,7 +118,8 @@ function parseText(policy: string, text: string): Parsed {
         throw new UserError(`policy ${name}: "${shorten(pair)}" is not key=value; keys: ${keys}`);
       }
       const key = pair.slice(0, equals).trim();
-      if (key === 'policy') throw unknownName(`key of policy ${name}`, key, keysOf(name));
+      // Before it is set: `__proto__` sets something else.
+      if (!keysOf(name).includes(key)) throw unknownName(`key of policy ${name}`, key, keysOf(name));
       if (Object.hasOwn(value, key)) throw new UserError(`policy ${name}: ${key} is given twice`);
       value[key] = pair.slice(equals + 1).trim();
     }
@@ -176,6 +137,7 @@ function parseJs(rest: string, text: string): Parsed {
     if (equals < 1) throw new UserError(`policy js: "${shorten(pair)}" is not key=value`);
     const key = pair.slice(0, equals).trim();
     const isCommon = Object.hasOwn(commonKeys, key);
+    if (key === '__proto__') throw new UserError(`policy js: ${key} is no name for an option`);
     if (Object.hasOwn(isCommon ? value : options, key))
       throw new UserError(`policy js: ${key} is given twice`);
     (isCommon ? value : options)[key] = pair.slice(equals + 1).trim();
@@ -211,11 +173,19 @@ function validate(name: PolicyName, value: object, text: string, place: string):
     throw describe(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!, name, value, place);
   }
   const spec = { ...result.data, text } as PolicySpec;
-  if (spec.policy === 'rss' && !NIC_NAMES.includes(spec.nic)) throw unknownName('NIC', spec.nic, NIC_NAMES);
+  if (spec.policy === 'rss' || spec.policy === 'pools') return withNic(spec) as Parsed;
   if (spec.policy === 'mac') {
     spec.owners.forEach(({ mac }, index) => void parseMac(mac, `${place}: owners[${index}].mac`));
   }
   return spec;
+}
+
+/** A driver's name becomes that of its NIC. */
+function withNic<T extends { readonly nic?: string }>(spec: T): T {
+  if (spec.nic === undefined) return spec;
+  const id = nicIdOf(spec.nic);
+  if (id === undefined) throw unknownName('NIC', spec.nic, NIC_NAMES);
+  return id === spec.nic ? spec : { ...spec, nic: id };
 }
 
 /** One line for the first thing that is wrong. */

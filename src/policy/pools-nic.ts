@@ -3,7 +3,7 @@
  *
  * Promise: what the chip does not have is a UserError that names the place; nothing is silently adjusted. Pure.
  */
-import { UserError } from '../errors.js';
+import { NicLimit, UserError } from '../errors.js';
 import { parseMac } from '../mac/address.js';
 import { IndirectionTable } from '../nic/indirection-table.js';
 import { profileHash } from '../nic/model.js';
@@ -28,7 +28,7 @@ export function poolChip(nic: string): PoolChip {
   const chip = POOL_CHIPS.find(({ id }) => id === nic);
   if (chip !== undefined) return chip;
   const permitted = POOL_CHIPS.map(({ id }) => id).join(', ');
-  throw new UserError(`policy pools: nic=${nic}: its pools are not modelled; those of ${permitted} are`);
+  throw new NicLimit(`policy pools: nic=${nic}: its pools are not modelled; those of ${permitted} are`);
 }
 
 /** The layout that the policy or the chip's driver chooses. @throws UserError for one that the chip does not have. */
@@ -56,7 +56,7 @@ export function poolLayout(spec: PoolsSpec, profile: NicProfile): PoolLayout {
   const [first, ...rest] = permitted.map(([way, names], i) =>
     i === 0 ? `${way} has ${names}` : `${way} ${names}`,
   );
-  throw new UserError(
+  throw new NicLimit(
     `policy pools: layout=${spec.layout}: ${why}${[`${profile.id} ${first}`, ...rest].join('; ')}`,
   );
 }
@@ -70,7 +70,7 @@ export function poolQueues(
   const { pools } = layout;
   const limits = new Map(Object.entries(spec.rssQueues).map(([pool, count]) => [Number(pool), count]));
   if (limits.size > 0 && !profile.limitsPools) {
-    throw new UserError(`policy pools: rssQueues: ${profile.id} has no queue count for each pool`);
+    throw new NicLimit(`policy pools: rssQueues: ${profile.id} has no queue count for each pool`);
   }
   const options = {
     layout,
@@ -102,7 +102,7 @@ function keyOf(text: string, spec: PoolsSpec, profile: NicProfile, place: string
 export function checkOwn(spec: PoolsSpec, profile: NicProfile): void {
   const given = Object.keys(spec.poolKeys).length > 0 ? 'poolKeys' : 'poolTables';
   if (profile.poolTable === 0 && Object.keys(spec[given]).length > 0) {
-    throw new UserError(
+    throw new NicLimit(
       `policy pools: ${given}: all pools of ${profile.id} share one key and table; ixgbe-x550 has its own`,
     );
   }
@@ -141,7 +141,7 @@ export function poolSettings(spec: PoolsSpec, chip: PoolChip, count: number): Po
     return pools === undefined ? otherwise : poolMask(pools, count, `policy pools: ${name}`);
   };
   if (spec.mirrors.length > chip.mirrorRules) {
-    throw new UserError(`policy pools: mirrors: ${chip.id} has ${chip.mirrorRules} mirror rules`);
+    throw new NicLimit(`policy pools: mirrors: ${chip.id} has ${chip.mirrorRules} mirror rules`);
   }
   if (spec.defaultPool !== 'none') poolMask([spec.defaultPool], count, 'policy pools: defaultPool');
   return {
@@ -202,13 +202,13 @@ export function fillPoolFilters(spec: PoolsSpec, chip: PoolChip, pools: PoolSwit
   spec.macs.forEach((filter, index) => {
     const place = `policy pools: macs[${index}]`;
     if (!pools.macs.add(parseMac(filter.mac, `${place}.mac`), poolMask(filter.pools, count, place))) {
-      throw new UserError(`${place}: ${chip.id} has ${chip.macFilters} address filters`);
+      throw new NicLimit(`${place}: ${chip.id} has ${chip.macFilters} address filters`);
     }
   });
   spec.vlans.forEach((filter, index) => {
     const place = `policy pools: vlans[${index}]`;
     if (!pools.vlans.add(filter.vlan, poolMask(filter.pools, count, place))) {
-      throw new UserError(`${place}: ${chip.id} has ${chip.vlanFilters} VLAN filters`);
+      throw new NicLimit(`${place}: ${chip.id} has ${chip.vlanFilters} VLAN filters`);
     }
   });
   spec.multicast.forEach(

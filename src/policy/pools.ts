@@ -5,7 +5,7 @@
  * queue q belongs to worker q mod workers. A frame that several pools get is steered by the lowest of them; the
  * explanation names all. What the NIC would drop goes to queue 0 and says so.
  */
-import { UserError } from '../errors.js';
+import { NicLimit } from '../errors.js';
 import { formatMac } from '../mac/address.js';
 import { NicModel } from '../nic/model.js';
 import { choiceWords } from '../nic/model-words.js';
@@ -54,7 +54,7 @@ export class PoolsSteering implements Steering {
     fillPoolFilters(spec, chip, this.pools);
     checkFragmentTypes('policy pools', spec.types, profile);
     if (spec.types?.includes('mac') === true) {
-      throw new UserError(`policy pools: types: ${spec.nic} does not hash MAC addresses`);
+      throw new NicLimit(`policy pools: types: ${spec.nic} does not hash MAC addresses`);
     }
     checkOwn(spec, profile);
     const inside = poolQueues(spec, profile, layout);

@@ -14,6 +14,9 @@ import { atPlace, configureNic } from './nic-setup.js';
 import { rssKey } from './rss.js';
 import type { RssSpec } from './spec.js';
 
+/** More than any NIC has. */
+const RULE_LOCATIONS = 2 ** 31;
+
 /** The receive path that the policy describes. @throws UserError for what the NIC does not have. */
 export function buildNicModel(spec: RssSpec, profile: NicProfile, table: IndirectionTable): NicModel {
   const { tcs, classes } = spec;
@@ -35,6 +38,8 @@ export function buildNicModel(spec: RssSpec, profile: NicProfile, table: Indirec
     ...(spec.types === undefined ? {} : { types: spec.types }),
     ...(spec.symmetric === undefined ? {} : { symmetric: spec.symmetric }),
     ...(spec.function === undefined ? {} : { function: spec.function }),
+    // Rules that were read stand where the real NIC has them.
+    ...(spec.ethtool === undefined ? {} : { ruleLocations: RULE_LOCATIONS }),
     ...(tcs === undefined ? {} : { classes: { count: tcs, priorities: classes } }),
   };
   const model =

@@ -5,7 +5,7 @@
  * Promise: stateless, so every frame of a flow goes to the same queue; frames that no type covers go to queue 0.
  * Whatever the policy gives overrides the profile; what the NIC could not do is refused.
  */
-import { UserError } from '../errors.js';
+import { NicLimit, UserError } from '../errors.js';
 import { hex32 } from '../hash/hex.js';
 import { chooseKernels, type HashKernels } from '../hash/kernel.js';
 import { explainHashType, hashTypeMask } from '../nic/hash-types.js';
@@ -43,7 +43,7 @@ function tableSize(spec: RssSpec, profile: NicProfile, queues: number): number {
     throw new UserError(`policy rss: ${what}: expected a power of two from 1 to ${TABLE_SIZE_MAX}`);
   }
   if (sizes.includes(size)) return size;
-  throw new UserError(`policy rss: ${what}: ${profile.id} has tables of ${sizes.join(', ')} entries`);
+  throw new NicLimit(`policy rss: ${what}: ${profile.id} has tables of ${sizes.join(', ')} entries`);
 }
 
 /** The table of the policy, filled. */
@@ -100,7 +100,7 @@ export function rssKey(spec: RssSpec, profile: NicProfile, types: number): Uint8
 function checkFunction(spec: RssSpec, profile: NicProfile): void {
   const { function: name = 'toeplitz', symmetric = profile.symmetric } = spec;
   if (!profile.functions.includes(name)) {
-    throw new UserError(`policy rss: function=${name}: ${profile.id} has ${profile.functions.join(', ')}`);
+    throw new NicLimit(`policy rss: function=${name}: ${profile.id} has ${profile.functions.join(', ')}`);
   }
   const given = spec.symmetric !== undefined && spec.symmetric !== 'none';
   if (name !== 'toeplitz') {
@@ -119,7 +119,7 @@ function checkFunction(spec: RssSpec, profile: NicProfile): void {
   checkFragmentTypes('policy rss', spec.types, profile);
   if (spec.types?.includes('mac') === true) {
     if (!profile.types.includes('mac') && profile.id !== 'generic') {
-      throw new UserError(`policy rss: types: ${profile.id} does not hash MAC addresses; ena and generic do`);
+      throw new NicLimit(`policy rss: types: ${profile.id} does not hash MAC addresses; ena and generic do`);
     }
     if (symmetric === 'xor' || symmetric === 'or-xor') {
       throw new UserError(
@@ -193,9 +193,11 @@ export class RssSteering implements Steering {
     this.queues = queues * tcs;
     this.profile = nicProfile(spec.nic);
     const most = this.profile.maxQueues;
-    if (most !== null && queues > most) {
+    // A table that is given may leave rings to others than RSS: the 82599 has more than its RSS reaches.
+    const reached = spec.entries === undefined ? queues : Math.max(...spec.entries) + 1;
+    if (most !== null && reached > most) {
       const from = rssQueues(spec) === undefined ? ' (from the number of workers)' : '';
-      throw new UserError(`policy rss: queues=${queues}${from}: RSS of ${spec.nic} reaches ${most} at most`);
+      throw new NicLimit(`policy rss: queues=${reached}${from}: RSS of ${spec.nic} reaches ${most} at most`);
     }
     this.table = buildTable(spec, this.profile, queues);
     this.#targets = new TargetTable(this.table.entries, this.workers);

@@ -5,6 +5,7 @@
  * depends on the machine (number of workers, ports) is checked when the policy is compiled.
  */
 import { z } from 'zod';
+import type { HashTypeName } from '../nic/hash-types.js';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { RSS_FUNCTIONS } from '../nic/rss-hash.js';
 import { TUNNEL_NAMES } from '../packet/tunnel.js';
@@ -34,7 +35,8 @@ const single = z.strictObject({ policy: z.literal('single'), ...commonKeys });
 const rss = z.strictObject({
   policy: z.literal('rss'),
   ...commonKeys,
-  nic: z.string({ error: 'the name of a NIC' }).default('generic'),
+  /** A profile or the name of a driver; default: what `ethtool` says, else generic. */
+  nic: z.string({ error: 'the name of a NIC' }).optional(),
   queues: queuesKey,
   key: keyText().optional(),
   types: typesKey,
@@ -126,6 +128,8 @@ const mac = z.strictObject({
   uplink: stringList().default([]),
   guests: integer(1, 65536).default(4096),
   guestsPerPort: integer(1, 65536).default(1024),
+  /** Seconds without a frame from it after which a learned guest is forgotten. */
+  age: integer(1, 1_000_000).default(300),
   /** Share of each worker in what is placed by load, one weight a worker. */
   weights: numberList(1000, 'weights').optional(),
   /** follow-cpu: a worker takes its ports' guests up to so many times its share of all; then the least loaded. */
@@ -176,8 +180,20 @@ type Spec<T extends z.ZodType> = Omit<z.infer<T>, keyof Given> & Given;
 
 /** A `single` policy with its defaults filled. */
 export type SingleSpec = Spec<typeof single>;
+/** Something that is not known of a NIC and was taken to be so. */
+export interface Assumption {
+  /** Hash types of the packets that it concerns; empty = all packets. */
+  readonly types: readonly HashTypeName[];
+  /** A sentence without its stop. */
+  readonly text: string;
+}
+
 /** A `rss` policy with its defaults filled. */
-export type RssSpec = Spec<typeof rss>;
+export type RssSpec = Omit<Spec<typeof rss>, 'nic'> & {
+  readonly nic: string;
+  /** With `ethtool`: what its output does not say. */
+  readonly assumed?: readonly Assumption[];
+};
 /** A `rps` policy with its defaults filled. */
 export type RpsSpec = Spec<typeof rps>;
 /** A `rfs` policy with its defaults filled. */

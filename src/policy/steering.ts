@@ -43,6 +43,11 @@ export interface Steering {
   decision(burst: Burst, i: number): Decision;
   /** `decision().reason`. */
   explain(burst: Burst, i: number): string;
+  /**
+   * Tells the time by which addresses age, in seconds of a clock that all workers share: now and then, between two
+   * bursts. Without it nothing ages, as in a replay.
+   */
+  tick?(seconds: number): void;
   /** What went wrong while steering and was only counted, one line; null where nothing did. */
   complaint?(): string | null;
 }
@@ -56,6 +61,8 @@ export interface PolicyPort {
 export interface CompileOptions {
   /** Default: `defaultWorkers(spec)`. */
   readonly workers?: number;
+  /** The worker whose thread compiles it; default: the control thread. */
+  readonly worker?: number;
   /** Ports by index; without them the names of ports in a policy are not looked up. */
   readonly ports?: readonly PolicyPort[];
   /** State that all workers of a forwarder share, `policyBytes()` long and zeroed; default: the instance's own. */
@@ -69,6 +76,8 @@ export interface CompileOptions {
 /** What compilation hands to each policy. */
 export interface CompileContext {
   readonly workers: number;
+  /** Undefined in the control thread. */
+  readonly worker?: number;
   /** Null where they are not known. */
   readonly ports: readonly PolicyPort[] | null;
   readonly shared: SharedArrayBuffer | null;

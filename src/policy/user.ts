@@ -19,12 +19,13 @@
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UserError } from '../errors.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { Burst, Field, PARTS } from '../packet/burst.js';
 import { DESCRIPTOR_WORDS } from '../packet/descriptor.js';
+import { checkTextFile } from '../text-file.js';
 import { QUEUES_MAX } from './numbers.js';
 import type { JsSpec } from './spec.js';
 import {
@@ -59,18 +60,40 @@ export interface UserPolicy {
 /** What a user's module exports. Called once for each worker thread. */
 export type UserPolicyFactory = (context: UserPolicyContext) => UserPolicy;
 
-function firstLine(error: unknown): string {
-  return String((error as Error)?.message ?? error).split('\n')[0]!;
+/** Modules of this program and of Node: what a user's module got wrong is in none of them. */
+const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
+
+/** `FILE:LINE` of the innermost call outside this program; null where the error does not say. */
+function positionOf(error: unknown): string | null {
+  const { stack } = error as { stack?: unknown };
+  if (typeof stack !== 'string') return null;
+  for (const [, path, line] of stack.matchAll(/(?:^|[\s(])(?:file:\/\/)?(\/[^\n()]*?):(\d+)(?=[:)\n]|$)/g)) {
+    if (!path!.startsWith(OWN_FOLDER)) return `${path}:${line}`;
+  }
+  return null;
+}
+
+/** What was thrown, and where: one line. */
+function told(error: unknown): string {
+  const message = String((error as Error)?.message ?? error).split('\n')[0]!;
+  const position = positionOf(error);
+  return position === null ? message : `${message} (at ${position})`;
 }
 
 /** @throws UserError for a module that cannot be loaded or has no function to offer. */
 function loadFactory(file: string): UserPolicyFactory {
   const path = resolve(file);
+  checkTextFile(path, `policy js: ${file}`);
+  if (/\.[cm]?ts$/.test(file) && !(process.features as { typescript?: unknown }).typescript) {
+    throw new UserError(
+      `policy js: ${file}: Node ${process.versions.node} does not load TypeScript: compile it to JavaScript, or use Node 22.18 or newer`,
+    );
+  }
   let module: unknown;
   try {
     module = createRequire(pathToFileURL(path))(path);
   } catch (error) {
-    throw new UserError(`policy js: ${file}: ${firstLine(error)}`);
+    throw new UserError(`policy js: ${file}: ${told(error)}`);
   }
   const exported = module as { default?: unknown; policy?: unknown } | UserPolicyFactory;
   const factory = typeof exported === 'function' ? exported : (exported?.default ?? exported?.policy);
@@ -131,7 +154,7 @@ export class UserSteering implements Steering {
       });
       queues = this.#policy?.queues;
     } catch (error) {
-      throw this.#fault(firstLine(error));
+      throw this.#fault(told(error));
     }
     if (typeof this.#policy?.steer !== 'function') {
       throw this.#fault('its function gives no object with steer(burst)');
@@ -191,7 +214,7 @@ export class UserSteering implements Steering {
     try {
       own = this.#policy.explain?.(this.#copyOf(burst), i);
     } catch (error) {
-      const fault = this.#fault(`explain: ${firstLine(error)}`);
+      const fault = this.#fault(`explain: ${told(error)}`);
       if (!this.#isTolerant) throw fault;
       own = fault.message;
     }
@@ -213,7 +236,7 @@ export class UserSteering implements Steering {
       result.catch(() => {});
       return 'steer gives a promise: it must steer before it returns';
     } catch (error) {
-      return firstLine(error);
+      return told(error);
     }
   }
 

@@ -7,6 +7,7 @@ import { bitRange, effectiveBits } from '../hash/key-tools.js';
 import type { HashTypeName } from '../nic/hash-types.js';
 import { lintTable } from '../nic/table-tools.js';
 import type { RssSteering } from './rss.js';
+import type { PolicySpec } from './spec.js';
 import type { Steering } from './steering.js';
 
 /** Bits of the addresses and ports of an IPv4 flow. */
@@ -31,6 +32,19 @@ export function policyWarnings(steering: Steering): string[] {
   }
   if (spec.policy === 'rss') warnings.push(...hashWarnings(steering as RssSteering));
   return warnings;
+}
+
+/**
+ * What an `rss` policy read from a NIC's output takes for granted, of packets of these hash types (`udp-ipv4`, …).
+ * @param types absent = of all
+ */
+export function policyAssumptions(spec: PolicySpec, types?: readonly HashTypeName[]): string[] {
+  if (spec.policy !== 'rss' || spec.assumed === undefined) return [];
+  return spec.assumed
+    .filter(
+      (one) => types === undefined || one.types.length === 0 || one.types.some((t) => types.includes(t)),
+    )
+    .map(({ text }) => text);
 }
 
 function hashesUdpPorts(type: HashTypeName): boolean {

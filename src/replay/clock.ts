@@ -26,6 +26,8 @@ export class VirtualClock {
   elapsed = 0;
   /** Packets whose timestamp lay before an earlier packet's. */
   backwards = 0;
+  /** Milliseconds since 1970 of the first packet with a timestamp; null before there is one. */
+  startMs: number | null = null;
   /** Packets so far. */
   #count = 0;
   readonly #gap: number;
@@ -50,6 +52,8 @@ export class VirtualClock {
   stamp({ n, seconds, nanoseconds, time }: Stamps): void {
     const scale = this.#scale;
     if (this.#gap > 0) {
+      if (this.startMs === null && n > 0 && (seconds[0] !== 0 || nanoseconds[0] !== 0))
+        this.startMs = seconds[0]! * 1e3 + nanoseconds[0]! / 1e6;
       for (let i = 0; i < n; i++) time[i] = this.#count++ * this.#gap;
       if (this.#count > 0) this.elapsed = (this.#count - 1) * this.#gap;
       return;
@@ -70,6 +74,7 @@ export class VirtualClock {
   #start(seconds: number, nanoseconds: number): void {
     const now = (seconds - this.#seconds) * 1e9 + (nanoseconds - this.#nanoseconds) + this.#base;
     this.#newFile = false;
+    this.startMs ??= seconds * 1e3 + nanoseconds / 1e6;
     // Files of one run, one after the other: the clock goes on.
     if (!this.#unset && now >= this.elapsed) return;
     this.#unset = false;

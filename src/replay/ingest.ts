@@ -36,6 +36,12 @@ export interface ReadFacts extends ChoiceFacts {
   readonly interrupted: boolean;
 }
 
+/** Timestamps of damaged captures may be beyond all dates. */
+function isoTime(ms: number | null): string | null {
+  const date = new Date(ms ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
 export class Ingest {
   readonly flows = new FlowTable();
   readonly clock: VirtualClock;
@@ -181,6 +187,7 @@ export class Ingest {
       notIp: this.#notIp,
       fragments: this.#fragments,
       vlanTagged: this.#tagged + scan.tagged,
+      start: isoTime(clock.startMs),
       seconds: clock.elapsed / 1e9,
       destinationMacs: this.#macs.size,
       ...read,

@@ -75,6 +75,7 @@ export function policyResult(
   const workers = shares(counts.workerPackets, counts.workerBytes, counts.workerFlows, capture.flows);
   return {
     policy: counts.policy,
+    label: null,
     queues: shares(counts.queuePackets, counts.queueBytes, counts.queueFlows, capture.flows),
     workers: workers.map((share) => ({ ...share, busyRatio: per(counts.workerBusy[share.id]!, virtualNs) })),
     buckets: Array.from(counts.buckets),
@@ -94,5 +95,7 @@ export function policyResult(
     topFlows,
     elephants: flows.above(packets / counts.workerPackets.length),
     flowsMoved: first === null ? null : flowsMoved(capture.flows, counts, first),
+    assumed: [],
+    otherwise: null,
   };
 }

@@ -10,10 +10,13 @@
 import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
+import type { AnyPolicy } from '../policy/experiment.js';
+import { splitLabel } from '../policy/label.js';
 import type { PolicySpec } from '../policy/spec.js';
 import type { CompileOptions, Steering } from '../policy/steering.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { type AppsModel, DEFAULT_APPS } from './apps.js';
+import { assumedWarning, udpTwin, withAssumed } from './assumed.js';
 import { Chooser, type PacketChoice } from './choice.js';
 import type { Chunk } from './chunk.js';
 import { runsByFlow } from './flow-run.js';
@@ -64,6 +67,8 @@ export interface ReplayOptions extends PacketChoice {
 export interface ReplayWork extends ReplayOptions {
   /** Gets the packets of a policy after they were steered, for each policy that it names one for. */
   readonly takers?: (steerings: readonly Steering[]) => (PacketTaker | null)[];
+  /** Labels of policies that were parsed already. */
+  readonly labels?: readonly (string | null)[];
   /** A reading thread that was started for the same files and clock. */
   readonly reading?: IngestThread;
 }
@@ -88,12 +93,13 @@ async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<
  * service-time model on virtual time. Memory grows with flows and policies, not with packets.
  *
  * @param files pcap or pcapng, plain, gzip or zstd; `-` is standard input. Several count as one capture.
- * @param policies policy strings, `@FILE`, objects, or what `parsePolicy` gave
+ * @param policies policies in any form: strings, `@FILE`, objects, functions as `js:FILE` exports them, what `parsePolicy`
+ *   gave, or compiled ones; strings may have a label before them, `mine=rss:queues=8`
  * @throws UserError for a policy or a capture that is wrong.
  */
 export function replay(
   files: readonly string[],
-  policies: readonly (string | object)[],
+  policies: readonly AnyPolicy[],
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
   return replayWith(files, policies, options);
@@ -102,7 +108,7 @@ export function replay(
 /** `replay` for the command line. */
 export async function replayWith(
   files: readonly string[],
-  policies: readonly (string | object)[],
+  policies: readonly AnyPolicy[],
   options: ReplayWork,
 ): Promise<ReplayResult> {
   const { speed = 1, gapNs = 0, model = DEFAULT_MODEL, apps = DEFAULT_APPS, top = 20 } = options;
@@ -111,12 +117,19 @@ export async function replayWith(
   // Says what is wrong with it before anything is read.
   new Chooser(choice);
   const workers = options.workers ?? null;
-  const specs = await Promise.all(policies.map(parseAlone));
+  const named = policies.map((policy) => splitLabel<AnyPolicy>(policy));
+  const asked = await Promise.all(named.map(({ policy }) => parseAny(policy, workers)));
   const bytes = fileBytes(files);
+  const twins = asked.map(({ spec }) => udpTwin(spec));
+  const all = [...asked, ...twins.flatMap((spec) => (spec === null ? [] : [{ spec, steering: null }]))];
+  const specs = all.map(({ spec }) => spec);
   const compile = { ...(workers === null ? {} : { workers }), ...(await kernelsFor(specs, bytes)) };
-  const steerings = await Promise.all(specs.map((spec) => compileAlone(spec, compile)));
+  const steerings = await Promise.all(
+    all.map(({ spec, steering }) => steering ?? compileAlone(spec, compile)),
+  );
   const warnings = new Set(steerings.flatMap((steering) => policyWarnings(steering)));
-  const takers = options.takers?.(steerings) ?? [];
+  const takers = options.takers?.(steerings.slice(0, asked.length)) ?? [];
+  const isHere = asked.some(({ steering }) => steering !== null);
   const run: Run = {
     files,
     clock,
@@ -125,6 +138,7 @@ export async function replayWith(
     steerings,
     workers,
     takers,
+    isHere,
     options,
     model: { model, apps },
   };
@@ -134,15 +148,38 @@ export async function replayWith(
   const { end, counts } = isThreaded ? await runThreaded(run, threads, bytes) : await runHere(run);
   const flows = new FlowView(end.flows);
   const largest = flows.largest(top);
-  const capture = { ...end.facts, warnings: [...end.facts.warnings, ...warnings] };
+  const results = counts.map((own, i) =>
+    policyResult(own, i === 0 ? null : counts[0]!, end.facts, flows, largest, end.virtualNs),
+  );
+  let next = asked.length;
+  const complete = asked.map(({ spec }, i) =>
+    withAssumed(results[i]!, spec, twins[i] === null ? null : results[next++]!),
+  );
+  for (const result of complete) {
+    const warning = assumedWarning(result);
+    if (warning !== null) warnings.add(warning);
+  }
   return {
-    capture,
-    policies: counts.map((own, i) =>
-      policyResult(own, i === 0 ? null : counts[0]!, capture, flows, largest, end.virtualNs),
-    ),
+    capture: { ...end.facts, warnings: [...end.facts.warnings, ...warnings] },
+    policies: complete.map((result, i) => ({
+      ...result,
+      label: options.labels?.[i] ?? named[i]!.label,
+    })),
     advice: [],
     model: describeModel(model, clock),
   };
+}
+
+/** A policy in any form: its spec, and the compiled one where no other thread can make it. */
+async function parseAny(
+  policy: AnyPolicy,
+  workers: number | null,
+): Promise<{ readonly spec: PolicySpec; readonly steering: Steering | null }> {
+  const isCompiled = typeof policy === 'object' && 'steer' in policy && 'decision' in policy;
+  if (typeof policy !== 'function' && !isCompiled) return { spec: await parseAlone(policy), steering: null };
+  const { toSteering } = await import('../policy/experiment.js');
+  const steering = toSteering(policy, workers === null ? {} : { workers });
+  return { spec: steering.spec, steering };
 }
 
 /** The part of the options that says which packets count. */
@@ -163,6 +200,8 @@ interface Run {
   readonly steerings: readonly Steering[];
   readonly workers: number | null;
   readonly takers: readonly (PacketTaker | null)[];
+  /** A policy exists in this thread only. */
+  readonly isHere: boolean;
   readonly options: ReplayWork;
   readonly model: RunOptions;
 }
@@ -185,7 +224,7 @@ async function runHere({ files, clock, choice, steerings, takers, options, model
 }
 
 async function runThreaded(run: Run, threads: number, bytes: number): Promise<Finished> {
-  const { files, clock, choice, specs, steerings, takers, options } = run;
+  const { files, clock, choice, specs, steerings, takers, isHere, options } = run;
   const reading = options.reading ?? new IngestThread(files, clock, choice);
   const { signal } = options;
   const stop = () => reading.stop();
@@ -194,7 +233,7 @@ async function runThreaded(run: Run, threads: number, bytes: number): Promise<Fi
   // Policies whose packets are written stay here; of the others every thread gets its share.
   const work = steerings.reduce((sum, steering) => sum + (runsByFlow(steering) ? FLOW_WORK : 1), 0);
   const isWorth = bytes * (work - 1) >= POOL_BYTES || options.parallel === 'always';
-  const pays = takers.length === 0 && isWorth;
+  const pays = takers.length === 0 && !isHere && isWorth;
   const groups = pays ? Math.min(threads, specs.length) : 1;
   const here = specs.flatMap((_, i) => (i % groups === 0 ? [i] : []));
   const set = new PolicySet(

@@ -6,6 +6,7 @@
  */
 import type { HashTypeName } from '../nic/hash-types.js';
 import type { ChoiceFacts } from './choice.js';
+import type { Counted } from './counted.js';
 
 /** The capture, or all captures, that were replayed: the packets that count. */
 export interface CaptureFacts extends ChoiceFacts {
@@ -22,6 +23,8 @@ export interface CaptureFacts extends ChoiceFacts {
   readonly fragments: number;
   /** Packets with at least one VLAN tag. */
   readonly vlanTagged: number;
+  /** When the first packet was recorded (ISO 8601, UTC); null without timestamps. */
+  readonly start: string | null;
   /** Seconds of the capture's clock from the first to the last packet. */
   readonly seconds: number;
   /** Different destination MAC addresses, without group addresses. */
@@ -84,10 +87,21 @@ export interface LoadOverTime {
   readonly loads: readonly (readonly number[])[];
 }
 
+/** A policy's outcome had the NIC been otherwise than was assumed. */
+export interface OtherOutcome {
+  /** What is otherwise. */
+  readonly what: string;
+  readonly queues: readonly ReplayShare[];
+  readonly fullestOverFair: number;
+  readonly gini: number;
+}
+
 /** One policy's result. */
 export interface PolicyResult {
-  /** As it was given. */
+  /** As it was given, without its label. */
   readonly policy: string;
+  /** The name that was put before it (`mine=rss:queues=8`), or null. */
+  readonly label: string | null;
   readonly queues: readonly ReplayShare[];
   readonly workers: readonly WorkerLoad[];
   /** Packets by index into the indirection table or CPU list; empty where there is no such step. */
@@ -110,6 +124,12 @@ export interface PolicyResult {
   readonly elephants: number;
   /** Flows (of those of the first policy) that have another queue, or worker, than under the first policy. */
   readonly flowsMoved: number | null;
+  /** What is not known of the NIC and was taken to be so, as far as it concerns this traffic; one sentence each. */
+  readonly assumed: readonly string[];
+  /** Where UDP was assumed to be hashed by ports (or by addresses only): the outcome if it is not so; else null. */
+  readonly otherwise: OtherOutcome | null;
+  /** Beside what a NIC counted, where its counters were given. */
+  readonly counted?: Counted;
 }
 
 /** A piece of advice: a finding in words, and what to type. */

@@ -48,13 +48,19 @@ export interface Cell {
   readonly sort?: number | string;
   /** Numbers stand to the right. */
   readonly number?: boolean;
+  /** Long text, which is broken over lines where there is no room. */
+  readonly wide?: boolean;
 }
 
 /** A cell of escaped text. */
 export const text = (value: string): Cell => ({ html: escapeHtml(value), sort: value });
 
-/** A cell of code. */
-export const code = (value: string): Cell => ({ html: `<code>${escapeHtml(value)}</code>`, sort: value });
+/** A cell of code, which may be broken anywhere. */
+export const code = (value: string): Cell => ({
+  html: `<code>${escapeHtml(value)}</code>`,
+  sort: value,
+  wide: true,
+});
 
 /** A cell of a number, sorted by its value. */
 export const number = (value: number, print: (value: number) => string = count): Cell => ({
@@ -76,11 +82,15 @@ export interface Heading {
   readonly hint?: string;
 }
 
-/** A sortable table inside a box that scrolls sideways on narrow screens. */
+/**
+ * A sortable table inside a box that scrolls sideways on narrow screens.
+ * @param kind `cards`: on narrow screens every row becomes a block of its own, with the headings before its values
+ */
 export function table(
   caption: string,
   headings: readonly Heading[],
   rows: readonly (readonly Cell[])[],
+  kind: 'plain' | 'cards' = 'plain',
 ): string {
   const head = headings.map(({ title, hint }, c) => {
     const number = rows[0]?.[c]?.number === true ? ' class="number"' : '';
@@ -90,14 +100,15 @@ export function table(
   const body = rows.map(
     (row) =>
       `<tr>${row
-        .map((cell) => {
-          const number = cell.number === true ? ' class="number"' : '';
+        .map((cell, c) => {
+          const number = cell.number === true ? ' class="number"' : cell.wide === true ? ' class="wide"' : '';
+          const title = kind === 'cards' ? ` data-title="${escapeHtml(headings[c]!.title)}"` : '';
           const sort = cell.sort === undefined ? '' : ` data-sort="${escapeHtml(String(cell.sort))}"`;
-          return `<td${number}${sort}>${cell.html}</td>`;
+          return `<td${number}${title}${sort}>${cell.html}</td>`;
         })
         .join('')}</tr>`,
   );
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table class="sortable"><caption>${escapeHtml(caption)}</caption><thead><tr>${head.join('')}</tr></thead><tbody>
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table class="sortable${kind === 'cards' ? ' cards' : ''}"><caption>${escapeHtml(caption)}</caption><thead><tr>${head.join('')}</tr></thead><tbody>
 ${body.join('\n')}
 </tbody></table></div>`;
 }

@@ -20,6 +20,33 @@ function plotFile(name: string): string {
   return readFileSync(require.resolve(`uplot/dist/${name}`), 'utf8');
 }
 
+/** Where a report comes from; the writer of the page knows, the result does not. */
+export interface ReportOrigin {
+  /** The captures that were read. */
+  readonly files?: readonly string[];
+  /** The command that made it, as it was typed. */
+  readonly command?: string;
+  readonly version?: string;
+  readonly date?: Date;
+}
+
+/** A few lines about where the report comes from. */
+export function originFacts({ files, command, version, date }: ReportOrigin): string {
+  const made = [
+    ...(version === undefined ? [] : [`rxsteer ${escapeHtml(version)}`]),
+    ...(date === undefined ? [] : [`${date.toISOString().replace('T', ' ').slice(0, 16)} UTC`]),
+  ].join(', ');
+  const rows: (readonly [string, string])[] = [];
+  if (files !== undefined && files.length > 0) {
+    const names = files.map((file) => `<code>${escapeHtml(file === '-' ? 'standard input' : file)}</code>`);
+    rows.push([files.length === 1 ? 'capture' : 'captures', names.join(', ')]);
+  }
+  if (command !== undefined) rows.push(['command', `<code>${escapeHtml(command)}</code>`]);
+  if (made !== '') rows.push(['made by', made]);
+  if (rows.length === 0) return '';
+  return `<dl class="origin">${rows.map(([key, value]) => `<dt>${key}</dt><dd>${value}</dd>`).join('')}</dl>`;
+}
+
 /** What goes into the page. */
 export interface PageParts {
   readonly title: string;

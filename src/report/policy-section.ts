@@ -115,16 +115,34 @@ function topFlows(policy: PolicyResult): string {
   );
 }
 
+/** What was taken for granted of the NIC, and what it would be otherwise. */
+function assumptions({ assumed, otherwise, fullestOverFair }: PolicyResult): string {
+  const lines = [...(assumed ?? [])];
+  if (otherwise) {
+    const outcomes = `${ratio(otherwise.fullestOverFair)} instead of ${ratio(fullestOverFair)}`;
+    lines.push(`Otherwise, with ${otherwise.what}: fullest / fair ${outcomes}`);
+  }
+  return lines.map((line) => `<p class="warning" role="note">${escapeHtml(line)}</p>`).join('');
+}
+
+/** A policy's name for readers: its label, where it has one, and its text. */
+export function nameOf({ policy, label }: PolicyResult): string {
+  const text = `<code>${escapeHtml(policy)}</code>`;
+  return label === null || label === undefined ? text : `<strong>${escapeHtml(label)}</strong> ${text}`;
+}
+
 /** One policy. `index` names the section and its time series. */
 export function policySection(policy: PolicyResult, index: number, place: number): string {
   const loads = policy.workers.map((worker) => worker.packets);
-  const buckets =
-    policy.buckets.length > 0
-      ? `<figure><figcaption>Packets by ${policy.queues.length > 0 ? 'bucket of the indirection table' : 'index into the CPU list'}; the line is the mean</figcaption>${bars(policy.buckets, 'buckets')}</figure>`
-      : '';
+  // Without several queues the buckets are a CPU list, whose load is that of the workers.
+  const hasTable = policy.queues.length > 1 && policy.buckets.some((packets) => packets > 0);
+  const buckets = hasTable
+    ? `<figure><figcaption>Packets by bucket of the indirection table; the line is the mean</figcaption>${bars(policy.buckets, 'buckets')}</figure>`
+    : '';
   return `<section class="policy" id="policy-${index}" data-policy="${index}" aria-labelledby="policy-title-${index}">
-<h2 id="policy-title-${index}"><code>${escapeHtml(policy.policy)}</code> <span class="place">place ${place}</span></h2>
+<h2 id="policy-title-${index}">${nameOf(policy)} <span class="place">place ${place}</span></h2>
 ${facts(policy)}
+${assumptions(policy)}
 <div class="charts">
 <figure class="wide"><figcaption>Packets of each worker over time</figcaption>${heatMap(policy.overTime.loads, policy.overTime.intervalSeconds)}</figure>
 <figure><figcaption>Lorenz curve of the workers; even loads follow the dashed line</figcaption>${lorenz(loads, policy.gini)}</figure>
@@ -150,7 +168,7 @@ export function flowMap(policies: readonly PolicyResult[]): string {
   const headings: Heading[] = [
     { title: 'flow' },
     { title: 'share', hint: 'of all packets' },
-    ...policies.map((policy, i) => ({ title: `${i + 1}`, hint: policy.policy })),
+    ...policies.map((policy, i) => ({ title: policy.label ?? `${i + 1}`, hint: policy.policy })),
   ];
   const rows = base.map((flow): Cell[] => [
     code(flow.flow),
@@ -165,8 +183,6 @@ export function flowMap(policies: readonly PolicyResult[]): string {
       };
     }),
   ]);
-  const key = policies.map(
-    (policy, i) => `<li value="${i + 1}"><code>${escapeHtml(policy.policy)}</code></li>`,
-  );
+  const key = policies.map((policy, i) => `<li value="${i + 1}">${nameOf(policy)}</li>`);
   return `<section id="flows"><h2>Flow by flow</h2><p>Queue (worker, where a policy has no queues) of the largest flows under each policy. One colour, one queue.</p><ol class="key">${key.join('')}</ol>${table('Where the largest flows go', headings, rows)}</section>`;
 }

@@ -1,21 +1,24 @@
 /**
- * The grid of a sweep: captures x policies x NICs x queue counts x keys x seeds, as cells.
+ * The grid of a sweep: captures x policies x NICs x queue counts x keys x other options x seeds, as cells.
  *
  * Promise: an axis applies to the policies that have such a key (seeds: where something is drawn); for the others it
- * counts once, so no cell is computed twice. Each cell has a key that names everything its result depends on (content of the capture, the
- * validated policy, the clock): the same cell of another run, or machine, has the same key. Cells that a NIC cannot
- * have (32 queues where RSS reaches 16) are left out with the reason.
+ * counts once, so no cell is computed twice. Each cell has a key that names everything its result depends on (content
+ * of the capture, the validated policy, the clock, which packets count): the same cell of another run, or machine, has
+ * the same key. Cells that a NIC cannot have (32 queues where RSS reaches 16) are left out with the reason; whatever
+ * else is wrong with a policy is a UserError.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { fileProblem } from '../capture/format.js';
-import { UserError } from '../errors.js';
-import { toHex } from '../hash/hex.js';
+import { NicLimit, UserError, unknownName } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
+import { splitLabel } from '../policy/label.js';
 import { parsePolicy } from '../policy/parse.js';
-import { compileRssHash } from '../policy/rss.js';
 import { type PolicyName, type PolicySpec, schemas } from '../policy/spec.js';
+import type { PacketChoice } from '../replay/choice.js';
+import { readTextFile } from '../text-file.js';
+import { parseYaml } from '../yaml-text.js';
+import { drawsAnything } from './draws.js';
 
 /** What is swept; an empty axis is left to the policies. */
 export interface SweepGrid {
@@ -25,6 +28,10 @@ export interface SweepGrid {
   readonly queues: readonly number[];
   readonly keys: readonly string[];
   readonly seeds: readonly number[];
+  /** Any other option of policies, by its key, with the values that it takes in policy strings. */
+  readonly vary?: Readonly<Record<string, readonly string[]>>;
+  /** Which packets count, as replay takes it. */
+  readonly choice?: PacketChoice;
   /** Workers of every policy; null: the policies' own, or the queue count. */
   readonly workers: number | null;
   /** Clock and service model, as replay takes them. */
@@ -50,6 +57,10 @@ export interface SweepCell {
   readonly hashKey: string | null;
   /** Null where seeds are swept and the policy draws nothing. */
   readonly seed: number | null;
+  /** The policy as it was given, before any axis; its label, where it has one. */
+  readonly base: string;
+  /** Other options that the sweep set. */
+  readonly options: Readonly<Record<string, string>>;
   readonly workers: number | null;
 }
 
@@ -74,9 +85,11 @@ function nameOf(policy: string | object): string {
 /** A policy file's content, so that axes can be applied to it. */
 function loadPolicy(policy: string | object): string | object {
   if (typeof policy !== 'string' || !policy.trim().startsWith('@')) return policy;
-  // Says what is wrong with the file, if anything is.
-  parsePolicy(policy);
-  const content: unknown = parseYaml(readFileSync(policy.trim().slice(1), 'utf8'));
+  const path = policy.trim().slice(1);
+  const place = `policy file ${path}`;
+  const content = parseYaml(readTextFile(path, place, 'regular'), place);
+  // Says what is wrong with it, if anything is.
+  parsePolicy(policy, { files: 'regular' });
   return typeof content === 'string' ? content.trim() : (content as object);
 }
 
@@ -93,11 +106,14 @@ function put(policy: string | object, key: string, value: string | number): stri
   return `${policy}${policy.includes(':') ? ',' : ':'}${key}=${value}`;
 }
 
+/** Axes with flags of their own. */
+const OWN_AXES: readonly string[] = ['nic', 'queues', 'key', 'seed'];
+
 /** The policy key that an axis sets; 'workers' where the number of workers is set instead; null where it has none. */
-function keyOfAxis(axis: 'nic' | 'queues' | 'key' | 'seed', policy: string | object): string | null {
+function keyOfAxis(axis: string, policy: string | object): string | null {
   const name = nameOf(policy);
   const shape = schemas[name as PolicyName]?.shape ?? {};
-  if (axis === 'seed') return usesSeed(name, policy) ? 'seed' : null;
+  if (axis === 'seed') return drawsAnything(specOf(policy)) ? 'seed' : null;
   if (axis === 'queues' && !Object.hasOwn(shape, 'queues')) {
     if (Object.hasOwn(shape, 'cpus')) return 'cpus';
     return name === 'mac' || name === 'js' || name === 'round-robin' ? 'workers' : null;
@@ -106,56 +122,79 @@ function keyOfAxis(axis: 'nic' | 'queues' | 'key' | 'seed', policy: string | obj
     const spec = parsePolicy(has(policy, 'cpus') ? policy : put(policy, 'cpus', 0)) as { hash?: string };
     if (spec.hash !== 'toeplitz') return null;
   }
+  // A user's module takes what it likes.
+  if (name === 'js' && !OWN_AXES.includes(axis)) return axis;
   return Object.hasOwn(shape, axis) ? axis : null;
 }
 
-/** False where every seed gives the same policy: nothing is drawn, or (rss) the key is a fixed one. */
-function usesSeed(name: string, policy: string | object): boolean {
-  if (name === 'single' || name === 'round-robin') return false;
-  if (name !== 'rss' || has(policy, 'seed') || has(policy, 'contexts')) return true;
-  try {
-    const [one, other] = [1, 2].map((seed) => {
-      const spec = parsePolicy(put(policy, 'seed', seed));
-      return spec.policy === 'rss' ? toHex(compileRssHash(spec).options.key) : '';
-    });
-    return one !== other;
-  } catch (error) {
-    // It will be left out, with the reason, once.
-    if (error instanceof UserError) return false;
-    throw error;
-  }
+/** The policy as far as it is known; a CPU list that no axis gave is no matter of seeds. */
+function specOf(policy: string | object): PolicySpec {
+  const shape = schemas[nameOf(policy) as PolicyName].shape;
+  return parsePolicy(Object.hasOwn(shape, 'cpus') && !has(policy, 'cpus') ? put(policy, 'cpus', 0) : policy);
 }
 
 interface Variant {
   policy: string | object;
+  base: string;
   nic: string | null;
   queues: number | null;
   hashKey: string | null;
+  options: Record<string, string>;
   seed: number | null;
   workers: number | null;
+}
+
+/** A policy for people. */
+function shownOf(policy: string | object): string {
+  return typeof policy === 'string' ? policy : JSON.stringify(policy);
 }
 
 /** All values of an axis applied to a policy; itself where the axis is empty or does not apply. */
 function vary<T extends string | number>(
   from: readonly Variant[],
-  axis: 'nic' | 'queues' | 'key' | 'seed',
+  axis: string,
   values: readonly T[],
-  note: (value: T) => Partial<Variant>,
+  note: (value: T, variant: Variant) => Partial<Variant>,
 ): Variant[] {
   if (values.length === 0) return [...from];
   return from.flatMap((variant) => {
     const key = keyOfAxis(axis, variant.policy);
     if (key === null) return [variant];
     if (key !== 'workers' && has(variant.policy, key)) {
-      const shown = typeof variant.policy === 'string' ? variant.policy : JSON.stringify(variant.policy);
-      throw new UserError(`policy ${shown}: sets ${key}, and so does the sweep: leave one of them out`);
+      throw new UserError(
+        `policy ${shownOf(variant.policy)}: sets ${key}, and so does the sweep: leave one of them out`,
+      );
     }
     return values.map((value) => {
-      if (key === 'workers') return { ...variant, ...note(value), workers: Number(value) };
+      const noted = { ...variant, ...note(value, variant) };
+      if (key === 'workers') return { ...noted, workers: Number(value) };
       const given = key === 'cpus' ? `0-${Number(value) - 1}` : value;
-      return { ...variant, ...note(value), policy: put(variant.policy, key, given) };
+      return { ...noted, policy: put(variant.policy, key, given) };
     });
   });
+}
+
+/** The axes of other options. @throws UserError for a key that no policy of the grid has */
+function varyOptions(from: readonly Variant[], axes: Readonly<Record<string, readonly string[]>>): Variant[] {
+  let variants = [...from];
+  for (const [key, values] of Object.entries(axes)) {
+    if (OWN_AXES.includes(key)) {
+      throw new UserError(
+        `vary: ${key} has an axis: nics, queues, keys and seeds (--${key === 'key' ? 'keys' : key === 'queues' ? key : `${key}s`})`,
+      );
+    }
+    if (!from.some(({ policy }) => keyOfAxis(key, policy) !== null)) {
+      const known = new Set(
+        from.flatMap(({ policy }) => Object.keys(schemas[nameOf(policy) as PolicyName].shape)),
+      );
+      for (const own of [...OWN_AXES, 'policy']) known.delete(own);
+      throw unknownName('key of vary', key, [...known]);
+    }
+    variants = vary(variants, key, values, (value, { options }) => ({
+      options: { ...options, [key]: value },
+    }));
+  }
+  return variants;
 }
 
 /** Size of a capture, and a digest of its size and both ends. @throws UserError */
@@ -164,12 +203,16 @@ function fingerprint(path: string): { size: number; digest: string } {
     throw new UserError('a sweep reads captures several times: standard input (-) will not do');
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw fileProblem(path, error);
   }
   try {
-    const { size } = fstatSync(fd);
+    const stats = fstatSync(fd);
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw new UserError(`${path}: a sweep reads captures several times: a regular file is needed`);
+    }
+    const { size } = stats;
     const bytes = new Uint8Array(FINGERPRINT_BYTES);
     const digest = createHash('sha256').update(String(size));
     for (const at of [0, Math.max(0, size - FINGERPRINT_BYTES)]) {
@@ -178,7 +221,7 @@ function fingerprint(path: string): { size: number; digest: string } {
     }
     return { size, digest: digest.digest('hex') };
   } catch (error) {
-    throw fileProblem(path, error);
+    throw error instanceof UserError ? error : fileProblem(path, error);
   } finally {
     closeSync(fd);
   }
@@ -186,7 +229,7 @@ function fingerprint(path: string): { size: number; digest: string } {
 
 /** What a policy depends on beside its text. */
 function contentOf(spec: PolicySpec): string {
-  return spec.policy === 'js' ? readFileSync(spec.file, 'utf8') : '';
+  return spec.policy === 'js' ? readTextFile(spec.file, `policy js: ${spec.file}`, 'regular') : '';
 }
 
 /** @throws UserError where nothing is left to compute, or what was given is wrong in itself. */
@@ -194,11 +237,14 @@ export function planSweep(grid: SweepGrid): SweepPlan {
   const { captures, nics, queues, keys, seeds } = grid;
   if (captures.length === 0) throw new UserError('no capture: at least one is needed');
   if (grid.policies.length === 0) throw new UserError('no policy: at least one is needed');
-  const start: Variant[] = grid.policies.map((policy) => ({
+  const named = grid.policies.map((policy) => splitLabel(policy));
+  const start: Variant[] = named.map(({ label, policy }) => ({
     policy: loadPolicy(policy),
+    base: label ?? shownOf(policy),
     nic: null,
     queues: null,
     hashKey: null,
+    options: {},
     seed: null,
     workers: grid.workers,
   }));
@@ -206,6 +252,7 @@ export function planSweep(grid: SweepGrid): SweepPlan {
   let variants = vary(start, 'nic', nics, (nic) => ({ nic }));
   variants = vary(variants, 'queues', queues, (count) => ({ queues: count }));
   variants = vary(variants, 'key', keys, (hashKey) => ({ hashKey }));
+  variants = varyOptions(variants, grid.vary ?? {});
   variants = vary(variants, 'seed', seeds, (seed) => ({ seed }));
   const size = variants.length * captures.length;
   if (size > CELLS_MAX) throw new UserError(`the grid has ${size} cells; ${CELLS_MAX} are permitted`);
@@ -217,25 +264,27 @@ export function planSweep(grid: SweepGrid): SweepPlan {
       compilePolicy(spec, variant.workers === null ? {} : { workers: variant.workers });
       return [{ variant, spec }];
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
+      if (!(error instanceof NicLimit)) throw error;
       firstProblem ??= error;
       skipped.push(error.message);
       return [];
     }
   });
   if (good.length === 0) throw firstProblem;
-  const clock = [grid.speed, grid.gapUs, grid.model, grid.apps];
+  const choice = grid.choice ?? {};
+  const chosen = Object.keys(choice).length === 0 ? [] : [choice];
+  const clock = [grid.speed, grid.gapUs, grid.model, grid.apps, ...chosen];
   const cells = new Map<string, SweepCell>();
   for (const capture of captures) {
     const { size: bytes, digest } = fingerprint(capture);
     for (const { variant, spec } of good) {
-      const { policy, workers, nic, queues: count, hashKey } = variant;
+      const { policy, base, options, workers, nic, queues: count, hashKey } = variant;
       const { text: _, ...values } = spec;
       const named = JSON.stringify([digest, values, contentOf(spec), workers, clock]);
       const key = createHash('sha256').update(named).digest('hex').slice(0, 32);
-      const text = typeof policy === 'string' ? policy : JSON.stringify(policy);
       const seed = variant.seed ?? (seeds.length > 0 ? null : spec.seed);
-      cells.set(key, { key, capture, size: bytes, policy, text, nic, queues: count, hashKey, seed, workers });
+      const axes = { nic, queues: count, hashKey, seed, base, options, workers };
+      cells.set(key, { key, capture, size: bytes, policy, text: shownOf(policy), ...axes });
     }
   }
   return { cells: [...cells.values()], skipped };

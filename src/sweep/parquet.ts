@@ -18,6 +18,8 @@ const COLUMNS: readonly (readonly [keyof SweepLine, ColumnType])[] = [
   ['queues', 'INT32'],
   ['hashKey', 'STRING'],
   ['seed', 'INT64'],
+  ['base', 'STRING'],
+  ['options', 'JSON'],
   ['workers', 'INT32'],
   ['packets', 'INT64'],
   ['bytes', 'INT64'],
@@ -40,11 +42,13 @@ const COLUMNS: readonly (readonly [keyof SweepLine, ColumnType])[] = [
 /** Writes (or replaces) the file. @throws UserError where it cannot be written */
 export async function writeParquet(path: string, lines: readonly SweepLine[]): Promise<void> {
   const { parquetWriteFile } = await import('hyparquet-writer');
-  const columnData = COLUMNS.map(([name, type]) => ({
+  // Results of earlier versions have no such fields.
+  const columns = COLUMNS.filter(([name]) => lines.some((line) => line[name] !== undefined));
+  const columnData = columns.map(([name, type]) => ({
     name,
     type,
     data: lines.map((line) => {
-      const value = line[name];
+      const value = line[name] ?? null;
       return type === 'INT64' && value !== null ? BigInt(value as number) : value;
     }),
   }));

@@ -9,10 +9,49 @@ import { z } from 'zod';
 import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 
+/** One cell's result: a line of `rxsteer sweep --json`. */
+export interface SweepLine {
+  /** Names everything that the result depends on: 32 hex digits. */
+  readonly key: string;
+  readonly capture: string;
+  /** As replay takes it, with what the axes set. */
+  readonly policy: string;
+  /** Values of the axes; null where one does not apply. */
+  readonly nic: string | null;
+  readonly queues: number | null;
+  readonly hashKey: string | null;
+  readonly seed: number | null;
+  /** The policy as it was given, before any axis; its label, where it has one. */
+  readonly base?: string | undefined;
+  /** Options of the policy that the sweep set, by their keys. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly workers: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly flows: number;
+  /** The fullest worker over its fair share, and the Gini coefficient, over packets. */
+  readonly fullestOverFair: number;
+  readonly gini: number;
+  readonly handoffsPerPacket: number;
+  readonly wakeupsPerPacket: number;
+  readonly reorderedPackets: number;
+  readonly reorderedRatio: number;
+  readonly reorderedMaxExtent: number;
+  /** Changes of worker with earlier packets in flight. */
+  readonly movesInFlight: number;
+  readonly backlogDrops: number;
+  /** Busy time of the busiest worker over the capture's time, receiving included; above 1 it is overloaded. */
+  readonly busiest: number;
+  readonly elephants: number;
+  /** Packets of each worker. */
+  readonly loads: readonly number[];
+  /** What could not be read of the capture, or was left out unasked. */
+  readonly warnings: readonly string[];
+}
+
 const count = z.number();
 
-/** One cell's result: one line. */
-const lineSchema = z.object({
+const lineSchema: z.ZodType<SweepLine> = z.object({
   key: z.string().length(32),
   capture: z.string(),
   policy: z.string(),
@@ -20,11 +59,12 @@ const lineSchema = z.object({
   queues: z.number().nullable(),
   hashKey: z.string().nullable(),
   seed: z.number().nullable(),
+  base: z.string().optional(),
+  options: z.record(z.string(), z.string()).optional(),
   workers: count,
   packets: count,
   bytes: count,
   flows: count,
-  /** The fullest worker over its fair share, and the Gini coefficient, over packets. */
   fullestOverFair: count,
   gini: count,
   handoffsPerPacket: count,
@@ -32,20 +72,13 @@ const lineSchema = z.object({
   reorderedPackets: count,
   reorderedRatio: count,
   reorderedMaxExtent: count,
-  /** Changes of worker with earlier packets in flight. */
   movesInFlight: count,
   backlogDrops: count,
-  /** Busy time of the busiest worker over the capture's time; above 1 it is overloaded. */
   busiest: count,
   elephants: count,
-  /** Packets of each worker. */
   loads: z.array(count),
-  /** What could not be read of the capture. */
   warnings: z.array(z.string()),
 });
-
-/** One cell's result. */
-export type SweepLine = z.infer<typeof lineSchema>;
 
 const READ_BYTES = 1 << 16;
 /** Longest line that is believed: 1024 workers and many warnings. */

@@ -32,13 +32,16 @@ export function planPasses(cells: readonly SweepCell[], grid: SweepGrid, threads
     else group.push(cell);
   }
   const most = Math.max(1, Math.min(CELLS_AT_ONCE, Math.ceil(cells.length / (2 * threads))));
-  const { speed, gapUs, model, apps } = grid;
+  const { speed, gapUs, model, apps, choice } = grid;
   const passes = [...groups.values()].flatMap((group) =>
     Array.from({ length: Math.ceil(group.length / most) }, (_, n): Pass => {
       const own = group.slice(n * most, (n + 1) * most);
       const { capture, workers } = own[0]!;
       const policies = own.map(({ policy }) => policy);
-      return { cells: own, task: { capture, policies, workers, speed, gapUs, model, apps } };
+      return {
+        cells: own,
+        task: { capture, policies, workers, speed, gapUs, model, apps, choice: choice ?? {} },
+      };
     }),
   );
   return passes.sort((a, b) => b.cells[0]!.size - a.cells[0]!.size);
@@ -75,7 +78,7 @@ export async function runPasses(
 }
 
 function linesOf({ cells }: Pass, measures: readonly Measures[]): SweepLine[] {
-  return cells.map(({ key, capture, text, nic, queues, hashKey, seed }, i) => ({
+  return cells.map(({ key, capture, text, nic, queues, hashKey, seed, base, options }, i) => ({
     key,
     capture,
     policy: text,
@@ -83,6 +86,8 @@ function linesOf({ cells }: Pass, measures: readonly Measures[]): SweepLine[] {
     queues,
     hashKey,
     seed,
+    base,
+    options,
     ...measures[i]!,
   }));
 }

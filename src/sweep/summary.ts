@@ -1,25 +1,84 @@
 /**
- * A sweep in a few lines: the best cells, and what each axis makes of the load.
+ * A sweep in a few lines: the best policies, and what each axis makes of the load.
  *
- * Promise: pure. "Used" is the number of workers' worth of this traffic that a policy puts to use: all packets over
- * those of the fullest worker; it compares cells with different numbers of workers.
+ * Promise: pure. Policies are ranked by the rule of replay/ranking, over their seeds, within one capture and one number
+ * of workers: what eight workers do says nothing about what is best for two.
  */
+import { type Measured, rank, usedWorkers as used, withoutSeed } from '../replay/ranking.js';
 import type { SweepLine } from './result-file.js';
 
-/** Workers' worth of traffic. */
-export function usedWorkers({ workers, fullestOverFair }: SweepLine): number {
-  return fullestOverFair === 0 ? 0 : workers / fullestOverFair;
+/** What ranking needs of a cell. */
+export interface Rankable {
+  readonly capture: string;
+  readonly policy: string;
+  readonly workers: number;
+  readonly seed?: number | null;
+  /** Of the packets, and of the busiest CPU's time. */
+  readonly reorderedRatio: number;
+  readonly busiest?: number;
+  readonly backlogDrops?: number;
+  readonly packets: number;
+  readonly fullestOverFair: number;
+  readonly handoffsPerPacket: number;
+  readonly wakeupsPerPacket: number;
 }
 
-/** Best first: what reorders least, then what uses most workers, then the cheaper one. */
-export function rankLines(lines: readonly SweepLine[]): SweepLine[] {
-  return [...lines].sort(
-    (a, b) =>
-      a.reorderedPackets - b.reorderedPackets ||
-      usedWorkers(b) - usedWorkers(a) ||
-      a.handoffsPerPacket - b.handoffsPerPacket ||
-      a.wakeupsPerPacket - b.wakeupsPerPacket,
-  );
+/** A policy over its seeds, in its place. */
+export interface SweepPlace<L extends Rankable> {
+  /** The policy without its seed where there are several, else as it is. */
+  readonly name: string;
+  readonly lines: readonly L[];
+  readonly mean: Measured;
+  /** The least and the most busy busiest CPU of its seeds. */
+  readonly range: readonly [number, number];
+}
+
+/** What can be ranked against each other: cells of one capture and one number of workers. */
+export interface SweepSection<L extends Rankable> {
+  readonly capture: string;
+  readonly workers: number;
+  /** Best first. */
+  readonly places: readonly SweepPlace<L>[];
+}
+
+/** Workers' worth of traffic, were receiving free. */
+export function usedWorkers(one: Pick<Measured, 'workers' | 'fullestOverFair'>): number {
+  return used(one);
+}
+
+function measured(line: Rankable): Measured {
+  return {
+    name: withoutSeed(line.policy),
+    workers: line.workers,
+    reordered: line.reorderedRatio,
+    dropped: (line.backlogDrops ?? 0) / Math.max(1, line.packets),
+    busiest: line.busiest ?? 0,
+    fullestOverFair: line.fullestOverFair,
+    handoffs: line.handoffsPerPacket,
+    wakeups: line.wakeupsPerPacket,
+  };
+}
+
+/** Sections in the order of their captures, few workers first. */
+export function sweepSections<L extends Rankable>(lines: readonly L[]): SweepSection<L>[] {
+  const captures = [...new Set(lines.map(({ capture }) => capture))];
+  return captures.flatMap((capture) => {
+    const own = lines.filter((line) => line.capture === capture);
+    const counts = [...new Set(own.map(({ workers }) => workers))].sort((a, b) => a - b);
+    return counts.map((workers) => {
+      const these = own.filter((line) => line.workers === workers);
+      const places = rank(these.map(measured)).map(({ members, mean, range }) => {
+        const cells = members.map((i) => these[i]!);
+        return { name: cells.length > 1 ? mean.name : cells[0]!.policy, lines: cells, mean, range };
+      });
+      return { capture, workers, places };
+    });
+  });
+}
+
+/** Cells best first within their capture and number of workers; those of one policy side by side. */
+export function rankLines<L extends Rankable>(lines: readonly L[]): L[] {
+  return sweepSections(lines).flatMap(({ places }) => places.flatMap((place) => place.lines));
 }
 
 /** One value of one axis. */
@@ -33,16 +92,27 @@ export interface AxisRow {
   readonly most: number;
 }
 
-const AXES = [
-  ['capture', 'capture'],
-  ['NIC', 'nic'],
-  ['queues', 'queues'],
-  ['key', 'hashKey'],
-  ['seed', 'seed'],
-] as const;
+type Axis = readonly [axis: string, of: (line: SweepLine) => string | number | null];
 
-/** Values of one axis that are told one by one. */
-const VALUES_SHOWN = 12;
+const AXES: readonly Axis[] = [
+  ['capture', (line) => line.capture],
+  ['policy', (line) => line.base ?? nameOf(line.policy)],
+  ['NIC', (line) => line.nic],
+  ['queues', (line) => line.queues],
+  ['key', (line) => line.hashKey],
+  ['seed', (line) => line.seed],
+];
+
+/** A policy's kind. */
+function nameOf(policy: string): string {
+  if (!policy.startsWith('{')) return policy.split(':')[0]!;
+  const { policy: name, name: other } = JSON.parse(policy) as Record<string, unknown>;
+  return String(name ?? other);
+}
+
+/** Values of one axis that are told one by one; of more, the best and the worst of them. */
+const VALUES_SHOWN = 40;
+const ENDS = 5;
 
 function axisRow(axis: string, value: string, all: readonly number[]): AxisRow {
   const sum = all.reduce((a, b) => a + b, 0);
@@ -53,20 +123,30 @@ function axisRow(axis: string, value: string, all: readonly number[]): AxisRow {
   return { axis, value, cells: all.length, mean: sum / all.length, least, most };
 }
 
-/** Every axis that has more than one value; where there are many, one row for all of them. */
+/** Every axis that has more than one value; where there are very many, the best, the worst, and one row for the rest. */
 export function axisRows(lines: readonly SweepLine[]): AxisRow[] {
-  return AXES.flatMap(([axis, field]) => {
+  const options = [...new Set(lines.flatMap((line) => Object.keys(line.options ?? {})))];
+  const axes: Axis[] = [...AXES, ...options.map((key): Axis => [key, (line) => line.options?.[key] ?? null])];
+  return axes.flatMap(([axis, of]) => {
     const groups = new Map<string, number[]>();
     for (const line of lines) {
-      if (line[field] === null) continue;
-      const value = String(line[field]);
+      const given = of(line);
+      if (given === null) continue;
+      const value = String(given);
       const group = groups.get(value);
       if (group === undefined) groups.set(value, [line.fullestOverFair]);
       else group.push(line.fullestOverFair);
     }
     if (groups.size < 2) return [];
-    if (groups.size > VALUES_SHOWN)
-      return [axisRow(axis, `${groups.size} values`, [...groups.values()].flat())];
-    return [...groups].map(([value, all]) => axisRow(axis, value, all));
+    const rows = [...groups].map(([value, all]) => axisRow(axis, value, all));
+    if (rows.length <= VALUES_SHOWN) return rows;
+    const sorted = [...rows].sort((a, b) => a.mean - b.mean);
+    const between = sorted.slice(ENDS, -ENDS);
+    const rest = between.flatMap(({ value }) => groups.get(value)!);
+    return [
+      ...sorted.slice(0, ENDS),
+      axisRow(axis, `${between.length} between`, rest),
+      ...sorted.slice(-ENDS),
+    ];
   });
 }

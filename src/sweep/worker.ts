@@ -5,6 +5,7 @@
  */
 import { UserError } from '../errors.js';
 import { DEFAULT_APPS, parseApps } from '../replay/apps.js';
+import type { PacketChoice } from '../replay/choice.js';
 import { DEFAULT_MODEL, parseModel } from '../replay/model.js';
 import { replay } from '../replay/replay.js';
 import type { SweepLine } from './result-file.js';
@@ -18,10 +19,14 @@ export interface SweepTask {
   readonly gapUs: number;
   readonly model: string | null;
   readonly apps: string | null;
+  readonly choice?: PacketChoice;
 }
 
 /** What replay finds out about a cell. */
-export type Measures = Omit<SweepLine, 'key' | 'capture' | 'policy' | 'nic' | 'queues' | 'hashKey' | 'seed'>;
+export type Measures = Omit<
+  SweepLine,
+  'key' | 'capture' | 'policy' | 'nic' | 'queues' | 'hashKey' | 'seed' | 'base' | 'options'
+>;
 
 /** Measures by policy, or why there are none. */
 export type SweepAnswer =
@@ -35,6 +40,7 @@ export default async function runTask(task: SweepTask): Promise<SweepAnswer> {
       gapNs: task.gapUs * 1000,
       model: task.model === null ? DEFAULT_MODEL : parseModel(task.model),
       apps: task.apps === null ? DEFAULT_APPS : parseApps(task.apps),
+      ...task.choice,
       threads: 1,
       top: 0,
       ...(task.workers === null ? {} : { workers: task.workers }),

@@ -103,7 +103,11 @@ const calls: [string, string[], string | RegExp][] = [
     ports('a=memory:source', 'b=pcap:/nowhere/out.pcap,mode=write'),
     /^--port b: \/nowhere\/out\.pcap/,
   ],
-  ['a config that is missing', ['--config', '/nowhere.yaml'], '--config /nowhere.yaml: ENOENT'],
+  [
+    'a config that is missing',
+    ['--config', '/nowhere.yaml'],
+    '--config /nowhere.yaml: ENOENT: no such file or directory',
+  ],
   ['a config that is no YAML', config('bad.yaml', 'ports: [a\nb: {'), /^--config .*bad\.yaml: .*line 2/],
   ['an empty config', config('empty.yaml', ''), /^--config .*empty\.yaml: top level: /],
   [

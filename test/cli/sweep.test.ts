@@ -171,7 +171,7 @@ describe('rxsteer sweep', () => {
     [['CAPTURE', '--policy', 'rss', '--out', 'CAPTURE'], 'line 1 is no result of a sweep'],
     [['CAPTURE', '--policy', 'rss', '--model', 'x=1'], 'x'],
     [['--grid', 'GRID'], '--grid GRID: unknown key "polices": did you mean policies'],
-    [['--grid', '/nowhere/grid.yaml'], '--grid /nowhere/grid.yaml: no such file'],
+    [['--grid', '/nowhere/grid.yaml'], '--grid /nowhere/grid.yaml: ENOENT: no such file'],
   ])('refuses %j in one line', async (args, message) => {
     await withFolder(async (path) => {
       await makeCapture(path('a.pcap'), { packets: 50, flows: 20 });

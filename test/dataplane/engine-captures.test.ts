@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
 import { readCapture } from './captures.js';
-import { runEngine } from './run-engine.js';
+import { ROOMY, runEngine } from './run-engine.js';
 
 const PACKETS = 6000;
 let folder: string;
@@ -54,7 +54,7 @@ describe('captures', () => {
       ports: [`i=pcap:${input}`, `o=pcap:${output},mode=write`],
       policy: `rps:cpus=0-${workers - 1}`,
       workers,
-      more: { smallFrames: 16_384, backlog: 8192 },
+      more: ROOMY,
     });
     expectConservation(summary);
     // A worker that is descheduled while it holds the writer's lock may cost others their wait.

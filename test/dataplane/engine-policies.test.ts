@@ -5,7 +5,7 @@ import { guestMac } from '#rxsteer/dataplane/ports/memory-templates.js';
 import { ringDrained } from '#rxsteer/dataplane/ring.js';
 import { summarize } from '#rxsteer/dataplane/summary.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
-import { engineOptions, runEngine, sum } from './run-engine.js';
+import { engineOptions, ROOMY, runEngine, sum } from './run-engine.js';
 
 const GUESTS = 5;
 const owners = (workers: number) =>
@@ -31,7 +31,7 @@ describe('engine over memory ports', () => {
       ],
       policy: make(workers),
       workers,
-      more: { smallFrames: 8192, backlog: 8192 },
+      more: ROOMY,
     });
     expect(failure).toBeNull();
     expect(warnings).toEqual([]);
@@ -79,7 +79,7 @@ describe('engine over memory ports', () => {
       ports: ['a=memory:source,packets=40000', 'b=memory:sink'],
       policy: 'round-robin',
       workers: 4,
-      more: { smallFrames: 8192, backlog: 8192 },
+      more: ROOMY,
     });
     expect(summary.workers.map((w) => w.processed)).toEqual([10_000, 10_000, 10_000, 10_000]);
   });
@@ -89,7 +89,7 @@ describe('engine over memory ports', () => {
       ports: ['a=memory:source,packets=60000', 'b=memory:sink,queues=1'],
       policy: 'rps:cpus=0-3',
       workers: 4,
-      more: { smallFrames: 8192, backlog: 8192 },
+      more: ROOMY,
     });
     expectConservation(summary);
     expect(summary.totals.delivered + summary.totals.dropped.txFull).toBe(60_000);
@@ -129,7 +129,7 @@ describe('engine over memory ports', () => {
       ports: [source(0), source(1), source(2), 'x=memory:sink', 'y=memory:sink', 'z=memory:sink'],
       policy: 'rss',
       workers: 2,
-      more: { switching: { ageingSeconds: 300, learnLimit: 16, fdb } },
+      more: { ...ROOMY, switching: { ageingSeconds: 300, learnLimit: 16, fdb } },
     });
     expectConservation(summary);
     expectNoDrops(summary);

@@ -8,7 +8,7 @@ import { parsePolicy } from '#rxsteer/policy/parse.js';
 import type { PolicySpec } from '#rxsteer/policy/spec.js';
 import { SLOW } from '../support/slow.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
-import { engineOptions, type RunOptions } from './run-engine.js';
+import { engineOptions, ROOMY, type RunOptions } from './run-engine.js';
 
 export function policy(text: string | object, workers = 2): PolicySpec {
   return parsePolicy(text, { command: 'forward', workers });
@@ -25,8 +25,8 @@ export interface LiveRun {
 
 /**
  * Runs `body` on an engine with endless sources; afterwards everything must have been conserved, nothing dropped
- * except for `drops`, and nothing reordered. A worker has fewer frames than a backlog takes, so that no schedule of
- * threads, however odd, fills one.
+ * except for `drops`, and nothing reordered. There is room for every frame (`ROOMY`), so that no
+ * schedule of threads, however odd, fills a backlog.
  */
 export async function whileRunning(
   run: RunOptions & { readonly more?: Partial<EngineOptions> },
@@ -34,7 +34,7 @@ export async function whileRunning(
   ...drops: string[]
 ): Promise<Summary> {
   const warnings: string[] = [];
-  const more = { backlog: 65_536, maxWorkers: 4, ...run.more };
+  const more = { ...ROOMY, maxWorkers: 4, ...run.more };
   const engine = await Engine.start(engineOptions({ workers: 2, ...run, more }, warnings));
   try {
     const received = () => summarize(engine).totals.received;

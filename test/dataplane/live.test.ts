@@ -6,7 +6,7 @@ import { summarize } from '#rxsteer/dataplane/summary.js';
 import { UserError } from '#rxsteer/errors.js';
 import { SLOW } from '../support/slow.js';
 import { expectPaused, policy, whileRunning } from './live-kit.js';
-import { engineOptions, sum } from './run-engine.js';
+import { engineOptions, ROOMY, sum } from './run-engine.js';
 
 const SOURCE = 'a=memory:source,flows=500,guests=8,rate=100000';
 const SINK = 'b=memory:sink';
@@ -74,7 +74,7 @@ describe('a policy', () => {
 
   it('may keep another order: none guards no flow, strict does again', async () => {
     const ports = [SOURCE, SINK];
-    const engine = await Engine.start(engineOptions({ ports, workers: 2, more: { backlog: 65_536 } }));
+    const engine = await Engine.start(engineOptions({ ports, workers: 2, more: ROOMY }));
     try {
       await engine.applyPolicy(policy('round-robin'));
       await expect

@@ -28,6 +28,7 @@ describe('port specification', () => {
       fanout: 'hash',
       offload: true,
       txQueues: 0,
+      bypass: false,
       xsk: true,
       ring: 8192,
       consumer: null,
@@ -118,7 +119,7 @@ describe('port specification', () => {
     ['a=tap:x,fanout=hash', 'unknown option of port a "fanout": known: queues, offload, mtu, cpu, follow'],
     [
       'a=af_packet:x,queue=2',
-      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, xsk, ring, cpu, follow',
+      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, bypass, xsk, ring, cpu, follow',
     ],
     ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues, latency, copy, cpu, follow'],
     [

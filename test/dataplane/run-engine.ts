@@ -20,6 +20,12 @@ export interface Run {
   readonly failure: Error | null;
 }
 
+/**
+ * Slots and backlogs for all frames of a test, so that no schedule of threads, however odd, has any dropped: a ring may
+ * have three eighths of a worker's slots when nothing else is under way. Untouched memory costs addresses only.
+ */
+export const ROOMY = { smallFrames: 1 << 18, backlog: 1 << 17 } as const;
+
 export function engineOptions(run: RunOptions, warnings: string[] = []): EngineOptions {
   const { ports, policy = 'rss', workers = 1, more = {} } = run;
   return {

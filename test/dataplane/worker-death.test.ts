@@ -9,7 +9,7 @@ import { STAGES } from '#rxsteer/dataplane/faults.js';
 import { summarize } from '#rxsteer/dataplane/summary.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
 import { readCapture } from './captures.js';
-import { engineOptions, runEngine, sum } from './run-engine.js';
+import { engineOptions, ROOMY, runEngine, sum } from './run-engine.js';
 
 const PACKETS = 20_000;
 const cases = STAGES.flatMap((stage) => [0, 1].map((worker) => ({ stage, worker })));
@@ -23,7 +23,7 @@ describe('worker death', () => {
       ports: [`a=memory:source,packets=${PACKETS},flows=50`, 'b=memory:sink,queues=1'],
       policy: 'rps:cpus=0-1',
       workers: 2,
-      more: { fault: `${stage}@${worker}:20`, smallFrames: 8192, backlog: 8192 },
+      more: { fault: `${stage}@${worker}:20`, ...ROOMY },
     });
     expect(failure).toBeNull();
     expectConservation(summary);

@@ -1,10 +1,14 @@
 import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PORTS_MAX } from '#rxsteer/dataplane/ring.js';
 import { formatMac, parseMac } from '#rxsteer/mac/address.js';
+import { PROBE_MAX } from '#rxsteer/mac/address-layout.js';
 import {
   ANY_VLAN,
   Learned,
   NO_OWNER,
+  OWNER_PORTS_MAX,
   type OwnerLimits,
   OwnerTable,
   ownerTableBytes,
@@ -120,12 +124,252 @@ it('a moved guest changes the loads', () => {
   expect(table.move(0, 9, 9, 0)).toBe(false);
 });
 
-it('a worker that died while inserting does not stop learning for ever', () => {
-  const { table, shared } = makeTable();
-  Atomics.store(new Int32Array(shared), 0, 1);
-  expect(table.learn(0, 2, 7, 0, -1)).toBe(Learned.busy);
-  table.recover();
-  expect(table.learn(0, 2, 7, 0, -1)).toBe(Learned.added);
+it('a worker that died while inserting does not stop learning for ever; a live holder keeps the lock', () => {
+  const { shared, limits } = makeTable();
+  const [one, two] = [1, 2].map((user) => new OwnerTable(shared, { ...limits, user })) as [
+    OwnerTable,
+    OwnerTable,
+  ];
+  const main = new OwnerTable(shared, limits);
+  one.learn(0, 2, 7, 0, 1);
+  const { lock } = one as unknown as { lock: { tryTake(): boolean } };
+  expect(lock.tryTake()).toBe(true);
+  expect(two.learn(0, 2, 8, 0, -1)).toBe(Learned.busy);
+  expect(main.recover(2)).toBe(false);
+  expect(two.learn(0, 2, 8, 0, -1)).toBe(Learned.busy);
+  // What waits for it says who has it, and the main thread does not wait for ever.
+  expect(() => main.configure(0, 2, 9, 0)).toThrow('owner table: user 1 does not give the lock back');
+  expect(main.sweep(0)).toBe(-1);
+  expect(main.followPort(0, 3)).toBe(0);
+  expect(main.recover(1)).toBe(true);
+  expect(two.learn(0, 2, 8, 0, 2)).toBe(Learned.added);
+  expect([main.guests, main.load(1), main.load(2), main.learnedOn(0)]).toEqual([2, 1, 1, 2]);
+});
+
+describe('ageing', () => {
+  it('forgets guests that send nothing from their port, never configured ones', () => {
+    const { table } = makeTable({ guests: 8, guestsPerPort: 4, ageingSeconds: 10 });
+    table.now = 100;
+    table.configure(0, 1, 1, 3);
+    for (let guest = 0; guest < 4; guest++) table.learn(0, 2, guest, 1, -1);
+    table.now = 105;
+    table.learn(0, 2, 0, 1, -1);
+    // From elsewhere: it is known, and no younger for it.
+    expect(table.learn(0, 2, 1, 2, -1)).toBe(Learned.known);
+    table.now = 110;
+    expect([0, 1, 2, 3].map((guest) => table.find(0, 2, guest) >= 0)).toEqual([true, false, false, false]);
+    expect(table.find(0, 1, 1)).toBe(3);
+    expect([...table.entries()].map(({ low }) => low)).toEqual([1, 0]);
+    expect(table.sweep(110)).toBe(3);
+    expect([table.guests, table.learnedOn(1)]).toEqual([2, 1]);
+    expect([0, 1, 2, 3].reduce((sum, worker) => sum + table.load(worker), 0)).toBe(2);
+  });
+
+  it('a host whose guests get random addresses never runs out of room', () => {
+    const { table } = makeTable({ guests: 64, guestsPerPort: 32, ageingSeconds: 10 });
+    for (let guest = 0; guest < 5000; guest++) {
+      table.now = guest;
+      expect(table.learn(0, 2, Math.imul(guest, 0x9e3779b1), 0, -1)).toBe(Learned.added);
+    }
+    expect(table.guests).toBeLessThanOrEqual(32);
+  });
+});
+
+describe('a guest that announces itself at another port', () => {
+  it('counts there from then on, and no more where it was', () => {
+    const { table } = makeTable({ guestsPerPort: 4 });
+    for (let guest = 0; guest < 4; guest++) {
+      table.learn(0, 2, guest, 5, -1);
+      expect(table.relocate(0, 2, guest, 6, 1)).toBe(true);
+    }
+    expect([table.learnedOn(5), table.learnedOn(6)]).toEqual([0, 4]);
+    expect(table.learn(0, 2, 10, 5, -1)).toBe(Learned.added);
+    expect(table.learn(0, 2, 11, 6, -1)).toBe(Learned.full);
+    // No more than the limit by announcements either.
+    expect(table.relocate(0, 2, 10, 6, 1)).toBe(false);
+    expect(table.portOf(0, 2, 10)).toBe(5);
+  });
+
+  it('between any two accesses of a move by hand: the loads stay right, and both take place or one', () => {
+    const real = { load: Atomics.load, store: Atomics.store, add: Atomics.add };
+    const swap = Atomics.compareExchange;
+    for (let k = 1; ; k++) {
+      const { table, shared, limits } = makeTable({ workers: 3 });
+      const other = new OwnerTable(shared, { ...limits, user: 0 });
+      table.learn(0, 2, 1, 5, 0);
+      let accesses = 0;
+      let relocated: boolean | null = null;
+      const restore = () => Object.assign(Atomics, real, { compareExchange: swap });
+      const hooked = Object.fromEntries(
+        Object.entries({ ...real, compareExchange: swap }).map(([name, operation]) => [
+          name,
+          (...args: never[]) => {
+            if (++accesses === k) {
+              restore();
+              relocated = other.relocate(0, 2, 1, 6, 1);
+              Object.assign(Atomics, hooked);
+            }
+            return (operation as (...args: never[]) => unknown)(...args);
+          },
+        ]),
+      );
+      Object.assign(Atomics, hooked);
+      try {
+        expect(table.move(0, 2, 1, 2)).toBe(true);
+      } finally {
+        restore();
+      }
+      if (relocated === null) break;
+      expect([0, 1, 2].map((worker) => table.load(worker))).toEqual([0, 0, 1]);
+      expect(table.find(0, 2, 1)).toBe(2);
+      expect(table.portOf(0, 2, 1)).toBe(relocated ? 6 : 5);
+      expect([table.learnedOn(5), table.learnedOn(6)]).toEqual(relocated ? [0, 1] : [1, 0]);
+    }
+  });
+});
+
+it('knows every port that a descriptor can name, and refuses others', () => {
+  const { table } = makeTable();
+  expect(OWNER_PORTS_MAX).toBe(PORTS_MAX);
+  for (const port of [0, 255, 256, 299, PORTS_MAX - 1]) {
+    for (let guest = 0; guest < 3; guest++) table.learn(0, port, guest, port, 1);
+    expect([port, table.portOwner(port), table.learnedOn(port)]).toEqual([port, 1, 3]);
+  }
+  table.setPortOwner(1023, 2);
+  expect([767, 1022, 1023].map((port) => table.portOwner(port))).toEqual([3, 2, 2]);
+  expect(() => table.learn(0, 9, 9, PORTS_MAX, 0)).toThrow(/no port 1024 among 1024/);
+  expect(() => table.setPortOwner(-1, 0)).toThrow(RangeError);
+});
+
+describe('addresses that are made to meet in the table', () => {
+  // The hash that was once used, and a place of the attacker's choice: where the gateway is searched.
+  const place = (high: number, low: number) => {
+    const x = Math.imul(((1 << 16) | high) ^ Math.imul(low, 0x9e3779b1), 0x85ebca6b);
+    return (x ^ (x >>> 15)) & 8191;
+  };
+  const gateway = { high: 0x0200, low: 0x100 };
+  function crafted(count: number): number[] {
+    const found: number[] = [];
+    for (let low = 0x10000; found.length < count; low++) {
+      if (place(0x0266, low) === place(gateway.high, gateway.low)) found.push(low);
+    }
+    return found;
+  }
+  const probes = (run: () => unknown) => {
+    let loads = 0;
+    const { load } = Atomics;
+    Atomics.load = ((array: Int32Array, at: number) => {
+      loads++;
+      return load(array, at);
+    }) as typeof Atomics.load;
+    try {
+      run();
+    } finally {
+      Atomics.load = load;
+    }
+    return loads;
+  };
+
+  it('cost those who search for others, there or not, a few looks', () => {
+    const limits = { workers: 2, guests: 4096, guestsPerPort: 1024 };
+    const { table } = makeTable(limits);
+    table.learn(0, 0x0200, 0x101, 1, -1);
+    for (const low of crafted(300)) table.learn(0, 0x0266, low, 2, -1);
+    expect(table.learnedOn(2)).toBe(300);
+    const searches = [gateway.low, 0x101].map((low) => probes(() => table.find(0, gateway.high, low)));
+    expect(Math.max(...searches)).toBeLessThan(40);
+  });
+
+  it('no search looks at more than a bounded number of slots, not even with the seed', () => {
+    const { table } = makeTable({ guests: 4096, guestsPerPort: 4096 });
+    const { home } = table as unknown as { home(key: number, low: number): number };
+    const same: number[] = [];
+    for (let low = 0; same.length < 200; low++) {
+      if (home.call(table, 0x40000002, low) >>> 4 === 5) same.push(low);
+    }
+    const results = same.map((low) => table.learn(0, 2, low, 1, -1));
+    expect(results).toContain(Learned.added);
+    const absent = same.at(-1)! + 1;
+    expect(probes(() => table.find(0, 2, absent))).toBeLessThan(2 * PROBE_MAX + 10);
+    for (const low of same) expect(probes(() => table.find(0, 2, low))).toBeLessThan(2 * PROBE_MAX + 10);
+  });
+});
+
+describe('against a plain map', () => {
+  const AGE = 10;
+  const guest = fc.integer({ min: 0, max: 25 });
+  const port = fc.integer({ min: 0, max: 3 });
+  const command = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('learn' as const), guest, port }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('find' as const), guest, port }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('relocate' as const), guest, port }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('move' as const), guest, port }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('configure' as const), guest, port }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('sweep' as const), guest, port }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), guest, port }) },
+  );
+
+  it('answers every sequence of commands as the map does, and counts as it does', () => {
+    fc.assert(
+      fc.property(
+        fc.array(command, { maxLength: 150 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 20 }),
+        (commands, guests, guestsPerPort) => {
+          const { table } = makeTable({ guests, guestsPerPort, ageingSeconds: AGE });
+          const map = new Map<number, { worker: number; port: number; seen: number }>();
+          const alive = () => {
+            for (const [key, { port: at, seen }] of map)
+              if (at >= 0 && table.now - seen >= AGE) map.delete(key);
+          };
+          const on = (at: number) => [...map.values()].filter((entry) => entry.port === at).length;
+          const load = (worker: number) =>
+            [...map.values()].filter((entry) => entry.worker === worker).length;
+          table.now = 1000;
+          for (const { do: what, guest: low, port: at } of commands) {
+            alive();
+            const entry = map.get(low);
+            if (what === 'learn') {
+              let expected: number = Learned.added;
+              if (entry !== undefined) {
+                if (entry.port === at) entry.seen = table.now;
+                expected = Learned.known;
+              } else if (on(at) >= guestsPerPort || map.size >= guests) expected = Learned.full;
+              // The loads count what has aged until it is swept, so a worker is named here.
+              else map.set(low, { worker: low % 4, port: at, seen: table.now });
+              expect(table.learn(0, 2, low, at, low % 4)).toBe(expected);
+            } else if (what === 'relocate') {
+              const may =
+                entry !== undefined && entry.port >= 0 && entry.port !== at && on(at) < guestsPerPort;
+              table.sweep(table.now);
+              expect(table.relocate(0, 2, low, at, at)).toBe(may);
+              if (may) map.set(low, { worker: at, port: at, seen: table.now });
+            } else if (what === 'move') {
+              expect(table.move(0, 2, low, at)).toBe(entry !== undefined);
+              if (entry !== undefined) entry.worker = at;
+            } else if (what === 'configure') {
+              table.sweep(table.now);
+              const fits = entry !== undefined || map.size < guests;
+              expect(table.configure(0, 2, low, at)).toBe(fits);
+              if (fits && entry === undefined) map.set(low, { worker: at, port: -1, seen: 0 });
+            } else if (what === 'sweep') {
+              expect(table.sweep(table.now)).toBeGreaterThanOrEqual(0);
+              expect(table.guests).toBe(map.size);
+              expect([0, 1, 2, 3].map((w) => table.load(w))).toEqual([0, 1, 2, 3].map(load));
+            } else if (what === 'pass') table.now += low % 7;
+            else expect(table.find(0, 2, low)).toBe(entry?.worker ?? NO_OWNER);
+          }
+          alive();
+          expect([...table.entries()].map(({ low, worker, port: at }) => [low, worker, at])).toEqual(
+            [...map].sort(([a], [b]) => a - b).map(([low, { worker, port: at }]) => [low, worker, at]),
+          );
+          table.sweep(table.now);
+          for (let p = 0; p < 4; p++) expect(table.learnedOn(p)).toBe(on(p));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
 });
 
 it('threads that learn the same guests agree on every owner', async () => {

@@ -23,6 +23,17 @@ const frames = Array.from({ length: 150 }, (_, n) =>
 );
 
 describe('steerFrames', () => {
+  it('takes frames that come asynchronously: those of a capture', async () => {
+    const path = join(directory, 'frames.pcap');
+    const writer = CaptureWriter.create(path);
+    for (const frame of frames) writer.write(frame, 0, frame.length, frame.length, 1, 0);
+    writer.close();
+    const spread = await steerFrames('rss:queues=8', captureFrames(path));
+    expect(spread).toEqual(steerFrames('rss:queues=8', frames));
+    expect(() => steerFrames('rss', 7 as unknown as Uint8Array[])).toThrow(TypeError);
+    expect(() => steerFrames('rss', {} as unknown as Uint8Array[])).toThrow('frames: expected a list');
+  });
+
   it('counts what the policy decides, burst by burst', () => {
     const spread = steerFrames('rss:queues=8', frames, { workers: 3 });
     const workers = [0, 0, 0];

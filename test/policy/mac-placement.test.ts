@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseMac } from '#rxsteer/mac/address.js';
 import { arp, ethernet } from '#rxsteer/packet/build.js';
 import { defaultWorkers } from '#rxsteer/policy/compile.js';
 import type { MacSteering } from '#rxsteer/policy/mac.js';
@@ -83,5 +84,58 @@ describe('bound', () => {
     expect(() => policy('mac:assign=follow-cpu,bound=0.5')).toThrow(
       'bound="0.5": expected a number from 1 to',
     );
+  });
+});
+
+describe('many ports', () => {
+  it('each has its owner and its guests, also beyond 256', () => {
+    const names = Array.from({ length: 300 }, (_, n) => ({ name: `vm${n}` }));
+    const steering = policy('mac', { ports: names, workers: 2 }) as MacSteering;
+    for (let n = 0; n < 50; n++) steer(steering, [from(n)], 43);
+    for (let port = 256; port < 300; port++) {
+      const burst = steer(steering, [ethernet({ src: guest(200), dst: guest(201) }, 'x')], port);
+      expect([0, 1]).toContain(burst.worker[0]);
+    }
+    expect(steering.owners.learnedOn(43)).toBe(50);
+    expect(() =>
+      policy('mac', { ports: Array.from({ length: 1025 }, () => ({ name: '' })), workers: 2 }),
+    ).toThrow('policy mac: 1025 ports: it knows owners of 1024 at most');
+  });
+});
+
+describe('age', () => {
+  const to = (n: number, source: number) => ethernet({ src: guest(source), dst: guest(n) }, 'x');
+  const known = ({ owners }: MacSteering) => [...owners.entries()].map(({ low }) => low & 0xff);
+
+  it('forgets guests that have not sent for so long, not those that are mostly sent to', () => {
+    const steering = policy('mac:age=10,uplink=vm2', { ports, workers: 2 }) as MacSteering;
+    for (let second = 1; second <= 30; second++) {
+      steering.tick(second);
+      // The uplink's frames to the guest come first in each second.
+      steer(steering, [to(1, 99)], 1);
+      if (second === 1 || second % 4 === 0) steer(steering, [to(99, 1)], 0);
+      if (second === 1) steer(steering, [to(99, 2)], 0);
+      expect(known(steering)).toEqual(second < 11 ? [1, 2] : [1]);
+    }
+  });
+
+  it("another port's frames with the address do not keep it young, and do not keep its own from doing so", () => {
+    const steering = policy('mac:age=10', { ports, workers: 2 }) as MacSteering;
+    steering.tick(1);
+    steer(steering, [from(1), from(2)], 0);
+    steer(steering, [from(9)], 1);
+    for (let second = 2; second <= 15; second++) {
+      steering.tick(second);
+      steer(steering, [from(1), from(2)], 1);
+      steer(steering, [from(1)], 0);
+      expect(known(steering)).toEqual(second < 11 ? [1, 2, 9] : [1, 2]);
+      // Guest 2 has left its port: after ten seconds it is behind the one where it speaks.
+      const { high, low } = parseMac(guest(2), 'guest');
+      expect(steering.owners.portOf(0, high, low)).toBe(second < 11 ? 0 : 1);
+    }
+  });
+
+  it('is at least a second', () => {
+    expect(() => policy('mac:age=0', { workers: 2 })).toThrow(/age/);
   });
 });

@@ -75,7 +75,10 @@ describe('policy strings', () => {
     ['rss:stage=gpu', 'policy rss: stage="gpu": expected one of nic, cpu'],
     ['rss:symmetric=yes', 'policy rss: symmetric="yes": expected one of none, xor, or-xor, sort'],
     ['rss:types=ipv4+tpc', 'policy rss: types="ipv4+tpc": expected one of none, ipv4, tcp-ipv4'],
-    ['rss:nic=ixgbe', 'unknown NIC "ixgbe": did you mean ixgbe-'],
+    ['rss:nic=ixgbe-x51', 'unknown NIC "ixgbe-x51": did you mean ixgbe-'],
+    ['rss:__proto__=1', 'unknown key of policy rss "__proto__"'],
+    ['rss:constructor=1', 'unknown key of policy rss "constructor"'],
+    ['js:policy.mjs,__proto__=1', 'policy js: __proto__ is no name for an option'],
     ['rss:key=xyz', 'policy rss: key: "xyz" is neither hex nor a key name'],
     ['rss:key=6d5a', 'policy rss: key: the key has 2 bytes; permitted: 40 to 256 bytes'],
     [

@@ -52,6 +52,29 @@ describe('js:FILE', () => {
     });
   });
 
+  it('what a module throws names file and line', () => {
+    const thrower = module(`export default () => ({
+      steer(burst) {
+        inner(burst);
+      },
+    });
+    function inner() {
+      null.x;
+    }`);
+    const steering = policy(`js:${thrower}`);
+    expect(() => workersOf(steering, frames)).toThrow(`(at ${thrower}:7)`);
+    const early = module('\n\nthrow new Error("not today");');
+    expect(() => policy(`js:${early}`)).toThrow(`policy js: ${early}: not today (at ${early}:3)`);
+  });
+
+  it('TypeScript is refused by a Node that does not load it, and devices by any', () => {
+    const typed = module('export default ({ workers }: { workers: number }) => ({ steer() {} });', 'ts');
+    if ((process.features as { typescript?: unknown }).typescript) policy(`js:${typed}`);
+    else expect(() => policy(`js:${typed}`)).toThrow(/does not load TypeScript: compile it to JavaScript/);
+    expect(() => policy('js:/dev/zero')).toThrow('policy js: /dev/zero: a device, not a regular file');
+    expect(() => policy(`js:${directory}`)).toThrow('a directory, not a regular file');
+  });
+
   it('takes CommonJS and a named export, and what is not written has its neutral value', () => {
     const path = module('exports.policy = () => ({ steer() {} });', 'cjs');
     const steering = policy(`js:${path}`, { workers: 3 });
@@ -93,7 +116,7 @@ describe('js:FILE', () => {
 
   it('a file that is not there, or is not named', () => {
     expect(() => policy('js:/does/not/exist.mjs', { workers: 1 })).toThrow(
-      'policy js: /does/not/exist.mjs: Cannot find module',
+      'policy js: /does/not/exist.mjs: ENOENT: no such file or directory',
     );
     expect(() => policy('js', { workers: 1 })).toThrow('policy js: file="": expected a file');
     expect(() => policy('js:x.mjs,seed=1,seed=2', { workers: 1 })).toThrow('policy js: seed is given twice');
@@ -115,7 +138,7 @@ describe('js:FILE', () => {
     });`);
     const steering = policy(`js:${path}`, { workers: 2 });
     const act = () => steer(steering, frames);
-    expect(act).toThrow(/^policy js: .*mjs: too many$/);
+    expect(act).toThrow(/^policy js: .*mjs: too many \(at .*mjs:2\)$/);
     const burst = steer(steering, frames.slice(0, 1));
     expect(() => steering.explain(burst, 0)).toThrow(`policy js: ${path}: explain: no words`);
   });
@@ -195,7 +218,9 @@ describe('js:FILE', () => {
   it('in a forwarder a failing explain is a reason, not a death', () => {
     const path = module('export default () => ({ steer() {}, explain() { throw new Error("no words"); } });');
     const steering = policy(`js:${path}`, { workers: 2, faults: 'count' });
-    expect(steering.explain(steer(steering, frames), 0)).toBe(`policy js: ${path}: explain: no words`);
+    expect(steering.explain(steer(steering, frames), 0)).toBe(
+      `policy js: ${path}: explain: no words (at ${path}:1)`,
+    );
   });
 
   it('a module that overwrites frame ids does not upset the accounting of a forwarder', async () => {

@@ -1,8 +1,15 @@
 /** The counts of a replay against what is known of the packets, and against an independent hash. */
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { renderReplay } from '#rxsteer/cli/replay-report.js';
 import { UserError } from '#rxsteer/errors.js';
+import { toHex } from '#rxsteer/hash/hex.js';
+import type { Burst } from '#rxsteer/packet/burst.js';
+import { flowFrame, parseFlow } from '#rxsteer/packet/flow-text.js';
+import { compilePolicy } from '#rxsteer/policy/compile.js';
+import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { type ReplayOptions, replay } from '#rxsteer/replay/replay.js';
+import { renderReport } from '#rxsteer/report/index.js';
 import * as files from '../capture/files.js';
 import { bitwiseToeplitz, type Known, MICROSOFT_KEY, mixedPackets } from './traffic.js';
 
@@ -37,6 +44,7 @@ describe('replay', () => {
       vlanTagged: packets.filter(({ tagged }) => tagged).length,
       seconds: expect.closeTo(3e-6 * (packets.length - 1), 9),
       destinationMacs: 8,
+      start: expect.any(String),
       direction: 'in',
       incoming: 0,
       outgoing: 0,
@@ -47,6 +55,55 @@ describe('replay', () => {
       interrupted: false,
       warnings: [],
     });
+  });
+
+  it('takes policies in any form: functions and compiled ones too', async () => {
+    const byLength = ({ workers }: { workers: number }) => ({
+      steer({ n, len, worker }: Burst) {
+        for (let i = 0; i < n; i++) worker[i] = len[i]! % workers;
+      },
+    });
+    const options = { workers: 3, threads: 2, parallel: 'always' } as const;
+    const { policies } = await replay(
+      [path],
+      [byLength, compilePolicy(parsePolicy('rss:queues=4'), { workers: 3 }), 'rss:queues=4'],
+      options,
+    );
+    expect(policies[0]!.workers.map((share) => share.packets)).toEqual(
+      [0, 1, 2].map((id) => packets.filter(({ frame }) => frame.length % 3 === id).length),
+    );
+    expect(policies[1]!.queues).toEqual(policies[2]!.queues);
+  });
+
+  it('gives both outcomes where it is not known whether UDP ports are hashed', async () => {
+    const flows = ['udp', 'tcp'].flatMap((transport) =>
+      Array.from({ length: 64 }, (_, n) => `${transport} 10.0.0.1:${1000 + n} > 10.0.0.2:53`),
+    );
+    const capture = (name: string, texts: string[]) =>
+      file(
+        name,
+        files.pcap(texts.map((text, i) => ({ data: flowFrame(parseFlow(text, 'flow')), fraction: i }))),
+      );
+    const table = `RX flow hash indirection table for eth0 with 4 RX ring(s):\n    0:  0 1 2 3\nRSS hash key:\n`;
+    const nic = file('nic.txt', Buffer.from(table + toHex(MICROSOFT_KEY).match(/../g)!.join(':')));
+    const both = await replay([capture('udp.pcap', flows)], [`rss:ethtool=${nic}`]);
+    const [policy] = both.policies;
+    expect(policy!.assumed[0]).toMatch(/^assumed that the NIC hashes UDP .* by addresses and ports/);
+    const known = await replay([capture('udp.pcap', flows)], [`rss:ethtool=${nic},types=ipv4+tcp-ipv4`]);
+    expect(known.policies[0]).toMatchObject({ assumed: [], otherwise: null });
+    expect(policy!.otherwise).toMatchObject({
+      what: 'UDP hashed by addresses only',
+      queues: known.policies[0]!.queues,
+      fullestOverFair: known.policies[0]!.fullestOverFair,
+    });
+    expect(policy!.otherwise!.fullestOverFair).toBeGreaterThan(policy!.fullestOverFair);
+    expect(both.capture.warnings).toEqual([expect.stringContaining('with UDP hashed by addresses only')]);
+    expect(renderReplay(both)).toContain('otherwise, with UDP hashed by addresses only: fullest/fair');
+    expect(renderReport(both)).toContain('Otherwise, with UDP hashed by addresses only: fullest / fair');
+    const tcp = await replay([capture('tcp.pcap', flows.slice(64))], [`rss:ethtool=${nic}`]);
+    expect(tcp.policies[0]).toMatchObject({ otherwise: null });
+    expect(tcp.policies[0]!.assumed).toEqual([expect.stringContaining('TCP over IPv4')]);
+    expect(tcp.capture.warnings).toEqual([]);
   });
 
   it.each([4, 5, 8])(

@@ -73,8 +73,8 @@ describe.skipIf(executablePath === undefined)('the report in a browser', { timeo
     expect(requests).toHaveLength(1);
   });
 
-  test('shows the best policy first, and any other that is chosen', async () => {
-    expect(await visible()).toEqual(['policy-1']);
+  test('shows the hottest policy first, and any other that is chosen', async () => {
+    expect(await visible()).toEqual(['policy-2']);
     await page.selectOption('#policy', '0');
     expect(await visible()).toEqual(['policy-0']);
     await page.selectOption('#policy', 'all');
@@ -117,6 +117,20 @@ describe.skipIf(executablePath === undefined)('the report in a browser', { timeo
     expect(scroll).toBeLessThanOrEqual(client!);
     await page.setViewportSize({ width: 1280, height: 800 });
   });
+
+  test.each([1280, 390])(
+    'shows all of the comparison on %d pixels, however long the policies',
+    async (width) => {
+      const long = `rss:nic=ixgbe-82599,queues=16,key=${'6d5a'.repeat(20)},types=ipv4+tcp-ipv4+udp-ipv4`;
+      const other = await browser.newPage({ viewport: { width, height: 800 } });
+      await other.setContent(renderReport(resultOf([...result.policies, policyOf(long, [123_456_789, 10])])));
+      const [scroll, client] = await other
+        .locator('#comparison .scroll')
+        .evaluate((box) => [box.scrollWidth, box.clientWidth]);
+      await other.close();
+      expect(scroll).toBeLessThanOrEqual(client!);
+    },
+  );
 
   test('text has contrast in light and dark', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -18,6 +18,7 @@ export function policyOf(
   const weighted = sorted.reduce((total, load, i) => total + (2 * (i + 1) - loads.length - 1) * load, 0);
   return {
     policy,
+    label: null,
     queues: shares,
     workers: shares.map((share) => ({ ...share, busyRatio: share.packets / 1000 })),
     buckets: Array.from({ length: 16 }, (_, b) => Math.floor(sum / 16) + (b % 3)),
@@ -45,6 +46,8 @@ export function policyOf(
     })),
     elephants: 0,
     flowsMoved: 0,
+    assumed: [],
+    otherwise: null,
     ...more,
   };
 }
@@ -61,6 +64,7 @@ export function resultOf(policies: readonly PolicyResult[], more: Partial<Replay
       notIp: 1,
       fragments: 2,
       vlanTagged: 3,
+      start: '2026-03-04T05:06:07.000Z',
       seconds: 10,
       destinationMacs: 4,
       direction: 'in',

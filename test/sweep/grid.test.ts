@@ -46,12 +46,13 @@ describe('planSweep', () => {
           .slice(0, 4)
           .map(({ text, workers }) => [text, workers]),
       ).toEqual([
-        ['mac:seed=1', 2],
-        ['mac:seed=2', 2],
-        ['mac:seed=1', 4],
-        ['mac:seed=2', 4],
+        ['mac', 2],
+        ['mac', 4],
+        ['mac', 2],
+        ['mac', 4],
       ]);
-      expect(plan.cells.filter(({ text }) => text.includes('"mac-hash"'))).toHaveLength(2 * 2 * 2 * 2);
+      // As rss: of the two keys one is drawn from the seeds.
+      expect(plan.cells.filter(({ text }) => text.includes('"mac-hash"'))).toHaveLength(2 * 2 * 3);
       expect(new Set(plan.cells.map(({ key }) => key)).size).toBe(plan.cells.length);
     });
   });
@@ -110,9 +111,75 @@ describe('planSweep', () => {
     [['rss'], { nics: ['ixgbe-82599'], queues: [32] }, 'RSS of ixgbe-82599 reaches 16 at most'],
     [['rss'], { nics: ['e1000'] }, 'unknown NIC "e1000"'],
     [[], {}, 'no policy'],
+    // What is wrong in itself is no combination that a NIC lacks, whatever else is swept.
+    [['single', 'rss:quues=4'], {}, 'unknown key of policy rss "quues": did you mean queues'],
+    [['rss', { policy: 'rss', kye: 'random' }], { queues: [2, 4] }, 'unknown key of policy rss "kye"'],
+    [['rss', 'rps:cpus=0-x'], {}, 'cpus'],
+    [['rss', 'rss:weight=1+2+0+4+5'], { queues: [2, 8] }, 'weight'],
+    [['rss'], { vary: { tabel: ['128'] } }, 'unknown key of vary "tabel": did you mean table'],
+    [['rss'], { vary: { queues: ['2'] } }, 'vary: queues has an axis'],
+    [['rss'], { vary: { types: ['ipv5'] } }, 'types'],
   ])('refuses %j with %j', async (policies, axes, message) => {
     await withFolder((path) => {
       expect(() => planSweep(grid([touch(path('a'))], policies, axes))).toThrow(message);
+    });
+  });
+
+  it('varies any option of the policies that have it, and leaves out what a NIC has not', async () => {
+    await withFolder((path) => {
+      const plan = planSweep(
+        grid([touch(path('a'))], ['rps:cpus=0-3', 'rss:queues=4', 'mine=single'], {
+          vary: { hash: ['linux', 'toeplitz'], symmetric: ['none', 'xor'] },
+          seeds: [1, 2],
+        }),
+      );
+      expect(texts(plan)).toEqual([
+        'rps:cpus=0-3,hash=linux,seed=1',
+        'rps:cpus=0-3,hash=linux,seed=2',
+        'rps:cpus=0-3,hash=toeplitz',
+        'rss:queues=4,symmetric=none',
+        'rss:queues=4,symmetric=xor',
+        'single',
+      ]);
+      expect(plan.cells.map(({ base, options }) => [base, options])).toEqual([
+        ['rps:cpus=0-3', { hash: 'linux' }],
+        ['rps:cpus=0-3', { hash: 'linux' }],
+        ['rps:cpus=0-3', { hash: 'toeplitz' }],
+        ['rss:queues=4', { symmetric: 'none' }],
+        ['rss:queues=4', { symmetric: 'xor' }],
+        ['mine', {}],
+      ]);
+      const tables = planSweep(
+        grid([touch(path('a'))], ['rss:nic=ixgbe-82599,queues=4'], { vary: { table: ['128', '512'] } }),
+      );
+      expect(texts(tables)).toEqual(['rss:nic=ixgbe-82599,queues=4,table=128']);
+      expect(tables.skipped).toEqual([expect.stringMatching(/table=512: ixgbe-82599 has tables of 128/)]);
+    });
+  });
+
+  it('multiplies by seeds what draws from them, and nothing else', async () => {
+    await withFolder((path) => {
+      const cells = (policy: string) =>
+        planSweep(grid([touch(path('a'))], [policy], { seeds: [1, 2, 3] })).cells.length;
+      const drawn = [
+        'rss:key=random',
+        'rps:cpus=0-1',
+        'rfs:cpus=0-1',
+        'mac-hash:key=random',
+        'pools:nic=igb-82576,key=random',
+      ];
+      for (const policy of drawn) expect([policy, cells(policy)]).toEqual([policy, 3]);
+      const fixed = [
+        'single',
+        'round-robin',
+        'mac',
+        'mac-hash',
+        'rss',
+        'rss:key=symmetric',
+        'rps:cpus=0-1,hash=toeplitz',
+        'pools:nic=igb-82576,key=microsoft',
+      ];
+      for (const policy of fixed) expect([policy, cells(policy)]).toEqual([policy, 1]);
     });
   });
 

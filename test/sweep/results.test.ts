@@ -7,7 +7,7 @@ import { planSweep } from '#rxsteer/sweep/grid.js';
 import { writeParquet } from '#rxsteer/sweep/parquet.js';
 import { ResultFile, type SweepLine } from '#rxsteer/sweep/result-file.js';
 import { planPasses, runPasses, type TaskRunner } from '#rxsteer/sweep/run.js';
-import { axisRows, rankLines, usedWorkers } from '#rxsteer/sweep/summary.js';
+import { axisRows, rankLines, sweepSections, usedWorkers } from '#rxsteer/sweep/summary.js';
 import { withFolder } from '../traffic/support.js';
 import { grid, line } from './support.js';
 
@@ -145,18 +145,37 @@ describe('passes', () => {
 });
 
 describe('summary', () => {
-  it('ranks order before load, and load by workers put to use', () => {
+  it('ranks order before the busiest CPU, and only what has the same number of workers', () => {
     const lines = [
-      line({ policy: 'even, reorders', fullestOverFair: 1, reorderedPackets: 5 }),
-      line({ policy: 'eight, uneven', workers: 8, fullestOverFair: 2.5 }),
-      line({ policy: 'four, even', workers: 4, fullestOverFair: 1.1 }),
+      line({ policy: 'reorders', busiest: 0.1, reorderedPackets: 5, reorderedRatio: 0.01 }),
+      line({ policy: 'eight', workers: 8, fullestOverFair: 2.5, busiest: 0.2 }),
+      line({ policy: 'even, but receives on one CPU', fullestOverFair: 1, busiest: 0.5 }),
+      line({ policy: 'uneven', fullestOverFair: 1.1, busiest: 0.3 }),
     ];
     expect(rankLines(lines).map(({ policy }) => policy)).toEqual([
-      'four, even',
-      'eight, uneven',
-      'even, reorders',
+      'uneven',
+      'even, but receives on one CPU',
+      'reorders',
+      'eight',
+    ]);
+    expect(sweepSections(lines).map(({ workers, places }) => [workers, places.length])).toEqual([
+      [4, 3],
+      [8, 1],
     ]);
     expect(usedWorkers(lines[1]!)).toBeCloseTo(3.2);
+  });
+
+  it('ranks a policy over its seeds: the luckiest seed is no policy', () => {
+    const lines = [
+      line({ policy: 'rss:key=random,seed=1', seed: 1, busiest: 0.1 }),
+      line({ policy: 'rss:key=microsoft', seed: null, busiest: 0.3 }),
+      line({ policy: 'rss:key=random,seed=2', seed: 2, busiest: 0.7 }),
+    ];
+    const [section] = sweepSections(lines);
+    expect(section!.places.map(({ name, mean, range }) => [name, mean.busiest, range])).toEqual([
+      ['rss:key=microsoft', 0.3, [0.3, 0.3]],
+      ['rss:key=random', expect.closeTo(0.4), [0.1, 0.7]],
+    ]);
   });
 
   it('tells what an axis does, where it has several values', () => {
@@ -170,8 +189,25 @@ describe('summary', () => {
       { axis: 'seed', value: '2', cells: 1, mean: 2.5, least: 2.5, most: 2.5 },
     ]);
     const many = Array.from({ length: 30 }, (_, seed) => line({ seed, fullestOverFair: 1 + seed / 29 }));
-    expect(axisRows(many)).toEqual([
-      { axis: 'seed', value: '30 values', cells: 30, mean: expect.closeTo(1.5), least: 1, most: 2 },
+    expect(axisRows(many).map(({ value }) => value)).toEqual(many.map(({ seed }) => String(seed)));
+    const huge = Array.from({ length: 300 }, (_, seed) => line({ seed, fullestOverFair: 1 + seed / 299 }));
+    const rows = axisRows(huge);
+    expect(rows.map(({ value }) => value)).toEqual([
+      ...['0', '1', '2', '3', '4'],
+      '290 between',
+      ...['295', '296', '297', '298', '299'],
+    ]);
+    expect(rows[5]).toMatchObject({ cells: 290, mean: expect.closeTo(1.5), least: 1 + 5 / 299 });
+    const kinds = [
+      line({ base: 'rss', options: { table: '128' } }),
+      line({ base: 'rps', fullestOverFair: 3 }),
+      line({ base: 'rss', options: { table: '512' }, fullestOverFair: 2.5 }),
+    ];
+    expect(axisRows(kinds).map(({ axis, value, cells, mean }) => [axis, value, cells, mean])).toEqual([
+      ['policy', 'rss', 2, 2],
+      ['policy', 'rps', 1, 3],
+      ['table', '128', 1, 1.5],
+      ['table', '512', 1, 2.5],
     ]);
   });
 });

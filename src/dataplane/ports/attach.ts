@@ -164,19 +164,23 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   }
   const base = port.index * PORT_FDS;
   const queue = p.worker % port.txQueues;
-  const fd = p.views.portFds[base + PortFd.send + queue]!;
-  if (fd < 0 || p.native === null) return new DownSender();
+  const { portFds } = p.views;
+  const fd = portFds[base + PortFd.send + queue]!;
+  const xsk = portFds[base + PortFd.sendXsk + queue]!;
+  if ((fd < 0 && xsk < 0) || p.native === null) return new DownSender();
   const arrays = makeSendArrays();
   const native =
     port.kind === 'tap'
       ? new p.native.TapSender(fd, p.pool.bytes, arrays)
       : new p.native.PacketSender(
           fd,
-          p.views.portFds[base + PortFd.sendQdisc + queue]!,
+          portFds[base + PortFd.bypass] === 1,
           p.pool.bytes,
           arrays,
-          p.views.portFds[base + PortFd.sendXsk + queue]!,
+          portFds[base + PortFd.ifindex]!,
+          xsk,
           queue < port.staging.length ? new Uint8Array(port.staging[queue]!) : undefined,
         );
-  return new LiveSender(native, arrays, port.offload);
+  // An AF_XDP socket alone takes finished frames only.
+  return new LiveSender(native, arrays, port.offload && fd >= 0);
 }

@@ -10,11 +10,15 @@
  * is then the order of the queues, frames wait in the kernel while a dead worker is restarted, and a TAP's queue
  * does not come and go with a thread.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
 import { PORT_FDS, PortFd } from '../engine-memory.js';
-import type { LinkInfo, Native } from '../native.js';
+import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
+import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
+import { chooseTransmit, queues, readXps, type TransmitPath } from './transmit-path.js';
+
+/** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
+const XSK_MTU_MAX = 2034;
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;
 
@@ -38,15 +42,18 @@ export class LivePort {
   private index: number;
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
-  private qdiscFds: number[] = [];
   private xskFds: number[] = [];
+  /** The way out of an AF_PACKET port; null for a TAP. */
+  path: TransmitPath | null = null;
+  /** MTU that the AF_XDP sockets know of. */
+  private mtuKnown = 0;
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
-  private dropBaseline = 0;
-  private ringDrops = 0;
-  /** Device drops since the port was opened, and those of earlier devices of the same name. */
-  private deviceDropsNow = 0;
-  private pastDeviceDrops = 0;
+  /** Before all receive rings of the port, for as long as it is open; null where the kernel does not allow one. */
+  private readonly guard: ReceiveGuard | null;
+  private readonly drops: KernelDrops;
+  /** Receive sockets that were replaced because the kernel had given up their ring. */
+  ringResets = 0;
 
   constructor(
     private readonly native: Native,
@@ -62,15 +69,22 @@ export class LivePort {
           `--port ${spec.name}: queues=${spec.queues}: ${spec.interface} has ${link.rxQueues} receive queue(s), and fanout=qm follows them`,
         );
       }
-      this.txQueues = spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
+      this.txQueues = this.packetQueues(spec, link);
     } else {
       this.txQueues = spec.queues;
     }
     this.rxQueues = spec.queues;
     this.created = spec.kind === 'tap' && before === null;
     this.index = -1;
-    this.open(before);
-    this.warnings();
+    this.guard = spec.kind === 'af_packet' ? native.openReceiveGuard() : null;
+    this.drops = new KernelDrops(native, spec.interface, this.guard);
+    try {
+      this.open(before);
+      this.warnings();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   private requireLink(link: LinkInfo | null): LinkInfo {
@@ -82,65 +96,138 @@ export class LivePort {
     return link;
   }
 
+  /** Transmit queues as workers see them: the device's, but where one AF_XDP queue is the only way out. */
+  private packetQueues(spec: PacketPortSpec, link: LinkInfo): number {
+    const { path } = this.choose(spec, link);
+    if (path === 'af_xdp') return 1;
+    return spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
+  }
+
+  private choose(spec: PacketPortSpec, link: LinkInfo) {
+    // Chunks of an AF_XDP socket hold ordinary frames only.
+    const xsk = spec.xsk && this.staging.length === 0 && link.mtu <= XSK_MTU_MAX;
+    return chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk });
+  }
+
   /** Opens all descriptors; on failure closes what was opened. */
   private open(link: LinkInfo | null): void {
     try {
       if (this.spec.kind === 'tap') this.openTap(this.spec);
       else this.openPacket(this.spec, link!);
-      this.pastDeviceDrops += this.deviceDropsNow;
-      this.deviceDropsNow = 0;
-      this.dropBaseline = this.deviceDrops();
+      this.drops.begin(this.spec.kind === 'tap' ? 'own-tap' : link!.kind === 'tun' ? 'held-tap' : 'device');
     } catch (error) {
-      this.close();
+      this.closeDescriptors();
       if (error instanceof UserError) throw error;
       throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
     }
   }
 
   private openPacket(spec: PacketPortSpec, link: LinkInfo): void {
-    const { native } = this;
-    const fanout = spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {};
-    for (let q = 0; q < spec.queues; q++) {
-      this.receiveFds.push(
-        native.openPacketReceive({ ifindex: link.index, slots: spec.ring, promiscuous: true, ...fanout }),
-      );
-    }
-    // A device without TSO refuses super-frames from a bypass socket, so they take a second socket that queues.
-    // Where the device has a real queueing discipline, plain frames could overtake them there: then everything
-    // goes one way, past the queue if the device does TSO, else through it.
-    const queueing = link.qdisc !== 'noqueue' && link.qdisc !== '';
-    const bypass = !queueing || link.tso || !spec.offload;
-    for (let q = 0; q < this.txQueues; q++) {
-      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass }));
-      if (spec.offload && !queueing) {
-        this.qdiscFds.push(native.openPacketSend({ ifindex: link.index, bypass: false }));
-      }
-    }
-    if (spec.xsk && bypass) this.openXsk(link);
+    for (let q = 0; q < spec.queues; q++) this.receiveFds.push(this.openReceive(spec, link));
     this.index = link.index;
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
     }
+    this.openSend(spec, link);
+  }
+
+  /** Decides on the way out (see `transmit-path.ts`) and opens its sockets. */
+  private openSend(spec: PacketPortSpec, link: LinkInfo): void {
+    const { native } = this;
+    let choice = this.choose(spec, link);
+    if (choice.path === 'af_xdp' && (this.txQueues > 1 || !this.openXsk(link, 1))) {
+      choice = chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk: false });
+    }
+    const { path } = choice;
+    this.path = path;
+    this.mtuKnown = link.mtu;
+    if (choice.orderLost !== '' && this.orderLost === '') this.orderLost = choice.orderLost;
+    if (choice.warning !== '') this.warn(`port ${spec.name}: ${choice.warning}`);
+    if (path === 'af_xdp') return;
+    const bypass = path !== 'queued';
+    for (let q = 0; q < this.txQueues; q++) {
+      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass }));
+    }
+    // Beside a socket that takes another queue than its own an AF_XDP socket would break order.
+    if (spec.xsk && bypass && link.txQueues <= 1) this.openXsk(link, this.txQueues);
+  }
+
+  private openReceive(spec: PacketPortSpec, link: LinkInfo): number {
+    return this.native.openPacketReceive({
+      ifindex: link.index,
+      slots: spec.ring,
+      promiscuous: true,
+      ...(spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {}),
+      ...(this.guard === null ? {} : { guard: this.guard.program }),
+    });
   }
 
   /**
-   * AF_XDP sockets for plain frames, one per transmit queue of the device: optional, so that a kernel, a device or
-   * another program in the way is no error. Staging memory belongs to one socket for good (workers may still use the
-   * old one's), so a device that comes back after it vanished is sent to through packet sockets only.
+   * Puts another socket in the place of one whose ring the kernel has given up; returns the old descriptor. Workers must
+   * attach anew. In a fanout group the new member takes the old one's number when that is closed. Takes the kernel tens
+   * of milliseconds. @throws Error where the kernel refuses; nothing has changed then
    */
-  private openXsk(link: LinkInfo): void {
-    if (this.staging.length > 0) return;
+  replaceReceive(queue: number): number[] {
+    const { native, spec } = this;
+    const old = this.receiveFds[queue];
+    const link = native.linkInfo(spec.interface);
+    if (spec.kind !== 'af_packet' || old === undefined || link === null || link.index !== this.index)
+      return [];
+    const fd = this.openReceive(spec, link);
+    if (spec.queues === 1) {
+      // Both have met the same frames since the new one was there: none of them is lost.
+      native.shutReceive(old);
+      const both = native.packetStatistics(fd);
+      this.drops.addRing(Math.max(0, native.packetStatistics(old).drops - both.packets) + both.drops);
+    } else {
+      this.drops.addRing(native.packetStatistics(old).drops);
+    }
+    this.receiveFds[queue] = fd;
+    this.ringResets++;
+    return [old];
+  }
+
+  /**
+   * AF_XDP sockets, one per transmit queue of the device: a kernel, a device or another program in the way is no error,
+   * then the answer is false. Staging memory belongs to one socket for good (workers may still use the old one's), so a
+   * device that comes back after it vanished is sent to through packet sockets only.
+   */
+  private openXsk(link: LinkInfo, count: number): boolean {
+    if (this.staging.length > 0) return false;
     const staging: SharedArrayBuffer[] = [];
     try {
-      for (let q = 0; q < Math.min(this.txQueues, Math.max(1, link.txQueues)); q++) {
+      for (let q = 0; q < Math.min(count, Math.max(1, link.txQueues)); q++) {
         const memory = new SharedArrayBuffer(this.native.xskStagingBytes);
         this.xskFds.push(this.native.openXskSend(link.index, q, new Uint8Array(memory)));
         staging.push(memory);
       }
       this.staging = staging;
+      return true;
     } catch {
       for (const fd of this.xskFds.splice(0)) this.native.closeDescriptor(fd);
+      return false;
     }
+  }
+
+  /**
+   * The device has changed under a path that goes past its queue: a queueing discipline was added, or transmit queues.
+   * What was sent so far is in the device already, so going through the queue from now on keeps order. Not the other
+   * way round: what waits in the queue would be overtaken.
+   */
+  private reconsider(spec: PacketPortSpec, link: LinkInfo): number[] | null {
+    if (this.mtuKnown !== link.mtu) {
+      for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
+      this.mtuKnown = link.mtu;
+    }
+    if (this.path !== 'direct' || (!queues(link.qdisc) && link.txQueues <= 1)) return null;
+    const old = [...this.sendFds, ...this.xskFds];
+    this.sendFds = [];
+    this.xskFds = [];
+    this.openSend(spec, link);
+    this.warn(
+      `${spec.interface} (port ${spec.name}) has ${link.txQueues} transmit queue(s) and the queueing discipline ${link.qdisc} now: its frames go through that`,
+    );
+    return old;
   }
 
   private openTap(spec: TapPortSpec): void {
@@ -181,9 +268,8 @@ export class LivePort {
     send.forEach((fd, q) => {
       portFds[base + PortFd.send + q] = fd;
     });
-    this.qdiscFds.forEach((fd, q) => {
-      portFds[base + PortFd.sendQdisc + q] = fd;
-    });
+    portFds[base + PortFd.ifindex] = this.index;
+    portFds[base + PortFd.bypass] = this.path === 'queued' ? 0 : 1;
     this.xskFds.forEach((fd, q) => {
       portFds[base + PortFd.sendXsk + q] = fd;
     });
@@ -217,6 +303,8 @@ export class LivePort {
       this.warn(`${spec.interface} (port ${spec.name}) is back`);
       return { change: 'descriptors', old: [] };
     }
+    const sent = spec.kind === 'af_packet' ? this.reconsider(spec, link) : null;
+    if (sent !== null) return { change: 'descriptors', old: sent };
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: [] };
     this.state = state;
@@ -228,36 +316,25 @@ export class LivePort {
     return { change: 'state', old: [] };
   }
 
-  /**
-   * Frames that the kernel dropped before this program could have them: no room in a receive ring (as far as the
-   * main thread read that counter), and those that the device counts: full backlog of the receiving CPU (veth),
-   * missed by the hardware, full TAP queue.
-   */
+  /** Frames that the kernel dropped before this program could have them, as far as the main thread has read of them. */
   get kernelDrops(): number {
-    return this.ringDrops + this.pastDeviceDrops + this.deviceDropsNow;
+    return this.drops.total;
+  }
+
+  /** Those of them that were super-frames of a type that virtio-net has not. */
+  get inexpressible(): number {
+    return this.drops.refused;
+  }
+
+  /** Brings `inexpressible` up to date, and returns it. */
+  readRefused(): number {
+    return this.drops.readRefused();
   }
 
   /** Brings `kernelDrops` up to date. */
   readDrops(): void {
     if (this.state === 'gone') return;
-    this.deviceDropsNow = Math.max(this.deviceDropsNow, this.deviceDrops() - this.dropBaseline);
-    if (this.spec.kind === 'tap') return;
-    for (const fd of this.receiveFds) this.ringDrops += this.native.packetStatistics(fd).drops;
-  }
-
-  /** The device's drop counter, as this thread's network namespace shows it. */
-  private deviceDrops(): number {
-    const line = readFileSync('/proc/thread-self/net/dev', 'utf8')
-      .split('\n')
-      .find((row) => row.trim().startsWith(`${this.spec.interface}:`));
-    // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
-    // What the kernel sends into a TAP is what we receive.
-    const column = this.spec.kind === 'tap' ? 11 : 3;
-    const columns = line
-      ?.slice(line.indexOf(':') + 1)
-      .trim()
-      .split(/\s+/);
-    return columns === undefined ? 0 : Number(columns[column]);
+    this.drops.read(this.spec.kind === 'tap' ? [] : this.receiveFds);
   }
 
   /**
@@ -303,15 +380,21 @@ export class LivePort {
   }
 
   private forget(): number[] {
-    const old = [...this.receiveFds, ...this.sendFds, ...this.qdiscFds, ...this.xskFds];
+    const old = [...this.receiveFds, ...this.sendFds, ...this.xskFds];
     this.receiveFds = [];
     this.sendFds = [];
-    this.qdiscFds = [];
     this.xskFds = [];
     return old;
   }
 
-  close(): void {
+  private closeDescriptors(): void {
     for (const fd of this.forget()) this.native.closeDescriptor(fd);
+  }
+
+  close(): void {
+    this.closeDescriptors();
+    if (this.guard === null) return;
+    this.native.closeDescriptor(this.guard.program);
+    this.native.closeDescriptor(this.guard.counters);
   }
 }

@@ -43,6 +43,8 @@ export interface PacketPortSpec extends Named {
   readonly offload: boolean;
   /** Transmit queues; 0 = as many as the device has. */
   readonly txQueues: number;
+  /** Send past the device's queueing discipline whatever it is. */
+  readonly bypass: boolean;
   /** Send plain frames through AF_XDP where the kernel and the device allow it. */
   readonly xsk: boolean;
   /** Slots of each receive ring. */
@@ -123,6 +125,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         fanout: r.choice('fanout', FANOUT_MODES, 'hash'),
         offload: r.onOff('offload'),
         txQueues: r.integer('txqueues', 0, 1, LIVE_QUEUES_MAX),
+        bypass: r.choice('bypass', ['off', 'on'] as const, 'off') === 'on',
         xsk: r.onOff('xsk'),
         ring: r.integer('ring', 8192, 64, 1 << 18),
       };

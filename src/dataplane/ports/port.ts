@@ -42,7 +42,10 @@ export interface Sender {
   readonly offload: boolean;
   /** True for sinks and capture writers: a frame given to it is `delivered`, not `transmitted`. */
   readonly delivers: boolean;
-  /** Sends frames from … to-1 in order, a `SendResult` for each; returns how many were taken. */
+  /**
+   * Sends frames from … to-1 in order, a `SendResult` for each; returns how many were taken. Ends at a frame that gets
+   * `SendResult.segment`: that one's segments are to be sent next, then those behind it (`untried`).
+   */
   send(from: number, to: number): number;
   /** Why frames could not be delivered (a full disk), one line, or null. */
   problem?(): string | null;
@@ -51,13 +54,15 @@ export interface Sender {
 
 /** Frames that one send call takes at most. */
 export const SEND_MAX = 256;
+/** Further places of the arrays, from `SEND_MAX` on: segments that are sent while others wait their turn. */
+export const SEND_SEGMENTS = 64;
 
 export function makeSendArrays(): SendArrays {
   return {
-    off: new Int32Array(SEND_MAX),
-    len: new Int32Array(SEND_MAX),
-    flags: new Int32Array(SEND_MAX),
-    result: new Uint8Array(SEND_MAX),
+    off: new Int32Array(SEND_MAX + SEND_SEGMENTS),
+    len: new Int32Array(SEND_MAX + SEND_SEGMENTS),
+    flags: new Int32Array(SEND_MAX + SEND_SEGMENTS),
+    result: new Uint8Array(SEND_MAX + SEND_SEGMENTS),
   };
 }
 

@@ -1,0 +1,109 @@
+/**
+ * What the kernel dropped before this program could have it, at one live port.
+ *
+ * Promise: `total` is the sum of these, no frame in two of them, none that the program has received in any:
+ *   ring     no room in a receive ring, or in the socket's buffer for frames longer than a slot (read by receivers, too)
+ *   guard    super-frames that the virtio-net header cannot express, refused before the ring (`ReceiveGuard`)
+ *   device   the device's own counter: full backlog of the receiving CPU, missed by the hardware, frames beyond the
+ *            MTU; a TAP of ours: its queue was full, or it had no carrier
+ *
+ * The device's counter also holds tagged frames that no protocol of the kernel takes, although packet sockets got them
+ * (`__netif_receive_skb_core`): the guard counts these, and they are taken off. Without a guard they are left in. A TUN
+ * device that another program holds counts there what it refused to its holder (`tun_get_user`), who was told: there
+ * only what CPUs' backlogs dropped counts, which is the one place behind it that can lose a frame.
+ *
+ * VLAN frames of less than 18 bytes are lost in the kernel and counted by nobody (`skb_vlan_untag`).
+ *
+ * Main thread only. Never decreases.
+ */
+import { readFileSync } from 'node:fs';
+import type { Native, ReceiveGuard } from '../native.js';
+
+/** Where a device's own drops are told, and how far they are to be believed. */
+export type DropSource = 'device' | 'held-tap' | 'own-tap';
+
+export class KernelDrops {
+  /** Frames that the guard refused. */
+  refused = 0;
+  private ring = 0;
+  /** Of the device that is open, and of those before it. */
+  private device = 0;
+  private past = 0;
+  private source: DropSource = 'device';
+  private baseline = 0;
+  private softnetBaseline = 0;
+
+  constructor(
+    private readonly native: Native,
+    private readonly interfaceName: string,
+    private readonly guard: ReceiveGuard | null,
+  ) {}
+
+  get total(): number {
+    return this.ring + this.refused + this.past + this.device;
+  }
+
+  /** The port's device was opened (again): what it has counted before is not ours. */
+  begin(source: DropSource): void {
+    this.past += this.device;
+    this.device = 0;
+    this.source = source;
+    this.baseline = this.counted();
+    this.softnetBaseline = source === 'held-tap' ? backlogDrops() : 0;
+  }
+
+  /** Brings the counters up to date. @param receiveFds packet sockets of the port */
+  read(receiveFds: readonly number[]): void {
+    this.device = Math.max(this.device, this.deviceDrops());
+    this.readRefused();
+    for (const fd of receiveFds) this.addRing(this.native.packetStatistics(fd).drops);
+  }
+
+  /** Brings `refused` up to date, and returns it. */
+  readRefused(): number {
+    if (this.guard !== null) this.refused = this.native.readReceiveGuard(this.guard.counters).refused;
+    return this.refused;
+  }
+
+  /** Drops at a ring that were read elsewhere (and are there no more). */
+  addRing(drops: number): void {
+    this.ring += drops;
+  }
+
+  private deviceDrops(): number {
+    const drops = this.counted() - this.baseline;
+    return this.source === 'held-tap' ? Math.min(drops, backlogDrops() - this.softnetBaseline) : drops;
+  }
+
+  /** The device's counter less what the program has received. */
+  private counted(): number {
+    const drops = deviceCounter(this.interfaceName, this.source === 'own-tap');
+    // Read last: a frame is counted by the guard before the kernel's stack counts it.
+    const { guard } = this;
+    return guard === null ? drops : drops - this.native.readReceiveGuard(guard.counters).unclaimed;
+  }
+}
+
+/**
+ * The device's drop counter, as this thread's network namespace shows it (rx_dropped and rx_missed_errors). What the
+ * kernel sends into a TAP of ours is what we receive.
+ */
+function deviceCounter(device: string, transmit: boolean): number {
+  const line = readFileSync('/proc/thread-self/net/dev', 'utf8')
+    .split('\n')
+    .find((row) => row.trim().startsWith(`${device}:`));
+  // Behind the colon: receive bytes, packets, errs, drop and four more, then transmit bytes, packets, errs, drop.
+  const columns = line
+    ?.slice(line.indexOf(':') + 1)
+    .trim()
+    .split(/\s+/);
+  return columns === undefined ? 0 : Number(columns[transmit ? 11 : 3]);
+}
+
+/** Frames that found the backlog of a receiving CPU full, whatever their device. */
+function backlogDrops(): number {
+  return readFileSync('/proc/net/softnet_stat', 'utf8')
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '0', 16), 0);
+}
