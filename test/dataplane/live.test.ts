@@ -295,7 +295,7 @@ describe('ports', () => {
         ports: [...ports, SINK],
         policy: 'rss',
         workers: 1,
-        more: { switching: { ageingSeconds: 300, learnLimit: 16, fdb: [] } },
+        more: { maxWorkers: 2, switching: { ageingSeconds: 300, learnLimit: 16, fdb: [] } },
       },
       async ({ engine, flow }) => {
         expect(polled(engine)).toEqual([4, 0]);

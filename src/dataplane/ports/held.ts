@@ -70,8 +70,11 @@ export class HeldPorts {
     this.epochs = new Int32Array(ports);
   }
 
-  /** Gives back what is not this worker's under the plan, and brings the senders up to date. */
-  release(plan: EnginePlan): void {
+  /**
+   * Gives back what is not this worker's under the plan, and brings the senders up to date.
+   * @param span workers 0 … span - 1 may send: those that run, join or leave
+   */
+  release(plan: EnginePlan, span: number): void {
     const { p, held } = this;
     const { pollers } = p.views;
     p.plan = plan;
@@ -93,8 +96,22 @@ export class HeldPorts {
         this.waker.wake(next);
       }
       if (this.generations[port.index] !== port.generation) this.replaceSender(port);
+      this.share(port, span);
     }
     this.collect();
+  }
+
+  /**
+   * A transmit queue that no other worker maps to needs no lock. Before a worker joins all others have been told a span
+   * with it, and after one has left they are told the lower one, so that at no time one takes the lock and another one,
+   * which sends to the same queue, does not.
+   */
+  private share({ index, txQueues }: PortInfo, span: number): void {
+    const { plan, worker } = this.p;
+    const queue = txQueues === 0 ? 0 : worker % txQueues;
+    const workers = Math.max(span, worker + 1);
+    const users = txQueues === 0 ? 0 : Math.ceil((workers - queue) / txQueues);
+    this.lockOf[index] = users > 1 ? lockIndex(plan, index, queue) : -1;
   }
 
   /** Opens the queues of this worker that nobody holds; true when it has all of its queues. */
@@ -196,17 +213,12 @@ export class HeldPorts {
 
   private replaceSender(port: PortInfo): void {
     const { index } = port;
-    const { plan, worker } = this.p;
     this.closeSender(this.senders[index]!);
     this.epochs[index] = this.epochOf(index);
     this.senders[index] = attachSender(this.p, port);
     this.generations[index] = port.generation;
     this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;
     this.floodRates[index] = port.removed ? 0 : (port.flood ?? 0);
-    // The queue is this worker's own where no other one that there can be maps to it.
-    const queue = port.txQueues === 0 ? 0 : worker % port.txQueues;
-    const users = port.txQueues === 0 ? 0 : Math.ceil((plan.workers - queue) / port.txQueues);
-    this.lockOf[index] = users > 1 ? lockIndex(plan, index, queue) : -1;
   }
 
   private collect(): void {
