@@ -155,7 +155,7 @@ async function shares(queues: number): Promise<{ own: number; handed: number }> 
     sleeper: { sleptMs: 0, sleeps: 0, woken: 0, busy: () => ++passes === 50 && exit() },
     clock: new ThreadClock(null),
     epoch: 0,
-    held: { polled },
+    held: { receivers: [], polled },
   } as unknown as LoopParts;
   const exit = () => Atomics.store(views.global, Global.phase, Phase.exit);
   const loop = new WorkerLoop(parts);
