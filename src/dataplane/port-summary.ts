@@ -7,9 +7,10 @@
 import type { ConsumerSummary } from './consumers.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from './counters.js';
 import { pollerOf } from './deal.js';
-import type { EnginePlan } from './engine-memory.js';
+import { type EnginePlan, PORT_FDS, PortFd } from './engine-memory.js';
 import type { LivePort } from './ports/live.js';
 import type { PortInfo } from './ports/port.js';
+import { TRANSMIT_PATHS, type TransmitPath } from './ports/transmit-path.js';
 
 /** Counters of one port. */
 export interface PortSummary {
@@ -21,7 +22,8 @@ export interface PortSummary {
    * `kernelDrops`: frames that the kernel dropped before the program could have them; `inexpressible`: those of them
    * that were super-frames of a type that virtio-net has not. `ringResets`: receive sockets replaced after the kernel
    * gave up their rings. `absurd`: frames dropped as malformed because their offload header asks for what nobody sends.
-   * `floodLimited`: frames that were not flooded (all or some copies) for want of budget.
+   * `floodLimited`: frames that were not flooded (all or some copies) for want of budget. `spoofed`: frames dropped as
+   * filtered because they named addresses that are not among the port's (`mac=`, `ip=`).
    */
   rx: {
     packets: number;
@@ -31,6 +33,7 @@ export interface PortSummary {
     ringResets: number;
     absurd: number;
     floodLimited: number;
+    spoofed: number;
   };
   tx: { packets: number; bytes: number; errors: number };
   /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
@@ -40,12 +43,14 @@ export interface PortSummary {
   /** Where the consumer behind the port runs; null where none was named. */
   consumer: ConsumerSummary | null;
   queues: { id: number; worker: number; packets: number; bytes: number }[];
+  /** What was chosen when the port was opened: the way out of an AF_PACKET port; null for other kinds. */
+  detail: { transmit: TransmitPath } | null;
 }
 
 /** Where the counters are. */
 export interface PortCounts {
   readonly plan: EnginePlan;
-  readonly views: { readonly counters: Counters };
+  readonly views: { readonly counters: Counters; readonly portFds: Int32Array };
   /** Workers that have run at any time. */
   readonly ever: number;
   readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
@@ -71,6 +76,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       ringResets: 0,
       absurd: sum(PortCounter.absurd),
       floodLimited: sum(PortCounter.floodLimited),
+      spoofed: sum(PortCounter.spoofed),
     },
     tx: {
       packets: sum(PortCounter.txPackets),
@@ -82,6 +88,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       .map((c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!),
     delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
     consumer: consumers?.summary(info.index) ?? null,
+    detail: info.kind === 'af_packet' ? transmitDetail(views.portFds, info.index) : null,
     queues: Array.from({ length: info.rxQueues }, (_, q) => {
       const at = queueBase(info.firstQueue + q);
       return {
@@ -92,6 +99,11 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       };
     }),
   };
+}
+
+function transmitDetail(portFds: Int32Array, port: number): PortSummary['detail'] {
+  const transmit = TRANSMIT_PATHS[portFds[port * PORT_FDS + PortFd.path]!];
+  return transmit === undefined ? null : { transmit };
 }
 
 /** The counters of a port since it came. */
@@ -107,7 +119,10 @@ export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   return before === undefined ? now : { ...now, ...difference(now, before) };
 }
 
-function difference(now: PortSummary, before: PortSummary): Omit<PortSummary, 'name' | 'kind' | 'consumer'> {
+function difference(
+  now: PortSummary,
+  before: PortSummary,
+): Omit<PortSummary, 'name' | 'kind' | 'consumer' | 'detail'> {
   const less = <T extends Record<string, number>>(a: T, b: T) =>
     Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value - (b[key] ?? 0)])) as T;
   return {
