@@ -154,7 +154,8 @@ describe.skipIf(!canForward())('everything at once', () => {
         const summary = await scenario.finish();
         const { dropped: reasons, reordered } = summary.totals;
         // What can befall good frames; what only hostile ones can be is no excuse.
-        const dropped = reasons.backlog + reasons.txFull + reasons.portDown + reasons.workerDied + reasons.hold;
+        const dropped =
+          reasons.backlog + reasons.txFull + reasons.portDown + reasons.workerDied + reasons.hold;
         const kernelDrops = summary.ports
           .filter(({ name }) => name === 'p0' || name === 'p1')
           .reduce((sum, port) => sum + port.rx.kernelDrops, 0);
