@@ -25,6 +25,7 @@
 #include "util/bound.h"
 #include "util/env_state.h"
 #include "wait.h"
+#include "watch.h"
 
 namespace rxsteer {
 
@@ -414,6 +415,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
   function("releaseBound", releaseBound);
+  exports.Set("Watch", Watch::define(env));
   function("capabilities", capabilitiesCall);
   function("setEffectiveCapabilities", effectiveCall);
   function("limitCapabilities", limitCall);
