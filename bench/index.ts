@@ -6,6 +6,7 @@
 import { unknownName } from '#rxsteer/errors.js';
 import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
+import { hostile } from './hostile.js';
 import { live } from './live.js';
 import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
@@ -30,6 +31,7 @@ export const SUITES: readonly Suite[] = [
   forward,
   live,
   peers,
+  hostile,
 ];
 
 export interface Report {
