@@ -39,6 +39,7 @@ export class LivePort {
   /** The link is up and (unless it is a TAP) has carrier, at the last look. */
   carrier = true;
   private carrierShown = true;
+  private carrierNoted = true;
   private index: number;
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
@@ -305,6 +306,7 @@ export class LivePort {
     }
     const sent = spec.kind === 'af_packet' ? this.reconsider(spec, link) : null;
     if (sent !== null) return { change: 'descriptors', old: sent };
+    this.noteCarrier(link);
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: [] };
     this.state = state;
@@ -314,6 +316,19 @@ export class LivePort {
         : `${spec.interface} (port ${spec.name}) is up again`,
     );
     return { change: 'state', old: [] };
+  }
+
+  /** Warns where a link that is up loses its carrier (the far end is down), and when it has it again. */
+  private noteCarrier(link: LinkInfo): void {
+    const { spec, carrier } = this;
+    if (!link.up || carrier === this.carrierNoted) return;
+    this.carrierNoted = carrier;
+    const device = `${spec.interface} (port ${spec.name})`;
+    this.warn(
+      carrier
+        ? `${device} has carrier again`
+        : `${device} has no carrier: frames to it are dropped as portDown`,
+    );
   }
 
   /** Frames that the kernel dropped before this program could have them, as far as the main thread has read of them. */
