@@ -4,6 +4,7 @@
  * Promise: every wrong value gives one UserError line that names the flag or the path in the file and what is
  * permitted. Flags override the file.
  */
+
 import { z } from 'zod';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { checkLimit, type LimitedOption } from '../dataplane/limits.js';
@@ -16,6 +17,7 @@ import {
   type EngineOptions,
 } from '../dataplane/plan.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
+import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/receive-memory.js';
 import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
@@ -44,10 +46,13 @@ export interface ForwardFlags {
   readonly holdMaxMs?: string;
   readonly macAge?: string;
   readonly macLimit?: string;
+  readonly receiveMemory?: string;
   readonly fault?: string;
   /** False for `--no-control`, true where it was not given. */
   readonly control?: string | boolean;
   readonly rebalance?: string;
+  readonly allowJs?: boolean;
+  readonly drop?: boolean;
   readonly endWithStdin?: boolean;
   readonly json?: boolean;
 }
@@ -81,8 +86,11 @@ const configSchema = z.strictObject({
   holdMaxMs: count.optional(),
   macAge: count.optional(),
   macLimit: count.optional(),
+  receiveMemory: count.optional(),
   control: z.union([z.string(), z.literal(false)]).optional(),
   rebalance: z.string().optional(),
+  allowJs: z.boolean().optional(),
+  drop: z.boolean().optional(),
   fdb: z
     .array(
       z.strictObject({
@@ -128,6 +136,8 @@ export interface ParsedForward {
   readonly statsMs: number | null;
   /** Null = no control socket. */
   readonly control: ControlFlags | null;
+  /** Give up all capabilities once the ports are open. */
+  readonly drop: boolean;
 }
 
 /** Parses and checks everything. Throws UserError. */
@@ -176,7 +186,8 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       | 'holdMax'
       | 'holdMaxMs'
       | 'macAge'
-      | 'macLimit',
+      | 'macLimit'
+      | 'receiveMemory',
     option: LimitedOption,
     fallback: number,
   ) => {
@@ -204,6 +215,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     smallFrames: number('frames', 'smallFrames', DEFAULT_SMALL_FRAMES),
     largeFrames: number('largeFrames', 'largeFrames', DEFAULT_LARGE_FRAMES),
     spinMaxUs: number('spin', 'spinMaxUs', DEFAULT_SPIN_US),
+    receiveMib: number('receiveMemory', 'receiveMib', DEFAULT_RECEIVE_MIB),
     switching: {
       ageingSeconds: number('macAge', 'ageingSeconds', 300),
       learnLimit: number('macLimit', 'learnLimit', 4096),
@@ -220,6 +232,8 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     control: controlFlags(
       flags.control === true ? file.control : flags.control,
       flags.rebalance ?? file.rebalance,
+      flags.allowJs ?? file.allowJs ?? false,
     ),
+    drop: flags.drop ?? file.drop ?? false,
   };
 }

@@ -33,6 +33,8 @@ export interface EnginePlan {
   readonly order: 'strict' | 'linux' | 'none';
   /** The order ledger watches flows: always, but for measuring what that costs. */
   readonly watches: boolean;
+  /** Keys of flow tags, see `Burst.keyFlows`: secret, so that nobody can make two flows share a slot. */
+  readonly flowKeys: Int32Array;
   /** Bounds of what order=strict makes frames wait. */
   readonly orderLimits: OrderLimits;
   readonly policy: PolicySpec;

@@ -329,6 +329,25 @@ export interface Native extends NativeHash {
   bindClock(times: Float64Array, originNs: number, cpu: boolean): () => void;
   /** Gives the CPU to another runnable thread (sched_yield). */
   yieldThread(): void;
+
+  /** Capabilities of the calling thread as bit masks (bit n = number n in linux/capability.h). */
+  capabilities(): {
+    readonly effective: number;
+    readonly permitted: number;
+    readonly bounding: number;
+    readonly noNewPrivileges: boolean;
+  };
+  /** Makes those of the mask that are permitted effective, and no others, in the calling thread alone. */
+  setEffectiveCapabilities(mask: number): void;
+  /**
+   * Takes all other capabilities than those of the mask from every thread of the process, for good (bounding set and
+   * no_new_privs too); the number of threads. Throws where a thread cannot be reached: others may have lost them then.
+   */
+  limitCapabilities(keep: number): number;
+  /** Whether the calling thread may read (or write to) the path, with its effective user and capabilities. */
+  mayAccess(path: string, write: boolean): boolean;
+  /** User id behind the other end of a Unix socket (SO_PEERCRED). */
+  peerUser(fd: number): number;
 }
 
 let loaded: Native | null | undefined;

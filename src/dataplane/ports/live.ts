@@ -13,8 +13,10 @@
 import { UserError } from '../../errors.js';
 import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
+import { privilegesDropped } from '../privileges.js';
 import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
+import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './receive-memory.js';
 import { chooseTransmit, queues, readXps, type TransmitPath } from './transmit-path.js';
 
 /** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
@@ -24,6 +26,11 @@ export type LiveSpec = PacketPortSpec | TapPortSpec;
 
 /** What changed at the last check: descriptors were replaced (workers must attach anew), or only the link's state. */
 export type LinkChange = 'none' | 'state' | 'descriptors';
+
+/** `ring=` was given. */
+function ringGiven({ text }: PacketPortSpec): boolean {
+  return /,ring=/.test(text);
+}
 
 export class LivePort {
   /** Receive and transmit queues, fixed when the port is first opened. */
@@ -40,6 +47,7 @@ export class LivePort {
   carrier = true;
   private carrierShown = true;
   private carrierNoted = true;
+  private saidLost = false;
   private index: number;
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
@@ -61,6 +69,7 @@ export class LivePort {
     readonly spec: LiveSpec,
     private readonly fanoutGroup: number,
     private readonly warn: (message: string) => void,
+    private share: ReceiveShare = receiveShare(DEFAULT_RECEIVE_MIB, spec.queues),
   ) {
     const before = native.linkInfo(spec.interface);
     if (spec.kind === 'af_packet') {
@@ -156,7 +165,8 @@ export class LivePort {
   private openReceive(spec: PacketPortSpec, link: LinkInfo): number {
     return this.native.openPacketReceive({
       ifindex: link.index,
-      slots: spec.ring,
+      slots: ringGiven(spec) ? spec.ring : this.share.slots,
+      bufferBytes: this.share.bufferBytes,
       promiscuous: true,
       ...(spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {}),
       ...(this.guard === null ? {} : { guard: this.guard.program }),
@@ -298,6 +308,12 @@ export class LivePort {
       try {
         this.open(link);
       } catch {
+        if (privilegesDropped() && !this.saidLost) {
+          this.saidLost = true;
+          this.warn(
+            `${spec.interface} (port ${spec.name}) is back, but what opening it needs was given up (--drop): restart the forwarder`,
+          );
+        }
         return { change: 'none', old: [] };
       }
       this.state = 'up';
@@ -339,6 +355,13 @@ export class LivePort {
   /** Those of them that were super-frames of a type that virtio-net has not. */
   get inexpressible(): number {
     return this.drops.refused;
+  }
+
+  /** Sets what the sockets may hold beside their rings, now and when they are opened again; rings that are open stay. */
+  shareReceive(share: ReceiveShare): void {
+    this.share = share;
+    if (this.spec.kind === 'tap') return;
+    for (const fd of this.receiveFds) this.native.setReceiveBuffer(fd, share.bufferBytes);
   }
 
   /** Brings `inexpressible` up to date, and returns it. */

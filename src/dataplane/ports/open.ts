@@ -4,17 +4,19 @@
  * Promise: all or nothing: when one port cannot be opened, those that were are closed again and one UserError
  * line says which port and why.
  */
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
 import { FLOOD_RATE } from '../flood-budget.js';
 import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
+import { type CapabilityName, hasCapability, privilegesDropped } from '../privileges.js';
 import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
 import { type PortInfo, STATE_WORDS, spareOffset } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
+import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './receive-memory.js';
 
 export interface OpenPorts {
   readonly infos: readonly PortInfo[];
@@ -36,19 +38,18 @@ export interface OpenOptions {
   /** Workers that there can be. */
   readonly workers: number;
   readonly warn: (message: string) => unknown;
+  /** MiB that the kernel may hold for all receive queues together; default `DEFAULT_RECEIVE_MIB`. */
+  readonly receiveMib?: number;
+  /** This port and those that are opened after it; default: this port. */
+  readonly coming?: readonly PortSpec[];
 }
 
-/** Bit numbers in CapEff. */
-const CAPABILITY = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
-
-function requireCapability(spec: PortSpec, name: keyof typeof CAPABILITY): void {
-  const line = readFileSync('/proc/self/status', 'utf8').match(/^CapEff:\s*([0-9a-f]+)/m);
-  const effective = BigInt(`0x${line?.[1] ?? '0'}`);
-  if (((effective >> BigInt(CAPABILITY[name])) & 1n) === 0n) {
-    throw new UserError(
-      `--port ${spec.name}: ${spec.kind} needs ${name} (run as root, or setcap ${name.toLowerCase()}+ep)`,
-    );
-  }
+function requireCapability(native: Native, spec: PortSpec, name: CapabilityName): void {
+  if (hasCapability(native, name)) return;
+  const why = privilegesDropped()
+    ? ', which this forwarder has given up (--drop): only pcap: and memory: ports can be added'
+    : ` (run as root, or setcap ${name.toLowerCase()}+ep)`;
+  throw new UserError(`--port ${spec.name}: ${spec.kind} needs ${name}${why}`);
 }
 
 /** Opens all ports of a run. @throws UserError */
@@ -72,7 +73,9 @@ export async function openPorts(specs: readonly PortSpec[], options: OpenOptions
   try {
     let [firstQueue, firstLock] = [0, 0];
     for (const [index, spec] of specs.entries()) {
-      const info = await openPort(spec, { index, generation: 0, firstQueue, firstLock }, ports, options);
+      const coming = specs.slice(index);
+      const place = { index, generation: 0, firstQueue, firstLock };
+      const info = await openPort(spec, place, ports, { ...options, coming });
       firstQueue += info.rxQueues;
       firstLock += info.txQueues;
       infos.push(info);
@@ -104,6 +107,7 @@ export async function openPort(
     source: null,
     sink: null,
     staging: [],
+    ...(spec.sources === undefined ? {} : { sources: spec.sources }),
   };
   if (spec.kind === 'memory') return { ...base, ...memoryPort(spec, options.workers) };
   if (spec.kind === 'pcap') {
@@ -112,15 +116,34 @@ export async function openPort(
     return { ...base, ...port };
   }
   if (ports.native === null) throw new UserError(`live ports: ${nativeProblem()}`);
-  requireCapability(spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
+  requireCapability(ports.native, spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
   // The group id is per network namespace: the process id keeps two instances apart.
   const group = (process.pid * 31 + index) & 0xffff;
-  const port = new LivePort(ports.native, spec, group, options.warn);
+  const others = [...ports.live.values()].map((port) => port.spec);
+  const share = shareOf([...others, ...(options.coming ?? [spec])], options.receiveMib);
+  const port = new LivePort(ports.native, spec, group, options.warn, share);
   ports.live.set(index, port);
   const { rxQueues, txQueues, staging } = port;
   const state = spec.kind === 'tap' ? tapState(rxQueues) : stateWords(rxQueues);
   const flood = spec.flood ?? FLOOD_RATE;
   return { ...base, offload: spec.offload, flood, rxQueues, txQueues, staging, state };
+}
+
+function shareOf(specs: readonly PortSpec[], mib = DEFAULT_RECEIVE_MIB): ReceiveShare {
+  return receiveShare(
+    mib,
+    specs.reduce((sum, spec) => sum + (spec.kind === 'af_packet' ? spec.queues : 0), 0),
+  );
+}
+
+/** Shares the kernel's receive memory anew: ports came or went. */
+export function settleReceive(live: ReadonlyMap<number, LivePort>, mib?: number): void {
+  const ports = [...live.values()];
+  const share = shareOf(
+    ports.map(({ spec }) => spec),
+    mib,
+  );
+  for (const port of ports) port.shareReceive(share);
 }
 
 /** TAPs made here get the smallest MTU of the other interfaces; what still differs is worth a warning. */
