@@ -32,13 +32,14 @@ export class LinkWatch {
   private events = -1;
   private lookedAt = Number.NEGATIVE_INFINITY;
   /** What each port was last warned of, by kind: a number of frames. */
-  private readonly warned = new Map<string, number>();
-  private readonly patience = new Map<LivePort, Patience>();
+  private readonly warned = new WeakMap<LivePort, Map<string, number>>();
+  private readonly patience = new WeakMap<LivePort, Patience>();
   /** What pollers said at the last look, by receive queue. */
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
-  private closing: { fds: number[]; epoch: number }[] = [];
+  /** What is done once all workers have attached to an epoch's descriptors. */
+  private closing: { fds: number[]; epoch: number; turn?: () => void }[] = [];
 
   constructor(private readonly core: EngineCore) {}
 
@@ -63,9 +64,10 @@ export class LinkWatch {
       }
     }
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
-    this.closing = this.closing.filter(({ fds, epoch }) => {
+    this.closing = this.closing.filter(({ fds, epoch, turn }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       this.closeAll(fds);
+      turn?.();
       return false;
     });
   }
@@ -128,7 +130,7 @@ export class LinkWatch {
     port.publish(views.portFds, index);
     Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
-    this.closing.push({ fds: old, epoch });
+    this.closing.push({ fds: old, epoch, turn: () => port.turn(views.portFds, index) });
     this.core.wakeAll();
   }
 
@@ -183,18 +185,21 @@ export class LinkWatch {
     const { name } = port.spec;
     const absurd = this.countOf(index, 'absurd');
     this.note(
-      `absurd ${name}`,
+      port,
+      'absurd',
       absurd,
       `port ${name}: super-frames with tiny segments or of an unknown type are dropped as malformed`,
     );
     this.note(
-      `inexpressible ${name}`,
+      port,
+      'inexpressible',
       port.readRefused() + port.ringResets,
       `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
     );
     const limited = this.countOf(index, 'floodLimited');
     this.note(
-      `flood ${name}`,
+      port,
+      'flood',
       limited,
       `port ${name}: more broadcasts, multicasts or frames to unknown addresses than its flood budget; the rest is dropped as filtered (flood=)`,
     );
@@ -207,10 +212,10 @@ export class LinkWatch {
     return views.counters.port.reduce((sum, c) => sum + c[at]!, 0) - (baselines.get(index)?.rx[counter] ?? 0);
   }
 
-  private note(kind: string, count: number, text: string): void {
-    const seen = this.warned.get(kind) ?? 0;
-    if (count < Math.max(1, 10 * seen)) return;
-    this.warned.set(kind, count);
+  private note(port: LivePort, kind: string, count: number, text: string): void {
+    const warned = this.warned.get(port) ?? new Map<string, number>();
+    if (count < Math.max(1, 10 * (warned.get(kind) ?? 0))) return;
+    this.warned.set(port, warned.set(kind, count));
     this.core.warn(`${text} (${count} so far)`);
   }
 }
