@@ -19,6 +19,7 @@ function core() {
     next: 10,
     check: vi.fn(() => ({ change: 'none', old: [] })),
     publish: vi.fn(),
+    turn: vi.fn(),
     readRefused() {
       return this.refused;
     },
