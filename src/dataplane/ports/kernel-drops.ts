@@ -12,7 +12,7 @@
  * device that another program holds counts there what it refused to its holder (`tun_get_user`), who was told: there
  * only what CPUs' backlogs dropped counts, which is the one place behind it that can lose a frame.
  *
- * VLAN frames of less than 18 bytes are lost in the kernel and counted by nobody (`skb_vlan_untag`).
+ * VLAN frames of less than 20 bytes are lost in the kernel and counted by nobody (`skb_vlan_untag`).
  *
  * Main thread only. Never decreases.
  */
