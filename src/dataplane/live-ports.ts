@@ -15,7 +15,7 @@ import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeReport } from './live.js';
 import { policyChange } from './live-policy.js';
 import { portSummary, rawPort } from './port-summary.js';
 import { LivePort } from './ports/live.js';
-import { openPort, type PortPlace, settleMtus } from './ports/open.js';
+import { openPort, type PortPlace, settleMtus, settleReceive } from './ports/open.js';
 import type { PortInfo } from './ports/port.js';
 import { checkPorts, type PortSpec } from './ports/port-spec.js';
 
@@ -36,6 +36,7 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
     const { index } = place;
     const opened = await openPort(spec, place, ports, {
       ...{ workers: plan.workers, warn, signal: core.stopSignal, regularFilesOnly: true },
+      ...core.receive,
     });
     let sized = false;
     try {
@@ -46,6 +47,7 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
       requireDescriptors(core, info);
       sized = true;
       settleMtus(ports.live, warn);
+      settleReceive(ports.live, core.receive.receiveMib);
       core.views.portFds.fill(-1, index * PORT_FDS, (index + 1) * PORT_FDS);
       ports.live.get(index)?.publish(core.views.portFds, index);
       core.baselines.set(index, rawPort(core, info));
@@ -56,7 +58,7 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
       specs.delete(index);
       core.consumers?.remove(index);
       ports.closePort(index);
-      if (sized) resettleMtus(core);
+      if (sized) resettle(core);
       throw error;
     }
   });
@@ -119,7 +121,7 @@ export function letGo(core: EngineCore): void {
     core.retired.add(portSummary(core, info));
     stuck.delete(index);
     ports.closePort(index);
-    resettleMtus(core);
+    resettle(core);
   }
 }
 
@@ -150,10 +152,11 @@ async function forgotten(core: EngineCore, port: PortInfo, allFollowed: boolean)
   }
 }
 
-/** TAPs of this program follow the ports that are left; what cannot be set stays as it is. */
-function resettleMtus(core: EngineCore): void {
+/** MTUs of this program's TAPs and receive memory follow the ports that are left; what cannot be set stays as it is. */
+function resettle(core: EngineCore): void {
   try {
     settleMtus(core.ports.live, () => {});
+    settleReceive(core.ports.live, core.receive.receiveMib);
   } catch (error) {
     core.warn((error as Error).message);
   }
