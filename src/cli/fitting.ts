@@ -11,7 +11,7 @@ import { type Column, colour, formatTable, width } from './output.js';
 const TABLE_COLUMNS = 120;
 /** Below this nothing would fit. */
 const COLUMNS_LEAST = 40;
-/** Longest text of a first column that heads a column of its own. */
+/** Longest text of a first column that becomes the title of a column. */
 const HEADING_MAX = 14;
 
 /** Columns of a line, or null where nobody says. */
@@ -112,7 +112,7 @@ export function formatFitting(
 
 /**
  * A table of many rows with long names: where it does not fit, names are broken where it says, onto lines below; where
- * that is not enough, each has a line of its own above its row.
+ * that is not enough, each name stands on a line above its row.
  */
 export function formatBreaking(
   columns: readonly Column[],
