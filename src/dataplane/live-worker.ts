@@ -34,6 +34,8 @@ export interface FollowerParts {
 export class LiveFollower {
   /** Receiving is suspended. */
   paused = true;
+  /** Set behind each change: what it replaced waits for a turn of the event loop to be given back. */
+  turn = false;
   /** Number of the newest configuration that was read. */
   private known = 0;
   /** On its way: to be installed (`steering` compiled already), then its queues are taken over. */
@@ -43,7 +45,6 @@ export class LiveFollower {
   private prepared: { readonly number: number; readonly steering: Steering } | null = null;
   private installed: LiveConfig | null = null;
   private pausedAt = -1;
-  private turn = false;
   private readonly words: Int32Array;
 
   constructor(
@@ -79,13 +80,6 @@ export class LiveFollower {
     if (Atomics.load(this.words, WorkerWord.state) !== WorkerState.running) {
       Atomics.store(this.words, WorkerWord.state, WorkerState.running);
     }
-  }
-
-  /** True once behind each change: what it replaced waits for a turn of the event loop to be given back. */
-  takeTurn(): boolean {
-    const { turn } = this;
-    this.turn = false;
-    return turn;
   }
 
   /** The check before sleeping: something that `step` waits for has happened. */

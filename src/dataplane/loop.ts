@@ -158,7 +158,10 @@ export class WorkerLoop {
     this.tick();
     for (let pass = 1; ; pass++) {
       if (this.obey() === Phase.exit) break;
-      if (follower.takeTurn()) return false;
+      if (follower.turn) {
+        follower.turn = false;
+        return false;
+      }
       if (this.pass() > 0) {
         sleeper.busy();
         this.yields = 0;
