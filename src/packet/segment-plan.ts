@@ -121,7 +121,8 @@ function innerIp(bytes: Uint8Array, least: number, l4: number, end: number, type
     for (let words = 5; words <= 15; words++) {
       const at = l4 - words * 4;
       if (at < least) break;
-      if (bytes[at] === (0x40 | words) && bytes[at + 9] === protocol && u16(bytes, at + 2) === end - at) return at;
+      if (bytes[at] === (0x40 | words) && bytes[at + 9] === protocol && u16(bytes, at + 2) === end - at)
+        return at;
     }
   }
   const at = l4 - 40;
@@ -149,7 +150,8 @@ function enterTunnel(
     if (least > end) return SegmentError.truncated;
     const pseudo = ipv6 ? pseudoSum6(bytes, at, next, 0) : pseudoSum4(bytes, at, next, 0);
     if (!plan.outer(Outer.udp, header - off, pseudo)) return SegmentError.unsupported;
-    if (u16(bytes, header + 2) === 2152 && !plan.outer(Outer.gtpu, least - off)) return SegmentError.unsupported;
+    if (u16(bytes, header + 2) === 2152 && !plan.outer(Outer.gtpu, least - off))
+      return SegmentError.unsupported;
   } else if (next === Protocol.gre) {
     if (least > end) return SegmentError.truncated;
     const flags = bytes[header]!;
@@ -213,7 +215,8 @@ export function planSegments(bytes: Uint8Array, off: number, len: number, plan: 
   readVnet(bytes, off, vnet);
   const type = vnet.gsoType & ~VnetGso.ecn;
   if (type === VnetGso.none || vnet.gsoSize === 0) return SegmentError.contradiction;
-  if (type !== VnetGso.tcp4 && type !== VnetGso.tcp6 && type !== VnetGso.udpL4) return SegmentError.unsupported;
+  if (type !== VnetGso.tcp4 && type !== VnetGso.tcp6 && type !== VnetGso.udpL4)
+    return SegmentError.unsupported;
   const end = off + len;
   const problem = findTransport(bytes, off, end, plan);
   if (problem < 0) return problem;
