@@ -33,8 +33,8 @@ export class LinkWatch {
   private events = -1;
   private lookedAt = Number.NEGATIVE_INFINITY;
   /** What each port was last warned of, by kind: a number of frames. */
-  private readonly warned = new Map<string, number>();
-  private readonly patience = new Map<LivePort, Patience>();
+  private readonly warned = new WeakMap<LivePort, Map<string, number>>();
+  private readonly patience = new WeakMap<LivePort, Patience>();
   /** What pollers said at the last look, by receive queue. */
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
@@ -190,19 +190,20 @@ export class LinkWatch {
     for (const { kind, counter, of, text } of PORT_WARNINGS) {
       let count = before === undefined ? 0 : -of(before);
       for (const counters of views.counters.port) count += counters[at + counter]!;
-      if (count > 0) this.note(`${kind} ${name}`, count, `port ${name}: ${text(port.spec.interface)}`);
+      if (count > 0) this.note(port, kind, count, `port ${name}: ${text(port.spec.interface)}`);
     }
     this.note(
-      `inexpressible ${name}`,
+      port,
+      'inexpressible',
       port.readRefused() + port.ringResets,
       `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
     );
   }
 
-  private note(kind: string, count: number, text: string): void {
-    const seen = this.warned.get(kind) ?? 0;
-    if (count < Math.max(1, 10 * seen)) return;
-    this.warned.set(kind, count);
+  private note(port: LivePort, kind: string, count: number, text: string): void {
+    const warned = this.warned.get(port) ?? new Map<string, number>();
+    if (count < Math.max(1, 10 * (warned.get(kind) ?? 0))) return;
+    this.warned.set(port, warned.set(kind, count));
     this.core.warn(`${text} (${count} so far)`);
   }
 }
