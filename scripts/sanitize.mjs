@@ -48,6 +48,12 @@ const library = (name) => {
 // Exceptions are thrown by the C++ library, which must be there when the sanitizer looks for it.
 const preload = ['libasan.so', 'libstdc++.so.6'].map(library).join(' ');
 
+// A build folder that was configured otherwise stays so.
+const cache = join(out, 'CMakeCache.txt');
+const wanted = /^RXSTEER_SANITIZE:[A-Z]+=address,undefined$/m;
+if (!existsSync(cache) || !wanted.test(readFileSync(cache, 'utf8')))
+  rmSync(out, { recursive: true, force: true });
+
 say('compiling the addon with address and undefined behaviour checks');
 const built = spawnSync(
   process.execPath,
