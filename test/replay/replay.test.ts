@@ -106,6 +106,34 @@ describe('replay', () => {
     expect(tcp.capture.warnings).toEqual([]);
   });
 
+  it('bytes are the lengths that the capture states, whatever its link type', async () => {
+    const sizes = [60, 61, 62, 63, 64];
+    const ip = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i === 0 ? 0x45 : i));
+    for (const linkType of [1, 12, 101, 113, 228, 276]) {
+      const whole = file(
+        'link.pcap',
+        files.pcap(
+          sizes.map((size) => ({ data: ip(size) })),
+          { linkType },
+        ),
+      );
+      const cut = sizes.map((size) => ({ data: ip(size).subarray(0, 40), original: size }));
+      for (const path of [whole, file('cut.pcap', files.pcap(cut, { linkType }))]) {
+        const { capture, policies } = await replay([path], ['single', 'rss:queues=2']);
+        expect([linkType, capture.bytes]).toEqual([linkType, 310]);
+        for (const { workers } of policies) {
+          expect(workers.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(310);
+        }
+      }
+    }
+    // Frames with an FCS: the stated lengths have it.
+    const fcs = files.option(true, 13, Uint8Array.of(4));
+    const ng = [files.section(), files.netInterface(true, 1, [fcs])];
+    for (const size of sizes) ng.push(files.enhanced(true, 0, [0, 1], ip(size)));
+    const { capture } = await replay([file('fcs.pcapng', Buffer.concat(ng))], ['single']);
+    expect([capture.bytes, capture.truncated]).toEqual([310, 0]);
+  });
+
   it.each([4, 5, 8])(
     'sends every packet to the queue that a bitwise Toeplitz names (%d queues)',
     async (queues) => {
