@@ -18,7 +18,7 @@ import { Drop, HandoffCounter, handoffBase, MoveCounter, WorkerCounter } from '.
 import type { IntakeParts } from './intake.js';
 import type { Lane } from './lane.js';
 import { LINE_WORDS, maskBelow } from './layout.js';
-import { FLOW_SLOTS, type Ledger, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
+import { FLOW_SLOTS, type Ledger, Place, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from './ledger.js';
 import { HELD, OrderGuard, type Release } from './order-guard.js';
 import { STATE_SHIFT, State } from './ring.js';
 import { SlotShares } from './shares.js';
@@ -175,6 +175,7 @@ export class Dispatcher implements Release {
     const first = sequences[queue * LINE_WORDS]! | 0;
     sequences[queue * LINE_WORDS] = (first + n) | 0;
     if (this.guard !== null) this.guard.begin();
+    ledger.begin(queue, first, n);
     if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
     this.unwatched = 0;
     this.shares.begin(n, anyLarge ? this.countLarge(n) : 0);
@@ -271,12 +272,13 @@ export class Dispatcher implements Release {
     const flow = words[FLOW + i]!;
     const tag = flow === 0 ? plainFlow(words, i) : flow;
     const s = ledger.slotFor(tag, bits, queue, seq);
+    ledger.refresh(s, queue);
     // A slot that was just taken has had no frame; one that flows share is no flow's.
     if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) census.enter(s, tag, burst, i);
     const wanted = words[WORKER + i]!;
     const large = this.isLarge(burst, i);
     const to = slots[s + PLACE] === wanted + 1 ? wanted : this.change(s, wanted, large);
-    if (slots[s + WORD]! < 0) this.unwatched++;
+    if (ledger.carried(s) < 0) this.unwatched++;
     if (to === HELD) {
       this.guard!.hold(s, burst, i, seq);
       if (large) this.shares.heldLarge();
@@ -298,6 +300,7 @@ export class Dispatcher implements Release {
   /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
   private change(s: number, wanted: number, large: boolean): number {
     if (this.guard !== null) return this.guard.change(s, wanted, large);
+    if ((this.p.ledger.slots[s + PLACE]! & Place.worker) === wanted + 1) return wanted;
     if (this.p.ledger.move(s, wanted)) this.counters[WorkerCounter.moves + MoveCounter.moves]!++;
     return wanted;
   }
@@ -306,7 +309,7 @@ export class Dispatcher implements Release {
   private give(burst: Burst, i: number, seq: number, s: number, to: number): boolean {
     const { lane } = this;
     const { ledger } = this.p;
-    if (!lane.append(to, burst, i, seq, ledger.slots[s + WORD]!)) return false;
+    if (!lane.append(to, burst, i, seq, ledger.carried(s))) return false;
     ledger.note(s, seq, lane.position(to));
     return true;
   }
@@ -350,7 +353,7 @@ export class Dispatcher implements Release {
     const { lane, shares } = this;
     const { holding } = this.guard!;
     const { ledger } = this.p;
-    const word = ledger.slots[s + WORD]!;
+    const word = ledger.carried(s);
     const large = this.isLarge(burst, 0);
     if (large && !shares.mayGiveLarge(to, holding.large)) return false;
     const extra = holding.frames - holding.large + 1;

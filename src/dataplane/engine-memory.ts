@@ -14,7 +14,7 @@ import type { OrderLimits } from './order-guard.js';
 import { carveHistory } from './order-history.js';
 import { carvePool, FramePool, poolBytes } from './pool.js';
 import type { PortInfo } from './ports/port.js';
-import { carveLane, RING_ENTRY_BYTES, type RingMemory } from './ring.js';
+import { carveLane, RING_ENTRY_BYTES, type RingMemory, startRing } from './ring.js';
 
 /** What all workers share. A plan is never changed: a live change makes another one (`live-config.ts`). */
 export interface EnginePlan {
@@ -226,10 +226,14 @@ function allocate<T>(bytes: number, flags: string, make: () => T): T {
   }
 }
 
-/** Main thread, once: allocates and initialises. Throws UserError when the plan asks for more memory than there is. */
+/**
+ * Main thread, once: allocates and initialises. Throws UserError when the plan asks for more memory than there is.
+ * @param start where sequence numbers and ring positions begin
+ */
 export function allocateEngineMemory(
   plan: EnginePlan,
   extra: Omit<EngineMemory, 'frames' | 'words'>,
+  start = 0,
 ): EngineMemory {
   const frameBytes = scratchOffset(plan, plan.workers);
   const memory: EngineMemory = {
@@ -245,6 +249,8 @@ export function allocateEngineMemory(
   };
   const views = attachEngine(plan, memory);
   views.pool.initialise();
+  for (const ring of views.rings) startRing(ring, start);
+  for (let q = 0; q < plan.room.queues; q++) views.sequences[q * LINE_WORDS] = start;
   views.portFds.fill(-1);
   return memory;
 }

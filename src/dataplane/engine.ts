@@ -104,7 +104,7 @@ export class Engine implements LiveEngine {
     const events = plan.cpus.map(() => (this.native === null ? -1 : this.native.openEvent()));
     let memory: EngineMemory;
     try {
-      memory = allocateEngineMemory(plan, { policy, switching, events });
+      memory = allocateEngineMemory(plan, { policy, switching, events }, options.firstNumber);
     } catch (error) {
       for (const event of events) if (event >= 0) this.native?.closeDescriptor(event);
       throw error;

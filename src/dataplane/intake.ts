@@ -22,6 +22,7 @@ import type { Fault } from './faults.js';
 import type { CensusWriter } from './flow-census.js';
 import { FlowIntake } from './flow-intake.js';
 import type { Lane } from './lane.js';
+import { LINE_WORDS } from './layout.js';
 import type { Ledger } from './ledger.js';
 import type { TraceFate, TraceTap } from './live-trace.js';
 import { ReceiveStatus } from './native.js';
@@ -138,10 +139,9 @@ export class Intake {
     return true;
   }
 
-  /** This worker follows a dead one: a queue that it polls takes up where that left off. */
-  recover(queue: number): void {
-    const positions = Int32Array.from({ length: this.workers }, (_, w) => this.lane.position(w));
-    this.p.ledger.recover(queue, positions);
+  /** This worker polls a queue again that it, or a dead predecessor of it, polled last. */
+  resume(queue: number): void {
+    this.p.ledger.resume(queue, this.p.views.sequences[queue * LINE_WORDS]!);
   }
 
   /** Takes a burst from a queue and dispatches it; returns how many frames came (those refused too). The work has room for a burst. */

@@ -9,6 +9,12 @@
  * the others. A flow that gets a slot of its own again takes over what is in flight in the shared one.
  * Flows are told apart by 32 bits; two that agree in all of them count as one.
  *
+ * Numbers and positions count modulo 2^32 and are compared by signed difference. A slot keeps some, and its flow may
+ * rest for any number of frames; so once in 2^28 frames the worker walks over the slots of its queues, one queue a burst.
+ * A slot of which nothing is in flight gets the newest numbers. One that still has frames in flight after 2^29 others
+ * (its worker stands still) is marked `old`: its flow's next frames are not watched until those have ended. A queue that
+ * another worker takes over begins with empty slots.
+ *
  * Frames dropped before they reach a worker leave no trace: they are lost, not early.
  *
  * Threads: everything here is written by the worker that polls the receive queue, and read by nobody else while it
@@ -19,7 +25,7 @@ import { DESCRIPTOR_SHIFT, Part } from '../packet/descriptor.js';
 import { flowClass } from './flow-class.js';
 import { type Carver, maskedLength } from './layout.js';
 import type { OrderHistory } from './order-history.js';
-import type { Progress } from './progress.js';
+import { Horizon, type Progress } from './progress.js';
 
 /** Slots of one receive queue that belong to one flow at a time, and those that flows share when these are busy. */
 export const FLOW_SLOTS = 16_384;
@@ -50,8 +56,12 @@ export const Slot = {
 } as const;
 export const SLOT_WORDS = 8;
 
-/** Fields of the word `place`. */
-export const Place = { worker: 0xffff, postponed: 1 << 16, held: 1 << 17 } as const;
+/** Fields of the word `place`. `old`: the slot's numbers are too old to be compared with new ones. */
+export const Place = { worker: 0xffff, postponed: 1 << 16, held: 1 << 17, old: 1 << 18 } as const;
+
+/** Frames between two walks over the slots, and when what is in flight has become old; together far below 2^31. */
+export const WALK_EVERY = 1 << 28;
+const OLD_AFTER = 1 << 29;
 
 /** Fields of the word that a frame carries. */
 export const WORD_SLOT = (1 << 27) - 1;
@@ -112,6 +122,17 @@ export class Ledger {
   /** `SLOT_WORDS` words a slot. Where others call for a slot they mean the index of its first word here. */
   readonly slots: Int32Array;
   private readonly finished: Int32Array;
+  private readonly horizon: Horizon;
+  /** A flow found no slot: looking how far the queues have come may free some. */
+  private asked = false;
+  /** By queue: number of the next frame (behind the burst that is being dispatched), and of the burst's first one. */
+  private readonly next: Int32Array;
+  private readonly first: Int32Array;
+  /** Queues that this worker polls. */
+  private readonly mine: Uint8Array;
+  /** Frames since the last walk, and the queue that it has come to; -1 = none is under way. */
+  private passed = 0;
+  private walking = -1;
 
   /** @param watches false: flows have no slots of their own, nothing is watched (for measuring what watching costs). */
   constructor(
@@ -119,9 +140,88 @@ export class Ledger {
     private readonly progress: Progress,
     private readonly history: OrderHistory,
     readonly watches = true,
+    private readonly walkEvery = WALK_EVERY,
   ) {
     this.slots = memory.slots;
     this.finished = memory.finished;
+    const queues = memory.finished.length / (2 * QUEUE_SLOTS);
+    this.horizon = new Horizon(progress, queues);
+    this.next = new Int32Array(queues);
+    this.first = new Int32Array(queues);
+    this.mine = new Uint8Array(queues);
+  }
+
+  /** A burst is to be dispatched: `n` frames from `queue`, the first with sequence `first`. */
+  begin(queue: number, first: number, n: number): void {
+    if (this.asked) {
+      this.asked = false;
+      this.horizon.look(this.next);
+    }
+    this.first[queue] = first;
+    if (this.mine[queue] === 0) this.mine[queue] = 1;
+    else if (this.walking >= 0) this.walkOn();
+    this.next[queue] = first + n;
+    this.passed += n;
+    if (this.passed >= this.walkEvery && this.walking < 0) {
+      this.passed = 0;
+      this.walking = 0;
+    }
+  }
+
+  /** Walks over the slots of one queue, the next one that is this worker's. */
+  private walkOn(): void {
+    const { mine } = this;
+    while (this.walking < mine.length && mine[this.walking] === 0) this.walking++;
+    if (this.walking < mine.length) {
+      this.walk(this.walking);
+      // What it knows must not become too old to be compared with either.
+      this.horizon.reset(this.walking++);
+    }
+    if (this.walking === mine.length) this.walking = -1;
+  }
+
+  /** Renews the slots of a queue of which nothing is in flight, and marks those whose frames have become old. */
+  private walk(queue: number): void {
+    const { slots } = this;
+    const before = (this.next[queue]! - 1) | 0;
+    const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
+    for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
+      const place = slots[s + PLACE]!;
+      if (place === 0 && slots[s] === 0) continue;
+      if (this.isFree(s)) this.renew(s, before);
+      else if (((before - slots[s + NEWEST]!) | 0) > OLD_AFTER) slots[s + PLACE] = place | Place.old;
+    }
+  }
+
+  /** Nothing of the slot is in flight, and all frames up to `before` were dispatched: its numbers become new ones. */
+  private renew(s: number, before: number): void {
+    const { slots, finished } = this;
+    const place = slots[s + PLACE]! & Place.worker;
+    const word = slots[s + WORD]!;
+    slots[s + PLACE] = place;
+    slots[s + NEWEST] = before;
+    if (place !== 0) slots[s + TAIL] = this.progress.done(place - 1);
+    // A shared slot is no flow's.
+    if (word < 0 || slots[s] === 0) return;
+    slots[s + WORD] = word & ~MIXED;
+    const f = (word & WORD_SLOT) * 2;
+    finished[f] = before;
+    finished[f + 1] = before;
+  }
+
+  /**
+   * What a frame of slot `s` carries to its completion. Where the slot's numbers are old it is not watched: until they
+   * can be renewed, which a frame of queue `queue` looks at.
+   */
+  carried(s: number): number {
+    const { slots } = this;
+    if ((slots[s + PLACE]! & Place.old) === 0) return slots[s + WORD]!;
+    return UNWATCHED;
+  }
+
+  /** Before a frame of an `old` slot goes its way: perhaps those that made it old have ended. */
+  refresh(s: number, queue: number): void {
+    if ((this.slots[s + PLACE]! & Place.old) !== 0 && this.isFree(s)) this.renew(s, this.first[queue]! - 1);
   }
 
   /**
@@ -180,9 +280,14 @@ export class Ledger {
     // On one worker frames finish in the order of its ring.
     if ((word & MIXED) === 0) return this.isDrained(s);
     // On several: once the newest has finished whatever still comes is late indeed.
-    const f = (word & WORD_SLOT) * 2;
+    const number = word & WORD_SLOT;
+    const f = number * 2;
     const newest = slots[s + NEWEST]!;
-    return Atomics.load(finished, f) === newest || Atomics.load(finished, f + 1) === newest;
+    if (Atomics.load(finished, f) === newest || Atomics.load(finished, f + 1) === newest) return true;
+    // Dropped, or died: nobody tells. Everything up to it may have ended all the same.
+    if (this.horizon.isOver((number / QUEUE_SLOTS) | 0, newest)) return true;
+    this.asked = true;
+    return false;
   }
 
   private take(s: number, flow: number, kind: number, seq: number): void {
@@ -224,34 +329,41 @@ export class Ledger {
       slots[s + WORD] = word | MIXED;
       this.history.claim(word & WORD_SLOT);
     }
-    slots[s + PLACE] = to + 1;
+    slots[s + PLACE] = (to + 1) | (place & Place.old);
     // Nothing of the flow is there yet, whatever becomes of this frame.
     slots[s + TAIL] = this.progress.done(to);
     return place !== 0;
   }
 
   /**
-   * A successor of a dead worker takes over its queue: what that held is gone, and positions that it did not live to
-   * publish come back to `positions[worker]`.
+   * This worker polls a queue again that it, or a dead predecessor of it, polled last. Only when nothing of the queue is
+   * in flight or held: what its slots say of that is what died with the predecessor, or from a time when the rings stood
+   * elsewhere.
+   * @param next number of the queue's next frame
    */
-  recover(queue: number, positions: Int32Array): void {
+  resume(queue: number, next: number): void {
     const { slots } = this;
+    this.horizon.reset(queue);
+    this.next[queue] = next;
+    this.mine[queue] = 1;
     const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
     for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
-      const place = slots[s + PLACE]!;
-      if (place === 0) continue;
-      const position = positions[(place & Place.worker) - 1]!;
-      slots[s + PLACE] = place & Place.worker;
-      if (((slots[s + TAIL]! - position) | 0) > 0) slots[s + TAIL] = position;
+      if (slots[s + PLACE] !== 0 || slots[s] !== 0) this.renew(s, next - 1);
     }
   }
 
+  /** Another worker may poll the queue from now on. */
+  leave(queue: number): void {
+    this.mine[queue] = 0;
+  }
+
   /**
-   * Another worker polls the queue from now on: the positions of its rings are others. Only when nothing of the queue
-   * is in flight or held.
+   * This worker polls a queue that another one polled before: the positions of its rings are others. Only when nothing
+   * of the queue is in flight or held.
    */
   forget(queue: number): void {
     const { slots } = this;
+    this.horizon.reset(queue);
     const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
     for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
       slots[s + PLACE] = 0;

@@ -114,12 +114,17 @@ export class WorkerLoop {
   }
 
   /**
-   * This worker polls a receive queue from now on, where nothing is in flight. `own`: a dead predecessor of it did
-   * before; else another worker.
+   * This worker polls a receive queue from now on, where nothing is in flight. `own`: it, or a dead predecessor of it,
+   * did before; else another worker.
    */
   inherit(queue: number, own: boolean): void {
-    if (own) this.intake.recover(queue);
+    if (own) this.intake.resume(queue);
     else this.p.ledger.forget(queue);
+  }
+
+  /** Another worker may poll a receive queue from now on. */
+  leave(queue: number): void {
+    this.p.ledger.leave(queue);
   }
 
   /** Plan or steering in the parts were replaced; `span` workers' rings are to be drained. */

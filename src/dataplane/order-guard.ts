@@ -49,6 +49,7 @@ const HOLD = Slot.hold;
 const WORKER = Place.worker;
 const POSTPONED = Place.postponed;
 const HELD_FLAG = Place.held;
+const OLD = Place.old;
 
 /** How frames are put on their way again, and room for them: the dispatcher's own doing. */
 export interface Release {
@@ -62,7 +63,9 @@ export class OrderGuard {
   readonly holding: HoldQueue;
   private readonly slots: Int32Array;
   private readonly mostOfClass: number;
-  private now = -1;
+  /** Milliseconds modulo 2^32, as slots keep them; compared by signed difference. */
+  private now = 0;
+  private read = false;
 
   /**
    * @param slots of the worker's pool, both classes
@@ -88,13 +91,18 @@ export class OrderGuard {
 
   /** Call before the frames of a burst: what time it is may have changed. */
   begin(): void {
-    this.now = -1;
+    this.read = false;
   }
 
   private time(): number {
-    // From 1 on, so that 0 and -1 mean "not read".
-    if (this.now < 0) this.now = Math.floor(performance.now()) + 1;
+    if (!this.read) this.now = Math.floor(performance.now()) | 0;
+    this.read = true;
     return this.now;
+  }
+
+  /** Milliseconds since then. */
+  private since(then: number): number {
+    return (this.time() - then) | 0;
   }
 
   /**
@@ -113,7 +121,7 @@ export class OrderGuard {
     if ((place & HELD_FLAG) !== 0) return this.whileHeld(s, current, wanted, large);
     if (current === wanted) {
       // The policy has changed its mind.
-      slots[s + PLACE] = place & WORKER;
+      slots[s + PLACE] = place & (WORKER | OLD);
       return current;
     }
     if (this.progress.drained(current, slots[s + TAIL]!)) {
@@ -128,7 +136,7 @@ export class OrderGuard {
     } else if (
       current !== this.me &&
       !this.full(large) &&
-      this.time() - slots[s + SINCE]! >= this.limits.postponeMaxMs
+      this.since(slots[s + SINCE]!) >= this.limits.postponeMaxMs
     ) {
       const h = this.holding.open(s, wanted, this.time());
       if (h >= 0) {
@@ -158,7 +166,7 @@ export class OrderGuard {
       return HELD;
     }
     this.cancel(s);
-    if (wanted === current) this.slots[s + PLACE] = current + 1;
+    if (wanted === current) this.slots[s + PLACE] = this.slots[s + PLACE]! & (WORKER | OLD);
     else this.counters[MoveCounter.framesPostponed]!++;
     return current;
   }
@@ -174,7 +182,7 @@ export class OrderGuard {
     const { slots } = this;
     const current = (slots[s + PLACE]! & WORKER) - 1;
     this.counters[MoveCounter.cancelled]!++;
-    slots[s + PLACE] = (current + 1) | POSTPONED;
+    slots[s + PLACE] = (slots[s + PLACE]! & (WORKER | OLD)) | POSTPONED;
     slots[s + SINCE] = this.time();
     this.empty(s, current);
   }
@@ -206,7 +214,7 @@ export class OrderGuard {
         this.ledger.move(s, target);
         counters[MoveCounter.moves]!++;
         this.empty(s, target);
-      } else if (this.time() - hold.since >= this.limits.holdMaxMs) this.cancel(s);
+      } else if (this.since(hold.since) >= this.limits.holdMaxMs) this.cancel(s);
     }
     return before - holding.frames;
   }

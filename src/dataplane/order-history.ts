@@ -22,6 +22,9 @@ const ENTRIES = 4;
 /** An entry: sequence number, and the highest one up to and including it. */
 const ENTRY_WORDS = 2;
 const HISTORY_WORDS = ENTRIES + HISTORY_LENGTH * ENTRY_WORDS;
+/** Positions count modulo 2^30, so that none is negative; the number at the claim follows when it is half of that behind. */
+const POSITIONS = (1 << 30) - 1;
+const FOLLOW = 1 << 29;
 
 export function carveHistory(carver: Carver, queues: number): Int32Array {
   return carver.words(queues * HISTORIES * HISTORY_WORDS);
@@ -52,17 +55,22 @@ export class OrderHistory {
     const h = this.at(slot);
     const { words } = this;
     if (Atomics.load(words, h) !== slot + 1) return -1;
-    const position = Atomics.add(words, h + COUNT, 1);
+    const position = Atomics.add(words, h + COUNT, 1) & POSITIONS;
+    if (this.since(h, position) >= FOLLOW) Atomics.store(words, h + START, position - HISTORY_LENGTH);
     const e = h + ENTRIES + (position & (HISTORY_LENGTH - 1)) * ENTRY_WORDS;
     words[e] = seq;
     words[e + 1] = highest;
     return position;
   }
 
+  /** Completions from the claim to `position`. */
+  private since(h: number, position: number): number {
+    return (position - this.words[h + START]!) & POSITIONS;
+  }
+
   /** Completions of the slot's flow that are remembered before `position`. */
   private remembered(h: number, position: number): number {
-    const since = (position - this.words[h + START]!) | 0;
-    return Math.max(0, Math.min(since, HISTORY_LENGTH - 1));
+    return Math.min(this.since(h, position), HISTORY_LENGTH - 1);
   }
 
   /**

@@ -41,6 +41,8 @@ export interface EngineOptions {
   readonly spinMaxUs: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
+  /** Where sequence numbers and ring positions begin, for tests of what they do at 2^31 and 2^32; default 0. */
+  readonly firstNumber?: number;
   /** False: no order ledger. For measuring what it costs; goes with order=none only. Default true. */
   readonly watches?: boolean;
   /** Gets one line for what works less well than was asked for. */

@@ -113,6 +113,15 @@ export function carveLane(carver: Carver, workers: number, capacity: number, slo
   }));
 }
 
+/** Makes all numbers of a fresh ring begin at `at`. */
+export function startRing({ index, lane, state }: RingMemory, at: number): void {
+  index[TAIL] = at;
+  index[HEAD] = at;
+  index[DONE] = at;
+  lane[state + State.position] = at;
+  lane[state + State.returned] = at;
+}
+
 /** The consumer's side. Only the consuming worker's thread may use it. */
 export class RingConsumer {
   private head: number;

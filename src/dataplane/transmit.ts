@@ -28,7 +28,7 @@ import { SendResult } from './native.js';
 import type { OrderMeter } from './order-meter.js';
 import type { FramePool } from './pool.js';
 import { SEND_MAX, type Sender } from './ports/port.js';
-import { type LockMeter, releaseLock, takeLock } from './txlock.js';
+import { type LockMeter, lockMeter, releaseLock, takeLock } from './txlock.js';
 
 // Constants of this module's own, which V8 folds into the loops (see packet/dissect).
 const COUNT = WORK_COUNT;
@@ -82,7 +82,7 @@ export class Transmitter {
   /** Work index of each entry of the send arrays; the other one is for a work that goes to one port as it is. */
   private readonly frameOf = new Int32Array(SEND_MAX);
   private readonly inOrder = Int32Array.from({ length: SEND_MAX }, (_, k) => k);
-  private readonly meter: LockMeter = { contended: 0, waitedNs: 0 };
+  private readonly meter: LockMeter = lockMeter();
   private readonly finisher: Finisher;
 
   constructor(private readonly parts: TransmitParts) {

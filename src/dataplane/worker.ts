@@ -105,6 +105,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
     };
     const loop = new WorkerLoop(parts);
     held.inherit = (queue, own) => loop.inherit(queue, own);
+    held.leave = (queue) => loop.leave(queue);
     const complain = () => {
       const line = parts.steering.complaint?.() ?? null;
       if (line !== null) held.complaints.push(line);

@@ -69,8 +69,13 @@ const BASE = await (async () => {
 
 interface Sent {
   readonly frame: number;
+  /** How many frames were received before it. */
   readonly seq: number;
 }
+
+/** Where numbers and milliseconds begin: near 0, and just below the wrap-arounds of signed and unsigned 32 bits. */
+const STARTS = [0, 0x7fff_ffe0, -32] as const;
+const CLOCKS = [1000, 2 ** 31 - 20, 2 ** 32 - 20] as const;
 
 class Schedule {
   /** What left, in order. */
@@ -79,7 +84,7 @@ class Schedule {
   readonly reported: Sent[] = [];
   received = 0;
   died = 0;
-  now = 1000;
+  now: number;
   private readonly views;
   private readonly intake: Intake;
   private readonly lane: Lane;
@@ -87,18 +92,23 @@ class Schedule {
   private readonly hands: { work: Work; sent: boolean }[];
   private readonly consumers: (RingConsumer | null)[];
   private readonly meters: OrderMeter[];
-  private readonly frameOf = new Map<number, number>();
+  /** The frame with a sequence number: which one it is, and how many came before. */
+  private readonly frameOf = new Map<number, Sent>();
   private next: { frame: number; worker: number }[] = [];
 
   constructor(
     order: 'strict' | 'none',
     limits: { postponeMaxMs: number; holdMaxFrames: number; holdMaxMs: number },
     backlog: number,
+    private readonly start = 0,
+    clock = 1000,
   ) {
+    this.now = clock;
     vi.spyOn(performance, 'now').mockImplementation(() => this.now);
-    const plan = { ...BASE, order, orderLimits: limits, backlog, smallPerWorker: 256 };
+    const plan = { ...BASE, order, orderLimits: limits, backlog, smallPerWorker: 256, largePerWorker: 64 };
     const none = new SharedArrayBuffer(8);
-    const memory = allocateEngineMemory(plan, { policy: none, switching: none, events: [-1, -1, -1, -1] });
+    const extra = { policy: none, switching: none, events: [-1, -1, -1, -1] };
+    const memory = allocateEngineMemory(plan, extra, start);
     const views = attachEngine(plan, memory);
     this.views = views;
     const progress = new Progress(views.rings, 0, WORKERS);
@@ -157,7 +167,7 @@ class Schedule {
           burst.len[i] = bytes.length;
           burst.flags[i] = 0;
           // The number of the one receive queue's next frame.
-          this.frameOf.set(this.received + i, frame);
+          this.frameOf.set((this.start + this.received + i) | 0, { frame, seq: this.received + i });
         });
         return frames.length;
       },
@@ -169,7 +179,7 @@ class Schedule {
   private send(work: Work): void {
     for (let i = 0; i < work.n; i++) {
       const { seq } = work.frame(i);
-      this.out.push({ frame: this.frameOf.get(seq)!, seq });
+      this.out.push(this.frameOf.get(seq)!);
     }
   }
 
@@ -177,7 +187,7 @@ class Schedule {
     const sent = new Int32Array(WORK_MAX).fill(1);
     for (let i = 0; i < work.n; i++) {
       const { seq, ledger } = work.frame(i);
-      if (ledger >= 0) this.reported.push({ frame: this.frameOf.get(seq)!, seq });
+      if (ledger >= 0) this.reported.push(this.frameOf.get(seq)!);
     }
     this.late += this.meters[w]!.commit(work, sent, new Int32Array(WORK_MAX));
   }
@@ -330,6 +340,7 @@ const limits = fc.record({
   holdMaxMs: fc.integer({ min: 1, max: 12 }),
 });
 const backlog = fc.constantFrom(2, 8, 64);
+const origin = fc.record({ start: fc.constantFrom(...STARTS), clock: fc.constantFrom(...CLOCKS) });
 
 // Generous: a busy machine must not decide.
 describe('every interleaving', { timeout: 120_000 }, () => {
@@ -338,8 +349,8 @@ describe('every interleaving', { timeout: 120_000 }, () => {
   it('strict: no flow is ever reordered, nothing is lost uncounted, and nobody cries wolf', () => {
     const total = { moves: 0, postponed: 0, held: 0, cancelled: 0, hold: 0, unwatched: 0 };
     fc.assert(
-      fc.property(events, limits, backlog, (list, bounds, most) => {
-        const schedule = new Schedule('strict', bounds, most);
+      fc.property(events, limits, backlog, origin, (list, bounds, most, { start, clock }) => {
+        const schedule = new Schedule('strict', bounds, most, start, clock);
         play(schedule, list);
         expect(lateOnes(schedule.out)).toBe(0);
         expect(schedule.late).toBe(0);
@@ -377,6 +388,31 @@ describe('every interleaving', { timeout: 120_000 }, () => {
     schedule.expectConserved();
   });
 
+  it.each(CLOCKS)('a move waits as long as it may, also when milliseconds turn over (%i)', (clock) => {
+    const schedule = new Schedule(
+      'strict',
+      { postponeMaxMs: 30, holdMaxFrames: 9, holdMaxMs: 40 },
+      64,
+      0,
+      clock,
+    );
+    schedule.receive([{ frame: 0, worker: 1 }]);
+    for (let ms = 0; ms < 30; ms += 10) {
+      schedule.receive([{ frame: 0, worker: 2 }]);
+      schedule.now += 10;
+    }
+    expect(schedule.moves()).toMatchObject({ held: 0, framesPostponed: 3 });
+    schedule.receive([{ frame: 0, worker: 2 }]);
+    schedule.now += 39;
+    schedule.review();
+    expect(schedule.moves()).toMatchObject({ framesHeld: 1, cancelled: 0 });
+    schedule.now += 1;
+    schedule.review();
+    expect(schedule.moves()).toMatchObject({ framesHeld: 1, cancelled: 1 });
+    schedule.finish();
+    schedule.expectConserved();
+  });
+
   it('the slot of a held flow is nobody else’s, drained or not', () => {
     const schedule = new Schedule('strict', { postponeMaxMs: 0, holdMaxFrames: 9, holdMaxMs: 99 }, 64);
     schedule.receive([{ frame: 0, worker: 1 }]);
@@ -394,8 +430,9 @@ describe('every interleaving', { timeout: 120_000 }, () => {
   it('none: the same schedules do reorder, and the ledger counts exactly what was reported late', () => {
     let late = 0;
     fc.assert(
-      fc.property(events, backlog, (list, most) => {
-        const schedule = new Schedule('none', { postponeMaxMs: 0, holdMaxFrames: 0, holdMaxMs: 1 }, most);
+      fc.property(events, backlog, origin, (list, most, { start, clock }) => {
+        const limits = { postponeMaxMs: 0, holdMaxFrames: 0, holdMaxMs: 1 };
+        const schedule = new Schedule('none', limits, most, start, clock);
         play(schedule, list, false);
         expect(schedule.late).toBe(lateOnes(schedule.reported));
         schedule.expectConserved();

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
 import { carvePool, FramePool, type PoolSize, poolBytes } from '#rxsteer/dataplane/pool.js';
-import { carveLane, type RingMemory, State } from '#rxsteer/dataplane/ring.js';
+import { carveLane, type RingMemory, startRing } from '#rxsteer/dataplane/ring.js';
 
 export interface PoolMemory {
   readonly frames: SharedArrayBuffer;
@@ -24,11 +24,7 @@ export function attachPool({ frames, words, size }: PoolMemory, rings: readonly 
 export function makeLane(workers: number, capacity: number, start = 0, slots = 4096): RingMemory[] {
   const carve = (carver: Carver) => carveLane(carver, workers, capacity, slots);
   const rings = carve(new Carver(allocateShared(carve)));
-  for (const { index, lane, state } of rings) {
-    index.fill(start | 0);
-    lane[state + State.position] = start;
-    lane[state + State.returned] = start;
-  }
+  for (const ring of rings) startRing(ring, start);
   return rings;
 }
 

@@ -7,7 +7,7 @@ import { loadNative } from '#rxsteer/dataplane/native.js';
 import { carvePool, FramePool } from '#rxsteer/dataplane/pool.js';
 import { RingConsumer } from '#rxsteer/dataplane/ring.js';
 import { makeWaker, Sleeper } from '#rxsteer/dataplane/sleeper.js';
-import { releaseLock, takeLock } from '#rxsteer/dataplane/txlock.js';
+import { lockMeter, releaseLock, takeLock } from '#rxsteer/dataplane/txlock.js';
 import { Work } from '#rxsteer/forward/work.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 
@@ -113,7 +113,7 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
 /** Increments a plain word under the lock: two holders at once lose increments. */
 function lock({ words, counter, rounds }) {
   const native = loadNative();
-  const meter = { contended: 0, waitedNs: 0 };
+  const meter = lockMeter();
   let taken = 0;
   let refused = 0;
   assemble();
@@ -129,7 +129,7 @@ function lock({ words, counter, rounds }) {
     releaseLock(words, 1);
     taken++;
   }
-  return { taken, refused, ...meter };
+  return { taken, refused, contended: meter.contended, waitedNs: meter.waitedNs };
 }
 
 /**

@@ -37,10 +37,12 @@ export class HeldPorts {
   /** Complaints of sources and sinks that were closed meanwhile. */
   readonly complaints: string[] = [];
   /**
-   * Called for a queue that is taken over from another worker, or (`own`) from a dead predecessor of this one, before
-   * anything is received there.
+   * Called for a queue that is taken over from another worker, or (`own`) again after this one, or a dead predecessor of
+   * it, before anything is received there.
    */
   inherit: (queue: number, own: boolean) => void = () => {};
+  /** Called before a queue is given back. */
+  leave: (queue: number) => void = () => {};
   private readonly held = new Map<number, Held>();
   private readonly generations: Int32Array;
   /** By port: its epoch before the sender was opened. */
@@ -69,6 +71,7 @@ export class HeldPorts {
       if (same && pollerOf(plan, info, queue) === p.worker) continue;
       if (receiver !== null) this.closeReceiver(receiver);
       held.delete(global);
+      this.leave(global);
       Atomics.store(pollers, global, -(p.worker + 1));
     }
     for (const port of plan.ports) {
@@ -152,8 +155,7 @@ export class HeldPorts {
     const before = Atomics.load(views.pollers, global);
     if (before > 0 && before !== me) return false;
     if (Atomics.compareExchange(views.pollers, global, before, me) !== before) return false;
-    // What this worker itself gave back is as it left it.
-    if (before !== 0 && before !== -me) this.inherit(global, before === me);
+    if (before !== 0) this.inherit(global, before === me || before === -me);
     return true;
   }
 
