@@ -18,6 +18,7 @@
 #include "ports/receive_guard.h"
 #include "ports/xsk_tx.h"
 #include "ports/tap.h"
+#include "privileges.h"
 #include "steering_bpf.h"
 #include "util/args.h"
 #include "util/bound.h"
@@ -302,6 +303,49 @@ Napi::Value bindClock(const Info& info) {
 
 void yieldThread(const Info&) { ::sched_yield(); }
 
+// Masks have 41 bits today and are exact as doubles up to 53.
+uint64_t maskArgument(const Info& info) {
+  if (!info[0].IsNumber()) throw invalid(info.Env(), "capabilities must be a number");
+  const double mask = info[0].As<Napi::Number>().DoubleValue();
+  if (!(mask >= 0 && mask < 9007199254740992.0)) throw invalid(info.Env(), "capabilities must be a mask of 53 bits");
+  return static_cast<uint64_t>(mask);
+}
+
+Napi::Value capabilitiesCall(const Info& info) {
+  Napi::Env env = info.Env();
+  const Capabilities found = control(env, "", [] { return readCapabilities(); });
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("effective", static_cast<double>(found.effective));
+  result.Set("permitted", static_cast<double>(found.permitted));
+  result.Set("bounding", static_cast<double>(found.bounding));
+  result.Set("noNewPrivileges", Napi::Boolean::New(env, found.noNewPrivileges));
+  return result;
+}
+
+void effectiveCall(const Info& info) {
+  const uint64_t mask = maskArgument(info);
+  control(info.Env(), "", [&] { setEffective(mask); });
+}
+
+Napi::Value limitCall(const Info& info) {
+  const uint64_t keep = maskArgument(info);
+  return Napi::Number::New(info.Env(), control(info.Env(), "", [&] { return limitPrivileges(keep); }));
+}
+
+// Path; true = to write.
+Napi::Value accessCall(const Info& info) {
+  return Napi::Boolean::New(info.Env(), mayAccess(stringValue(info[0], "path"), info[1].ToBoolean()));
+}
+
+// The user behind the other end of a Unix socket, as it was when it connected or listened.
+Napi::Value peerUser(const Info& info) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(intArgument(info, 0, "fd"), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    throw errnoError(info.Env(), errno, "SO_PEERCRED");
+  return Napi::Number::New(info.Env(), peer.uid);
+}
+
 }  // namespace
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -338,6 +382,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("monotonic", monotonic);
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
+  function("capabilities", capabilitiesCall);
+  function("setEffectiveCapabilities", effectiveCall);
+  function("limitCapabilities", limitCall);
+  function("mayAccess", accessCall);
+  function("peerUser", peerUser);
   exports.Set("PacketReceiver", PacketReceiver::define(env));
   exports.Set("PacketSender", PacketSender::define(env));
   exports.Set("TapReceiver", TapReceiver::define(env));

@@ -57,7 +57,7 @@ void ReceiveArrays::bind(Napi::Object arrays) {
   const Span<int32_t> len = keepInt32s(keep_, arrays, "len");
   const Span<int32_t> flags = keepInt32s(keep_, arrays, "flags");
   const Span<int32_t> words = keepInt32s(keep_, arrays, "status");
-  if (words.length < kStatusWords) throw invalid(arrays.Env(), "status must have 6 words");
+  if (words.length < kStatusWords) throw invalid(arrays.Env(), "status must have 7 words");
   id_ = id.data;
   off_ = off.data;
   len_ = len.data;

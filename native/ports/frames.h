@@ -2,7 +2,7 @@
 //
 // Promise: taking a slot and describing a frame allocates nothing and calls nothing. The free lists and arrays
 // belong to the thread that uses them; only the pool's bytes are shared, and a slot's bytes belong to who took it.
-// The constants mirror `FrameFlag`, `ReceiveStatus` and `SendResult` in TypeScript.
+// The constants mirror `ReceiveStatus` and `SendResult` in TypeScript.
 #pragma once
 
 #include <napi.h>
@@ -11,21 +11,24 @@
 #include <cstdint>
 #include <vector>
 
+#include "ports/vnet.h"
 #include "util/args.h"
 
 namespace rxsteer {
-
-constexpr int32_t kFlagVnet = 1;
-constexpr int32_t kFlagGso = 2;
-constexpr int32_t kFlagNeedsCsum = 4;
 
 constexpr int kStatusStopped = 0;
 constexpr int kStatusTooLong = 1;
 constexpr int kStatusMalformed = 2;
 constexpr int kStatusError = 3;
 constexpr int kStatusKernelDrops = 4;
-constexpr int kStatusResets = 5;
-constexpr size_t kStatusWords = 6;
+constexpr int kStatusAbsurd = 5;
+constexpr int kStatusSegments = 6;
+constexpr size_t kStatusWords = 7;
+
+// A receive call takes no further frame when those that it has may be cut into so many segments: the rest waits in the
+// kernel, so that a sender of super-frames takes from a pass about as much time as eight bursts of plain frames, and
+// other ports get their turn. The last frame may exceed it, by at most 256.
+constexpr int32_t kSegmentsPerCall = 512;
 
 // In kStatusError: the ring is dead for good, the socket has to be replaced.
 constexpr int32_t kRingDead = ESTALE;
@@ -97,6 +100,19 @@ class ReceiveArrays {
     int32_t *id, *off, *len, *flags;
   };
   Columns columns() const { return {id_, off_, len_, flags_}; }
+  // Judges a frame by its virtio-net header: false and counted where it is malformed, else its segments are counted.
+  bool accepts(const VnetHeader& header, uint32_t frameBytes) {
+    const VnetVerdict verdict = judgeVnet(header, frameBytes);
+    if (verdict == VnetVerdict::fine) {
+      status[kStatusSegments] += static_cast<int32_t>(furtherSegments(header, frameBytes));
+      return true;
+    }
+    status[kStatusMalformed]++;
+    if (verdict == VnetVerdict::absurd) status[kStatusAbsurd]++;
+    return false;
+  }
+  // The frames of this call so far are as many as it may take, whatever its `max`.
+  bool heavy() const { return status[kStatusSegments] >= kSegmentsPerCall; }
   void clearStatus() {
     for (size_t i = 0; i < kStatusWords; i++) status[i] = 0;
   }

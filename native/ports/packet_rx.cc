@@ -123,7 +123,7 @@ int32_t PacketReceiver::receiveBurst(int32_t max) {
   const uint32_t first = position;
   int32_t count = 0;
   // Skipped frames count against a bound too, so that a stream of unusable ones cannot hold the caller.
-  for (int32_t looked = 0; count < max && looked < 2 * max; looked++) {
+  for (int32_t looked = 0; count < max && looked < 2 * max && !out_.heavy(); looked++) {
     auto* slot = reinterpret_cast<tpacket2_hdr*>(ring_ + size_t{position & mask_} * kRingSlotBytes);
     const uint32_t status = __atomic_load_n(&slot->tp_status, __ATOMIC_ACQUIRE);
     if ((status & TP_STATUS_USER) == 0) break;
@@ -185,12 +185,14 @@ PacketReceiver::Outcome PacketReceiver::takeFromSlot(tpacket2_hdr* slot, uint32_
   const uint32_t present = slot->tp_snaplen;
   // What we sent ourselves: PACKET_IGNORE_OUTGOING keeps it away where the kernel has it (4.20).
   if (from->sll_pkttype == PACKET_OUTGOING) return Outcome::skipped;
+  const bool tagged = hasTag(status);
   if (present < slot->tp_len) {
-    // Longer than a slot, and no room in the receive queue for the whole.
-    out_.status[kStatusTooLong]++;
+    // Longer than a slot, and no room in the receive queue for the whole: the kernel has lost it, unless no slot of the
+    // pool could have held it.
+    const bool fits = slot->tp_len + (tagged ? kTagBytes : 0) <= pool_.largeCapacity();
+    out_.status[fits ? kStatusKernelDrops : kStatusTooLong]++;
     return Outcome::skipped;
   }
-  const bool tagged = hasTag(status);
   if (present == 0 || (tagged && present < kMacBytes)) {
     out_.status[kStatusMalformed]++;
     return Outcome::skipped;
@@ -210,10 +212,7 @@ PacketReceiver::Outcome PacketReceiver::takeFromSlot(tpacket2_hdr* slot, uint32_
   VnetHeader header;
   std::memcpy(&header, frame - kVnetBytes, kVnetBytes);
   const int32_t flags = vnetFlags(header);
-  if (!vnetPlausible(header, present)) {
-    out_.status[kStatusMalformed]++;
-    return Outcome::skipped;
-  }
+  if (!out_.accepts(header, present)) return Outcome::skipped;
   const int32_t id = list.take();
   const uint32_t off = pool_.frameOffset(id);
   uint8_t* to = pool_.bytes() + off;
@@ -267,9 +266,13 @@ PacketReceiver::Outcome PacketReceiver::takeFromQueue(tpacket2_hdr* slot, uint32
   } while (got < 0 && (errno == EINTR || errno == ENETDOWN));  // ENETDOWN: a pending error, taken by this call
   VnetHeader header;
   std::memcpy(&header, to - kVnetBytes, kVnetBytes);
-  if (got != static_cast<ssize_t>(kVnetBytes + slot->tp_len) || !vnetPlausible(header, slot->tp_len)) {
+  if (got != static_cast<ssize_t>(kVnetBytes + slot->tp_len)) {
     list.giveBack(id);
     out_.status[kStatusMalformed]++;
+    return Outcome::skipped;
+  }
+  if (!out_.accepts(header, slot->tp_len)) {
+    list.giveBack(id);
     return Outcome::skipped;
   }
   const int32_t flags = vnetFlags(header);

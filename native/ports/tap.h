@@ -54,9 +54,14 @@ class TapReceiver final : public Napi::ObjectWrap<TapReceiver>, public Closable 
   ReceiveArrays out_;
   DeviceWatch watch_{true};
   // Where frames are read while no large slot is free: a read cannot be undone, and its length is known only
-  // afterwards. One that needs a large slot waits here (`pending_` bytes with header) and goes first.
-  std::vector<uint8_t> spare_;
-  uint32_t pending_ = 0;
+  // afterwards. One that needs a large slot waits here (`*pending_` bytes with header) and goes first. Both lie in
+  // memory that outlives the receiver, where the caller gives it: the next one of the queue goes on with the frame.
+  uint8_t* spare_ = nullptr;
+  int32_t* pending_ = nullptr;
+  std::vector<uint8_t> ownSpare_;
+  int32_t ownPending_ = 0;
+  Napi::ObjectReference keepState_;
+  Napi::ObjectReference keepSpare_;
 };
 
 class TapSender final : public Napi::ObjectWrap<TapSender>, public Closable {

@@ -7,6 +7,7 @@
 
 #include "ports/tap.h"
 #include "ports/vnet.h"
+#include "util/args.h"
 
 namespace rxsteer {
 
@@ -21,7 +22,22 @@ TapReceiver::TapReceiver(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   out_.bind(objectArgument(info, 2, "arrays"));
   queue_ = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!queue_) throw errnoError(info.Env(), errno, "duplicating the TAP queue");
-  spare_.resize(kVnetBytes + pool_.largeCapacity());
+  const size_t spareBytes = kVnetBytes + pool_.largeCapacity();
+  if (info.Length() > 3 && !info[3].IsUndefined()) {
+    const Span<int32_t> state = int32s(info[3], "state");
+    const Span<uint8_t> spare = bytes(info[4], "spare");
+    if (state.length == 0) throw invalid(info.Env(), "state must have a word");
+    if (spare.length < spareBytes)
+      throw invalid(info.Env(), "spare must have " + std::to_string(spareBytes) + " bytes");
+    keepState_ = Napi::Persistent(info[3].As<Napi::Object>());
+    keepSpare_ = Napi::Persistent(info[4].As<Napi::Object>());
+    pending_ = state.data;
+    spare_ = spare.data;
+  } else {
+    ownSpare_.resize(spareBytes);
+    spare_ = ownSpare_.data();
+    pending_ = &ownPending_;
+  }
   enlist(EnvState::of(info.Env()));
 }
 
@@ -36,13 +52,13 @@ Napi::Value TapReceiver::receive(const Napi::CallbackInfo& info) {
 int32_t TapReceiver::receiveBurst(int32_t max) {
   out_.clearStatus();
   int32_t count = 0;
-  if (pending_ != 0 && max > 0) {
-    if (!deliver(spare_.data(), pending_, count)) return 0;
-    pending_ = 0;
+  if (*pending_ != 0 && max > 0) {
+    if (!deliver(spare_, static_cast<uint32_t>(*pending_), count)) return 0;
+    *pending_ = 0;
     count++;
   }
   int error = 0;
-  for (int32_t looked = 0; count < max && looked < 2 * max; looked++) {
+  for (int32_t looked = 0; count < max && looked < 2 * max && !out_.heavy(); looked++) {
     // Without a small slot nothing may be read: most frames need one.
     if (pool_.small.empty()) {
       out_.status[kStatusStopped] = kStoppedNoSmall;
@@ -51,22 +67,27 @@ int32_t TapReceiver::receiveBurst(int32_t max) {
     const bool direct = !pool_.large.empty();
     const int32_t id = direct ? pool_.large.take() : -1;
     const uint32_t off = direct ? pool_.frameOffset(id) : 0;
-    uint8_t* to = direct ? pool_.bytes() + off - kVnetBytes : spare_.data();
+    uint8_t* to = direct ? pool_.bytes() + off - kVnetBytes : spare_;
     ssize_t got;
     do {
       got = ::read(queue_.get(), to, kVnetBytes + pool_.largeCapacity());
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
-      error = errno;
       if (direct) pool_.large.giveBack(id);
+      if (errno == EINVAL) {
+        // tun_put_user could not express the frame's GSO type, and has thrown the frame away.
+        out_.status[kStatusKernelDrops]++;
+        continue;
+      }
+      error = errno;
       break;
     }
     VnetHeader header;
     const uint32_t length = got > static_cast<ssize_t>(kVnetBytes) ? static_cast<uint32_t>(got) - kVnetBytes : 0;
     if (length > 0) std::memcpy(&header, to, kVnetBytes);
-    if (length == 0 || !vnetPlausible(header, length)) {
+    if (length == 0) out_.status[kStatusMalformed]++;
+    if (length == 0 || !out_.accepts(header, length)) {
       if (direct) pool_.large.giveBack(id);
-      out_.status[kStatusMalformed]++;
       continue;
     }
     if (direct && length > pool_.smallCapacity()) {
@@ -74,7 +95,7 @@ int32_t TapReceiver::receiveBurst(int32_t max) {
     } else {
       if (direct) pool_.large.giveBack(id);
       if (!deliver(to, static_cast<uint32_t>(got), count)) {
-        pending_ = static_cast<uint32_t>(got);
+        *pending_ = static_cast<int32_t>(got);
         break;
       }
     }

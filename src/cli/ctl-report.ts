@@ -18,6 +18,11 @@ function more<T>(all: readonly T[]): string {
   return all.length > ROWS_MAX ? `\n… and ${whole(all.length - ROWS_MAX)} more (--json has all)` : '';
 }
 
+function mayText({ capabilities, dropped }: Status['privileges']): string {
+  if (dropped) return 'nothing that needs a capability (--drop)';
+  return capabilities.length === 0 ? 'nothing that needs a capability' : capabilities.join(', ');
+}
+
 export function renderStatus(status: Status & { readonly rebalance: string }, socket: string): string {
   const seconds = status.uptimeMs / 1000;
   return formatFields([
@@ -35,6 +40,7 @@ export function renderStatus(status: Status & { readonly rebalance: string }, so
     ['changing', status.changing ?? 'nothing'],
     ['last change', status.lastChange ?? 'none'],
     ['to roll back', plural(status.rollbacks, 'change')],
+    ['may', mayText(status.privileges)],
   ]);
 }
 

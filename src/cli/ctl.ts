@@ -7,6 +7,7 @@
 import type { Command } from 'commander';
 import { ask, findSocket, watch } from '../control/client.js';
 import type { ChangeResult, PolicyState, Status } from '../control/controller.js';
+import { absolutePolicy, absolutePort } from '../control/paths.js';
 import type { RebalanceState } from '../control/watcher.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError, unknownName } from '../errors.js';
@@ -52,6 +53,10 @@ function decimal(place: string, text: string, least: number, most: number): numb
 
 /** A policy as the forwarder is told it: a file is read here, where its name was given. */
 function policyBody(given: string): string | object {
+  return absolutePolicy(readPolicy(given));
+}
+
+function readPolicy(given: string): string | object {
   if (!given.startsWith('@')) return given;
   const path = given.slice(1);
   const place = `policy file ${path}`;
@@ -226,7 +231,11 @@ export function register(program: Command): void {
   );
   add('port <action> <port>', 'add NAME=KIND:TARGET[,option=value…], or remove NAME').action(
     (action: string, port: string, _o, command: Command) =>
-      change(flagsOf(command), '/port', action === 'remove' ? { action, name: port } : { action, port }),
+      change(
+        flagsOf(command),
+        '/port',
+        action === 'remove' ? { action, name: port } : { action, port: absolutePort(port) },
+      ),
   );
   const rebalancing = add('rebalance [mode]', 'show or set the rebalancer: off, dry or auto')
     .option('--threshold <ratio>', 'act when a worker has more than so many times its fair share')

@@ -17,12 +17,15 @@ export interface ControlFlags {
   /** Path of the socket; null = the default one. */
   readonly path: string | null;
   readonly rebalance: RebalanceMode;
+  /** Policies `js:FILE` may be given through the socket. */
+  readonly allowJs: boolean;
 }
 
 /** @param control value of `--control`, false for `--no-control`. Null = no control. @throws UserError */
 export function controlFlags(
   control: string | boolean | undefined,
   rebalance: string | undefined,
+  allowJs: boolean,
 ): ControlFlags | null {
   const mode = REBALANCE_MODES.find((name) => name === (rebalance ?? 'dry'));
   if (mode === undefined) {
@@ -32,19 +35,30 @@ export function controlFlags(
     if (rebalance !== undefined && mode !== 'off') {
       throw new UserError(`--rebalance ${mode}: does not go with --no-control`);
     }
+    if (allowJs) throw new UserError('--allow-js: does not go with --no-control');
     return null;
   }
   if (control === '') throw new UserError('--control: expected the path of a socket');
-  return { path: typeof control === 'string' ? control : null, rebalance: mode };
+  return { path: typeof control === 'string' ? control : null, rebalance: mode, allowJs };
+}
+
+/** A place for the socket, and what listens there. */
+export interface PreparedControl {
+  /** Null where there is no place for one. */
+  readonly path: string | null;
+  readonly start: (engine: Engine) => Promise<ControlServer | null>;
 }
 
 /** A place for the socket, found before anything is opened. The server's code is loaded while the engine starts. */
-export async function prepareControl(flags: ControlFlags, say: (line: string) => void) {
+export async function prepareControl(
+  flags: ControlFlags,
+  say: (line: string) => void,
+): Promise<PreparedControl> {
   const place = await placeSocket(flags.path);
   const loading = import('../control/server.js');
   // Waited for below; an engine that does not start leaves it alone.
   loading.catch(() => {});
-  return async (engine: Engine): Promise<ControlServer | null> => {
+  const start = async (engine: Engine): Promise<ControlServer | null> => {
     if ('problem' in place) {
       say(`rxsteer: warning: no control socket: ${place.problem} (--control PATH, or --no-control)`);
       return null;
@@ -54,7 +68,9 @@ export async function prepareControl(flags: ControlFlags, say: (line: string) =>
       path: place.path,
       version: version(),
       rebalance: flags.rebalance,
+      allowJs: flags.allowJs,
       say: (line) => say(`rxsteer: ${line}`),
     });
   };
+  return { path: 'problem' in place ? null : place.path, start };
 }

@@ -48,6 +48,8 @@ export interface ForwardFlags {
   /** False for `--no-control`, true where it was not given. */
   readonly control?: string | boolean;
   readonly rebalance?: string;
+  readonly allowJs?: boolean;
+  readonly drop?: boolean;
   readonly endWithStdin?: boolean;
   readonly json?: boolean;
 }
@@ -83,6 +85,8 @@ const configSchema = z.strictObject({
   macLimit: count.optional(),
   control: z.union([z.string(), z.literal(false)]).optional(),
   rebalance: z.string().optional(),
+  allowJs: z.boolean().optional(),
+  drop: z.boolean().optional(),
   fdb: z
     .array(
       z.strictObject({
@@ -128,6 +132,8 @@ export interface ParsedForward {
   readonly statsMs: number | null;
   /** Null = no control socket. */
   readonly control: ControlFlags | null;
+  /** Give up all capabilities once the ports are open. */
+  readonly drop: boolean;
 }
 
 /** Parses and checks everything. Throws UserError. */
@@ -220,6 +226,8 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     control: controlFlags(
       flags.control === true ? file.control : flags.control,
       flags.rebalance ?? file.rebalance,
+      flags.allowJs ?? file.allowJs ?? false,
     ),
+    drop: flags.drop ?? file.drop ?? false,
   };
 }

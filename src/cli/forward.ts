@@ -5,9 +5,13 @@
  * --duration, at SIGINT or SIGTERM, or when all finite sources are drained; then drains and prints the summary.
  * A second interrupt ends at once with exit code 130.
  */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import type { ControlServer } from '../control/server.js';
+import { loadNative } from '../dataplane/native.js';
 import type { EngineOptions } from '../dataplane/plan.js';
+import { DROPPED_TEXT, limitPrivileges } from '../dataplane/privileges.js';
 import type { Summary } from '../dataplane/summary.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
@@ -63,6 +67,8 @@ export function register(program: Command): void {
     )
     .option('--control <PATH>', 'control socket (default /run/rxsteer/PID.sock)')
     .option('--no-control', 'no control socket')
+    .option('--allow-js', 'take policies js:FILE through the control socket: they run as this process')
+    .option('--drop', 'give up all capabilities once the ports are open')
     .option(
       '--rebalance <dry|auto|off>',
       'even out the workers: say what would be moved (default), do it, or not',
@@ -99,6 +105,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
     statsMs: parsed.statsMs,
     control: parsed.control,
     endWithStdin: flags.endWithStdin === true,
+    drop: parsed.drop,
     onReady: () => say('ready'),
   });
   if (flags.json === true) printJson(summary);
@@ -112,6 +119,8 @@ export interface RunHooks {
   readonly control?: ControlFlags | null;
   /** Stop when standard input ends. */
   readonly endWithStdin?: boolean;
+  /** Privileges are limited when the ports are open, with `drop` given up altogether; absent = kept. */
+  readonly drop?: boolean;
   readonly onReady: () => void;
 }
 
@@ -139,11 +148,12 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   let timer: NodeJS.Timeout | undefined;
   let stats: NodeJS.Timeout | undefined;
   try {
-    const startControl = hooks.control ? await prepareControl(hooks.control, say) : null;
-    const engine = await Engine.start(options);
-    if (startControl !== null) {
+    const prepared = hooks.control ? await prepareControl(hooks.control, say) : null;
+    const opened = () => limit(options, prepared?.path ?? null, hooks.drop);
+    const engine = await Engine.start({ ...options, opened });
+    if (prepared !== null) {
       try {
-        control = await startControl(engine);
+        control = await prepared.start(engine);
       } catch (error) {
         await engine.stop();
         throw error;
@@ -187,6 +197,16 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** Gives up what is not needed once all ports are open. @throws UserError */
+function limit({ ports, policy }: EngineOptions, socket: string | null, drop: boolean | undefined): void {
+  if (drop === undefined) return;
+  const written = ports.flatMap((port) => (port.kind === 'pcap' && port.mode === 'write' ? [port.path] : []));
+  const folder = socket === null ? [] : [dirname(socket)];
+  const read = policy.policy === 'js' && existsSync(policy.file) ? [policy.file] : [];
+  limitPrivileges(loadNative(), { read, write: [...written, ...folder] }, drop);
+  if (drop) say(`rxsteer: all capabilities are given up (--drop): ${DROPPED_TEXT}`);
 }
 
 /** Ends the process now with exit code 130, threads inside native calls or not. */

@@ -2,11 +2,14 @@
  * The other end of the control socket: requests to a running forwarder.
  *
  * Promise: what the forwarder refuses is thrown with its own line (UserError for a wrong request, Error for what
- * failed there); a socket that cannot be reached is one line too. Waits end with the connection.
+ * failed there); a socket that cannot be reached is one line too. Waits end with the connection. Nothing is sent before
+ * folder, socket and the process behind it are known to be this user's or root's.
  */
 import { type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { UserError } from '../errors.js';
 import { liveSockets, socketDirectories, socketPid } from './socket.js';
+import { isTrusted, peerUser, socketProblem } from './trust.js';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such socket',
@@ -18,33 +21,64 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Longest silence of a forwarder that is asked for what it knows; a change takes as long as it takes. */
 const ANSWER_MS = 10_000;
 
-function open(
+/** A connection to a process that is to be trusted. */
+function connectTo(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const problem = socketProblem(path);
+    if (problem !== null) {
+      reject(new UserError(problem));
+      return;
+    }
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      const user = peerUser(socket);
+      if (user === null || isTrusted(user)) resolve(socket);
+      else {
+        socket.destroy();
+        reject(
+          new UserError(`${path}: a process of user ${user} listens there, whom this command does not trust`),
+        );
+      }
+    });
+  });
+}
+
+/** What a failed connection or request is to people. */
+function told(path: string, error: NodeJS.ErrnoException): Error {
+  const reason = REASONS[error.code ?? ''];
+  if (error instanceof UserError) return error;
+  if (reason !== undefined) return new UserError(`${path}: ${reason}`);
+  return new Error(`${path}: ${error.code === 'ECONNRESET' ? 'the forwarder has ended' : error.message}`);
+}
+
+async function open(
   socket: string,
   method: 'GET' | 'POST',
   path: string,
   body?: unknown,
   signal?: AbortSignal,
 ): Promise<IncomingMessage> {
+  let connection: Socket;
+  try {
+    connection = await connectTo(socket);
+  } catch (error) {
+    throw told(socket, error as NodeJS.ErrnoException);
+  }
   return new Promise((resolve, reject) => {
     const text = body === undefined ? null : JSON.stringify(body);
     const headers: Record<string, string | number> =
       text === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
     const sent = request({
-      ...{ socketPath: socket, method, path, headers, agent: false },
+      ...{ createConnection: () => connection, method, path, headers },
       ...(signal === undefined ? {} : { signal }),
     });
     sent.once('response', resolve);
     if (method === 'GET' && signal === undefined) {
       sent.setTimeout(ANSWER_MS, () => sent.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
     }
-    sent.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = REASONS[error.code ?? ''];
-      reject(
-        reason === undefined
-          ? new Error(`${socket}: ${error.code === 'ECONNRESET' ? 'the forwarder has ended' : error.message}`)
-          : new UserError(`${socket}: ${reason}`),
-      );
-    });
+    sent.once('error', (error: NodeJS.ErrnoException) => reject(told(socket, error)));
     sent.end(text ?? undefined);
   });
 }
@@ -67,7 +101,7 @@ async function check(socket: string, response: IncomingMessage): Promise<void> {
   } catch {
     // Not ours: shown as it is.
   }
-  if (status === 400 || status === 404 || status === 413) throw new UserError(line);
+  if (status === 400 || status === 403 || status === 404 || status === 413) throw new UserError(line);
   throw new Error(status === 409 ? line : `${socket}: ${line}`);
 }
 

@@ -5,12 +5,15 @@
  * Main thread; reads of the engine take microseconds,
  * plans some milliseconds, and no worker waits for either.
  */
-
+import { resolve } from 'node:path';
 import { pollerOf } from '../dataplane/deal.js';
 import type { Engine } from '../dataplane/engine.js';
 import type { ChangeReport, OwnerChange, TraceEntry } from '../dataplane/live.js';
-import { parsePort } from '../dataplane/ports/port-spec.js';
+import { loadNative } from '../dataplane/native.js';
+import { type PortSpec, parsePort } from '../dataplane/ports/port-spec.js';
+import { type Privileges, privileges } from '../dataplane/privileges.js';
 import { type Summary, summarize } from '../dataplane/summary.js';
+import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parseFreeze } from '../policy/freeze.js';
 import type { GuestOwner } from '../policy/owners.js';
@@ -26,6 +29,7 @@ import type { RssSteering } from '../policy/rss.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { inBackground } from './background.js';
 import { ConflictError } from './errors.js';
+import { checkPolicyPaths, checkPortPath } from './paths.js';
 import type { Body } from './requests.js';
 
 /** What `GET /policy` tells. */
@@ -64,6 +68,8 @@ export interface Status {
   /** The last change, undone ones too. */
   readonly lastChange: string | null;
   readonly rollbacks: number;
+  /** What the forwarder may still do. */
+  readonly privileges: Privileges;
 }
 
 /** What a change came to. */
@@ -79,11 +85,17 @@ export class Controller {
   #changing: string | null = null;
   #last: string | null = null;
   #closed = false;
+  /** The module that the engine was started with. */
+  readonly #module: string | null;
 
   constructor(
     readonly engine: Engine,
     readonly version: string,
-  ) {}
+    private readonly allowJs = false,
+  ) {
+    const { policy } = engine.plan;
+    this.#module = policy.policy === 'js' ? resolve(policy.file) : null;
+  }
 
   /** What runs, for `planChange` and the rebalancer. */
   running(): RunningState {
@@ -129,6 +141,7 @@ export class Controller {
       changing: this.#changing,
       lastChange: this.#last,
       rollbacks: engine.history().length,
+      privileges: privileges(loadNative()),
     };
   }
 
@@ -192,8 +205,13 @@ export class Controller {
 
   port(body: Body<'port'>): Promise<ChangeResult> {
     return this.#single('port', () =>
-      body.action === 'add' ? this.engine.addPort(parsePort(body.port)) : this.engine.removePort(body.name),
+      body.action === 'add' ? this.engine.addPort(this.#port(body.port)) : this.engine.removePort(body.name),
     );
+  }
+
+  #port(text: string): PortSpec {
+    checkPortPath(text);
+    return parsePort(text);
   }
 
   /** Entries of the running table, for the rebalancer. */
@@ -229,14 +247,27 @@ export class Controller {
   }
 
   #planned(body: Body<'plan'>): PlannedChange {
-    // A pipe would be waited for, here in the main thread; and /dev/fd/N is the forwarder's, not the client's.
-    const to = parsePolicy(body.policy, { command: 'forward', files: 'regular' });
+    const to = this.#checked(body.policy);
     const options = {
       ...(body.budget === undefined ? {} : { budget: body.budget }),
       ...(body.freeze === undefined ? {} : { freeze: parseFreeze(body.freeze) }),
     };
     // Tens of milliseconds for ten thousand flows, on a CPU that may be a worker's.
     return inBackground(() => planChange(this.running(), to, options));
+  }
+
+  /** The policy of a request. @throws UserError */
+  #checked(given: string | object): PolicySpec {
+    checkPolicyPaths(given);
+    // A pipe would be waited for, here in the main thread; and /dev/fd/N is the forwarder's, not the client's.
+    const spec = parsePolicy(given, { command: 'forward', files: 'regular' });
+    // The socket is for changing how packets are steered. To run code is more, and the forwarder may do much.
+    if (spec.policy === 'js' && !this.allowJs && resolve(spec.file) !== this.#module) {
+      throw new UserError(
+        `policy js: ${spec.file}: this forwarder takes no modules through its socket: start it with --allow-js, or with this policy`,
+      );
+    }
+    return spec;
   }
 
   async #carryOut(plan: ChangePlan, target: PolicySpec): Promise<ChangeReport[]> {

@@ -1,7 +1,8 @@
 /**
  * The control server: HTTP with JSON on a Unix socket.
  *
- * Promise: nothing but the socket is listened on, and only its owner may connect (mode 0600). Every wrong request
+ * Promise: nothing but the socket is listened on, and only its owner and root may connect: it has mode 0600, and whoever
+ * comes in all the same is known by its user and turned away. Every wrong request
  * gets one line that says what is permitted, `{ "error": "…" }`; none can stop the forwarder or grow without bound
  * (bodies, connections and waits are limited). The socket is gone when `close` resolves.
  *
@@ -10,18 +11,18 @@
  */
 import { rmSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Engine } from '../dataplane/engine.js';
-import { UserError } from '../errors.js';
+import { printable, UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { Controller } from './controller.js';
-import { ConflictError } from './errors.js';
+import { answerInOneLine, answerTo, BODY_BYTES_MAX, refuseClient, trustPeers } from './http-errors.js';
 import type { RebalanceMode } from './modes.js';
 import { type BodyName, parseBody } from './requests.js';
 import { Watcher } from './watcher.js';
 
-/** Bytes of a request's body at most: a table of 65,536 entries fits. */
-export const BODY_BYTES_MAX = 1 << 20;
+export { BODY_BYTES_MAX };
+
 const CONNECTIONS_MAX = 64;
 /** Interval of streamed statistics in seconds. */
 const WATCH_SECONDS = { least: 0.05, most: 3600 } as const;
@@ -31,6 +32,8 @@ export interface ControlOptions {
   readonly path: string;
   readonly version: string;
   readonly rebalance: RebalanceMode;
+  /** Policies `js:FILE` may come through the socket; else only the one that the engine was started with. */
+  readonly allowJs?: boolean;
   /** Gets one line for people. */
   readonly say: (line: string) => void;
 }
@@ -48,9 +51,20 @@ export interface ControlServer {
 
 /** Starts listening. Throws UserError where the path cannot be listened on. */
 export async function startControl(engine: Engine, options: ControlOptions): Promise<ControlServer> {
-  const controller = new Controller(engine, options.version);
+  const controller = new Controller(engine, options.version, options.allowJs);
   const watcher = new Watcher(controller, options.say, options.rebalance);
-  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, logger: false });
+  const app = fastify({
+    bodyLimit: BODY_BYTES_MAX,
+    forceCloseConnections: true,
+    logger: false,
+    clientErrorHandler: refuseClient,
+    frameworkErrors: (error, _request, reply) => {
+      const { status, line } = answerTo(error);
+      void (reply as FastifyReply).code(status).send({ error: line });
+    },
+  });
+  answerInOneLine(app);
+  trustPeers(app);
   const streams = new Set<ServerResponse>();
   addRoutes(app, controller, watcher, streams);
   const remove = () => rmSync(options.path, { force: true });
@@ -140,22 +154,9 @@ function addRoutes(
   const routes =
     'GET status, stats, policy, rebalance; POST plan, apply, rollback, owner, worker, port, rebalance, trace';
   app.setNotFoundHandler((request, reply) => {
-    void reply
-      .code(404)
-      .send({ error: `${request.method} ${request.url}: no such route; there are ${routes}` });
-  });
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
-    const line = error.message.split('\n')[0] ?? 'failed';
-    if (error instanceof UserError) void reply.code(400).send({ error: line });
-    else if (error instanceof ConflictError) void reply.code(409).send({ error: line });
-    else if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-      void reply.code(413).send({ error: `the body is larger than ${BODY_BYTES_MAX} bytes` });
-    } else if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-      void reply.code(415).send({ error: 'a body must be JSON, with content-type: application/json' });
-    } else {
-      const status = error.statusCode ?? 500;
-      void reply.code(status).send({ error: line });
-    }
+    void reply.code(404).send({
+      error: `${printable(`${request.method} ${request.url}`, 200)}: no such route; there are ${routes}`,
+    });
   });
 }
 

@@ -4,10 +4,11 @@
  * Promise: the directory is 0700, belongs to this user and is used by nobody else, or it is refused; a socket on
  * which nobody listens any more is removed, one that is answered never is. Only local: there is no other way in.
  */
-import { lstatSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
+import { folderProblem, ownUser, socketProblem } from './trust.js';
 
 /** The directory of sockets, for root. */
 export const RUN_DIRECTORY = '/run/rxsteer';
@@ -31,6 +32,8 @@ export function socketDirectories(): string[] {
 /** Makes the directory, or says in one line why it cannot be used. */
 function prepareDirectory(path: string): string | null {
   try {
+    const outer = folderProblem(dirname(path));
+    if (outer !== null) return `${path}: its folder is not to be trusted: ${outer}`;
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -38,9 +41,11 @@ function prepareDirectory(path: string): string | null {
   }
   const info = lstatSync(path);
   if (!info.isDirectory()) return `${path}: not a directory`;
-  if (info.uid !== process.geteuid?.()) return `${path}: belongs to user ${info.uid}`;
-  // Who may write here could put another socket in the place of ours.
-  if ((info.mode & 0o022) !== 0) return `${path}: others may write to it (chmod 700)`;
+  if (info.uid !== ownUser()) return `${path}: belongs to user ${info.uid}`;
+  // Who may write here could put another socket in the place of ours; nobody else has any business here.
+  if ((info.mode & 0o077) !== 0) {
+    return `${path}: others may enter it (mode ${(info.mode & 0o777).toString(8)}): chmod 700 ${path}`;
+  }
   return null;
 }
 
@@ -109,7 +114,10 @@ function socketsIn(directory: string): string[] {
 
 /** Sockets of running instances. */
 export async function liveSockets(): Promise<string[]> {
-  const paths = socketDirectories().flatMap(socketsIn);
+  // What is not to be trusted is not even connected to.
+  const paths = socketDirectories()
+    .flatMap(socketsIn)
+    .filter((path) => socketProblem(path) === null);
   const answers = await Promise.all(paths.map(probeSocket));
   return paths.filter((_, i) => answers[i] === 'alive');
 }
@@ -133,6 +141,10 @@ export async function placeSocket(asked: string | null): Promise<SocketPlace> {
       throw new UserError(`--control ${asked}: a socket's path has at most ${PATH_BYTES_MAX} bytes`);
     }
     const there = lstatSync(asked, { throwIfNoEntry: false });
+    const folder = dirname(asked);
+    const problem = existsSync(folder) ? folderProblem(folder) : null;
+    if (problem !== null)
+      throw new UserError(`--control ${asked}: its folder is not to be trusted: ${problem}`);
     if (there === undefined) return { path: asked };
     if (!there.isSocket()) throw new UserError(`--control ${asked}: exists and is not a socket`);
     if ((await probeSocket(asked)) !== 'dead') {

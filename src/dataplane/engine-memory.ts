@@ -7,6 +7,7 @@
 import { UserError } from '../errors.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { carveCounters } from './counters.js';
+import { carveFloods } from './flood-budget.js';
 import { carveCensus } from './flow-census.js';
 import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from './layout.js';
 import { carveLedger } from './ledger.js';
@@ -70,6 +71,8 @@ export const Global = {
   portsEpoch: LINE_WORDS,
   /** Number of the newest `LiveConfig`. */
   configEpoch: LINE_WORDS + 1,
+  /** 1 once a super-frame was received: from then on consumers of rings look how much they take. */
+  supers: LINE_WORDS + 2,
   /** Decisions still wanted by a trace; 0 = none. Workers take from it. */
   trace: 2 * LINE_WORDS,
 } as const;
@@ -153,6 +156,8 @@ export interface EngineViews {
   readonly pollers: Int32Array;
   /** By receive queue: the last `ReceiveStatus.error` that its poller met. For the main thread to act on. */
   readonly queueErrors: Int32Array;
+  /** Budgets of flooded copies, see `FloodBudget`. */
+  readonly floods: Int32Array;
   /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
   readonly pauses: Float64Array[];
   readonly census: ReturnType<typeof carveCensus>;
@@ -193,6 +198,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
     queueErrors: carver.words(queues),
+    floods: carveFloods(carver, ports),
     pauses: Array.from({ length: plan.workers }, () => carver.doubles(LINE_WORDS / 2)),
     census: carveCensus(carver, queues),
   };

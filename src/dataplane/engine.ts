@@ -172,6 +172,7 @@ export class Engine implements LiveEngine {
     });
     let engine: Engine | null = null;
     try {
+      options.opened?.();
       engine = new Engine(options, ports);
       await engine.launch();
       return engine;

@@ -43,6 +43,12 @@ export class Finisher {
     private readonly scratch: number,
   ) {}
 
+  /** About how many segments the super-frame at `from` is cut into, wherever that happens. */
+  segmentsOf(from: number, length: number): number {
+    readVnet(this.bytes, from, this.vnet);
+    return this.vnet.gsoSize === 0 ? 1 : Math.ceil(length / this.vnet.gsoSize);
+  }
+
   /** Segments the super-frame at `from` into scratch slots and sends the segments. */
   segment(sender: Sender, from: number, length: number): void {
     const { bytes, plan } = this;

@@ -17,7 +17,7 @@ import { RfsSteering } from '../policy/rfs.js';
 import type { Steering } from '../policy/steering.js';
 import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from './counters.js';
 import { Dispatcher, Fate } from './dispatch.js';
-import type { EnginePlan, EngineViews } from './engine-memory.js';
+import { type EnginePlan, type EngineViews, Global } from './engine-memory.js';
 import type { Fault } from './faults.js';
 import type { CensusWriter } from './flow-census.js';
 import { FlowIntake } from './flow-intake.js';
@@ -166,6 +166,9 @@ export class Intake {
       const error = status[ReceiveStatus.error]!;
       if (views.queueErrors[queue.global] !== error) views.queueErrors[queue.global] = error;
       return 0;
+    }
+    if (status[ReceiveStatus.segments] !== 0 && views.global[Global.supers] === 0) {
+      Atomics.store(views.global, Global.supers, 1);
     }
     const bytes = this.hold(n);
     counters[WorkerCounter.received]! += n + refused;

@@ -191,11 +191,13 @@ export class WorkerLoop {
         moved += this.intake.receive(receivers[r]!);
       }
     }
+    // A plain load: it is set once, before the first such frame is published.
+    const supers = this.p.views.global[Global.supers] === 1;
     for (let w = 0; w < this.span; w++) {
       const consumer = this.consumers[w]!;
       if (consumer === null) continue;
       if (work.n + BURST_MAX > WORK_MAX) this.process();
-      const count = consumer.take(work, BURST_MAX);
+      const count = consumer.take(work, supers ? consumer.fitting(BURST_MAX) : BURST_MAX);
       this.taken[w] = this.taken[w]! + count;
       moved += count;
     }

@@ -58,8 +58,10 @@ export const ReceiveStatus = {
   kernelDrops: 4,
   /** Frames of `malformed` whose offload header asks for what nobody sends: too many segments, an unknown type. */
   absurd: 5,
+  /** Segments that the frames of this call may be cut into beyond one each. */
+  segments: 6,
 } as const;
-export const RECEIVE_STATUS_WORDS = 6;
+export const RECEIVE_STATUS_WORDS = 7;
 
 /** ESTALE as `ReceiveStatus.error`. */
 export const RING_DEAD = 116;
@@ -277,7 +279,17 @@ export interface Native extends NativeHash {
     xsk?: number,
     staging?: Uint8Array,
   ) => NativeSender;
-  TapReceiver: new (fd: number, pool: NativePool, arrays: NativeReceiveArrays) => NativeReceiver;
+  /**
+   * `state` (a word) and `spare` (`TAP_SPARE_BYTES`) hold a frame that was read while no large slot was free; in shared
+   * memory the next receiver of the queue goes on with it. Without them the frame goes with the receiver.
+   */
+  TapReceiver: new (
+    fd: number,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+    state?: Int32Array,
+    spare?: Uint8Array,
+  ) => NativeReceiver;
   TapSender: new (fd: number, pool: Uint8Array, arrays: NativeSendArrays) => NativeSender;
   /**
    * A function that makes a burst of a memory source. Before a call `call[0]` says how many frames are wanted at most;
@@ -317,6 +329,25 @@ export interface Native extends NativeHash {
   bindClock(times: Float64Array, originNs: number, cpu: boolean): () => void;
   /** Gives the CPU to another runnable thread (sched_yield). */
   yieldThread(): void;
+
+  /** Capabilities of the calling thread as bit masks (bit n = number n in linux/capability.h). */
+  capabilities(): {
+    readonly effective: number;
+    readonly permitted: number;
+    readonly bounding: number;
+    readonly noNewPrivileges: boolean;
+  };
+  /** Makes those of the mask that are permitted effective, and no others, in the calling thread alone. */
+  setEffectiveCapabilities(mask: number): void;
+  /**
+   * Takes all other capabilities than those of the mask from every thread of the process, for good (bounding set and
+   * no_new_privs too); the number of threads. Throws where a thread cannot be reached: others may have lost them then.
+   */
+  limitCapabilities(keep: number): number;
+  /** Whether the calling thread may read (or write to) the path, with its effective user and capabilities. */
+  mayAccess(path: string, write: boolean): boolean;
+  /** User id behind the other end of a Unix socket (SO_PEERCRED). */
+  peerUser(fd: number): number;
 }
 
 let loaded: Native | null | undefined;

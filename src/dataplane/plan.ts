@@ -45,6 +45,8 @@ export interface EngineOptions {
   readonly firstNumber?: number;
   /** False: no order ledger. For measuring what it costs; goes with order=none only. Default true. */
   readonly watches?: boolean;
+  /** Called when all ports are open and no worker runs yet; what it throws ends the start. */
+  readonly opened?: () => void;
   /** Gets one line for what works less well than was asked for. */
   readonly warn: (message: string) => unknown;
 }

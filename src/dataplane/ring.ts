@@ -25,7 +25,16 @@
  * numbers and the entries of all its rings, and the descriptors of its own frames. One array in the loop over a burst,
  * whichever worker a frame goes to, is what V8 compiles best.
  */
-import { DESCRIPTOR_WORDS, PORT_MASK, WORK_MAX, type Work } from '../forward/work.js';
+import {
+  DESCRIPTOR_SHIFT,
+  DESCRIPTOR_WORDS,
+  FLAGS_SHIFT,
+  Part,
+  PORT_MASK,
+  WORK_MAX,
+  type Work,
+} from '../forward/work.js';
+import { FrameFlag } from '../packet/burst.js';
 import { type Carver, LINE_WORDS, maskedLength, powerOfTwoAtLeast } from './layout.js';
 
 const ENTRY = DESCRIPTOR_WORDS;
@@ -130,11 +139,13 @@ export class RingConsumer {
   private readonly index: Int32Array;
   /** The entries, a pair of words at a time. */
   private readonly wide: Float64Array;
+  private readonly words: Int32Array;
   private readonly mask: number;
 
   constructor({ index, lane, entries, capacity }: RingMemory) {
     this.index = index;
     this.wide = new Float64Array(lane.buffer, lane.byteOffset + entries * 4, capacity * (ENTRY / 2));
+    this.words = lane.subarray(entries, entries + capacity * ENTRY);
     this.mask = capacity - 1;
     this.head = Atomics.load(index, HEAD);
     this.done = Atomics.load(index, DONE);
@@ -145,6 +156,28 @@ export class RingConsumer {
   empty(): boolean {
     this.tailSeen = Atomics.load(this.index, TAIL);
     return this.tailSeen === this.head;
+  }
+
+  /**
+   * How many frames a pass may take: at most `max`, and no more super-frames than together may be cut into about
+   * `SUPERS_PER_TAKE` times as many segments as one can be. What they are cut into is not known here, and the worst is
+   * what counts: other inputs of the worker wait for all of it.
+   */
+  fitting(max: number): number {
+    let available = (this.tailSeen - this.head) | 0;
+    if (available === 0) {
+      this.tailSeen = Atomics.load(this.index, TAIL);
+      available = (this.tailSeen - this.head) | 0;
+    }
+    const count = Math.min(available, max);
+    let supers = 0;
+    for (let k = 0; k < count; k++) {
+      const size = this.words[(((this.head + k) & this.mask) << DESCRIPTOR_SHIFT) + Part.size]!;
+      if (((size >> FLAGS_SHIFT) & FrameFlag.gso) === 0) continue;
+      supers++;
+      if (supers > SUPERS_PER_TAKE) return k;
+    }
+    return count;
   }
 
   /** Copies at most `max` frames to the end of `work`; returns the number. The frames are held by the consumer now. */
@@ -188,6 +221,9 @@ export class RingConsumer {
     Atomics.store(this.index, DONE, this.done);
   }
 }
+
+/** Super-frames that a take may have: each may be cut into 256 segments (native/ports/vnet.h). */
+const SUPERS_PER_TAKE = 4;
 
 /** Numbers of entries, in a range that V8 knows; pairs of words in an entry. */
 const TAKE_INDEX = 0xffffff;

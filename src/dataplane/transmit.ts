@@ -23,6 +23,7 @@ import { FrameFlag } from '../packet/burst.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from './counters.js';
 import { Fates } from './fates.js';
 import { Finisher, REASON_OF } from './finisher.js';
+import type { FloodBudget } from './flood-budget.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from './layout.js';
 import { SendResult } from './native.js';
 import type { OrderMeter } from './order-meter.js';
@@ -61,6 +62,9 @@ export interface TransmitParts {
   /** Lock of the transmit queue that this worker uses at each port; -1 = the queue is its own. */
   readonly lockOf: Int32Array;
   readonly locks: Int32Array;
+  /** Limits floods by in-port; absent = no limits. `floodRates` are the ports' rates. */
+  readonly floodBudget?: FloodBudget;
+  readonly floodRates?: Float64Array;
   readonly meter: OrderMeter;
   readonly counters: Float64Array;
   readonly portCounters: Float64Array;
@@ -166,6 +170,10 @@ export class Transmitter {
     fates.detail();
     if (out === Out.flood) {
       const from = work.part(i, D_ORIGIN) & D_PORT;
+      if (!this.mayFlood(work, i, from)) {
+        fates.unlessTaken(i, Drop.filtered);
+        return;
+      }
       fates.unlessTaken(i, Drop.noRoute);
       for (let p = 0; p < ports; p++) {
         if (p !== from && this.parts.floods[p] === 1) lists[p * WORK_MAX + listed[p]!++] = i;
@@ -175,6 +183,21 @@ export class Transmitter {
         out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
       fates.unlessTaken(i, why);
     }
+  }
+
+  /** The in-port's budget has room for the copies of frame i beyond the first, a super-frame's segments counted each. */
+  private mayFlood(work: Work, i: number, from: number): boolean {
+    const { floodBudget, floodRates, floods, portCounters } = this.parts;
+    const rate = floodRates?.[from] ?? 0;
+    if (floodBudget === undefined || rate === 0) return true;
+    let copies = -1;
+    for (let p = 0; p < this.ports; p++) if (p !== from) copies += floods[p]!;
+    const size = work.part(i, D_SIZE);
+    const gso = ((size >> D_FLAGS_SHIFT) & GSO) !== 0;
+    const each = gso ? this.finisher.segmentsOf(this.pool.offsetOf(work.part(i, D_ID)), size & D_LENGTH) : 1;
+    if (floodBudget.take(from, rate, copies * each)) return true;
+    portCounters[portBase(from) + PortCounter.floodLimited]!++;
+    return false;
   }
 
   private sendTo(port: number, work: Work, count: number): void {

@@ -13,6 +13,7 @@ import type { Steering } from '../policy/steering.js';
 import { ThreadClock } from './clock.js';
 import { attachEngine, Global, scratchOffset, WorkerState, WorkerWord } from './engine-memory.js';
 import { Fault } from './faults.js';
+import { FloodBudget } from './flood-budget.js';
 import { CensusWriter } from './flow-census.js';
 import { makeForwarder } from './forwarding.js';
 import { GuestTouch } from './guest-touch.js';
@@ -82,6 +83,8 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
         pool: views.pool,
         senders: held.senders,
         floods: held.floods,
+        floodBudget: new FloodBudget(views.floods, clock),
+        floodRates: held.floodRates,
         lockOf: held.lockOf,
         locks: views.locks,
         meter: new OrderMeter(

@@ -141,6 +141,15 @@ describe('without a change', () => {
     ['POST', '/plan', { policy: 'rsss' }, 'unknown policy "rsss": did you mean rss or rps'],
     ['POST', '/plan', { policy: 'rss', budged: 3 }, 'unknown field of plan "budged": did you mean budget?'],
     ['POST', '/plan', { policy: 'rss:ethtool=-' }, 'policy rss: ethtool=-: a running forwarder reads no'],
+    [
+      'POST',
+      '/plan',
+      { policy: 'rss:ethtool=x' },
+      'policy: x: a running forwarder takes absolute paths only',
+    ],
+    ['POST', '/plan', { policy: '@/x.yaml' }, 'policy: @FILE is read by who asks'],
+    ['POST', '/apply', { policy: 'js:/x.mjs' }, 'policy js: /x.mjs: this forwarder takes no modules'],
+    ['POST', '/apply', { policy: { policy: 'js', file: '/x' } }, 'this forwarder takes no modules'],
     ['POST', '/apply', { policy: 'rss', budget: 0 }, 'apply budget: expected a whole number from 1'],
     ['POST', '/apply', { policy: 'rss', freeze: 'x' }, 'freeze: "x" is neither a bucket'],
     ['POST', '/apply', { policy: 'rps:cpus=7' }, 'CPU 7 is no worker; workers: 0 to 1'],
@@ -149,6 +158,7 @@ describe('without a change', () => {
     ['POST', '/worker', { action: 'jump' }, 'worker action: expected action add, or action remove with id'],
     ['POST', '/worker', { action: 'remove' }, 'worker id: expected a whole number from 0'],
     ['POST', '/port', { action: 'add', port: 'zzz' }, '--port zzz: expected NAME=KIND:TARGET'],
+    ['POST', '/port', { action: 'add', port: 'c=pcap:x' }, '--port c: x: a running forwarder takes absolute'],
     ['POST', '/rebalance', { mode: 'maybe' }, 'rebalance mode: expected off, dry or auto'],
     ['POST', '/rebalance', { bound: 9 }, 'rebalance bound=9: expected at most the threshold, 1.25'],
     ['POST', '/trace', { n: 0 }, 'trace n: expected a whole number from 1 to 10000'],
@@ -171,19 +181,50 @@ describe('without a change', () => {
   it('refuses bodies that are too large, no JSON or no HTTP, and goes on', async () => {
     const huge = post(path, '/plan', { policy: 'x'.repeat(BODY_BYTES_MAX) });
     await expect(huge).rejects.toThrow(/larger than 1048576 bytes|EPIPE|ended/);
-    for (const text of [
-      'nonsense\r\n\r\n',
-      'POST /plan HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{"a',
-    ]) {
+    const head = 'POST /plan HTTP/1.1\r\nHost: x\r\nConnection: close\r\n';
+    const json = `${head}Content-Type: application/json\r\n`;
+    const nested = `{"policy":${'['.repeat(150_000)}${']'.repeat(150_000)}}`;
+    for (const [text, status, line] of [
+      ['nonsense\r\n\r\n', 400, 'this is no HTTP request: rxsteer ctl asks this socket'],
+      [
+        '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+        400,
+        'this is no HTTP request: rxsteer ctl asks this socket',
+      ],
+      [
+        `GET / HTTP/1.1\r\nHost: ${'x'.repeat(40_000)}\r\n\r\n`,
+        431,
+        'the headers of the request are too long',
+      ],
+      [
+        `GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+        400,
+        'the path of the request is not valid',
+      ],
+      [
+        `${head}Content-Length: 3\r\n\r\n{"a`,
+        415,
+        'a body must be JSON, with content-type: application/json',
+      ],
+      [`${json}Content-Length: 3\r\n\r\n{"a`, 400, 'the body is not valid JSON: '],
+      [
+        `${json}Content-Length: ${nested.length}\r\n\r\n${nested}`,
+        400,
+        'the body nests deeper than 32 lists and objects',
+      ],
+    ] as const) {
       const answer = await new Promise<string>((resolve) => {
         let got = '';
-        const socket = connect(path, () => socket.end(text));
+        const socket = connect(path, () => socket.write(text, 'latin1'));
         socket.setEncoding('utf8').on('data', (part) => {
           got += part;
         });
         socket.on('close', () => resolve(got)).on('error', () => resolve(got));
       });
-      expect(answer).toMatch(/^HTTP\/1.1 4/);
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      const said = (JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as { error: string }).error;
+      expect(said).toContain(line);
+      expect(said).not.toContain('\n');
     }
     expect((await get<Status>(path, '/status')).pid).toBe(process.pid);
   });

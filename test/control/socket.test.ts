@@ -122,7 +122,7 @@ describe('the default place', () => {
     mkdirSync(directory);
     chmodSync(directory, 0o777);
     expect(await placeSocket(null)).toEqual({
-      problem: `${directory}: others may write to it (chmod 700)`,
+      problem: `${directory}: others may enter it (mode 777): chmod 700 ${directory}`,
     });
     rmSync(directory, { recursive: true });
     writeFileSync(directory, '');

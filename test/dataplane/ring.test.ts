@@ -105,6 +105,32 @@ const step = fc.oneof(
 );
 
 describe('backlog ring', () => {
+  it('lets a pass have as many frames as fit before the fifth super-frame', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...STARTS),
+        fc.integer({ min: 1, max: 64 }),
+        fc.nat(60),
+        (start, max, skip) => {
+          const kit = new Kit(64, 64, start);
+          for (let n = 0; n < skip; n++) kit.push();
+          kit.lane.publish(CONSUMER);
+          expect(kit.consumer.take(kit.work, WORK_MAX)).toBe(skip);
+          kit.work.n = 0;
+          kit.consumer.complete(skip);
+          for (let n = 0; n < 64; n++) kit.push();
+          kit.lane.publish(CONSUMER);
+          const isSuper = (n: number) => ((n % 16) & 2) !== 0;
+          let fits = 0;
+          for (let supers = 0; fits < max; fits++) if (isSuper(skip + fits) && ++supers > 4) break;
+          expect(kit.consumer.fitting(max)).toBe(fits);
+          expect(kit.consumer.take(kit.work, kit.consumer.fitting(max))).toBe(fits);
+          kit.expectFrame(fits - 1, skip + fits - 1);
+        },
+      ),
+    );
+  });
+
   it('is a bounded queue for one producer and one consumer, over every wrap-around', () => {
     const shape = fc.record({
       exponent: fc.nat(4),

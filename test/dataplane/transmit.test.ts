@@ -1,7 +1,7 @@
 /** The transmit stage by itself: what becomes of frames, whatever the forwarding decision says. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DROP_REASONS, WorkerCounter } from '#rxsteer/dataplane/counters.js';
+import { DROP_REASONS, PortCounter, WorkerCounter } from '#rxsteer/dataplane/counters.js';
 import { GuestTouch } from '#rxsteer/dataplane/guest-touch.js';
 import { OrderMeter } from '#rxsteer/dataplane/order-meter.js';
 import { DownSender } from '#rxsteer/dataplane/ports/attach.js';
@@ -14,8 +14,9 @@ const ROOM = 6;
 const UNWATCHED = -0x8000_0000;
 
 /** A worker that knows the ports 0 (cannot send), 1 and 2 (sinks) and 3 (its device is gone). */
-function stage() {
+function stage(take?: (copies: number) => boolean) {
   const counters = new Float64Array(64);
+  const portCounters = new Float64Array(16 * ROOM);
   const meter = new OrderMeter(
     new Int32Array(16),
     { append: () => -1 } as never,
@@ -31,12 +32,18 @@ function stage() {
     locks: new Int32Array(128),
     meter,
     counters,
-    portCounters: new Float64Array(16 * ROOM),
+    portCounters,
+    ...(take === undefined
+      ? {}
+      : {
+          floodBudget: { take: (_port: number, _rate: number, copies: number) => take(copies) } as never,
+          floodRates: new Float64Array(ROOM).fill(1),
+        }),
     scratch: 0,
     yieldThread() {},
   });
   transmitter.ports = 4;
-  return { transmitter, counters };
+  return { transmitter, counters, portCounters };
 }
 
 it('every frame is counted once, also one for a port that this worker has not taken up yet', () => {
@@ -67,4 +74,23 @@ it('every frame is counted once, also one for a port that this worker has not ta
       expect(done).toBe(outs.filter((to) => to === 1 || to === 2 || to === Out.flood).length);
     }),
   );
+});
+
+it('a flood beyond the budget of its port goes nowhere; frames to one port are not touched by it', () => {
+  const granted: number[] = [];
+  const { transmitter, counters, portCounters } = stage((copies) => granted.push(copies) <= 2);
+  const work = new Work();
+  const outs = [...new Array<number>(8).fill(Out.flood), 1, 1, 2];
+  outs.forEach((to, i) => {
+    work.add({ id: i, len: 60, port: 0, ledger: UNWATCHED });
+    work.out[i] = to;
+  });
+  transmitter.send(work);
+  transmitter.commit(work);
+  // Ports 1, 2 and 3 flood: two copies beyond the first.
+  expect(granted).toEqual(new Array(8).fill(2));
+  expect(counters[WorkerCounter.dropped + DROP_REASONS.indexOf('filtered')]).toBe(6);
+  expect(counters[WorkerCounter.delivered]).toBe(5);
+  expect(counters[WorkerCounter.deliveredCopies]).toBe(2);
+  expect(portCounters[PortCounter.floodLimited]).toBe(6);
 });

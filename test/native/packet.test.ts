@@ -227,6 +227,13 @@ describe.skipIf(problem !== '')(title('AF_PACKET port'), { timeout: 30_000 }, ()
     });
   });
 
+  it('drops super-frames of tiny segments, and takes no more in a call than can be cut into some hundred', async () => {
+    const judged = { lengths: [60_054, 1054, 3054, 60], malformed: 2, absurd: 2 };
+    // Of 200 segments each: three exceed what a call may take; the plain ones follow with the last two.
+    const calls = [3, 3, 22];
+    expect(await scenario('packet', 'segments')).toEqual({ judged: [judged, judged], calls: [calls, calls] });
+  });
+
   it('keeps away from a ring what would kill it, and counts it', async () => {
     const r = await scenario<unknown>('packet', 'guard');
     if (r === null) {

@@ -12,7 +12,7 @@ describe.skipIf(problem !== '')(title('TAP port'), { timeout: 30_000 }, () => {
       back: [0, 0, 0, 0, 0, 4],
       seen: whole,
       free: [128, 32],
-      empty: [0, 0, 0, 0, 0, 0, 0],
+      empty: [0, 0, 0, 0, 0, 0, 0, 0],
     });
   });
 
@@ -80,6 +80,16 @@ describe.skipIf(problem !== '')(title('TAP port'), { timeout: 30_000 }, () => {
       afterUp: [0, 0],
       whenGone: [3, 3],
       woke: true,
+    });
+  });
+
+  it('hands a frame that waits inside over to the next receiver of the queue', async () => {
+    expect(await scenario('tap', 'handOver')).toEqual({
+      taken: 1,
+      waits: 30_064,
+      got: [30_054, 60],
+      equal: true,
+      left: 0,
     });
   });
 

@@ -8,6 +8,7 @@ import type { Burst } from '../../packet/burst.js';
 import { compilePolicy } from '../../policy/compile.js';
 import type { ThreadClock } from '../clock.js';
 import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../engine-memory.js';
+import { LARGE_SLOT_BYTES } from '../layout.js';
 import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
 import type { FramePool } from '../pool.js';
 import { CaptureSource } from './capture-source.js';
@@ -24,6 +25,7 @@ import {
   type Receiver,
   type Sender,
   STATE_WORDS,
+  spareOffset,
 } from './port.js';
 
 /** A receive queue as the worker loop polls it. */
@@ -141,9 +143,13 @@ function openReceiver(p: AttachParts, port: PortInfo, q: number, arrays: Receive
   const pool = p.pool.nativeView(p.worker);
   const native =
     port.kind === 'tap'
-      ? new p.native.TapReceiver(fd, pool, arrays)
+      ? new p.native.TapReceiver(fd, pool, arrays, state, spareOf(port, q))
       : new p.native.PacketReceiver(fd, state, pool, arrays);
   return new LiveReceiver(native, fd);
+}
+
+function spareOf({ state, rxQueues }: PortInfo, queue: number): Uint8Array {
+  return new Uint8Array(state, spareOffset(rxQueues, queue), LARGE_SLOT_BYTES);
 }
 
 /** This worker's sender of a port; null for ports that cannot send. */

@@ -32,6 +32,8 @@ export class HeldPorts {
   readonly senders: (Sender | null)[];
   /** 1 for ports that take part in flooding. */
   readonly floods: Uint8Array;
+  /** Copies a second that floods from each port may cost; 0 = no limit. */
+  readonly floodRates: Float64Array;
   /** Lock of the transmit queue that this worker uses at each port; -1 = the queue is its own. */
   readonly lockOf: Int32Array;
   /** Complaints of sources and sinks that were closed meanwhile. */
@@ -55,6 +57,7 @@ export class HeldPorts {
     const { ports } = p.plan.room;
     this.senders = new Array<Sender | null>(ports).fill(null);
     this.floods = new Uint8Array(ports);
+    this.floodRates = new Float64Array(ports);
     this.lockOf = new Int32Array(ports).fill(-1);
     this.generations = new Int32Array(ports).fill(-1);
     this.epochs = new Int32Array(ports);
@@ -176,6 +179,7 @@ export class HeldPorts {
     this.senders[index] = attachSender(this.p, port);
     this.generations[index] = port.generation;
     this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;
+    this.floodRates[index] = port.removed ? 0 : (port.flood ?? 0);
     // The queue is this worker's own where no other one that there can be maps to it.
     const queue = port.txQueues === 0 ? 0 : worker % port.txQueues;
     const users = port.txQueues === 0 ? 0 : Math.ceil((plan.workers - queue) / port.txQueues);

@@ -13,6 +13,7 @@
 import { UserError } from '../../errors.js';
 import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
+import { privilegesDropped } from '../privileges.js';
 import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 import { chooseTransmit, queues, readXps, type TransmitPath } from './transmit-path.js';
@@ -39,6 +40,7 @@ export class LivePort {
   /** The link is up and (unless it is a TAP) has carrier, at the last look. */
   carrier = true;
   private carrierShown = true;
+  private saidLost = false;
   private index: number;
   private receiveFds: number[] = [];
   private sendFds: number[] = [];
@@ -297,6 +299,12 @@ export class LivePort {
       try {
         this.open(link);
       } catch {
+        if (privilegesDropped() && !this.saidLost) {
+          this.saidLost = true;
+          this.warn(
+            `${spec.interface} (port ${spec.name}) is back, but what opening it needs was given up (--drop): restart the forwarder`,
+          );
+        }
         return { change: 'none', old: [] };
       }
       this.state = 'up';

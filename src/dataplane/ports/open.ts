@@ -4,15 +4,17 @@
  * Promise: all or nothing: when one port cannot be opened, those that were are closed again and one UserError
  * line says which port and why.
  */
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
+import { FLOOD_RATE } from '../flood-budget.js';
 import { latencyBytes } from '../latency.js';
 import { loadNative, type Native, nativeProblem } from '../native.js';
+import { type CapabilityName, hasCapability, privilegesDropped } from '../privileges.js';
 import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
-import { type PortInfo, STATE_WORDS } from './port.js';
+import { type PortInfo, STATE_WORDS, spareOffset } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
 
 export interface OpenPorts {
@@ -37,17 +39,12 @@ export interface OpenOptions {
   readonly warn: (message: string) => unknown;
 }
 
-/** Bit numbers in CapEff. */
-const CAPABILITY = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 } as const;
-
-function requireCapability(spec: PortSpec, name: keyof typeof CAPABILITY): void {
-  const line = readFileSync('/proc/self/status', 'utf8').match(/^CapEff:\s*([0-9a-f]+)/m);
-  const effective = BigInt(`0x${line?.[1] ?? '0'}`);
-  if (((effective >> BigInt(CAPABILITY[name])) & 1n) === 0n) {
-    throw new UserError(
-      `--port ${spec.name}: ${spec.kind} needs ${name} (run as root, or setcap ${name.toLowerCase()}+ep)`,
-    );
-  }
+function requireCapability(native: Native, spec: PortSpec, name: CapabilityName): void {
+  if (hasCapability(native, name)) return;
+  const why = privilegesDropped()
+    ? ', which this forwarder has given up (--drop): only pcap: and memory: ports can be added'
+    : ` (run as root, or setcap ${name.toLowerCase()}+ep)`;
+  throw new UserError(`--port ${spec.name}: ${spec.kind} needs ${name}${why}`);
 }
 
 /** Opens all ports of a run. @throws UserError */
@@ -99,6 +96,7 @@ export async function openPort(
     name: spec.name,
     kind: spec.kind,
     offload: true,
+    flood: 0,
     source: null,
     sink: null,
     staging: [],
@@ -110,13 +108,15 @@ export async function openPort(
     return { ...base, ...port };
   }
   if (ports.native === null) throw new UserError(`live ports: ${nativeProblem()}`);
-  requireCapability(spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
+  requireCapability(ports.native, spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
   // The group id is per network namespace: the process id keeps two instances apart.
   const group = (process.pid * 31 + index) & 0xffff;
   const port = new LivePort(ports.native, spec, group, options.warn);
   ports.live.set(index, port);
   const { rxQueues, txQueues, staging } = port;
-  return { ...base, offload: spec.offload, rxQueues, txQueues, staging, state: stateWords(rxQueues) };
+  const state = spec.kind === 'tap' ? tapState(rxQueues) : stateWords(rxQueues);
+  const flood = spec.flood ?? FLOOD_RATE;
+  return { ...base, offload: spec.offload, flood, rxQueues, txQueues, staging, state };
 }
 
 /** TAPs made here get the smallest MTU of the other interfaces; what still differs is worth a warning. */
@@ -134,6 +134,11 @@ export function settleMtus(live: ReadonlyMap<number, LivePort>, warn: (message: 
 
 function stateWords(queues: number): SharedArrayBuffer {
   return new SharedArrayBuffer(Math.max(1, queues) * STATE_WORDS * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** A TAP queue's state words hold the length of the frame that waits in its spare (0 = none); the spares lie behind. */
+function tapState(queues: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(spareOffset(queues, queues));
 }
 
 function memoryPort(spec: MemoryPortSpec, workers: number) {

@@ -17,6 +17,8 @@ export type FanoutMode = (typeof FANOUT_MODES)[number];
 
 /** Largest process id (PID_MAX_LIMIT). */
 const TASK_MAX = 1 << 22;
+/** Copies a second. */
+const FLOOD_MOST = 1_000_000_000;
 /** IFNAMSIZ - 1. */
 const INTERFACE_NAME_MAX = 15;
 
@@ -49,6 +51,8 @@ export interface PacketPortSpec extends Named {
   readonly xsk: boolean;
   /** Slots of each receive ring. */
   readonly ring: number;
+  /** Copies a second that floods from this port may cost; 0 = no limit, absent = the default. */
+  readonly flood?: number;
 }
 
 /** A TAP device, made where it is absent. */
@@ -59,6 +63,8 @@ export interface TapPortSpec extends Named {
   readonly offload: boolean;
   /** MTU to set; 0 = for a TAP made here that of the other interfaces, else as it is. */
   readonly mtu: number;
+  /** Copies a second that floods from this port may cost; 0 = no limit, absent = the default. */
+  readonly flood?: number;
 }
 
 /** A capture file, read or written. */
@@ -129,6 +135,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         bypass: r.choice('bypass', ['off', 'on'] as const, 'off') === 'on',
         xsk: r.onOff('xsk'),
         ring: r.integer('ring', 8192, 64, 1 << 18),
+        ...r.optional('flood', 0, FLOOD_MOST),
       };
     case 'tap':
       return {
@@ -138,6 +145,7 @@ function parseKind(r: OptionReader, kind: string, target: string, named: Named):
         queues: r.integer('queues', 1, 1, LIVE_QUEUES_MAX),
         offload: r.onOff('offload'),
         mtu: r.integer('mtu', 0, 68, 65_535),
+        ...r.optional('flood', 0, FLOOD_MOST),
       };
     case 'pcap':
       if (target === '') throw new UserError(`${r.where}: pcap needs a file, e.g. pcap:in.pcap`);
@@ -202,6 +210,12 @@ class OptionReader {
       throw new UserError(`${this.where}: ${key}=${value}: expected a whole number from ${least} to ${most}`);
     }
     return number;
+  }
+
+  /** `{ key: number }`, or nothing where the option is not given. */
+  optional<K extends string>(key: K, least: number, most: number): { [P in K]?: number } {
+    const value = this.integer(key, -1, least, most);
+    return value < 0 ? {} : ({ [key]: value } as { [P in K]?: number });
   }
 
   choice<T extends string>(key: string, values: readonly T[], fallback: T): T {

@@ -7,6 +7,7 @@
  */
 
 import type { CaptureSpool } from '../../capture/spool.js';
+import { LARGE_SLOT_BYTES } from '../layout.js';
 import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
 import type { MemorySourceOptions } from './memory-options.js';
 
@@ -86,6 +87,8 @@ export interface PortInfo {
   readonly txQueues: number;
   /** Super-frames and partial checksums may be given to the device. */
   readonly offload: boolean;
+  /** Copies a second that floods of frames from this port may cost, see `FloodBudget`; 0 or absent = no limit. */
+  readonly flood?: number;
   /** Where the frames of a memory source or a capture come from; null for live ports and for sinks. */
   readonly source:
     | { readonly kind: 'memory'; readonly options: MemorySourceOptions; readonly finite: boolean }
@@ -106,10 +109,16 @@ export interface PortInfo {
   readonly staging: readonly SharedArrayBuffer[];
   /**
    * `STATE_WORDS` words per receive queue in shared memory, kept across worker restarts: the position of a source; or
-   * the position in the kernel's ring, and which ring that is.
+   * the position in the kernel's ring, and which ring that is; or the length of the frame in a TAP queue's spare. A TAP's
+   * spares follow (`spareOffset`).
    */
   readonly state: SharedArrayBuffer;
 }
 
 /** Words of `PortInfo.state` for each receive queue. */
 export const STATE_WORDS = 4;
+
+/** Where the spare of a TAP's queue lies in its `PortInfo.state`: a slot for a frame read while no large one was free. */
+export function spareOffset(queues: number, queue: number): number {
+  return queues * STATE_WORDS * Int32Array.BYTES_PER_ELEMENT + queue * LARGE_SLOT_BYTES;
+}

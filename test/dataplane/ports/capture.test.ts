@@ -39,7 +39,7 @@ describe('capture source', () => {
       while (!source.finished()) {
         expect(source.dueInMs()).toBe(0);
         const n = source.receive(50);
-        expect([...arrays.status]).toEqual([0, 0, 0, 0, 0, 0]);
+        expect([...arrays.status]).toEqual([0, 0, 0, 0, 0, 0, 0]);
         for (let i = 0; i < n; i++) {
           const off = arrays.off[i]!;
           expect(pool.owner[arrays.id[i]!]).toBe(1);
@@ -100,7 +100,7 @@ describe('capture source', () => {
     const pool = makePool();
     const source = new CaptureSource(await spoolOf(pcap(records)), pool, 0, arrays, makeState());
     expect(source.receive(64)).toBe(2);
-    expect([...arrays.status]).toEqual([0, 1, 1, 0, 0, 0]);
+    expect([...arrays.status]).toEqual([0, 1, 1, 0, 0, 0, 0]);
     expect([...arrays.flags.subarray(0, 2)]).toEqual([FrameFlag.truncated, 0]);
     // Packets that are left out count towards the maximum of a call: it is bounded.
     const again = new CaptureSource(spools[0]!, pool, 0, arrays, makeState());

@@ -17,6 +17,7 @@ function kernel() {
   };
   const native = {
     linkInfo: () => state.link,
+    openReceiveGuard: () => null,
     openPacketReceive: open,
     openPacketSend: open,
     openXskSend: () => {

@@ -132,7 +132,7 @@ describe.each(['typescript', 'native'] as const)('memory source, %s', (kind) => 
     const arrays = makeArrays();
     const source = makeSource(kind, options({ flows: '1', packets: '15' }), pool, arrays, makeState());
     expect(source.receive(64)).toBe(10);
-    expect([...arrays.status]).toEqual([1, 0, 0, 0, 0, 0]);
+    expect([...arrays.status]).toEqual([1, 0, 0, 0, 0, 0, 0]);
     expect(source.receive(64)).toBe(0);
     expect(source.dueInMs(performance.now())).toBe(0);
     takeFrames(pool, arrays, 0);

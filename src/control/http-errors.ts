@@ -1,0 +1,129 @@
+/**
+ * What goes wrong with a request before a route of ours has it: peers, HTTP, JSON.
+ *
+ * Promise: every answer is `{ "error": "…" }` with one line of ours that says what would be right, whichever layer
+ * below found the fault; a body is no deeper than `DEPTH_MAX`, so that nothing that walks it can run out of stack.
+ */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyInstance } from 'fastify';
+import { printable, UserError } from '../errors.js';
+import { ConflictError } from './errors.js';
+import { isTrustedPeer } from './trust.js';
+
+/** Bytes of a request's body at most: a table of 65,536 entries fits. */
+export const BODY_BYTES_MAX = 1 << 20;
+/** Lists and objects inside each other at most. */
+export const DEPTH_MAX = 32;
+
+/** Fastify's and Node's codes, with the status and what we say. */
+const TEXTS: Readonly<Record<string, readonly [status: number, text: string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, `the body is larger than ${BODY_BYTES_MAX} bytes`],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'a body must be JSON, with content-type: application/json'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'the body is not as long as content-length says'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'the body is empty: JSON is needed'],
+  FST_ERR_BAD_URL: [400, 'the path of the request is not valid'],
+  FST_ERR_ASYNC_CONSTRAINT: [400, 'the request is not valid'],
+  HPE_HEADER_OVERFLOW: [431, 'the headers of the request are too long'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not come to its end in time'],
+};
+/** A client that is turned away has so long to go. */
+const REFUSED_MS = 1000;
+const NOT_HTTP = 'this is no HTTP request: rxsteer ctl asks this socket';
+
+/** Status and line of an error. */
+export function answerTo(error: Error): { readonly status: number; readonly line: string } {
+  const line = printable(error.message.split('\n')[0] || 'failed');
+  if (error instanceof UserError) return { status: 400, line };
+  if (error instanceof ConflictError) return { status: 409, line };
+  const known = TEXTS[(error as FastifyError).code];
+  if (known !== undefined) return { status: known[0], line: known[1] };
+  return { status: (error as FastifyError).statusCode ?? 500, line };
+}
+
+/** Whether a JSON text nests deeper than so. Brackets inside strings do not count. */
+export function isDeeper(text: string, most: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (inString) {
+      if (code === 0x5c) i++;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x5b || code === 0x7b) {
+      if (++depth > most) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** The value of a body. @throws UserError */
+export function parseJson(text: string): unknown {
+  if (text.trim() === '') return undefined;
+  if (isDeeper(text, DEPTH_MAX)) {
+    throw new UserError(`the body nests deeper than ${DEPTH_MAX} lists and objects`);
+  }
+  try {
+    // A key of this name would be the object's prototype wherever the object is copied field by field.
+    return JSON.parse(text, (key, value: unknown) => {
+      if (key === '__proto__') throw new UserError('the body has a field "__proto__"');
+      return value;
+    });
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`the body is not valid JSON: ${(error as Error).message.split('\n')[0]}`);
+  }
+}
+
+/** One line as a whole HTTP answer, for a connection that no request was made of. */
+function refuse(socket: Socket, status: number, line: string): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify({ error: line });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** For `fastify({ clientErrorHandler })`: what is no HTTP. */
+export function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {
+  const [status, line] = TEXTS[error.code ?? ''] ?? [400, NOT_HTTP];
+  if (error.code === 'ECONNRESET') socket.destroy();
+  else refuse(socket, status, line);
+}
+
+/** Makes a server answer as promised above. */
+export function answerInOneLine(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, parseJson(text as string));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setErrorHandler((error: FastifyError, _request, reply) => {
+    const { status, line } = answerTo(error);
+    void reply.code(status).send({ error: line });
+  });
+}
+
+/** Turns away connections of other users: the HTTP server never sees them. To be called before it listens. */
+export function trustPeers(app: FastifyInstance): void {
+  const { server } = app;
+  const accept = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    if (isTrustedPeer(socket)) {
+      for (const listener of accept) listener.call(server, socket);
+      return;
+    }
+    // What it sends is thrown away: a connection that is closed with unread bytes loses the answer.
+    socket.on('error', () => {}).resume();
+    socket.setTimeout(REFUSED_MS, () => socket.destroy());
+    refuse(socket, 403, 'only the user of the forwarder and root may ask it');
+  });
+}
