@@ -99,7 +99,7 @@ export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-h
 
 // NIC: hash types, tables, profiles, pools, virtio
 
-export { type EthtoolRss, parseEthtool } from './nic/ethtool.js';
+export { type EthtoolFunction, type EthtoolRss, type GivenBeside, parseEthtool } from './nic/ethtool.js';
 export {
   type EthertypeFilter,
   type FilterChip,
@@ -341,6 +341,7 @@ export {
 export { RfsSteering, type TableRewrite } from './policy/rfs.js';
 export { RssSteering } from './policy/rss.js';
 export {
+  type Assumption,
   type JsSpec,
   type MacHashSpec,
   type MacSpec,
@@ -394,6 +395,7 @@ export type {
   FlowFact,
   FlowMoves,
   LoadOverTime,
+  OtherOutcome,
   PolicyResult,
   ReorderFacts,
   ReplayResult,
