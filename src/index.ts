@@ -16,6 +16,7 @@
 // Errors
 
 export { UserError } from './errors.js';
+export type { FilesAllowed } from './text-file.js';
 
 // Packet: frames built, dissected, described
 
