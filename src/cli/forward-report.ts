@@ -44,6 +44,7 @@ function consumer({ consumer }: Summary['ports'][number]): string {
 
 function portTable(summary: Summary): string {
   const consumed = summary.ports.some((port) => port.consumer !== null);
+  const spoofed = summary.ports.some((port) => port.rx.spoofed > 0);
   return formatTable(
     [
       { title: 'port' },
@@ -51,6 +52,7 @@ function portTable(summary: Summary): string {
       right('received'),
       right('bytes'),
       right('kernel drops'),
+      ...(spoofed ? [right('spoofed')] : []),
       right('sent'),
       right('bytes'),
       right('errors'),
@@ -63,6 +65,7 @@ function portTable(summary: Summary): string {
       whole(port.rx.packets),
       formatBytes(port.rx.bytes),
       whole(port.rx.kernelDrops),
+      ...(spoofed ? [whole(port.rx.spoofed)] : []),
       whole(port.tx.packets),
       formatBytes(port.tx.bytes),
       whole(port.tx.errors),

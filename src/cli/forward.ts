@@ -30,7 +30,7 @@ export function register(program: Command): void {
     )
     .option(
       '--port <NAME=KIND:TARGET[,option=value…]>',
-      'a port, twice or more: af_packet:IFACE, tap:IFACE, pcap:FILE, memory:source, memory:sink',
+      'a port, twice or more: af_packet:IFACE, tap:IFACE, pcap:FILE, memory:source, memory:sink; mac=ADDRESS+… and ip=ADDRESS+… name the only addresses that frames from it may have',
       (value: string, all: string[]) => [...all, value],
       [] as string[],
     )

@@ -99,6 +99,8 @@ export const PortCounter = {
   absurd: 8,
   /** Frames that were not flooded for want of budget. Written by the worker that forwards. */
   floodLimited: 9,
+  /** Frames dropped as filtered because their addresses are not the port's (`mac=`, `ip=`). */
+  spoofed: 10,
 } as const;
 const PORT_COUNTERS = 16;
 

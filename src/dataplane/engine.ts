@@ -42,6 +42,7 @@ import * as livePolicy from './live-policy.js';
 import * as livePorts from './live-ports.js';
 import { traceDecisions } from './live-trace.js';
 import * as liveWorkers from './live-workers.js';
+import { MoveWatch } from './move-watch.js';
 import type { Native } from './native.js';
 import { checkNumbers, type EngineOptions, planEngine, workerCapacity } from './plan.js';
 import { type PortSummary, portSummary } from './port-summary.js';
@@ -84,6 +85,7 @@ export class Engine implements LiveEngine {
   private readonly flowCensus: CensusReader;
   private turnedAt = 0;
   private readonly links: LinkWatch;
+  private readonly moveWatch: MoveWatch;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
   private sourcesEnded: (() => void) | null = null;
@@ -127,6 +129,11 @@ export class Engine implements LiveEngine {
     this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
     this.core.consumers = this.consumers;
     this.links = new LinkWatch(this.core);
+    this.moveWatch = new MoveWatch(
+      this.core.macTable,
+      (port) => this.plan.ports[port]?.name || String(port),
+      this.warn,
+    );
     this.consumers.adopt(compiled);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
@@ -156,6 +163,11 @@ export class Engine implements LiveEngine {
   portSummaries(): PortSummary[] {
     const there = this.plan.ports.filter(({ removed }) => !removed);
     return [...there.map((info) => portSummary(this.core, info)), ...this.core.retired];
+  }
+
+  /** Addresses that went from one port of the switch to another so far. */
+  get macMoves(): number {
+    return this.moveWatch.moves;
   }
 
   /** Set when a worker could not be kept running. */
@@ -275,6 +287,7 @@ export class Engine implements LiveEngine {
       const addresses = core.macTable?.sweep(secondsNow(this.plan)) ?? 0;
       if (livePolicy.sweepOwners(core) && addresses >= 0) this.sweptAt = now;
     }
+    this.moveWatch.look(now);
     if (now - this.turnedAt > CENSUS_MS) {
       this.turnedAt = now;
       const { worker } = this.views.counters;

@@ -1,53 +1,121 @@
 /**
  * Which workers have sent to which guest: the destination MACs that a worker has transmitted or delivered to.
  *
- * Promise: each worker notes every unicast destination once, up to `GUESTS_MAX`; merged over workers this tells how
- * many distinct workers touched each guest's transmit queue, which is what MAC steering keeps at one. Destinations
- * beyond the limit are left out, and `full` says so.
+ * Promise: each worker notes every unicast destination once, as far as there is room; merged over workers this tells
+ * how many distinct workers touched each guest's transmit queue, which is what MAC steering keeps at one. Destinations
+ * without room are left out, and `full` says so.
  *
- * Threads: one table per worker in shared memory, written by that worker, read by anyone at any time: an entry's
- * second word is stored last and is never 0, so a reader that sees it has the whole entry (on machines that reorder
- * stores a reader may miss the newest one for a moment).
+ * Anybody who can send a frame through can enter an address, so: the hash has secret factors, a search looks at
+ * `PROBES` places, found or not, and an address that was not sent to for `AGE_MINUTES` gives its place to another.
+ *
+ * Threads: one table per worker in shared memory, written by that worker, read by anyone at any time. An entry is
+ * taken away before its place is written anew, its second word last, so a reader sees a whole entry or none (on
+ * machines that reorder stores it may miss the newest one for a moment).
  */
+import { secretSeed } from '../mac/address-layout.js';
 import type { Carver } from './layout.js';
 
-const SLOTS = 8192;
-/** Half of the slots, so that searches stay short. */
-export const GUESTS_MAX = SLOTS / 2;
-const VALID = 1 << 16;
+const SLOT_BITS = 13;
+const SLOTS = 1 << SLOT_BITS;
+/** Places that a search looks at: two cache lines. */
+const PROBES = 8;
+/** As addresses age elsewhere. */
+const AGE_MINUTES = 5;
 
-/** One worker's table: number of guests, then two words a slot. */
+// Words of the header: destinations entered, and the seed with `FULL`.
+const ENTERED = 0;
+const SEED = 1;
+const FULL = 1;
+const HEADER = 2;
+
+// The second word of an entry: first two bytes, VALID, the minute in which it was sent to.
+const VALID = 1 << 16;
+const KEY_MASK = VALID | 0xffff;
+const MINUTE_SHIFT = 17;
+const MINUTE_MASK = 0x3fff;
+const HASH_SHIFT = 32 - SLOT_BITS;
+
+/** One worker's table: header, then two words a slot. */
 export function carveTouch(carver: Carver): Int32Array {
-  return carver.words(2 + 2 * SLOTS);
+  return carver.words(HEADER + 2 * SLOTS);
 }
 
 export class GuestTouch {
-  constructor(private readonly words: Int32Array) {}
+  private readonly seed: number;
+  private readonly factor: number;
+  /** The high word that was mixed last. */
+  private lastHigh = -1;
+  private mixed = 0;
+  /** What the second word of an entry of this minute has besides the address. */
+  private stamp = VALID;
+  private minute = 0;
+
+  constructor(private readonly words: Int32Array) {
+    // Kept with the table: the next one to write it has to find what is there.
+    if (words[SEED] === 0) words[SEED] = secretSeed() & ~FULL || 2;
+    this.seed = words[SEED]! & ~FULL;
+    // Odd, and nothing that the mixed words give away.
+    const h = Math.imul(this.seed ^ (this.seed >>> 16), 0x7feb352d);
+    this.factor = Math.imul(h ^ (h >>> 15), 0x846ca68b) | 1;
+  }
+
+  /** The time by which entries age, in seconds; now and then. */
+  tick(seconds: number): void {
+    this.minute = ((seconds / 60) | 0) & MINUTE_MASK;
+    this.stamp = VALID | (this.minute << MINUTE_SHIFT);
+  }
 
   /** A frame to this address was transmitted or delivered by this worker. */
   note(high: number, low: number): void {
     const { words } = this;
-    const x = Math.imul(low ^ high, 0x9e3779b1);
-    let at = 2 + ((x >>> 19) << 1);
-    const key = high | VALID;
-    for (;;) {
-      const found = words[at + 1]!;
-      if (found === key && words[at] === low) return;
-      if (found === 0) break;
-      at = at === 2 * SLOTS ? 2 : at + 2;
-    }
-    this.insert(at, key, low);
+    // A multiply-shift hash. Most guests have the same high word: it is mixed anew only when it changes.
+    const mixed = high === this.lastHigh ? this.mixed : this.mix(high);
+    const at = ((Math.imul(low ^ mixed, this.factor) >>> HASH_SHIFT) << 1) + HEADER;
+    if (words[at + 1] === (high | this.stamp) && words[at] === low) return;
+    this.search(at, high, low);
   }
 
-  private insert(at: number, key: number, low: number): void {
+  private mix(high: number): number {
+    this.lastHigh = high;
+    let h = Math.imul(high ^ this.seed, 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 15), 0xc2b2ae35);
+    this.mixed = h ^ (h >>> 13) ^ this.seed;
+    return this.mixed;
+  }
+
+  private search(home: number, high: number, low: number): void {
     const { words } = this;
-    if (words[0]! >= GUESTS_MAX) {
-      words[1] = 1;
+    const key = high | VALID;
+    let free = -1;
+    let at = home;
+    for (let probe = 0; probe < PROBES; probe++, at = at === 2 * SLOTS ? HEADER : at + 2) {
+      const found = words[at + 1]!;
+      if ((found & KEY_MASK) === key && words[at] === low) {
+        if (found !== (high | this.stamp)) Atomics.store(words, at + 1, high | this.stamp);
+        return;
+      }
+      if (found === 0) {
+        if (free < 0) free = at;
+        // Places are never emptied, so nothing lies behind.
+        break;
+      }
+      if (free < 0 && this.isAged(found)) free = at;
+    }
+    if (free < 0) {
+      words[SEED] = words[SEED]! | FULL;
       return;
     }
-    words[at] = low;
-    Atomics.store(words, at + 1, key);
-    words[0]!++;
+    if (words[free + 1] !== 0) {
+      // The one that was there is told no more.
+      words[SEED] = words[SEED]! | FULL;
+      Atomics.store(words, free + 1, 0);
+    } else words[ENTERED]!++;
+    Atomics.store(words, free, low);
+    Atomics.store(words, free + 1, high | this.stamp);
+  }
+
+  private isAged(found: number): boolean {
+    return ((this.minute - (found >>> MINUTE_SHIFT)) & MINUTE_MASK) >= AGE_MINUTES;
   }
 }
 
@@ -62,12 +130,14 @@ export interface GuestWorkers {
 export function mergeTouch(tables: readonly Int32Array[]): { guests: GuestWorkers[]; full: boolean } {
   const found = new Map<number, GuestWorkers>();
   for (const words of tables) {
-    if (words[0] === 0) continue;
-    for (let at = 2; at < 2 + 2 * SLOTS; at += 2) {
+    if (words[ENTERED] === 0) continue;
+    for (let at = HEADER; at < HEADER + 2 * SLOTS; at += 2) {
       const key = Atomics.load(words, at + 1);
       if (key === 0) continue;
       const high = key & 0xffff;
-      const low = words[at]!;
+      const low = Atomics.load(words, at);
+      // Another one has got the place meanwhile.
+      if ((Atomics.load(words, at + 1) & KEY_MASK) !== (key & KEY_MASK)) continue;
       // 48 bits: exact as a number.
       const mac = high * 2 ** 32 + (low >>> 0);
       const guest = found.get(mac);
@@ -76,5 +146,8 @@ export function mergeTouch(tables: readonly Int32Array[]): { guests: GuestWorker
     }
   }
   const guests = [...found.entries()].sort(([a, x], [b, y]) => y.workers - x.workers || a - b);
-  return { guests: guests.map(([, guest]) => guest), full: tables.some((words) => words[1] === 1) };
+  return {
+    guests: guests.map(([, guest]) => guest),
+    full: tables.some((words) => (words[SEED]! & FULL) !== 0),
+  };
 }

@@ -11,6 +11,7 @@
  * One object per worker thread. Nothing here allocates per burst.
  */
 import type { Work } from '../forward/work.js';
+import { SourceGuard } from '../mac/source-guard.js';
 import { BURST_COUNT, BURST_MAX, type Burst, Field } from '../packet/burst.js';
 import { dissectBurst } from '../packet/dissect.js';
 import { RfsSteering } from '../policy/rfs.js';
@@ -75,6 +76,11 @@ export class Intake {
   private readonly portCounters: Float64Array;
   private readonly dispatcher: Dispatcher;
   private steering: Steering;
+  /** By port: what its frames' addresses may be; null = anything. Of the plan's ports, to see when they change. */
+  private guards: readonly (SourceGuard | null)[] = [];
+  private ports: EnginePlan['ports'] = [];
+  /** Frames of the burst that are refused. */
+  private readonly lies = new Uint8Array(BURST_MAX);
   /** The time that `tick` told last. */
   private seconds = 0;
   /** Frames of the burst are in large slots. */
@@ -102,6 +108,7 @@ export class Intake {
     this.dispatcher = new Dispatcher(p, work, lane);
     this.steering = p.steering;
     this.takeSteering();
+    this.takePorts();
   }
 
   /**
@@ -112,6 +119,7 @@ export class Intake {
     this.span = span;
     this.p.views.pool.feed(this.me, span);
     this.dispatcher.adopt(span);
+    this.takePorts();
     if (this.p.steering !== this.steering) this.takeSteering();
   }
 
@@ -187,11 +195,13 @@ export class Intake {
     burst.queue = queue.queue;
     fault.reach('receive');
     dissectBurst(burst);
+    const guard = this.guards[queue.port] ?? null;
+    if (guard !== null && this.refuseLies(guard, port) === 0) return n;
     fault.reach('steer');
     this.dispatcher.clearFates();
     if (this.p.trace.armed()) this.traced(queue.global);
     else {
-      if (this.keep) burst.worker.fill(this.me, 0, n);
+      if (this.keep) burst.worker.fill(this.me, 0, burst.n);
       else this.steer();
       this.dispatch(queue.global);
     }
@@ -217,6 +227,24 @@ export class Intake {
     }
     this.anyLarge = large < 0;
     return bytes;
+  }
+
+  /** Drops the frames of the burst that lie about where they come from; returns how many are left. */
+  private refuseLies(guard: SourceGuard, port: number): number {
+    const { burst, views } = this.p;
+    const lies = guard.check(burst, this.lies);
+    if (lies === 0) return burst.n;
+    for (let i = 0; i < burst.n; i++) if (this.lies[i] !== 0) views.pool.free(this.me, burst.id[i]!);
+    burst.remove(this.lies);
+    this.counters[WorkerCounter.dropped + Drop.filtered]! += lies;
+    this.portCounters[port + PortCounter.spoofed]! += lies;
+    return burst.n;
+  }
+
+  private takePorts(): void {
+    if (this.p.plan.ports === this.ports) return;
+    this.ports = this.p.plan.ports;
+    this.guards = this.ports.map(({ sources }) => (sources === undefined ? null : new SourceGuard(sources)));
   }
 
   private steer(): void {

@@ -14,6 +14,7 @@ import { ClockTime, type ThreadClock } from './clock.js';
 import { WorkerCounter } from './counters.js';
 import { type EngineMemory, Global, Phase, WorkerWord } from './engine-memory.js';
 import { secondsOf, secondsOrigin } from './forwarding.js';
+import type { GuestTouch } from './guest-touch.js';
 import { Intake, type IntakeParts } from './intake.js';
 import { Lane } from './lane.js';
 import type { LiveFollower } from './live-worker.js';
@@ -35,6 +36,8 @@ export interface LoopParts extends IntakeParts {
   readonly forwarder: Forwarder;
   readonly transmitter: Transmitter;
   readonly sleeper: Sleeper;
+  /** The destinations that this worker has sent to; ages by the worker's clock. */
+  readonly touch?: GuestTouch;
   /** The ports epoch that was read before `receivers` and the senders were attached. */
   readonly epoch: number;
   readonly clock: ThreadClock;
@@ -287,6 +290,7 @@ export class WorkerLoop {
     this.tickedAt = now;
     this.nowSeconds = secondsOf(this.secondsOrigin, now);
     this.intake.tick(this.nowSeconds);
+    this.p.touch?.tick(this.nowSeconds);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;
     counters[WorkerCounter.sleptNs] = this.sleptBefore + sleeper.sleptMs * 1e6;

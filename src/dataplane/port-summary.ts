@@ -21,7 +21,8 @@ export interface PortSummary {
    * `kernelDrops`: frames that the kernel dropped before the program could have them; `inexpressible`: those of them
    * that were super-frames of a type that virtio-net has not. `ringResets`: receive sockets replaced after the kernel
    * gave up their rings. `absurd`: frames dropped as malformed because their offload header asks for what nobody sends.
-   * `floodLimited`: frames that were not flooded (all or some copies) for want of budget.
+   * `floodLimited`: frames that were not flooded (all or some copies) for want of budget. `spoofed`: frames dropped as
+   * filtered because they named addresses that are not among the port's (`mac=`, `ip=`).
    */
   rx: {
     packets: number;
@@ -31,6 +32,7 @@ export interface PortSummary {
     ringResets: number;
     absurd: number;
     floodLimited: number;
+    spoofed: number;
   };
   tx: { packets: number; bytes: number; errors: number };
   /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
@@ -71,6 +73,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       ringResets: 0,
       absurd: sum(PortCounter.absurd),
       floodLimited: sum(PortCounter.floodLimited),
+      spoofed: sum(PortCounter.spoofed),
     },
     tx: {
       packets: sum(PortCounter.txPackets),

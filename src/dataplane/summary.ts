@@ -73,6 +73,8 @@ export interface Summary {
     wakeupsPerPacket: number;
     /** Failed tries to take a shared transmit queue. */
     contendedTransmits: number;
+    /** Addresses that the switch saw at another port than before. */
+    macMoves: number;
   } & MoveSummary;
   /** Order per class of flows; classes without frames are left out. */
   orderByClass: OrderFigures[];
@@ -162,6 +164,7 @@ export function summarize(engine: Engine): Summary {
       handoffsPerPacket: perPacket(total(WorkerCounter.handedOff)),
       wakeupsPerPacket: perPacket(total(WorkerCounter.wakeupsSent)),
       contendedTransmits: total(WorkerCounter.lockContended),
+      macMoves: engine.macMoves,
       ...moveSummary(counters),
     },
     orderByClass: orderFigures(counters),

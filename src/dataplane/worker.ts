@@ -65,6 +65,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
     const progress = new Progress(views.rings, worker, plan.workers);
     const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
     const { counters } = views;
+    const touch = new GuestTouch(counters.touch[worker]!);
     const parts = {
       plan,
       memory,
@@ -87,12 +88,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
         floodRates: held.floodRates,
         lockOf: held.lockOf,
         locks: views.locks,
-        meter: new OrderMeter(
-          views.ledger.finished,
-          history,
-          counters.order[worker]!,
-          new GuestTouch(counters.touch[worker]!),
-        ),
+        meter: new OrderMeter(views.ledger.finished, history, counters.order[worker]!, touch),
         counters: counters.worker[worker]!,
         portCounters: counters.port[worker]!,
         scratch: scratchOffset(plan, worker),
@@ -102,6 +98,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
       waker,
       epoch,
       clock,
+      touch,
       fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
       held,
       yieldThread,

@@ -115,6 +115,13 @@ export class MacControl extends MacTable {
     Atomics.store(this.learnedAt, 2 * port + 1, limit);
   }
 
+  /** Stations that went to another port so far. */
+  moves(): number {
+    let sum = 0;
+    for (let at = MacCounter.moved; at < this.counts.length; at += COUNTER_DOUBLES) sum += this.counts[at]!;
+    return sum;
+  }
+
   /** The address that changed its port last; null where none has, or where another thread has the table just now. */
   lastMove(): MacMove | null {
     const { words } = this;

@@ -204,6 +204,29 @@ export class Burst {
     this.hasMacs = false;
   }
 
+  /** Takes out the frames that are marked; the others keep their order. Not for the hot path. */
+  remove(marks: Uint8Array): void {
+    const { words } = this;
+    let kept = 0;
+    let bad = 0;
+    for (let i = 0; i < this.n; i++) {
+      if (marks[i] !== 0) continue;
+      if ((this.kind[i]! & Kind.bad) !== 0) bad++;
+      if (kept < i) {
+        for (let field = 0; field < PARTS; field += BURST_MAX) words[field + kept] = words[field + i]!;
+        words.copyWithin(
+          PARTS + kept * DESCRIPTOR_WORDS,
+          PARTS + i * DESCRIPTOR_WORDS,
+          PARTS + (i + 1) * DESCRIPTOR_WORDS,
+        );
+      }
+      kept++;
+    }
+    this.n = kept;
+    this.bad = bad;
+    this.hasMacs = false;
+  }
+
   private unpackMacs(): Int32Array[] {
     const { macs } = this;
     if (this.hasMacs) return macs;

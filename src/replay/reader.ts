@@ -6,7 +6,8 @@
  * Damage ends a file with a warning and the next one is read; what is no capture at all is a UserError. Packets that
  * were not chosen are never in a chunk. `stop` ends the reading after what was read, also while it waits for a pipe.
  */
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { CaptureCore } from '../capture/core.js';
@@ -98,14 +99,14 @@ async function decompressed(input: Readable): Promise<Input> {
 
 async function openInput(path: string): Promise<Input> {
   if (path === '-') return decompressed(process.stdin);
-  // A pipe is opened, and waited for, in another thread: an interrupt must be heard.
-  if (statSync(path).isFIFO()) return decompressed(createReadStream(path));
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (isPlain(fd)) return new PlainInput(fd);
-    // A pipe was not touched, a compressed file is read again from its start.
-    const isFile = fstatSync(fd).isFile();
-    return await decompressed(createReadStream(path, { fd, ...(isFile ? { start: 0 } : {}) }));
+    const stats = fstatSync(fd);
+    // A pipe's writer, and its bytes, are waited for without a thread that would hang in a call: an interrupt ends it.
+    if (stats.isFIFO()) return await decompressed(new Socket({ fd, readable: true, writable: false }));
+    // A compressed file is read again from its start.
+    return await decompressed(createReadStream(path, { fd, ...(stats.isFile() ? { start: 0 } : {}) }));
   } catch (error) {
     closeSync(fd);
     throw error;

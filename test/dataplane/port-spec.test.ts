@@ -118,11 +118,11 @@ describe('port specification', () => {
     ['a=tap:..', '--port a: ".." is not an interface name (no blanks, slashes, colons, percent signs)'],
     [
       'a=tap:x,fanout=hash',
-      'unknown option of port a "fanout": known: queues, offload, mtu, flood, cpu, follow',
+      'unknown option of port a "fanout": known: queues, offload, mtu, flood, cpu, follow, mac, ip',
     ],
     [
       'a=af_packet:x,queue=2',
-      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, bypass, xsk, ring, flood, cpu, follow',
+      'unknown option of port a "queue": did you mean queues or txqueues? known: queues, fanout, offload, txqueues, bypass, xsk, ring, flood, cpu, follow, mac, ip',
     ],
     ['a=memory:sink,flows=2', 'unknown option of port a "flows": known: queues, latency, copy, cpu, follow'],
     [

@@ -1,4 +1,8 @@
 /** The counts of a replay against what is known of the packets, and against an independent hash. */
+import { execFileSync } from 'node:child_process';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { renderReplay } from '#rxsteer/cli/replay-report.js';
@@ -8,7 +12,7 @@ import type { Burst } from '#rxsteer/packet/burst.js';
 import { flowFrame, parseFlow } from '#rxsteer/packet/flow-text.js';
 import { compilePolicy } from '#rxsteer/policy/compile.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
-import { type ReplayOptions, replay } from '#rxsteer/replay/replay.js';
+import { type ReplayOptions, replay, replayWith } from '#rxsteer/replay/replay.js';
 import { renderReport } from '#rxsteer/report/index.js';
 import * as files from '../capture/files.js';
 import { bitwiseToeplitz, type Known, MICROSOFT_KEY, mixedPackets } from './traffic.js';
@@ -104,6 +108,19 @@ describe('replay', () => {
     expect(tcp.policies[0]).toMatchObject({ otherwise: null });
     expect(tcp.policies[0]!.assumed).toEqual([expect.stringContaining('TCP over IPv4')]);
     expect(tcp.capture.warnings).toEqual([]);
+  });
+
+  it('a pipe is waited for without a call that hangs: its writer may come later, and an interrupt ends the wait', async () => {
+    const pipe = file('pipe');
+    execFileSync('mkfifo', [pipe]);
+    const stop = new AbortController();
+    const waiting = replayWith([pipe], ['single'], { signal: stop.signal });
+    await setImmediate();
+    stop.abort();
+    expect((await waiting).capture).toMatchObject({ packets: 0, interrupted: true });
+    const reading = replay([pipe], ['single']);
+    await pipeline(createReadStream(path), createWriteStream(pipe));
+    expect((await reading).capture).toMatchObject({ packets: packets.length, interrupted: false });
   });
 
   it('bytes are the lengths that the capture states, whatever its link type', async () => {

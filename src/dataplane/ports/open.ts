@@ -100,6 +100,7 @@ export async function openPort(
     source: null,
     sink: null,
     staging: [],
+    ...(spec.sources === undefined ? {} : { sources: spec.sources }),
   };
   if (spec.kind === 'memory') return { ...base, ...memoryPort(spec, options.workers) };
   if (spec.kind === 'pcap') {

@@ -7,6 +7,7 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { hasControl, UserError, unknownName } from '../../errors.js';
+import { parseSources, type SourceRules } from '../../mac/source-rules.js';
 import { WORKER_MAX } from '../../policy/values.js';
 import { LIVE_QUEUES_MAX } from '../engine-memory.js';
 import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
@@ -31,6 +32,8 @@ interface Named {
   readonly name: string;
   /** The text it was parsed from. */
   readonly text: string;
+  /** `mac=` and `ip=`: the addresses that whoever is behind the port may use; absent = any. */
+  readonly sources?: SourceRules;
   /** `cpu=N` or `follow=PID`: whom policies that follow consumers follow; null = nobody. */
   readonly consumer: Consumer | null;
 }
@@ -110,15 +113,26 @@ export function parsePort(text: string): PortSpec {
     options.set(key, part.slice(at + 1));
   }
   const reader = new OptionReader(where, options);
+  const sources = reader.sources();
   const parsed = parseKind(reader, kind, target, { name, text, consumer: null });
-  const spec: PortSpec = { ...parsed, consumer: reader.consumer() };
-  reader.finish();
+  const spec: PortSpec = { ...parsed, consumer: reader.consumer(), ...(sources === null ? {} : { sources }) };
+  if (sources !== null && !receives(spec)) {
+    throw new UserError(
+      `${where}: mac= and ip=: nothing is received from this port, so there is nothing to check`,
+    );
+  }
+  reader.finish(receives(spec) ? ['mac', 'ip'] : []);
   if (spec.kind === 'pcap' && spec.mode === 'read' && spec.consumer !== null) {
     throw new UserError(
       `${where}: ${spec.consumer.kind}=: nothing is delivered to this port, so it has no consumer`,
     );
   }
   return spec;
+}
+
+function receives(spec: PortSpec): boolean {
+  if (spec.kind === 'pcap') return spec.mode === 'read';
+  return spec.kind !== 'memory' || spec.source !== null;
 }
 
 function parseKind(r: OptionReader, kind: string, target: string, named: Named): PortSpec {
@@ -232,6 +246,15 @@ class OptionReader {
     return this.choice(key, ['on', 'off'] as const, 'on') === 'on';
   }
 
+  /** Before all others: of some kinds the rest has a parser of its own. */
+  sources(): SourceRules | null {
+    const { options } = this;
+    const [mac, ip] = [options.get('mac'), options.get('ip')];
+    options.delete('mac');
+    options.delete('ip');
+    return parseSources(this.where, mac, ip);
+  }
+
   consumer(): Consumer | null {
     const worker = this.integer('cpu', -1, 0, WORKER_MAX);
     const task = this.integer('follow', -1, 1, TASK_MAX);
@@ -250,9 +273,11 @@ class OptionReader {
     return rest;
   }
 
-  finish(): void {
-    const left = [...this.options.keys()];
-    if (left.length > 0) throw unknownName(`option of ${this.where.replace('--', '')}`, left[0]!, this.known);
+  /** @param more options that are known besides those that were asked for */
+  finish(more: readonly string[]): void {
+    const [left] = this.options.keys();
+    if (left === undefined) return;
+    throw unknownName(`option of ${this.where.replace('--', '')}`, left, [...this.known, ...more]);
   }
 }
 

@@ -7,6 +7,7 @@
  */
 
 import type { CaptureSpool } from '../../capture/spool.js';
+import type { SourceRules } from '../../mac/source-rules.js';
 import { LARGE_SLOT_BYTES } from '../layout.js';
 import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
 import type { MemorySourceOptions } from './memory-options.js';
@@ -81,6 +82,8 @@ export interface PortInfo {
   readonly kind: 'af_packet' | 'tap' | 'pcap' | 'memory';
   /** Receive queues. 0 for sinks and writers. */
   readonly rxQueues: number;
+  /** The addresses that whoever is behind the port may use; absent = any. */
+  readonly sources?: SourceRules;
   /** Queue q is polled by worker (firstPoller + q) mod workers, see `deal.ts`; -1 = not dealt yet. */
   readonly firstPoller: number;
   /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
