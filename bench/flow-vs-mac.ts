@@ -5,7 +5,7 @@
  * queues as the policy says, at `cpu` all queues have flows of all guests and the polling worker hands off. Runs are
  * interleaved; each is a process of its own; the policies of one mix and stage share rounds.
  */
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Lab, labProblem } from '#rxsteer/cli/lab.js';
@@ -22,6 +22,7 @@ import {
   type SuiteReport,
 } from './runner.js';
 import { median } from './stats.js';
+import { mixOfCapture } from './verdict/capture-mix.js';
 import type { RunAnswer, RunRequest } from './verdict/engine.js';
 import {
   FLOW_POLICIES,
@@ -32,6 +33,7 @@ import {
   type PolicyName,
   STAGES,
   type Stage,
+  wishedMix,
 } from './verdict/mixes.js';
 import { type CaseFacts, type Comparison, summary, verdict } from './verdict/words.js';
 
@@ -71,14 +73,29 @@ export function runOnce(
   return new Promise((resolve, reject) => {
     execFile(command[0]!, command.slice(1), { timeout: RUN_TIMEOUT_MS, signal }, (error, stdout, stderr) => {
       if (error === null) resolve(JSON.parse(stdout) as RunAnswer);
-      else
-        reject(
-          signal.aborted
-            ? error
-            : new Error(`${SUITE}: ${/^\w*Error: .*$/m.exec(stderr)?.[0] ?? error.message}`),
-        );
+      else reject(signal.aborted ? error : new Error(deathOf(error, stderr)));
     });
   });
+}
+
+/** Lines of standard error that are told. */
+const STDERR_LINES = 3;
+
+/** Why a run's process gave no answer: time-out, signal or exit code, and what it said last. */
+export function deathOf(error: ExecFileException, stderr: string): string {
+  const how =
+    error.killed === true
+      ? `no answer within ${RUN_TIMEOUT_MS / 1000} s`
+      : typeof error.signal === 'string'
+        ? `ended by ${error.signal}`
+        : typeof error.code === 'number'
+          ? `ended with exit code ${error.code}`
+          : error.message;
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  // Where an exception ended it, that says more than the stack below.
+  const thrown = lines.find((line) => /^\w*Error\b.*:/.test(line));
+  const said = thrown ?? lines.slice(-STDERR_LINES).join(' | ');
+  return said === '' ? how : `${how}: ${said}`;
 }
 
 interface Setting {
@@ -88,30 +105,65 @@ interface Setting {
   readonly rounds: number;
   readonly lengths: typeof FULL;
   readonly namespace: string | null;
+  /** Gets what could not be measured. */
+  readonly failures: string[];
+}
+
+/** A run, repeated once where it gives no answer; null where it fails again. */
+async function tryRun(
+  setting: Setting,
+  request: RunRequest,
+  options: BenchOptions,
+): Promise<RunAnswer | null> {
+  for (let again = false; ; again = true) {
+    try {
+      return await runOnce(request, setting.namespace, options.signal);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const why = `${SUITE}: ${setting.mix.name}, ${setting.stage}, ${request.policy}: ${(error as Error).message}`;
+      options.progress(again ? why : `${why}; once more`);
+      if (again) {
+        setting.failures.push(why);
+        return null;
+      }
+    }
+  }
 }
 
 /** All policies of one mix and stage, interleaved. */
 async function measure(setting: Setting, options: BenchOptions): Promise<Samples> {
-  const { mix, stage, workers, rounds, lengths, namespace } = setting;
+  const { mix, stage, workers, rounds, lengths } = setting;
   const samples = new Samples();
-  const request = (policy: PolicyName, packets: number, rate: number) =>
-    runOnce({ mix, stage, policy, workers, packets, rate, table: null }, namespace, options.signal);
+  /** Policies that gave no answer are not asked again: their samples would belong to fewer rounds. */
+  const lost = new Set<PolicyName>();
+  const request = async (policy: PolicyName, packets: number, rate: number) => {
+    if (lost.has(policy)) return null;
+    const answer = await tryRun(
+      setting,
+      { mix, stage, policy, workers, packets, rate, table: null },
+      options,
+    );
+    if (answer === null) lost.add(policy);
+    return answer;
+  };
   for (const [index, order] of abba(POLICIES, rounds).entries()) {
     for (const policy of order) {
       options.progress(`${SUITE}: ${mix.name}, ${stage}, round ${index + 1} of ${rounds}: ${policy}`);
       const answer = await request(policy, lengths[mix.path], 0);
+      if (answer === null) continue;
       samples.add(policy, 'rate', answer.packetsPerSecond);
       for (const name of MEASURES) samples.add(policy, name, answer[name]);
     }
   }
-  if (mix.path === 'tap') return samples;
-  const slowest = Math.min(...POLICIES.map((policy) => median(samples.of(policy, 'rate'))));
+  const measured = POLICIES.filter((policy) => samples.of(policy, 'rate').length > 0);
+  if (mix.path === 'tap' || measured.length === 0) return samples;
+  const slowest = Math.min(...measured.map((policy) => median(samples.of(policy, 'rate'))));
   const rate = Math.floor(LATENCY_LOAD * slowest);
   for (const [index, order] of abba(POLICIES, Math.max(1, Math.ceil(rounds / 2))).entries()) {
     for (const policy of order) {
       options.progress(`${SUITE}: ${mix.name}, ${stage}, latency ${index + 1}: ${policy}`);
-      const { latency } = await request(policy, Math.ceil(rate * lengths.timedSeconds), rate);
-      latency?.forEach((ns, k) => {
+      const answer = await request(policy, Math.ceil(rate * lengths.timedSeconds), rate);
+      answer?.latency?.forEach((ns, k) => {
         samples.add(policy, PERCENTILES[k]!, ns);
       });
     }
@@ -134,7 +186,7 @@ const factsOf = (samples: Samples, policy: PolicyName): CaseFacts => {
 
 function results({ mix, stage }: Setting, samples: Samples): Result[] {
   return present(
-    POLICIES.flatMap((policy) => {
+    POLICIES.filter((policy) => samples.of(policy, 'rate').length > 0).flatMap((policy) => {
       const f = factsOf(samples, policy);
       const note = `${f.cpuNs.toFixed(0)} ns CPU, ${f.handoffs.toFixed(2)} hand-offs, ${f.wakeups.toFixed(3)} wake-ups, ${f.waitedNs.toFixed(0)} ns waited, ${f.workersPerGuest.toFixed(1)} workers a guest`;
       const name = `${mix.name}/${stage}/${policy}`;
@@ -152,17 +204,22 @@ function results({ mix, stage }: Setting, samples: Samples): Result[] {
   );
 }
 
-/** The best of each side, as this run found it. */
+/** The best of each side, as this run found it; null where a side has nothing. */
 function compare(
   { mix, stage, workers }: Setting,
   samples: Samples,
-): { comparison: Comparison; ratio: Ratio } {
+): { comparison: Comparison; ratio: Ratio } | null {
   const best = (policies: readonly PolicyName[]) =>
     policies
+      .filter((policy) => samples.of(policy, 'rate').length > 0)
       .map((policy) => factsOf(samples, policy))
-      .reduce((a, b) => (b.packetsPerSecond > a.packetsPerSecond ? b : a));
+      .reduce<CaseFacts | null>(
+        (a, b) => (a === null || b.packetsPerSecond > a.packetsPerSecond ? b : a),
+        null,
+      );
   const mac = best(MAC_POLICIES);
   const flow = best(FLOW_POLICIES);
+  if (mac === null || flow === null) return null;
   const name = `${mix.name}, ${stage}: packets a second, MAC (${mac.policy}) / flow (${flow.policy})`;
   const ratio = ratioOf(name, samples.of(mac.policy, 'rate'), samples.of(flow.policy, 'rate'), null)!;
   return { comparison: { mix, stage, workers, mac, flow, ratio: ratio.value, ci95: ratio.ci95 }, ratio };
@@ -171,7 +228,7 @@ function compare(
 async function run(options: BenchOptions): Promise<SuiteReport> {
   const lengths = options.quick ? QUICK : FULL;
   const rounds = options.rounds ?? (options.quick ? 3 : 7);
-  const workers = Math.max(2, Math.min(WORKERS_MAX, availableParallelism()));
+  const workers = options.workers ?? Math.max(2, Math.min(WORKERS_MAX, availableParallelism()));
   const notes: string[] = [
     `${SUITE}: ${workers} workers on ${availableParallelism()} CPUs; the frames are made by the workers themselves, so the rate is that of making, steering and delivering`,
     `${SUITE}: nic = the source places each flow in the queue that the policy names; cpu = queues hold flows of all guests, and the polling worker hands off`,
@@ -180,27 +237,46 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   const lab = problem === '' ? new Lab() : null;
   const report: { results: Result[]; ratios: Ratio[] } = { results: [], ratios: [] };
   const comparisons: Comparison[] = [];
+  const failures: string[] = [];
+  const mixes = await mixesOf(options, notes);
   try {
     const namespace = lab?.namespace('flow-vs-mac') ?? null;
-    for (const mix of MIXES.filter(({ quick }) => quick || !options.quick)) {
+    for (const mix of mixes) {
       if (mix.path === 'tap' && namespace === null) {
         notes.push(`${SUITE}: ${mix.name} left out: ${problem}`);
         continue;
       }
       for (const stage of STAGES) {
         const inside = mix.path === 'tap' ? namespace : null;
-        const setting = { mix, stage, workers, rounds, lengths, namespace: inside };
+        const setting = { mix, stage, workers, rounds, lengths, namespace: inside, failures };
         const samples = await measure(setting, options);
-        const { comparison, ratio } = compare(setting, samples);
         report.results.push(...results(setting, samples));
+        const compared = compare(setting, samples);
+        if (compared === null) continue;
+        const { comparison, ratio } = compared;
         report.ratios.push(ratio);
         comparisons.push(comparison);
       }
     }
+  } catch (error) {
+    // What was measured is kept, whatever ended it.
+    failures.push(`${SUITE}: ${options.signal.aborted ? 'interrupted' : (error as Error).message}`);
   } finally {
     lab?.close();
   }
-  return { ...report, notes: [...notes, ...comparisons.map(verdict), summary(comparisons)] };
+  return { ...report, notes: [...notes, ...comparisons.map(verdict), summary(comparisons)], failures };
+}
+
+/** The mix that is asked for, or the suite's own. */
+async function mixesOf({ mix, quick }: BenchOptions, notes: string[]): Promise<readonly Mix[]> {
+  if (mix === undefined || mix === null) return MIXES.filter((own) => own.quick || !quick);
+  const { capture, ...wish } = mix;
+  if (capture === undefined) return [wishedMix(wish)];
+  const found = await mixOfCapture(capture);
+  notes.push(...found.notes.map((note) => `${SUITE}: ${capture}: ${note}`));
+  const own = wishedMix({ ...found.wish, ...wish });
+  notes.push(`${SUITE}: ${capture} is taken for: ${own.name}`);
+  return [own];
 }
 
 export const flowVsMac: Suite = {

@@ -1,9 +1,10 @@
 /**
  * The benchmarks, as `rxsteer bench` sees them.
  *
- * Promise: suites run one after the other; an interrupt ends the run after the suite has cleaned up.
+ * Promise: suites run one after the other. What was measured is kept: a suite that fails is a line in `failures`, and
+ * the next one runs; an interrupt ends the run after the suite has cleaned up, with what there is.
  */
-import { unknownName } from '#rxsteer/errors.js';
+import { UserError, unknownName } from '#rxsteer/errors.js';
 import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
 import { live } from './live.js';
@@ -37,6 +38,8 @@ export interface Report {
   readonly results: Result[];
   readonly ratios: Ratio[];
   readonly notes: string[];
+  /** What could not be measured, and why. Everything else is complete. */
+  readonly failures: string[];
 }
 
 /** The suites of these names, in the order of `SUITES`; all of them for none. Throws UserError. */
@@ -48,13 +51,24 @@ export function chooseSuites(names: readonly string[]): Suite[] {
 
 /** Runs suites and collects their reports. */
 export async function runSuites(suites: readonly Suite[], options: BenchOptions): Promise<Report> {
-  const report: Report = { machine: describeMachine(), results: [], ratios: [], notes: [] };
+  const report: Report = { machine: describeMachine(), results: [], ratios: [], notes: [], failures: [] };
   for (const suite of suites) {
-    options.signal.throwIfAborted();
-    const { results, ratios, notes } = await suite.run(options);
-    report.results.push(...results);
-    report.ratios.push(...ratios);
-    report.notes.push(...notes);
+    if (options.signal.aborted) {
+      report.failures.push(`${suite.name}: not run: interrupted`);
+      continue;
+    }
+    try {
+      const { results, ratios, notes, failures = [] } = await suite.run(options);
+      report.results.push(...results);
+      report.ratios.push(...ratios);
+      report.notes.push(...notes);
+      report.failures.push(...failures);
+    } catch (error) {
+      // A wrong call is told at once.
+      if (error instanceof UserError) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      report.failures.push(message.startsWith(`${suite.name}: `) ? message : `${suite.name}: ${message}`);
+    }
   }
   return report;
 }

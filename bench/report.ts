@@ -63,9 +63,12 @@ export function renderReport(report: Report): string {
     `${machine.cpu}, ${machine.cpus} CPUs${machine.hypervisor ? ' (virtual)' : ''}, Linux ${machine.kernel}, ` +
       `Node ${machine.node}; load before ${machine.loadBefore.toFixed(2)}`,
     '',
-    formatTable(RESULT_COLUMNS, report.results.map(resultRow)),
+    ...(report.results.length === 0 ? [] : [formatTable(RESULT_COLUMNS, report.results.map(resultRow))]),
   ];
   if (report.ratios.length > 0) lines.push('', formatTable(RATIO_COLUMNS, report.ratios.map(ratioRow)));
+  if (report.failures.length > 0) {
+    lines.push('', ...report.failures.map((line) => colour.red(`not measured: ${line}`)));
+  }
   if (report.notes.length > 0) lines.push('', ...report.notes.map((note) => `- ${note}`));
   return `${lines.join('\n')}\n`;
 }

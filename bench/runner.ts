@@ -42,6 +42,20 @@ export interface SuiteReport {
   readonly ratios: Ratio[];
   /** What was left out and the package that brings it; what is odd about this run. */
   readonly notes: string[];
+  /** What could not be measured, and why; what is missing for it is missing above. */
+  readonly failures?: readonly string[];
+}
+
+/** A mix of guests and flows that was asked for; what is not said is that of an even mix. */
+export interface MixWish {
+  readonly guests?: number;
+  readonly flowsPerGuest?: number;
+  readonly size?: number | 'imix';
+  readonly elephant?: 'none' | 'flow' | 'guest';
+  /** Per cent of the frames that the elephant has. */
+  readonly share?: number;
+  /** The mix of a capture: guests, flows, sizes, and who has most. */
+  readonly capture?: string;
 }
 
 export interface BenchOptions {
@@ -49,6 +63,9 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Rounds of the interleaved suites; null = the suite's default. */
   readonly rounds: number | null;
+  /** For `flow-vs-mac`: a mix instead of its own, and a number of workers; null = its own. */
+  readonly mix?: MixWish | null;
+  readonly workers?: number | null;
   /** Progress for people. */
   readonly progress: (text: string) => void;
   /** Aborted on an interrupt: the suite cleans up and throws. */

@@ -26,6 +26,8 @@ export interface PipelineRequest {
   /** Slots of worker 0, fewer than the ring holds: then it waits for frames to come back, and none is dropped. */
   readonly frames: number;
   readonly rate: number;
+  /** Stamps and the latency sink, also at full rate; a rate has them in any case. */
+  readonly stamped?: boolean;
 }
 
 const WORKERS = 2;
@@ -37,13 +39,14 @@ const SETTLE_MS = 20;
 const SETTLED_NS = 5e6;
 
 const request = JSON.parse(process.argv[2] ?? '{}') as PipelineRequest;
-const timed = request.rate > 0;
-const source = `a=memory:source,flows=${request.flows}${timed ? `,rate=${request.rate},burst=32,stamp=on` : ''}`;
+const stamped = request.rate > 0 || request.stamped === true;
+const pace = request.rate > 0 ? `,rate=${request.rate},burst=32` : '';
+const source = `a=memory:source,flows=${request.flows}${pace}${stamped ? ',stamp=on' : ''}`;
 const entries = new Array<number>(TABLE).fill(1);
 const policy = { policy: 'rss', queues: WORKERS, entries, stage: 'cpu', order: request.order };
 const engine = await Engine.start({
   ...engineDefaults,
-  ports: [parsePort(source), parsePort(`b=memory:sink${timed ? ',latency=on' : ''}`)],
+  ports: [parsePort(source), parsePort(`b=memory:sink${stamped ? ',latency=on' : ''}`)],
   policy: parsePolicy(policy, { command: 'forward', workers: WORKERS }),
   policyText: 'rss, everything to worker 1',
   workers: WORKERS,
@@ -69,7 +72,7 @@ const before = () => {
   // This thread reads clocks and counts as text; what that leaves is collected now, so that a collection in the
   // measured time is one of a worker's.
   globalThis.gc?.();
-  if (shared === null) return;
+  if (shared === null || request.rate === 0) return;
   // After a pause the source catches up, up to 250 ms; that is not the pipeline's latency.
   for (let k = 0; k < SETTLES; k++) {
     since = readLatency(shared);
@@ -83,7 +86,7 @@ const more = () => {
   const { totals } = summarize(engine);
   const latency: number[][] = [];
   const slices: number[][] = [];
-  if (shared !== null) {
+  if (shared !== null && request.rate > 0) {
     readLatency(shared, since).forEach((count, bucket) => {
       if (count > 0) latency.push([bucketValue(bucket), count]);
     });

@@ -23,6 +23,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <vector>
 
 #include "../peers/windows.h"
@@ -171,8 +172,9 @@ struct Source {
 };
 
 int32_t flowTag(int32_t s, int32_t d, int32_t p, int32_t rest) {
-  const uint32_t sum = ((static_cast<uint32_t>(s) * 0x9e3779b1u) ^ (static_cast<uint32_t>(d) * 0x85ebca6bu)) +
-                       ((static_cast<uint32_t>(p) * 0xc2b2ae35u) ^ (static_cast<uint32_t>(rest) * 0x27d4eb2fu));
+  const uint32_t sum =
+      ((static_cast<uint32_t>(s) * 0x9e3779b1u) ^ std::rotl(static_cast<uint32_t>(d) * 0x85ebca6bu, 9)) +
+      (std::rotl(static_cast<uint32_t>(p) * 0xc2b2ae35u, 17) ^ std::rotl(static_cast<uint32_t>(rest) * 0x27d4eb2fu, 25));
   const uint32_t x = (sum ^ (sum >> 15)) * 0x2c1b3c6du;
   const uint32_t y = x ^ (x >> 13);
   return y == 0 ? 1 : static_cast<int32_t>(y);

@@ -2,6 +2,7 @@
 import { guestMac } from '#rxsteer/dataplane/ports/memory-templates.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import type { PolicySpec } from '#rxsteer/policy/spec.js';
+import type { MixWish } from '../runner.js';
 
 /** Guests, flows and how uneven they are. */
 export interface Mix {
@@ -39,6 +40,16 @@ export const MIXES: readonly Mix[] = [
     quick: false,
   },
 ];
+
+/** The mix that was asked for, with a name that says what it is. */
+export function wishedMix(wish: MixWish): Mix {
+  const { guests = even.guests, flowsPerGuest = even.flowsPerGuest, size = even.size } = wish;
+  const { elephant = 'none', share = even.share } = wish;
+  const sizes = size === 'imix' ? 'imix' : `${size} bytes`;
+  const most = elephant === 'none' ? 'even' : `one ${elephant} has ${share} %`;
+  const name = `${guests} guest${guests === 1 ? '' : 's'}, ${flowsPerGuest} flows each, ${sizes}, ${most}`;
+  return { name, guests, flowsPerGuest, size, elephant, share, path: 'memory', quick: true };
+}
 
 /** Where the decision is made. */
 export const STAGES = ['nic', 'cpu'] as const;

@@ -19,6 +19,8 @@ namespace {
 
 // So long what the device said of super-frames is believed: somebody may switch its offloads on and off.
 constexpr int64_t kFeaturesMs = 1000;
+// The word `path`: see TRANSMIT_PATHS in src/dataplane/ports/transmit-path.ts.
+constexpr int32_t kQueued = 1;
 constexpr uint32_t kEthernetHeaderBytes = 14;
 
 SendResult resultOf(int error) {
@@ -49,20 +51,27 @@ Napi::Function PacketSender::define(Napi::Env env) {
 
 PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   Napi::Env env = info.Env();
-  const int socket = intArgument(info, 0, "socket");
-  bypass_ = info[1].ToBoolean();
-  in_.bind(info[2], objectArgument(info, 3, "arrays"));
-  ifindex_ = intArgument(info, 4, "ifindex");
-  if (socket >= 0) {
-    socket_ = UniqueFd(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
-    if (!socket_) throw errnoError(env, errno, "duplicating the packet socket");
-  }
-  const int xsk = info.Length() > 5 && info[5].IsNumber() ? intArgument(info, 5, "xsk") : -1;
+  const auto duplicate = [&](int argument, const char* name) {
+    const int fd = intArgument(info, argument, name);
+    if (fd < 0) return UniqueFd();
+    UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!own) throw errnoError(env, errno, "duplicating the packet socket");
+    return own;
+  };
+  bypassing_ = duplicate(0, "bypass");
+  queueing_ = duplicate(1, "queued");
+  const Span<int32_t> path = int32s(info[2], "path");
+  if (path.length == 0) throw invalid(env, "path must have a word");
+  path_ = path.data;
+  pathKeep_ = Napi::Persistent(info[2].As<Napi::Object>());
+  in_.bind(info[3], objectArgument(info, 4, "arrays"));
+  ifindex_ = intArgument(info, 5, "ifindex");
+  const int xsk = info.Length() > 6 && info[6].IsNumber() ? intArgument(info, 6, "xsk") : -1;
   if (xsk >= 0) {
-    const Span<uint8_t> staging = bytes(info[6], "staging");
+    const Span<uint8_t> staging = bytes(info[7], "staging");
     if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
     // Without it everything goes through the packet socket.
-    if (xsk_.attach(xsk, staging.data)) staging_ = Napi::Persistent(info[6].As<Napi::Object>());
+    if (xsk_.attach(xsk, staging.data)) staging_ = Napi::Persistent(info[7].As<Napi::Object>());
   }
   for (uint32_t i = 0; i < kRun; i++) {
     messages_[i].msg_hdr.msg_iov = &parts_[i];
@@ -73,7 +82,8 @@ PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 
 void PacketSender::closeNow() {
   xsk_.close();
-  socket_.reset();
+  bypassing_.reset();
+  queueing_.reset();
 }
 
 void PacketSender::close(const Napi::CallbackInfo&) { closeNow(); }
@@ -92,6 +102,8 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
   bool runXsk = false;
   retried_ = false;
   stoppedAt_ = -1;
+  bypass_ = __atomic_load_n(path_, __ATOMIC_SEQ_CST) != kQueued;
+  socket_ = bypass_ ? bypassing_.get() : queueing_.get();
   const auto flushRun = [&] {
     if (run > 0) sent += runXsk ? flushXsk(run) : flush(0, run);
     run = 0;
@@ -105,7 +117,7 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
     }
     const int32_t flags = in_.flags(i);
     const bool xsk = plainEnough(i);
-    if (!xsk && !socket_) {
+    if (!xsk && socket_ < 0 && xsk_.ready()) {
       in_.result(i, in_.length(i) > xsk_.longest() ? SendResult::tooLong : SendResult::refused);
       continue;
     }
@@ -137,7 +149,7 @@ bool PacketSender::goesWhole(const uint8_t* message, uint32_t length) {
 }
 
 bool PacketSender::plainEnough(int32_t index) const {
-  if (!xsk_.ready() || (in_.flags(index) & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0) return false;
+  if (!bypass_ || !xsk_.ready() || (in_.flags(index) & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0) return false;
   const uint32_t length = in_.length(index);
   return length >= kEthernetHeaderBytes && length <= xsk_.longest();
 }
@@ -147,7 +159,7 @@ int32_t PacketSender::flushXsk(uint32_t count) {
   const uint32_t taken = xsk_.send(in_, index_.data(), count);
   for (uint32_t k = 0; k < taken; k++) in_.result(index_[k], SendResult::sent);
   if (taken == count) return static_cast<int32_t>(taken);
-  if (!socket_) {
+  if (socket_ < 0) {
     for (uint32_t k = taken; k < count; k++) in_.result(index_[k], resultOf(xsk_.error()));
     return static_cast<int32_t>(taken);
   }
@@ -163,7 +175,7 @@ int32_t PacketSender::flush(uint32_t first, uint32_t count) {
   uint32_t done = first;
   int32_t sent = 0;
   while (done < count) {
-    const int got = ::sendmmsg(socket_.get(), &messages_[done], count - done, MSG_DONTWAIT);
+    const int got = ::sendmmsg(socket_, &messages_[done], count - done, MSG_DONTWAIT);
     if (got > 0) {
       for (int k = 0; k < got; k++) in_.result(index_[done + k], SendResult::sent);
       done += got;
@@ -181,7 +193,7 @@ int32_t PacketSender::flush(uint32_t first, uint32_t count) {
     if (result == SendResult::full && !retried_) {
       retried_ = true;
       if (error == EAGAIN) {
-        pollfd writable{socket_.get(), POLLOUT, 0};
+        pollfd writable{socket_, POLLOUT, 0};
         ::poll(&writable, 1, 1);
       } else {
         // The device's queue: whoever empties it may be waiting for our CPU.

@@ -45,10 +45,15 @@ class PacketSender final : public Napi::ObjectWrap<PacketSender>, public Closabl
 
   XskTransmit xsk_;
   Napi::ObjectReference staging_;
-  UniqueFd socket_;
-  int ifindex_ = 0;
-  // The socket bypasses the queueing discipline.
+  UniqueFd bypassing_;
+  UniqueFd queueing_;
+  // Shared with the main thread: kQueued while frames go through the queueing discipline.
+  const int32_t* path_ = nullptr;
+  Napi::ObjectReference pathKeep_;
+  // Of the current call: the socket (-1 = the AF_XDP socket alone), and that it bypasses the queueing discipline.
+  int socket_ = -1;
   bool bypass_ = false;
+  int ifindex_ = 0;
   // Kinds of super-frames that the device refused, `Segmentation` bits, believed until then.
   uint32_t lacks_ = 0;
   int64_t lacksUntilMs_ = 0;

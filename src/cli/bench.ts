@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { UserError } from '../errors.js';
+import { UserError, unknownName } from '../errors.js';
 import { note, printJson } from './output.js';
 
 interface BenchSuite {
@@ -18,7 +18,10 @@ interface BenchSuite {
 interface BenchModule {
   readonly SUITES: readonly BenchSuite[];
   chooseSuites(names: readonly string[]): BenchSuite[];
-  runSuites(suites: readonly BenchSuite[], options: object): Promise<{ readonly results: readonly object[] }>;
+  runSuites(
+    suites: readonly BenchSuite[],
+    options: object,
+  ): Promise<{ readonly results: readonly object[]; readonly failures: readonly string[] }>;
   renderReport(report: object): string;
   readReport(file: string): object;
   compareReports(file: string, old: object, results: readonly object[]): object;
@@ -31,9 +34,18 @@ interface BenchFlags {
   readonly rounds?: string;
   readonly list?: boolean;
   readonly compare?: string;
+  readonly guests?: string;
+  readonly flows?: string;
+  readonly size?: string;
+  readonly elephant?: string;
+  readonly share?: string;
+  readonly capture?: string;
+  readonly workers?: string;
 }
 
 const ROUNDS_MAX = 1000;
+/** Each guest is a port. */
+const GUESTS_MAX = 48;
 
 async function load(): Promise<BenchModule> {
   const url = new URL('../bench/index.js', import.meta.url);
@@ -41,6 +53,46 @@ async function load(): Promise<BenchModule> {
     throw new UserError('the benchmarks are not built: run `npm run setup` in a checkout of rxsteer');
   }
   return (await import(url.href)) as BenchModule;
+}
+
+const ELEPHANTS = ['none', 'flow', 'guest'];
+
+function whole(flag: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^\d{1,9}$/.test(text) || value < least || value > most) {
+    throw new UserError(`${flag} ${text}: expected a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+/** The mix that is asked for; null for the suite's own. */
+function mixOf(flags: BenchFlags, names: readonly string[]): object | null {
+  const asked = (['guests', 'flows', 'size', 'elephant', 'share', 'capture', 'workers'] as const).filter(
+    (name) => flags[name] !== undefined,
+  );
+  if (asked.length === 0) return null;
+  if (!names.includes('flow-vs-mac')) {
+    throw new UserError(
+      `--${asked[0]}: goes with the suite flow-vs-mac: rxsteer bench flow-vs-mac --${asked[0]} …`,
+    );
+  }
+  const { elephant, capture } = flags;
+  if (elephant !== undefined && !ELEPHANTS.includes(elephant))
+    throw unknownName('--elephant', elephant, ELEPHANTS);
+  if (elephant === undefined && flags.share !== undefined) {
+    throw new UserError('--share: whose? --elephant flow or guest is needed');
+  }
+  const wish = {
+    guests: whole('--guests', flags.guests, 1, GUESTS_MAX),
+    flowsPerGuest: whole('--flows', flags.flows, 1, 4096),
+    size: flags.size === 'imix' ? 'imix' : whole('--size', flags.size, 60, 1514),
+    elephant,
+    share: whole('--share', flags.share, 1, 99),
+    capture,
+  };
+  const given = Object.entries(wish).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? null : Object.fromEntries(given);
 }
 
 function parseRounds(text: string | undefined): number | null {
@@ -54,6 +106,8 @@ function parseRounds(text: string | undefined): number | null {
 
 async function bench(names: string[], flags: BenchFlags): Promise<void> {
   const rounds = parseRounds(flags.rounds);
+  const mix = mixOf(flags, names);
+  const workers = whole('--workers', flags.workers, 2, 64) ?? null;
   const module = await load();
   const suites = module.chooseSuites(names);
   if (flags.list === true) {
@@ -76,6 +130,8 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
     const report = await module.runSuites(suites, {
       quick: flags.quick === true,
       rounds,
+      mix,
+      workers,
       signal: abort.signal,
       progress: note,
     });
@@ -84,6 +140,11 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
     else {
       process.stdout.write(module.renderReport(report));
       if (comparison !== null) process.stdout.write(`\n${module.renderComparison(comparison)}`);
+    }
+    if (report.failures.length > 0) {
+      throw new Error(
+        `${report.failures.length} of the measurements failed: ${report.failures[0]}; what was measured is above`,
+      );
     }
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
@@ -99,6 +160,13 @@ export function register(program: Command): void {
     .option('--json', 'one JSON document on standard output')
     .option('--quick', 'fewer rounds and shorter trials: for looking, not for quoting')
     .option('--rounds <n>', 'rounds of the interleaved suites')
+    .option('--guests <n>', 'flow-vs-mac: guests, instead of its own mixes')
+    .option('--flows <n>', 'flow-vs-mac: flows of each guest (default: 16)')
+    .option('--size <bytes>', 'flow-vs-mac: frame bytes, or imix (default: 60)')
+    .option('--elephant <who>', 'flow-vs-mac: who has --share of the frames: none, flow or guest')
+    .option('--share <percent>', 'flow-vs-mac: share of the elephant (default: 50)')
+    .option('--capture <file>', 'flow-vs-mac: guests, flows, sizes and shares as in this capture')
+    .option('--workers <n>', 'flow-vs-mac: workers (default: the CPUs, 2 to 4)')
     .option('--compare <file>', 'show what became slower than in a report that --json printed before')
     .option('--list', 'list the suites and end')
     .action(bench);

@@ -187,7 +187,15 @@ export function renderSummary(summary: Summary, { live = false } = {}): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-/** One line: rates since the previous summary, load of each worker, losses so far. */
+/** Part of the time between two summaries that a worker was busy. One that joined or was restarted begins at 0. */
+function busyBetween(previous: Summary, worker: Summary['workers'][number], ms: number): number {
+  const before = previous.workers.find(({ id }) => id === worker.id)?.busyMs ?? 0;
+  const busyMs = worker.busyMs >= before ? worker.busyMs - before : worker.busyMs;
+  // A worker that was busy without a pause publishes its time a little before or after the moment of the reading.
+  return ms > 0 ? Math.min(1, busyMs / ms) : 0;
+}
+
+/** One line: rates and load of each worker since the previous summary, losses so far. */
 export function renderRates(previous: Summary, current: Summary): string {
   const ms = current.durationMs - previous.durationMs;
   const perSecond = (after: number, before: number) => pps(ms > 0 ? ((after - before) * 1000) / ms : 0);
@@ -201,7 +209,7 @@ export function renderRates(previous: Summary, current: Summary): string {
       return `${port.name} rx ${perSecond(port.rx.packets, old?.rx.packets ?? 0)} tx ${perSecond(out, oldOut)}`;
     })
     .join(', ');
-  const busy = current.workers.map((w) => formatRatio(w.busyRatio)).join(' ');
+  const busy = current.workers.map((w) => formatRatio(busyBetween(previous, w, ms))).join(' ');
   const lost = droppedFrames(current) + current.ports.reduce((sum, port) => sum + port.rx.kernelDrops, 0);
   return `${(current.durationMs / 1000).toFixed(0)} s: ${ports}; busy ${busy}; lost ${whole(lost)}; reordered ${whole(current.totals.reordered)}`;
 }

@@ -29,19 +29,18 @@ export function register(program: Command): void {
       'forward packets between interfaces, TAPs, captures and memory ports under a steering policy',
     )
     .option(
-      '--port <NAME=KIND:TARGET[,option=value…]>',
-      'a port, twice or more: af_packet:IFACE, tap:IFACE, pcap:FILE, memory:source, memory:sink; mac=ADDRESS+… and ip=ADDRESS+… name the only addresses that frames from it may have',
-      (value: string, all: string[]) => [...all, value],
-      [] as string[],
+      '--port <PORT>',
+      'NAME=KIND:TARGET[,option=value…], twice or more: see below',
+      (value: string, all: string[] = []) => [...all, value],
     )
     .option(
-      '--mode <wire|switch>',
+      '--mode <MODE>',
       'wire joins two ports, switch learns MAC addresses (default: wire for two ports)',
     )
     .option('--policy <POLICY>', 'steering policy: a string or @FILE (default: rss)')
     .option(
-      '--implementation <auto|table|native>',
-      'what hashes bursts where the policy does not say (default auto: native code where it pays)',
+      '--implementation <WHICH>',
+      'auto, table or native: what hashes bursts where the policy does not say (default auto: native code where it pays)',
     )
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
     .option('--max-workers <N>', 'workers that can be added while it runs, all in all (default: the CPUs)')
@@ -52,7 +51,7 @@ export function register(program: Command): void {
     .option('--backlog <FRAMES>', 'frames that may wait between two workers (default 4096)')
     .option('--frames <N>', 'small frames (up to 1984 bytes) in the pool (default 32768)')
     .option('--large-frames <N>', 'large frames (up to 64 KiB) in the pool (default 1024)')
-    .option('--spin <MICROSECONDS>', 'longest spin before a worker sleeps (default 5)')
+    .option('--spin <US>', 'microseconds that a worker spins before it sleeps (default 5)')
     .option(
       '--postpone-max-ms <MS>',
       'strict order: hold a moving flow whose old worker has not drained it by then (default 10)',
@@ -62,21 +61,21 @@ export function register(program: Command): void {
     .option('--mac-age <SECONDS>', 'switch: forget an address after this time (default 300)')
     .option('--mac-limit <N>', 'switch: addresses learned per port at most (default 4096)')
     .option(
-      '--fault <STAGE@WORKER[:AFTER][+|=|!]>',
-      'tests: let a worker die, or stand still, at a stage of its loop',
+      '--fault <FAULT>',
+      'tests: STAGE@WORKER[:AFTER][+|=|!]: let a worker die, or stand still, at a stage of its loop',
     )
     .option('--control <PATH>', 'control socket (default /run/rxsteer/PID.sock)')
     .option('--no-control', 'no control socket')
     .option('--allow-js', 'take policies js:FILE through the control socket: they run as this process')
     .option('--drop', 'give up all capabilities once the ports are open')
     .option(
-      '--rebalance <dry|auto|off>',
-      'even out the workers: say what would be moved (default), do it, or not',
+      '--rebalance <MODE>',
+      'dry, auto or off: even out the workers: say what would be moved (default), do it, or not',
     )
     .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .option('--json', 'print the summary as one JSON document')
     .action(async (flags: ForwardFlags) => {
-      await forward(flags);
+      await forward({ ...flags, port: flags.port ?? [] });
     });
 }
 

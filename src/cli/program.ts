@@ -8,6 +8,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command, CommanderError } from 'commander';
 import { nearestNames, printable, UserError } from '../errors.js';
+import { helpBelow } from './help.js';
 import { version } from './version.js';
 
 /** Every command module exports this: adds its command to the program. */
@@ -18,17 +19,51 @@ interface CommandModule {
 }
 
 /** Commands in the order of the help; those whose module is not part of this build are left out. */
-const commandNames = ['demo', 'forward', 'replay', 'explain', 'hash', 'make', 'sweep', 'ctl', 'bench'];
+const commandNames = [
+  'demo',
+  'forward',
+  'replay',
+  'explain',
+  'hash',
+  'make',
+  'sweep',
+  'ctl',
+  'bench',
+  'policies',
+  'nics',
+];
 
 function moduleUrl(name: string): URL {
   return new URL(`./${name}.js`, import.meta.url);
 }
 
-/** Makes commander throw instead of exiting, for a command and everything below it. */
+/** Columns of help, also on wide terminals. */
+const HELP_COLUMNS = 100;
+const HELP_COLUMNS_PIPED = 80;
+
+/**
+ * Makes commander throw instead of exiting, for a command and everything below it; and looks for options that are
+ * missing only after it has looked for unknown ones, since a misspelt option is missing too.
+ */
 function takeOver(command: Command): void {
   command.exitOverride();
+  const columns = Math.min(HELP_COLUMNS, process.stdout.columns ?? HELP_COLUMNS_PIPED);
   // Errors are printed here, in the one form of the whole program.
-  command.configureOutput({ outputError: () => {} });
+  command.configureOutput({
+    outputError: () => {},
+    getOutHelpWidth: () => columns,
+    getErrHelpWidth: () => columns,
+  });
+  const needed = command.options.filter((option) => option.mandatory);
+  for (const option of needed) option.mandatory = false;
+  if (needed.length > 0) {
+    command.hook('preAction', () => {
+      const missing = needed.find((option) => command.getOptionValue(option.attributeName()) === undefined);
+      if (missing !== undefined) throw new UserError(`required option '${missing.flags}' not specified`);
+    });
+  }
+  const below = helpBelow(command.name());
+  if (below !== '' && command.parent?.parent === null) command.addHelpText('after', below);
   for (const child of command.commands) takeOver(child);
 }
 

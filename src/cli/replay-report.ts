@@ -4,7 +4,9 @@
  * Promise: a pure function of the result: the capture in a few lines, one row a policy, then each policy's queues and
  * workers, and the largest flows.
  */
+import { type Ranked, whyBetter } from '../replay/ranking.js';
 import type { PolicyResult, ReplayResult } from '../replay/result.js';
+import { rankedPolicies } from '../report/rank.js';
 import { formatBreaking, formatFitting, lineColumns, wrap } from './fitting.js';
 import {
   colour,
@@ -110,6 +112,20 @@ function summary(result: ReplayResult): string {
   return formatFitting(
     columns,
     result.policies.map((policy, i) => summaryRow(policy, i === 0, result.capture.seconds > 0)),
+  );
+}
+
+/** Which policy is best, by the rule of the report, and why. */
+function verdict({ policies }: ReplayResult): string {
+  const [best, next] = rankedPolicies(policies);
+  if (best === undefined || next === undefined) return '';
+  const name = (one: Ranked) => (one.members.length > 1 ? one.mean.name : nameOf(policies[one.members[0]!]!));
+  const why = whyBetter(best.mean, next.mean, name(next));
+  const seeds = best.members.length > 1 ? ` (mean of ${best.members.length} seeds)` : '';
+  return sentence(
+    why === ''
+      ? `nothing that is measured here tells ${name(best)} from ${name(next)}`
+      : `best here: ${name(best)}${seeds}: ${why}`,
   );
 }
 
@@ -247,7 +263,7 @@ export function renderReplay(result: ReplayResult, flows = FLOWS_SHOWN): string 
   const parts = [
     captureFields(result),
     labels(result),
-    summary(result),
+    [summary(result), verdict(result)].filter((part) => part !== '').join('\n'),
     ...result.policies.map(details),
     topFlows(result, flows),
     counted(result),

@@ -255,7 +255,10 @@ export function register(program: Command): void {
     .option('--workers <n>', 'number of workers (default: from each policy)')
     .option('--speed <factor>', 'virtual time runs so many times as fast as the capture (default: 1)')
     .option('--gap <us>', 'so many microseconds between packets, for captures without useful times')
-    .option('--model <costs>', 'receive=NS,handoff=NS,wakeup=NS,packet=NS,byte=NS,backlog=PACKETS')
+    .option(
+      '--model <costs>',
+      'receive=NS, handoff=NS, wakeup=NS, packet=NS, byte=NS, backlog=PACKETS, joined by commas',
+    )
     .option(
       '--apps <where>',
       'where applications run, for rfs: flow, port or none, with ,move=MS (default: flow)',

@@ -273,8 +273,9 @@ export class Dispatcher implements Release {
     const tag = flow === 0 ? plainFlow(words, i) : flow;
     const s = ledger.slotFor(tag, bits, queue, seq);
     ledger.refresh(s, queue);
-    // A slot that was just taken has had no frame; one that flows share is no flow's.
-    if (slots[s + FRAMES] === 0 && slots[s + WORD]! >= 0) census.enter(s, tag, burst, i);
+    // A slot that was just taken has had no frame; of those that flows share some frames are kept.
+    const frames = slots[s + FRAMES]!;
+    if (slots[s + WORD]! >= 0 ? frames === 0 : census.samples(frames)) census.enter(s, tag, burst, i);
     const wanted = words[WORKER + i]!;
     const large = this.isLarge(burst, i);
     const to = slots[s + PLACE] === wanted + 1 ? wanted : this.change(s, wanted, large);

@@ -33,6 +33,8 @@ export interface EnginePlan {
   readonly order: 'strict' | 'linux' | 'none';
   /** The order ledger watches flows: always, but for measuring what that costs. */
   readonly watches: boolean;
+  /** Keys of flow tags, see `Burst.keyFlows`: secret, so that nobody can make two flows share a slot. */
+  readonly flowKeys: Int32Array;
   /** Bounds of what order=strict makes frames wait. */
   readonly orderLimits: OrderLimits;
   readonly policy: PolicySpec;
@@ -105,18 +107,20 @@ export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
 /** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
 export const LIVE_QUEUES_MAX = 256;
 /**
- * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket and its AF_XDP socket;
- * the interface's index, and 1 where the packet sockets bypass the queueing discipline.
+ * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket past the queueing
+ * discipline (a TAP's queue), its AF_XDP socket and its packet socket through the queueing discipline;
+ * the interface's index, and the number of the way out (`TRANSMIT_PATHS`).
  */
 export const PortFd = {
   receive: 0,
   send: LIVE_QUEUES_MAX,
   sendXsk: 2 * LIVE_QUEUES_MAX,
-  ifindex: 3 * LIVE_QUEUES_MAX,
-  bypass: 3 * LIVE_QUEUES_MAX + 1,
+  sendQueued: 3 * LIVE_QUEUES_MAX,
+  ifindex: 4 * LIVE_QUEUES_MAX,
+  path: 4 * LIVE_QUEUES_MAX + 1,
 } as const;
 /** Words per port in `portFds`. */
-export const PORT_FDS = 3 * LIVE_QUEUES_MAX + 2;
+export const PORT_FDS = 4 * LIVE_QUEUES_MAX + 2;
 
 export interface EngineMemory {
   readonly frames: SharedArrayBuffer;

@@ -4,7 +4,8 @@
  *
  * Promise: free on the hot path. The order ledger counts each flow's frames in its slot anyway; when a flow takes a
  * slot (rare) the first `CENSUS_BYTES` of its first frame are kept beside it. Counts are exact for the flow that holds
- * the slot; flows that share a slot are not listed.
+ * the slot. Flows that share a slot (`orderUnwatched`) are listed as one: a frame of one of them, anew with every
+ * `SAMPLE_EVERY`th, stands for the frames of all.
  *
  * Threads: the worker that polls the receive queue is the only writer of its records and slots; the main thread reads
  * at any time. A record is void (flow 0) while it is written, with sequentially consistent stores before and after, so
@@ -20,9 +21,9 @@ import type { PortInfo } from './ports/port.js';
 const ORIGIN_WORDS = 4;
 const QUEUE_SHIFT = 16;
 
-/** Shared words of the census of so many receive queues: a record for each slot of the ledger that is one flow's. */
+/** Shared words of the census of so many receive queues: a record for each slot of the ledger. */
 export function carveCensus(carver: Carver, queues: number) {
-  const records = queues * FLOW_SLOTS;
+  const records = queues * QUEUE_SLOTS;
   return {
     origin: carver.words(records * ORIGIN_WORDS),
     heads: carver.words((records * CENSUS_BYTES) / 4),
@@ -30,12 +31,8 @@ export function carveCensus(carver: Carver, queues: number) {
 }
 export type CensusMemory = ReturnType<typeof carveCensus>;
 
-/** Number of the record of the slot whose first word is at `s` (see `Ledger.slots`). */
-function recordOf(s: number): number {
-  const number = s / SLOT_WORDS;
-  const queue = Math.floor(number / QUEUE_SLOTS);
-  return queue * FLOW_SLOTS + (number - queue * QUEUE_SLOTS);
-}
+/** Frames of a shared slot of which one is kept, a power of two. */
+const SAMPLE_EVERY = 64;
 
 /** The writing side: one object per worker. */
 export class CensusWriter {
@@ -48,10 +45,15 @@ export class CensusWriter {
     this.heads = new Uint8Array(buffer, byteOffset, byteLength);
   }
 
-  /** Frame i of the burst is the first of flow `flow` in slot `s`, which is the flow's own. */
+  /** True when the next frame of a slot that flows share, `frames` of which there were, is to be entered. */
+  samples(frames: number): boolean {
+    return (frames & (SAMPLE_EVERY - 1)) === 0;
+  }
+
+  /** Frame i of the burst, of flow `flow`, stands for slot `s`: the flow's first one there, or one of several flows'. */
   enter(s: number, flow: number, burst: Burst, i: number): void {
     const { origin, heads } = this;
-    const record = recordOf(s);
+    const record = s / SLOT_WORDS;
     const at = record * ORIGIN_WORDS;
     Atomics.store(origin, at, 0);
     const length = burst.len[i]!;
@@ -119,9 +121,9 @@ export class CensusReader {
     // Once a second over all slots, also where nobody asks: no call for each.
     for (const { firstQueue, rxQueues } of ports) {
       for (let queue = firstQueue; queue < firstQueue + rxQueues; queue++) {
-        const first = queue * FLOW_SLOTS;
-        let s = queue * QUEUE_SLOTS * SLOT_WORDS;
-        for (let record = first; record < first + FLOW_SLOTS; record++, s += SLOT_WORDS) {
+        const first = queue * QUEUE_SLOTS;
+        let s = first * SLOT_WORDS;
+        for (let record = first; record < first + QUEUE_SLOTS; record++, s += SLOT_WORDS) {
           flows[record] = slots[s + Slot.tag]!;
           frames[record] = slots[s + Slot.frames]!;
         }
@@ -139,18 +141,20 @@ export class CensusReader {
     const flows: FlowSample[] = [];
     for (const { firstQueue, rxQueues } of ports) {
       for (let queue = firstQueue; queue < firstQueue + rxQueues; queue++) {
-        const first = queue * FLOW_SLOTS;
-        let s = queue * QUEUE_SLOTS * SLOT_WORDS;
-        for (let record = first; record < first + FLOW_SLOTS; record++, s += SLOT_WORDS) {
-          const flow = slots[s + Slot.tag]!;
+        const first = queue * QUEUE_SLOTS;
+        let s = first * SLOT_WORDS;
+        for (let record = first; record < first + QUEUE_SLOTS; record++, s += SLOT_WORDS) {
+          // A shared slot is no flow's: its tag is 0, its record some flow's.
+          const tag = slots[s + Slot.tag]!;
+          const at = record * ORIGIN_WORDS;
+          const flow = record - first < FLOW_SLOTS ? tag : Atomics.load(origin, at);
           const place = slots[s + Slot.place]! & Place.worker;
           const count = slots[s + Slot.frames]!;
           if (flow === 0 || place === 0) continue;
-          const since = older.flows[record] === flow ? (count - older.frames[record]!) | 0 : count;
+          const since = older.flows[record] === tag ? (count - older.frames[record]!) | 0 : count;
           // Negative: the flow lost its slot to another one meanwhile and got it back.
           const packets = since < 0 ? count : since;
           if (packets <= 0) continue;
-          const at = record * ORIGIN_WORDS;
           if (Atomics.load(origin, at) !== flow) continue;
           const from = origin[at + 1]!;
           const length = origin[at + 2]!;

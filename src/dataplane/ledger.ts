@@ -7,7 +7,8 @@
  * A flow has `WAYS` places for its slot; when frames of other flows are in flight in all of them it shares a slot
  * with whatever else comes to that: it is not watched then (the caller counts it), but still guarded, together with
  * the others. A flow that gets a slot of its own again takes over what is in flight in the shared one.
- * Flows are told apart by 32 bits; two that agree in all of them count as one.
+ * Flows are told apart by 32 bits (`packet/flow-tag.ts`); two that agree in all of them count as one. Nobody can make
+ * that happen: the keys are secret.
  *
  * Numbers and positions count modulo 2^32 and are compared by signed difference. A slot keeps some, and its flow may
  * rest for any number of frames; so once in 2^28 frames the worker walks over the slots of its queues, one queue a burst.
@@ -22,6 +23,7 @@
  */
 import { Field, PARTS } from '../packet/burst.js';
 import { DESCRIPTOR_SHIFT, Part } from '../packet/descriptor.js';
+import { plainTag as tagOfPlain } from '../packet/flow-tag.js';
 import { flowClass } from './flow-class.js';
 import { type Carver, maskedLength } from './layout.js';
 import type { OrderHistory } from './order-history.js';
@@ -72,6 +74,7 @@ export const MIXED = 1 << 30;
 export const UNWATCHED = -0x8000_0000;
 
 // Constants of this module's own: V8 folds them into the code, fields of objects are loaded.
+const plainTag = tagOfPlain;
 const TAG = Slot.tag;
 const WORD = Slot.word;
 const NEWEST = Slot.newest;
@@ -103,13 +106,8 @@ export type LedgerMemory = ReturnType<typeof carveLedger>;
 export function plainFlow(words: Int32Array, i: number): number {
   const vlan = words[B_VLAN + i]!;
   const part = B_PARTS + (i << P_SHIFT);
-  const sum =
-    (Math.imul(words[part + P_DMAC_LO]!, 0x9e3779b1) ^ Math.imul(words[part + P_SMAC_LO]!, 0x85ebca6b)) +
-    (Math.imul(words[part + P_MACS]!, 0xc2b2ae35) ^
-      Math.imul((words[B_ETHERTYPE + i]! << 12) | (vlan < 0 ? 0 : vlan & 0xfff), 0x27d4eb2f));
-  const x = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
-  const y = x ^ (x >>> 13);
-  return y === 0 ? 1 : y;
+  const rest = (words[B_ETHERTYPE + i]! << 12) | (vlan < 0 ? 0 : vlan & 0xfff);
+  return plainTag(words, words[part + P_DMAC_LO]!, words[part + P_SMAC_LO]!, words[part + P_MACS]!, rest);
 }
 
 /** A number below `SHARED_SLOTS` that does not follow the slot number: flows that compete there part here. */

@@ -38,7 +38,8 @@ export class LinkWatch {
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
-  private closing: { fds: number[]; epoch: number }[] = [];
+  /** What is done once all workers have attached to an epoch's descriptors. */
+  private closing: { fds: number[]; epoch: number; turn?: () => void }[] = [];
 
   constructor(private readonly core: EngineCore) {}
 
@@ -63,9 +64,10 @@ export class LinkWatch {
       }
     }
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
-    this.closing = this.closing.filter(({ fds, epoch }) => {
+    this.closing = this.closing.filter(({ fds, epoch, turn }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       this.closeAll(fds);
+      turn?.();
       return false;
     });
   }
@@ -128,7 +130,7 @@ export class LinkWatch {
     port.publish(views.portFds, index);
     Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
-    this.closing.push({ fds: old, epoch });
+    this.closing.push({ fds: old, epoch, turn: () => port.turn(views.portFds, index) });
     this.core.wakeAll();
   }
 

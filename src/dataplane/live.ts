@@ -179,7 +179,8 @@ export interface LiveEngine {
 
   /**
    * Flows seen in the census window: from one to two seconds ago until now, at most the flow slots of the order
-   * ledger. Exact counts for the flows that it lists; flows that found no slot are missing.
+   * ledger. Exact counts; flows that found no slot of their own and share one are listed as one of them, with the
+   * frames of all.
    */
   census(): { readonly windowMs: number; readonly flows: readonly FlowSample[] };
 

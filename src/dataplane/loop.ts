@@ -54,6 +54,8 @@ export class WorkerLoop {
   /** Rings from workers 0 … span-1 are drained. */
   private span = 0;
   private yields = 0;
+  /** The last turns over the backlogs have met super-frames. */
+  private metSupers = false;
   private readonly work: Work;
   private readonly consumers: (RingConsumer | null)[] = [];
   /** Frames of the current work that came from each worker's ring. */
@@ -188,12 +190,35 @@ export class WorkerLoop {
     this.counters[WorkerCounter.loops]!++;
     this.intake.starved = false;
     let moved = this.intake.review(this.processNow);
+    let received = 0;
     if (!this.draining) {
       for (let r = 0; r < receivers.length; r++) {
         if (work.n + BURST_MAX > WORK_MAX) this.process();
-        moved += this.intake.receive(receivers[r]!);
+        received += this.intake.receive(receivers[r]!);
       }
     }
+    // Frames that others hand over get as many turns as those of the worker's own queues together, however many these
+    // are: else somebody's frames would wait for a worker because that polls many queues.
+    let taken = 0;
+    this.metSupers = false;
+    for (let turn = this.drain(); turn > 0; turn = this.mayDrain(received - taken) ? this.drain() : 0) {
+      taken += turn;
+    }
+    moved += received + taken;
+    if (moved > 0) this.p.fault.reach('drain');
+    if (work.n > 0) this.process();
+    return moved;
+  }
+
+  /** Another turn over the backlogs in this pass. Super-frames are a turn's worth each: their queues' turn comes first. */
+  private mayDrain(due: number): boolean {
+    return due > 0 && !this.metSupers;
+  }
+
+  /** One turn over the backlogs: a burst from each; returns how many frames that were. */
+  private drain(): number {
+    const { work } = this;
+    let moved = 0;
     // A plain load: it is set once, before the first such frame is published.
     const supers = this.p.views.global[Global.supers] === 1;
     for (let w = 0; w < this.span; w++) {
@@ -203,9 +228,8 @@ export class WorkerLoop {
       const count = consumer.take(work, supers ? consumer.fitting(BURST_MAX) : BURST_MAX);
       this.taken[w] = this.taken[w]! + count;
       moved += count;
+      if (supers && consumer.supers > 0) this.metSupers = true;
     }
-    if (moved > 0) this.p.fault.reach('drain');
-    if (work.n > 0) this.process();
     return moved;
   }
 

@@ -267,12 +267,14 @@ export interface Native extends NativeHash {
     arrays: NativeReceiveArrays,
   ) => NativeReceiver;
   /**
-   * `bypass`: how the socket was opened. Frames without offloads go through `xsk` (with its `staging`) where that is
-   * given; without a socket (-1) nothing else does.
+   * Sends through `queued`, a socket without bypass, while the word `path` (shared; read at each call) is 1, else through
+   * `bypass`, a socket past the queueing discipline; there frames without offloads go through `xsk` (with its `staging`)
+   * where that is given, and without a socket (-1) nothing else does.
    */
   PacketSender: new (
-    socket: number,
-    bypass: boolean,
+    bypass: number,
+    queued: number,
+    path: Int32Array,
     pool: Uint8Array,
     arrays: NativeSendArrays,
     ifindex: number,

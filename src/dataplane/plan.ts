@@ -4,9 +4,10 @@
  * Promise: whatever contradicts itself is refused here with one line, before any worker starts.
  */
 
+import { randomFillSync } from 'node:crypto';
 import { availableParallelism, cpus } from 'node:os';
 import { UserError } from '../errors.js';
-import { BURST_MAX } from '../packet/burst.js';
+import { BURST_MAX, FLOW_KEYS } from '../packet/burst.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { checkConsumers } from './consumers.js';
 import { dealQueues } from './deal.js';
@@ -43,6 +44,8 @@ export interface EngineOptions {
   readonly fault: string | null;
   /** Where sequence numbers and ring positions begin, for tests of what they do at 2^31 and 2^32; default 0. */
   readonly firstNumber?: number;
+  /** Keys of flow tags, for tests that repeat a run exactly; default: drawn at random. */
+  readonly flowKeys?: Int32Array;
   /** False: no order ledger. For measuring what it costs; goes with order=none only. Default true. */
   readonly watches?: boolean;
   /** Called when all ports are open and no worker runs yet; what it throws ends the start. */
@@ -127,6 +130,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     mode,
     order,
     watches: options.watches ?? true,
+    flowKeys: options.flowKeys ?? randomFillSync(new Int32Array(FLOW_KEYS)),
     orderLimits: options.orderLimits ?? DEFAULT_ORDER_LIMITS,
     policy: options.policy,
     policyText: options.policyText,

@@ -7,9 +7,10 @@
 import type { ConsumerSummary } from './consumers.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from './counters.js';
 import { pollerOf } from './deal.js';
-import type { EnginePlan } from './engine-memory.js';
+import { type EnginePlan, PORT_FDS, PortFd } from './engine-memory.js';
 import type { LivePort } from './ports/live.js';
 import type { PortInfo } from './ports/port.js';
+import { TRANSMIT_PATHS, type TransmitPath } from './ports/transmit-path.js';
 
 /** Counters of one port. */
 export interface PortSummary {
@@ -42,12 +43,14 @@ export interface PortSummary {
   /** Where the consumer behind the port runs; null where none was named. */
   consumer: ConsumerSummary | null;
   queues: { id: number; worker: number; packets: number; bytes: number }[];
+  /** What was chosen when the port was opened: the way out of an AF_PACKET port; null for other kinds. */
+  detail: { transmit: TransmitPath } | null;
 }
 
 /** Where the counters are. */
 export interface PortCounts {
   readonly plan: EnginePlan;
-  readonly views: { readonly counters: Counters };
+  readonly views: { readonly counters: Counters; readonly portFds: Int32Array };
   /** Workers that have run at any time. */
   readonly ever: number;
   readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
@@ -85,6 +88,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       .map((c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!),
     delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
     consumer: consumers?.summary(info.index) ?? null,
+    detail: info.kind === 'af_packet' ? transmitDetail(views.portFds, info.index) : null,
     queues: Array.from({ length: info.rxQueues }, (_, q) => {
       const at = queueBase(info.firstQueue + q);
       return {
@@ -95,6 +99,11 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       };
     }),
   };
+}
+
+function transmitDetail(portFds: Int32Array, port: number): PortSummary['detail'] {
+  const transmit = TRANSMIT_PATHS[portFds[port * PORT_FDS + PortFd.path]!];
+  return transmit === undefined ? null : { transmit };
 }
 
 /** The counters of a port since it came. */
@@ -110,7 +119,10 @@ export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   return before === undefined ? now : { ...now, ...difference(now, before) };
 }
 
-function difference(now: PortSummary, before: PortSummary): Omit<PortSummary, 'name' | 'kind' | 'consumer'> {
+function difference(
+  now: PortSummary,
+  before: PortSummary,
+): Omit<PortSummary, 'name' | 'kind' | 'consumer' | 'detail'> {
   const less = <T extends Record<string, number>>(a: T, b: T) =>
     Object.fromEntries(Object.entries(a).map(([key, value]) => [key, value - (b[key] ?? 0)])) as T;
   return {

@@ -158,24 +158,27 @@ export class RingConsumer {
     return this.tailSeen === this.head;
   }
 
+  /** Super-frames that the last `fitting` met. */
+  supers = 0;
+
   /**
-   * How many frames a pass may take: at most `max`, and no more super-frames than together may be cut into about
+   * How many frames a turn may take: at most `max`, and no more super-frames than together may be cut into about
    * `SUPERS_PER_TAKE` times as many segments as one can be. What they are cut into is not known here, and the worst is
    * what counts: other inputs of the worker wait for all of it.
    */
   fitting(max: number): number {
+    this.supers = 0;
     let available = (this.tailSeen - this.head) | 0;
     if (available === 0) {
       this.tailSeen = Atomics.load(this.index, TAIL);
       available = (this.tailSeen - this.head) | 0;
     }
     const count = Math.min(available, max);
-    let supers = 0;
     for (let k = 0; k < count; k++) {
       const size = this.words[(((this.head + k) & this.mask) << DESCRIPTOR_SHIFT) + Part.size]!;
       if (((size >> FLAGS_SHIFT) & FrameFlag.gso) === 0) continue;
-      supers++;
-      if (supers > SUPERS_PER_TAKE) return k;
+      this.supers++;
+      if (this.supers > SUPERS_PER_TAKE) return k;
     }
     return count;
   }

@@ -29,7 +29,10 @@ export interface WorkerSummary {
   handedOff: number;
   wakeupsSent: number;
   wakeupsReceived: number;
+  /** Part of the time since it started that it did not sleep. */
   busyRatio: number;
+  /** The same in milliseconds: two summaries give how busy it was between them. */
+  busyMs: number;
   /** CPU time of the worker's loop in milliseconds; null without the native layer. */
   cpuMs: number | null;
   sleeps: number;
@@ -96,6 +99,7 @@ function workerSummary(engine: Engine, w: number): WorkerSummary {
     wakeupsSent: c[WorkerCounter.wakeupsSent]!,
     wakeupsReceived: c[WorkerCounter.wakeupsReceived]!,
     busyRatio: Math.round(busy * 10_000) / 10_000,
+    busyMs: Math.round((busy * elapsed) / 1e3) / 1e3,
     cpuMs: loadNative() === null ? null : Math.round(c[WorkerCounter.cpuNs]! / 1e4) / 100,
     sleeps: c[WorkerCounter.sleeps]!,
     poolEmpty: c[WorkerCounter.poolEmpty]!,

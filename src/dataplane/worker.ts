@@ -55,6 +55,7 @@ export default function runWorker({ config, worker, port }: WorkerTask): string[
   const cpu = plan.cpus[worker] ?? -1;
   if (cpu >= 0 && native !== null) native.pinThread(cpu);
   const burst = new Burst(views.pool.bytes);
+  burst.keyFlows(plan.flowKeys);
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
   const waker = makeWaker(native, views.workers, memory.events);
   const held = new HeldPorts({ plan, views, pool: views.pool, native, clock, worker, burst, status }, waker);

@@ -95,10 +95,18 @@ const MACS = 9 * BURST_MAX;
 /** Where frame 0's descriptor starts in `Burst.words`; the others follow, see `Part`. */
 export const PARTS = FIELDS * BURST_MAX;
 
+/** Where the keys of flow tags lie in `Burst.words`: see `flow-tag.ts`. */
+export const KEYS = PARTS + BURST_MAX * DESCRIPTOR_WORDS;
+/** The keys of bursts that nobody gives others: odd, and known to everybody. */
+const DEFAULT_KEYS: readonly number[] = [
+  0x9e3779b1, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f, 0x165667b1, 0x61c88647, 0x5bd1e995, 0x1b873593,
+];
+export const FLOW_KEYS = DEFAULT_KEYS.length;
+
 /** Up to `BURST_MAX` frames and everything that is known about them. */
 export class Burst {
   /** All fields of all frames; the arrays below are views of it. See `Field`. */
-  readonly words = new Int32Array(PARTS + BURST_MAX * DESCRIPTOR_WORDS);
+  readonly words = new Int32Array(KEYS + FLOW_KEYS);
   /** The same memory in pairs of words, for copying descriptors. */
   readonly wide = new Float64Array(this.words.buffer);
 
@@ -135,13 +143,16 @@ export class Burst {
   /** Outer VLAN tag control information, or -1 when untagged. */
   readonly vlan = this.field(Field.vlan);
   /** Descriptors, all words but `seq` and `ledger` (see `Part`); frame i's begins at word `i * DESCRIPTOR_WORDS`. */
-  readonly parts = this.words.subarray(PARTS);
+  readonly parts = this.words.subarray(PARTS, KEYS);
   /** How many of the frames have `Kind.bad`. */
   bad = 0;
   /** The MAC fields have been unpacked. Whoever changes descriptors makes it false. */
   hasMacs = false;
   private readonly macs = [0, 1, 2, 3].map((k) => this.field(MACS + k * BURST_MAX));
-  /** 32-bit identity of the directed outer flow (addresses, protocol, ports, VLAN id); 0 when not IP. */
+  /**
+   * 32-bit identity of the directed outer flow (addresses, protocol, ports, VLAN id); 0 when not IP. Depends on the keys,
+   * which are secret in a running engine; a user's policy sees it as the default ones make it.
+   */
   readonly flow = this.field(Field.flow);
 
   // Filled by steering.
@@ -167,6 +178,12 @@ export class Burst {
   ) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.words.set(DEFAULT_KEYS, KEYS);
+  }
+
+  /** Flow tags depend on these `FLOW_KEYS` words from now on; they are made odd. */
+  keyFlows(keys: Int32Array): void {
+    for (let k = 0; k < FLOW_KEYS; k++) this.words[KEYS + k] = keys[k]! | 1;
   }
 
   /**

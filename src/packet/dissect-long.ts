@@ -79,7 +79,7 @@ function setHeaderless(burst: Burst, i: number, ip: number, kind: number): void 
   burst.kind[i] = kind | Kind.bad;
   burst.l3[i] = ip;
   burst.l4[i] = -1;
-  burst.flow[i] = flowTag(0, 0, kind & Kind.ipMask, vlanId(burst, i));
+  burst.flow[i] = flowTag(burst.words, 0, 0, kind & Kind.ipMask, vlanId(burst, i));
 }
 
 function dissectIpv4(burst: Burst, i: number, ip: number, end: number, group: number): void {
@@ -118,7 +118,7 @@ function dissectIpv4(burst: Burst, i: number, ip: number, end: number, group: nu
   burst.kind[i] = kind | (protocol << Kind.protocolShift);
   burst.l3[i] = ip;
   const rest = (protocol << 12) | vlanId(burst, i);
-  burst.flow[i] = flowTag(view.getInt32(ip + 12), view.getInt32(ip + 16), ports, rest);
+  burst.flow[i] = flowTag(burst.words, view.getInt32(ip + 12), view.getInt32(ip + 16), ports, rest);
 }
 
 function dissectIpv6(burst: Burst, i: number, ip: number, end: number, group: number): void {
@@ -175,5 +175,7 @@ function dissectIpv6(burst: Burst, i: number, ip: number, end: number, group: nu
   burst.kind[i] = kind | (protocol << Kind.protocolShift);
   burst.l3[i] = ip;
   const rest = (protocol << 12) | vlanId(burst, i);
-  burst.flow[i] = flowTag(foldAddress(view, ip + 8), foldAddress(view, ip + 24), ports, rest);
+  const { words } = burst;
+  const source = foldAddress(words, view, ip + 8);
+  burst.flow[i] = flowTag(words, source, foldAddress(words, view, ip + 24), ports, rest);
 }

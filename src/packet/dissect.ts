@@ -150,6 +150,7 @@ export function dissectBurst(burst: Burst): void {
         words[L4 + i] = ip + 20;
         words[VLAN + i] = tag;
         words[FLOW + i] = flowTag(
+          words,
           view.getInt32(ip + 12),
           view.getInt32(ip + 16),
           view.getInt32(ip + 20),
@@ -174,8 +175,9 @@ export function dissectBurst(burst: Burst): void {
         words[L4 + i] = ip + 40;
         words[VLAN + i] = tag;
         words[FLOW + i] = flowTag(
-          foldAddress(view, ip + 8),
-          foldAddress(view, ip + 24),
+          words,
+          foldAddress(words, view, ip + 8),
+          foldAddress(words, view, ip + 24),
           view.getInt32(ip + 40),
           (protocol << 12) | vlan,
         );

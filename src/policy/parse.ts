@@ -118,8 +118,11 @@ function parseText(policy: string, text: string): Parsed {
   if (name === 'js') return parseJs(colon < 0 ? '' : policy.slice(colon + 1), text);
   const value: Record<string, unknown> = { policy: name };
   if (colon >= 0) {
-    for (const pair of policy.slice(colon + 1).split(',')) {
+    let before = '';
+    const pairs = policy.slice(colon + 1).split(',');
+    for (const [at, pair] of pairs.entries()) {
       const equals = pair.indexOf('=');
+      if (equals < 0 && before !== '') throw listProblem(name, pairs, at);
       if (equals < 1) {
         const keys = keysOf(name).join(', ');
         throw new UserError(`policy ${name}: "${shorten(pair)}" is not key=value; keys: ${keys}`);
@@ -129,9 +132,20 @@ function parseText(policy: string, text: string): Parsed {
       if (!keysOf(name).includes(key)) throw unknownName(`key of policy ${name}`, key, keysOf(name));
       if (Object.hasOwn(value, key)) throw new UserError(`policy ${name}: ${key} is given twice`);
       value[key] = pair.slice(equals + 1).trim();
+      before = key;
     }
   }
   return validate(name, value, text, `policy ${name}`);
+}
+
+/** A list that was written with commas, which end a value: `pairs[at]` is its second member. */
+function listProblem(name: string, pairs: readonly string[], at: number): UserError {
+  let end = at;
+  while (end < pairs.length && !pairs[end]!.includes('=')) end++;
+  const list = pairs.slice(at - 1, end).map((part) => part.trim());
+  return new UserError(
+    `policy ${name}: "${shorten(list.join(','))}": a comma ends a value; lists use +, ranges -: ${shorten(list.join('+'))}`,
+  );
 }
 
 /** `FILE`, then key=value pairs: the common keys are ours, the rest is for the module. */

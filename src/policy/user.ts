@@ -25,6 +25,7 @@ import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { Burst, Field, PARTS } from '../packet/burst.js';
 import { DESCRIPTOR_WORDS } from '../packet/descriptor.js';
+import { tagOf } from '../packet/flow-tag.js';
 import { checkTextFile } from '../text-file.js';
 import { QUEUES_MAX } from './numbers.js';
 import type { JsSpec } from './spec.js';
@@ -114,6 +115,7 @@ const INPUTS = [
   Field.vlan,
   Field.flow,
 ];
+const FLOW = Field.flow;
 const OUTPUTS = [Field.worker, Field.hash, Field.hashType, Field.bucket, Field.rxq];
 
 /** Copies these fields of frames 0 … n-1. */
@@ -198,6 +200,8 @@ export class UserSteering implements Steering {
     copy.hasMacs = false;
     copyFields(burst.words, words, INPUTS, n);
     copyFields(burst.words, words, OUTPUTS, n);
+    // By the copy's own keys, the default ones: a policy steers alike in every engine, and offline.
+    for (let i = 0; i < n; i++) words[FLOW + i] = tagOf(words, burst, i);
     const end = PARTS + n * DESCRIPTOR_WORDS;
     for (let i = PARTS; i < end; i++) words[i] = burst.words[i]!;
     return copy;

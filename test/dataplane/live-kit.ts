@@ -25,8 +25,8 @@ export interface LiveRun {
 
 /**
  * Runs `body` on an engine with endless sources; afterwards everything must have been conserved, nothing dropped
- * except for `drops`, and nothing reordered. There is room for every frame (`ROOMY`), so that no
- * schedule of threads, however odd, fills a backlog.
+ * except for `drops`, and nothing reordered. There is room for every frame, so that no schedule of
+ * threads, however odd, fills a backlog: as many slots as 32-bit offsets permit.
  */
 export async function whileRunning(
   run: RunOptions & { readonly more?: Partial<EngineOptions> },
@@ -34,7 +34,8 @@ export async function whileRunning(
   ...drops: string[]
 ): Promise<Summary> {
   const warnings: string[] = [];
-  const more = { ...ROOMY, maxWorkers: 4, ...run.more };
+  const { workers = 2 } = run;
+  const more = { backlog: ROOMY.backlog, smallFrames: workers << 17, maxWorkers: 4, ...run.more };
   const engine = await Engine.start(engineOptions({ workers: 2, ...run, more }, warnings));
   try {
     const received = () => summarize(engine).totals.received;

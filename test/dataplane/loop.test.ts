@@ -10,13 +10,16 @@ import {
   Phase,
   WorkerWord,
 } from '#rxsteer/dataplane/engine-memory.js';
-import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/ledger.js';
+import { Lane } from '#rxsteer/dataplane/lane.js';
+import { Ledger, QUEUE_SLOTS, UNWATCHED } from '#rxsteer/dataplane/ledger.js';
 import type { LiveFollower } from '#rxsteer/dataplane/live-worker.js';
 import { type LoopParts, WorkerLoop } from '#rxsteer/dataplane/loop.js';
 import { OrderHistory } from '#rxsteer/dataplane/order-history.js';
 import { planEngine } from '#rxsteer/dataplane/plan.js';
 import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { Progress } from '#rxsteer/dataplane/progress.js';
+import type { Work } from '#rxsteer/forward/work.js';
+import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';
 import { engineOptions } from './run-engine.js';
 
 /** A loop that was attached at `attachedAt` while the ports epoch has become `epoch` since. */
@@ -69,5 +72,93 @@ describe('worker loop', () => {
     loop.run(still);
     expect(seen).toEqual([]);
     expect(views.workers[0]![WorkerWord.phaseSeen]).toBe(Phase.exit);
+  });
+});
+
+/** A worker with `queues` busy queues whose frames are all its own, and a backlog that is never empty. */
+async function shares(queues: number): Promise<{ own: number; handed: number }> {
+  const options = engineOptions({ ports: ['a=memory:source', 'b=memory:sink'], workers: 2 });
+  const ports = await openPorts(options.ports, options);
+  const plan = planEngine(options, ports);
+  ports.close();
+  const none = new SharedArrayBuffer(8);
+  const memory = allocateEngineMemory(plan, { policy: none, switching: none, events: [-1, -1] });
+  const views = attachEngine(plan, memory);
+  const { pool } = views;
+  const progress = new Progress(views.rings, 0, plan.workers);
+  const burst = new Burst(pool.bytes);
+  const other = new Lane(views.rings.slice(plan.workers, 2 * plan.workers), 1, plan.backlog);
+  const sent = new Burst(pool.bytes);
+  sent.port = 1;
+  const fill = () => {
+    pool.reclaim(1);
+    for (;;) {
+      const id = pool.take(1, 60);
+      if (id < 0) break;
+      sent.id[0] = id;
+      sent.describe(0, 0, 0, 0, 0);
+      if (!other.append(0, sent, 0, 0, UNWATCHED)) {
+        pool.free(1, id);
+        break;
+      }
+    }
+    other.publish(0);
+  };
+  fill();
+  const counts = [0, 0];
+  let passes = 0;
+  const receiver = {
+    receive: () => {
+      const n = pool.takeSmall(0, burst.id, BURST_MAX);
+      for (let i = 0; i < n; i++) burst.off[i] = pool.offsetOf(burst.id[i]!);
+      burst.len.fill(60, 0, n);
+      burst.flags.fill(0, 0, n);
+      return n;
+    },
+  };
+  const queue = { port: 0, queue: 0, global: 0, finite: false, receiver };
+  const parts = {
+    ledger: new Ledger(views.ledger, progress, new OrderHistory(views.orderHistory, QUEUE_SLOTS)),
+    progress,
+    plan,
+    memory,
+    views,
+    worker: 0,
+    burst,
+    status: new Int32Array(16),
+    steering: { spec: { stage: 'nic' }, steer: () => {} },
+    census: { samples: () => false, enter() {} },
+    trace: { armed: () => false },
+    waker: { wake: () => false },
+    fault: { reach: () => {} },
+    forwarder: { decide: () => {} },
+    transmitter: {
+      send(work: Work) {
+        for (let i = 0; i < work.n; i++) counts[work.frame(i).port]!++;
+      },
+      commit(work: Work) {
+        work.n = 0;
+        fill();
+      },
+    },
+    sleeper: { sleptMs: 0, sleeps: 0, woken: 0, busy: () => ++passes === 50 && exit() },
+    clock: new ThreadClock(null),
+    epoch: 0,
+    held: { receivers: new Array(queues).fill(queue) },
+  } as unknown as LoopParts;
+  const exit = () => Atomics.store(views.global, Global.phase, Phase.exit);
+  const loop = new WorkerLoop(parts);
+  loop.adopt(plan.workers);
+  loop.run({ paused: false, due: () => false } as unknown as LiveFollower);
+  return { own: counts[0]!, handed: counts[1]! };
+}
+
+describe('frames that another worker hands over', () => {
+  it.each([1, 4, 32])('get as many turns as those of %i busy queues together', async (queues) => {
+    const { own, handed } = await shares(queues);
+    expect(own).toBe(50 * queues * BURST_MAX);
+    // The last turn of a pass may be a short one.
+    expect(handed / own).toBeGreaterThan(0.9);
+    expect(handed / own).toBeLessThanOrEqual(1.1);
   });
 });

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DROP_REASONS, MoveCounter, WorkerCounter } from '#rxsteer/dataplane/counters.js';
 import { allocateEngineMemory, attachEngine } from '#rxsteer/dataplane/engine-memory.js';
+import { CensusReader, CensusWriter } from '#rxsteer/dataplane/flow-census.js';
 import { GuestTouch } from '#rxsteer/dataplane/guest-touch.js';
 import { Intake, type IntakeParts } from '#rxsteer/dataplane/intake.js';
 import { Lane } from '#rxsteer/dataplane/lane.js';
@@ -128,7 +129,7 @@ class Schedule {
       },
       ledger: new Ledger(views.ledger, progress, history),
       progress,
-      census: { enter() {} },
+      census: new CensusWriter(views.census),
       trace: { armed: () => false },
       waker: { wake: () => false },
       fault: { reach() {} },
@@ -262,6 +263,11 @@ class Schedule {
     return this.views.counters.worker[0]![WorkerCounter.unwatched]!;
   }
 
+  census() {
+    const { census, ledger } = this.views;
+    return new CensusReader(census, ledger.slots, 0).read([{ firstQueue: 0, rxQueues: 1 }], 1).flows;
+  }
+
   expectConserved(): void {
     const lost = Object.values(this.dropped()).reduce((a, b) => a + b, 0);
     expect(this.out.length + lost + this.died).toBe(this.received);
@@ -386,6 +392,17 @@ describe('every interleaving', { timeout: 120_000 }, () => {
     schedule.finish();
     expect(schedule.out.filter(({ frame }) => frame === 4).map(({ seq }) => seq)).toEqual([4, 5, 6, 7, 8, 9]);
     schedule.expectConserved();
+  });
+
+  it('flows without a slot of their own are in the census too, one for all that share one', () => {
+    const schedule = new Schedule('strict', { postponeMaxMs: 0, holdMaxFrames: 9, holdMaxMs: 99 }, 64);
+    for (let k = 0; k < 3; k++) schedule.receive([0, 1, 2, 3, 4].map((frame) => ({ frame, worker: 2 })));
+    expect(schedule.unwatched()).toBe(3);
+    const flows = schedule.census();
+    expect(flows.map(({ packets, worker }) => [packets, worker])).toEqual(new Array(5).fill([3, 2]));
+    const frames = flows.map(({ frame }) => Buffer.from(frame).toString('hex')).sort();
+    expect(frames).toEqual([0, 1, 2, 3, 4].map((f) => Buffer.from(FRAMES[f]!).toString('hex')).sort());
+    schedule.finish();
   });
 
   it.each(CLOCKS)('a move waits as long as it may, also when milliseconds turn over (%i)', (clock) => {

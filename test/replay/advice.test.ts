@@ -104,6 +104,15 @@ describe('tables', () => {
     );
     expect(given('elephant')!.text).toMatch(/tcp 10\.0\.3\.232:\d+ > 10\.0\.0\.1:443, has (49|5\d) %/);
     expect((await adviceOn(mix(2000, 50, 8), ['rss:queues=4']))('elephant')).toBeUndefined();
+    const four = await adviceOn(
+      mix(4000, 50, 8, (n) => (n < 4 ? 20 : 1)),
+      ['rss:queues=8'],
+      8,
+    );
+    expect(four('elephant')!.text).toMatch(
+      /^4 flows have more than the fair share of one of 8 queues each, together 6\d %/,
+    );
+    expect(four('elephant')!.text.match(/\(1\d %\)/g)).toHaveLength(4);
   });
 });
 
@@ -121,13 +130,44 @@ describe('hash fields', () => {
     expect(given('udp-ports')).toBeUndefined();
   });
 
-  it('recommends UDP ports where there is no fragment', async () => {
-    const given = await adviceOn(
-      Array.from({ length: 200 }, (_, i) => udp(flow(i))),
-      ['rss:queues=4'],
-    );
-    expect(given('udp-ports')!.commands).toContain('ethtool -N "$DEV" rx-flow-hash udp4 sdfn');
-    expect(given('fragments-split')).toBeUndefined();
+  /** Many flows between few hosts. */
+  const between = Array.from({ length: 400 }, (_, i) =>
+    udp({ src: i % 3, dst: 200, sport: 2000 + i, dport: 53 }),
+  );
+
+  it('recommends UDP ports where a policy leaves them out, with what they bring', async () => {
+    const policies = ['rss:queues=4', 'rss:queues=4,types=ipv4+tcp-ipv4', 'rss:nic=ixgbe-82599,queues=4'];
+    const records = between.map((data, i) => ({ data, seconds: 1, fraction: i }));
+    const path = file('ports.pcap', files.pcap(records));
+    const result = await replay([path], policies, { workers: 4 });
+    const specs = policies.map((policy) => parsePolicy(policy));
+    const all = (await advise([path], result, specs, 4, 0)).filter(({ id }) => id === 'udp-ports');
+    // The first policy hashes them.
+    expect(all.map(({ text }) => text.split(': ')[0])).toEqual(policies.slice(1));
+    for (const [i, { text, commands }] of all.entries()) {
+      expect(text.startsWith(policies[i + 1]!)).toBe(true);
+      expect(commands).toContain('ethtool -N "$DEV" rx-flow-hash udp4 sdfn');
+      expect(commands.some((line) => line.includes('udp6'))).toBe(i === 1);
+      // What it promises is what a replay of the policy that it names finds.
+      const [before, after] = (await replay([path], [policies[i + 1]!, commands.at(-1)!], { workers: 4 }))
+        .policies;
+      const figures = [before!, after!].map(({ fullestOverFair }) => fullestOverFair.toFixed(2));
+      expect(commands[0]).toBe(`# ${figures.join(' -> ')}`);
+      expect(text).toContain(`from ${figures.join(' to ')} times`);
+    }
+  });
+
+  it('does not recommend them where they bring nothing, or where every policy hashes them', async () => {
+    expect((await adviceOn(between, ['rss:queues=4', 'rps:cpus=0-3']))('udp-ports')).toBeUndefined();
+    const hosts = Array.from({ length: 4000 }, (_, i) => udp({ src: i, dst: 200, sport: 2000, dport: 53 }));
+    expect((await adviceOn(hosts, ['rss:queues=4,types=ipv4']))('udp-ports')).toBeUndefined();
+  });
+
+  it('leaves fragments to a policy that hashes addresses alone', async () => {
+    const frames = between.map((frame, i) => (i % 40 === 0 ? fragment(flow(1)) : frame));
+    const given = await adviceOn(frames, ['rss:queues=4,types=ipv4+tcp-ipv4']);
+    expect(given('fragments-split')!.commands).toEqual([]);
+    expect(given('fragments-split')!.text).toContain('leave it so');
   });
 
   it('counts flows whose directions part, and names a policy under which none does', async () => {
@@ -214,6 +254,22 @@ describe('commands', () => {
     expect(lines).toContain('ethtool -N "$DEV" rx-flow-hash tcp4 sdfn');
     expect(lines).toContain('ethtool -N "$DEV" rx-flow-hash udp4 sd');
     expect(lines).toContain('echo 8 > /sys/class/net/$DEV/queues/tx-3/xps_cpus');
+  });
+
+  it('sets nothing that the NIC does by itself', () => {
+    expect(of('rss:nic=ixgbe-82599,queues=4')).toEqual([
+      'DEV=eth0   # your interface',
+      'ethtool -L "$DEV" combined 4',
+    ]);
+    expect(of('rss:nic=igb-82576,queues=4,key=microsoft')).toHaveLength(2);
+    const key = of('rss:nic=ixgbe-82599,queues=4,key=microsoft');
+    expect(key.filter((line) => line.startsWith('ethtool'))).toEqual([
+      'ethtool -L "$DEV" combined 4',
+      expect.stringMatching(/^ethtool -X "\$DEV" hkey 6d:5a:56:da/),
+    ]);
+    // Which CPU takes which queue is no part of a policy: that is said where it matters.
+    const [first] = key.filter((line) => line.includes('xps_cpus'));
+    expect(key[key.indexOf(first!) - 1]).toContain('smp_affinity_list');
   });
 
   it('sets up RPS and RFS, and says what Linux does not do', () => {

@@ -123,7 +123,15 @@ describe.skipIf(executablePath === undefined)('the report in a browser', { timeo
     async (width) => {
       const long = `rss:nic=ixgbe-82599,queues=16,key=${'6d5a'.repeat(20)},types=ipv4+tcp-ipv4+udp-ipv4`;
       const other = await browser.newPage({ viewport: { width, height: 800 } });
-      await other.setContent(renderReport(resultOf([...result.policies, policyOf(long, [123_456_789, 10])])));
+      const advice = [{ id: 'table', severity: 'hint' as const, text: `${long}: a table`, commands: [long] }];
+      await other.setContent(
+        renderReport(resultOf([...result.policies, policyOf(long, [123_456_789, 10])], { advice })),
+      );
+      const [whole, seen] = await other.evaluate(() => {
+        const root = document.documentElement;
+        return [root.scrollWidth, root.clientWidth];
+      });
+      expect(whole).toBeLessThanOrEqual(seen!);
       const [scroll, client] = await other
         .locator('#comparison .scroll')
         .evaluate((box) => [box.scrollWidth, box.clientWidth]);

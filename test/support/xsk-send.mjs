@@ -30,7 +30,11 @@ function senderOf(count, ifindex, tellsLate) {
   };
   for (const off of arrays.off) pool.fill(2, off, off + 60);
   const plain = native.openPacketSend({ ifindex: native.linkInfo('a0').index, bypass: true });
-  return { pool, arrays, sender: new native.PacketSender(plain, true, pool, arrays, ifindex, xsk, staging) };
+  return {
+    pool,
+    arrays,
+    sender: new native.PacketSender(plain, -1, Int32Array.of(0), pool, arrays, ifindex, xsk, staging),
+  };
 }
 
 /** veth pairs a0-a1 and b0-b1: eight frames, two of them with a virtio-net header, AF_XDP on b0. */

@@ -169,14 +169,16 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
   const { portFds } = p.views;
   const fd = portFds[base + PortFd.send + queue]!;
   const xsk = portFds[base + PortFd.sendXsk + queue]!;
-  if ((fd < 0 && xsk < 0) || p.native === null) return new DownSender();
+  const queued = portFds[base + PortFd.sendQueued + queue]!;
+  if ((fd < 0 && queued < 0 && xsk < 0) || p.native === null) return new DownSender();
   const arrays = makeSendArrays();
   const native =
     port.kind === 'tap'
       ? new p.native.TapSender(fd, p.pool.bytes, arrays)
       : new p.native.PacketSender(
           fd,
-          portFds[base + PortFd.bypass] === 1,
+          queued,
+          portFds.subarray(base + PortFd.path, base + PortFd.path + 1),
           p.pool.bytes,
           arrays,
           portFds[base + PortFd.ifindex]!,
@@ -184,5 +186,5 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
           queue < port.staging.length ? new Uint8Array(port.staging[queue]!) : undefined,
         );
   // An AF_XDP socket alone takes finished frames only.
-  return new LiveSender(native, arrays, port.offload && fd >= 0);
+  return new LiveSender(native, arrays, port.offload && (fd >= 0 || queued >= 0));
 }

@@ -16,7 +16,7 @@ import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
 import { privilegesDropped } from '../privileges.js';
 import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
-import { chooseTransmit, queues, readXps, type TransmitPath } from './transmit-path.js';
+import { chooseTransmit, queues, readXps, TRANSMIT_PATHS, type TransmitPath } from './transmit-path.js';
 
 /** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
 const XSK_MTU_MAX = 2034;
@@ -43,10 +43,14 @@ export class LivePort {
   private saidLost = false;
   private index: number;
   private receiveFds: number[] = [];
+  /** Sockets past the queueing discipline, and through it. */
   private sendFds: number[] = [];
+  private queuedFds: number[] = [];
   private xskFds: number[] = [];
   /** The way out of an AF_PACKET port; null for a TAP. */
   path: TransmitPath | null = null;
+  /** The sockets through the queue are open, and workers are about to have them: see `turn`. */
+  turning = false;
   /** MTU that the AF_XDP sockets know of. */
   private mtuKnown = 0;
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
@@ -146,12 +150,15 @@ export class LivePort {
     if (choice.orderLost !== '' && this.orderLost === '') this.orderLost = choice.orderLost;
     if (choice.warning !== '') this.warn(`port ${spec.name}: ${choice.warning}`);
     if (path === 'af_xdp') return;
-    const bypass = path !== 'queued';
+    if (path === 'queued') {
+      this.openQueued(link);
+      return;
+    }
     for (let q = 0; q < this.txQueues; q++) {
-      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass }));
+      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass: true }));
     }
     // Beside a socket that takes another queue than its own an AF_XDP socket would break order.
-    if (spec.xsk && bypass && link.txQueues <= 1) this.openXsk(link, this.txQueues);
+    if (spec.xsk && link.txQueues <= 1) this.openXsk(link, this.txQueues);
   }
 
   private openReceive(spec: PacketPortSpec, link: LinkInfo): number {
@@ -213,23 +220,36 @@ export class LivePort {
 
   /**
    * The device has changed under a path that goes past its queue: a queueing discipline was added, or transmit queues.
-   * What was sent so far is in the device already, so going through the queue from now on keeps order. Not the other
-   * way round: what waits in the queue would be overtaken.
+   * What was sent so far is in the device already, so going through the queue from now on keeps order (not the other way
+   * round: what waits in the queue would be overtaken). Opens the sockets; the switch is `turn`, once all workers have
+   * them: a flow that moved to a worker which still goes past the queue would overtake itself.
    */
-  private reconsider(spec: PacketPortSpec, link: LinkInfo): number[] | null {
+  private reconsider(spec: PacketPortSpec, link: LinkInfo): boolean {
     if (this.mtuKnown !== link.mtu) {
       for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
       this.mtuKnown = link.mtu;
     }
-    if (this.path !== 'direct' || (!queues(link.qdisc) && link.txQueues <= 1)) return null;
-    const old = [...this.sendFds, ...this.xskFds];
-    this.sendFds = [];
-    this.xskFds = [];
-    this.openSend(spec, link);
+    if (this.path !== 'direct' || this.turning || (!queues(link.qdisc) && link.txQueues <= 1)) return false;
+    this.openQueued(link);
+    this.turning = true;
     this.warn(
       `${spec.interface} (port ${spec.name}) has ${link.txQueues} transmit queue(s) and the queueing discipline ${link.qdisc} now: its frames go through that`,
     );
-    return old;
+    return true;
+  }
+
+  private openQueued(link: LinkInfo): void {
+    for (let q = 0; q < this.txQueues; q++) {
+      this.queuedFds.push(this.native.openPacketSend({ ifindex: link.index, bypass: false }));
+    }
+  }
+
+  /** All workers have the sockets of the queue: from now on they send through it, all at once. */
+  turn(portFds: Int32Array, port: number): void {
+    if (!this.turning) return;
+    this.turning = false;
+    this.path = 'queued';
+    Atomics.store(portFds, port * PORT_FDS + PortFd.path, TRANSMIT_PATHS.indexOf(this.path));
   }
 
   private openTap(spec: TapPortSpec): void {
@@ -271,7 +291,10 @@ export class LivePort {
       portFds[base + PortFd.send + q] = fd;
     });
     portFds[base + PortFd.ifindex] = this.index;
-    portFds[base + PortFd.bypass] = this.path === 'queued' ? 0 : 1;
+    if (this.path !== null) portFds[base + PortFd.path] = TRANSMIT_PATHS.indexOf(this.path);
+    this.queuedFds.forEach((fd, q) => {
+      portFds[base + PortFd.sendQueued + q] = fd;
+    });
     this.xskFds.forEach((fd, q) => {
       portFds[base + PortFd.sendXsk + q] = fd;
     });
@@ -311,8 +334,7 @@ export class LivePort {
       this.warn(`${spec.interface} (port ${spec.name}) is back`);
       return { change: 'descriptors', old: [] };
     }
-    const sent = spec.kind === 'af_packet' ? this.reconsider(spec, link) : null;
-    if (sent !== null) return { change: 'descriptors', old: sent };
+    if (spec.kind === 'af_packet' && this.reconsider(spec, link)) return { change: 'descriptors', old: [] };
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: [] };
     this.state = state;
@@ -388,9 +410,11 @@ export class LivePort {
   }
 
   private forget(): number[] {
-    const old = [...this.receiveFds, ...this.sendFds, ...this.xskFds];
+    const old = [...this.receiveFds, ...this.sendFds, ...this.queuedFds, ...this.xskFds];
     this.receiveFds = [];
     this.sendFds = [];
+    this.queuedFds = [];
+    this.turning = false;
     this.xskFds = [];
     return old;
   }

@@ -19,7 +19,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { LinkInfo } from '../native.js';
 
-export type TransmitPath = 'direct' | 'queued' | 'af_xdp' | 'bypass';
+export const TRANSMIT_PATHS = ['direct', 'queued', 'af_xdp', 'bypass'] as const;
+/** One of `TRANSMIT_PATHS`. */
+export type TransmitPath = (typeof TRANSMIT_PATHS)[number];
 
 /** What was decided, and what the user should know of it. */
 export interface TransmitChoice {

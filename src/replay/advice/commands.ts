@@ -9,6 +9,7 @@
 import { toHex } from '../../hash/hex.js';
 import { formatMask } from '../../linux/cpumask.js';
 import type { HashTypeName } from '../../nic/hash-types.js';
+import { nicProfile } from '../../nic/profiles.js';
 import type { RssSteering } from '../../policy/rss.js';
 import type { Steering } from '../../policy/steering.js';
 import type { Advice } from '../result.js';
@@ -20,8 +21,19 @@ function mask(cpus: readonly number[]): string {
   return formatMask(cpus, Math.max(CPUS_LEAST, ...cpus.map((cpu) => cpu + 1)));
 }
 
-/** One transmit queue a CPU, CPUs in turn. */
+/**
+ * One transmit queue a CPU, CPUs in turn. That holds only where the interrupt of queue q runs on CPU q, which no policy
+ * says: it is said, and how to make it so.
+ */
 function xps(queues: number, cpus: number): string[] {
+  const assumed = [
+    `# next: CPU q takes queue q (mod ${cpus}). Linux does not do that by itself: stop irqbalance, find the interrupt of`,
+    '# each queue in /proc/interrupts, and: echo CPU > /proc/irq/NUMBER/smp_affinity_list. Then transmit queues likewise:',
+  ];
+  return [...assumed, ...xpsLines(queues, cpus)];
+}
+
+function xpsLines(queues: number, cpus: number): string[] {
   return Array.from({ length: queues }, (_, q) => {
     const own = Array.from({ length: cpus }, (_, cpu) => cpu).filter((cpu) => cpu % queues === q);
     return `echo ${mask(own.length > 0 ? own : [q % cpus])} > /sys/class/net/$DEV/queues/tx-${q}/xps_cpus`;
@@ -50,20 +62,28 @@ function rssCommands(steering: RssSteering): string[] {
   const fill = isTurns ? `equal ${queues}` : isBlocks ? `weight ${counts.join(' ')}` : null;
   const types = spec.types ?? steering.profile.types;
   const key = rssHash.options.key;
+  const differs = (a: readonly string[], b: readonly string[]) =>
+    a.length !== b.length || a.some((one) => !b.includes(one));
+  const hasOwnTypes = differs(types, steering.profile.types);
   return [
     ...(spec.tcs === undefined
       ? []
       : [`# ${spec.tcs} traffic classes: set them by DCB first; ethtool's channels are those of one class`]),
     `ethtool -L "$DEV" combined ${queues}`,
-    fill === null
-      ? '# this table has single entries that ethtool -X cannot write; drivers take them by netlink'
-      : `ethtool -X "$DEV" ${fill}`,
-    ...(spec.key === undefined ? [] : [`ethtool -X "$DEV" hkey ${toHex(key).match(/../g)!.join(':')}`]),
+    ...(!table.configured
+      ? []
+      : [
+          fill === null
+            ? '# this table has single entries that ethtool -X cannot write; drivers take them by netlink'
+            : `ethtool -X "$DEV" ${fill}`,
+        ]),
+    ...(spec.key === undefined || spec.key === steering.profile.key
+      ? []
+      : [`ethtool -X "$DEV" hkey ${toHex(key).match(/../g)!.join(':')}`]),
     ...(spec.symmetric === 'xor' || spec.symmetric === 'or-xor'
       ? [`ethtool -X "$DEV" xfrm symmetric-${spec.symmetric}`]
       : []),
-    ...fields(types),
-    ...xps(steering.queues, steering.workers),
+    ...(hasOwnTypes ? fields(types) : []),
   ];
 }
 
@@ -78,6 +98,16 @@ function rpsCommands(cpus: readonly number[], flows: { entries: number; flows: n
   return lines;
 }
 
+/** Whether the policy says nothing but how many queues there are: then the NIC does all of it by itself. */
+function isOfTheNic({ spec }: RssSteering): boolean {
+  const own = ['policy', 'text', 'order', 'stage', 'nic', 'queues', 'seed', 'implementation'];
+  const { key } = spec;
+  return Object.entries(spec).every(
+    ([name, value]) =>
+      value === undefined || own.includes(name) || (name === 'key' && key === nicProfile(spec.nic).key),
+  );
+}
+
 /** The best policy of a comparison as commands for Linux. */
 export function commandsFor(steering: Steering): Advice {
   const { spec, text, workers } = steering;
@@ -88,11 +118,20 @@ export function commandsFor(steering: Steering): Advice {
     commands: commands.length === 0 ? [] : ['DEV=eth0   # your interface', ...commands],
   });
   switch (spec.policy) {
-    case 'rss':
+    case 'rss': {
+      const rss = steering as RssSteering;
+      if (isOfTheNic(rss)) {
+        const what = spec.nic === 'generic' ? 'a NIC' : `a NIC of the kind ${spec.nic}`;
+        return advice(
+          `${text} is what ${what} does by itself: nothing but the number of channels is to be set.`,
+          [`ethtool -L "$DEV" combined ${rss.table.queues}`],
+        );
+      }
       return advice(
-        `To set up ${text} as it was replayed, without the changes above, on a NIC under Linux:`,
-        rssCommands(steering as RssSteering),
+        `To set up ${text} as it was replayed, without the changes above, on a NIC under Linux (what the NIC does by itself is left out):`,
+        [...rssCommands(rss), ...xps(rss.queues, rss.workers)],
       );
+    }
     case 'rps':
       return advice(`To set up ${text} under Linux:`, [
         ...rpsCommands(spec.cpus, null),

@@ -4,6 +4,8 @@
  * Promise: exact counts; memory grows with flows and addresses. Loads of buckets are kept apart for the first and the
  * second half of the packets, so that a table can be fitted to the one and judged by the other. One thread.
  */
+import { UserError } from '../../errors.js';
+import type { HashTypeName } from '../../nic/hash-types.js';
 import { Burst, Kind } from '../../packet/burst.js';
 import { dissectBurst } from '../../packet/dissect.js';
 import { Protocol } from '../../packet/protocol.js';
@@ -19,12 +21,23 @@ import { ingestHere } from '../ingest-here.js';
 
 const ALL_TUNNELS = tunnelMask(TUNNEL_NAMES);
 const HALF = 0x1_0000_0000;
+/** Flows that are looked at one by one. */
+const LARGEST = 32;
 
 /** Loads of the buckets of one rss policy. */
 export interface BucketHalves {
   readonly steering: RssSteering;
   readonly first: Float64Array;
   readonly second: Float64Array;
+}
+
+/** What an rss policy that hashes UDP by addresses alone does, and what it would do with ports: packets by queue. */
+export interface PortsFacts {
+  readonly steering: RssSteering;
+  /** With ports. */
+  readonly changed: RssSteering;
+  readonly before: Float64Array;
+  readonly after: Float64Array;
 }
 
 /** Packets in tunnels, and how evenly outer and inner headers spread them over the queues. */
@@ -56,8 +69,12 @@ export interface AdviceFacts {
   /** Of the pairs of opposite flows, those that the first rss policy puts on different queues; null without one. */
   readonly pairs: number;
   readonly splitPairs: number | null;
-  /** Share of the packets that the largest flow has, and its name. */
-  readonly largestFlow: { readonly flow: string; readonly share: number } | null;
+  /** The largest flows: names, and shares of the packets. */
+  readonly largestFlows: readonly { readonly flow: string; readonly share: number }[];
+  /** Of the rss policies, those that hash UDP by addresses alone. */
+  readonly ports: readonly PortsFacts[];
+  /** Some rss policy hashes UDP ports. */
+  readonly hashesPorts: boolean;
   readonly tunnels: TunnelFacts;
 }
 
@@ -79,8 +96,33 @@ class ByFlow {
   }
 }
 
+/** UDP types that a policy lacks though it hashes the addresses of that IP version. */
+function lackingPorts({ spec, profile }: RssSteering): HashTypeName[] {
+  const types = spec.types ?? profile.types;
+  return ([4, 6] as const)
+    .filter((version) => types.includes(`ipv${version}`) && !types.includes(`udp-ipv${version}`))
+    .map((version) => `udp-ipv${version}` as const);
+}
+
+function withPorts(steering: RssSteering, workers: number): PortsFacts[] {
+  const lacking = lackingPorts(steering);
+  if (lacking.length === 0 || steering.queues < 2) return [];
+  const { spec, profile } = steering;
+  const types = [...(spec.types ?? profile.types), ...lacking];
+  try {
+    const changed = compilePolicy({ ...spec, types }, { workers }) as RssSteering;
+    const loads = () => new Float64Array(steering.queues);
+    return [{ steering, changed, before: loads(), after: loads() }];
+  } catch (error) {
+    // Together with what else the policy says they do not go.
+    if (error instanceof UserError) return [];
+    throw error;
+  }
+}
+
 class Gatherer {
   readonly buckets: BucketHalves[];
+  readonly ports: readonly PortsFacts[];
   readonly macs = new Map<number, number>();
   readonly tunnelKinds = new Map<string, number>();
   readonly outerLoads: Float64Array;
@@ -108,6 +150,7 @@ class Gatherer {
       first: new Float64Array(steering.table.size),
       second: new Float64Array(steering.table.size),
     }));
+    this.ports = policies.flatMap((steering) => withPorts(steering, steering.workers));
     this.#outerRss = rss({ policy: 'rss', queues });
     this.#innerRss = rss({ policy: 'rss', queues, inner: [...TUNNEL_NAMES] });
     this.outerLoads = new Float64Array(queues);
@@ -125,6 +168,12 @@ class Gatherer {
         if (bucket[i]! >= 0) loads[bucket[i]!]!++;
         if (p === 0 && flow[from + i]! >= 0) this.queueOf.set(flow[from + i]!, rxq[i]!);
       }
+    }
+    for (const { steering, changed, before, after } of this.ports) {
+      steering.steer(burst);
+      for (let i = 0; i < n; i++) before[rxq[i]!]!++;
+      changed.steer(burst);
+      for (let i = 0; i < n; i++) after[rxq[i]!]!++;
     }
     let tunnelled = 0;
     for (let i = 0; i < n; i++) {
@@ -255,7 +304,7 @@ export async function gatherFacts(
 function summarise(gatherer: Gatherer, records: FlowRecords, packets: number): AdviceFacts {
   const flows = new FlowView(records);
   const { twoWayPackets, pairs, split, fragmented } = directions(flows, gatherer);
-  const [largest] = flows.largest(1);
+  const largest = flows.largest(LARGEST);
   const macs = [...gatherer.macs].sort(([, a], [, b]) => b - a);
   return {
     packets,
@@ -269,10 +318,14 @@ function summarise(gatherer: Gatherer, records: FlowRecords, packets: number): A
     twoWayPackets,
     pairs,
     splitPairs: gatherer.buckets.length === 0 ? null : split,
-    largestFlow:
-      largest === undefined
-        ? null
-        : { flow: flows.text(largest), share: flows.packets(largest) / Math.max(1, packets) },
+    largestFlows: largest.map((flow) => ({
+      flow: flows.text(flow),
+      share: flows.packets(flow) / Math.max(1, packets),
+    })),
+    ports: gatherer.ports,
+    hashesPorts: gatherer.buckets.some(({ steering: { spec, profile } }) =>
+      (spec.types ?? profile.types).some((type) => type.startsWith('udp-')),
+    ),
     tunnels: {
       packets: gatherer.inTunnels,
       kinds: gatherer.tunnelKinds,

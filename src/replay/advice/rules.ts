@@ -44,13 +44,20 @@ function withKey(policy: string, key: string): string {
 }
 
 function elephant(facts: AdviceFacts, queues: number): Advice | null {
-  const { largestFlow } = facts;
-  if (largestFlow === null || queues < 2 || largestFlow.share <= 1 / queues) return null;
-  const least = two(largestFlow.share * queues);
+  if (queues < 2) return null;
+  const found = facts.largestFlows.filter(({ share }) => share > 1 / queues);
+  const [largest] = found;
+  if (largest === undefined) return null;
+  const least = two(largest.share * queues);
+  const each = found.map(({ flow, share }) => `${flow} (${percent(share)})`);
+  const who =
+    found.length === 1
+      ? `One flow, ${largest.flow}, has ${percent(largest.share)} of the packets, more than the fair share of one of ${queues} queues`
+      : `${found.length} flows have more than the fair share of one of ${queues} queues each, together ${percent(found.reduce((sum, { share }) => sum + share, 0))} of the packets: ${each.join(', ')}`;
   return {
     id: 'elephant',
     severity: 'warning',
-    text: `One flow, ${largestFlow.flow}, has ${percent(largestFlow.share)} of the packets, more than the fair share of one of ${queues} queues: no table and no key brings the fullest queue below ${least} times its fair share. Hashing cannot split a flow; leave its queue to it alone (weights), or let its application's CPU take it (RFS, an ntuple rule).`,
+    text: `${who}: no table and no key brings the fullest queue below ${least} times its fair share. Hashing cannot split a flow; leave ${found.length === 1 ? 'its queue to it alone' : 'a queue to each of them alone'} (weights), or let ${found.length === 1 ? "its application's CPU take it" : "their applications' CPUs take them"} (RFS, an ntuple rule).`,
     commands: [],
   };
 }
@@ -118,20 +125,43 @@ function fragments(facts: AdviceFacts): Advice | null {
   return {
     id: 'fragments-split',
     severity: mixed > 0 ? 'warning' : 'info',
-    text: `${counted(facts.udpFragments, 'packet')} (${share}) ${facts.udpFragments === 1 ? 'is a fragment of a UDP datagram' : 'are fragments of UDP datagrams'}, which have no ports to hash${mixed > 0 ? `, and ${counted(mixed, 'UDP flow')} ${mixed === 1 ? 'runs' : 'run'} between the same hosts as they: hashing UDP ports puts their whole datagrams and their fragments on different queues and reorders them` : ''}. Hash UDP by addresses only.`,
-    commands: ['ethtool -N "$DEV" rx-flow-hash udp4 sd', 'ethtool -N "$DEV" rx-flow-hash udp6 sd'],
+    text: `${counted(facts.udpFragments, 'packet')} (${share}) ${facts.udpFragments === 1 ? 'is a fragment of a UDP datagram' : 'are fragments of UDP datagrams'}, which have no ports to hash${mixed > 0 ? `, and ${counted(mixed, 'UDP flow')} ${mixed === 1 ? 'runs' : 'run'} between the same hosts as they: hashing UDP ports puts their whole datagrams and their fragments on different queues and reorders them` : ''}. ${facts.hashesPorts ? 'Hash UDP by addresses only.' : 'UDP is hashed by addresses alone under every policy here: leave it so.'}`,
+    commands: facts.hashesPorts
+      ? ['ethtool -N "$DEV" rx-flow-hash udp4 sd', 'ethtool -N "$DEV" rx-flow-hash udp6 sd']
+      : [],
   };
 }
 
-function udpPorts(facts: AdviceFacts): Advice | null {
+/** The policy with these hash types, as a string; null where it is no string that a key could be put into. */
+function withTypes(policy: string, types: readonly string[]): string | null {
+  if (/^[@{]/.test(policy)) return null;
+  const key = `types=${types.join('+')}`;
+  return /[:,]types=/.test(policy) ? policy.replace(/([:,])types=[^,]*/, `$1${key}`) : withKey(policy, key);
+}
+
+/** Ports for UDP, where a policy leaves them out and they would help it. */
+function udpPorts(facts: AdviceFacts): Advice[] {
   const share = facts.udpPackets / Math.max(1, facts.packets);
-  if (facts.udpFragments > 0 || share < UDP_LEAST) return null;
-  return {
-    id: 'udp-ports',
-    severity: 'hint',
-    text: `${percent(share)} of the packets are UDP and none is a fragment: hashing UDP ports is safe here, and many drivers do not by default.`,
-    commands: ['ethtool -N "$DEV" rx-flow-hash udp4 sdfn', 'ethtool -N "$DEV" rx-flow-hash udp6 sdfn'],
-  };
+  if (facts.udpFragments > 0 || share < UDP_LEAST) return [];
+  return facts.ports.flatMap(({ steering, changed, ...loads }) => {
+    const [before, after] = [fullestOverFair(loads.before), fullestOverFair(loads.after)];
+    if (before <= UNEVEN || after > before - GAIN_LEAST) return [];
+    const types = changed.spec.types!;
+    const versions = ([4, 6] as const).filter((version) => types.includes(`udp-ipv${version}`));
+    const policy = withTypes(steering.text, types);
+    return [
+      {
+        id: 'udp-ports',
+        severity: 'hint' as const,
+        text: `${steering.text}: ${percent(share)} of the packets are UDP, hashed by their addresses alone. With ports the fullest queue comes from ${two(before)} to ${two(after)} times its fair share. None of them is a fragment here, so nothing is reordered by it.`,
+        commands: [
+          `# ${two(before)} -> ${two(after)}`,
+          ...versions.map((version) => `ethtool -N "$DEV" rx-flow-hash udp${version} sdfn`),
+          ...(policy === null ? [] : ['# the same in rxsteer', policy]),
+        ],
+      },
+    ];
+  });
 }
 
 function symmetric(facts: AdviceFacts): Advice | null {
@@ -227,7 +257,7 @@ export function adviseOn(facts: AdviceFacts, workers: number, queues: number): A
   const found = [
     elephant(facts, queues),
     fragments(facts),
-    udpPorts(facts),
+    ...udpPorts(facts),
     ...facts.buckets.map(tableAdvice),
     symmetric(facts),
     tunnels(facts, queues),

@@ -1,0 +1,40 @@
+/**
+ * A wire of two workers under order=strict whose flows move all the time, by entries of the indirection table.
+ *
+ *     node wire-driver.mjs '{"ports": ["a=af_packet:p0", "b=af_packet:p1"], "restMs": 5}'
+ *
+ * `restMs`: between two changes; 0 = nothing moves. Prints `ready`; at SIGINT it stops and prints the summary with the
+ * warnings under `warnings`.
+ */
+import { Engine } from '../../dist/dataplane/engine.js';
+import { engineDefaults } from '../../dist/dataplane/plan.js';
+import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
+import { summarize } from '../../dist/dataplane/summary.js';
+import { parsePolicy } from '../../dist/policy/parse.js';
+
+const { ports, restMs, workers = 2 } = JSON.parse(process.argv[2]);
+const warnings = [];
+const engine = await Engine.start({
+  ...engineDefaults,
+  ports: ports.map(parsePort),
+  policy: parsePolicy('rss', { command: 'forward', workers }),
+  policyText: 'rss',
+  workers,
+  cpus: Array.from({ length: workers }, (_, w) => w % 2),
+  warn: (line) => warnings.push(line),
+});
+let running = true;
+process.once('SIGINT', () => {
+  running = false;
+});
+process.stdout.write('ready\n');
+for (let turn = 0; running; turn++) {
+  if (restMs > 0) {
+    await engine.setTable(
+      Array.from({ length: 128 }, (_, bucket) => ({ bucket, queue: (bucket + turn) % workers })),
+    );
+  }
+  await new Promise((resolve) => setTimeout(resolve, restMs > 0 ? restMs : 20));
+}
+await engine.stop();
+process.stdout.write(JSON.stringify({ ...summarize(engine), warnings }));
