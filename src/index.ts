@@ -299,6 +299,7 @@ export {
   OwnerTable,
   ownerTableBytes,
 } from './mac/owner-table.js';
+export type { SourceRules } from './mac/source-rules.js';
 
 // Policy: parsed, compiled, explained, tried
 

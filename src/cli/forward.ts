@@ -43,6 +43,10 @@ export function register(program: Command): void {
       'auto, table or native: what hashes bursts where the policy does not say (default auto: native code where it pays)',
     )
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
+    .option(
+      '--receive-memory <MIB>',
+      'memory that the kernel may hold for the receive queues of all packet ports (1536)',
+    )
     .option('--max-workers <N>', 'workers that can be added while it runs, all in all (default: the CPUs)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')
     .option('--duration <SECONDS>', 'stop after this time')

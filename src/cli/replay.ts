@@ -132,6 +132,7 @@ async function advised(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ReplayResult> {
+  if (result.capture.interrupted && flags.advice === true) note('rxsteer: warning: no advice: interrupted');
   if (result.capture.interrupted) return result;
   if (flags.advice !== true && flags.html === undefined) return result;
   const [{ advise, canAdvise }, { rankPolicies }] = await Promise.all([

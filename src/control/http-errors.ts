@@ -6,7 +6,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { printable, UserError } from '../errors.js';
 import { ConflictError } from './errors.js';
 import { isTrustedPeer } from './trust.js';
@@ -95,8 +95,30 @@ export function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void
   else refuse(socket, status, line);
 }
 
+/** What a server that answers as promised above is made with. */
+export const SERVER_OPTIONS = {
+  bodyLimit: BODY_BYTES_MAX,
+  clientErrorHandler: refuseClient,
+  frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+    const { status, line } = answerTo(error);
+    void reply.code(status).send({ error: line });
+  },
+  // A socket in the file system is one host; Node's own answer to a request without that header is empty.
+  http: { requireHostHeader: false },
+};
+
 /** Makes a server answer as promised above. */
 export function answerInOneLine(app: FastifyInstance): void {
+  app.server.on('checkExpectation', (_request, response) => {
+    const body = JSON.stringify({ error: 'expect: only 100-continue is understood' });
+    const length = Buffer.byteLength(body);
+    response.writeHead(417, {
+      'content-type': 'application/json',
+      'content-length': length,
+      connection: 'close',
+    });
+    response.end(body);
+  });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     try {

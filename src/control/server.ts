@@ -11,12 +11,12 @@
  */
 import { rmSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
+import { type FastifyInstance, fastify } from 'fastify';
 import type { Engine } from '../dataplane/engine.js';
 import { printable, UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { Controller } from './controller.js';
-import { answerInOneLine, answerTo, BODY_BYTES_MAX, refuseClient, trustPeers } from './http-errors.js';
+import { answerInOneLine, BODY_BYTES_MAX, SERVER_OPTIONS, trustPeers } from './http-errors.js';
 import type { RebalanceMode } from './modes.js';
 import { type BodyName, parseBody } from './requests.js';
 import { Watcher } from './watcher.js';
@@ -53,16 +53,7 @@ export interface ControlServer {
 export async function startControl(engine: Engine, options: ControlOptions): Promise<ControlServer> {
   const controller = new Controller(engine, options.version, options.allowJs);
   const watcher = new Watcher(controller, options.say, options.rebalance);
-  const app = fastify({
-    bodyLimit: BODY_BYTES_MAX,
-    forceCloseConnections: true,
-    logger: false,
-    clientErrorHandler: refuseClient,
-    frameworkErrors: (error, _request, reply) => {
-      const { status, line } = answerTo(error);
-      void (reply as FastifyReply).code(status).send({ error: line });
-    },
-  });
+  const app = fastify({ ...SERVER_OPTIONS, forceCloseConnections: true, logger: false });
   answerInOneLine(app);
   trustPeers(app);
   const streams = new Set<ServerResponse>();

@@ -197,8 +197,8 @@ export class CaptureReader {
     let read = 0;
     for (;;) {
       while (chunk.hasRoom && core.decode()) {
-        this.chooser.apply(core.batch);
-        append(core, chunk);
+        const isEthernet = this.chooser.apply(core.batch);
+        append(core, chunk, isEthernet);
       }
       if (core.stopped) {
         core.finish();
@@ -241,13 +241,10 @@ export class CaptureReader {
 }
 
 /** Adds the packets of the core's batch to the chunk, as Ethernet frames. */
-function append({ batch }: CaptureCore, chunk: Chunk): void {
-  const { n: count, linkType } = batch;
-  let isEthernet = true;
-  for (let i = 0; i < count; i++) if (linkType[i] !== LinkType.ethernet) isEthernet = false;
+function append({ batch }: CaptureCore, chunk: Chunk, isEthernet: boolean): void {
   if (isEthernet) appendFrames(batch, chunk);
   else appendOthers(batch, chunk);
-  chunk.n += count;
+  chunk.n += batch.n;
 }
 
 function appendFrames(

@@ -185,6 +185,8 @@ describe('without a change', () => {
     const json = `${head}Content-Type: application/json\r\n`;
     const nested = `{"policy":${'['.repeat(150_000)}${']'.repeat(150_000)}}`;
     for (const [text, status, line] of [
+      ['POST /nowhere HTTP/1.1\r\nConnection: close\r\n\r\n', 404, 'no such route'],
+      [`${head}Expect: more\r\n\r\n`, 417, 'expect: only 100-continue is understood'],
       ['nonsense\r\n\r\n', 400, 'this is no HTTP request: rxsteer ctl asks this socket'],
       [
         '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
@@ -222,7 +224,9 @@ describe('without a change', () => {
         socket.on('close', () => resolve(got)).on('error', () => resolve(got));
       });
       expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-      const said = (JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as { error: string }).error;
+      const said = (
+        JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1)) as { error: string }
+      ).error;
       expect(said).toContain(line);
       expect(said).not.toContain('\n');
     }

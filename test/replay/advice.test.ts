@@ -200,6 +200,17 @@ describe('hash fields', () => {
     expect(found!.commands).toEqual(['rss:queues=4,inner=gre']);
   });
 
+  it('asks which packets were received, where a capture with both directions does not say', async () => {
+    const frames = Array.from({ length: 60 }, (_, n) => {
+      const forth = { src: n, dst: 300, sport: 5000 + n, dport: 443 };
+      return [tcp(forth), tcp({ src: 300, dst: n, sport: 443, dport: 5000 + n })];
+    }).flat();
+    const given = await adviceOn(frames, ['rss:queues=4']);
+    expect(given('both-directions')!.text).toContain('100 % of the packets');
+    expect(given('both-directions')!.commands[0]).toMatch(/--to 02:00:00:00:00:2c/);
+    expect((await adviceOn(mix(200, 20, 4), ['rss:queues=4']))('both-directions')).toBeUndefined();
+  });
+
   it('compares outer and inner hashing of tunnels by their loads', async () => {
     const inside = (n: number) => tcp({ src: n, dst: 300, sport: 5000 + n, dport: 443 });
     const wrap = (n: number, sport: number) =>

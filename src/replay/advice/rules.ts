@@ -15,6 +15,7 @@ import type { AdviceFacts, BucketHalves } from './gather.js';
 const TUNNELS_LEAST = 0.05;
 const TWO_WAY_LEAST = 0.1;
 const UDP_LEAST = 0.2;
+const BOTH_LEAST = 0.6;
 /** A table is called uneven above this. */
 const UNEVEN = 1.1;
 /** How much better a proposal must be on traffic that it was not fitted to. */
@@ -173,6 +174,20 @@ function symmetric(facts: AdviceFacts): Advice | null {
     severity: 'hint',
     text: `Both directions of ${facts.pairs} flows (${percent(share)} of the packets) are here, and ${policy} puts the directions of ${facts.splitPairs} on different queues. Whoever keeps state by connection (firewall, NAT, IDS) wants a symmetric hash; the key 6d5a… has fewer effective bits, the xor transform keeps the key.`,
     commands: ['ethtool -X "$DEV" xfrm symmetric-xor', withKey(policy, 'symmetric=xor')],
+  };
+}
+
+/** The capture does not say which packets were received, and looks as if it had both directions of a host's flows. */
+export function bothDirections(facts: AdviceFacts): Advice | null {
+  const share = facts.twoWayPackets / Math.max(1, facts.packets);
+  if (share < BOTH_LEAST) return null;
+  const [busiest] = facts.macs;
+  const mac = busiest === undefined ? 'MAC' : busiest[0];
+  return {
+    id: 'both-directions',
+    severity: 'warning',
+    text: `${percent(share)} of the packets are of flows whose other direction is here too, and the capture does not say which packets were received. Where it was recorded on the host itself (tcpdump without -Q in), what the host sent counts as load here and never was: choose what went to the host's own address. Where a port saw both directions (a mirror, a forwarder), all is well.`,
+    commands: [`rxsteer replay … --to ${mac}   # if that is the host's interface`],
   };
 }
 

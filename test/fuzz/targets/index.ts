@@ -1,6 +1,7 @@
 /** All targets that need no privileges. */
 import type { FuzzTarget } from '../driver.js';
 import { captures } from './captures.js';
+import { control } from './control.js';
 import { frames } from './frames.js';
 import { policyFiles, policyStrings } from './policies.js';
 import { segments } from './segments.js';
@@ -15,4 +16,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ethtoolTexts,
   configs,
   texts,
+  control,
 ];
