@@ -7,6 +7,7 @@
 import { UserError, unknownName } from '#rxsteer/errors.js';
 import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
+import { hostile } from './hostile.js';
 import { live } from './live.js';
 import { describeMachine, type Machine } from './machine.js';
 import { parse } from './parse.js';
@@ -31,6 +32,7 @@ export const SUITES: readonly Suite[] = [
   forward,
   live,
   peers,
+  hostile,
 ];
 
 export interface Report {

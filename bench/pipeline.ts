@@ -32,7 +32,7 @@ const WINDOWS = { seconds: 0.003, count: 25 };
 /** One window: whoever looks at the clocks in between takes a CPU from the threads, and that is a latency too. */
 const LATENCY_WINDOWS = { seconds: 0.2, count: 1 };
 const FLOWS = 1024;
-/** Slots in circulation: below the ring's capacity, so that a slow consumer costs time, not frames. */
+/** Slots in circulation, as many as the C++ program has. */
 const FRAMES = 2048;
 const PERCENTILES = [50, 99, 99.9] as const;
 /** The percentile of all frames of a turn, stalls of the machine included. */

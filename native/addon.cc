@@ -24,6 +24,7 @@
 #include "util/bound.h"
 #include "util/env_state.h"
 #include "wait.h"
+#include "watch.h"
 
 namespace rxsteer {
 
@@ -382,6 +383,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("monotonic", monotonic);
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
+  exports.Set("Watch", Watch::define(env));
   function("capabilities", capabilitiesCall);
   function("setEffectiveCapabilities", effectiveCall);
   function("limitCapabilities", limitCall);

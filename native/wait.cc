@@ -7,15 +7,12 @@
 #include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 namespace rxsteer {
 
 namespace {
 
-// Descriptors of one wait; a worker polls a handful. More are not watched (the timeout bounds the delay).
-constexpr uint32_t kDescriptorsMax = 255;
 // Sleep where a descriptor is in error for good: short, so that its device's return is noticed soon.
 constexpr int kErrorSleepMs = 20;
 
@@ -30,14 +27,14 @@ void drain(int event) {
   [[maybe_unused]] const ssize_t got = ::read(event, &value, sizeof value);
 }
 
-// True where the descriptor is a socket with a pending error, which is thereby cleared.
-bool clearError(int fd) {
+}  // namespace
+
+bool noteError(int fd, EnvState& state) {
+  state.errorEpoch++;
   int error = 0;
   socklen_t size = sizeof error;
   return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0;
 }
-
-}  // namespace
 
 UniqueFd openEvent() { return UniqueFd(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")); }
 
@@ -48,8 +45,8 @@ void wake(int fd) {
 }
 
 int32_t waitReadable(int event, const int32_t* fds, uint32_t count, int timeoutMs, EnvState& state) {
-  count = std::min(count, kDescriptorsMax);
-  std::array<pollfd, kDescriptorsMax + 1> polled;
+  std::vector<pollfd>& polled = state.polled;
+  polled.resize(size_t{count} + 1);
   polled[0] = {event, POLLIN, 0};
   for (uint32_t i = 0; i < count; i++) polled[i + 1] = {fds[i], POLLIN, 0};
   if (::poll(polled.data(), count + 1, timeoutMs) <= 0) return 0;
@@ -62,8 +59,7 @@ int32_t waitReadable(int event, const int32_t* fds, uint32_t count, int timeoutM
   for (uint32_t i = 1; i <= count; i++) {
     const int events = polled[i].revents;
     if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
-      state.errorEpoch++;
-      if (clearError(polled[i].fd)) {
+      if (noteError(polled[i].fd, state)) {
         // Nothing else will tell of it: the caller's next receive shall look at the device.
         cleared = true;
       } else if ((events & POLLIN) == 0) {

@@ -13,6 +13,10 @@ UniqueFd openEvent();
 // Adds 1 to an eventfd.
 void wake(int fd);
 
+// A wait saw this descriptor in error: receivers look at their devices at the next chance. True where it is a socket
+// with a pending error, which is thereby cleared.
+bool noteError(int fd, EnvState& state);
+
 // See `Native.wait`. Never longer than `timeoutMs`.
 int32_t waitReadable(int event, const int32_t* fds, uint32_t count, int timeoutMs, EnvState& state);
 

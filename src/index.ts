@@ -16,6 +16,7 @@
 // Errors
 
 export { UserError } from './errors.js';
+export type { FilesAllowed } from './text-file.js';
 
 // Packet: frames built, dissected, described
 
@@ -99,7 +100,7 @@ export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-h
 
 // NIC: hash types, tables, profiles, pools, virtio
 
-export { type EthtoolRss, parseEthtool } from './nic/ethtool.js';
+export { type EthtoolFunction, type EthtoolRss, type GivenBeside, parseEthtool } from './nic/ethtool.js';
 export {
   type EthertypeFilter,
   type FilterChip,
@@ -298,6 +299,7 @@ export {
   OwnerTable,
   ownerTableBytes,
 } from './mac/owner-table.js';
+export type { SourceRules } from './mac/source-rules.js';
 
 // Policy: parsed, compiled, explained, tried
 
@@ -341,6 +343,7 @@ export {
 export { RfsSteering, type TableRewrite } from './policy/rfs.js';
 export { RssSteering } from './policy/rss.js';
 export {
+  type Assumption,
   type JsSpec,
   type MacHashSpec,
   type MacSpec,
@@ -394,6 +397,7 @@ export type {
   FlowFact,
   FlowMoves,
   LoadOverTime,
+  OtherOutcome,
   PolicyResult,
   ReorderFacts,
   ReplayResult,

@@ -1,6 +1,7 @@
 /**
  * A ring between two worker threads, as a program for `Contestant`: `side.js words` = items of 4 bytes, `side.js frames` =
- * the engine's own backlog ring with its descriptors of 32 bytes, slot numbers and all of its indices.
+ * the engine's own backlog ring with its descriptors of 32 bytes, slot numbers and all of its indices, filled by a loop of
+ * the benchmark (`append.ts`): the dispatcher's does more for each frame.
  */
 import { Worker } from 'node:worker_threads';
 import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/layout.js';

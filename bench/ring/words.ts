@@ -5,7 +5,7 @@
  */
 import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
 
-/** Constants for V8, as in src/dataplane/lane.ts: a thread has one side of one ring. */
+/** Constants for V8, as in src/dataplane/dispatch.ts: a thread has one side of one ring. */
 interface Hot {
   index: Int32Array;
   items: Int32Array;

@@ -6,6 +6,7 @@ import { loadNative } from '#rxsteer/dataplane/native.js';
 import { RingConsumer } from '#rxsteer/dataplane/ring.js';
 import { DESCRIPTOR_WORDS, Part, Work } from '#rxsteer/forward/work.js';
 import { Burst } from '#rxsteer/packet/burst.js';
+import { appendRun } from './append.js';
 import type { RingRequest } from './side.js';
 import { attachWords, getWords, putWords } from './words.js';
 
@@ -43,7 +44,6 @@ function frames(): void {
     const lane = new Lane(rings, 0, ring.capacity);
     const slots = ring.idMask + 1;
     const burst = new Burst(new Uint8Array(64));
-    const carried = new Int32Array(2 * BULK);
     burst.len.fill(60);
     burst.vlan.fill(-1);
     const { id: ids, parts } = burst;
@@ -59,7 +59,7 @@ function frames(): void {
       }
       const end = half + BULK;
       for (let from = half; from < end; ) {
-        from += lane.appendRun(1, burst, from, end, (seq - half) | 0, carried);
+        from += appendRun(lane, 1, burst, from, end, (seq - half) | 0, 0);
         lane.publish(1);
         lane.claim(1);
       }

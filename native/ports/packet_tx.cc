@@ -4,6 +4,10 @@
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+// After the kernel's headers: both define struct ifreq's neighbours.
+#include <net/if.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -19,6 +23,8 @@ namespace {
 
 // So long what the device said of super-frames is believed: somebody may switch its offloads on and off.
 constexpr int64_t kFeaturesMs = 1000;
+// So long what the device said of its carrier is believed. Asked only when a frame was refused.
+constexpr int64_t kCarrierMs = 10;
 // The word `path`: see TRANSMIT_PATHS in src/dataplane/ports/transmit-path.ts.
 constexpr int32_t kQueued = 1;
 constexpr uint32_t kEthernetHeaderBytes = 14;
@@ -81,6 +87,7 @@ PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 }
 
 void PacketSender::closeNow() {
+  control_.reset();
   xsk_.close();
   bypassing_.reset();
   queueing_.reset();
@@ -160,7 +167,8 @@ int32_t PacketSender::flushXsk(uint32_t count) {
   for (uint32_t k = 0; k < taken; k++) in_.result(index_[k], SendResult::sent);
   if (taken == count) return static_cast<int32_t>(taken);
   if (socket_ < 0) {
-    for (uint32_t k = taken; k < count; k++) in_.result(index_[k], resultOf(xsk_.error()));
+    const SendResult result = resultNow(xsk_.error());
+    for (uint32_t k = taken; k < count; k++) in_.result(index_[k], result);
     return static_cast<int32_t>(taken);
   }
   for (uint32_t k = taken; k < count; k++) {
@@ -185,7 +193,7 @@ int32_t PacketSender::flush(uint32_t first, uint32_t count) {
     // sendmmsg reports an error only for its first message.
     const int error = errno;
     if (error == EINTR) continue;
-    const SendResult result = resultOf(error);
+    const SendResult result = resultNow(error);
     if (error == ENOBUFS && bypass_ && (in_.flags(index_[done]) & kFlagGso) != 0 && lacks(index_[done])) {
       stoppedAt_ = index_[done];
       break;
@@ -209,6 +217,24 @@ int32_t PacketSender::flush(uint32_t first, uint32_t count) {
     done++;
   }
   return sent;
+}
+
+// A device without carrier answers as a full one does.
+SendResult PacketSender::resultNow(int error) {
+  const SendResult result = resultOf(error);
+  return result == SendResult::full && !hasCarrier() ? SendResult::down : result;
+}
+
+bool PacketSender::hasCarrier() {
+  const int64_t now = coarseMs();
+  if (now < carrierUntilMs_) return carrier_;
+  carrierUntilMs_ = now + kCarrierMs;
+  if (!control_) control_ = UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  request.ifr_ifindex = ifindex_;
+  carrier_ = ::ioctl(control_.get(), SIOCGIFNAME, &request) != 0 ||
+             ::ioctl(control_.get(), SIOCGIFFLAGS, &request) != 0 || (request.ifr_flags & IFF_RUNNING) != 0;
+  return carrier_;
 }
 
 // A super-frame was refused: the device does not segment its type (any more).

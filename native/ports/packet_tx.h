@@ -42,6 +42,8 @@ class PacketSender final : public Napi::ObjectWrap<PacketSender>, public Closabl
   bool plainEnough(int32_t index) const;
   bool goesWhole(const uint8_t* message, uint32_t length);
   bool lacks(int32_t index);
+  SendResult resultNow(int error);
+  bool hasCarrier();
 
   XskTransmit xsk_;
   Napi::ObjectReference staging_;
@@ -59,6 +61,10 @@ class PacketSender final : public Napi::ObjectWrap<PacketSender>, public Closabl
   int64_t lacksUntilMs_ = 0;
   // Index of the super-frame that ended the call; -1 = none.
   int32_t stoppedAt_ = -1;
+  // The device's carrier, believed until then; asked through `control_`.
+  bool carrier_ = true;
+  int64_t carrierUntilMs_ = 0;
+  UniqueFd control_;
   bool retried_ = false;
   SendArrays in_;
   std::array<mmsghdr, kRun> messages_{};

@@ -6,9 +6,11 @@
 #pragma once
 
 #include <napi.h>
+#include <poll.h>
 
 #include <cstdint>
 #include <unordered_set>
+#include <vector>
 
 #include "util/fd.h"
 
@@ -50,6 +52,8 @@ class EnvState {
 
   // Incremented when a wait saw a descriptor in error: receivers then look at their device at once.
   uint32_t errorEpoch = 0;
+  // What the last wait has asked for; kept so that no wait allocates.
+  std::vector<pollfd> polled;
 
  private:
   friend class Closable;

@@ -4,6 +4,7 @@
  * Promise: every wrong value gives one UserError line that names the flag or the path in the file and what is
  * permitted. Flags override the file.
  */
+
 import { z } from 'zod';
 import { nativeHashKernels } from '../dataplane/hash-kernels.js';
 import { checkLimit, type LimitedOption } from '../dataplane/limits.js';
@@ -16,6 +17,7 @@ import {
   type EngineOptions,
 } from '../dataplane/plan.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
+import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/receive-memory.js';
 import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
@@ -44,6 +46,7 @@ export interface ForwardFlags {
   readonly holdMaxMs?: string;
   readonly macAge?: string;
   readonly macLimit?: string;
+  readonly receiveMemory?: string;
   readonly fault?: string;
   /** False for `--no-control`, true where it was not given. */
   readonly control?: string | boolean;
@@ -83,6 +86,7 @@ const configSchema = z.strictObject({
   holdMaxMs: count.optional(),
   macAge: count.optional(),
   macLimit: count.optional(),
+  receiveMemory: count.optional(),
   control: z.union([z.string(), z.literal(false)]).optional(),
   rebalance: z.string().optional(),
   allowJs: z.boolean().optional(),
@@ -182,7 +186,8 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       | 'holdMax'
       | 'holdMaxMs'
       | 'macAge'
-      | 'macLimit',
+      | 'macLimit'
+      | 'receiveMemory',
     option: LimitedOption,
     fallback: number,
   ) => {
@@ -197,7 +202,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     ports,
     ...(mode === undefined ? {} : { mode }),
     policy,
-    policyText: typeof given === 'string' ? given : JSON.stringify(given),
+    policyText: policy.text,
     workers: asked ?? defaultWorkers(policy),
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
     cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
@@ -210,6 +215,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     smallFrames: number('frames', 'smallFrames', DEFAULT_SMALL_FRAMES),
     largeFrames: number('largeFrames', 'largeFrames', DEFAULT_LARGE_FRAMES),
     spinMaxUs: number('spin', 'spinMaxUs', DEFAULT_SPIN_US),
+    receiveMib: number('receiveMemory', 'receiveMib', DEFAULT_RECEIVE_MIB),
     switching: {
       ageingSeconds: number('macAge', 'ageingSeconds', 300),
       learnLimit: number('macLimit', 'learnLimit', 4096),

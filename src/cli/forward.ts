@@ -20,7 +20,7 @@ import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
 import { sweepDead } from './lab.js';
-import { printJson } from './output.js';
+import { noteLine, print, printJson } from './output.js';
 
 export function register(program: Command): void {
   program
@@ -43,6 +43,10 @@ export function register(program: Command): void {
       'auto, table or native: what hashes bursts where the policy does not say (default auto: native code where it pays)',
     )
     .option('--workers <N>', 'number of workers (default: what the policy names, else 1)')
+    .option(
+      '--receive-memory <MIB>',
+      'memory that the kernel may hold for the receive queues of all packet ports (1536)',
+    )
     .option('--max-workers <N>', 'workers that can be added while it runs, all in all (default: the CPUs)')
     .option('--cpus <LIST>', 'pin worker i to the i-th CPU of the list, e.g. 0-1+3')
     .option('--duration <SECONDS>', 'stop after this time')
@@ -81,7 +85,7 @@ export function register(program: Command): void {
 
 /** Prints a line on standard error, at once. */
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  noteLine(line);
 }
 
 async function forward(flags: ForwardFlags): Promise<void> {
@@ -108,7 +112,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
     onReady: () => say('ready'),
   });
   if (flags.json === true) printJson(summary);
-  else process.stdout.write(renderSummary(summary));
+  else print(renderSummary(summary).trimEnd());
 }
 
 export interface RunHooks {

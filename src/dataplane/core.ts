@@ -25,7 +25,7 @@ import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeKind, type ChangeReport } from './li
 import type { LiveConfig } from './live-config.js';
 import { TraceCollector, type TraceMessage } from './live-trace.js';
 import type { PortSummary } from './port-summary.js';
-import type { OpenPorts } from './ports/open.js';
+import type { OpenOptions, OpenPorts } from './ports/open.js';
 import type { PortInfo } from './ports/port.js';
 import type { PortSpec } from './ports/port-spec.js';
 import type { Waker } from './sleeper.js';
@@ -66,6 +66,8 @@ export class EngineCore {
   /** What `rollback` undoes, the last one first to be undone. */
   readonly undo: Undo[] = [];
   readonly trace: TraceCollector;
+  /** How much the kernel may hold for receive queues, as ports are opened with it. */
+  receive: Pick<OpenOptions, 'receiveMib'> = {};
   /** Looks where consumers run; follows the policy. */
   consumers: ConsumerWatch | null = null;
   private readonly channels = new Map<number, MessagePort>();

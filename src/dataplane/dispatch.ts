@@ -52,7 +52,12 @@ const S_LIMIT = State.limit;
 const S_ENTRY = State.entry;
 const S_ID = State.id;
 
-/** What the loop over a burst reads and writes, as constants for V8: see `Hot` in `lane.ts`. */
+/**
+ * What the loop over a burst reads and writes. V8 takes a field for a constant where the object is one (this module's
+ * own) and the field was assigned once, when it came into being: pointers and lengths of the arrays are then part of the
+ * code, and nothing is loaded or checked but the index. A thread has one worker, so once is what happens; another
+ * dispatcher in the same thread assigns again, which costs V8 its assumption, and nothing else.
+ */
 interface Hot {
   dispatcher: Dispatcher;
   words: Int32Array;
@@ -221,7 +226,7 @@ export class Dispatcher implements Release {
   private handOver(from: number, n: number): number {
     if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.lane);
     // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
-    // Copying as in `Lane.appendRun`; a loop for the ledger and one for the copies take longer than this one.
+    // Copying as in `Lane.append`; a loop for the ledger and one for the copies take longer than this one.
     const { words, wide, slots, lane, laneWide, slotMask, laneMask, wideMask, flowMask, tagMask } = HOT;
     // Through memory: of an argument V8 keeps the tagged form, and takes the tag off anew for every frame.
     const first = CALL[SEQ]!;

@@ -127,6 +127,7 @@ export class Engine implements LiveEngine {
       this.core.specs.set(index, spec);
     });
     this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
+    if (options.receiveMib !== undefined) this.core.receive = { receiveMib: options.receiveMib };
     this.core.consumers = this.consumers;
     this.links = new LinkWatch(this.core);
     this.moveWatch = new MoveWatch(
@@ -181,6 +182,7 @@ export class Engine implements LiveEngine {
     const ports = await openPorts(options.ports, {
       workers: workerCapacity(options),
       warn: options.warn,
+      ...(options.receiveMib === undefined ? {} : { receiveMib: options.receiveMib }),
     });
     let engine: Engine | null = null;
     try {

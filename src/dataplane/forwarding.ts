@@ -20,7 +20,11 @@ export interface SwitchingOptions {
   readonly fdb: readonly { readonly mac: string; readonly vlan: number; readonly port: number }[];
 }
 
-/** Addresses that the table holds at least; it grows with the ports' learning limits up to `CAPACITY_MOST`. */
+/**
+ * Addresses that the table holds at least, and at most: between them as many as all ports that there can be may bring, so
+ * that the guests of some ports, also of those that are added later, cannot fill it to the loss of others. Memory that
+ * nobody touches costs addresses only.
+ */
 const CAPACITY_LEAST = 4096;
 const CAPACITY_MOST = 1 << 18;
 
@@ -36,7 +40,7 @@ export function chooseMode(ports: number, asked: 'wire' | 'switch' | undefined):
 export function allocateSwitching(plan: EnginePlan, options: SwitchingOptions): SharedArrayBuffer {
   if (plan.mode === 'wire') return new SharedArrayBuffer(8);
   const ports = plan.room.ports;
-  const wanted = plan.ports.length * options.learnLimit + options.fdb.length;
+  const wanted = plan.room.ports * options.learnLimit + options.fdb.length;
   const memory = createMacTable({
     capacity: Math.min(CAPACITY_MOST, Math.max(CAPACITY_LEAST, wanted)),
     ports,

@@ -54,7 +54,7 @@ const ID = Field.id;
 const LEN = Field.len;
 const LAST = BURST_MAX - 1;
 
-/** What the loop of `hold` reads and writes, as constants for V8: see `Hot` in `lane.ts`. */
+/** What the loop of `hold` reads and writes, as constants for V8: see `Hot` in `dispatch.ts`. */
 interface Hot {
   words: Int32Array;
   owner: Int32Array;

@@ -7,49 +7,16 @@
  * Threads: used by the producing worker's thread alone.
  */
 import { DESCRIPTOR_SHIFT, DESCRIPTOR_WORDS, Part, WORK_MAX } from '../forward/work.js';
-import { BURST_COUNT, BURST_MAX, type Burst, Field, PARTS } from '../packet/burst.js';
+import { BURST_MAX, type Burst, PARTS } from '../packet/burst.js';
 import { maskBelow } from './layout.js';
 import { DONE, HEAD, type RingMemory, STATE_SHIFT, STATE_WORDS, State, TAIL } from './ring.js';
 
 // Constants of this module's own: V8 folds them into the loop.
-const COUNT = BURST_COUNT;
-const LAST = BURST_MAX - 1;
-const ID = Field.id;
-const D_LEDGER = Part.ledger;
 const D_SHIFT = DESCRIPTOR_SHIFT;
-/** Descriptors of a burst as pairs of words: where they start, and pairs in one. */
-const B_PAIRS = PARTS >> 1;
-const B_SHIFT = DESCRIPTOR_SHIFT - 1;
 const S_SHIFT = STATE_SHIFT;
 const S_LIMIT = State.limit;
 const S_ENTRY = State.entry;
-const S_ID = State.id;
 const S_CLAIMED = State.claimed;
-
-/**
- * What the loop reads and writes. V8 takes a field for a constant where the object is one (this module's own) and the
- * field was assigned once, when it came into being: pointers and lengths of the arrays are then part of the code, and
- * nothing is loaded or checked but the index. A thread has one worker, so once is what happens; another lane in the
- * same thread assigns again, which costs V8 its assumption, and nothing else.
- */
-interface Hot {
-  words: Int32Array;
-  wide: Float64Array;
-  lane: Int32Array;
-  laneWide: Float64Array;
-  laneMask: number;
-  wideMask: number;
-}
-const HOT = {} as Hot;
-
-function bind(burst: Burst, lane: Lane): void {
-  HOT.words = burst.words;
-  HOT.wide = burst.wide;
-  HOT.lane = lane.words;
-  HOT.laneWide = lane.wide;
-  HOT.laneMask = maskBelow(lane.words.length);
-  HOT.wideMask = maskBelow(lane.words.length) >>> 1;
-}
 
 export class Lane {
   readonly words: Int32Array;
@@ -60,8 +27,6 @@ export class Lane {
   private readonly mine: number;
   /** Slots that the frames in one ring to another worker may hold, see `SlotShares`. */
   private share = 0x7fff_ffff;
-  /** What `append` gives to `appendRun`. */
-  private readonly carried = new Int32Array(BURST_MAX);
 
   /**
    * @param rings from this worker to each, see `carveLane`
@@ -151,11 +116,23 @@ export class Lane {
     this.words[large] = this.words[large]! + 1;
   }
 
-  /** Appends frame i of a dissected burst, unpublished; false when the ring is full. */
+  /**
+   * Appends frame i of a dissected burst, unpublished; false when the ring is full. What leaves the dispatcher's loop
+   * comes here; that does the same for all other frames, and the ledger's part.
+   */
   append(to: number, burst: Burst, i: number, seq: number, ledger: number): boolean {
-    const { carried } = this;
-    carried[i] = ledger;
-    return this.appendRun(to, burst, i, i + 1, (seq - i) | 0, carried) === 1;
+    const { words, wide } = this;
+    const state = to * STATE_WORDS;
+    if (words[state + State.position] === words[state + State.limit] && !this.look(to)) return false;
+    const position = words[state + State.position]!;
+    const entry = (words[state + State.entry]! + (position << DESCRIPTOR_SHIFT)) | 0;
+    const from = (PARTS + i * DESCRIPTOR_WORDS) >> 1;
+    words[entry] = seq;
+    words[entry + Part.ledger] = ledger;
+    for (let k = 1; k < DESCRIPTOR_WORDS >> 1; k++) wide[(entry >> 1) + k] = burst.wide[from + k]!;
+    words[(words[state + State.id]! + position) | 0] = burst.id[i]!;
+    words[state + State.position] = position + 1;
+    return true;
   }
 
   /** As `append`, for a frame that may go `extra` frames beyond the ring's share. */
@@ -166,41 +143,6 @@ export class Lane {
     this.share -= extra;
     this.settle(to);
     return appended;
-  }
-
-  /**
-   * Appends frames from … end - 1, unpublished: sequences count from `seq` at frame 0, frame i's ledger word is
-   * `carried[i]`. Returns how many: 0 when there is no room, and no more than up to the end of the ring's memory. The
-   * dispatcher's loop does the same, and the ledger's part.
-   */
-  appendRun(to: number, burst: Burst, from: number, end: number, seq: number, carried: Int32Array): number {
-    const state = (to << S_SHIFT) | 0;
-    const all = this.words;
-    if (all[state] === all[state + S_LIMIT]) this.look(to);
-    if (HOT.lane !== all || HOT.words !== burst.words) bind(burst, this);
-    // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
-    const { words, wide, lane, laneWide, laneMask, wideMask } = HOT;
-    const first = seq | 0;
-    const position = all[state]! | 0;
-    const room = (all[state + S_LIMIT]! - position) | 0;
-    const count = Math.max(0, Math.min(room, end - from)) | 0;
-    const entry = (all[state + S_ENTRY]! + (position << D_SHIFT)) | 0;
-    const ids = (all[state + S_ID]! + position) | 0;
-    const begin = from & COUNT;
-    for (let k = 0; k < count; k = (k + 1) | 0) {
-      const i = (begin + k) & LAST;
-      const e = (entry + (k << D_SHIFT)) & laneMask;
-      const t = (e >>> 1) & wideMask;
-      const f = B_PAIRS + (i << B_SHIFT);
-      lane[e] = (first + i) | 0;
-      lane[e + D_LEDGER] = carried[i]!;
-      laneWide[t + 1] = wide[f + 1]!;
-      laneWide[t + 2] = wide[f + 2]!;
-      laneWide[t + 3] = wide[f + 3]!;
-      lane[(ids + k) & laneMask] = words[ID + i]!;
-    }
-    lane[state] = (position + count) | 0;
-    return count;
   }
 
   /**

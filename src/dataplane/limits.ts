@@ -15,6 +15,7 @@ export const ENGINE_LIMITS = {
   smallFrames: [256, 1 << 22],
   largeFrames: [1, 1 << 16],
   spinMaxUs: [0, 100_000],
+  receiveMib: [8, 1 << 20],
   postponeMaxMs: [0, 10_000],
   holdMaxFrames: [0, 65_536],
   holdMaxMs: [1, 2000],

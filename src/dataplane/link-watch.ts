@@ -32,8 +32,8 @@ export class LinkWatch {
   private events = -1;
   private lookedAt = Number.NEGATIVE_INFINITY;
   /** What each port was last warned of, by kind: a number of frames. */
-  private readonly warned = new Map<string, number>();
-  private readonly patience = new Map<LivePort, Patience>();
+  private readonly warned = new WeakMap<LivePort, Map<string, number>>();
+  private readonly patience = new WeakMap<LivePort, Patience>();
   /** What pollers said at the last look, by receive queue. */
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
@@ -185,18 +185,21 @@ export class LinkWatch {
     const { name } = port.spec;
     const absurd = this.countOf(index, 'absurd');
     this.note(
-      `absurd ${name}`,
+      port,
+      'absurd',
       absurd,
       `port ${name}: super-frames with tiny segments or of an unknown type are dropped as malformed`,
     );
     this.note(
-      `inexpressible ${name}`,
+      port,
+      'inexpressible',
       port.readRefused() + port.ringResets,
       `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
     );
     const limited = this.countOf(index, 'floodLimited');
     this.note(
-      `flood ${name}`,
+      port,
+      'flood',
       limited,
       `port ${name}: more broadcasts, multicasts or frames to unknown addresses than its flood budget; the rest is dropped as filtered (flood=)`,
     );
@@ -209,10 +212,10 @@ export class LinkWatch {
     return views.counters.port.reduce((sum, c) => sum + c[at]!, 0) - (baselines.get(index)?.rx[counter] ?? 0);
   }
 
-  private note(kind: string, count: number, text: string): void {
-    const seen = this.warned.get(kind) ?? 0;
-    if (count < Math.max(1, 10 * seen)) return;
-    this.warned.set(kind, count);
+  private note(port: LivePort, kind: string, count: number, text: string): void {
+    const warned = this.warned.get(port) ?? new Map<string, number>();
+    if (count < Math.max(1, 10 * (warned.get(kind) ?? 0))) return;
+    this.warned.set(port, warned.set(kind, count));
     this.core.warn(`${text} (${count} so far)`);
   }
 }

@@ -16,7 +16,7 @@ export interface LiveConfig {
   readonly steering: number;
   /** Entries of the indirection table instead of the policy's own; null = the policy's own. */
   readonly table: readonly number[] | null;
-  /** Rings of workers 0 … span-1 are drained: those that run, join, or leave. */
+  /** Rings of workers 0 … span-1 are drained, and transmit queues shared with them: those that run, join, or leave. */
   readonly span: number;
   /** Not to be acted by yet: its steering is to be compiled, so that the switch takes no time. */
   readonly prepare: boolean;

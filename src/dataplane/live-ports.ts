@@ -14,7 +14,7 @@ import { PORT_FDS } from './engine-memory.js';
 import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeReport } from './live.js';
 import { policyChange } from './live-policy.js';
 import { portSummary, rawPort } from './port-summary.js';
-import { openPort, type PortPlace, settleMtus } from './ports/open.js';
+import { openPort, type PortPlace, settleMtus, settleReceive } from './ports/open.js';
 import type { PortInfo } from './ports/port.js';
 import { checkPorts, type PortSpec } from './ports/port-spec.js';
 
@@ -28,12 +28,13 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
     const place = placeFor(core);
     const { index } = place;
     const warn = core.warn;
-    const opened = await openPort(spec, place, ports, { workers: plan.workers, warn });
+    const opened = await openPort(spec, place, ports, { workers: plan.workers, warn, ...core.receive });
     try {
       const info = { ...opened, ...numbersFor(core, opened) };
       const list = [...plan.ports];
       list[index] = info;
       settleMtus(ports.live, warn);
+      settleReceive(ports.live, core.receive.receiveMib);
       const change = policyChange(core, { ...plan, ports: list });
       core.views.portFds.fill(-1, index * PORT_FDS, (index + 1) * PORT_FDS);
       ports.live.get(index)?.publish(core.views.portFds, index);
@@ -93,6 +94,7 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
         if (poller > 0) Atomics.store(views.pollers, q, -poller);
       }
       ports.closePort(port.index);
+      settleReceive(ports.live, core.receive.receiveMib);
       return pending;
     });
   });

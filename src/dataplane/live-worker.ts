@@ -130,7 +130,7 @@ export class LiveFollower {
   }
 
   private install(target: LiveConfig): void {
-    this.p.held.release(target.plan);
+    this.p.held.release(target.plan, target.span);
     this.p.install(target, this.steering);
     this.steering = null;
     this.installed = target;

@@ -26,11 +26,17 @@ export function addWorker(core: EngineCore, hosting: Hosting): Promise<ChangeRep
     const change = policyChange(core, { ...plan, active: id + 1 });
     return core.report('workers', `worker ${id} added`, async () => {
       await join(core, hosting, id);
-      // Only now may anybody steer to it, and it to others: their rings must be drained by then.
+      // Only then may anybody steer to it, and it to others: their rings must be drained by then, and the transmit
+      // queues that it shares be locked.
       try {
-        return await core.publish({ ...change, span: id + 1 });
+        const late = await core.publish({ span: id + 1 });
+        if (late.length > 0) {
+          throw new UserError(`worker ${late.join(', ')} does not answer: nothing was changed`);
+        }
+        return await core.publish(change);
       } catch (error) {
         await leave(core, hosting, id);
+        await core.publish({ span: id });
         throw error;
       }
     });

@@ -142,7 +142,7 @@ export interface LiveEngine {
   owners(): readonly Owner[] | null;
 
   /**
-   * Starts one more worker, with the next free id. Receive queues are polled by queue mod workers again.
+   * Starts one more worker, with the next free id. Receive queues are dealt anew.
    * @throws UserError at the capacity given at the start (`maxWorkers`), and where the policy does not permit it.
    */
   addWorker(): Promise<ChangeReport>;

@@ -18,6 +18,8 @@ import type { GuestTouch } from './guest-touch.js';
 import { Intake, type IntakeParts } from './intake.js';
 import { Lane } from './lane.js';
 import type { LiveFollower } from './live-worker.js';
+import { ReceiveStatus } from './native.js';
+import type { ReceiveQueue } from './ports/attach.js';
 import type { HeldPorts } from './ports/held.js';
 import { RingConsumer } from './ring.js';
 import type { Sleeper } from './sleeper.js';
@@ -70,6 +72,8 @@ export class WorkerLoop {
   private draining = false;
   private stopping = false;
   private epoch = 0;
+  /** Something is held of descriptors that were replaced before. */
+  private attaching = false;
   private startedAt = 0;
   private tickedAt = 0;
   private nowSeconds = 0;
@@ -80,12 +84,13 @@ export class WorkerLoop {
   private readonly ready: () => boolean;
   private readonly arrived = (i: number) => this.p.transmitter.arrived(i);
   private readonly processNow = () => this.process();
+  private readonly ask = (queue: ReceiveQueue) => this.receive(queue);
 
   constructor(private readonly p: LoopParts) {
     const { views, plan, worker } = p;
     this.me = worker;
     this.taken = new Int32Array(plan.workers);
-    this.fds = new Int32Array(plan.room.queues);
+    this.fds = new Int32Array(plan.room.queues + 1);
     this.counters = views.counters.worker[worker]!;
     this.words = views.workers[worker]!;
     const { workers } = plan;
@@ -156,6 +161,7 @@ export class WorkerLoop {
         this.p.yieldThread();
       } else if (!sleeper.spinning() && sleeper.tired()) {
         sleeper.sleep(this.fds, this.descriptors(), this.dueMs(), this.ready);
+        this.p.held.polled.waited();
       }
       if (pass % CLOCK_EVERY === 0) this.tick();
     }
@@ -176,27 +182,29 @@ export class WorkerLoop {
     }
     const epoch = Atomics.load(global, Global.portsEpoch);
     if (epoch !== this.epoch) {
-      this.p.held.reattach();
       this.epoch = epoch;
-      Atomics.store(this.words, WorkerWord.epochSeen, epoch);
+      this.attached(this.p.held.reattach());
     }
     return Atomics.load(this.words, WorkerWord.leave) === 1 ? Phase.exit : phase;
+  }
+
+  /**
+   * Tells the main thread, which then closes the old descriptors, once nothing is held of them: the last one to close a
+   * packet socket waits for a grace period of the kernel.
+   */
+  private attached(complete: boolean): void {
+    this.attaching = !complete;
+    if (complete) Atomics.store(this.words, WorkerWord.epochSeen, this.epoch);
   }
 
   /** One turn over all inputs; returns how many frames it moved. */
   private pass(): number {
     const { work } = this;
-    const { receivers } = this.p.held;
     this.counters[WorkerCounter.loops]!++;
     this.intake.starved = false;
     let moved = this.intake.review(this.processNow);
-    let received = 0;
-    if (!this.draining) {
-      for (let r = 0; r < receivers.length; r++) {
-        if (work.n + BURST_MAX > WORK_MAX) this.process();
-        received += this.intake.receive(receivers[r]!);
-      }
-    }
+    const received = this.draining ? 0 : this.p.held.polled.round(this.ask);
+    if (this.attaching) this.attached(this.p.held.settle());
     // Frames that others hand over get as many turns as those of the worker's own queues together, however many these
     // are: else somebody's frames would wait for a worker because that polls many queues.
     let taken = 0;
@@ -231,6 +239,13 @@ export class WorkerLoop {
       if (supers && consumer.supers > 0) this.metSupers = true;
     }
     return moved;
+  }
+
+  /** A burst from a queue: how many frames came; -1 when none did although there may be some. */
+  private receive(queue: ReceiveQueue): number {
+    if (this.work.n + BURST_MAX > WORK_MAX) this.process();
+    const count = this.intake.receive(queue);
+    return count === 0 && this.p.status[ReceiveStatus.stopped] !== 0 ? -1 : count;
   }
 
   /** Decides, sends and accounts for the whole work, then reports it finished on every ring it came from. */
@@ -274,12 +289,7 @@ export class WorkerLoop {
 
   /** Collects the descriptors to sleep on. None while draining or without free slots: they would be readable. */
   private descriptors(): number {
-    if (this.draining || this.intake.starved) return 0;
-    let count = 0;
-    for (const queue of this.p.held.receivers) {
-      if (queue.receiver.descriptor >= 0) this.fds[count++] = queue.receiver.descriptor;
-    }
-    return count;
+    return this.draining || this.intake.starved ? 0 : this.p.held.polled.descriptors(this.fds);
   }
 
   private dueMs(): number {
@@ -289,10 +299,7 @@ export class WorkerLoop {
     if (this.intake.starved) return 1;
     const { clock } = this.p;
     clock.look();
-    const now = clock.times[MS]!;
-    let due = Infinity;
-    for (const queue of this.p.held.receivers) due = Math.min(due, queue.receiver.dueInMs(now));
-    return due;
+    return this.p.held.polled.dueInMs(clock.times[MS]!);
   }
 
   private noteSources(): void {

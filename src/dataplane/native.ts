@@ -106,6 +106,23 @@ export interface NativeSender {
   close(): void;
 }
 
+/**
+ * Descriptors that are not asked for now, and which of them have become readable. A member costs nothing until it is;
+ * one that is busy costs its sender a call for each frame, and does not belong here.
+ */
+export interface NativeWatch {
+  /** For `wait`: readable while `take` has something to tell. */
+  readonly descriptor: number;
+  /** False where the kernel refuses (no memory, no such descriptor). Must be removed before the descriptor is closed. */
+  add(fd: number, key: number): boolean;
+  remove(fd: number): void;
+  /**
+   * Writes the keys of members that are readable or in error, as many as `keys` holds, and lets them go. Returns how many.
+   */
+  take(keys: Int32Array): number;
+  close(): void;
+}
+
 /** What `linkInfo` tells of an interface. */
 export interface LinkInfo {
   readonly name: string;
@@ -317,6 +334,8 @@ export interface Native extends NativeHash {
    * pending socket errors so that a dead link cannot make it spin. Returns the number of readable descriptors.
    */
   wait(event: number, fds: Int32Array, count: number, timeoutMs: number): number;
+  /** Throws where no descriptor is left. */
+  Watch: new () => NativeWatch;
   /** Pins the calling thread to a CPU. Throws EINVAL for a CPU that is not there. */
   pinThread(cpu: number): void;
   /** CPU time of the calling thread in nanoseconds (CLOCK_THREAD_CPUTIME_ID). */

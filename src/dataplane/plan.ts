@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly smallFrames: number;
   readonly largeFrames: number;
   readonly spinMaxUs: number;
+  /** MiB that the kernel may hold for all receive queues of packet ports together; default `DEFAULT_RECEIVE_MIB`. */
+  readonly receiveMib?: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
   /** Where sequence numbers and ring positions begin, for tests of what they do at 2^31 and 2^32; default 0. */
@@ -84,7 +86,8 @@ export function checkNumbers(options: EngineOptions): void {
   for (const key of ['workers', 'backlog', 'smallFrames', 'largeFrames', 'spinMaxUs'] as const) {
     checkLimit(key, options[key]);
   }
-  const { orderLimits, switching } = options;
+  const { orderLimits, receiveMib, switching } = options;
+  if (receiveMib !== undefined) checkLimit('receiveMib', receiveMib);
   if (orderLimits !== undefined) {
     for (const key of ['postponeMaxMs', 'holdMaxFrames', 'holdMaxMs'] as const) {
       checkLimit(key, orderLimits[key], `orderLimits.${key}`);

@@ -41,7 +41,7 @@ const LIST_INDEX = 0xfffffff;
 const POSITION = State.position;
 const RETURNED = State.returned;
 
-/** What the loop of `takeBack` reads and writes, as constants for V8: see `Hot` in `lane.ts`. */
+/** What the loop of `takeBack` reads and writes, as constants for V8: see `Hot` in `dispatch.ts`. */
 interface Hot {
   owner: Int32Array;
   lane: Int32Array;

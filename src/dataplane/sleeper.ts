@@ -10,8 +10,9 @@
  * operations not both can come too early. (Acquire/release would allow exactly that: store-load reordering.)
  * The exchange makes sure that many wakers cost one system call.
  *
- * With the addon, sleeping is poll(2) on the descriptors of the receive queues and an eventfd. Without it there
- * are no descriptors, and Atomics.wait on the asleep word does; the two are never mixed.
+ * With the addon, sleeping is poll(2) on an eventfd, the receive queues that are asked and the watch of the others
+ * (`poll-list.ts`). Without it there are no descriptors, and Atomics.wait on the asleep word does; the two are never
+ * mixed.
  *
  * Spinning adapts: it grows when sleep turns out to have been shorter than the spin would have been, shrinks when
  * a spin was in vain, and never exceeds the configured maximum.

@@ -20,6 +20,7 @@ describe('rxsteer bench', () => {
         'flow-vs-mac',
         'forward',
         'peers',
+        'hostile',
       ]),
     );
   });

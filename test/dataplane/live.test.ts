@@ -295,16 +295,16 @@ describe('ports', () => {
         ports: [...ports, SINK],
         policy: 'rss',
         workers: 1,
-        more: { switching: { ageingSeconds: 300, learnLimit: 16, fdb: [] } },
+        more: { maxWorkers: 2, switching: { ageingSeconds: 300, learnLimit: 16, fdb: [] } },
       },
       async ({ engine, flow }) => {
         expect(polled(engine)).toEqual([4, 0]);
         await engine.addWorker();
         expect(polled(engine)).toEqual([2, 2]);
-        const before = summarize(engine).workers.map(({ received }) => received);
-        await flow(2000);
-        const after = summarize(engine).workers.map(({ received }) => received);
-        for (const worker of [0, 1]) expect(after[worker]).toBeGreaterThan(before[worker] ?? 0);
+        const received = () => summarize(engine).workers.map((worker) => worker.received);
+        const [first, second] = received();
+        await expect.poll(() => received()[0], { timeout: 20_000 * SLOW }).toBeGreaterThan(first!);
+        await expect.poll(() => received()[1], { timeout: 20_000 * SLOW }).toBeGreaterThan(second!);
         await engine.removePort('s0');
         await engine.removePort('s1');
         expect(polled(engine)).toEqual([1, 1]);

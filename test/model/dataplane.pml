@@ -12,6 +12,10 @@
  * What the code does in one burst is several steps here wherever another thread could look in between. Memory is
  * sequentially consistent, as JavaScript's Atomics are; plain words are written by one thread only.
  *
+ * DEATH: one worker dies, at any of its steps. POLLER_DEATH: the one that steers dies, at any of its steps; its successor
+ * waits until everything that was published has been finished, and takes the flow's slot for empty. AWAKE: workers do not
+ * sleep, so that more of them can be searched.
+ *
  * Bounds: N frames, W workers, rings of CAP frames, bursts of BURST frames, HOLD_MAX held frames.
  * Each MUTANT below is a mistake that somebody could make; the checker must find it.
  */
@@ -72,7 +76,11 @@ inline wake(w) {
 #ifdef MUTANT_NO_GUARD
 #define drained() (true)
 #else
+#ifdef MUTANT_BETWEEN_OTHERS
+#define drained() (doneTo[slotWorker] >= slotTail || (slotWorker != 0 && to != 0))
+#else
 #define drained() (doneTo[slotWorker] >= slotTail)
+#endif
 #endif
 #endif
 
@@ -113,12 +121,52 @@ inline release(to) {
 
 inline processOwn() {
   h = 0;
-  do :: h < nOwn -> transmit(own[h]); h++ :: else -> break od;
-  h = 0;
   do :: h < nOwn -> commit(); own[h] = 0; h++ :: else -> break od;
   doneTo[0] = tail[0];
   nOwn = 0; h = 0
 }
+
+/*
+ * It dies: what it held, had not published, or had not accounted for is swept and counted as workerDied. What was
+ * published lives on.
+ */
+inline diePoller() {
+  atomic {
+    deaths++;
+    counted = counted + nHeld + nOwn;
+    h = 0;
+    do :: h < nHeld -> held[h] = 0; h++ :: else -> break od;
+    h = 0;
+    do :: h < nOwn -> own[h] = 0; h++ :: else -> break od;
+    nHeld = 0; nOwn = 0;
+    doneTo[0] = tail[0]; head[0] = tail[0];
+    w = 1;
+    do
+    :: w < W -> counted = counted + unpublished[w] - tail[w]; unpublished[w] = tail[w]; w++
+    :: else -> break
+    od;
+    h = 0; w = 0; to = 0; k = 0
+  }
+#ifndef MUTANT_SUCCESSOR_RUSHES
+  w = 1;
+  do :: w < W -> doneTo[w] == tail[w]; w++ :: else -> break od;
+  w = 0;
+#endif
+  slotTail = doneTo[slotWorker]
+}
+
+/* Own frames leave; `commit` follows for all of them. */
+inline sendOwn() {
+  h = 0;
+  do :: h < nOwn -> transmit(own[h]); h++ :: else -> break od;
+  h = 0
+}
+
+#ifdef POLLER_DEATH
+#define mayDie() if :: deaths == 0 -> diePoller() :: true fi
+#else
+#define mayDie() skip
+#endif
 
 active proctype Poller() {
   byte own[BURST + HOLD_MAX];
@@ -167,7 +215,11 @@ active proctype Poller() {
      :: k > 0 -> break
      od;
      to = 0; k = 0;
+     mayDie();
      publish();
+     mayDie();
+     sendOwn();
+     mayDie();
      processOwn()
   :: seq == N && nHeld == 0 -> break
   od;
@@ -217,6 +269,9 @@ proctype Worker(byte me) {
      doneTo[me] = head[me];
      n = 0; h = 0
   :: head[me] == tail[me] && !over ->
+#ifdef AWAKE
+     head[me] != tail[me] || over
+#else
      asleep[me] = true;
      if
 #ifndef MUTANT_SLEEP_UNSEEN
@@ -227,6 +282,7 @@ proctype Worker(byte me) {
 #endif
         event[me]; event[me] = false; asleep[me] = false
      fi
+#endif
   od
 }
 

@@ -15,6 +15,8 @@ describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeo
   test.each([
     ['two workers', ['N=4', 'W=2']],
     ['two workers, one dies at any moment', ['N=4', 'W=2', 'DEATH']],
+    ['two workers, the one that steers dies at any moment', ['N=3', 'W=2', 'POLLER_DEATH']],
+    ['three workers, moves between two that do not steer', ['N=3', 'W=3', 'BURST=1', 'HOLD_MAX=1', 'AWAKE']],
   ])('never overtakes, loses or waits for ever: %s', (_, defines) => {
     const found = search('dataplane.pml', ...defines);
     expect(found).toMatchObject(NONE);
@@ -27,8 +29,22 @@ describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeo
     ['held frames are released before the old worker has drained', 'MUTANT_RELEASE_EARLY', 'lastSent'],
     ['a new frame passes those that are held', 'MUTANT_PASS_THE_HELD', 'lastSent'],
     ['a worker sleeps without looking at its ring again', 'MUTANT_SLEEP_UNSEEN', 'invalid end state'],
-  ])('finds the mistake: %s', (_, mutant, complaint) => {
-    const found = search('dataplane.pml', 'N=3', 'W=2', mutant);
+    [
+      'a successor does not wait for what its predecessor published',
+      'MUTANT_SUCCESSOR_RUSHES',
+      'lastSent',
+      'POLLER_DEATH',
+    ],
+    [
+      'moves between other workers are not guarded',
+      'MUTANT_BETWEEN_OTHERS',
+      'lastSent',
+      'W=3',
+      'AWAKE',
+      'BURST=1',
+    ],
+  ])('finds the mistake: %s', (_, mutant, complaint, ...more) => {
+    const found = search('dataplane.pml', 'N=3', ...(more.includes('W=3') ? [] : ['W=2']), ...more, mutant);
     expect(found.errors).toBe(1);
     expect(found.complaint).toContain(complaint);
   });
@@ -60,5 +76,5 @@ test.skipIf(missing.length > 0)('every mutant and hole of the models is searched
   );
   const here = readFileSync('test/model/spin.test.ts', 'utf8');
   for (const name of named) expect(here).toContain(`'${name}'`);
-  expect(new Set(named).size).toBe(8);
+  expect(new Set(named).size).toBe(10);
 });

@@ -12,6 +12,26 @@ describe.skipIf(problem !== '')(title('waiting, threads, links'), { timeout: 30_
     });
   });
 
+  it('waits for as many descriptors as there are', async () => {
+    expect(await scenario('wait', 'many')).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('tells which of many descriptors are readable, and lets those go', async () => {
+    expect(await scenario('wait', 'watch')).toEqual({
+      added: true,
+      quiet: [0, []],
+      told: [1, [1007, 1099], 0, []],
+      again: [1, [5]],
+      removed: [0, []],
+      many: [80, 17, 0],
+      error: [1, [1]],
+      settled: [0, []],
+      odd: [false, false, false, null],
+      bad: { code: 'EINVAL', message: 'keys must be an Int32Array' },
+      closed: false,
+    });
+  });
+
   it('is woken by another thread', async () => {
     expect(await scenario('wait', 'acrossThreads')).toEqual({ rounds: 1, value: 1 });
   });

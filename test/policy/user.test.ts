@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import { Field } from '#rxsteer/packet/burst.js';
+import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { rxsteer } from '../cli/run.js';
 import { burstOf, policy, steer, workersOf } from './support.js';
@@ -50,6 +51,22 @@ describe('js:FILE', () => {
       worker: 2,
       reason: 'source port 4',
     });
+  });
+
+  it('sees flows by the same numbers everywhere, whatever keys the burst has', () => {
+    const path = module(`export default () => ({
+      steer(burst) {
+        for (let i = 0; i < burst.n; i++) burst.worker[i] = (burst.flow[i] >>> 1) % 7;
+      },
+    });`);
+    const steering = policy(`js:${path}`, { workers: 7 });
+    const offline = workersOf(steering, frames);
+    const burst = burstOf(frames);
+    burst.keyFlows(Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    dissectBurst(burst);
+    steering.steer(burst);
+    expect([...burst.worker.subarray(0, frames.length)]).toEqual(offline);
+    expect(new Set(offline).size).toBeGreaterThan(3);
   });
 
   it('what a module throws names file and line', () => {

@@ -13,6 +13,7 @@ import { expect } from 'vitest';
 import { tool } from '../../bench/tools/build.mjs';
 import { startForwarder } from './forwarder.js';
 import { type Lab, withLab } from './lab.js';
+import { SLOW } from './slow.js';
 import { expectConservation } from './summary.js';
 import { type Generated, generate, startSink } from './traffic.js';
 
@@ -125,9 +126,9 @@ export async function comebacks(folder: string, rounds: readonly string[]): Prom
       ...['02:00:00:00:0c:01', '--flows', '4', '--rate', '2000', '--duration', '100000'],
     );
     let [port, times] = ['a', { a: 0, t: 0 } as Record<string, number>];
-    const said = (what: string) => {
-      const line = `\\(port ${port}\\) ${what}[^]*`;
-      return forwarder.process.line(new RegExp(`(${line}){${times[port]}}`));
+    const said = async (what: string) => {
+      const count = () => forwarder.process.stderr.split(`(port ${port}) ${what}`).length - 1;
+      await expect.poll(count, { timeout: 15_000 * SLOW, interval: 10 }).toBe(times[port]!);
     };
     const ground: Ground = {
       lab,

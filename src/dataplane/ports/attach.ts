@@ -37,6 +37,10 @@ export interface ReceiveQueue {
   /** The source has an end. */
   readonly finite: boolean;
   readonly receiver: Receiver;
+  /** Asks in vain since its last frame; of the poll list. */
+  idle: number;
+  /** Frames that may still be taken before it is closed; -1 = it stays. */
+  left: number;
 }
 
 export interface AttachParts {
@@ -110,7 +114,7 @@ export function attachReceiver(p: AttachParts, port: PortInfo, q: number): Recei
   const receiver = openReceiver(p, port, q, arrays);
   if (receiver === null) return null;
   const finite = port.source?.finite === true;
-  return { port: port.index, queue: q, global: port.firstQueue + q, finite, receiver };
+  return { port: port.index, queue: q, global: port.firstQueue + q, finite, receiver, idle: 0, left: -1 };
 }
 
 /** The flows of queue `q` of a memory source; with stage=nic the source is the NIC that places them. */

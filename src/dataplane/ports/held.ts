@@ -12,9 +12,13 @@
  */
 import { pollerOf } from '../deal.js';
 import { type EnginePlan, lockIndex, WorkerWord } from '../engine-memory.js';
+import { PollList } from '../poll-list.js';
 import type { Waker } from '../sleeper.js';
 import { type AttachParts, attachReceiver, attachSender, type ReceiveQueue } from './attach.js';
 import type { PortInfo, Sender } from './port.js';
+
+/** What a queue may still give when its device has gone: the largest ring. */
+const RETIRED_FRAMES = 1 << 18;
 
 interface Held {
   readonly port: number;
@@ -28,6 +32,8 @@ interface Held {
 export class HeldPorts {
   /** Receive queues that are open. Replaced as a whole. */
   receivers: ReceiveQueue[] = [];
+  /** Those of them that are to be asked. */
+  readonly polled: PollList;
   /** By port; null = the port cannot send. The array stays, its elements are replaced. */
   readonly senders: (Sender | null)[];
   /** 1 for ports that take part in flooding. */
@@ -55,6 +61,7 @@ export class HeldPorts {
     private readonly waker: Waker,
   ) {
     const { ports } = p.plan.room;
+    this.polled = new PollList(p.native);
     this.senders = new Array<Sender | null>(ports).fill(null);
     this.floods = new Uint8Array(ports);
     this.floodRates = new Float64Array(ports);
@@ -63,8 +70,11 @@ export class HeldPorts {
     this.epochs = new Int32Array(ports);
   }
 
-  /** Gives back what is not this worker's under the plan, and brings the senders up to date. */
-  release(plan: EnginePlan): void {
+  /**
+   * Gives back what is not this worker's under the plan, and brings the senders up to date.
+   * @param span workers 0 … span - 1 may send: those that run, join or leave
+   */
+  release(plan: EnginePlan, span: number): void {
     const { p, held } = this;
     const { pollers } = p.views;
     p.plan = plan;
@@ -86,8 +96,22 @@ export class HeldPorts {
         this.waker.wake(next);
       }
       if (this.generations[port.index] !== port.generation) this.replaceSender(port);
+      this.share(port, span);
     }
     this.collect();
+  }
+
+  /**
+   * A transmit queue that no other worker maps to needs no lock. Before a worker joins all others have been told a span
+   * with it, and after one has left they are told the lower one, so that at no time one takes the lock and another one,
+   * which sends to the same queue, does not.
+   */
+  private share({ index, txQueues }: PortInfo, span: number): void {
+    const { plan, worker } = this.p;
+    const queue = txQueues === 0 ? 0 : worker % txQueues;
+    const workers = Math.max(span, worker + 1);
+    const users = txQueues === 0 ? 0 : Math.ceil((workers - queue) / txQueues);
+    this.lockOf[index] = users > 1 ? lockIndex(plan, index, queue) : -1;
   }
 
   /** Opens the queues of this worker that nobody holds; true when it has all of its queues. */
@@ -120,23 +144,38 @@ export class HeldPorts {
   }
 
   /**
-   * Opens anew what descriptors were replaced of. Everything else stays as it is: mapping a receive ring takes half a
-   * millisecond, and another port's frames must not wait for an interface that comes or goes.
+   * Descriptors were replaced: opens anew what is of those ports. Everything else stays as it is: mapping a receive ring
+   * takes half a millisecond, and another port's frames must not wait for an interface that comes or goes. A queue that
+   * has frames still gives them first (`settle`). True when nothing is held of descriptors that were replaced.
    */
-  reattach(): void {
+  reattach(): boolean {
     const { plan } = this.p;
-    let changed = false;
-    for (const [global, entry] of [...this.held]) {
-      if (this.epochOf(entry.port) === entry.epoch) continue;
-      if (entry.receiver !== null) this.closeReceiver(entry.receiver);
-      this.held.delete(global);
-      this.open(plan.ports[entry.port]!, entry.queue);
-      changed = true;
+    for (const { port, epoch, receiver } of this.held.values()) {
+      if (receiver !== null && this.epochOf(port) !== epoch) this.polled.retire(receiver, RETIRED_FRAMES);
     }
     for (const port of plan.ports) {
       if (this.epochOf(port.index) !== this.epochs[port.index]) this.replaceSender(port);
     }
+    return this.settle();
+  }
+
+  /** Opens anew the queues of changed ports that have nothing more to give. True when those are all. */
+  settle(): boolean {
+    let changed = false;
+    let complete = true;
+    for (const [global, { port, epoch, queue, receiver }] of [...this.held]) {
+      if (this.epochOf(port) === epoch) continue;
+      if (receiver !== null && receiver.left > 0) {
+        complete = false;
+        continue;
+      }
+      if (receiver !== null) this.closeReceiver(receiver);
+      this.held.delete(global);
+      this.open(this.p.plan.ports[port]!, queue);
+      changed = true;
+    }
     if (changed) this.collect();
+    return complete;
   }
 
   /** Read before descriptors are: should they be replaced meanwhile, they differ at the next look. */
@@ -148,6 +187,7 @@ export class HeldPorts {
     for (const { receiver } of this.held.values()) if (receiver !== null) this.closeReceiver(receiver);
     this.held.clear();
     this.receivers = [];
+    this.polled.close();
     for (const sender of this.senders) this.closeSender(sender);
     this.senders.fill(null);
   }
@@ -173,21 +213,17 @@ export class HeldPorts {
 
   private replaceSender(port: PortInfo): void {
     const { index } = port;
-    const { plan, worker } = this.p;
     this.closeSender(this.senders[index]!);
     this.epochs[index] = this.epochOf(index);
     this.senders[index] = attachSender(this.p, port);
     this.generations[index] = port.generation;
     this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;
     this.floodRates[index] = port.removed ? 0 : (port.flood ?? 0);
-    // The queue is this worker's own where no other one that there can be maps to it.
-    const queue = port.txQueues === 0 ? 0 : worker % port.txQueues;
-    const users = port.txQueues === 0 ? 0 : Math.ceil((plan.workers - queue) / port.txQueues);
-    this.lockOf[index] = users > 1 ? lockIndex(plan, index, queue) : -1;
   }
 
   private collect(): void {
     this.receivers = [...this.held.values()].flatMap(({ receiver }) => (receiver === null ? [] : [receiver]));
+    this.polled.adopt(this.receivers);
   }
 
   private closeReceiver(queue: ReceiveQueue): void {

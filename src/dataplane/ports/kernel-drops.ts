@@ -12,7 +12,7 @@
  * device that another program holds counts there what it refused to its holder (`tun_get_user`), who was told: there
  * only what CPUs' backlogs dropped counts, which is the one place behind it that can lose a frame.
  *
- * VLAN frames of less than 18 bytes are lost in the kernel and counted by nobody (`skb_vlan_untag`).
+ * VLAN frames of less than 20 bytes are lost in the kernel and counted by nobody (`skb_vlan_untag`).
  *
  * Main thread only. Never decreases.
  */
@@ -25,6 +25,7 @@ export type DropSource = 'device' | 'held-tap' | 'own-tap';
 export class KernelDrops {
   /** Frames that the guard refused. */
   refused = 0;
+  private unclaimed = 0;
   private ring = 0;
   /** Of the device that is open, and of those before it. */
   private device = 0;
@@ -61,7 +62,7 @@ export class KernelDrops {
 
   /** Brings `refused` up to date, and returns it. */
   readRefused(): number {
-    if (this.guard !== null) this.refused = this.native.readReceiveGuard(this.guard.counters).refused;
+    this.readGuard();
     return this.refused;
   }
 
@@ -75,12 +76,20 @@ export class KernelDrops {
     return this.source === 'held-tap' ? Math.min(drops, backlogDrops() - this.softnetBaseline) : drops;
   }
 
+  /** What cannot be read (before Linux 6.5 once privileges were given up) stays as it was. */
+  private readGuard(): void {
+    if (this.guard === null) return;
+    const { refused, unclaimed } = this.native.readReceiveGuard(this.guard.counters);
+    this.refused = Math.max(this.refused, refused);
+    this.unclaimed = Math.max(this.unclaimed, unclaimed);
+  }
+
   /** The device's counter less what the program has received. */
   private counted(): number {
     const drops = deviceCounter(this.interfaceName, this.source === 'own-tap');
     // Read last: a frame is counted by the guard before the kernel's stack counts it.
-    const { guard } = this;
-    return guard === null ? drops : drops - this.native.readReceiveGuard(guard.counters).unclaimed;
+    this.readGuard();
+    return drops - this.unclaimed;
   }
 }
 

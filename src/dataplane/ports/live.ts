@@ -16,6 +16,7 @@ import type { LinkInfo, Native, ReceiveGuard } from '../native.js';
 import { privilegesDropped } from '../privileges.js';
 import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
+import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './receive-memory.js';
 import { chooseTransmit, queues, readXps, TRANSMIT_PATHS, type TransmitPath } from './transmit-path.js';
 
 /** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
@@ -25,6 +26,11 @@ export type LiveSpec = PacketPortSpec | TapPortSpec;
 
 /** What changed at the last check: descriptors were replaced (workers must attach anew), or only the link's state. */
 export type LinkChange = 'none' | 'state' | 'descriptors';
+
+/** `ring=` was given. */
+function ringGiven({ text }: PacketPortSpec): boolean {
+  return /,ring=/.test(text);
+}
 
 export class LivePort {
   /** Receive and transmit queues, fixed when the port is first opened. */
@@ -40,6 +46,7 @@ export class LivePort {
   /** The link is up and (unless it is a TAP) has carrier, at the last look. */
   carrier = true;
   private carrierShown = true;
+  private carrierNoted = true;
   private saidLost = false;
   private index: number;
   private receiveFds: number[] = [];
@@ -66,6 +73,7 @@ export class LivePort {
     readonly spec: LiveSpec,
     private readonly fanoutGroup: number,
     private readonly warn: (message: string) => void,
+    private share: ReceiveShare = receiveShare(DEFAULT_RECEIVE_MIB, spec.queues),
   ) {
     const before = native.linkInfo(spec.interface);
     if (spec.kind === 'af_packet') {
@@ -164,7 +172,8 @@ export class LivePort {
   private openReceive(spec: PacketPortSpec, link: LinkInfo): number {
     return this.native.openPacketReceive({
       ifindex: link.index,
-      slots: spec.ring,
+      slots: ringGiven(spec) ? spec.ring : this.share.slots,
+      bufferBytes: this.share.bufferBytes,
       promiscuous: true,
       ...(spec.queues > 1 ? { fanout: { group: this.fanoutGroup, mode: spec.fanout } } : {}),
       ...(this.guard === null ? {} : { guard: this.guard.program }),
@@ -335,6 +344,7 @@ export class LivePort {
       return { change: 'descriptors', old: [] };
     }
     if (spec.kind === 'af_packet' && this.reconsider(spec, link)) return { change: 'descriptors', old: [] };
+    this.noteCarrier(link);
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: [] };
     this.state = state;
@@ -346,6 +356,19 @@ export class LivePort {
     return { change: 'state', old: [] };
   }
 
+  /** Warns where a link that is up loses its carrier (the far end is down), and when it has it again. */
+  private noteCarrier(link: LinkInfo): void {
+    const { spec, carrier } = this;
+    if (!link.up || carrier === this.carrierNoted) return;
+    this.carrierNoted = carrier;
+    const device = `${spec.interface} (port ${spec.name})`;
+    this.warn(
+      carrier
+        ? `${device} has carrier again`
+        : `${device} has no carrier: frames to it are dropped as portDown`,
+    );
+  }
+
   /** Frames that the kernel dropped before this program could have them, as far as the main thread has read of them. */
   get kernelDrops(): number {
     return this.drops.total;
@@ -354,6 +377,13 @@ export class LivePort {
   /** Those of them that were super-frames of a type that virtio-net has not. */
   get inexpressible(): number {
     return this.drops.refused;
+  }
+
+  /** Sets what the sockets may hold beside their rings, now and when they are opened again; rings that are open stay. */
+  shareReceive(share: ReceiveShare): void {
+    this.share = share;
+    if (this.spec.kind === 'tap') return;
+    for (const fd of this.receiveFds) this.native.setReceiveBuffer(fd, share.bufferBytes);
   }
 
   /** Brings `inexpressible` up to date, and returns it. */

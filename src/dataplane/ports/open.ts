@@ -16,6 +16,7 @@ import { LivePort } from './live.js';
 import { guestQueueBytes } from './memory-sink.js';
 import { type PortInfo, STATE_WORDS, spareOffset } from './port.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
+import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './receive-memory.js';
 
 export interface OpenPorts {
   readonly infos: readonly PortInfo[];
@@ -37,6 +38,10 @@ export interface OpenOptions {
   /** Workers that there can be. */
   readonly workers: number;
   readonly warn: (message: string) => unknown;
+  /** MiB that the kernel may hold for all receive queues together; default `DEFAULT_RECEIVE_MIB`. */
+  readonly receiveMib?: number;
+  /** This port and those that are opened after it; default: this port. */
+  readonly coming?: readonly PortSpec[];
 }
 
 function requireCapability(native: Native, spec: PortSpec, name: CapabilityName): void {
@@ -68,7 +73,9 @@ export async function openPorts(specs: readonly PortSpec[], options: OpenOptions
   try {
     let [firstQueue, firstLock] = [0, 0];
     for (const [index, spec] of specs.entries()) {
-      const info = await openPort(spec, { index, generation: 0, firstQueue, firstLock }, ports, options);
+      const coming = specs.slice(index);
+      const place = { index, generation: 0, firstQueue, firstLock };
+      const info = await openPort(spec, place, ports, { ...options, coming });
       firstQueue += info.rxQueues;
       firstLock += info.txQueues;
       infos.push(info);
@@ -112,12 +119,31 @@ export async function openPort(
   requireCapability(ports.native, spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
   // The group id is per network namespace: the process id keeps two instances apart.
   const group = (process.pid * 31 + index) & 0xffff;
-  const port = new LivePort(ports.native, spec, group, options.warn);
+  const others = [...ports.live.values()].map((port) => port.spec);
+  const share = shareOf([...others, ...(options.coming ?? [spec])], options.receiveMib);
+  const port = new LivePort(ports.native, spec, group, options.warn, share);
   ports.live.set(index, port);
   const { rxQueues, txQueues, staging } = port;
   const state = spec.kind === 'tap' ? tapState(rxQueues) : stateWords(rxQueues);
   const flood = spec.flood ?? FLOOD_RATE;
   return { ...base, offload: spec.offload, flood, rxQueues, txQueues, staging, state };
+}
+
+function shareOf(specs: readonly PortSpec[], mib = DEFAULT_RECEIVE_MIB): ReceiveShare {
+  return receiveShare(
+    mib,
+    specs.reduce((sum, spec) => sum + (spec.kind === 'af_packet' ? spec.queues : 0), 0),
+  );
+}
+
+/** Shares the kernel's receive memory anew: ports came or went. */
+export function settleReceive(live: ReadonlyMap<number, LivePort>, mib?: number): void {
+  const ports = [...live.values()];
+  const share = shareOf(
+    ports.map(({ spec }) => spec),
+    mib,
+  );
+  for (const port of ports) port.shareReceive(share);
 }
 
 /** TAPs made here get the smallest MTU of the other interfaces; what still differs is worth a warning. */

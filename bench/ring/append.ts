@@ -1,0 +1,84 @@
+/**
+ * The producer's loop of the ring benchmark: the one of `Dispatcher.handOver` without what that does besides, finding and
+ * noting each frame's flow. So the ring is measured, as `rte_ring` is; the whole hand-over is what suite `pipeline`
+ * measures.
+ *
+ * Constants and the object of arrays as there: a thread has one side of one ring.
+ */
+import type { Lane } from '#rxsteer/dataplane/lane.js';
+import { maskBelow } from '#rxsteer/dataplane/layout.js';
+import { STATE_SHIFT, State } from '#rxsteer/dataplane/ring.js';
+import { DESCRIPTOR_SHIFT, Part } from '#rxsteer/forward/work.js';
+import { BURST_COUNT, BURST_MAX, type Burst, Field, PARTS } from '#rxsteer/packet/burst.js';
+
+const COUNT = BURST_COUNT;
+const LAST = BURST_MAX - 1;
+const ID = Field.id;
+const D_LEDGER = Part.ledger;
+const D_SHIFT = DESCRIPTOR_SHIFT;
+const B_PAIRS = PARTS >> 1;
+const B_SHIFT = DESCRIPTOR_SHIFT - 1;
+const S_SHIFT = STATE_SHIFT;
+const S_LIMIT = State.limit;
+const S_ENTRY = State.entry;
+const S_ID = State.id;
+
+interface Hot {
+  words: Int32Array;
+  wide: Float64Array;
+  lane: Int32Array;
+  laneWide: Float64Array;
+  laneMask: number;
+  wideMask: number;
+}
+const HOT = {} as Hot;
+
+function bind(burst: Burst, lane: Lane): void {
+  HOT.words = burst.words;
+  HOT.wide = burst.wide;
+  HOT.lane = lane.words;
+  HOT.laneWide = lane.wide;
+  HOT.laneMask = maskBelow(lane.words.length);
+  HOT.wideMask = maskBelow(lane.words.length) >>> 1;
+}
+
+/**
+ * Appends frames from … end - 1 to the ring to worker `to`, unpublished: sequences count from `seq` at frame 0, each carries
+ * `word` as the ledger's. Returns how many: 0 when there is no room, and no more than up to the end of the ring's memory.
+ */
+export function appendRun(
+  ring: Lane,
+  to: number,
+  burst: Burst,
+  from: number,
+  end: number,
+  seq: number,
+  word: number,
+): number {
+  const state = (to << S_SHIFT) | 0;
+  const all = ring.words;
+  if (all[state] === all[state + S_LIMIT]) ring.look(to);
+  if (HOT.lane !== all || HOT.words !== burst.words) bind(burst, ring);
+  const { words, wide, lane, laneWide, laneMask, wideMask } = HOT;
+  const first = seq | 0;
+  const position = all[state]! | 0;
+  const room = (all[state + S_LIMIT]! - position) | 0;
+  const count = Math.max(0, Math.min(room, end - from)) | 0;
+  const entry = (all[state + S_ENTRY]! + (position << D_SHIFT)) | 0;
+  const ids = (all[state + S_ID]! + position) | 0;
+  const begin = from & COUNT;
+  for (let k = 0; k < count; k = (k + 1) | 0) {
+    const i = (begin + k) & LAST;
+    const e = (entry + (k << D_SHIFT)) & laneMask;
+    const t = (e >>> 1) & wideMask;
+    const f = B_PAIRS + (i << B_SHIFT);
+    lane[e] = (first + i) | 0;
+    lane[e + D_LEDGER] = word;
+    laneWide[t + 1] = wide[f + 1]!;
+    laneWide[t + 2] = wide[f + 2]!;
+    laneWide[t + 3] = wide[f + 3]!;
+    lane[(ids + k) & laneMask] = words[ID + i]!;
+  }
+  lane[state] = (position + count) | 0;
+  return count;
+}
