@@ -4,8 +4,9 @@
  * Promise: a pure function of the summaries: a table with one row a policy, and below it what the numbers say.
  */
 import type { Summary } from '../dataplane/summary.js';
+import { formatFitting, lineColumns, wrap } from './fitting.js';
 import { droppedFrames } from './forward-report.js';
-import { colour, formatNanoseconds, formatTable } from './output.js';
+import { colour, formatNanoseconds } from './output.js';
 
 export const POLICIES = [
   'single',
@@ -26,10 +27,26 @@ export interface DemoRun {
 const right = (title: string) => ({ title, align: 'right' as const });
 const whole = (n: number) => n.toLocaleString('en-GB');
 
-/** Frames that reached a guest port. */
-function reached(summary: Summary): number {
-  return summary.ports.slice(1).reduce((sum, port) => sum + port.tx.packets + port.delivered.packets, 0);
+/**
+ * Frames that reached a guest: what the guests' ports sent or took, without the copies of floods. So neither what the
+ * guests announce when they boot (each a frame to the uplink and copies to the other guests) nor a frame to a guest
+ * that is not known yet counts more than it is: of the frames of the generator each counts once.
+ */
+export function reached(summary: Summary): number {
+  const all = summary.ports.slice(1).reduce((sum, port) => sum + port.tx.packets + port.delivered.packets, 0);
+  return all - summary.totals.floodedCopies - summary.totals.deliveredCopies;
 }
+
+/** Frames that were dropped, by reason; empty where none was. */
+function losses({ policy, summary }: DemoRun): string {
+  const reasons = Object.entries(summary.totals.dropped).filter(([, count]) => count > 0);
+  if (reasons.length === 0) return '';
+  const named = reasons.map(([reason, count]) => `${reason} ${whole(count)}`).join(', ');
+  return `${policy} dropped ${whole(droppedFrames(summary))} frames: ${named}. ${WHY}`;
+}
+
+const WHY =
+  'At this rate a worker drops only when the machine gives it no CPU: backlog = it did not take what was handed to it, txFull = a device or its queue had no room (docs/forwarding.md has all reasons).';
 
 /** Workers per guest port, on average; those with less than one packet in a hundred (floods) are not counted. */
 function workersPerGuest(summary: Summary): number {
@@ -68,7 +85,7 @@ function row({ policy, sent, summary }: DemoRun): string[] {
 
 /** Table and findings, with a final line break. */
 export function renderComparison(runs: readonly DemoRun[], live: boolean): string {
-  const table = formatTable(
+  const table = formatFitting(
     [
       { title: 'policy' },
       right('sent'),
@@ -89,7 +106,7 @@ export function renderComparison(runs: readonly DemoRun[], live: boolean): strin
   const next = live
     ? 'Next: sudo npx rxsteer forward --help, or npx rxsteer explain --help'
     : 'Next: npx rxsteer explain --help; with root, npm start moves packets between real interfaces.';
-  return `${table}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n\n${next}\n`;
+  return `${table}\n\n${lines.map((line) => wrap(`- ${line}`, lineColumns(), '  ')).join('\n')}\n\n${next}\n`;
 }
 
 function find(runs: readonly DemoRun[], name: string): Summary | undefined {
@@ -113,6 +130,7 @@ function findings(runs: readonly DemoRun[]): string[] {
       `round-robin delivered ${whole(spray.totals.reordered)} packets behind a later one of their flow; every other policy ${whole(runs.filter((r) => r.policy !== 'round-robin').reduce((sum, r) => sum + r.summary.totals.reordered, 0))}.`,
     );
   }
+  lines.push(...runs.map(losses).filter((line) => line !== ''));
   const off = runs.filter(({ summary: { totals: t }, summary }) => {
     const ended = t.transmitted + t.delivered + droppedFrames(summary) + t.inFlight;
     return ended !== t.received || t.framesLeaked !== 0;

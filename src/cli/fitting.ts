@@ -11,7 +11,7 @@ import { type Column, colour, formatTable, width } from './output.js';
 const TABLE_COLUMNS = 120;
 /** Below this nothing would fit. */
 const COLUMNS_LEAST = 40;
-/** Longest text of a first column that heads a column of its own. */
+/** Longest text of a first column that becomes the title of a column. */
 const HEADING_MAX = 14;
 
 /** Columns of a line, or null where nobody says. */
@@ -110,19 +110,32 @@ export function formatFitting(
   return turned(columns, rows, most);
 }
 
-/** A table of many rows: where it does not fit, the first column's texts are broken where it says, onto lines below. */
+/**
+ * A table of many rows with long names: where it does not fit, names are broken where it says, onto lines below; where
+ * that is not enough, each name stands on a line above its row.
+ */
 export function formatBreaking(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   breakAfter: string,
   most = lineColumns() ?? TABLE_COLUMNS,
 ): string {
-  if (widest(formatTable(columns, rows)) <= most) return formatTable(columns, rows);
-  const broken = rows.flatMap(([first = '', ...rest]) => {
-    const [head, ...tail] = first.split(breakAfter);
-    return tail.length === 0
-      ? [[first, ...rest]]
-      : [[`${head}${breakAfter.trimEnd()}`, ...rest], [`  ${tail.join(breakAfter)}`]];
-  });
-  return formatTable(columns, broken);
+  const plain = formatTable(columns, rows);
+  if (widest(plain) <= most) return plain;
+  const broken = formatTable(
+    columns,
+    rows.flatMap(([first = '', ...rest]) => {
+      const [head, ...tail] = first.split(breakAfter);
+      return tail.length === 0
+        ? [[first, ...rest]]
+        : [[`${head}${breakAfter.trimEnd()}`, ...rest], [`  ${tail.join(breakAfter)}`]];
+    }),
+  );
+  if (widest(broken) <= most) return broken;
+  const [first, ...others] = columns;
+  const table = formatTable(
+    [{ title: first!.title }, ...others],
+    rows.map(([, ...rest]) => ['', ...rest]),
+  ).split('\n');
+  return [table[0], ...rows.flatMap(([name = ''], i) => [wrap(name, most, '  '), table[i + 1]])].join('\n');
 }

@@ -20,7 +20,7 @@ import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
 import { sweepDead } from './lab.js';
-import { printJson } from './output.js';
+import { noteLine, print, printJson } from './output.js';
 
 export function register(program: Command): void {
   program
@@ -85,7 +85,7 @@ export function register(program: Command): void {
 
 /** Prints a line on standard error, at once. */
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  noteLine(line);
 }
 
 async function forward(flags: ForwardFlags): Promise<void> {
@@ -112,7 +112,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
     onReady: () => say('ready'),
   });
   if (flags.json === true) printJson(summary);
-  else process.stdout.write(renderSummary(summary));
+  else print(renderSummary(summary).trimEnd());
 }
 
 export interface RunHooks {

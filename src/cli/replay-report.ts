@@ -191,11 +191,11 @@ function details(result: PolicyResult): string {
   return lines.join('\n');
 }
 
-/** Names of columns for policies: their kinds, where these differ, else numbers; labels in any case. */
+/** Names of columns for policies: their kinds, where these differ, else their places; labels in any case. */
 function columnNames(policies: readonly PolicyResult[]): string[] {
   const kinds = policies.map(({ policy }) => policy.split(':')[0]!);
   const areDifferent = new Set(kinds).size === kinds.length;
-  return policies.map(({ label }, i) => label ?? (areDifferent ? kinds[i]! : `${kinds[i]} (${i + 1})`));
+  return policies.map(({ label }, i) => label ?? (areDifferent ? kinds[i]! : `(${i + 1})`));
 }
 
 /** @param shown rows at most */

@@ -89,18 +89,23 @@ export class Chooser {
     if (this.#filter !== null) this.#compile ??= (await import('./pcap-filter.js')).compileFilter;
   }
 
-  /** Takes out of the batch what does not count; it may become empty. @throws UserError for a filter that is wrong */
-  apply(batch: CaptureBatch): void {
+  /**
+   * Takes out of the batch what does not count; it may become empty. Gives whether all that is left are Ethernet
+   * frames. @throws UserError for a filter that is wrong
+   */
+  apply(batch: CaptureBatch): boolean {
     const { n, linkType, original } = batch;
-    let isPlain = this.#targets === null && this.#filter === null && !batch.stated;
-    if (isPlain) for (let i = 0; i < n; i++) if (linkType[i] !== LinkType.ethernet) isPlain = false;
-    if (!isPlain) {
-      this.#choose(batch);
-      return;
-    }
-    const { mtu } = this.superFrames;
     // Most frames are shorter whatever tags they have.
-    for (let i = 0; i < n; i++) if (original[i]! > mtu + ETHERNET_HEADER) this.#measure(batch, i);
+    const least = this.superFrames.mtu + ETHERNET_HEADER;
+    let isLong = false;
+    let isEthernet = true;
+    for (let i = 0; i < n; i++) {
+      if (linkType[i] !== LinkType.ethernet) isEthernet = false;
+      if (original[i]! > least) isLong = true;
+    }
+    if (!isEthernet || this.#targets !== null || this.#filter !== null || batch.stated) this.#choose(batch);
+    else if (isLong) for (let i = 0; i < n; i++) if (original[i]! > least) this.#measure(batch, i);
+    return isEthernet;
   }
 
   #measure(batch: CaptureBatch, i: number): void {
@@ -192,6 +197,7 @@ function move(batch: CaptureBatch, from: number, to: number): void {
   batch.off[to] = batch.off[from]!;
   batch.len[to] = batch.len[from]!;
   batch.original[to] = batch.original[from]!;
+  batch.fcs[to] = batch.fcs[from]!;
   batch.linkType[to] = batch.linkType[from]!;
   batch.direction[to] = batch.direction[from]!;
   batch.seconds[to] = batch.seconds[from]!;

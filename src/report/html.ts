@@ -84,7 +84,7 @@ export interface Heading {
 
 /**
  * A sortable table inside a box that scrolls sideways on narrow screens.
- * @param kind `cards`: on narrow screens every row becomes a block of its own, with the headings before its values
+ * @param kind `cards`: on narrow screens every row becomes a block, with the headings before its values
  */
 export function table(
   caption: string,

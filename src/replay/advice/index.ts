@@ -10,7 +10,7 @@ import type { PacketChoice } from '../choice.js';
 import type { Advice, ReplayResult } from '../result.js';
 import { commandsFor } from './commands.js';
 import { gatherFacts } from './gather.js';
-import { adviseOn } from './rules.js';
+import { adviseOn, bothDirections } from './rules.js';
 
 /** Whether there can be advice: captures that can be read a second time, with packets in them. */
 export function canAdvise(files: readonly string[], result: ReplayResult): boolean {
@@ -38,5 +38,9 @@ export async function advise(
   const queues = Math.max(most, ...result.policies.map((policy) => policy.queues.length));
   const facts = await gatherFacts(files, result.capture.packets, rss, workers, queues, choice, signal);
   const steering = compilePolicy(specs[best]!, options);
-  return [...adviseOn(facts, most, queues), commandsFor(steering)];
+  const { capture } = result;
+  const isStated =
+    capture.incoming + capture.outgoing > 0 || choice.to !== undefined || choice.filter !== undefined;
+  const unsure = isStated ? null : bothDirections(facts);
+  return [...(unsure === null ? [] : [unsure]), ...adviseOn(facts, most, queues), commandsFor(steering)];
 }

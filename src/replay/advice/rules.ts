@@ -15,6 +15,7 @@ import type { AdviceFacts, BucketHalves } from './gather.js';
 const TUNNELS_LEAST = 0.05;
 const TWO_WAY_LEAST = 0.1;
 const UDP_LEAST = 0.2;
+const BOTH_LEAST = 0.6;
 /** A table is called uneven above this. */
 const UNEVEN = 1.1;
 /** How much better a proposal must be on traffic that it was not fitted to. */
@@ -176,14 +177,31 @@ function symmetric(facts: AdviceFacts): Advice | null {
   };
 }
 
+/** The capture does not say which packets were received, and looks as if it had both directions of a host's flows. */
+export function bothDirections(facts: AdviceFacts): Advice | null {
+  const share = facts.twoWayPackets / Math.max(1, facts.packets);
+  if (share < BOTH_LEAST) return null;
+  const [busiest] = facts.macs;
+  const mac = busiest === undefined ? 'MAC' : busiest[0];
+  return {
+    id: 'both-directions',
+    severity: 'warning',
+    text: `${percent(share)} of the packets are of flows whose other direction is here too, and the capture does not say which packets were received. Where it was recorded on the host itself (tcpdump without -Q in), what the host sent counts as load here and never was: choose what went to the host's own address. Where a port saw both directions (a mirror, a forwarder), all is well.`,
+    commands: [`rxsteer replay … --to ${mac}   # if that is the host's interface`],
+  };
+}
+
 function tunnels(facts: AdviceFacts, queues: number): Advice | null {
-  const { packets, kinds, outerLoads, innerLoads } = facts.tunnels;
+  const { packets, kinds, mirrored, outerLoads, innerLoads } = facts.tunnels;
   const share = packets / Math.max(1, facts.packets);
   if (share < TUNNELS_LEAST || queues < 2) return null;
   const names = [...kinds].sort(([, a], [, b]) => b - a).map(([name]) => name);
   const outer = fullestOverFair(outerLoads);
   const inner = fullestOverFair(innerLoads);
-  const facts_ = `${percent(share)} of the packets are in tunnels (${names.join(', ')}). Over ${queues} queues the fullest has ${two(outer)} times its fair share of them by the outer headers, ${two(inner)} by the inner ones`;
+  // Linux opens GRE, but not the mirrored frames of ERSPAN in it.
+  const isMirrored = mirrored === packets;
+  const what = mirrored === 0 ? '' : `, ${isMirrored ? 'all' : 'some'} of it mirrored frames: ERSPAN`;
+  const facts_ = `${percent(share)} of the packets are in tunnels (${names.join(', ')}${what}). Over ${queues} queues the fullest has ${two(outer)} times its fair share of them by the outer headers, ${two(inner)} by the inner ones`;
   if (inner > outer - GAIN_LEAST) {
     return {
       id: 'tunnels-outer',
@@ -195,8 +213,11 @@ function tunnels(facts: AdviceFacts, queues: number): Advice | null {
   return {
     id: 'tunnels-inner',
     severity: 'hint',
-    text: `${facts_}: hash the inner headers, or let Linux do it (RPS opens tunnels).`,
-    commands: [`rss:queues=${queues},inner=${names.join('+')}`, `rps:cpus=0-${queues - 1}`],
+    text: `${facts_}: hash the inner headers${isMirrored ? '; Linux does not look into ERSPAN' : ', or let Linux do it (RPS opens tunnels)'}.`,
+    commands: [
+      `rss:queues=${queues},inner=${names.join('+')}`,
+      ...(isMirrored ? [] : [`rps:cpus=0-${queues - 1}`]),
+    ],
   };
 }
 
