@@ -1,9 +1,12 @@
 /** Characters of a message at most: what is quoted in it may be a whole file. */
 const MESSAGE_MAX = 1000;
 
-/** Control characters, which end a line or drive a terminal: those of C0 and C1, and Unicode's two line separators. */
+/**
+ * Control characters, which end a line or drive a terminal: those of C0 and C1, Unicode's two line separators, and what
+ * turns the direction of text.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /**
@@ -18,6 +21,21 @@ export function printable(text: string, most = MESSAGE_MAX): string {
     const hex = code.toString(16);
     return SHORT_ESCAPES[character] ?? (code < 0x100 ? `\\x${hex.padStart(2, '0')}` : `\\u${hex}`);
   });
+}
+
+/** Whether text holds characters that `printable` escapes. */
+export function hasControl(text: string): boolean {
+  return text.search(CONTROL) >= 0;
+}
+
+/** `printable` for text of several lines, in columns, and in colours where `isColoured`. */
+export function printableLines(text: string, isColoured: boolean): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours.
+  const kept = isColoured ? /(\n|\t|\u001b\[[0-9;]*m)/ : /(\n|\t)/;
+  return text
+    .split(kept)
+    .map((part, i) => (i % 2 === 1 ? part : printable(part, Number.POSITIVE_INFINITY)))
+    .join('');
 }
 
 /**

@@ -16,6 +16,7 @@
 // Errors
 
 export { UserError } from './errors.js';
+export type { FilesAllowed } from './text-file.js';
 
 // Packet: frames built, dissected, described
 
@@ -99,7 +100,7 @@ export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-h
 
 // NIC: hash types, tables, profiles, pools, virtio
 
-export { type EthtoolRss, parseEthtool } from './nic/ethtool.js';
+export { type EthtoolFunction, type EthtoolRss, type GivenBeside, parseEthtool } from './nic/ethtool.js';
 export {
   type EthertypeFilter,
   type FilterChip,
@@ -342,6 +343,7 @@ export {
 export { RfsSteering, type TableRewrite } from './policy/rfs.js';
 export { RssSteering } from './policy/rss.js';
 export {
+  type Assumption,
   type JsSpec,
   type MacHashSpec,
   type MacSpec,
@@ -395,6 +397,7 @@ export type {
   FlowFact,
   FlowMoves,
   LoadOverTime,
+  OtherOutcome,
   PolicyResult,
   ReorderFacts,
   ReplayResult,

@@ -72,8 +72,10 @@ export class CaptureBatch {
   readonly off = new Int32Array(BATCH_MAX);
   /** Bytes captured. */
   readonly len = new Int32Array(BATCH_MAX);
-  /** Bytes on the wire; never less than `len`. */
+  /** Bytes on the wire, without an FCS; never less than `len`. */
   readonly original = new Float64Array(BATCH_MAX);
+  /** Bytes of an FCS that the stated length on the wire has in it. */
+  readonly fcs = new Int32Array(BATCH_MAX);
   readonly linkType = new Int32Array(BATCH_MAX);
   /** `Direction` as pcapng states it; `directionOf` gives that of cooked packets too. */
   readonly direction = new Uint8Array(BATCH_MAX);

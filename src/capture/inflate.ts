@@ -2,14 +2,11 @@
  * A stream of bytes, decompressed when it is gzip or zstd.
  *
  * Promise: what was decompressed before damage or the end of a cut-off file is delivered, then `problem` tells what
- * was wrong. Node's stream would drop its buffer on an error; so input is given in small pieces and each piece's
- * output is collected before the next is given. 16 KiB of input give at most 16 MiB of output.
+ * was wrong.
  */
-import { createGunzip } from 'node:zlib';
+import { GzipStream } from './gzip.js';
 import { isZstd } from './plain.js';
 import { ZstdStream } from './zstd.js';
-
-const PIECE_BYTES = 16 * 1024;
 
 export class ByteSource {
   /** Why the bytes ended early, or empty. */
@@ -33,14 +30,11 @@ export class ByteSource {
         joined.set(value, head.length);
         head = joined;
       }
-      if (head[0] === 0x1f && head[1] === 0x8b) {
-        yield* this.inflated(head);
-        return;
-      }
-      if (isZstd(head)) {
-        const zstd = new ZstdStream();
-        yield* zstd.chunks(head, () => this.next());
-        this.problem = zstd.problem;
+      const isGzip = head[0] === 0x1f && head[1] === 0x8b;
+      if (isGzip || isZstd(head)) {
+        const stream = isGzip ? new GzipStream() : new ZstdStream();
+        yield* stream.chunks(head, () => this.next());
+        this.problem = stream.problem;
         return;
       }
       if (head.length > 0) yield head;
@@ -57,49 +51,5 @@ export class ByteSource {
   private async next(): Promise<Uint8Array | null> {
     const { done, value } = await this.source.next();
     return done === true ? null : value;
-  }
-
-  private async *inflated(head: Uint8Array): AsyncGenerator<Uint8Array> {
-    const gunzip = createGunzip();
-    let output: Uint8Array[] = [];
-    let wake = () => {};
-    let ended = false;
-    gunzip.on('data', (chunk: Uint8Array) => output.push(chunk));
-    gunzip.on('end', () => {
-      ended = true;
-      wake();
-    });
-    gunzip.on('error', (error) => {
-      this.problem = `the gzip data are damaged (${error.message})`;
-      wake();
-    });
-    const over = () => ended || this.problem !== '';
-    const give = (piece: Uint8Array) =>
-      new Promise<void>((resolve) => {
-        wake = resolve;
-        gunzip.write(piece, () => resolve());
-      });
-    try {
-      let input: Uint8Array | null = head;
-      while (input !== null) {
-        for (let at = 0; at < input.length && !over(); at += PIECE_BYTES) {
-          await give(input.subarray(at, at + PIECE_BYTES));
-          const ready = output;
-          output = [];
-          yield* ready;
-        }
-        if (over()) break;
-        input = await this.next();
-      }
-      if (!over()) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          gunzip.end();
-        });
-      }
-      yield* output;
-    } finally {
-      gunzip.destroy();
-    }
   }
 }

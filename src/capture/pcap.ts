@@ -1,6 +1,7 @@
 /**
  * Decoder of classic pcap (draft-ietf-opsawg-pcap): micro- and nanosecond magics in both byte orders, and the
- * "modified" variant with 8 more bytes in each record header.
+ * "modified" variant with 8 more bytes in each record header; versions before 2.4, whose lengths may stand the other way
+ * round (as libpcap reads them).
  *
  * Promise: see `Decoder`.
  */
@@ -30,6 +31,9 @@ export class PcapDecoder implements Decoder {
   private little = false;
   private recordHeader = 16;
   private perTick = 1000;
+  /** Where a record's two lengths stand: before version 2.3 the other way round, in 2.3 either way. */
+  private capturedAt = 8;
+  private isEither = false;
   private fcsBytes = 0;
 
   decode(bytes: Uint8Array, start: number, end: number, batch: CaptureBatch): number {
@@ -41,15 +45,17 @@ export class PcapDecoder implements Decoder {
       if (this.damage !== '') return 0;
       at += FILE_HEADER;
     }
-    const { little, recordHeader, perTick, fcsBytes, linkType } = this;
+    const { little, recordHeader, perTick, fcsBytes, linkType, capturedAt, isEither } = this;
+    const originalAt = 20 - capturedAt;
     const perSecond = 1e9 / perTick;
     let n = batch.n;
     // Added to the record header at the end, whether or not a packet is cut off: what V8 has not seen happen when it
     // compiles the loop makes it throw the code away when it does.
     let missing = 0;
     while (n < BATCH_MAX && end - at >= recordHeader) {
-      const captured = view.getUint32(at + 8, little);
-      const original = view.getUint32(at + 12, little);
+      let captured = view.getUint32(at + capturedAt, little);
+      let original = view.getUint32(at + originalAt, little);
+      if (isEither && captured > original) [captured, original] = [original, captured];
       if (captured > PACKET_BYTES_MAX) {
         this.damage = `impossible packet length ${captured}`;
         break;
@@ -71,6 +77,7 @@ export class PcapDecoder implements Decoder {
       let wire = original;
       if (fcsBytes !== 0) {
         wire = Math.max(original - fcsBytes, 0);
+        batch.fcs[n] = original - wire;
         length -= Math.min(Math.max(0, captured - wire), fcsBytes);
       }
       batch.off[n] = data;
@@ -96,6 +103,9 @@ export class PcapDecoder implements Decoder {
       this.damage = `pcap version ${major}.${view.getUint16(at + 6, this.little)} is not supported (2.4 is)`;
       return;
     }
+    const minor = view.getUint16(at + 6, this.little);
+    this.capturedAt = minor < 3 ? 12 : 8;
+    this.isEither = minor === 3;
     this.perTick = magic === NANO ? 1 : 1000;
     this.recordHeader = magic === MODIFIED ? 24 : 16;
     // Upper bits: whether frames end with an FCS, and its length in 16-bit words.

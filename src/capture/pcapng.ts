@@ -229,11 +229,13 @@ export class PcapngDecoder implements Decoder {
     direction: number,
   ): void {
     const n = batch.n;
-    const cut = Math.max(0, captured - Math.max(original - source.fcsBytes, 0));
+    const wire = Math.max(original - source.fcsBytes, 0);
+    const cut = Math.max(0, captured - wire);
     const length = captured - Math.min(cut, source.fcsBytes);
     batch.off[n] = data;
     batch.len[n] = length;
-    batch.original[n] = Math.max(original - source.fcsBytes, length);
+    batch.original[n] = Math.max(wire, length);
+    batch.fcs[n] = original - wire;
     batch.linkType[n] = source.linkType;
     batch.direction[n] = direction;
     if (direction !== Direction.unknown) batch.stated = true;

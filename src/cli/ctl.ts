@@ -17,7 +17,7 @@ import { parseYaml } from '../yaml-text.js';
 import { renderChange, renderPlan, renderPolicy, renderRebalance, renderStatus } from './ctl-report.js';
 import { checkTraceFile, renderTrace, type TracedDecision, writeTrace } from './ctl-trace.js';
 import { renderRates, renderSummary } from './forward-report.js';
-import { note, print, printJson, printJsonLine } from './output.js';
+import { noteLine, print, printJson, printJsonLine } from './output.js';
 
 interface Flags {
   readonly socket?: string;
@@ -117,7 +117,8 @@ async function trace(flags: Flags, count: string): Promise<void> {
   const body = { n, timeoutMs: Math.ceil(timeoutMs) };
   const entries = await ask<TracedDecision[]>(await socketOf(flags), 'POST', '/trace', body);
   if (flags.write !== undefined) writeTrace(flags.write, entries);
-  if (entries.length < n) note(`rxsteer: ${entries.length} of ${n} decisions within ${timeoutMs / 1000} s`);
+  if (entries.length < n)
+    noteLine(`rxsteer: ${entries.length} of ${n} decisions within ${timeoutMs / 1000} s`);
   if (flags.json === true) printJson(entries);
   else if (flags.write === undefined) print(renderTrace(entries));
   else print(`${entries.length} decisions written to ${flags.write}`);

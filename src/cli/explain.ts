@@ -14,7 +14,7 @@ import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-pla
 import { type Explanation, explainAt, explainFrame } from '../policy/explanation.js';
 import type { Steering } from '../policy/steering.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
-import { formatFields, print, printJson } from './output.js';
+import { formatFields, noteLine, print, printJson } from './output.js';
 
 /** Longest frame that `--frame` takes: the largest IP packet, and two tags. */
 const FRAME_BYTES_MAX = 65535 + 14 + 8;
@@ -146,7 +146,7 @@ export function register(program: Command): void {
           ? { kernels: (await import('../dataplane/hash-kernels.js')).nativeHashKernels() }
           : {}),
       });
-      for (const warning of policyWarnings(steering)) process.stderr.write(`rxsteer: warning: ${warning}\n`);
+      for (const warning of policyWarnings(steering)) noteLine(`rxsteer: warning: ${warning}`);
       const frame = frameOf(flags);
       const explanation =
         frame === null

@@ -202,7 +202,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     ports,
     ...(mode === undefined ? {} : { mode }),
     policy,
-    policyText: typeof given === 'string' ? given : JSON.stringify(given),
+    policyText: policy.text,
     workers: asked ?? defaultWorkers(policy),
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
     cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),

@@ -22,7 +22,7 @@ import { type ControlFlags, prepareControl } from './forward-control.js';
 import { type ForwardFlags, forwardOptions } from './forward-options.js';
 import { renderRates, renderSummary } from './forward-report.js';
 import { sweepDead } from './lab.js';
-import { printJson } from './output.js';
+import { noteLine, print, printJson } from './output.js';
 
 export function register(program: Command): void {
   program
@@ -90,7 +90,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Prints a line on standard error, at once. */
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  noteLine(line);
 }
 
 async function forward(flags: ForwardFlags): Promise<void> {
@@ -121,7 +121,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
     },
   });
   if (flags.json === true) printJson(summary);
-  else process.stdout.write(renderSummary(summary));
+  else print(renderSummary(summary).trimEnd());
 }
 
 /** Short runs tell all in their summary. */

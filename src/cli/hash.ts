@@ -4,7 +4,7 @@
  * Promise: `--implementation` decides which code computes it (the byte tables that steering uses, the bitwise
  * definition, or the addon's carry-less multiplication); all are exact. In a batch a bad line yields an error object on its line and the batch goes on.
  */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, type Stats, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { loadNative, nativeProblem } from '../dataplane/native.js';
@@ -13,6 +13,7 @@ import { crc32, crc32Bitwise, crc32c, crc32cBitwise, xorHash } from '../hash/crc
 import { hex32, parseHex } from '../hash/hex.js';
 import { KEY_NAMES, parseKey } from '../hash/keys.js';
 import { keyBytesFor, Toeplitz, toeplitzBitwise } from '../hash/toeplitz.js';
+import { fileFault } from '../text-file.js';
 import { print, printJson, printJsonLine } from './output.js';
 
 const FUNCTIONS = ['toeplitz', 'crc32c', 'crc32', 'xor'] as const;
@@ -144,13 +145,17 @@ function computeLine(
 
 async function runBatch(file: string): Promise<void> {
   if (file !== '-') {
-    let isDirectory = false;
+    let stats: Stats;
     try {
-      isDirectory = statSync(file).isDirectory();
+      stats = statSync(file);
     } catch (error) {
-      throw new UserError(`--batch ${file}: ${(error as Error).message}`);
+      throw new UserError(`--batch ${file}: ${fileFault(error)}`);
     }
-    if (isDirectory) throw new UserError(`--batch ${file}: a directory, not a file of JSON lines`);
+    if (!stats.isFile() && !stats.isFIFO()) {
+      throw new UserError(
+        `--batch ${file}: ${stats.isDirectory() ? 'a directory' : 'a device'}, not a file of JSON lines`,
+      );
+    }
   }
   const stream = file === '-' ? process.stdin : createReadStream(file);
   const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });

@@ -6,9 +6,19 @@
  * capture will be replayed, the reading thread starts before the command line's modules are loaded.
  */
 import { statSync } from 'node:fs';
-import { readingPays, startReading } from '../replay/reading-thread.js';
 
 const argv = process.argv.slice(2);
+
+/** Loads a module; one line where there are too few descriptors even for that. */
+async function load<T>(module: () => Promise<T>): Promise<T> {
+  try {
+    return await module();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EMFILE') throw error;
+    process.stderr.write('rxsteer: too many open files: raise the limit, e.g. ulimit -n 1024\n');
+    process.exit(1);
+  }
+}
 
 function fileBytes(word: string): number {
   try {
@@ -23,6 +33,7 @@ if (argv[0] === 'replay' && !argv.includes('--jobs')) {
   const words = argv.slice(1);
   const policies = words.filter((word) => word.startsWith('--policy')).length;
   const bytes = words.reduce((sum, word) => sum + fileBytes(word), 0);
+  const { readingPays, startReading } = await load(() => import('../replay/reading-thread.js'));
   if (readingPays(bytes, policies)) startReading();
 }
 
@@ -33,5 +44,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // A log that nobody reads any more is no reason to stop.
 process.stderr.on('error', () => {});
 
-const { runProgram } = await import('./program.js');
+const { runProgram } = await load(() => import('./program.js'));
 process.exitCode = await runProgram(argv);

@@ -23,6 +23,7 @@ import {
   formatFields,
   formatRatio,
   note,
+  noteLine,
   Progress,
   print,
   printJson,
@@ -108,7 +109,7 @@ async function spread(file: string, flags: MakeFlags, encoder: RecordEncoder, gz
   );
   await sink.close();
   progress.done();
-  if (made.warning !== null) note(`rxsteer: warning: ${made.warning}`);
+  if (made.warning !== null) noteLine(`rxsteer: warning: ${made.warning}`);
   const out = { file: file === '-' ? null : file, format: encoder.format, gzip, seed: plan.seed };
   tell(file, flags.json === true, { ...out, from: captureName(from), ...made }, [
     ['file', file],

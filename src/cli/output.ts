@@ -3,9 +3,10 @@
  *
  * Promise: with `--json` standard output gets exactly one JSON document (a line each for batches), nothing else;
  * everything for people that is not the result goes to standard error. Colour only on a terminal and never with
- * `NO_COLOR`.
+ * `NO_COLOR`. Names of files, ports and policies do nothing to a terminal, whatever characters they hold.
  */
 import { createRequire } from 'node:module';
+import { printable, printableLines } from '../errors.js';
 
 // Not imported: for the first CommonJS module that is, Node loads a parser of such modules.
 const pc = createRequire(import.meta.url)('picocolors') as typeof import('picocolors');
@@ -27,12 +28,17 @@ export function printJsonLine(value: unknown): void {
 
 /** Text for people on standard output. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printableLines(text, colour.isColorSupported)}\n`);
 }
 
 /** Progress, logs and warnings: standard error. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${printableLines(text, colour.isColorSupported)}\n`);
+}
+
+/** One line of a log or a warning, with names in it that somebody else chose: standard error, at once. */
+export function noteLine(text: string): void {
+  process.stderr.write(`${printable(text, Number.POSITIVE_INFINITY)}\n`);
 }
 
 /** Width of text on a terminal, without colour sequences. */

@@ -5,9 +5,9 @@
  * wrong is one line on standard error, `rxsteer: …`, and a stack trace only with `--debug`. The code of a command is
  * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Command, CommanderError } from 'commander';
-import { nearestNames, UserError } from '../errors.js';
+import { nearestNames, printable, UserError } from '../errors.js';
 import { helpBelow } from './help.js';
 import { version } from './version.js';
 
@@ -111,11 +111,23 @@ function isCommanderError(error: unknown): error is CommanderError {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
 }
 
-/** What the limit on descriptors runs into first is seldom what needs them. */
-function hint(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const isLimit = code === 'EMFILE' || /EMFILE|Too many open files/i.test(message ?? '');
-  return isLimit && !/ulimit/.test(message) ? '; too few file descriptors: raise the limit (ulimit -n)' : '';
+/** What went wrong, in one line. Descriptors may have run out anywhere, also while a module was loaded. */
+function told(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EMFILE')
+    return `too many open files: raise the limit${openFilesLimit()}, e.g. ulimit -n 1024`;
+  if (code === 'ENFILE') return 'too many open files on this machine (fs.file-max)';
+  return error instanceof Error ? firstLine(error.message) || error.name : String(error);
+}
+
+/** ` of 40`; empty where there is no descriptor left to find out with. */
+function openFilesLimit(): string {
+  try {
+    const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+    return line === null ? '' : ` of ${line[1]}`;
+  } catch {
+    return '';
+  }
 }
 
 /** Prints the one line and gives the exit code. */
@@ -123,11 +135,10 @@ function report(error: unknown, debug: boolean): number {
   if (isCommanderError(error)) {
     // Help and version end the parse by throwing too.
     if (error.exitCode === 0) return 0;
-    process.stderr.write(`rxsteer: ${oneLine(error.message).replace(/^error: /, '')}\n`);
+    process.stderr.write(`rxsteer: ${printable(oneLine(error.message)).replace(/^error: /, '')}\n`);
     return 2;
   }
-  const message = error instanceof Error ? firstLine(error.message) || error.name : String(error);
-  process.stderr.write(`rxsteer: ${message}${hint(error)}\n`);
+  process.stderr.write(`rxsteer: ${printable(told(error))}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return error instanceof UserError ? 2 : 1;
 }

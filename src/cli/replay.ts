@@ -20,7 +20,7 @@ import type { ReplayResult } from '../replay/result.js';
 import { readTextFile } from '../text-file.js';
 import { Interrupt } from './interrupt.js';
 import { origin } from './origin.js';
-import { formatCount, note, Progress, print, printJson } from './output.js';
+import { formatCount, note, noteLine, Progress, print, printJson } from './output.js';
 import { type PlainOptions, plainWords } from './plain-words.js';
 
 interface Flags {
@@ -206,7 +206,7 @@ async function run(files: string[], flags: Flags): Promise<void> {
     );
     progress.done();
     const problems = divider?.close() ?? [];
-    for (const warning of result.capture.warnings) note(`rxsteer: warning: ${warning}`);
+    for (const warning of result.capture.warnings) noteLine(`rxsteer: warning: ${warning}`);
     if (flags.html !== undefined) await writeReport(flags.html, result, files);
     if (flags.json === true) printJson(result);
     else

@@ -27,7 +27,7 @@ import { startPool } from '../sweep/sweep.js';
 import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
 import { formatFitting } from './fitting.js';
 import { origin } from './origin.js';
-import { colour, formatCount, formatTable, note, print, printJsonLine } from './output.js';
+import { colour, formatCount, formatTable, note, noteLine, print, printJsonLine } from './output.js';
 import { type SweepFlags, sweepGrid, wholeNumber } from './sweep-options.js';
 
 /** Reasons of left-out cells that are shown one by one. */
@@ -176,10 +176,10 @@ function noteSkipped(skipped: readonly string[]): void {
   const reasons = new Map<string, number>();
   for (const reason of skipped) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   for (const [reason, times] of [...reasons].slice(0, REASONS_SHOWN)) {
-    note(`rxsteer: left out: ${reason}${times > 1 ? ` (${times} policies)` : ''}`);
+    noteLine(`rxsteer: left out: ${reason}${times > 1 ? ` (${times} policies)` : ''}`);
   }
   const more = reasons.size - REASONS_SHOWN;
-  if (more > 0) note(`rxsteer: left out: ${more} more reasons`);
+  if (more > 0) noteLine(`rxsteer: left out: ${more} more reasons`);
 }
 
 /** Runs what is missing, in threads where that pays; `onLine` gets each result. */
@@ -245,10 +245,10 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
   const done = file?.done ?? new Map<string, SweepLine>();
   try {
     noteSkipped(skipped);
-    if (file !== null && file.torn > 0) note(`rxsteer: ${file.path}: a torn last line was cut off`);
+    if (file !== null && file.torn > 0) noteLine(`rxsteer: ${file.path}: a torn last line was cut off`);
     const missing = cells.filter(({ key }) => !done.has(key));
     if (missing.length < cells.length) {
-      note(`rxsteer: ${cells.length - missing.length} of ${cells.length} cells are done already`);
+      noteLine(`rxsteer: ${cells.length - missing.length} of ${cells.length} cells are done already`);
     }
     if (flags.json === true) {
       for (const { key } of cells) if (done.has(key)) printJsonLine(done.get(key));
@@ -272,7 +272,7 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
   }
   const lines = cells.map(({ key, capture, text }) => ({ ...done.get(key)!, capture, policy: text }));
   for (const warning of new Set(lines.flatMap(({ warnings }) => warnings)))
-    note(`rxsteer: warning: ${warning}`);
+    noteLine(`rxsteer: warning: ${warning}`);
   if (flags.parquet !== undefined) await writeParquet(flags.parquet, lines);
   if (flags.html !== undefined) await writeHtml(flags.html, lines, grid.captures);
   if (flags.json === true) return;

@@ -4,11 +4,12 @@
  * Promise: bounded by the frame, allocation free, pure. Only policies that ask for inner headers come here. Lengths
  * in tunnel headers are believed only as far as the frame goes; a header that does not fit is no tunnel.
  *
- * Sources: RFC 2003, 4213 (IPIP, 6in4), 2784 and 2890 (GRE), 7637 (NVGRE), 7348 (VXLAN), the VXLAN-GPE draft, 8926
+ * Sources: RFC 2003, 4213 (IPIP, 6in4), 2784 and 2890 (GRE), the ERSPAN draft (draft-foschiano-erspan), RFC 7637
+ * (NVGRE), 7348 (VXLAN), the VXLAN-GPE draft, 8926
  * (Geneve), 3GPP TS 29.281 (GTP-U), RFC 3032 (MPLS), 2516 (PPPoE). Names and the rule "the inner header alone, one
  * level" are virtio's (hash tunnel types).
  */
-import { type Burst, Kind } from './burst.js';
+import { type Burst, Field, Kind } from './burst.js';
 import { countTags, dissectFrom } from './dissect.js';
 import { ETHERNET_HEADER, EtherType, Protocol, VLAN_TAG } from './protocol.js';
 
@@ -38,7 +39,15 @@ const MPLS = 7;
 const PPPOE = 8;
 
 const TYPE_TEB = 0x6558;
+const TYPE_ERSPAN = 0x88be;
+const TYPE_ERSPAN3 = 0x22eb;
+/** Frame types of ERSPAN III. */
+const ERSPAN_ETHERNET = 0;
+const ERSPAN_IP = 2;
 const GTPU_G_PDU = 255;
+
+/** What dissection says of a packet. */
+const INNER_FIELDS = [Field.kind, Field.ethertype, Field.l3, Field.l4, Field.vlan, Field.flow];
 
 /** Mask of tunnel names: bit n is `TUNNEL_NAMES[n]`. */
 export function tunnelMask(names: readonly TunnelName[]): number {
@@ -51,6 +60,8 @@ export class InnerPacket {
   position = 0;
   /** Index into `TUNNEL_NAMES`, -1 for none. */
   tunnel = -1;
+  /** The inner packet is a mirrored frame (ERSPAN). */
+  isMirrored = false;
 
   /** Takes a result; gives true. */
   set(tunnel: number, ethertype: number, position: number): boolean {
@@ -65,6 +76,7 @@ export class InnerPacket {
 export function findInner(burst: Burst, i: number, mask: number, out: InnerPacket): boolean {
   const { view } = burst;
   out.tunnel = -1;
+  out.isMirrored = false;
   const kind = burst.kind[i]!;
   const end = burst.off[i]! + burst.len[i]!;
   if ((kind & Kind.ipMask) === 0) return findBelowIp(burst, i, mask, out);
@@ -128,7 +140,35 @@ function findGre(view: DataView, at: number, end: number, mask: number, out: Inn
   const tunnel = isNvgre && (mask & (1 << NVGRE)) !== 0 ? NVGRE : GRE;
   if ((mask & (1 << tunnel)) === 0) return false;
   if (type === TYPE_TEB) return setEthernet(view, payload, end, tunnel, out);
+  if (type === TYPE_ERSPAN || type === TYPE_ERSPAN3) {
+    return findMirrored(view, payload, end, type, (flags & 0x1000) !== 0, out);
+  }
   return payload < end && out.set(tunnel, type, payload);
+}
+
+/**
+ * A mirrored frame: ERSPAN I has no header, II one of 8 bytes (told by GRE's sequence number), III one of 12 with 8 more
+ * where its last bit says so.
+ */
+function findMirrored(
+  view: DataView,
+  at: number,
+  end: number,
+  type: number,
+  isNumbered: boolean,
+  out: InnerPacket,
+): boolean {
+  out.isMirrored = true;
+  if (type === TYPE_ERSPAN) {
+    if (!isNumbered) return setEthernet(view, at, end, GRE, out);
+    if (end - at < 8 || view.getUint8(at) >>> 4 !== 1) return false;
+    return setEthernet(view, at + 8, end, GRE, out);
+  }
+  if (end - at < 12 || view.getUint8(at) >>> 4 !== 2) return false;
+  const frame = at + 12 + ((view.getUint8(at + 11) & 1) !== 0 ? 8 : 0);
+  const frameType = (view.getUint8(at + 10) >>> 2) & 0x1f;
+  if (frameType === ERSPAN_ETHERNET) return setEthernet(view, frame, end, GRE, out);
+  return frameType === ERSPAN_IP && setIp(view, frame, end, GRE, out);
 }
 
 function findGtpu(view: DataView, at: number, end: number, out: InnerPacket): boolean {
@@ -180,7 +220,7 @@ function findBelowIp(burst: Burst, i: number, mask: number, out: InnerPacket): b
 /**
  * Fills `inner` (a burst over the same bytes) with the frames of `outer` and the dissection of their inner packets:
  * kind, ethertype, l3, l4, vlan and flow of the inner packet where a frame is a tunnel of `mask`, else the outer
- * values. `tunnels[i]` becomes the index of the tunnel's name, or -1.
+ * values, also where what is inside is not IP. `tunnels[i]` becomes the index of the tunnel's name, or -1.
  */
 export function dissectInnerBurst(
   outer: Burst,
@@ -199,5 +239,9 @@ export function dissectInnerBurst(
     if (!found) continue;
     const end = outer.off[i]! + outer.len[i]!;
     dissectFrom(inner, i, scratch.ethertype, scratch.position, end, outer.kind[i]! & Kind.group);
+    if ((inner.kind[i]! & Kind.ipMask) !== 0) continue;
+    // What is inside is not IP (ARP, PPP, …): nothing there to hash, so the outer packet stands.
+    for (const field of INNER_FIELDS) inner.words[field + i] = outer.words[field + i]!;
+    tunnels[i] = -1;
   }
 }

@@ -77,6 +77,20 @@ export function writeVnet(
   bytes[at + 9] = csumOffset >>> 8;
 }
 
+/**
+ * Notes before a frame that a capture cut (`FrameFlag.truncated`) how long it was on the wire: in the header, which
+ * means nothing for such a frame and is written over before a device sees it.
+ */
+export function writeCut(bytes: Uint8Array, off: number, original: number): void {
+  writeVnet(bytes, off, 0, 0, 0, 0, original, original >>> 16);
+}
+
+/** What `writeCut` noted. */
+export function readCut(bytes: Uint8Array, off: number): number {
+  const at = off - VNET_HDR_LENGTH + 6;
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
 /** Writes a header that says nothing: no partial checksum, no segmentation. */
 export function clearVnet(bytes: Uint8Array, off: number): void {
   writeVnet(bytes, off, 0, 0, 0, 0, 0, 0);

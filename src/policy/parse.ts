@@ -5,7 +5,7 @@
  * its schema. Everything else is a UserError of one line that names the place and what is permitted there.
  */
 import type { z } from 'zod';
-import { UserError, unknownName } from '../errors.js';
+import { hasControl, UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
 import type { Implementation } from '../hash/kernel.js';
 import { parseMac } from '../mac/address.js';
@@ -88,16 +88,23 @@ function parseGiven(given: string | object, files: FilesAllowed): Parsed {
     checkNesting(given, 'policy');
     return parseObject(given, JSON.stringify(given), 'policy');
   }
-  const text = given.trim();
+  const text = plainText(given, 'policy');
   if (text.startsWith('@')) return parseFile(text, files);
   return parseText(text, text);
+}
+
+/** A policy string in one line. @throws UserError for characters that would do something to a terminal. */
+function plainText(given: string, place: string): string {
+  const text = given.trim().replace(/\s+/g, ' ');
+  if (hasControl(text)) throw new UserError(`${place} ${shorten(text)}: it holds a control character`);
+  return text;
 }
 
 function parseFile(text: string, files: FilesAllowed): Parsed {
   const path = text.slice(1);
   const place = `policy file ${path}`;
   const value = parseYaml(readTextFile(path === '-' ? 0 : path, place, files), place);
-  if (typeof value === 'string') return parseText(value.trim(), text);
+  if (typeof value === 'string') return parseText(plainText(value, place), text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UserError(`${place}: an object with "policy: NAME" or a policy string is needed`);
   }

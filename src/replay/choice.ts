@@ -197,6 +197,7 @@ function move(batch: CaptureBatch, from: number, to: number): void {
   batch.off[to] = batch.off[from]!;
   batch.len[to] = batch.len[from]!;
   batch.original[to] = batch.original[from]!;
+  batch.fcs[to] = batch.fcs[from]!;
   batch.linkType[to] = batch.linkType[from]!;
   batch.direction[to] = batch.direction[from]!;
   batch.seconds[to] = batch.seconds[from]!;

@@ -19,7 +19,7 @@ export const CHUNK_READ_BYTES = 384 * 1024;
 /** Room before the first packet for an Ethernet header, in whole words. */
 const HEADROOM = (ETHERNET_HEADER + 7) & ~7;
 const POOL_BYTES = HEADROOM + WINDOW_BYTES_LEAST;
-const PACKET_BYTES = 3 * 8 + 6 * 4;
+const PACKET_BYTES = 3 * 8 + 7 * 4;
 
 /** What of a chunk travels in a message. */
 export interface ChunkNote {
@@ -55,8 +55,10 @@ export class Chunk {
    * one is a flow's first, or not long after; all that are not in the list are plain. See scan.ts.
    */
   readonly odd: Int32Array;
-  /** Bytes on the wire. */
+  /** Bytes on the wire, as the capture states them: of what it holds, which need not be an Ethernet frame. */
   readonly wire: Float64Array;
+  /** What to add to that for the length of the Ethernet frame. */
+  readonly extra: Int32Array;
   /** Virtual time in nanoseconds since the first packet; never goes back. */
   readonly time: Float64Array;
   /** The capture's own timestamp. */
@@ -88,6 +90,7 @@ export class Chunk {
     this.flow = words();
     this.nanoseconds = words();
     this.odd = words();
+    this.extra = words();
   }
 
   /** Whether another batch fits. */

@@ -57,7 +57,7 @@ class Division {
         chunk.bytes,
         chunk.off[at]!,
         chunk.len[at]!,
-        Math.min(chunk.wire[at]!, 0xffff_ffff),
+        Math.min(chunk.wire[at]! + chunk.extra[at]!, 0xffff_ffff),
         chunk.seconds[at]!,
         chunk.nanoseconds[at]!,
       );

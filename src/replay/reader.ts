@@ -6,7 +6,8 @@
  * Damage ends a file with a warning and the next one is read; what is no capture at all is a UserError. Packets that
  * were not chosen are never in a chunk. `stop` ends the reading after what was read, also while it waits for a pipe.
  */
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { CaptureCore } from '../capture/core.js';
@@ -98,12 +99,14 @@ async function decompressed(input: Readable): Promise<Input> {
 
 async function openInput(path: string): Promise<Input> {
   if (path === '-') return decompressed(process.stdin);
-  const fd = openSync(path, 'r');
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (isPlain(fd)) return new PlainInput(fd);
-    // A pipe was not touched, a compressed file is read again from its start.
-    const isFile = fstatSync(fd).isFile();
-    return await decompressed(createReadStream(path, { fd, ...(isFile ? { start: 0 } : {}) }));
+    const stats = fstatSync(fd);
+    // A pipe's writer, and its bytes, are waited for without a thread that would hang in a call: an interrupt ends it.
+    if (stats.isFIFO()) return await decompressed(new Socket({ fd, readable: true, writable: false }));
+    // A compressed file is read again from its start.
+    return await decompressed(createReadStream(path, { fd, ...(stats.isFile() ? { start: 0 } : {}) }));
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -245,17 +248,18 @@ function append({ batch }: CaptureCore, chunk: Chunk, isEthernet: boolean): void
 }
 
 function appendFrames(
-  { n: count, off, len, original, seconds, nanoseconds }: CaptureBatch,
+  { n: count, off, len, original, fcs, seconds, nanoseconds }: CaptureBatch,
   chunk: Chunk,
 ): void {
   const { base, n: from } = chunk;
-  const { off: offs, flags } = chunk;
+  const { off: offs, flags, wire, extra } = chunk;
   for (let i = 0; i < count; i++) {
     offs[from + i] = base + off[i]!;
     flags[from + i] = original[i]! > len[i]! ? TRUNCATED : 0;
+    wire[from + i] = original[i]! + fcs[i]!;
+    extra[from + i] = -fcs[i]!;
   }
   chunk.len.set(len.subarray(0, count), from);
-  chunk.wire.set(original.subarray(0, count), from);
   chunk.seconds.set(seconds.subarray(0, count), from);
   chunk.nanoseconds.set(nanoseconds.subarray(0, count), from);
 }
@@ -263,16 +267,17 @@ function appendFrames(
 /** Packets of which some are no Ethernet frames yet. */
 function appendOthers(batch: CaptureBatch, chunk: Chunk): void {
   const { base } = chunk;
-  const { off, len, original, linkType, seconds, nanoseconds } = batch;
+  const { off, len, original, fcs, linkType, seconds, nanoseconds } = batch;
   let n = chunk.n;
   for (let i = 0; i < batch.n; i++, n++) {
     let at = off[i]!;
     let length = len[i]!;
-    let wire = original[i]!;
+    const wire = original[i]!;
+    let extra = -fcs[i]!;
     const flags = wire > length ? TRUNCATED : 0;
     const link = linkType[i]!;
     if (link !== LinkType.ethernet) {
-      wire = Math.max(0, ethernetLength(link, wire));
+      extra += Math.max(0, ethernetLength(link, wire)) - wire;
       const framed = ethernetLength(link, length);
       // A packet cut off inside its cooked header is an empty frame.
       if (framed >= 0) at = makeEthernet(link, chunk.bytes, base + at, length) - base;
@@ -281,7 +286,8 @@ function appendOthers(batch: CaptureBatch, chunk: Chunk): void {
     chunk.off[n] = base + at;
     chunk.len[n] = length;
     chunk.flags[n] = flags;
-    chunk.wire[n] = wire;
+    chunk.wire[n] = wire + fcs[i]!;
+    chunk.extra[n] = extra;
     chunk.seconds[n] = seconds[i]!;
     chunk.nanoseconds[n] = nanoseconds[i]!;
   }

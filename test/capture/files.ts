@@ -25,12 +25,27 @@ export function bytesOf(little: boolean, ...fields: (readonly [width: 1 | 2 | 4,
 
 export function pcap(
   records: readonly Record[],
-  { magic = 0xa1b2c3d4, little = true, linkType = 1, major = 2, snap = 65_535 } = {},
+  {
+    magic = 0xa1b2c3d4,
+    little = true,
+    linkType = 1,
+    major = 2,
+    minor = 4,
+    swapped = false,
+    snap = 65_535,
+  } = {},
 ): Buffer {
-  const header = bytesOf(little, [4, magic], [2, major], [2, 4], [4, 0], [4, 0], [4, snap], [4, linkType]);
+  const version = [[2, major] as const, [2, minor] as const];
+  const header = bytesOf(little, [4, magic], ...version, [4, 0], [4, 0], [4, snap], [4, linkType]);
   const extra = magic === 0xa1b2cd34 ? 8 : 0;
   const parts = records.flatMap(({ seconds = 0, fraction = 0, data, original = data.length }) => [
-    bytesOf(little, [4, seconds], [4, fraction], [4, data.length], [4, original]),
+    bytesOf(
+      little,
+      [4, seconds],
+      [4, fraction],
+      [4, swapped ? original : data.length],
+      [4, swapped ? data.length : original],
+    ),
     Buffer.alloc(extra, 0x77),
     data,
   ]);

@@ -3,6 +3,7 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ByteSource } from '#rxsteer/capture/inflate.js';
 import { openCapture } from '#rxsteer/capture/stream.js';
+import { ZstdFrames } from '#rxsteer/capture/zstd-frames.js';
 import { payloadBytes } from '#rxsteer/packet/build.js';
 import * as files from './files.js';
 
@@ -30,6 +31,14 @@ function frame(content: Uint8Array, { blockBytes = 100_000, window = -1, checksu
   // fzstd does not verify it; any four bytes do.
   if (checksum) parts.push(Buffer.of(0, 0, 0, 0));
   return Buffer.concat(parts);
+}
+
+/** A skippable frame of so many bytes in all. */
+function padding(bytes: number): Buffer {
+  const out = Buffer.alloc(bytes);
+  out.writeUInt32LE(0x184d2a50, 0);
+  out.writeUInt32LE(bytes - 8, 4);
+  return out;
 }
 
 const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 5, 0, 0, 0, 1, 2, 3, 4, 5]);
@@ -61,6 +70,51 @@ describe('captures in zstd', () => {
     ],
   ])('reads %s', async (_name, bytes) => {
     expect(await read('x.zst', bytes)).toEqual(whole);
+  });
+
+  it.each([
+    ['behind a skippable frame', (big: Buffer) => Buffer.concat([skippable, big]), 0],
+    ['behind whole frames', (big: Buffer) => Buffer.concat([frame(capture, { checksum: true }), big]), 500],
+    ['behind many', (big: Buffer) => Buffer.concat([frame(capture), ...Array(9).fill(skippable), big]), 500],
+    ['at the end of a piece', (big: Buffer) => Buffer.concat([padding(1020), big]), 0],
+  ])('no frame gets a window above the limit: %s', async (_name, wrap, packets) => {
+    // 1 GiB, as the last byte of a header says it; the frame before it is read.
+    const bytes = wrap(frame(capture, { window: 0xa0 }));
+    const refusal = /the zstd data need a window of 1073741824 bytes, more than 134217728/;
+    if (packets === 0) await expect(read('big.zst', bytes)).rejects.toThrow(refusal);
+    else {
+      const result = await read('big.zst', bytes);
+      expect([result.packets, result.warning]).toEqual([packets, expect.stringMatching(refusal)]);
+    }
+  });
+
+  it('frames are followed the same however the bytes come', () => {
+    const bytes = Buffer.concat([
+      frame(capture, { checksum: true }),
+      skippable,
+      frame(capture, { window: 0xa0 }),
+    ]);
+    const end = bytes.length - frame(capture, { window: 0xa0 }).length;
+    for (const step of [1, 2, 3, 7, 1000, bytes.length]) {
+      const frames = new ZstdFrames();
+      let passed = 0;
+      for (let at = 0; at < bytes.length && frames.problem === ''; at += step) {
+        const piece = bytes.subarray(at, at + step);
+        const allowed = frames.follow(piece);
+        passed = allowed < piece.length ? at + allowed : at + piece.length;
+      }
+      expect(frames.problem).toMatch(/window of 1073741824/);
+      // The refused header's own first bytes may have been passed on before it was whole.
+      expect(passed).toBeGreaterThanOrEqual(end);
+      expect(passed).toBeLessThanOrEqual(end + 6);
+    }
+  });
+
+  it('something else behind the last frame is said, and nothing before it is lost', async () => {
+    for (const tail of [Buffer.alloc(100), Buffer.alloc(100, 0x77), Buffer.from('text')]) {
+      const result = await read('tail.zst', Buffer.concat([frame(capture, { checksum: true }), tail]));
+      expect(result).toMatchObject({ packets: 500, warning: expect.stringContaining('no zstd data follow') });
+    }
   });
 
   it('reads byte by byte what a pipe may give so', async () => {

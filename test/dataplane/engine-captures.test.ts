@@ -3,6 +3,8 @@ import { appendFileSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CaptureFile } from '#rxsteer/capture/file.js';
+import { pcap } from '../capture/files.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
 import { readCapture } from './captures.js';
 import { ROOMY, runEngine } from './run-engine.js';
@@ -67,6 +69,31 @@ describe('captures', () => {
     expect([...got].sort()).toEqual([...packets].sort());
     const wanted = byFlow(packets);
     for (const [flow, list] of byFlow(got)) expect(list).toEqual(wanted.get(flow));
+  });
+
+  it('packets that were captured short are told of, and keep their length on the wire', async () => {
+    const short = join(folder, 'short.pcap');
+    const records = Array.from({ length: 10 }, (_, i) => ({
+      data: Buffer.from(packets[i]!, 'hex').subarray(0, i < 4 ? 48 : undefined),
+      original: packets[i]!.length / 2,
+    }));
+    writeFileSync(short, pcap(records));
+    for (const name of ['kept.pcap', 'kept.pcapng']) {
+      const output = join(folder, name);
+      const { summary, warnings } = await runEngine({
+        ports: [`i=pcap:${short}`, `o=pcap:${output},mode=write`],
+      });
+      expectConservation(summary);
+      const missing = records.reduce((sum, { data, original }) => sum + original - data.length, 0);
+      expect(warnings).toEqual([
+        `${short}: 4 packets were captured short (${missing} bytes are missing): they are sent as short as they are`,
+      ]);
+      const written = CaptureFile.open(output);
+      const batch = written.next()!;
+      const lengths = records.map((_, i) => [batch.len[i], batch.original[i]]);
+      written.close();
+      expect(lengths).toEqual(records.map(({ data, original }) => [data.length, original]));
+    }
   });
 
   it('that are cut off end the run with a warning, and give what is whole', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  arp,
   ethernet,
   geneve,
   gre,
@@ -26,6 +27,15 @@ const over = (port: number, payload: Uint8Array) => udp({ sport: 50000, dport: p
 const gpe = (next: number, bytes: Uint8Array) =>
   concatBytes(Uint8Array.of(0x0c, 0, 0, next, 0, 0, 7, 0), bytes);
 
+/** GRE of this type around a mirrored frame behind its ERSPAN header. */
+function mirrored(type: number, sequence: boolean, header: Uint8Array, inner: Uint8Array): Uint8Array {
+  const fields = Uint8Array.of(sequence ? 0x10 : 0, 0, type >> 8, type & 255);
+  const number = new Uint8Array(sequence ? 4 : 0);
+  return ethernet({}, ipv4({ ...outer4, protocol: 47 }, concatBytes(fields, number, header, inner)));
+}
+const erspan3 = (frameType: number, more: number) =>
+  concatBytes(Uint8Array.of(0x20, 1, 0, 7, 0, 0, 0, 1, 0, 0, frameType << 2, more), new Uint8Array(8 * more));
+
 /** Frames by tunnel, around an inner packet. */
 const tunnels: [string, (inner: Packet) => Uint8Array][] = [
   ['ipip', (inner) => ethernet({}, ipv4(outer4, ipInIp(inner)))],
@@ -33,6 +43,15 @@ const tunnels: [string, (inner: Packet) => Uint8Array][] = [
   ['gre', (inner) => ethernet({}, ipv4(outer4, gre({}, inner)))],
   ['gre', (inner) => ethernet({}, ipv4(outer4, gre({ key: 7, sequence: 9 }, inner)))],
   ['gre', (inner) => ethernet({}, ipv6(outer6, gre({}, ethernet({ vlans: [5] }, inner))))],
+  ['gre', (inner) => mirrored(0x88be, false, new Uint8Array(0), ethernet({}, inner))],
+  [
+    'gre',
+    (inner) =>
+      mirrored(0x88be, true, Uint8Array.of(0x10, 1, 0, 7, 0, 0, 0, 1), ethernet({ vlans: [3] }, inner)),
+  ],
+  ['gre', (inner) => mirrored(0x22eb, true, erspan3(0, 0), ethernet({}, inner))],
+  ['gre', (inner) => mirrored(0x22eb, true, erspan3(0, 1), ethernet({}, inner))],
+  ['gre', (inner) => mirrored(0x22eb, true, erspan3(2, 0), inner.bytes)],
   ['nvgre', (inner) => ethernet({}, ipv4(outer4, gre({ key: 7 }, ethernet({}, inner))))],
   ['vxlan', (inner) => ethernet({ vlans: [9] }, ipv4(outer4, over(4789, vxlan(7, ethernet({}, inner)))))],
   ['vxlan-gpe', (inner) => ethernet({}, ipv4(outer4, over(4790, gpe(3, ethernet({}, inner)))))],
@@ -95,6 +114,30 @@ describe('what is no tunnel', () => {
   const hashOf = (frame: Uint8Array, given: string) => steer(policy(given), [frame]).hash[0];
 
   it.each([
+    [
+      'an ARP packet inside',
+      ethernet(
+        {},
+        ipv4(
+          outer4,
+          gre(
+            {},
+            ethernet(
+              {},
+              arp({
+                operation: 1,
+                senderMac: '02:00:00:00:00:01',
+                senderIp: '10.0.0.1',
+                targetIp: '10.0.0.2',
+              }),
+            ),
+          ),
+        ),
+      ),
+    ],
+    ['PPP inside', ethernet({}, ipv4(outer4, gre({}, { ...inner4, ethertype: 0x880b })))],
+    ['an ERSPAN version that there is not', mirrored(0x88be, true, new Uint8Array(8), ethernet({}, inner4))],
+    ['an ERSPAN frame of another type', mirrored(0x22eb, true, erspan3(5, 0), inner4.bytes)],
     ['fragments', ethernet({}, ipv4({ ...outer4, moreFragments: true }, ipInIp(inner4)))],
     [
       'VXLAN without its flag',

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import * as build from '#rxsteer/packet/build.js';
+import { concatBytes } from '#rxsteer/packet/build-bytes.js';
 import * as tunnel from '#rxsteer/packet/build-tunnel.js';
 import { compilePolicy } from '#rxsteer/policy/compile.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
@@ -179,6 +180,24 @@ describe('hash fields', () => {
     expect(text).toContain('Both directions of 60 flows (100 % of the packets)');
     const policy = commands.find((command) => command.startsWith('rss:'))!;
     expect((await adviceOn(frames, [policy]))('directions-split')).toBeUndefined();
+  });
+
+  it('says what mirrored frames are, and that Linux does not look into them', async () => {
+    const inside = (n: number) =>
+      build.ethernet(
+        {},
+        build.ipv4({ src: `10.0.0.${n}`, dst: '10.1.0.1' }, build.udp({ sport: n, dport: 9 })),
+      );
+    const header = Uint8Array.of(0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 0x10, 1, 0, 7, 0, 0, 0, 1);
+    const frames = Array.from({ length: 64 }, (_, n) =>
+      build.ethernet(
+        {},
+        build.ipv4({ src: '192.0.2.1', dst: '198.51.100.2', protocol: 47 }, concatBytes(header, inside(n))),
+      ),
+    );
+    const found = (await adviceOn(frames, ['rss:queues=4']))('tunnels-inner');
+    expect(found!.text).toContain('in tunnels (gre, all of it mirrored frames: ERSPAN)');
+    expect(found!.commands).toEqual(['rss:queues=4,inner=gre']);
   });
 
   it('asks which packets were received, where a capture with both directions does not say', async () => {

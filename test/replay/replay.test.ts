@@ -1,4 +1,8 @@
 /** The counts of a replay against what is known of the packets, and against an independent hash. */
+import { execFileSync } from 'node:child_process';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { renderReplay } from '#rxsteer/cli/replay-report.js';
@@ -8,7 +12,7 @@ import type { Burst } from '#rxsteer/packet/burst.js';
 import { flowFrame, parseFlow } from '#rxsteer/packet/flow-text.js';
 import { compilePolicy } from '#rxsteer/policy/compile.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
-import { type ReplayOptions, replay } from '#rxsteer/replay/replay.js';
+import { type ReplayOptions, replay, replayWith } from '#rxsteer/replay/replay.js';
 import { renderReport } from '#rxsteer/report/index.js';
 import * as files from '../capture/files.js';
 import { bitwiseToeplitz, type Known, MICROSOFT_KEY, mixedPackets } from './traffic.js';
@@ -104,6 +108,47 @@ describe('replay', () => {
     expect(tcp.policies[0]).toMatchObject({ otherwise: null });
     expect(tcp.policies[0]!.assumed).toEqual([expect.stringContaining('TCP over IPv4')]);
     expect(tcp.capture.warnings).toEqual([]);
+  });
+
+  it('a pipe is waited for without a call that hangs: its writer may come later, and an interrupt ends the wait', async () => {
+    const pipe = file('pipe');
+    execFileSync('mkfifo', [pipe]);
+    const stop = new AbortController();
+    const waiting = replayWith([pipe], ['single'], { signal: stop.signal });
+    await setImmediate();
+    stop.abort();
+    expect((await waiting).capture).toMatchObject({ packets: 0, interrupted: true });
+    const reading = replay([pipe], ['single']);
+    await pipeline(createReadStream(path), createWriteStream(pipe));
+    expect((await reading).capture).toMatchObject({ packets: packets.length, interrupted: false });
+  });
+
+  it('bytes are the lengths that the capture states, whatever its link type', async () => {
+    const sizes = [60, 61, 62, 63, 64];
+    const ip = (size: number) => Uint8Array.from({ length: size }, (_, i) => (i === 0 ? 0x45 : i));
+    for (const linkType of [1, 12, 101, 113, 228, 276]) {
+      const whole = file(
+        'link.pcap',
+        files.pcap(
+          sizes.map((size) => ({ data: ip(size) })),
+          { linkType },
+        ),
+      );
+      const cut = sizes.map((size) => ({ data: ip(size).subarray(0, 40), original: size }));
+      for (const path of [whole, file('cut.pcap', files.pcap(cut, { linkType }))]) {
+        const { capture, policies } = await replay([path], ['single', 'rss:queues=2']);
+        expect([linkType, capture.bytes]).toEqual([linkType, 310]);
+        for (const { workers } of policies) {
+          expect(workers.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(310);
+        }
+      }
+    }
+    // Frames with an FCS: the stated lengths have it.
+    const fcs = files.option(true, 13, Uint8Array.of(4));
+    const ng = [files.section(), files.netInterface(true, 1, [fcs])];
+    for (const size of sizes) ng.push(files.enhanced(true, 0, [0, 1], ip(size)));
+    const { capture } = await replay([file('fcs.pcapng', Buffer.concat(ng))], ['single']);
+    expect([capture.bytes, capture.truncated]).toEqual([310, 0]);
   });
 
   it.each([4, 5, 8])(

@@ -4,8 +4,8 @@
  * Promise: every packet once, in file order, as an Ethernet frame (`writeEthernet` says how other link types are
  * presented). The number of the next packet lies in the port's shared state words: a restarted worker reads the file
  * again up to there. Packets beyond the largest slot count as `tooLong`, empty ones and cut-off cooked headers as
- * `malformed`; packets that were captured short carry `FrameFlag.truncated`. Damage in the file ends the source;
- * `warning()` tells.
+ * `malformed`; packets that were captured short carry `FrameFlag.truncated` and their length on the wire (`readCut`), and
+ * are forwarded as short as they are. Damage in the file ends the source; `warning()` tells of both.
  *
  * Threads: one receiver, used by the worker that polls the queue; the descriptor is shared, its offset is not used.
  */
@@ -16,7 +16,7 @@ import { CaptureFile } from '../../capture/file.js';
 import { type CaptureBatch, LinkType } from '../../capture/format.js';
 import type { CaptureSpool } from '../../capture/spool.js';
 import { FrameFlag } from '../../packet/burst.js';
-import { clearVnet } from '../../packet/vnet.js';
+import { clearVnet, writeCut } from '../../packet/vnet.js';
 import { LARGE_FRAME_MAX, SMALL_FRAME_MAX } from '../layout.js';
 import { ReceiveStatus } from '../native.js';
 import type { FramePool } from '../pool.js';
@@ -25,6 +25,7 @@ import type { ReceiveArrays, Receiver } from './port.js';
 export class CaptureSource implements Receiver {
   readonly descriptor = -1;
   private readonly file: CaptureFile;
+  private readonly name: string;
   private readonly bytes: Uint8Array;
   private readonly slots: DataView;
   private batch: CaptureBatch | null = null;
@@ -34,6 +35,9 @@ export class CaptureSource implements Receiver {
   private index = 0;
   private ended = false;
   private problem: string | null = null;
+  /** Packets that were captured short, and the bytes that are missing of them. */
+  private cut = 0;
+  private missing = 0;
 
   /**
    * @param spool the open capture, from `spoolCapture` (main thread)
@@ -49,6 +53,7 @@ export class CaptureSource implements Receiver {
   ) {
     this.bytes = pool.bytes;
     this.slots = new DataView(pool.bytes.buffer, pool.bytes.byteOffset, pool.bytes.length);
+    this.name = spool.name;
     this.file = new CaptureFile(spool.fd, spool.name);
     const target = (state[1]! >>> 0) * 0x1_0000_0000 + (state[0]! >>> 0);
     while (this.index < target && this.load()) {
@@ -77,9 +82,12 @@ export class CaptureSource implements Receiver {
     return true;
   }
 
-  /** One line about damage in the file, or null; complete when `finished()`. */
+  /** One line about damage in the file and about packets that it holds in part, or null; complete when `finished()`. */
   warning(): string | null {
-    return this.problem ?? this.file.status.warning;
+    const damage = this.problem ?? this.file.status.warning;
+    if (this.cut === 0) return damage;
+    const cut = `${this.cut} packets were captured short (${this.missing} bytes are missing): they are sent as short as they are`;
+    return damage === null ? `${this.name}: ${cut}` : `${damage}; ${cut}`;
   }
 
   finished(): boolean {
@@ -113,13 +121,15 @@ export class CaptureSource implements Receiver {
           break;
         }
         const off = pool.offsetOf(id);
-        clearVnet(this.bytes, off);
+        const isCut = batch.original[i]! > captured;
+        if (isCut) this.noteCut(off, batch.original[i]! + length - captured, length);
+        else clearVnet(this.bytes, off);
         if (linkType === LinkType.ethernet) copyBytes(this.view, batch.off[i]!, this.slots, off, length);
         else writeEthernet(linkType, batch.bytes, batch.off[i]!, captured, this.bytes, off);
         ids[n] = id;
         offs[n] = off;
         lens[n] = length;
-        flags[n] = batch.original[i]! > captured ? FrameFlag.truncated : 0;
+        flags[n] = isCut ? FrameFlag.truncated : 0;
         n++;
       }
       this.cursor = i + 1;
@@ -130,6 +140,12 @@ export class CaptureSource implements Receiver {
     // Known now rather than at the next call: a drained source ends the run.
     if (n < max && this.batch !== null && this.cursor >= this.batch.n) this.load();
     return n;
+  }
+
+  private noteCut(off: number, original: number, length: number): void {
+    this.cut++;
+    this.missing += original - length;
+    writeCut(this.bytes, off, Math.min(original, 0xffff_ffff));
   }
 
   close(): void {

@@ -1,13 +1,16 @@
 /**
  * The capture writer as a port: frames given to it are delivered into a capture file.
  *
- * Promise: the records of one `send` call are written before it returns, whole and in order. Frames that could not be
+ * Promise: the records of one `send` call are written before it returns, whole and in order; a frame that another capture
+ * held in part only has the length that it had on the wire. Frames that could not be
  * written get `SendResult.down`, and `problem()` says why, once for all of them.
  *
  * Threads: one object per worker; the file has one transmit queue, whose lock the worker loop holds during `send`.
  * The file with its header is made by the main thread (`createCaptureFile`).
  */
 import { CaptureWriter } from '../../capture/writer.js';
+import { FrameFlag } from '../../packet/burst.js';
+import { readCut } from '../../packet/vnet.js';
 import { SendResult } from '../native.js';
 import { makeSendArrays, type Sender } from './port.js';
 
@@ -41,7 +44,7 @@ export class CaptureSender implements Sender {
   }
 
   send(from: number, to: number): number {
-    const { off, len, result } = this.arrays;
+    const { off, len, flags, result } = this.arrays;
     const { writer, bytes } = this;
     const nanoseconds = this.startNanoseconds + Math.floor((performance.now() - this.startMs) * 1e6);
     const carry = Math.floor(nanoseconds / 1e9);
@@ -57,7 +60,9 @@ export class CaptureSender implements Sender {
         first = i;
         if (i === to) break;
       }
-      writer.write(bytes, off[i]!, len[i]!, len[i]!, seconds, rest);
+      const isCut = (flags[i]! & FrameFlag.truncated) !== 0;
+      const original = isCut ? Math.max(len[i]!, readCut(bytes, off[i]!)) : len[i]!;
+      writer.write(bytes, off[i]!, len[i]!, original, seconds, rest);
     }
     return sent;
   }

@@ -5,7 +5,7 @@
  * line says which port and why.
  */
 import { closeSync, statSync } from 'node:fs';
-import { spoolCapture } from '../../capture/spool.js';
+import { type CaptureSpool, spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
 import { FLOOD_RATE } from '../flood-budget.js';
@@ -210,6 +210,31 @@ function requireFile({ name, path, mode }: CapturePortSpec): void {
   );
 }
 
+/** What is waited for longer than the caller wants (standard input, a large archive) is closed when it comes. */
+async function interruptible(path: string, signal?: AbortSignal): Promise<CaptureSpool> {
+  const spooling = spoolCapture(path);
+  if (signal === undefined) return spooling;
+  let stop = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([spooling, stopped]);
+  } catch (error) {
+    // Else it would keep the process waiting.
+    if (path === '-' && signal.aborted) process.stdin.destroy();
+    spooling.then(
+      ({ fd }) => closeSync(fd),
+      () => {},
+    );
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 async function capturePort(spec: CapturePortSpec, { warn, signal }: OpenOptions) {
   try {
     if (spec.mode === 'write') {
@@ -221,7 +246,7 @@ async function capturePort(spec: CapturePortSpec, { warn, signal }: OpenOptions)
       const sink = { kind: 'capture' as const, path: spec.path };
       return { rxQueues: 0, txQueues: 1, offload: false, source: null, sink, state: stateWords(0) };
     }
-    const spool = await spoolCapture(spec.path, signal);
+    const spool = await interruptible(spec.path, signal);
     if (spool.warning !== null) warn(spool.warning);
     const source = { kind: 'capture' as const, spool, finite: true as const };
     return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };

@@ -6,7 +6,7 @@
  */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { UserError, unknownName } from '../../errors.js';
+import { hasControl, UserError, unknownName } from '../../errors.js';
 import { parseSources, type SourceRules } from '../../mac/source-rules.js';
 import { WORKER_MAX } from '../../policy/values.js';
 import { LIVE_QUEUES_MAX } from '../engine-memory.js';
@@ -101,6 +101,7 @@ export function parsePort(text: string): PortSpec {
       `--port ${text}: expected NAME=KIND:TARGET[,option=value…], e.g. a=af_packet:eth0 or b=memory:sink`,
     );
   }
+  if (hasControl(text)) throw new UserError(`--port ${text}: it holds a control character`);
   const [, name, kind, target, rest] = match as unknown as [string, string, string, string, string?];
   const where = `--port ${name}`;
   const options = new Map<string, string>();

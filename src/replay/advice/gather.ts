@@ -45,6 +45,8 @@ export interface TunnelFacts {
   readonly packets: number;
   /** By name, only those that were seen. */
   readonly kinds: ReadonlyMap<string, number>;
+  /** Packets that are mirrored frames (ERSPAN, in `gre`). */
+  readonly mirrored: number;
   readonly outerLoads: Float64Array;
   readonly innerLoads: Float64Array;
 }
@@ -132,6 +134,7 @@ class Gatherer {
   udp = 0;
   udpFragments = 0;
   inTunnels = 0;
+  mirrored = 0;
   #seen = 0;
   readonly #inner = new InnerPacket();
   readonly #outerRss: RssSteering;
@@ -188,6 +191,7 @@ class Gatherer {
       if (findInner(burst, i, ALL_TUNNELS, this.#inner)) {
         const name = TUNNEL_NAMES[this.#inner.tunnel]!;
         this.tunnelKinds.set(name, (this.tunnelKinds.get(name) ?? 0) + 1);
+        if (this.#inner.isMirrored) this.mirrored++;
         tunnelled++;
       }
     }
@@ -325,6 +329,7 @@ function summarise(gatherer: Gatherer, records: FlowRecords, packets: number): A
     tunnels: {
       packets: gatherer.inTunnels,
       kinds: gatherer.tunnelKinds,
+      mirrored: gatherer.mirrored,
       outerLoads: gatherer.outerLoads,
       innerLoads: gatherer.innerLoads,
     },

@@ -192,13 +192,16 @@ export function bothDirections(facts: AdviceFacts): Advice | null {
 }
 
 function tunnels(facts: AdviceFacts, queues: number): Advice | null {
-  const { packets, kinds, outerLoads, innerLoads } = facts.tunnels;
+  const { packets, kinds, mirrored, outerLoads, innerLoads } = facts.tunnels;
   const share = packets / Math.max(1, facts.packets);
   if (share < TUNNELS_LEAST || queues < 2) return null;
   const names = [...kinds].sort(([, a], [, b]) => b - a).map(([name]) => name);
   const outer = fullestOverFair(outerLoads);
   const inner = fullestOverFair(innerLoads);
-  const facts_ = `${percent(share)} of the packets are in tunnels (${names.join(', ')}). Over ${queues} queues the fullest has ${two(outer)} times its fair share of them by the outer headers, ${two(inner)} by the inner ones`;
+  // Linux opens GRE, but not the mirrored frames of ERSPAN in it.
+  const isMirrored = mirrored === packets;
+  const what = mirrored === 0 ? '' : `, ${isMirrored ? 'all' : 'some'} of it mirrored frames: ERSPAN`;
+  const facts_ = `${percent(share)} of the packets are in tunnels (${names.join(', ')}${what}). Over ${queues} queues the fullest has ${two(outer)} times its fair share of them by the outer headers, ${two(inner)} by the inner ones`;
   if (inner > outer - GAIN_LEAST) {
     return {
       id: 'tunnels-outer',
@@ -210,8 +213,11 @@ function tunnels(facts: AdviceFacts, queues: number): Advice | null {
   return {
     id: 'tunnels-inner',
     severity: 'hint',
-    text: `${facts_}: hash the inner headers, or let Linux do it (RPS opens tunnels).`,
-    commands: [`rss:queues=${queues},inner=${names.join('+')}`, `rps:cpus=0-${queues - 1}`],
+    text: `${facts_}: hash the inner headers${isMirrored ? '; Linux does not look into ERSPAN' : ', or let Linux do it (RPS opens tunnels)'}.`,
+    commands: [
+      `rss:queues=${queues},inner=${names.join('+')}`,
+      ...(isMirrored ? [] : [`rps:cpus=0-${queues - 1}`]),
+    ],
   };
 }
 
