@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "ports/tap.h"
+#include "ports/super_frame.h"
 #include "ports/vnet.h"
 
 namespace rxsteer {
@@ -62,6 +63,11 @@ int32_t TapSender::sendRange(int32_t from, int32_t to) {
     if (message == nullptr) {
       in_.result(i, SendResult::refused);
       continue;
+    }
+    if ((in_.flags(i) & kFlagGso) != 0 && !describesOutermost(message, in_.length(i))) {
+      in_.result(i, SendResult::segment);
+      for (int32_t k = i + 1; k < to; k++) in_.result(k, SendResult::untried);
+      break;
     }
     if ((in_.flags(i) & kFlagVnet) == 0) std::memset(message, 0, kVnetBytes);
     const size_t length = kVnetBytes + in_.length(i);

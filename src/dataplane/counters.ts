@@ -101,6 +101,11 @@ export const PortCounter = {
   floodLimited: 9,
   /** Frames dropped as filtered because their addresses are not the port's (`mac=`, `ip=`). */
   spoofed: 10,
+  /** Frames received that exceed the largest slot, frames and segments that exceed the device's MTU. */
+  rxTooLong: 11,
+  txTooLong: 12,
+  /** Super-frames that the port cannot take whole and that cannot be segmented either; dropped as malformed. */
+  unsegmentable: 13,
 } as const;
 const PORT_COUNTERS = 16;
 

@@ -6,7 +6,8 @@
  * where they are. Scratch slots are one worker's own. Nothing is allocated.
  */
 import { ChecksumResult, completeChecksum } from '../packet/checksum.js';
-import { planSegments, SegmentPlan, writeSegment } from '../packet/segment.js';
+import { writeSegment } from '../packet/segment.js';
+import { planSegments, SegmentPlan } from '../packet/segment-plan.js';
 import { readVnet, VnetHeader } from '../packet/vnet.js';
 import { Drop } from './counters.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from './engine-memory.js';

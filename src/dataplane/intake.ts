@@ -185,7 +185,10 @@ export class Intake {
     const port = portBase(queue.port);
     this.portCounters[port + PortCounter.rxPackets]! += n + refused;
     this.portCounters[port + PortCounter.rxBytes]! += bytes;
-    if (refused > 0) this.portCounters[port + PortCounter.absurd]! += status[ReceiveStatus.absurd]!;
+    if (refused > 0) {
+      this.portCounters[port + PortCounter.absurd]! += status[ReceiveStatus.absurd]!;
+      this.portCounters[port + PortCounter.rxTooLong]! += status[ReceiveStatus.tooLong]!;
+    }
     const q = queueBase(queue.global);
     views.counters.queue[q + QueueCounter.packets]! += n + refused;
     views.counters.queue[q + QueueCounter.bytes]! += bytes;

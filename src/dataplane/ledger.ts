@@ -156,8 +156,10 @@ export class Ledger {
       this.horizon.look(this.next);
     }
     this.first[queue] = first;
-    if (this.mine[queue] === 0) this.mine[queue] = 1;
-    else if (this.walking >= 0) this.walkOn();
+    if (this.mine[queue] === 0) {
+      this.mine[queue] = 1;
+      this.horizon.reset(queue);
+    } else if (this.walking >= 0) this.walkOn();
     this.next[queue] = first + n;
     this.passed += n;
     if (this.passed >= this.walkEvery && this.walking < 0) {

@@ -10,9 +10,10 @@
  * (RCU), for which a poller's other ports would stand still. A port that keeps losing its ring waits longer each time.
  */
 import type { EngineCore } from './core.js';
-import { PortCounter, portBase } from './counters.js';
+import { portBase } from './counters.js';
 import { Global, WorkerWord } from './engine-memory.js';
 import { type Native, RING_DEAD } from './native.js';
+import { PORT_WARNINGS } from './port-warnings.js';
 import type { LivePort } from './ports/live.js';
 
 /** Interval of looking at links that nothing was heard of. */
@@ -183,33 +184,20 @@ export class LinkWatch {
   /** Warns of the first frame of each kind that a port may not have, the tenth, the hundredth … */
   private noteRefused(index: number, port: LivePort): void {
     const { name } = port.spec;
-    const absurd = this.countOf(index, 'absurd');
-    this.note(
-      port,
-      'absurd',
-      absurd,
-      `port ${name}: super-frames with tiny segments or of an unknown type are dropped as malformed`,
-    );
+    const { views, baselines } = this.core;
+    const at = portBase(index);
+    const before = baselines.get(index);
+    for (const { kind, counter, of, text } of PORT_WARNINGS) {
+      let count = before === undefined ? 0 : -of(before);
+      for (const counters of views.counters.port) count += counters[at + counter]!;
+      if (count > 0) this.note(port, kind, count, `port ${name}: ${text(port.spec.interface)}`);
+    }
     this.note(
       port,
       'inexpressible',
       port.readRefused() + port.ringResets,
       `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
     );
-    const limited = this.countOf(index, 'floodLimited');
-    this.note(
-      port,
-      'flood',
-      limited,
-      `port ${name}: more broadcasts, multicasts or frames to unknown addresses than its flood budget; the rest is dropped as filtered (flood=)`,
-    );
-  }
-
-  /** A counter of all workers at a port, since the port came. */
-  private countOf(index: number, counter: 'absurd' | 'floodLimited'): number {
-    const { views, baselines } = this.core;
-    const at = portBase(index) + PortCounter[counter];
-    return views.counters.port.reduce((sum, c) => sum + c[at]!, 0) - (baselines.get(index)?.rx[counter] ?? 0);
   }
 
   private note(port: LivePort, kind: string, count: number, text: string): void {

@@ -34,8 +34,13 @@ export interface PortSummary {
     absurd: number;
     floodLimited: number;
     spoofed: number;
+    tooLong: number;
   };
-  tx: { packets: number; bytes: number; errors: number };
+  /**
+   * Of the errors: `tooLong` exceeded the device's MTU, `unsegmentable` are super-frames that the port cannot take whole
+   * and that cannot be segmented.
+   */
+  tx: { packets: number; bytes: number; errors: number; tooLong: number; unsegmentable: number };
   /** Packets that each worker sent or delivered to the port: more than one contend for a single transmit queue. */
   txByWorker: number[];
   /** What a sink or a capture writer took. */
@@ -77,11 +82,14 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       absurd: sum(PortCounter.absurd),
       floodLimited: sum(PortCounter.floodLimited),
       spoofed: sum(PortCounter.spoofed),
+      tooLong: sum(PortCounter.rxTooLong),
     },
     tx: {
       packets: sum(PortCounter.txPackets),
       bytes: sum(PortCounter.txBytes),
       errors: sum(PortCounter.txErrors),
+      tooLong: sum(PortCounter.txTooLong),
+      unsegmentable: sum(PortCounter.unsegmentable),
     },
     txByWorker: counters.port
       .slice(0, ever)

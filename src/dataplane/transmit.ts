@@ -311,6 +311,7 @@ export class Transmitter {
     const copies = fates.copiesOf(port);
     let packets = 0;
     let octets = 0;
+    let tooLong = 0;
     let k = from;
     for (; k < n && result[k] !== SendResult.segment; k++) {
       const i = frameOf[k]!;
@@ -320,9 +321,11 @@ export class Transmitter {
         packets++;
         octets += len[k]!;
       } else {
+        if (r === SendResult.tooLong) tooLong++;
         fates.fail(i, REASON_OF[r]!);
       }
     }
+    if (tooLong > 0) this.parts.portCounters[portBase(port) + PortCounter.txTooLong]! += tooLong;
     this.countPort(port, sender, packets, octets, k - from - packets);
     return k;
   }
@@ -333,7 +336,11 @@ export class Transmitter {
     finisher.segment(sender, this.pool.offsetOf(work.part(i, D_ID)), work.part(i, D_SIZE) & D_LENGTH);
     const { packets, lost } = finisher;
     if (packets + lost > 0) this.countPort(port, sender, packets, finisher.octets, lost);
+    if (lost > 0 && finisher.reason === Drop.tooLong) {
+      this.parts.portCounters[portBase(port) + PortCounter.txTooLong]! += lost;
+    }
     if (packets === 0) {
+      if (lost === 0) this.parts.portCounters[portBase(port) + PortCounter.unsegmentable]!++;
       fates.fail(i, finisher.reason);
       return;
     }

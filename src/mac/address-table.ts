@@ -19,8 +19,8 @@
  *    that sees our key in `keyHigh` reads version, fields, `keyHigh` again, version; an odd or changed version
  *    means try again, and after three tries it goes on as if the slot were another's: the address is unknown. A
  *    slot of which a key word differs needs no version: that is one word, and "not ours" was true when it was read.
- * 3. Reader against removal: a search ends at an empty slot. A slot becomes empty only when the next one is empty
- *    (else `SLOT_DELETED`), so no key that is present ever lies beyond an empty slot. A key removed and entered
+ * 3. Reader against removal: a search ends at an empty slot. A slot becomes empty only when no key that is present is
+ *    searched across it: at once when the next one is empty, else it is `SLOT_DELETED` until a sweep finds that. A key removed and entered
  *    again in an earlier slot while a reader is on its way is missed: it was absent in between.
  * 4. Refreshing `seen` is done without the lock, by compare-and-swap from the value that was read together with
  *    the key. If the slot got another owner meanwhile the swap fails, unless that one was seen in the very second

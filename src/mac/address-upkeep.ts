@@ -64,6 +64,7 @@ export abstract class AddressUpkeep extends AddressTable {
       if (!this.lock.tryTake() && (++waits > SWEEP_WAITS || !this.lock.takeWithin(SWEEP_WAIT_MS))) return -1;
       try {
         this.visitPart(this.sweptTo, visit);
+        this.emptyPart(this.sweptTo);
         // What came between two parts is young.
         if (this.sweptTo + PART_SLOTS >= this.slots) this.noteSwept(now);
       } finally {
@@ -74,6 +75,34 @@ export abstract class AddressUpkeep extends AddressTable {
     this.sweptTo = 0;
     this.reclaimed = 0;
     return reclaimed;
+  }
+
+  /**
+   * Under the lock: empties the deleted slots of a part that no present key is searched across. Without it a table whose
+   * addresses come and go has no empty slot left some day, and every search for an absent one goes to the bound.
+   */
+  private emptyPart(from: number): void {
+    const { words, slotsAt, mask, probes } = this;
+    const end = Math.min(from + PART_SLOTS, this.slots);
+    // The lowest slot, counted on round the table, where the search for a key begins that lies behind.
+    let needed = Number.POSITIVE_INFINITY;
+    let last = -1;
+    for (let i = end + probes - 2; i >= from; i--) {
+      const slot = slotsAt + (i & mask) * SLOT_WORDS;
+      const key = words[slot]!;
+      if ((key & SLOT_USED) !== 0) {
+        const home = this.home(key, words[slot + Slot.keyLow]!);
+        needed = Math.min(needed, i - ((i - home) & mask));
+      } else if (key === SLOT_DELETED && i < end && needed > i) {
+        Atomics.store(words, slot, SLOT_EMPTY);
+        last = i;
+      }
+    }
+    if (last !== from) return;
+    // Deleted slots right before an empty one are needed by nobody either.
+    for (let i = (from - 1) & mask; words[slotsAt + i * SLOT_WORDS] === SLOT_DELETED; i = (i - 1) & mask) {
+      Atomics.store(words, slotsAt + i * SLOT_WORDS, SLOT_EMPTY);
+    }
   }
 
   private visitPart(from: number, visit: (slot: number) => void): void {

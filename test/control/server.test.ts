@@ -11,7 +11,7 @@ import type { RebalanceState } from '#rxsteer/control/watcher.js';
 import { Engine } from '#rxsteer/dataplane/engine.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/summary.js';
 import type { ChangePlan } from '#rxsteer/policy/plan.js';
-import { engineOptions, type RunOptions } from '../dataplane/run-engine.js';
+import { engineOptions, ROOMY, type RunOptions } from '../dataplane/run-engine.js';
 import { expectConservation } from '../support/summary.js';
 
 let folder: string;
@@ -34,7 +34,8 @@ const SOURCE = 'a=memory:source,flows=64,guests=4,rate=20000';
 async function start(run: Partial<RunOptions> = {}): Promise<string> {
   lines.length = 0;
   folder = mkdtempSync(join(tmpdir(), 'rxsteer-server-'));
-  engine = await Engine.start(engineOptions({ ports: [SOURCE, 'b=memory:sink'], workers: 2, ...run }));
+  const more = { ...ROOMY, ...run.more };
+  engine = await Engine.start(engineOptions({ ports: [SOURCE, 'b=memory:sink'], workers: 2, ...run, more }));
   server = await startControl(engine, {
     path: join(folder, 'c.sock'),
     version: '1.2.3',

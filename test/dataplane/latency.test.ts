@@ -16,7 +16,7 @@ import {
   stampHigh,
   stampLow,
 } from '#rxsteer/dataplane/latency.js';
-import { engineOptions } from './run-engine.js';
+import { engineOptions, ROOMY } from './run-engine.js';
 
 describe('latency buckets', () => {
   it('are ordered, and tell a value to better than 1 %', () => {
@@ -90,7 +90,7 @@ describe('latency counts', () => {
 describe('an engine', () => {
   it('measures every frame from a stamping source to a measuring sink', async () => {
     const ports = ['a=memory:source,packets=2000,stamp=on,flows=50', 'b=memory:sink,latency=on'];
-    const engine = await Engine.start(engineOptions({ ports, workers: 2 }));
+    const engine = await Engine.start(engineOptions({ ports, workers: 2, more: ROOMY }));
     await engine.drained;
     await engine.stop();
     const { sink } = engine.plan.ports[1]!;

@@ -140,20 +140,21 @@ describe('a flow on two workers', () => {
     expect(unwatched).toBe(0);
   });
 
-  it('keeps it as long as a frame of it is in flight anywhere', () => {
-    const kit = orderKit();
-    const a = kit.send(FLOW, 1, 1);
-    const b = kit.send(FLOW, 2, 2);
-    kit.finish(b, 2, 'dropped');
+  it.each([0, 2 ** 31, -5])('keeps it as long as a frame of it is in flight anywhere (%i)', (from) => {
+    const kit = orderKit({ start: from });
+    const at = (n: number) => (from + n) | 0;
+    const a = kit.send(FLOW, at(1), 1);
+    const b = kit.send(FLOW, at(2), 2);
+    kit.finish(b, at(2), 'dropped');
     kit.doneAll(2);
-    const s = kit.ledger.slotFor(FLOW, UDP, 0, 3);
+    const s = kit.ledger.slotFor(FLOW, UDP, 0, at(3));
     // Others want its place, four at a time.
     const rivals = Array.from({ length: 200 }, (_, k) => (FLOW ^ ((k + 1) << 17)) | 0);
     for (const [k, flow] of rivals.entries()) {
-      kit.send(flow, 10 + k, 3);
+      kit.send(flow, at(10 + k), 3);
       if (k > 20) expect(kit.ledger.slots[s + Slot.tag]).toBe(FLOW);
     }
-    expect(kit.finish(a, 1)).toBe(false);
+    expect(kit.finish(a, at(1))).toBe(false);
   });
 
   it.each([0, 2 ** 30 - 3, 2 ** 31 - 3, -3])('measures extents after %i completions', (completions) => {

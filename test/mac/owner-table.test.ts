@@ -280,6 +280,29 @@ describe('addresses that are made to meet in the table', () => {
     expect(Math.max(...searches)).toBeLessThan(40);
   });
 
+  it('that come and go for days leave no long searches behind', () => {
+    const { table } = makeTable({ guests: 512, guestsPerPort: 512, ageingSeconds: 50 });
+    let next = 1;
+    const random = () => {
+      next = Math.imul(next ^ (next >>> 15), 0x2c1b3c6d) + 0x9e3779b1;
+      return next | 0;
+    };
+    for (let second = 1; second < 600; second++) {
+      table.now = second;
+      for (let k = 0; k < 10; k++) {
+        table.learn(0, 0x5254, random(), 1, -1);
+      }
+      if (second % 5 === 0) table.sweep(second);
+      if (second % 100 === 0) {
+        // All that is there is found, whatever became of the slots between.
+        for (const { low } of table.entries()) expect(table.find(0, 0x5254, low)).toBeGreaterThanOrEqual(0);
+      }
+    }
+    expect(table.guests).toBeGreaterThan(400);
+    const searches = Array.from({ length: 200 }, () => probes(() => table.find(0, 0x5254, random())));
+    expect(searches.reduce((a, b) => a + b) / searches.length).toBeLessThan(20);
+  });
+
   it('no search looks at more than a bounded number of slots, not even with the seed', () => {
     const { table } = makeTable({ guests: 4096, guestsPerPort: 4096 });
     const { home } = table as unknown as { home(key: number, low: number): number };

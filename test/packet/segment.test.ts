@@ -1,13 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as build from '#rxsteer/packet/build.js';
-import {
-  planSegments,
-  SEGMENT_MIN,
-  SegmentError,
-  SegmentPlan,
-  writeSegment,
-} from '#rxsteer/packet/segment.js';
+import { writeSegment } from '#rxsteer/packet/segment.js';
+import { planSegments, SEGMENT_MIN, SegmentError, SegmentPlan } from '#rxsteer/packet/segment-plan.js';
 import { readVnet, VnetFlag, VnetGso, VnetHeader, writeVnet } from '#rxsteer/packet/vnet.js';
 
 const OFF = 64;
@@ -248,7 +243,14 @@ describe('contradictions', () => {
       { type: tcp4, size: 50, flags: need, start: 34, offset: 6 },
       contradiction,
     ],
-    ['a tunnel', tunnel, { type: tcp4, size: 50, flags: need, start: 84, offset: 16 }, contradiction],
+    ['a tunnel', tunnel, { type: tcp4, size: 50, flags: need, start: 84, offset: 16 }, 2],
+    ['half a tunnel', tunnel, { type: tcp4, size: 50, flags: need, start: 80, offset: 16 }, contradiction],
+    [
+      'an inner checksum beyond the frame',
+      tunnel,
+      { type: tcp4, size: 50, flags: need, start: 999, offset: 16 },
+      contradiction,
+    ],
     [
       'an extension header beyond the frame',
       t6({ extensions: [{ type: 0, body: new Uint8Array(6), length: 255 }] }),

@@ -7,7 +7,8 @@
  */
 import { ethernet, ipv4, ipv6, payloadBytes, tcp, udp } from '#rxsteer/packet/build.js';
 import { ChecksumResult, completeChecksum, SCTP_CSUM_OFFSET } from '#rxsteer/packet/checksum.js';
-import { planSegments, SegmentPlan, writeSegment } from '#rxsteer/packet/segment.js';
+import { writeSegment } from '#rxsteer/packet/segment.js';
+import { planSegments, SegmentPlan } from '#rxsteer/packet/segment-plan.js';
 import { VnetFlag, VnetGso, writeVnet } from '#rxsteer/packet/vnet.js';
 import type { FuzzTarget } from '../driver.js';
 import { must } from '../promise.js';
