@@ -31,8 +31,8 @@ export interface ScenarioOptions {
   readonly portOptions?: string;
   readonly flags?: readonly string[];
   /**
-   * One CPU receives for all veth ends (`rps_cpus`). Otherwise a frame may overtake another outside the forwarder: a
-   * sender that moves to another core, or two senders, fill two cores' queues.
+   * One CPU receives at the forwarder's veth ends (`rps_cpus`). Otherwise a frame may overtake another before it reaches
+   * the forwarder: a generator that moves to another core fills two cores' queues. The far ends are as they are.
    */
   readonly orderly?: boolean;
   /** False: the guests have no addresses (their interfaces are for pktgen and pktsink). */
@@ -84,11 +84,7 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
       }
     }
     if (kind === 'veth' && options.orderly) {
-      for (const [space, link] of [
-        [ns, `p${i}`],
-        [spaces[i]!, 'g0'],
-      ] as const)
-        await lab.exec(space, 'sh', '-c', `echo 1 | tee /sys/class/net/${link}/queues/rx-*/rps_cpus`);
+      await lab.exec(ns, 'sh', '-c', `echo 1 | tee /sys/class/net/p${i}/queues/rx-*/rps_cpus`);
     }
     const target = kind === 'veth' ? `af_packet:p${i}` : `tap:p${i}`;
     const more = options.portOptions ? `,${options.portOptions}` : '';

@@ -6,7 +6,8 @@
  *   t0 (TAP; a generator and a sink on it)        ┘
  *
  * Half of the frames go from the generator to the TAP, half from the TAP to the sink, so that each kind of port is
- * received from and sent to. One CPU receives for each interface: what is late was late in the switch.
+ * received from and sent to. One CPU receives at p0, since the generator may move to another one; what leaves the switch
+ * goes to whatever CPU receives it, and the sinks judge.
  */
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
@@ -80,15 +81,7 @@ export async function stress(lab: Lab, options: StressOptions): Promise<StressOu
     }),
   );
   await driver.line(/^ready$/m);
-  for (const [space, link] of [
-    [from, 'g0'],
-    [ns, 'p0'],
-    [ns, 'p1'],
-    [ns, 't0'],
-    [to, 's0'],
-  ] as const) {
-    await lab.exec(space, 'sh', '-c', `echo 1 | tee /sys/class/net/${link}/queues/rx-*/rps_cpus`);
-  }
+  await lab.exec(ns, 'sh', '-c', 'echo 1 | tee /sys/class/net/p0/queues/rx-*/rps_cpus');
   // The switch learns where the guests are, by frames to nobody that reach all.
   const first = { packets: GUESTS, flows: GUESTS, sources: GUESTS, 'dst-mac': NOBODY };
   await generate(lab, ns, { ...first, interface: 't0', 'src-mac': ON_TAP });
