@@ -67,6 +67,16 @@ export class LivePort {
   path: TransmitPath | null = null;
   /** The sockets through the queue are open, and workers are about to have them: see `turn`. */
   turning = false;
+  /**
+   * Kinds of super-frames (bits of the addon) that the kernel shall not segment for us: those that a device made of
+   * software does not take. Segments made by the kernel have lost their socket, all but the last, and the GRO of a veth's
+   * far end does not keep them in one order with frames that have it.
+   */
+  private withheld = 0;
+  /** What carries a flow's tagged frames to one queue; null where it is not needed or cannot be had. */
+  private tagMover: number | null = null;
+  private saidTags = false;
+  private saidXps = false;
   /** MTU that the AF_XDP sockets know of. */
   private mtuKnown = 0;
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
@@ -165,6 +175,7 @@ export class LivePort {
     const { path } = choice;
     this.path = path;
     this.mtuKnown = link.mtu;
+    this.learnOffloads(link);
     if (choice.orderLost !== '' && this.orderLost === '') this.orderLost = choice.orderLost;
     if (choice.warning !== '') this.warn(`port ${spec.name}: ${choice.warning}`);
     if (path === 'af_xdp') return;
@@ -172,7 +183,7 @@ export class LivePort {
       this.openQueued(link);
       return;
     }
-    for (let q = 0; q < this.txQueues; q++) {
+    for (let q = 0; q < this.sockets(link); q++) {
       this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass: true }));
     }
     // Beside a socket that takes another queue than its own an AF_XDP socket would break order.
@@ -255,6 +266,8 @@ export class LivePort {
       for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
       this.mtuKnown = link.mtu;
     }
+    this.learnOffloads(link);
+    if (this.path === 'queued') this.mindQueues(spec, link);
     if (this.path !== 'direct' || this.turning || (!queues(link.qdisc) && link.txQueues <= 1)) return false;
     this.openQueued(link);
     this.turning = true;
@@ -264,8 +277,43 @@ export class LivePort {
     return true;
   }
 
+  /**
+   * How many packet sockets send: one per transmit queue, so that workers do not share a send buffer. One for a device made
+   * of software: where its far end merges frames (GRO), those of two sockets have no order.
+   */
+  private sockets({ kind }: LinkInfo): number {
+    return kind === null ? this.txQueues : 1;
+  }
+
+  private learnOffloads(link: LinkInfo): void {
+    this.withheld = link.kind === null ? 0 : this.native.deviceLacks(link.index);
+  }
+
+  /** Looks after the order of a port with several queues behind its queueing discipline. */
+  private mindQueues(spec: PacketPortSpec, link: LinkInfo): void {
+    if (link.txQueues <= 1) return;
+    this.moveTags(link);
+    if (this.saidXps || this.orderLost !== '') return;
+    const { orderLost } = chooseTransmit({ link, xps: readXps(link), bypass: false, xsk: false });
+    if (orderLost === '') return;
+    this.saidXps = true;
+    this.warn(`port ${spec.name}: order is lost from now on: ${orderLost}`);
+  }
+
+  /** See `native.openTagMover`. Again after each time that the device was made anew. */
+  private moveTags(link: LinkInfo): void {
+    if (this.tagMover !== null || this.saidTags) return;
+    this.tagMover = this.native.openTagMover(link.index);
+    if (this.tagMover !== null) return;
+    this.saidTags = true;
+    this.warn(
+      `${link.name} (port ${this.spec.name}) has ${link.txQueues} transmit queues, and the kernel refuses what keeps a flow's VLAN-tagged frames in one of them (BPF_TCX_EGRESS, Linux 6.6, CAP_BPF): they may overtake each other; ethtool -L ${link.name} combined 1 prevents it`,
+    );
+  }
+
   private openQueued(link: LinkInfo): void {
-    for (let q = 0; q < this.txQueues; q++) {
+    if (link.txQueues > 1) this.moveTags(link);
+    for (let q = 0; q < this.sockets(link); q++) {
       this.queuedFds.push(this.native.openPacketSend({ ifindex: link.index, bypass: false }));
     }
   }
@@ -276,6 +324,11 @@ export class LivePort {
     this.turning = false;
     this.path = 'queued';
     Atomics.store(portFds, port * PORT_FDS + PortFd.path, TRANSMIT_PATHS.indexOf(this.path));
+  }
+
+  /** Writes what the last look at the device's offloads means for senders. */
+  tellOffloads(portFds: Int32Array, port: number): void {
+    Atomics.store(portFds, port * PORT_FDS + PortFd.withheld, this.withheld);
   }
 
   private openTap(spec: TapPortSpec): void {
@@ -313,14 +366,16 @@ export class LivePort {
     this.receiveFds.forEach((fd, q) => {
       portFds[base + PortFd.receive + q] = fd;
     });
-    send.forEach((fd, q) => {
-      portFds[base + PortFd.send + q] = fd;
-    });
+    for (let q = 0; q < this.txQueues && send.length > 0; q++) {
+      portFds[base + PortFd.send + q] = send[q % send.length]!;
+    }
     portFds[base + PortFd.ifindex] = this.index;
     if (this.path !== null) portFds[base + PortFd.path] = TRANSMIT_PATHS.indexOf(this.path);
-    this.queuedFds.forEach((fd, q) => {
-      portFds[base + PortFd.sendQueued + q] = fd;
-    });
+    this.tellOffloads(portFds, port);
+    const { queuedFds } = this;
+    for (let q = 0; q < this.txQueues && queuedFds.length > 0; q++) {
+      portFds[base + PortFd.sendQueued + q] = queuedFds[q % queuedFds.length]!;
+    }
     this.xskFds.forEach((fd, q) => {
       portFds[base + PortFd.sendXsk + q] = fd;
     });
@@ -499,6 +554,8 @@ export class LivePort {
 
   private forget(): OldDescriptors {
     const others = [...this.sendFds, ...this.queuedFds, ...this.xskFds];
+    if (this.tagMover !== null) others.push(this.tagMover);
+    this.tagMover = null;
     const old = { receive: this.receiveFds, others };
     this.receiveFds = [];
     this.sendFds = [];
