@@ -87,6 +87,10 @@ async function build(argv: readonly string[]): Promise<Command> {
     const module = (await import(moduleUrl(name).href)) as CommandModule;
     module.register(program);
   }
+  // Else `--help` behind a misspelt command would explain the program, as if all were well.
+  if (wanted !== undefined && wanted !== 'help' && !present.includes(wanted)) {
+    program.helpOption(false).allowUnknownOption();
+  }
   program.action(() => {
     if (wanted === undefined) program.help({ error: false });
     const near = nearestNames(wanted ?? '', present);

@@ -41,6 +41,12 @@ describe('help', () => {
       expect(stdout).toContain(`\n  ${kind}`);
   });
 
+  it('of a command that there is not names those that there are', async () => {
+    const { code, stdout, stderr } = await rxsteer(['forwrd', '--help']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^rxsteer: unknown command "forwrd": did you mean forward\? commands: .*\n$/);
+  });
+
   it('has examples that work', () => {
     for (const { example } of Object.values(POLICY_LINES)) {
       if (!example.startsWith('js:')) expect(() => parsePolicy(example)).not.toThrow();
