@@ -88,7 +88,7 @@ async function build(argv: readonly string[]): Promise<Command> {
     module.register(program);
   }
   // Else `--help` behind a misspelt command would explain the program, as if all were well.
-  if (wanted !== undefined && wanted !== 'help' && !present.includes(wanted)) {
+  if (wanted !== undefined && !present.includes(wanted)) {
     program.helpOption(false).allowUnknownOption();
   }
   program.action(() => {
@@ -147,8 +147,9 @@ function report(error: unknown, debug: boolean): number {
   return error instanceof UserError ? 2 : 1;
 }
 
-/** Runs one command line (without `node` and the program's name); gives the exit code. Never throws. */
-export async function runProgram(argv: readonly string[]): Promise<number> {
+/** Runs one command line (without `node` and the program's name); gives the exit code. `help X` is `X --help`. Never throws. */
+export async function runProgram(words: readonly string[]): Promise<number> {
+  const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : words;
   try {
     const plain = PLAIN_COMMANDS.includes(argv[0] ?? '')
       ? ((await import(moduleUrl(argv[0]!).href)) as CommandModule).runPlain?.(argv.slice(1))

@@ -116,7 +116,10 @@ describe('failures', () => {
     for (const [name, message] of [
       ['directory', /directory: is a directory$/],
       ['missing/x.pcap', /x\.pcap: its folder does not exist$/],
-      ['x.pcap.gz', /x\.pcap\.gz: a capture is not compressed while it is written: give a name without \.gz$/],
+      [
+        'x.pcap.gz',
+        /x\.pcap\.gz: a capture is not compressed while it is written: give a name without \.gz$/,
+      ],
       ['x.pcapng.ZST', /give a name without \.ZST$/],
     ] as const) {
       expect(() => createCaptureFile(file(name))).toThrow(message);
