@@ -5,12 +5,14 @@ import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { rxsteer } from './run.js';
 
 const docs = new URL('../../docs/', import.meta.url);
-const texts = readdirSync(docs)
-  .filter((name) => name.endsWith('.md'))
-  .map((name) => [`docs/${name}`, readFileSync(new URL(name, docs), 'utf8')] as const);
-for (const name of ['README.md', 'bench/README.md']) {
-  texts.push([name, readFileSync(new URL(`../${name}`, docs), 'utf8')]);
-}
+/** Names from the project's folder, and texts. */
+const texts = [
+  'README.md',
+  'bench/README.md',
+  ...readdirSync(docs)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+].map((name) => [name, readFileSync(new URL(`../${name}`, docs), 'utf8')] as const);
 const all = texts.map(([, text]) => text).join('\n');
 
 /** Options that the documents show of other programs, or as a pattern. */
