@@ -68,7 +68,8 @@ uint32_t segmentationOf(const uint8_t* message) {
 bool describesOutermost(const uint8_t* message, uint32_t length) {
   const uint8_t* frame = message + kVnetBytes;
   const VnetHeader header = readVnet(message);
-  const uint8_t wanted = (header.gsoType & ~kGsoEcn) == kGsoUdpL4 ? kUdp : kTcp;
+  const uint8_t type = header.gsoType & ~kGsoEcn;
+  const uint8_t wanted = type == kGsoUdpL4 || type == kGsoUdp ? kUdp : kTcp;
   const uint32_t at = transportOffset(frame, length, wanted);
   return at != 0 && ((header.flags & kVnetNeedsCsum) == 0 || header.csumStart == at);
 }

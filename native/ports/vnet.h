@@ -16,6 +16,7 @@ constexpr uint32_t kVnetBytes = 10;
 constexpr uint8_t kVnetNeedsCsum = 1;
 // Values of `gsoType`; the last is a bit beside the TCP types.
 constexpr uint8_t kGsoTcp4 = 1;
+constexpr uint8_t kGsoUdp = 3;
 constexpr uint8_t kGsoTcp6 = 4;
 constexpr uint8_t kGsoUdpL4 = 5;
 constexpr uint8_t kGsoEcn = 0x80;

@@ -96,11 +96,14 @@ export interface CaptureStatus {
   warning: string | null;
 }
 
-/** A one-line UserError about a file that cannot be opened or read. */
-export function fileProblem(name: string, error: unknown): UserError {
+/**
+ * A one-line UserError about a file that cannot be opened, read or written.
+ * @param use what was tried: a file that is written need not be there, but its folder
+ */
+export function fileProblem(name: string, error: unknown, use: 'read' | 'write' = 'read'): UserError {
   const code = (error as NodeJS.ErrnoException).code;
   const reasons: Record<string, string> = {
-    ENOENT: 'no such file',
+    ENOENT: use === 'read' ? 'no such file' : 'its folder does not exist',
     EACCES: 'permission denied',
     EPERM: 'permission denied',
     EISDIR: 'is a directory',

@@ -21,6 +21,21 @@ function isPcapng(path: string): boolean {
   return path.toLowerCase().endsWith('.pcapng');
 }
 
+/** Endings that promise a compression. */
+const COMPRESSED = /\.(gz|zst|zstd|bz2|xz|lz4)$/i;
+
+/**
+ * Refuses a name that promises what the file will not be.
+ * @param gzip whether `.gz` is kept
+ * @throws UserError
+ */
+export function checkCaptureName(path: string, gzip: boolean): void {
+  const ending = COMPRESSED.exec(path)?.[0];
+  if (ending === undefined || (gzip && /^\.gz$/i.test(ending))) return;
+  const can = gzip ? 'is compressed by gzip only (.gz)' : 'is not compressed while it is written';
+  throw new UserError(`${path}: a capture ${can}: give a name without ${ending}`);
+}
+
 function pcapHeader(): Uint8Array {
   const view = new DataView(new ArrayBuffer(24));
   view.setUint32(0, 0xa1b23c4d, true);
@@ -44,9 +59,10 @@ function pcapngHeader(): Uint8Array {
 
 /**
  * Creates (or empties) the capture file and writes its header. Main thread, once. Throws UserError where the path
- * cannot be written or is neither a regular file nor a character device.
+ * cannot be written, is neither a regular file nor a character device, or is named as if it were compressed.
  */
 export function createCaptureFile(path: string): void {
+  checkCaptureName(path, false);
   try {
     const there = statSync(path, { throwIfNoEntry: false });
     if (there !== undefined && !there.isFile() && !there.isCharacterDevice()) {
@@ -59,7 +75,7 @@ export function createCaptureFile(path: string): void {
       closeSync(fd);
     }
   } catch (error) {
-    throw error instanceof UserError ? error : fileProblem(path, error);
+    throw error instanceof UserError ? error : fileProblem(path, error, 'write');
   }
 }
 

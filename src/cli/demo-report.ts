@@ -121,7 +121,7 @@ function findings(runs: readonly DemoRun[]): string[] {
   const handed = (s: Summary) => s.workers.reduce((sum, w) => sum + w.handedOff, 0);
   if (flow !== undefined && mac !== undefined) {
     lines.push(
-      `Flow steering (rss) sends each guest's packets from ${workersPerGuest(flow).toFixed(1)} workers on average, MAC steering (mac) from ${workersPerGuest(mac).toFixed(1)}: with one queue per guest that is who contends for it.`,
+      `Flow steering (rss) sends each guest's packets from ${workersPerGuest(flow).toFixed(1)} workers on average, MAC steering (mac) from ${workersPerGuest(mac).toFixed(1)}: with one queue per guest, that many workers contend for it.`,
     );
     lines.push(`rss handed ${whole(handed(flow))} packets to another worker, mac ${whole(handed(mac))}.`);
   }

@@ -83,7 +83,7 @@ async function compare(json: boolean, interrupt: Interrupt): Promise<void> {
     if (removed.length > 0) note(`removed what a killed run left: ${removed.join(', ')}`);
   }
   const what = live
-    ? `Real packets: an uplink, a host with ${WORKERS} workers and ${GUESTS} guests (${GUESTS - 1} behind veth, 1 behind a TAP), each in a network namespace of its own.`
+    ? `Real packets: an uplink, a host with ${WORKERS} workers and ${GUESTS} guests (${GUESTS - 1} behind veth, 1 behind a TAP), each in its own network namespace.`
     : `Memory ports instead of real interfaces: ${problem}.`;
   note(`${colour.bold('rxsteer demo')}  ${what}`);
   note(

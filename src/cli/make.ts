@@ -4,11 +4,10 @@
  * Promise: the same flags give the same bytes; what was made is summarised on standard output (on standard error
  * where the capture goes to standard output). A wrong call writes nothing, not even an empty file.
  */
-import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { captureName } from '../capture/plain.js';
 import { openCapture } from '../capture/stream.js';
-import { UserError } from '../errors.js';
+import { checkCaptureName } from '../capture/writer.js';
 import { TrafficMaker } from '../traffic/maker.js';
 import { formatOf, MADE_FORMATS, RecordEncoder } from '../traffic/records.js';
 import { openSink } from '../traffic/sink.js';
@@ -28,6 +27,7 @@ import {
   print,
   printJson,
 } from './output.js';
+import { checkOutput } from './outputs.js';
 
 /** Where the summary goes, and in which form. */
 function tell(file: string, json: boolean, document: object, fields: (readonly [string, string])[]): void {
@@ -81,21 +81,10 @@ async function make(file: string, flags: MakeFlags, encoder: RecordEncoder, gzip
   tell(file, flags.json === true, document, madeFields(file, made));
 }
 
-/** @throws UserError where input and output are one file, which would be emptied before it is read. */
-function checkDifferent(from: string, file: string): void {
-  let same = false;
-  try {
-    same = realpathSync(from) === realpathSync(file);
-  } catch {
-    // One of them does not exist: reading or writing will say which.
-  }
-  if (same && file !== '-') throw new UserError(`--from: ${from} is the file that is written`);
-}
-
 async function spread(file: string, flags: MakeFlags, encoder: RecordEncoder, gzip: boolean): Promise<void> {
   const plan = spreadPlan(flags);
   const from = flags.from!;
-  checkDifferent(from, file);
+  checkOutput('', file, [from]);
   const flows =
     plan.flows === 0
       ? null
@@ -168,6 +157,7 @@ export function register(program: Command): void {
     .option('--json', 'print JSON (on standard error where the capture goes to standard output)')
     .allowExcessArguments(false)
     .action(async (file: string, flags: MakeFlags) => {
+      checkCaptureName(file, true);
       const encoder = new RecordEncoder(formatOf(file, flags.format, '--format'));
       const gzip = flags.gzip === true || /\.gz$/i.test(file);
       if (flags.from === undefined) await make(file, flags, encoder, gzip);

@@ -87,6 +87,10 @@ async function build(argv: readonly string[]): Promise<Command> {
     const module = (await import(moduleUrl(name).href)) as CommandModule;
     module.register(program);
   }
+  // Else `--help` behind a misspelt command would explain the program, as if all were well.
+  if (wanted !== undefined && !present.includes(wanted)) {
+    program.helpOption(false).allowUnknownOption();
+  }
   program.action(() => {
     if (wanted === undefined) program.help({ error: false });
     const near = nearestNames(wanted ?? '', present);
@@ -143,8 +147,9 @@ function report(error: unknown, debug: boolean): number {
   return error instanceof UserError ? 2 : 1;
 }
 
-/** Runs one command line (without `node` and the program's name); gives the exit code. Never throws. */
-export async function runProgram(argv: readonly string[]): Promise<number> {
+/** Runs one command line (without `node` and the program's name); gives the exit code. `help X` is `X --help`. Never throws. */
+export async function runProgram(words: readonly string[]): Promise<number> {
+  const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : words;
   try {
     const plain = PLAIN_COMMANDS.includes(argv[0] ?? '')
       ? ((await import(moduleUrl(argv[0]!).href)) as CommandModule).runPlain?.(argv.slice(1))

@@ -9,6 +9,7 @@ import { existsSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
+import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 import type { QueueCounter } from '../nic/queue-counters.js';
 import { splitLabel } from '../policy/label.js';
@@ -88,7 +89,7 @@ async function writeReport(path: string, result: ReplayResult, files: readonly s
   try {
     await writeFile(path, renderReport(result, { files, ...origin() }));
   } catch (error) {
-    throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
+    throw new UserError(`--html ${fileProblem(path, error, 'write').message}`);
   }
   note(`report: ${path}`);
 }
@@ -151,6 +152,10 @@ async function advised(
 
 async function run(files: string[], flags: Flags): Promise<void> {
   checkFiles(files);
+  if (flags.html !== undefined) {
+    const { checkOutput } = await import('./outputs.js');
+    checkOutput('--html', flags.html, [...files, ...(flags.counters ?? [])]);
+  }
   if (flags.speed !== undefined && flags.gap !== undefined) {
     throw new UserError('--gap: replaces the clock of the capture, so --speed has nothing to change');
   }

@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
+import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 import { parseApps } from '../replay/apps.js';
 import { parseModel } from '../replay/model.js';
@@ -28,6 +29,7 @@ import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
 import { formatFitting } from './fitting.js';
 import { origin } from './origin.js';
 import { colour, formatCount, formatTable, note, noteLine, print, printJsonLine } from './output.js';
+import { checkOutput } from './outputs.js';
 import { type SweepFlags, sweepGrid, wholeNumber } from './sweep-options.js';
 
 /** Reasons of left-out cells that are shown one by one. */
@@ -167,7 +169,7 @@ async function writeHtml(path: string, lines: readonly SweepLine[], files: reado
   try {
     writeFileSync(path, renderSweepReport(lines, { axes: axisRows(lines), files, ...origin() }));
   } catch (error) {
-    throw new UserError(`--html ${path}: ${(error as Error).message.split('\n')[0]}`);
+    throw new UserError(`--html ${fileProblem(path, error, 'write').message}`);
   }
   note(`report: ${path}`);
 }
@@ -240,6 +242,8 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
   const top = flags.top === undefined ? null : wholeNumber(flags.top, 1, 100_000, '--top');
   if (grid.model !== null) parseModel(grid.model);
   if (grid.apps !== null) parseApps(grid.apps);
+  if (flags.parquet !== undefined) checkOutput('--parquet', flags.parquet, grid.captures);
+  if (flags.html !== undefined) checkOutput('--html', flags.html, grid.captures);
   const { cells, skipped } = planSweep(grid);
   const file = flags.out === undefined ? null : new ResultFile(flags.out);
   const done = file?.done ?? new Map<string, SweepLine>();

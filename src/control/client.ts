@@ -8,7 +8,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { UserError } from '../errors.js';
-import { liveSockets, socketDirectories, socketPid } from './socket.js';
+import { closedDirectories, liveSockets, socketDirectories, socketPid } from './socket.js';
 import { isTrusted, peerUser, socketProblem } from './trust.js';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -148,6 +148,12 @@ export async function findSocket(): Promise<string> {
   const sockets = await liveSockets();
   if (sockets.length === 1) return sockets[0]!;
   if (sockets.length === 0) {
+    const closed = closedDirectories();
+    if (closed.length > 0) {
+      throw new UserError(
+        `no forwarder of this user is running, and ${closed.join(' and ')} is for its owner only: ask as that user (sudo rxsteer ctl …)`,
+      );
+    }
     throw new UserError(
       `no running forwarder found in ${socketDirectories().join(' or ')}: start one, or name its socket with --socket PATH`,
     );

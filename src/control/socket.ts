@@ -116,6 +116,19 @@ function socketsIn(directory: string, names = SOCKET_NAME): string[] {
   }
 }
 
+/** Directories of sockets that this user may not look into. */
+export function closedDirectories(): string[] {
+  return socketDirectories().filter((directory) => {
+    try {
+      readdirSync(directory);
+      return false;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return code === 'EACCES' || code === 'EPERM';
+    }
+  });
+}
+
 /** Sockets of running instances. */
 export async function liveSockets(): Promise<string[]> {
   // What is not to be trusted is not even connected to.

@@ -33,6 +33,17 @@ export function isFrozen(freeze: FreezeList, names: FlowNames): boolean {
   return freeze.flows.has(names.flow) || (names.mac !== null && freeze.macs.has(names.mac));
 }
 
+/** Guests and flows of the list of which nothing was seen: where they are is not known, so nothing holds them. */
+export function unseenOf(freeze: FreezeList, names: readonly FlowNames[]): string[] {
+  const macs = new Set(freeze.macs);
+  const flows = new Set(freeze.flows);
+  for (const { mac, flow } of names) {
+    if (mac !== null) macs.delete(mac);
+    flows.delete(flow);
+  }
+  return [...macs, ...flows];
+}
+
 /**
  * Parses a list with commas between its parts (or the parts themselves).
  * @param place names where the list stands, for errors. @throws UserError

@@ -44,7 +44,7 @@ const filters = z.strictObject({
 /** What fills an indirection table, in the words of ethtool. */
 export const tableKeys = {
   equal: integer(1, QUEUES_MAX).optional(),
-  weight: numberList(65536, 'weights').optional(),
+  weight: numberList(65536, 'weights', '3+1').optional(),
   start: integer(0, QUEUES_MAX - 1).optional(),
   entries: numberList(QUEUES_MAX - 1, 'queues').optional(),
 };

@@ -6,6 +6,8 @@
 import type { ChangePlan } from './plan.js';
 
 // Not `toLocaleString`: its first call loads tables for 15 ms.
+/** So many of the freeze list are named that were not seen. */
+const UNSEEN_NAMED = 3;
 const whole = (n: number) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ',');
 const percent = (ratio: number) => `${(100 * ratio).toFixed(1)} %`;
 const some = (n: number, what: string) => `${whole(n)} ${what}${n === 1 ? '' : 's'}`;
@@ -32,7 +34,7 @@ function doing(plan: Omit<ChangePlan, 'words'>): string {
 
 /** The words of a plan. */
 export function planWords(plan: Omit<ChangePlan, 'words'>): string[] {
-  const { flows, guests, packets, before, after, cost, held } = plan;
+  const { flows, guests, packets, before, after, cost, held, unseen } = plan;
   const words = [doing(plan)];
   if (cost.budget !== null && plan.method === 'policy') {
     words.push('the budget does not apply: hash or rule change, so all flows move together');
@@ -57,6 +59,12 @@ export function planWords(plan: Omit<ChangePlan, 'words'>): string[] {
   if (held > 0) {
     const stay = held === 1 ? 'stays where it is' : 'stay where they are';
     words.push(`${whole(held)} on the freeze list ${stay}`);
+  }
+  if (unseen.length > 0) {
+    const more = unseen.length > UNSEEN_NAMED ? ` and ${whole(unseen.length - UNSEEN_NAMED)} more` : '';
+    words.push(
+      `not seen of late, so not held although on the freeze list: ${unseen.slice(0, UNSEEN_NAMED).join(', ')}${more}`,
+    );
   }
   return words;
 }

@@ -16,7 +16,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { BucketMove } from '../nic/table-tools.js';
 import { type FlowNames, nameFlows, type SeenFlow } from './census.js';
 import { Comparison, decides, isSame, type RunningState, sharesBuckets } from './comparison.js';
-import { type FreezeList, NOTHING_FROZEN } from './freeze.js';
+import { type FreezeList, NOTHING_FROZEN, unseenOf } from './freeze.js';
 import { holdFrozen } from './hold.js';
 import type { MacSteering } from './mac.js';
 import { listOwners, lowerMac } from './owners.js';
@@ -89,6 +89,8 @@ export interface ChangePlan {
   };
   /** Buckets, guests and flows of the freeze list that the change would have moved. */
   readonly held: number;
+  /** Guests and flows of the freeze list of which nothing was seen: they are not held. */
+  readonly unseen: string[];
   /** All of this in plain words, one line each. */
   readonly words: string[];
 }
@@ -238,6 +240,7 @@ export function planChange(running: RunningState, to: PolicySpec, options: PlanO
       seconds: budget === undefined ? 0 : steps / budget,
     },
     held,
+    unseen: unseenOf(freeze, names),
   };
   return { plan: { ...plan, words: planWords(plan) }, target };
 }

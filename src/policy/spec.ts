@@ -51,7 +51,7 @@ const rss = z.strictObject({
   ethtool: z.string({ error: 'a file, or -' }).min(1, { error: 'a file, or -' }).optional(),
   /** The whole table; or `weight`, or `equal`, with `start`, as `ethtool -X` fills it. */
   entries: numberList(QUEUES_MAX - 1, 'queues').optional(),
-  weight: numberList(TABLE_SIZE_MAX, 'weights').optional(),
+  weight: numberList(TABLE_SIZE_MAX, 'weights', '3+1').optional(),
   equal: integer(1, QUEUES_MAX).optional(),
   start: integer(0, QUEUES_MAX - 1).optional(),
   /** Traffic classes without pools; `queues` and the table are those of one class then. */
@@ -131,7 +131,7 @@ const mac = z.strictObject({
   /** Seconds without a frame from it after which a learned guest is forgotten. */
   age: integer(1, 1_000_000).default(300),
   /** Share of each worker in what is placed by load, one weight a worker. */
-  weights: numberList(1000, 'weights').optional(),
+  weights: numberList(1000, 'weights', '3+1').optional(),
   /** follow-cpu: a worker takes its ports' guests up to so many times its share of all; then the least loaded. */
   bound: decimal(1, 1000).optional(),
 });

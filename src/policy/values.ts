@@ -60,9 +60,9 @@ export function cpuList() {
   });
 }
 
-/** Whole numbers: `1+2+3`, ranges, or an array. */
-export function numberList(most: number, what: string) {
-  const expected = `${what} from 0 to ${most} such as 0-1+3`;
+/** Whole numbers: `1+2+3`, ranges, or an array; `example` is what errors show. */
+export function numberList(most: number, what: string, example = '0-1+3') {
+  const expected = `${what} from 0 to ${most} such as ${example}`;
   return z.preprocess(
     (value) => {
       if (typeof value === 'number') return [value];

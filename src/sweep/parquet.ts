@@ -55,6 +55,6 @@ export async function writeParquet(path: string, lines: readonly SweepLine[]): P
   try {
     parquetWriteFile({ filename: path, columnData });
   } catch (error) {
-    throw fileProblem(path, error);
+    throw fileProblem(path, error, 'write');
   }
 }

@@ -97,7 +97,7 @@ export class ResultFile {
     try {
       this.#fd = openSync(path, 'a+', 0o644);
     } catch (error) {
-      throw fileProblem(path, error);
+      throw fileProblem(path, error, 'write');
     }
     try {
       if (!fstatSync(this.#fd).isFile()) throw new UserError(`${path}: is not a regular file`);

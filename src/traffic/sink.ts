@@ -29,7 +29,7 @@ class FileSink implements ByteSink {
         throw new UserError(`${path}: is not a file that can be written`);
       }
     } catch (error) {
-      throw error instanceof UserError ? error : fileProblem(path, error);
+      throw error instanceof UserError ? error : fileProblem(path, error, 'write');
     }
   }
 

@@ -115,7 +115,12 @@ describe('failures', () => {
     mkdirSync(file('directory'));
     for (const [name, message] of [
       ['directory', /directory: is a directory$/],
-      ['missing/x.pcap', /x\.pcap: no such file$/],
+      ['missing/x.pcap', /x\.pcap: its folder does not exist$/],
+      [
+        'x.pcap.gz',
+        /x\.pcap\.gz: a capture is not compressed while it is written: give a name without \.gz$/,
+      ],
+      ['x.pcapng.ZST', /give a name without \.ZST$/],
     ] as const) {
       expect(() => createCaptureFile(file(name))).toThrow(message);
       expect(() => createCaptureFile(file(name))).toThrow(UserError);

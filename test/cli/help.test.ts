@@ -41,6 +41,18 @@ describe('help', () => {
       expect(stdout).toContain(`\n  ${kind}`);
   });
 
+  it('is a command too', async () => {
+    expect(await rxsteer(['help'])).toEqual(await rxsteer(['--help']));
+    expect(await rxsteer(['help', 'ctl', 'plan'])).toEqual(await rxsteer(['ctl', 'plan', '--help']));
+    expect((await rxsteer(['help', 'forwrd'])).stderr).toMatch(/did you mean forward\?/);
+  });
+
+  it('of a command that there is not names those that there are', async () => {
+    const { code, stdout, stderr } = await rxsteer(['forwrd', '--help']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^rxsteer: unknown command "forwrd": did you mean forward\? commands: .*\n$/);
+  });
+
   it('has examples that work', () => {
     for (const { example } of Object.values(POLICY_LINES)) {
       if (!example.startsWith('js:')) expect(() => parsePolicy(example)).not.toThrow();

@@ -173,7 +173,10 @@ describe('rxsteer make', () => {
         '--as-flows',
         '3',
       ]);
-      expect([code, stderr]).toEqual([2, expect.stringContaining('is the file that is written')]);
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringContaining('a.pcap: is read by this command, and would be overwritten'),
+      ]);
       expect((await read(path('a.pcap'))).packets).toHaveLength(300);
     });
   });

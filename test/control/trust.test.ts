@@ -103,6 +103,18 @@ describe.skipIf(!isRoot)('the command', () => {
     expect(seen.connections).toBe(0);
   });
 
+  it('says that a folder is closed to this user, rather than that no forwarder runs', async () => {
+    mkdirSync(join(folder, 'run'), { mode: 0o700 });
+    chmodSync(folder, 0o755);
+    process.env.RXSTEER_RUN = join(folder, 'run');
+    const client = import.meta.resolve('#rxsteer/control/client.js');
+    const code = `import(${JSON.stringify(client)}).then((c) => c.findSocket()).catch((e) => console.log(e.message))`;
+    const said = await asStranger(code, '');
+    expect(said).toBe(
+      `no forwarder of this user is running, and ${folder}/run is for its owner only: ask as that user (sudo rxsteer ctl …)\n`,
+    );
+  });
+
   it('nor to a process of another user behind a socket that is its own', async () => {
     chmodSync(folder, 0o755);
     const inner = join(folder, 'open');

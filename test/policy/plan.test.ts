@@ -232,6 +232,20 @@ describe('a plan', () => {
     ).toThrow('freeze: bucket 16: the table has buckets 0 to 15');
   });
 
+  it('says what of the freeze list was not seen, since nothing can hold it', () => {
+    const running = { policy: spec('rss:queues=4'), workers: WORKERS, flows };
+    const { plan } = planChange(running, spec('single'), {
+      freeze: parseFreeze(`udp 10.0.0.1:1 > 10.9.9.9:2,${guestMac(77)}`),
+    });
+    expect(plan.unseen).toEqual([guestMac(77), 'udp 10.0.0.1:1 > 10.9.9.9:2']);
+    expect(plan.words.at(-1)).toBe(
+      `not seen of late, so not held although on the freeze list: ${guestMac(77)}, udp 10.0.0.1:1 > 10.9.9.9:2`,
+    );
+    const seen = nameFlows(flows)[1]!;
+    const all = planChange(running, spec('rss:queues=4'), { freeze: parseFreeze([seen.flow, seen.mac!]) });
+    expect(all.plan.unseen).toEqual([]);
+  });
+
   it('gives guests of a MAC policy their configured owners one by one', () => {
     const policy = spec('mac');
     const running = afterwards({ policy, workers: WORKERS, ports, flows }, policy);

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { installed, withLab } from '../support/lab.js';
+import { matrix } from '../support/matrix.js';
 import {
   describeScenario,
   SCENARIO_TIMEOUT_MS,
@@ -24,7 +25,7 @@ const scenarios: ScenarioOptions[] = [
 ];
 
 describe.skipIf(!canForward() || !installed('iperf3'))('iperf3', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.each(scenarios.map((options) => [describeScenario(options), options] as const))(
+  it.each(matrix(scenarios, [2, 3, 6]).map((options) => [describeScenario(options), options] as const))(
     '%s',
     async (_, options) => {
       await withLab(async (lab) => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { installed, type Lab, withLab } from '../support/lab.js';
+import { matrix } from '../support/matrix.js';
 import {
   describeScenario,
   SCENARIO_TIMEOUT_MS,
@@ -50,30 +51,28 @@ describe.skipIf(!canForward() || !installed('iperf3'))('offload', { timeout: SCE
     { ports: ['veth', 'tap'] },
     { ports: ['tap', 'veth'] },
   ];
-  it.each(both.map((options, i) => [describeScenario(options), families[i]!, options] as const))(
-    'on both ports passes super-frames whole: %s, %s',
-    async (_, family, options) => {
-      const { received, sent, copies } = await transfer(options, family);
-      expect(received).toBeGreaterThan(2 * SEGMENT_MOST);
-      expect(sent).toBeGreaterThan(2 * SEGMENT_MOST);
-      expect(copies).toBe(0);
-    },
-  );
+  it.each(
+    matrix(both, [0, 2]).map((options, i) => [describeScenario(options), families[i]!, options] as const),
+  )('on both ports passes super-frames whole: %s, %s', async (_, family, options) => {
+    const { received, sent, copies } = await transfer(options, family);
+    expect(received).toBeGreaterThan(2 * SEGMENT_MOST);
+    expect(sent).toBeGreaterThan(2 * SEGMENT_MOST);
+    expect(copies).toBe(0);
+  });
 
   const mixed: ScenarioOptions[] = [
     { ports: ['veth', 'veth'], offloads: ['on', 'off'] },
     { ports: ['veth', 'tap'], offloads: ['on', 'off'], workers: 2 },
     { ports: ['tap', 'veth'], offloads: ['on', 'off'] },
   ];
-  it.each(mixed.map((options, i) => [describeScenario(options), families[i]!, options] as const))(
-    'off on the way out segments in software: %s, %s',
-    async (_, family, options) => {
-      const { received, sent, copies } = await transfer(options, family);
-      expect(received).toBeGreaterThan(2 * SEGMENT_MOST);
-      expect(sent).toBeLessThanOrEqual(SEGMENT_MOST);
-      expect(copies).toBeGreaterThan(100);
-    },
-  );
+  it.each(
+    matrix(mixed, [1, 2]).map((options, i) => [describeScenario(options), families[i]!, options] as const),
+  )('off on the way out segments in software: %s, %s', async (_, family, options) => {
+    const { received, sent, copies } = await transfer(options, family);
+    expect(received).toBeGreaterThan(2 * SEGMENT_MOST);
+    expect(sent).toBeLessThanOrEqual(SEGMENT_MOST);
+    expect(copies).toBeGreaterThan(100);
+  });
 
   it('off on both ports moves single segments', async () => {
     const { received, sent, copies } = await transfer({ ports: ['veth', 'tap'], offload: 'off' }, 'ipv4');

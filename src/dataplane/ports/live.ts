@@ -18,10 +18,7 @@ import type { DeviceCounters } from './device-counters.js';
 import { KernelDrops } from './kernel-drops.js';
 import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './receive-memory.js';
-import { chooseTransmit, queues, readXps, TRANSMIT_PATHS, type TransmitPath } from './transmit-path.js';
-
-/** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
-const XSK_MTU_MAX = 2034;
+import { TransmitSockets } from './transmit-sockets.js';
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;
 
@@ -59,28 +56,8 @@ export class LivePort {
   private saidLost = false;
   private index: number;
   private receiveFds: number[] = [];
-  /** Sockets past the queueing discipline, and through it. */
-  private sendFds: number[] = [];
-  private queuedFds: number[] = [];
-  private xskFds: number[] = [];
   /** The way out of an AF_PACKET port; null for a TAP. */
-  path: TransmitPath | null = null;
-  /** The sockets through the queue are open, and workers are about to have them: see `turn`. */
-  turning = false;
-  /**
-   * Kinds of super-frames (bits of the addon) that the kernel shall not segment for us: those that a device made of
-   * software does not take. Segments made by the kernel have lost their socket, all but the last, and the GRO of a veth's
-   * far end does not keep them in one order with frames that have it.
-   */
-  private withheld = 0;
-  /** What carries a flow's tagged frames to one queue; null where it is not needed or cannot be had. */
-  private tagMover: number | null = null;
-  private saidTags = false;
-  private saidXps = false;
-  /** MTU that the AF_XDP sockets know of. */
-  private mtuKnown = 0;
-  /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
-  staging: SharedArrayBuffer[] = [];
+  private readonly out: TransmitSockets | null;
   /** Before all receive rings of the port, for as long as it is open; null where the kernel does not allow one. */
   private readonly guard: ReceiveGuard | null;
   private readonly drops: KernelDrops;
@@ -102,10 +79,9 @@ export class LivePort {
           `--port ${spec.name}: queues=${spec.queues}: ${spec.interface} has ${link.rxQueues} receive queue(s), and fanout=qm follows them`,
         );
       }
-      this.txQueues = this.packetQueues(spec, link);
-    } else {
-      this.txQueues = spec.queues;
-    }
+      this.out = new TransmitSockets(native, spec, warn, link);
+    } else this.out = null;
+    this.txQueues = this.out?.queues ?? spec.queues;
     this.rxQueues = spec.queues;
     this.created = spec.kind === 'tap' && before === null;
     this.index = -1;
@@ -129,19 +105,6 @@ export class LivePort {
     return link;
   }
 
-  /** Transmit queues as workers see them: the device's, but where one AF_XDP queue is the only way out. */
-  private packetQueues(spec: PacketPortSpec, link: LinkInfo): number {
-    const { path } = this.choose(spec, link);
-    if (path === 'af_xdp') return 1;
-    return spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
-  }
-
-  private choose(spec: PacketPortSpec, link: LinkInfo) {
-    // Chunks of an AF_XDP socket hold ordinary frames only.
-    const xsk = spec.xsk && this.staging.length === 0 && link.mtu <= XSK_MTU_MAX;
-    return chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk });
-  }
-
   /** Opens all descriptors; on failure closes what was opened. */
   private open(link: LinkInfo | null): void {
     try {
@@ -162,32 +125,9 @@ export class LivePort {
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
     }
-    this.openSend(spec, link);
-  }
-
-  /** Decides on the way out (see `transmit-path.ts`) and opens its sockets. */
-  private openSend(spec: PacketPortSpec, link: LinkInfo): void {
-    const { native } = this;
-    let choice = this.choose(spec, link);
-    if (choice.path === 'af_xdp' && (this.txQueues > 1 || !this.openXsk(link, 1))) {
-      choice = chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk: false });
-    }
-    const { path } = choice;
-    this.path = path;
-    this.mtuKnown = link.mtu;
-    this.learnOffloads(link);
-    if (choice.orderLost !== '' && this.orderLost === '') this.orderLost = choice.orderLost;
-    if (choice.warning !== '') this.warn(`port ${spec.name}: ${choice.warning}`);
-    if (path === 'af_xdp') return;
-    if (path === 'queued') {
-      this.openQueued(link);
-      return;
-    }
-    for (let q = 0; q < this.sockets(link); q++) {
-      this.sendFds.push(native.openPacketSend({ ifindex: link.index, bypass: true }));
-    }
-    // Beside a socket that takes another queue than its own an AF_XDP socket would break order.
-    if (spec.xsk && link.txQueues <= 1) this.openXsk(link, this.txQueues);
+    const { out } = this;
+    out!.open(link);
+    if (this.orderLost === '') this.orderLost = out!.orderLost;
   }
 
   /** The group of the sockets that are there. The first one makes it: the kernel gives it a number that nobody has. */
@@ -233,102 +173,14 @@ export class LivePort {
     return { receive: [], others: [old] };
   }
 
-  /**
-   * AF_XDP sockets, one per transmit queue of the device: a kernel, a device or another program in the way is no error,
-   * then the answer is false. Staging memory belongs to one socket for good (workers may still use the old one's), so a
-   * device that comes back after it vanished is sent to through packet sockets only.
-   */
-  private openXsk(link: LinkInfo, count: number): boolean {
-    if (this.staging.length > 0) return false;
-    const staging: SharedArrayBuffer[] = [];
-    try {
-      for (let q = 0; q < Math.min(count, Math.max(1, link.txQueues)); q++) {
-        const memory = new SharedArrayBuffer(this.native.xskStagingBytes);
-        this.xskFds.push(this.native.openXskSend(link.index, q, new Uint8Array(memory)));
-        staging.push(memory);
-      }
-      this.staging = staging;
-      return true;
-    } catch {
-      for (const fd of this.xskFds.splice(0)) this.native.closeDescriptor(fd);
-      return false;
-    }
+  /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
+  get staging(): readonly SharedArrayBuffer[] {
+    return this.out?.staging ?? [];
   }
 
-  /**
-   * The device has changed under a path that goes past its queue: a queueing discipline was added, or transmit queues.
-   * What was sent so far is in the device already, so going through the queue from now on keeps order (not the other way
-   * round: what waits in the queue would be overtaken). Opens the sockets; the switch is `turn`, once all workers have
-   * them: a flow that moved to a worker which still goes past the queue would overtake itself.
-   */
-  private reconsider(spec: PacketPortSpec, link: LinkInfo): boolean {
-    if (this.mtuKnown !== link.mtu) {
-      for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
-      this.mtuKnown = link.mtu;
-    }
-    this.learnOffloads(link);
-    if (this.path === 'queued') this.mindQueues(spec, link);
-    if (this.path !== 'direct' || this.turning || (!queues(link.qdisc) && link.txQueues <= 1)) return false;
-    this.openQueued(link);
-    this.turning = true;
-    this.warn(
-      `${spec.interface} (port ${spec.name}) has ${link.txQueues} transmit queue(s) and the queueing discipline ${link.qdisc} now: its frames go through that`,
-    );
-    return true;
-  }
-
-  /**
-   * How many packet sockets send: one per transmit queue, so that workers do not share a send buffer. One for a device made
-   * of software: where its far end merges frames (GRO), those of two sockets have no order.
-   */
-  private sockets({ kind }: LinkInfo): number {
-    return kind === null ? this.txQueues : 1;
-  }
-
-  private learnOffloads(link: LinkInfo): void {
-    this.withheld = link.kind === null ? 0 : this.native.deviceLacks(link.index);
-  }
-
-  /** Looks after the order of a port with several queues behind its queueing discipline. */
-  private mindQueues(spec: PacketPortSpec, link: LinkInfo): void {
-    if (link.txQueues <= 1) return;
-    this.moveTags(link);
-    if (this.saidXps || this.orderLost !== '') return;
-    const { orderLost } = chooseTransmit({ link, xps: readXps(link), bypass: false, xsk: false });
-    if (orderLost === '') return;
-    this.saidXps = true;
-    this.warn(`port ${spec.name}: order is lost from now on: ${orderLost}`);
-  }
-
-  /** See `native.openTagMover`. Again after each time that the device was made anew. */
-  private moveTags(link: LinkInfo): void {
-    if (this.tagMover !== null || this.saidTags) return;
-    this.tagMover = this.native.openTagMover(link.index);
-    if (this.tagMover !== null) return;
-    this.saidTags = true;
-    this.warn(
-      `${link.name} (port ${this.spec.name}) has ${link.txQueues} transmit queues, and the kernel refuses what keeps a flow's VLAN-tagged frames in one of them (BPF_TCX_EGRESS, Linux 6.6, CAP_BPF): they may overtake each other; ethtool -L ${link.name} combined 1 prevents it`,
-    );
-  }
-
-  private openQueued(link: LinkInfo): void {
-    if (link.txQueues > 1) this.moveTags(link);
-    for (let q = 0; q < this.sockets(link); q++) {
-      this.queuedFds.push(this.native.openPacketSend({ ifindex: link.index, bypass: false }));
-    }
-  }
-
-  /** All workers have the sockets of the queue: from now on they send through it, all at once. */
+  /** All workers have attached to what `publish` told last. */
   turn(portFds: Int32Array, port: number): void {
-    if (!this.turning) return;
-    this.turning = false;
-    this.path = 'queued';
-    Atomics.store(portFds, port * PORT_FDS + PortFd.path, TRANSMIT_PATHS.indexOf(this.path));
-  }
-
-  /** Writes what the last look at the device's offloads means for senders. */
-  tellOffloads(portFds: Int32Array, port: number): void {
-    Atomics.store(portFds, port * PORT_FDS + PortFd.withheld, this.withheld);
+    this.out?.turn(portFds, port);
   }
 
   private openTap(spec: TapPortSpec): void {
@@ -358,27 +210,19 @@ export class LivePort {
     }
   }
 
+  /** Writes what senders must know of the device's offloads, which may change while it is open. */
+  tellOffloads(portFds: Int32Array, port: number): void {
+    this.out?.tellOffloads(portFds, port * PORT_FDS);
+  }
+
   /** Writes the descriptors to the port's words of `portFds` (-1 = none). */
   publish(portFds: Int32Array, port: number): void {
     const base = port * PORT_FDS;
     portFds.fill(-1, base, base + PORT_FDS);
-    const send = this.spec.kind === 'tap' ? this.receiveFds : this.sendFds;
-    this.receiveFds.forEach((fd, q) => {
-      portFds[base + PortFd.receive + q] = fd;
-    });
-    for (let q = 0; q < this.txQueues && send.length > 0; q++) {
-      portFds[base + PortFd.send + q] = send[q % send.length]!;
-    }
+    portFds.set(this.receiveFds, base + PortFd.receive);
+    if (this.out === null) portFds.set(this.receiveFds, base + PortFd.send);
     portFds[base + PortFd.ifindex] = this.index;
-    if (this.path !== null) portFds[base + PortFd.path] = TRANSMIT_PATHS.indexOf(this.path);
-    this.tellOffloads(portFds, port);
-    const { queuedFds } = this;
-    for (let q = 0; q < this.txQueues && queuedFds.length > 0; q++) {
-      portFds[base + PortFd.sendQueued + q] = queuedFds[q % queuedFds.length]!;
-    }
-    this.xskFds.forEach((fd, q) => {
-      portFds[base + PortFd.sendXsk + q] = fd;
-    });
+    this.out?.publish(portFds, base);
   }
 
   /** Looks at the interface; when it returns 'descriptors', call `publish`, tell the workers, then close the old ones. */
@@ -415,7 +259,7 @@ export class LivePort {
       this.warn(`${spec.interface} (port ${spec.name}) is back`);
       return { change: 'descriptors', old: NONE };
     }
-    if (spec.kind === 'af_packet' && this.reconsider(spec, link)) return { change: 'descriptors', old: NONE };
+    if (this.out?.follow(link) === true) return { change: 'descriptors', old: NONE };
     this.noteCarrier(link);
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: NONE };
@@ -553,15 +397,9 @@ export class LivePort {
   }
 
   private forget(): OldDescriptors {
-    const others = [...this.sendFds, ...this.queuedFds, ...this.xskFds];
-    if (this.tagMover !== null) others.push(this.tagMover);
-    this.tagMover = null;
+    const others = this.out?.forget() ?? [];
     const old = { receive: this.receiveFds, others };
     this.receiveFds = [];
-    this.sendFds = [];
-    this.queuedFds = [];
-    this.turning = false;
-    this.xskFds = [];
     return old;
   }
 

@@ -1,0 +1,39 @@
+/**
+ * Files that a command writes beside what it prints.
+ *
+ * Promise: what cannot be written, or would overwrite a file that the command reads, is one line before anything is
+ * read or written: not after an hour of reading, and not with the capture gone.
+ */
+import { realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { UserError } from '../errors.js';
+
+/** The file behind a name, through links; null where there is none. */
+function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Checks a file that is to be written; `-`, standard output, always can be.
+ * @param flag the option, such as `--html`; empty where the file is an argument
+ * @param inputs files that the command reads; `-` is standard input
+ * @throws UserError
+ */
+export function checkOutput(flag: string, path: string, inputs: readonly string[]): void {
+  if (path === '-') return;
+  const place = `${flag} ${path}`.trim();
+  const real = realPath(path);
+  if (real === null) {
+    const folder = dirname(path);
+    if (realPath(folder) === null) throw new UserError(`${place}: there is no folder ${folder}`);
+    return;
+  }
+  if (statSync(real).isDirectory()) throw new UserError(`${place}: is a directory`);
+  if (inputs.some((input) => input !== '-' && realPath(input) === real)) {
+    throw new UserError(`${place}: is read by this command, and would be overwritten: name another file`);
+  }
+}
