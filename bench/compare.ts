@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '#rxsteer/errors.js';
+import { fileFault } from '#rxsteer/text-file.js';
 import type { Machine } from './machine.js';
 import type { Result } from './runner.js';
 import type { Interval } from './stats.js';
@@ -57,7 +58,7 @@ export function readReport(file: string): OldReport {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UserError(`--compare ${file}: ${(error as NodeJS.ErrnoException).code ?? 'cannot be read'}`);
+    throw new UserError(`--compare ${file}: ${fileFault(error)}`);
   }
   let report: Partial<OldReport> | null = null;
   try {

@@ -86,7 +86,8 @@ export function parseYaml(text: string, place: string): unknown {
     });
     value = document.toJS();
   } catch (error) {
-    throw new UserError(`${place}: ${(error as Error).message.split('\n')[0]}`);
+    // The library shows the line below its message, which ends in a colon therefore.
+    throw new UserError(`${place}: ${(error as Error).message.split('\n')[0]!.replace(/:$/, '')}`);
   }
   checkNesting(value, place);
   return value;

@@ -18,7 +18,7 @@ import {
 } from '../dataplane/plan.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/receive-memory.js';
-import { UserError } from '../errors.js';
+import { UserError, unknownName } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
@@ -111,6 +111,10 @@ function readConfig(path: string): Config {
   const result = configSchema.safeParse(parseYaml(readTextFile(path === '-' ? 0 : path, place), place));
   if (!result.success) {
     const issue = result.error.issues[0]!;
+    if (issue.code === 'unrecognized_keys' && issue.path.length === 0) {
+      const { message } = unknownName('key', issue.keys[0]!, Object.keys(configSchema.shape));
+      throw new UserError(`${place}: ${message}`);
+    }
     const at = issue.path.length > 0 ? issue.path.join('.') : 'top level';
     throw new UserError(`${place}: ${at}: ${issue.message}`);
   }

@@ -159,7 +159,8 @@ export async function placeSocket(asked: string | null): Promise<SocketPlace> {
     }
     const there = lstatSync(asked, { throwIfNoEntry: false });
     const folder = dirname(asked);
-    const problem = existsSync(folder) ? folderProblem(folder) : null;
+    if (!existsSync(folder)) throw new UserError(`--control ${asked}: there is no folder ${folder}`);
+    const problem = folderProblem(folder);
     if (problem !== null)
       throw new UserError(`--control ${asked}: its folder is not to be trusted: ${problem}`);
     if (there === undefined) return { path: asked };

@@ -108,7 +108,11 @@ const calls: [string, string[], string | RegExp][] = [
     ['--config', '/nowhere.yaml'],
     '--config /nowhere.yaml: ENOENT: no such file or directory',
   ],
-  ['a config that is no YAML', config('bad.yaml', 'ports: [a\nb: {'), /^--config .*bad\.yaml: .*line 2/],
+  [
+    'a config that is no YAML',
+    config('bad.yaml', 'ports: [a\nb: {'),
+    /^--config .*bad\.yaml: .*line 2, column \d+$/,
+  ],
   ['an empty config', config('empty.yaml', ''), /^--config .*empty\.yaml: top level: /],
   [
     'a config with an unknown tag',
@@ -118,7 +122,7 @@ const calls: [string, string[], string | RegExp][] = [
   [
     'an unknown key of the config',
     config('key.yaml', `${list}workrs: 2\n`),
-    /^--config .*key\.yaml: .*"?workrs"?/,
+    /^--config .*key\.yaml: unknown key "workrs": did you mean workers\? known: ports, .*$/,
   ],
   [
     'a port of the config',

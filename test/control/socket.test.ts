@@ -89,6 +89,9 @@ describe('the place that was asked for', () => {
     await expect(placeSocket(directory)).rejects.toThrow(
       `--control ${directory}: exists and is not a socket`,
     );
+    await expect(placeSocket(join(folder, 'none', 'x.sock'))).rejects.toThrow(
+      `--control ${folder}/none/x.sock: there is no folder ${folder}/none`,
+    );
     const long = join(folder, 'x'.repeat(107));
     await expect(placeSocket(long)).rejects.toThrow("a socket's path has at most 107 bytes");
     expect(existsSync(live)).toBe(true);
