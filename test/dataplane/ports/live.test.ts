@@ -1,5 +1,6 @@
 /** The main thread's side of a live port, with a kernel that says what a test wants. */
 import { expect, it } from 'vitest';
+import { PORT_FDS, PortFd } from '#rxsteer/dataplane/engine-memory.js';
 import type { LinkInfo, Native } from '#rxsteer/dataplane/native.js';
 import { DeviceCounters } from '#rxsteer/dataplane/ports/device-counters.js';
 import { LivePort, type LiveSpec } from '#rxsteer/dataplane/ports/live.js';
@@ -19,7 +20,7 @@ function kernel() {
   const native = {
     linkInfo: () => state.link,
     openReceiveGuard: () => null,
-    deviceLacks: () => 0,
+    deviceLacks: () => 6,
     openTagMover: () => null,
     openPacketReceive: open,
     openPacketSend: open,
@@ -60,3 +61,26 @@ it.each(['a=af_packet:d0', 'a=tap:d0'])(
     expect(warnings).toEqual([expect.stringMatching(/has vanished/), expect.stringMatching(/is back/)]);
   },
 );
+
+it.each([
+  { kind: 'veth', sockets: 1, withheld: 6, what: 'made of software: one socket, and segments of our own' },
+  { kind: null, sockets: 4, withheld: 0, what: 'of hardware: a socket per queue, and its segments' },
+])('sends to a device $what', ({ kind, sockets, withheld }) => {
+  const { native, state } = kernel();
+  state.link = { ...state.link!, kind, txQueues: 4 };
+  const warnings: string[] = [];
+  const port = new LivePort(native, parsePort('a=af_packet:d0') as LiveSpec, new DeviceCounters(), (line) =>
+    warnings.push(line),
+  );
+  const words = new Int32Array(PORT_FDS);
+  port.publish(words, 0);
+  const queued = [...words.subarray(PortFd.sendQueued, PortFd.sendQueued + 4)];
+  expect([new Set(queued).size, queued.includes(-1), words[PortFd.withheld]]).toEqual([
+    sockets,
+    false,
+    withheld,
+  ]);
+  // This kernel refuses the program for tagged frames: said once.
+  port.check();
+  expect(warnings).toEqual([expect.stringMatching(/4 transmit queues.*VLAN-tagged/)]);
+});
