@@ -16,6 +16,8 @@
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
 #include "ports/receive_guard.h"
+#include "ports/super_frame.h"
+#include "ports/tag_mover.h"
 #include "ports/xsk_tx.h"
 #include "ports/tap.h"
 #include "ports/unread.h"
@@ -154,6 +156,15 @@ Napi::Value openGuard(const Info& info) {
   result.Set("program", adopted(env, std::move(guard.program)));
   result.Set("counters", adopted(env, std::move(guard.counters)));
   return result;
+}
+
+Napi::Value deviceLacks(const Info& info) {
+  return Napi::Number::New(info.Env(), static_cast<int32_t>(~deviceSegmentation(intArgument(info, 0, "ifindex"))));
+}
+
+Napi::Value openMover(const Info& info) {
+  UniqueFd mover = openTagMover(intArgument(info, 0, "ifindex"));
+  return mover ? adopted(info.Env(), std::move(mover)) : info.Env().Null();
 }
 
 Napi::Value readGuard(const Info& info) {
@@ -385,6 +396,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("linksChanged", heardOfLinks);
   function("openPacketReceive", openReceive);
   function("openReceiveGuard", openGuard);
+  function("deviceLacks", deviceLacks);
+  function("openTagMover", openMover);
   function("readReceiveGuard", readGuard);
   function("setReceiveBuffer", receiveBuffer);
   function("shutReceive", shut);

@@ -1,12 +1,13 @@
 // mixgen: sends sequence-numbered UDP flows whose frames are of several kinds, by one AF_PACKET socket.
 //
 //   mixgen --interface IF [--flows N] [--packets N] [--rate PPS] [--kinds plain+partial+super] [--segments N]
-//          [--size BYTES] [--cpu N] [--first-flow F]
+//          [--size BYTES] [--cpu N] [--first-flow F] [--protocol udp|tcp] [--vlan ID]
 //
 // The frames of a flow take the kinds in turn:
 //   plain    a whole frame with its checksum
 //   partial  the same, its checksum left to the device (VIRTIO_NET_HDR_F_NEEDS_CSUM)
-//   super    `segments` datagrams in one frame (VIRTIO_NET_HDR_GSO_UDP_L4), as an application with UDP_SEGMENT sends
+//   super    `segments` datagrams in one frame (VIRTIO_NET_HDR_GSO_UDP_L4), as an application with UDP_SEGMENT sends;
+//            with TCP as many segments (VIRTIO_NET_HDR_GSO_TCPV4)
 // Every datagram has a sequence number (see common.h), so `pktsink` can tell what was overtaken; of a super-frame that
 // arrives whole it sees the first one only. Addresses and ports are those of pktgen.
 //
@@ -29,7 +30,7 @@ struct VnetHeader {
   uint8_t flags = 0, gsoType = 0;
   uint16_t hdrLen = 0, gsoSize = 0, csumStart = 0, csumOffset = 0;
 };
-constexpr int kL3 = 14, kL4 = 34, kData = 42;
+constexpr int kUdpHeader = 8, kTcpHeader = 20;
 
 uint32_t sum16(const uint8_t* p, size_t length) {
   uint32_t sum = 0;
@@ -60,7 +61,8 @@ std::vector<Kind> kindsOf(const std::string& text) {
 
 int main(int argc, char** argv) {
   const Options options(argc, argv,
-                        {"interface", "flows", "packets", "rate", "kinds", "segments", "size", "cpu", "first-flow"});
+                        {"interface", "flows", "packets", "rate", "kinds", "segments", "size", "cpu", "first-flow",
+                         "protocol", "vlan"});
   const int index = interface_index(options.required("interface"));
   const uint32_t flows = uint32_t(options.number("flows", 1, 1, 60000));
   const uint64_t packets = uint64_t(options.number("packets", 1000, 1, 1e12));
@@ -68,6 +70,10 @@ int main(int argc, char** argv) {
   const std::vector<Kind> kinds = kindsOf(options.text("kinds", "plain+partial+super"));
   const uint32_t segments = uint32_t(options.number("segments", 4, 1, 40));
   const int size = int(options.number("size", 100, 60, 1514));
+  const bool tcp = options.text("protocol", "udp") == "tcp";
+  const uint32_t vlan = uint32_t(options.number("vlan", 0, 0, 4094));
+  const int l3 = vlan == 0 ? 14 : 18, l4 = l3 + 20, header = tcp ? kTcpHeader : kUdpHeader, data = l4 + header;
+  const uint32_t protocol = tcp ? IPPROTO_TCP : IPPROTO_UDP;
   const uint32_t first = uint32_t(options.number("first-flow", 0, 0, 60000));
   pin_to(options);
 
@@ -87,8 +93,8 @@ int main(int argc, char** argv) {
     size_t turn = 0;
   };
   std::vector<Flow> table(flows);
-  const uint32_t part = uint32_t(size - kData);
-  std::vector<uint8_t> message(sizeof(VnetHeader) + kData + size_t{segments} * part);
+  const uint32_t part = uint32_t(size - data);
+  std::vector<uint8_t> message(sizeof(VnetHeader) + data + size_t{segments} * part);
   uint64_t sent = 0, datagrams = 0, rejected = 0;
   const uint64_t start = now_ns();
   while (sent < packets) {
@@ -104,46 +110,58 @@ int main(int argc, char** argv) {
     const uint32_t payload = count * part;
     VnetHeader vnet;
     uint8_t* p = message.data() + sizeof vnet;
-    std::fill(p, p + kData + payload, uint8_t{0});
+    std::fill(p, p + data + payload, uint8_t{0});
     put16(p, 0x0200);
     put32(p + 2, 0x00010000 + 0);
     put16(p + 6, 0x0200);
     put32(p + 8, 1);
-    put16(p + 12, ETH_P_IP);
-    uint8_t* ip = p + kL3;
+    if (vlan != 0) {
+      put16(p + 12, ETH_P_8021Q);
+      put16(p + 14, vlan);
+    }
+    put16(p + l3 - 2, ETH_P_IP);
+    uint8_t* ip = p + l3;
     ip[0] = 0x45;
-    put16(ip + 2, 28 + payload);
+    put16(ip + 2, uint32_t(20 + header) + payload);
     ip[6] = 0x40;
     ip[8] = 64;
-    ip[9] = IPPROTO_UDP;
+    ip[9] = uint8_t(protocol);
     put32(ip + 12, 0x0a010000 + number + 1);
     put32(ip + 16, 0x0a020001);
     put16(ip + 10, ~sum16(ip, 20) & 0xffff);
-    put16(p + kL4, 1024 + number * 7919u % 60000u);
-    put16(p + kL4 + 2, 9);
-    put16(p + kL4 + 4, 8 + payload);
-    for (uint32_t k = 0; k < count; k++) {
-      put32(p + kData + k * part, kMagic);
-      put32(p + kData + k * part + 4, number);
-      put32(p + kData + k * part + 8, flow.sequence + k);
-    }
-    const uint32_t pseudo = fold(sum16(ip + 12, 8) + IPPROTO_UDP + 8 + payload);
-    if (kind == Kind::plain) {
-      const uint32_t sum = ~fold(pseudo + sum16(p + kL4, 8 + payload)) & 0xffff;
-      put16(p + kL4 + 6, sum == 0 ? 0xffff : sum);
+    put16(p + l4, 1024 + number * 7919u % 60000u);
+    put16(p + l4 + 2, 9);
+    if (tcp) {
+      put32(p + l4 + 4, flow.sequence * part);
+      p[l4 + 12] = kTcpHeader / 4 << 4;
+      p[l4 + 13] = 0x10;  // ACK
+      put16(p + l4 + 14, 0xffff);
     } else {
-      put16(p + kL4 + 6, pseudo);
+      put16(p + l4 + 4, 8 + payload);
+    }
+    const int sumAt = tcp ? 16 : 6;
+    for (uint32_t k = 0; k < count; k++) {
+      put32(p + data + k * part, kMagic);
+      put32(p + data + k * part + 4, number);
+      put32(p + data + k * part + 8, flow.sequence + k);
+    }
+    const uint32_t pseudo = fold(sum16(ip + 12, 8) + protocol + uint32_t(header) + payload);
+    if (kind == Kind::plain) {
+      const uint32_t sum = ~fold(pseudo + sum16(p + l4, uint32_t(header) + payload)) & 0xffff;
+      put16(p + l4 + sumAt, sum == 0 ? 0xffff : sum);
+    } else {
+      put16(p + l4 + sumAt, pseudo);
       vnet.flags = 1;
-      vnet.csumStart = kL4;
-      vnet.csumOffset = 6;
+      vnet.csumStart = uint16_t(l4);
+      vnet.csumOffset = uint16_t(sumAt);
       if (kind == Kind::super) {
-        vnet.gsoType = 5;
+        vnet.gsoType = tcp ? 1 : 5;
         vnet.gsoSize = uint16_t(part);
-        vnet.hdrLen = kData;
+        vnet.hdrLen = uint16_t(data);
       }
     }
     memcpy(message.data(), &vnet, sizeof vnet);
-    while (send(fd, message.data(), sizeof vnet + kData + payload, 0) < 0) {
+    while (send(fd, message.data(), sizeof vnet + data + payload, 0) < 0) {
       if (errno != ENOBUFS && errno != EAGAIN) fail_errno("send");
       rejected++;
       usleep(50);

@@ -27,6 +27,8 @@ constexpr int64_t kFeaturesMs = 1000;
 constexpr int64_t kCarrierMs = 10;
 // The word `path`: see TRANSMIT_PATHS in src/dataplane/ports/transmit-path.ts.
 constexpr int32_t kQueued = 1;
+// A bit beside the path.
+constexpr int32_t kMixed = 1 << 8;
 constexpr uint32_t kEthernetHeaderBytes = 14;
 
 SendResult resultOf(int error) {
@@ -67,8 +69,9 @@ PacketSender::PacketSender(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   bypassing_ = duplicate(0, "bypass");
   queueing_ = duplicate(1, "queued");
   const Span<int32_t> path = int32s(info[2], "path");
-  if (path.length == 0) throw invalid(env, "path must have a word");
+  if (path.length < 2) throw invalid(env, "path must have two words");
   path_ = path.data;
+  withheld_ = path.data + 1;
   pathKeep_ = Napi::Persistent(info[2].As<Napi::Object>());
   in_.bind(info[3], objectArgument(info, 4, "arrays"));
   ifindex_ = intArgument(info, 5, "ifindex");
@@ -109,7 +112,9 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
   bool runXsk = false;
   retried_ = false;
   stoppedAt_ = -1;
-  bypass_ = __atomic_load_n(path_, __ATOMIC_SEQ_CST) != kQueued;
+  const int32_t path = __atomic_load_n(path_, __ATOMIC_SEQ_CST);
+  bypass_ = (path & ~kMixed) != kQueued;
+  mixed_ = (path & kMixed) != 0;
   socket_ = bypass_ ? bypassing_.get() : queueing_.get();
   const auto flushRun = [&] {
     if (run > 0) sent += runXsk ? flushXsk(run) : flush(0, run);
@@ -123,6 +128,7 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
       continue;
     }
     const int32_t flags = in_.flags(i);
+    if ((flags & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0 && !mixed_) mix();
     const bool xsk = plainEnough(i);
     if (!xsk && socket_ < 0 && xsk_.ready()) {
       in_.result(i, in_.length(i) > xsk_.longest() ? SendResult::tooLong : SendResult::refused);
@@ -149,16 +155,28 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
   return sent;
 }
 
+// Without a packet socket frames come finished, and through the queue all go through one anyway. The main thread may
+// turn the path meanwhile: its word wins.
+void PacketSender::mix() {
+  if (!bypass_ || socket_ < 0 || !xsk_.ready()) return;
+  mixed_ = true;
+  int32_t path = __atomic_load_n(path_, __ATOMIC_SEQ_CST);
+  if (path != kQueued) __atomic_compare_exchange_n(path_, &path, path | kMixed, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 // Through the queueing discipline the kernel segments what the device cannot; past it nobody does.
 bool PacketSender::goesWhole(const uint8_t* message, uint32_t length) {
   if (!describesOutermost(message, length)) return false;
+  if ((static_cast<uint32_t>(__atomic_load_n(withheld_, __ATOMIC_RELAXED)) & segmentationOf(message)) != 0) return false;
   return !bypass_ || (lacks_ & segmentationOf(message)) == 0 || coarseMs() >= lacksUntilMs_;
 }
 
 bool PacketSender::plainEnough(int32_t index) const {
-  if (!bypass_ || !xsk_.ready() || (in_.flags(index) & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0) return false;
+  if (!bypass_ || mixed_ || !xsk_.ready() || (in_.flags(index) & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0) return false;
   const uint32_t length = in_.length(index);
-  return length >= kEthernetHeaderBytes && length <= xsk_.longest();
+  if (length < kEthernetHeaderBytes || length > xsk_.longest()) return false;
+  // A TCP flow is about to have other frames, and what went through AF_XDP before them may still wait to be merged.
+  return socket_ < 0 || !isTcp(in_.message(index) + kVnetBytes, length);
 }
 
 // What the AF_XDP socket does not take follows through the packet socket, if there is one, which also tells why.

@@ -5,7 +5,11 @@
 // a call (at most 1 ms). Where there is an AF_XDP socket beside a bypassing one, plain frames go through it (a third
 // less CPU time a frame): both hand to the same transmit queue, so order is kept. What the AF_XDP socket does not take,
 // and everything with a virtio-net header, goes through the packet socket; without one (the queue that a packet socket
-// takes would follow the CPU) the AF_XDP socket is all there is, and frames come finished. There is no other way out: a super-frame
+// takes would follow the CPU) the AF_XDP socket is all there is, and frames come finished. TCP goes
+// through the packet socket always, and from the first frame with a virtio-net header on everything goes through the packet socket, for all workers of the port: the GRO of a veth's far
+// end does not merge frames of different sockets (`skb->sk`), and hands one flow's past each other. For the same reason
+// super-frames that a device made of software does not segment are not left to the kernel, whose segments but the last
+// have no socket. There is no other way out: a super-frame
 // that cannot go whole ends the call (`SendResult::segment`), and the caller segments it and goes on behind it.
 // Used by one thread; the sockets may be shared by several senders.
 #pragma once
@@ -39,6 +43,7 @@ class PacketSender final : public Napi::ObjectWrap<PacketSender>, public Closabl
   int32_t sendRange(int32_t from, int32_t to);
   int32_t flush(uint32_t first, uint32_t count);
   int32_t flushXsk(uint32_t count);
+  void mix();
   bool plainEnough(int32_t index) const;
   bool goesWhole(const uint8_t* message, uint32_t length);
   bool lacks(int32_t index);
@@ -49,12 +54,17 @@ class PacketSender final : public Napi::ObjectWrap<PacketSender>, public Closabl
   Napi::ObjectReference staging_;
   UniqueFd bypassing_;
   UniqueFd queueing_;
-  // Shared with the main thread: kQueued while frames go through the queueing discipline.
-  const int32_t* path_ = nullptr;
+  // Shared with the main thread and the port's other senders: kQueued while frames go through the queueing discipline,
+  // with kMixed once a frame had a virtio-net header.
+  int32_t* path_ = nullptr;
+  // Shared with the main thread: kinds of super-frames (`Segmentation` bits) that the kernel shall not segment for us.
+  const int32_t* withheld_ = nullptr;
   Napi::ObjectReference pathKeep_;
   // Of the current call: the socket (-1 = the AF_XDP socket alone), and that it bypasses the queueing discipline.
   int socket_ = -1;
   bool bypass_ = false;
+  // Frames of all kinds go through the packet socket.
+  bool mixed_ = false;
   int ifindex_ = 0;
   // Kinds of super-frames that the device refused, `Segmentation` bits, believed until then.
   uint32_t lacks_ = 0;

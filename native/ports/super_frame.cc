@@ -53,6 +53,8 @@ uint32_t transportOffset(const uint8_t* frame, uint32_t length, uint8_t wanted) 
 
 }  // namespace
 
+bool isTcp(const uint8_t* frame, uint32_t length) { return transportOffset(frame, length, kTcp) != 0; }
+
 uint32_t segmentationOf(const uint8_t* message) {
   const uint8_t type = readVnet(message).gsoType;
   switch (type & ~kGsoEcn) {

@@ -16,6 +16,9 @@ constexpr uint32_t tcp6 = 4;
 constexpr uint32_t udp = 8;
 }  // namespace Segmentation
 
+// The frame's outermost packet is TCP.
+bool isTcp(const uint8_t* frame, uint32_t length);
+
 // The bits of a message (virtio-net header, frame); 0 for types that nobody segments.
 uint32_t segmentationOf(const uint8_t* message);
 

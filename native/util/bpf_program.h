@@ -64,11 +64,11 @@ class BpfProgram {
   }
   void land(Jump j) { code_[j.at].off = static_cast<int16_t>(code_.size() - j.at - 1); }
 
-  // Loads it as a socket filter; an empty descriptor where the kernel refuses it (errno tells why). Helpers that are
+  // Loads it, as a socket filter where nothing else is said; an empty descriptor where the kernel refuses it (errno tells why). Helpers that are
   // for GPL-compatible programs only need a licence text that says so.
-  UniqueFd load(const char* name, const char* license) const {
+  UniqueFd load(const char* name, const char* license, bpf_prog_type type = BPF_PROG_TYPE_SOCKET_FILTER) const {
     bpf_attr attributes{};
-    attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+    attributes.prog_type = type;
     attributes.insns = reinterpret_cast<uintptr_t>(code_.data());
     attributes.insn_cnt = static_cast<uint32_t>(code_.size());
     attributes.license = reinterpret_cast<uintptr_t>(license);

@@ -119,9 +119,11 @@ export const PortFd = {
   sendQueued: 3 * LIVE_QUEUES_MAX,
   ifindex: 4 * LIVE_QUEUES_MAX,
   path: 4 * LIVE_QUEUES_MAX + 1,
+  /** Behind `path`: senders take both. Kinds of super-frames that are not left to the kernel, see `TransmitSockets`. */
+  withheld: 4 * LIVE_QUEUES_MAX + 2,
 } as const;
 /** Words per port in `portFds`. */
-export const PORT_FDS = 4 * LIVE_QUEUES_MAX + 2;
+export const PORT_FDS = 4 * LIVE_QUEUES_MAX + 3;
 
 export interface EngineMemory {
   readonly frames: SharedArrayBuffer;

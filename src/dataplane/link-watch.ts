@@ -56,6 +56,7 @@ export class LinkWatch {
     for (const [index, port] of live) {
       const { change, old } = this.check(index, port);
       if (change === 'descriptors') this.replaced(index, port, old);
+      port.tellOffloads(core.views.portFds, index);
     }
     if (core.plan.mode === 'wire') {
       const [a, b] = [live.get(0), live.get(1)];

@@ -239,6 +239,13 @@ export interface Native extends NativeHash {
   shutReceive(fd: number): boolean;
   /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
   openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
+  /** Kinds of super-frames that a device does not segment itself, as bits that senders know. */
+  deviceLacks(ifindex: number): number;
+  /**
+   * For as long as the descriptor is open, VLAN tags of frames that leave through a device are where the kernel's own
+   * VLAN devices put them, so that the transmit queue depends on the flow; null where the kernel does not allow it.
+   */
+  openTagMover(ifindex: number): number | null;
   /**
    * An AF_XDP socket that sends on a queue of an interface, with `staging` (`xskStagingBytes` long, shared by the
    * workers that use the queue) as its memory. Throws where the kernel has no AF_XDP or the queue is taken (EBUSY).

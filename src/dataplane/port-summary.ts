@@ -10,7 +10,7 @@ import { pollerOf } from './deal.js';
 import { type EnginePlan, PORT_FDS, PortFd } from './engine-memory.js';
 import type { LivePort } from './ports/live.js';
 import type { PortInfo } from './ports/port.js';
-import { TRANSMIT_PATHS, type TransmitPath } from './ports/transmit-path.js';
+import { PATH_MASK, TRANSMIT_PATHS, type TransmitPath } from './ports/transmit-path.js';
 
 /** Counters of one port. */
 export interface PortSummary {
@@ -178,7 +178,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
 }
 
 function transmitDetail(portFds: Int32Array, port: number): PortSummary['detail'] {
-  const transmit = TRANSMIT_PATHS[portFds[port * PORT_FDS + PortFd.path]!];
+  const transmit = TRANSMIT_PATHS[portFds[port * PORT_FDS + PortFd.path]! & PATH_MASK];
   return transmit === undefined ? null : { transmit };
 }
 

@@ -26,6 +26,8 @@ interface Case {
   readonly restMs: number;
   /** TCP segmentation of the out device; default off. */
   readonly tso?: 'on';
+  /** More of the generator (see bench/tools/mixgen.cc); default UDP without a tag. */
+  readonly traffic?: Readonly<Record<string, string>>;
   /** Where the port sends. */
   readonly path: string;
   /** Makes the out device what it is to be. */
@@ -99,6 +101,28 @@ const cases: readonly Case[] = [
     prepare: (lab, ns) => lab.offload(ns, 'p1', NO_SEGMENTATION),
     meanwhile: (lab, ns) => qdisc(lab, ns, ...SLOW_DOWN),
   },
+  // The far end merges frames of TCP (GRO), and only those of one socket.
+  {
+    what: 'four queues, tagged frames of TCP, flows move',
+    queues: 4,
+    restMs: 5,
+    path: 'queued',
+    traffic: { protocol: 'tcp', vlan: '5' },
+  },
+  {
+    what: 'four queues, tagged frames of different lengths, flows move',
+    queues: 4,
+    restMs: 5,
+    path: 'queued',
+    traffic: { vlan: '5' },
+  },
+  {
+    what: 'one queue, plain frames and super-frames of TCP, nothing moves',
+    queues: 1,
+    restMs: 0,
+    path: 'direct',
+    traffic: { protocol: 'tcp', kinds: 'plain+super' },
+  },
 ];
 
 /**
@@ -120,7 +144,7 @@ async function spread(lab: Lab, ns: string, link: string): Promise<void> {
 }
 
 describe.skipIf(!canForward())('order on the wire', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.each(matrix(cases, [1, 3, 4, 7]))('is kept with $what', async (one) => {
+  it.each(matrix(cases, [1, 3, 4, 7, 8, 10]))('is kept with $what', async (one) => {
     await withLab(async (lab) => {
       const [from, ns, to] = [await lab.namespace(), await lab.namespace(), await lab.namespace()];
       // Threads carry the link's name.
@@ -146,6 +170,7 @@ describe.skipIf(!canForward())('order on the wire', { timeout: SCENARIO_TIMEOUT_
         rate: 9000,
         segments: SEGMENTS,
         cpu: 0,
+        ...one.traffic,
       };
       const generator = lab.start(
         ...([from, tool('mixgen')] as const),

@@ -33,7 +33,7 @@ function senderOf(count, ifindex, tellsLate) {
   return {
     pool,
     arrays,
-    sender: new native.PacketSender(plain, -1, Int32Array.of(0), pool, arrays, ifindex, xsk, staging),
+    sender: new native.PacketSender(plain, -1, Int32Array.of(0, 0), pool, arrays, ifindex, xsk, staging),
   };
 }
 

@@ -182,7 +182,7 @@ export function attachSender(p: AttachParts, port: PortInfo): Sender | null {
       : new p.native.PacketSender(
           fd,
           queued,
-          portFds.subarray(base + PortFd.path, base + PortFd.path + 1),
+          portFds.subarray(base + PortFd.path, base + PortFd.withheld + 1),
           p.pool.bytes,
           arrays,
           portFds[base + PortFd.ifindex]!,

@@ -210,6 +210,11 @@ export class LivePort {
     }
   }
 
+  /** Writes what senders must know of the device's offloads, which may change while it is open. */
+  tellOffloads(portFds: Int32Array, port: number): void {
+    this.out?.tellOffloads(portFds, port * PORT_FDS);
+  }
+
   /** Writes the descriptors to the port's words of `portFds` (-1 = none). */
   publish(portFds: Int32Array, port: number): void {
     const base = port * PORT_FDS;

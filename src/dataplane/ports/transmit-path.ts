@@ -5,8 +5,8 @@
  * which they are sent, whatever worker sends them and whatever kind of frame it is (plain, partial checksum,
  * super-frame). "Sent" means handed to the device here, so this is what makes order hold at the far end.
  *
- * - `direct`: the device has one transmit queue and no queueing discipline. AF_XDP for plain frames, a bypassing packet
- *   socket for the others; both put the frame into that queue before their call returns.
+ * - `direct`: the device has one transmit queue and no queueing discipline. AF_XDP while all frames are plain, a bypassing
+ *   packet socket from the first other one on; both put the frame into that queue before their call returns.
  * - `queued`: through the queueing discipline (`dev_queue_xmit`). With several transmit queues the kernel chooses by
  *   the flow's hash (`netdev_pick_tx`, `skb_tx_hash`), which does not depend on the CPU. A shaper is obeyed.
  * - `af_xdp`: where XPS maps several queues to CPUs the kernel's choice follows the worker. An AF_XDP socket names its
@@ -22,6 +22,8 @@ import type { LinkInfo } from '../native.js';
 export const TRANSMIT_PATHS = ['direct', 'queued', 'af_xdp', 'bypass'] as const;
 /** One of `TRANSMIT_PATHS`. */
 export type TransmitPath = (typeof TRANSMIT_PATHS)[number];
+/** The path in a port's word of shared memory; senders keep a bit beside it (kMixed in native/ports/packet_tx.cc). */
+export const PATH_MASK = 0xff;
 
 /** What was decided, and what the user should know of it. */
 export interface TransmitChoice {

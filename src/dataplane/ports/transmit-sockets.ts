@@ -6,6 +6,10 @@
  * queues, turns to `queued`. What was sent so far is in the device already, so going through the queue from then on
  * keeps order; not the other way round, what waits in the queue would be overtaken.
  *
+ * Behind a device made of software another stack may merge what we send (GRO at the far end of a veth), and it has no
+ * order between the frames of two sockets (`skb->sk`). So one packet socket sends there for all workers, and super-frames
+ * that the device does not take are not left to the kernel, whose segments but the last have lost their socket.
+ *
  * Main thread only. Descriptors are this object's until `forget` gives them away.
  */
 import { PORT_FDS, PortFd } from '../engine-memory.js';
@@ -33,6 +37,12 @@ export class TransmitSockets {
   /** MTU that the AF_XDP sockets know of. */
   private mtu = 0;
   private opened = false;
+  /** Kinds of super-frames (bits of the addon) that the kernel shall not segment for us. */
+  private withheld = 0;
+  /** What keeps a flow's tagged frames in one queue; null where it is not needed or cannot be had. */
+  private tagMover: number | null = null;
+  private saidTags = false;
+  private saidXps = false;
 
   constructor(
     private readonly native: Native,
@@ -59,6 +69,7 @@ export class TransmitSockets {
     }
     this.path = choice.path;
     this.mtu = link.mtu;
+    this.learnOffloads(link);
     this.orderLost = choice.orderLost;
     if (choice.warning !== '') this.warn(`port ${spec.name}: ${choice.warning}`);
     // At the start the order is settled by it, see `settleOrder`.
@@ -68,7 +79,7 @@ export class TransmitSockets {
     this.opened = true;
     if (choice.path === 'queued') this.openQueueing(link);
     if (choice.path !== 'direct' && choice.path !== 'bypass') return;
-    for (let q = 0; q < this.queues; q++) {
+    for (let q = 0; q < this.sockets(link); q++) {
       this.bypassing.push(this.native.openPacketSend({ ifindex: link.index, bypass: true }));
     }
     // Beside a socket that takes another queue than its own an AF_XDP socket would break order.
@@ -97,8 +108,40 @@ export class TransmitSockets {
     }
   }
 
+  /** One per transmit queue where that is safe: workers do not share a send buffer then. */
+  private sockets({ kind }: LinkInfo): number {
+    return kind === null ? this.queues : 1;
+  }
+
+  private learnOffloads({ kind, index }: LinkInfo): void {
+    this.withheld = kind === null ? 0 : this.native.deviceLacks(index);
+  }
+
+  /** Looks after order behind a queueing discipline with several queues. */
+  private watchQueues(link: LinkInfo): void {
+    if (link.txQueues <= 1) return;
+    this.moveTags(link);
+    if (this.saidXps || this.orderLost !== '') return;
+    const { orderLost } = chooseTransmit({ link, xps: readXps(link), bypass: false, xsk: false });
+    if (orderLost === '') return;
+    this.saidXps = true;
+    this.warn(`port ${this.spec.name}: order is lost from now on: ${orderLost}`);
+  }
+
+  /** See `Native.openTagMover`. */
+  private moveTags({ name, index, txQueues }: LinkInfo): void {
+    if (this.tagMover !== null || this.saidTags) return;
+    this.tagMover = this.native.openTagMover(index);
+    if (this.tagMover !== null) return;
+    this.saidTags = true;
+    this.warn(
+      `${name} (port ${this.spec.name}) has ${txQueues} transmit queues, and the kernel refuses the program that keeps a flow's VLAN-tagged frames in one of them (Linux 6.6, CAP_BPF, CAP_NET_ADMIN): tagged frames may overtake each other, unless it has one (ethtool -L ${name})`,
+    );
+  }
+
   private openQueueing(link: LinkInfo): void {
-    for (let q = 0; q < this.queues; q++) {
+    if (link.txQueues > 1) this.moveTags(link);
+    for (let q = 0; q < this.sockets(link); q++) {
       this.queueing.push(this.native.openPacketSend({ ifindex: link.index, bypass: false }));
     }
   }
@@ -113,6 +156,8 @@ export class TransmitSockets {
       for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
       this.mtu = link.mtu;
     }
+    this.learnOffloads(link);
+    if (this.path === 'queued') this.watchQueues(link);
     if (this.path !== 'direct' || this.turning || (!queues(link.qdisc) && link.txQueues <= 1)) return false;
     this.openQueueing(link);
     this.turning = true;
@@ -132,10 +177,19 @@ export class TransmitSockets {
 
   /** Writes descriptors and path to the port's words of `portFds`, whose first is at `base`. */
   publish(portFds: Int32Array, base: number): void {
-    portFds.set(this.bypassing, base + PortFd.send);
-    portFds.set(this.queueing, base + PortFd.sendQueued);
+    const { bypassing, queueing } = this;
+    for (let q = 0; q < this.queues; q++) {
+      portFds[base + PortFd.send + q] = bypassing[q % bypassing.length] ?? -1;
+      portFds[base + PortFd.sendQueued + q] = queueing[q % queueing.length] ?? -1;
+    }
     portFds.set(this.xsk, base + PortFd.sendXsk);
     portFds[base + PortFd.path] = TRANSMIT_PATHS.indexOf(this.path);
+    this.tellOffloads(portFds, base);
+  }
+
+  /** Writes what the last look at the device's offloads means for senders. */
+  tellOffloads(portFds: Int32Array, base: number): void {
+    Atomics.store(portFds, base + PortFd.withheld, this.withheld);
   }
 
   /** Gives all descriptors away. */
@@ -145,6 +199,8 @@ export class TransmitSockets {
     this.queueing = [];
     this.xsk = [];
     this.turning = false;
+    if (this.tagMover !== null) all.push(this.tagMover);
+    this.tagMover = null;
     return all;
   }
 }

@@ -19,6 +19,8 @@ function kernel() {
   const native = {
     linkInfo: () => state.link,
     openReceiveGuard: () => null,
+    deviceLacks: () => 0,
+    openTagMover: () => null,
     openPacketReceive: open,
     openPacketSend: open,
     openXskSend: () => {
