@@ -26,7 +26,7 @@ console.log(
   rx.toHex(rx.namedKey('microsoft').slice(-4)),
 );
 try {
-  rx.nicProfile('ixgbe');
+  rx.nicProfile('intel');
 } catch (error) {
   console.log(error instanceof rx.UserError, error.message);
 }

@@ -111,7 +111,8 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
   const module = await load();
   const suites = module.chooseSuites(names);
   if (flags.list === true) {
-    for (const { name, about } of suites) process.stdout.write(`${name.padEnd(12)} ${about}\n`);
+    if (flags.json === true) printJson({ suites: suites.map(({ name, about }) => ({ name, about })) });
+    else for (const { name, about } of suites) process.stdout.write(`${name.padEnd(12)} ${about}\n`);
     return;
   }
   // Before the hour that a run may take.

@@ -25,6 +25,14 @@ describe('rxsteer bench', () => {
     );
   });
 
+  it('lists the suites as one JSON document too', () => {
+    const { status, stdout } = run('--list', '--json', 'ring');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      suites: [{ name: 'ring', about: expect.stringMatching(/rte_ring/) }],
+    });
+  });
+
   it.each([
     [['forwrad'], /unknown suite "forwrad".*forward/],
     [['--compare', '/nonexistent', 'parse'], /--compare \/nonexistent: ENOENT/],

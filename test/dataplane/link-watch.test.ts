@@ -17,7 +17,8 @@ function core() {
     ringResets: 0,
     refused: 0,
     next: 10,
-    check: vi.fn(() => ({ change: 'none', old: [] })),
+    check: vi.fn(() => ({ change: 'none', old: { receive: [], others: [] } })),
+    closeOld: (old: { others: number[] }) => closed.push(...old.others),
     publish: vi.fn(),
     turn: vi.fn(),
     readRefused() {
@@ -25,7 +26,7 @@ function core() {
     },
     replaceReceive: vi.fn(function (this: { ringResets: number; next: number }) {
       this.ringResets++;
-      return [this.next++];
+      return { receive: [], others: [this.next++] };
     }),
   });
   const live = new Map([

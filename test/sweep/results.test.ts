@@ -53,7 +53,7 @@ describe('ResultFile', () => {
   );
 
   it('says what it cannot open or write', () => {
-    expect(() => new ResultFile('/nowhere/a.jsonl')).toThrow('/nowhere/a.jsonl: no such file');
+    expect(() => new ResultFile('/nowhere/a.jsonl')).toThrow('/nowhere/a.jsonl: its folder does not exist');
     expect(() => new ResultFile('/dev/full')).toThrow('is not a regular file');
   });
 });
@@ -82,7 +82,7 @@ describe('writeParquet', () => {
       );
       expect(numbers).toEqual(lines);
       await expect(writeParquet('/nowhere/a.parquet', lines)).rejects.toThrow(
-        '/nowhere/a.parquet: no such file',
+        '/nowhere/a.parquet: its folder does not exist',
       );
     });
   });
