@@ -34,10 +34,17 @@ const KEY_MASK = VALID | 0xffff;
 const MINUTE_SHIFT = 17;
 const MINUTE_MASK = 0x3fff;
 const HASH_SHIFT = 32 - SLOT_BITS;
+const SPREAD = 0x45d9_f3b5 | 0;
 
 /** One worker's table: header, then two words a slot. */
 export function carveTouch(carver: Carver): Int32Array {
   return carver.words(HEADER + 2 * SLOTS);
+}
+
+/** Odd, and nothing that the mixed words give away. */
+function factorOf(seed: number): number {
+  const h = Math.imul(seed ^ (seed >>> 16), 0x7feb352d);
+  return Math.imul(h ^ (h >>> 15), 0x846ca68b) | 1;
 }
 
 export class GuestTouch {
@@ -54,9 +61,7 @@ export class GuestTouch {
     // Kept with the table: the next one to write it has to find what is there.
     if (words[SEED] === 0) words[SEED] = secretSeed() & ~FULL || 2;
     this.seed = words[SEED]! & ~FULL;
-    // Odd, and nothing that the mixed words give away.
-    const h = Math.imul(this.seed ^ (this.seed >>> 16), 0x7feb352d);
-    this.factor = Math.imul(h ^ (h >>> 15), 0x846ca68b) | 1;
+    this.factor = factorOf(this.seed);
   }
 
   /** The time by which entries age, in seconds; now and then. */
@@ -68,9 +73,10 @@ export class GuestTouch {
   /** A frame to this address was transmitted or delivered by this worker. */
   note(high: number, low: number): void {
     const { words } = this;
-    // A multiply-shift hash. Most guests have the same high word: it is mixed anew only when it changes.
+    // Two products: with one, some secrets put guests that are numbered through next to each other. Most guests have the same high word: it is mixed anew only when it changes.
     const mixed = high === this.lastHigh ? this.mixed : this.mix(high);
-    const at = ((Math.imul(low ^ mixed, this.factor) >>> HASH_SHIFT) << 1) + HEADER;
+    const h = Math.imul(low ^ mixed, this.factor);
+    const at = ((Math.imul(h ^ (h >>> 16), SPREAD) >>> HASH_SHIFT) << 1) + HEADER;
     if (words[at + 1] === (high | this.stamp) && words[at] === low) return;
     this.search(at, high, low);
   }

@@ -21,6 +21,7 @@ function core() {
     closeOld: (old: { others: number[] }) => closed.push(...old.others),
     publish: vi.fn(),
     turn: vi.fn(),
+    tellOffloads: vi.fn(),
     readRefused() {
       return this.refused;
     },
