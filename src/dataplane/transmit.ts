@@ -335,12 +335,14 @@ export class Transmitter {
     const { finisher, fates } = this;
     finisher.segment(sender, this.pool.offsetOf(work.part(i, D_ID)), work.part(i, D_SIZE) & D_LENGTH);
     const { packets, lost } = finisher;
-    if (packets + lost > 0) this.countPort(port, sender, packets, finisher.octets, lost);
-    if (lost > 0 && finisher.reason === Drop.tooLong) {
-      this.parts.portCounters[portBase(port) + PortCounter.txTooLong]! += lost;
-    }
+    // Not cut at all: one frame that failed.
+    const errors = packets + lost === 0 ? 1 : lost;
+    this.countPort(port, sender, packets, finisher.octets, errors);
+    const counters = this.parts.portCounters;
+    if (errors > 0 && finisher.reason === Drop.tooLong) {
+      counters[portBase(port) + PortCounter.txTooLong]! += errors;
+    } else if (packets + lost === 0) counters[portBase(port) + PortCounter.unsegmentable]!++;
     if (packets === 0) {
-      if (lost === 0) this.parts.portCounters[portBase(port) + PortCounter.unsegmentable]!++;
       fates.fail(i, finisher.reason);
       return;
     }

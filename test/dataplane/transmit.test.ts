@@ -3,18 +3,21 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { DROP_REASONS, PortCounter, WorkerCounter } from '#rxsteer/dataplane/counters.js';
 import { GuestTouch } from '#rxsteer/dataplane/guest-touch.js';
+import { SendResult } from '#rxsteer/dataplane/native.js';
 import { OrderMeter } from '#rxsteer/dataplane/order-meter.js';
 import { DownSender } from '#rxsteer/dataplane/ports/attach.js';
 import { MemorySink } from '#rxsteer/dataplane/ports/memory-sink.js';
+import { makeSendArrays, type Sender } from '#rxsteer/dataplane/ports/port.js';
 import { Transmitter } from '#rxsteer/dataplane/transmit.js';
 import { Out, Work } from '#rxsteer/forward/work.js';
+import { FrameFlag } from '#rxsteer/packet/burst.js';
 import { makePool } from './ports/harness.js';
 
 const ROOM = 6;
 const UNWATCHED = -0x8000_0000;
 
 /** A worker that knows the ports 0 (cannot send), 1 and 2 (sinks) and 3 (its device is gone). */
-function stage(take?: (copies: number) => boolean) {
+function stage(take?: (copies: number) => boolean, third: Sender = new DownSender()) {
   const counters = new Float64Array(64);
   const portCounters = new Float64Array(16 * ROOM);
   const meter = new OrderMeter(
@@ -26,7 +29,7 @@ function stage(take?: (copies: number) => boolean) {
   const transmitter = new Transmitter({
     worker: 0,
     pool: makePool(),
-    senders: [null, new MemorySink(), new MemorySink(), new DownSender(), null, null],
+    senders: [null, new MemorySink(), new MemorySink(), third, null, null],
     floods: Uint8Array.of(0, 1, 1, 1, 0, 0),
     lockOf: new Int32Array(ROOM).fill(-1),
     locks: new Int32Array(128),
@@ -93,4 +96,51 @@ it('a flood beyond the budget of its port goes nowhere; frames to one port are n
   expect(counters[WorkerCounter.delivered]).toBe(5);
   expect(counters[WorkerCounter.deliveredCopies]).toBe(2);
   expect(portCounters[PortCounter.floodLimited]).toBe(6);
+});
+
+it('what stands behind a super-frame that stops a port is sent after it; one that cannot be cut is an error of its own', () => {
+  const arrays = makeSendArrays();
+  const sent: number[] = [];
+  const stopping: Sender = {
+    arrays,
+    offload: true,
+    delivers: false,
+    send(from, to) {
+      for (let k = from; k < to; k++) {
+        if ((arrays.flags[k]! & FrameFlag.gso) === 0) {
+          sent.push(arrays.len[k]!);
+          arrays.result[k] = SendResult.sent;
+          continue;
+        }
+        arrays.result[k] = SendResult.segment;
+        arrays.result.fill(SendResult.untried, k + 1, to);
+        return k - from;
+      }
+      return to - from;
+    },
+    close() {},
+  };
+  const { transmitter, counters, portCounters } = stage(undefined, stopping);
+  const work = new Work();
+  // The virtio-net headers of the pool are empty: no super-frame can be cut.
+  const lengths = [60, 61, 2000, 62, 2001, 2002, 63];
+  lengths.forEach((len, i) => {
+    work.add({
+      id: i,
+      len,
+      port: 0,
+      ledger: UNWATCHED,
+      flags: len >= 2000 ? FrameFlag.gso | FrameFlag.vnet : 0,
+    });
+    work.out[i] = 3;
+  });
+  transmitter.send(work);
+  transmitter.commit(work);
+  expect(sent).toEqual([60, 61, 62, 63]);
+  expect(counters[WorkerCounter.transmitted]).toBe(4);
+  expect(counters[WorkerCounter.dropped + DROP_REASONS.indexOf('malformed')]).toBe(3);
+  const at = 3 * 16;
+  expect(
+    [PortCounter.txPackets, PortCounter.txErrors, PortCounter.unsegmentable].map((c) => portCounters[at + c]),
+  ).toEqual([4, 3, 3]);
 });
