@@ -218,7 +218,8 @@ export class LivePort {
   /** Writes the descriptors to the port's words of `portFds` (-1 = none). */
   publish(portFds: Int32Array, port: number): void {
     const base = port * PORT_FDS;
-    portFds.fill(-1, base, base + PORT_FDS);
+    // Descriptors only: senders read the words behind them with every call.
+    portFds.fill(-1, base, base + PortFd.ifindex);
     portFds.set(this.receiveFds, base + PortFd.receive);
     if (this.out === null) portFds.set(this.receiveFds, base + PortFd.send);
     portFds[base + PortFd.ifindex] = this.index;

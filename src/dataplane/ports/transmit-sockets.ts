@@ -15,7 +15,14 @@
 import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native } from '../native.js';
 import type { PacketPortSpec } from './port-spec.js';
-import { chooseTransmit, queues, readXps, TRANSMIT_PATHS, type TransmitPath } from './transmit-path.js';
+import {
+  chooseTransmit,
+  PATH_MASK,
+  queues,
+  readXps,
+  TRANSMIT_PATHS,
+  type TransmitPath,
+} from './transmit-path.js';
 
 /** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
 const XSK_MTU_MAX = 2034;
@@ -183,7 +190,9 @@ export class TransmitSockets {
       portFds[base + PortFd.sendQueued + q] = queueing[q % queueing.length] ?? -1;
     }
     portFds.set(this.xsk, base + PortFd.sendXsk);
-    portFds[base + PortFd.path] = TRANSMIT_PATHS.indexOf(this.path);
+    // Where it stays the same, what senders have noted beside it stays, too.
+    const path = TRANSMIT_PATHS.indexOf(this.path);
+    if ((portFds[base + PortFd.path]! & PATH_MASK) !== path) Atomics.store(portFds, base + PortFd.path, path);
     this.tellOffloads(portFds, base);
   }
 

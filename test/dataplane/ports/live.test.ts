@@ -84,3 +84,29 @@ it.each([
   port.check();
   expect(warnings).toEqual([expect.stringMatching(/4 transmit queues.*VLAN-tagged/)]);
 });
+
+it('new descriptors leave alone what senders read with every call', () => {
+  const { native, state } = kernel();
+  const port = new LivePort(native, parsePort('a=af_packet:d0') as LiveSpec, new DeviceCounters(), () => {});
+  const MIXED = 1 << 8;
+  /** Where it was filled: a sender may look in between. */
+  const filled: number[] = [];
+  class Words extends Int32Array {
+    override fill(value: number, start = 0, end = this.length): this {
+      filled.push(end);
+      return super.fill(value, start, end);
+    }
+  }
+  const words = new Words(PORT_FDS);
+  port.publish(words, 0);
+  words[PortFd.path] = words[PortFd.path]! | MIXED;
+  port.publish(words, 0);
+  expect(words[PortFd.path]).toBe(MIXED);
+  expect(filled.every((end) => end <= PortFd.path)).toBe(true);
+  // Another path is another matter.
+  state.link = { ...state.link!, qdisc: 'tbf' };
+  expect(port.check().change).toBe('descriptors');
+  port.publish(words, 0);
+  port.turn(words, 0);
+  expect(words[PortFd.path]).toBe(1);
+});
