@@ -6,8 +6,8 @@
  * selection included, and show from which size on a native call pays.
  */
 import { execFileSync } from 'node:child_process';
-import { nativeHashKernels, nativeKernelNames } from '#rxsteer/dataplane/hash-kernels.js';
-import { loadNative, nativeProblem } from '#rxsteer/dataplane/native.js';
+import { nativeHashKernels, nativeKernelNames } from '#rxsteer/addon/hash-kernels.js';
+import { loadNative, nativeProblem } from '#rxsteer/addon/native.js';
 import { toHex } from '#rxsteer/hash/hex.js';
 import { namedKey } from '#rxsteer/hash/keys.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';

@@ -420,13 +420,13 @@ export {
 
 // Engine: forwards packets
 
-export type { ConsumerSummary } from './dataplane/consumers.js';
-export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
-export { Engine } from './dataplane/engine.js';
-export type { FlowClass } from './dataplane/flow-class.js';
-export { type ForwarderSettings, startForwarder } from './dataplane/forwarder.js';
-export type { SwitchingOptions } from './dataplane/forwarding.js';
-export { nativeHashKernels } from './dataplane/hash-kernels.js';
+export type { ConsumerSummary } from './dataplane/engine/consumers.js';
+export { DROP_REASONS, type DropReason } from './dataplane/shared/counters.js';
+export { Engine } from './dataplane/engine/engine.js';
+export type { FlowClass } from './dataplane/order/flow-class.js';
+export { type ForwarderSettings, startForwarder } from './dataplane/engine/forwarder.js';
+export type { SwitchingOptions } from './dataplane/shared/forwarding.js';
+export { nativeHashKernels } from './addon/hash-kernels.js';
 export type {
   ChangeKind,
   ChangeReport,
@@ -438,12 +438,12 @@ export type {
   TableOptions,
   TraceEntry,
   TraceOptions,
-} from './dataplane/live.js';
-export { loadNative, nativeProblem } from './dataplane/native.js';
-export type { OrderLimits } from './dataplane/order-guard.js';
-export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order-summary.js';
-export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
-export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
+} from './dataplane/engine/changes.js';
+export { loadNative, nativeProblem } from './addon/native.js';
+export type { OrderLimits } from './dataplane/order/guard.js';
+export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order/summary.js';
+export { type EngineOptions, engineDefaults } from './dataplane/engine/plan.js';
+export type { MemorySourceOptions } from './dataplane/ports/memory/options.js';
 export {
   type CapturePortSpec,
   type Consumer,
@@ -453,4 +453,4 @@ export {
   parsePort,
   type TapPortSpec,
 } from './dataplane/ports/port-spec.js';
-export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/summary.js';
+export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/engine/summary.js';

@@ -4,8 +4,8 @@
  * the benchmark (`append.ts`): the dispatcher's does more for each frame.
  */
 import { Worker } from 'node:worker_threads';
-import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/layout.js';
-import { carveLane, type RingMemory } from '#rxsteer/dataplane/ring.js';
+import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
+import { carveLane, type RingMemory } from '#rxsteer/dataplane/memory/ring.js';
 import { serveWindows } from '../lab/windows.js';
 
 export interface RingRequest {

@@ -3,7 +3,7 @@
  * stand beside rte_ring with items of that size. The engine's ring (src/dataplane/ring.ts) has the same indices, but
  * entries of 32 bytes and a slot number a frame.
  */
-import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
+import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 
 /** Constants for V8, as in src/dataplane/dispatch.ts: a thread has one side of one ring. */
 interface Hot {

@@ -1,10 +1,10 @@
 /** One side of a ring, in a thread of its own; never ends. See `side.ts`. */
 import { workerData } from 'node:worker_threads';
-import { Lane } from '#rxsteer/dataplane/lane.js';
-import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
-import { loadNative } from '#rxsteer/dataplane/native.js';
-import { RingConsumer } from '#rxsteer/dataplane/ring.js';
-import { DESCRIPTOR_WORDS, Part, Work } from '#rxsteer/forward/work.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
+import { loadNative } from '#rxsteer/addon/native.js';
+import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
+import { DESCRIPTOR_WORDS, Part, Work } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { appendRun } from './append.js';
 import type { RingRequest } from './side.js';

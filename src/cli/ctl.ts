@@ -9,7 +9,7 @@ import { ask, findSocket, watch } from '../control/client.js';
 import type { ChangeResult, PolicyState, Status } from '../control/controller.js';
 import { absolutePolicy, absolutePort } from '../control/paths.js';
 import type { RebalanceState } from '../control/watcher.js';
-import type { Summary } from '../dataplane/summary.js';
+import type { Summary } from '../dataplane/engine/summary.js';
 import { UserError, unknownName } from '../errors.js';
 import type { ChangePlan } from '../policy/plan.js';
 import { readTextFile } from '../text-file.js';

@@ -11,8 +11,8 @@
  */
 import type { ServerResponse } from 'node:http';
 import { type FastifyInstance, fastify } from 'fastify';
-import type { Engine } from '../dataplane/engine.js';
-import { Guard } from '../dataplane/guard.js';
+import type { Engine } from '../dataplane/engine/engine.js';
+import { Guard } from '../dataplane/engine/guarded.js';
 import { printable, UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { Controller } from './controller.js';

@@ -30,7 +30,7 @@ import {
   WORK_COUNT,
   PORT_MASK as WORK_PORT_MASK,
   type Work,
-} from './work.js';
+} from './batch.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const COUNT = WORK_COUNT;

@@ -14,7 +14,7 @@ import {
   PORT_MASK,
   WORK_COUNT,
   type Work,
-} from './work.js';
+} from './batch.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const COUNT = WORK_COUNT;

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ask, findSocket } from '#rxsteer/control/client.js';
 import { answerInOneLine, trustPeers } from '#rxsteer/control/http-errors.js';
 import { placeSocket } from '#rxsteer/control/socket.js';
-import { loadNative } from '#rxsteer/dataplane/native.js';
+import { loadNative } from '#rxsteer/addon/native.js';
 
 const isRoot = process.getuid?.() === 0 && loadNative() !== null;
 if (!isRoot)

@@ -1,5 +1,5 @@
 /** Frames of work, by hand. */
-import type { Work } from '#rxsteer/forward/work.js';
+import type { Work } from '#rxsteer/forward/batch.js';
 
 export interface Frame {
   port: number;

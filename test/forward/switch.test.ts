@@ -4,7 +4,7 @@ import { createMacTable, Header, type MacTableOptions } from '#rxsteer/forward/m
 import { MacTable } from '#rxsteer/forward/mac-table.js';
 import { Switch } from '#rxsteer/forward/switch.js';
 import { Wire } from '#rxsteer/forward/wire.js';
-import { Out, WORK_MAX, Work } from '#rxsteer/forward/work.js';
+import { Out, WORK_MAX, Work } from '#rxsteer/forward/batch.js';
 import { BROADCAST, type Frame, put, STATION } from './support.js';
 
 function make(options: Partial<MacTableOptions> = {}) {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { loadNative } from '#rxsteer/dataplane/native.js';
+import { loadNative } from '#rxsteer/addon/native.js';
 import { POLICY_NAMES } from '#rxsteer/policy/spec.js';
 
 const script = `

@@ -6,18 +6,18 @@
  */
 import type { Burst } from '../../packet/burst.js';
 import { compilePolicy } from '../../policy/compile.js';
-import type { ThreadClock } from '../clock.js';
-import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../engine-memory.js';
-import { LARGE_SLOT_BYTES } from '../layout.js';
-import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
-import type { FramePool } from '../pool.js';
-import { CaptureSource } from './capture-source.js';
-import { CaptureSender } from './capture-writer.js';
-import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './memory-mix.js';
-import { NativeMemorySource } from './memory-native.js';
-import { GuestSink, LatencySink, MemorySink } from './memory-sink.js';
-import { MemorySource } from './memory-source.js';
-import { flowFrames } from './memory-templates.js';
+import type { ThreadClock } from '../memory/clock.js';
+import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../shared/engine-memory.js';
+import { LARGE_SLOT_BYTES } from '../memory/layout.js';
+import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../../addon/native.js';
+import type { FramePool } from '../memory/pool.js';
+import { CaptureSource } from './capture/source.js';
+import { CaptureSender } from './capture/writer.js';
+import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './memory/mix.js';
+import { NativeMemorySource } from './memory/native-source.js';
+import { GuestSink, LatencySink, MemorySink } from './memory/sink.js';
+import { MemorySource } from './memory/source.js';
+import { flowFrames } from './memory/templates.js';
 import {
   makeSendArrays,
   type PortInfo,

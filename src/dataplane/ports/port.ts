@@ -8,9 +8,9 @@
 
 import type { CaptureSpool } from '../../capture/spool.js';
 import type { SourceRules } from '../../mac/source-rules.js';
-import { LARGE_SLOT_BYTES } from '../layout.js';
-import type { NativeReceiveArrays, NativeSendArrays } from '../native.js';
-import type { MemorySourceOptions } from './memory-options.js';
+import { LARGE_SLOT_BYTES } from '../memory/layout.js';
+import type { NativeReceiveArrays, NativeSendArrays } from '../../addon/native.js';
+import type { MemorySourceOptions } from './memory/options.js';
 
 export type ReceiveArrays = NativeReceiveArrays;
 export type SendArrays = NativeSendArrays;
