@@ -420,29 +420,25 @@ export {
 
 // Engine: forwards packets
 
-export type { ConsumerSummary } from './dataplane/engine/consumers.js';
-export { DROP_REASONS, type DropReason } from './dataplane/shared/counters.js';
-export { Engine } from './dataplane/engine/engine.js';
-export type { FlowClass } from './dataplane/order/flow-class.js';
-export { type ForwarderSettings, startForwarder } from './dataplane/engine/forwarder.js';
-export type { SwitchingOptions } from './dataplane/shared/forwarding.js';
 export { nativeHashKernels } from './addon/hash-kernels.js';
+export { loadNative, nativeProblem } from './addon/native.js';
 export type {
   ChangeKind,
   ChangeReport,
-  FlowSample,
   LiveEngine,
   Owner,
   OwnerChange,
   TableChange,
   TableOptions,
-  TraceEntry,
-  TraceOptions,
 } from './dataplane/engine/changes.js';
-export { loadNative, nativeProblem } from './addon/native.js';
+export type { ConsumerSummary } from './dataplane/engine/consumers.js';
+export { Engine } from './dataplane/engine/engine.js';
+export { type ForwarderSettings, startForwarder } from './dataplane/engine/forwarder.js';
+export { type EngineOptions, engineDefaults } from './dataplane/engine/plan.js';
+export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/engine/summary.js';
+export type { FlowClass } from './dataplane/order/flow-class.js';
 export type { OrderLimits } from './dataplane/order/guard.js';
 export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order/summary.js';
-export { type EngineOptions, engineDefaults } from './dataplane/engine/plan.js';
 export type { MemorySourceOptions } from './dataplane/ports/memory/options.js';
 export {
   type CapturePortSpec,
@@ -453,4 +449,7 @@ export {
   parsePort,
   type TapPortSpec,
 } from './dataplane/ports/port-spec.js';
-export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/engine/summary.js';
+export { DROP_REASONS, type DropReason } from './dataplane/shared/counters.js';
+export type { FlowSample } from './dataplane/shared/flow-census.js';
+export type { SwitchingOptions } from './dataplane/shared/forwarding.js';
+export type { TraceEntry, TraceOptions } from './dataplane/shared/trace.js';

@@ -3,21 +3,22 @@
  * receiver that gives prepared frames and rings that are emptied after every burst.
  */
 
-import { allocateEngineMemory, attachEngine, WorkerWord } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { Fault } from '#rxsteer/dataplane/shared/faults.js';
-import { CensusWriter } from '#rxsteer/dataplane/shared/flow-census.js';
-import { Intake } from '#rxsteer/dataplane/worker/receive.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
-import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/order/ledger.js';
-import { TraceTap } from '#rxsteer/dataplane/shared/trace.js';
 import { RECEIVE_STATUS_WORDS } from '#rxsteer/addon/native.js';
-import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
 import { engineDefaults, planEngine } from '#rxsteer/dataplane/engine/plan.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { Progress } from '#rxsteer/dataplane/memory/progress.js';
+import { RingConsumer, State } from '#rxsteer/dataplane/memory/ring.js';
+import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
+import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/order/ledger.js';
 import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
 import type { OpenPorts } from '#rxsteer/dataplane/ports/open.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
-import { Progress } from '#rxsteer/dataplane/memory/progress.js';
-import { RingConsumer, State } from '#rxsteer/dataplane/memory/ring.js';
+import { allocateEngineMemory, attachEngine } from '#rxsteer/dataplane/shared/engine-memory.js';
+import { Fault } from '#rxsteer/dataplane/shared/faults.js';
+import { CensusWriter } from '#rxsteer/dataplane/shared/flow-census.js';
+import { TraceTap } from '#rxsteer/dataplane/shared/trace.js';
+import { WorkerWord } from '#rxsteer/dataplane/shared/words.js';
+import { Intake } from '#rxsteer/dataplane/worker/receive.js';
 import { Work } from '#rxsteer/forward/batch.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';

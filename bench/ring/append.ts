@@ -5,8 +5,9 @@
  *
  * Constants and the object of arrays as there: a thread has one side of one ring.
  */
-import type { Lane } from '#rxsteer/dataplane/memory/producer.js';
+
 import { maskBelow } from '#rxsteer/dataplane/memory/layout.js';
+import type { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import { STATE_SHIFT, State } from '#rxsteer/dataplane/memory/ring.js';
 import { DESCRIPTOR_SHIFT, Part } from '#rxsteer/forward/batch.js';
 import { BURST_COUNT, BURST_MAX, type Burst, Field, PARTS } from '#rxsteer/packet/burst.js';

@@ -1,8 +1,8 @@
 /** One side of a ring, in a thread of its own; never ends. See `side.ts`. */
 import { workerData } from 'node:worker_threads';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
-import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { loadNative } from '#rxsteer/addon/native.js';
+import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
 import { DESCRIPTOR_WORDS, Part, Work } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';

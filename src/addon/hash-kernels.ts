@@ -8,8 +8,8 @@
 import { type BoundKernel, type HashKernels, type KernelOptions, KernelWord } from '../hash/kernel.js';
 import { SYMMETRIC } from '../hash/tuple-hash.js';
 import { BURST_MAX } from '../packet/burst.js';
-import { loadNative, type Native, nativeProblem } from './native.js';
 import type { NativeHash } from './hash.js';
+import { loadNative, type Native, nativeProblem } from './native.js';
 
 /**
  * Frames from which on a call of the addon is faster than the tables, in a burst of mixed frames: bench suite

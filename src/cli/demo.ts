@@ -8,8 +8,8 @@
  */
 import type { Command } from 'commander';
 import { loadNative, nativeProblem } from '../addon/native.js';
-import { guestMac } from '../dataplane/ports/memory/templates.js';
 import type { Summary } from '../dataplane/engine/summary.js';
+import { guestMac } from '../dataplane/ports/memory/templates.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { ForwarderChild } from './child.js';

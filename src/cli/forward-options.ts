@@ -7,8 +7,6 @@
 
 import { z } from 'zod';
 import { nativeHashKernels } from '../addon/hash-kernels.js';
-import { checkLimit, type LimitedOption } from '../dataplane/shared/limits.js';
-import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
 import {
   DEFAULT_BACKLOG,
   DEFAULT_LARGE_FRAMES,
@@ -16,8 +14,10 @@ import {
   DEFAULT_SPIN_US,
   type EngineOptions,
 } from '../dataplane/engine/plan.js';
-import { parsePort } from '../dataplane/ports/port-spec.js';
+import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
 import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/packet/receive-memory.js';
+import { parsePort } from '../dataplane/ports/port-spec.js';
+import { checkLimit, type LimitedOption } from '../dataplane/shared/limits.js';
 import { UserError, unknownName } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';

@@ -8,12 +8,12 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import { loadNative } from '../addon/native.js';
+import { DROPPED_TEXT, limitPrivileges } from '../addon/privileges.js';
 import type { ControlServer } from '../control/server.js';
 import { socketPid } from '../control/socket.js';
 import { Guard } from '../dataplane/engine/guarded.js';
-import { loadNative } from '../addon/native.js';
 import type { EngineOptions } from '../dataplane/engine/plan.js';
-import { DROPPED_TEXT, limitPrivileges } from '../addon/privileges.js';
 import type { Summary } from '../dataplane/engine/summary.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';

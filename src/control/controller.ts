@@ -6,13 +6,14 @@
  * plans some milliseconds, and no worker waits for either.
  */
 import { resolve } from 'node:path';
-import { pollerOf } from '../dataplane/shared/deal.js';
-import type { Engine } from '../dataplane/engine/engine.js';
-import type { ChangeReport, OwnerChange, TraceEntry } from '../dataplane/engine/changes.js';
 import { loadNative } from '../addon/native.js';
-import { type PortSpec, parsePort } from '../dataplane/ports/port-spec.js';
 import { type Privileges, privileges } from '../addon/privileges.js';
+import type { ChangeReport, OwnerChange } from '../dataplane/engine/changes.js';
+import type { Engine } from '../dataplane/engine/engine.js';
 import { type Summary, summarize } from '../dataplane/engine/summary.js';
+import { type PortSpec, parsePort } from '../dataplane/ports/port-spec.js';
+import { pollerOf } from '../dataplane/shared/deal.js';
+import type { TraceEntry } from '../dataplane/shared/trace.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parseFreeze } from '../policy/freeze.js';

@@ -16,9 +16,6 @@
  * where a port was forgotten meanwhile: its number may be another's by then.
  */
 import { AddressCache } from '../mac/address-cache.js';
-import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
-import type { MacTable } from './mac-table.js';
-import { Learned } from './mac-table.js';
 import {
   DESCRIPTOR_SHIFT,
   ETHERNET_HEADER_BYTES,
@@ -31,6 +28,9 @@ import {
   PORT_MASK as WORK_PORT_MASK,
   type Work,
 } from './batch.js';
+import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
+import type { MacTable } from './mac-table.js';
+import { Learned } from './mac-table.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const COUNT = WORK_COUNT;

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fastify } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadNative } from '#rxsteer/addon/native.js';
 import { ask, findSocket } from '#rxsteer/control/client.js';
 import { answerInOneLine, trustPeers } from '#rxsteer/control/http-errors.js';
 import { placeSocket } from '#rxsteer/control/socket.js';
-import { loadNative } from '#rxsteer/addon/native.js';
 
 const isRoot = process.getuid?.() === 0 && loadNative() !== null;
 if (!isRoot)

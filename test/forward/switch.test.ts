@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { Out, WORK_MAX, Work } from '#rxsteer/forward/batch.js';
 import { MacControl } from '#rxsteer/forward/mac-control.js';
 import { createMacTable, Header, type MacTableOptions } from '#rxsteer/forward/mac-layout.js';
 import { MacTable } from '#rxsteer/forward/mac-table.js';
 import { Switch } from '#rxsteer/forward/switch.js';
 import { Wire } from '#rxsteer/forward/wire.js';
-import { Out, WORK_MAX, Work } from '#rxsteer/forward/batch.js';
 import { BROADCAST, type Frame, put, STATION } from './support.js';
 
 function make(options: Partial<MacTableOptions> = {}) {

@@ -15,8 +15,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { Engine } from '../../dist/dataplane/engine/engine.js';
 import { engineDefaults } from '../../dist/dataplane/engine/plan.js';
-import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
 import { summarize } from '../../dist/dataplane/engine/summary.js';
+import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
 import { UserError } from '../../dist/errors.js';
 import { parsePolicy } from '../../dist/policy/parse.js';
 

@@ -8,8 +8,8 @@
  */
 import { Engine } from '../../dist/dataplane/engine/engine.js';
 import { engineDefaults } from '../../dist/dataplane/engine/plan.js';
-import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
 import { summarize } from '../../dist/dataplane/engine/summary.js';
+import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
 import { parsePolicy } from '../../dist/policy/parse.js';
 
 const { ports, restMs, workers = 2 } = JSON.parse(process.argv[2]);

@@ -14,12 +14,12 @@ import { carrySockTable } from '../../policy/rfs.js';
 import { RssSteering } from '../../policy/rss.js';
 import type { PolicySpec } from '../../policy/spec.js';
 import type { Steering } from '../../policy/steering.js';
+import { dealQueues } from '../shared/deal.js';
+import { secondsNow } from '../shared/forwarding.js';
+import type { EnginePlan } from '../shared/plan.js';
+import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './changes.js';
 import { checkNamedConsumers } from './consumers.js';
 import type { ConfigChange, EngineCore } from './core.js';
-import { dealQueues } from '../shared/deal.js';
-import type { EnginePlan } from '../shared/engine-memory.js';
-import { secondsNow } from '../shared/forwarding.js';
-import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './changes.js';
 import { settleOrder } from './plan.js';
 
 /** Changes that can be undone, one after the other. */

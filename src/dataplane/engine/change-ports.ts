@@ -8,16 +8,16 @@
  * nobody can learn them again. Its counters stay in the summary.
  */
 import { UserError } from '../../errors.js';
-import { checkConsumers } from './consumers.js';
-import { delay, type EngineCore } from './core.js';
-import { PORT_FDS } from '../shared/engine-memory.js';
-import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeReport } from './changes.js';
-import { policyChange } from './change-policy.js';
-import { portSummary, rawPort } from './port-summary.js';
 import { LivePort } from '../ports/device.js';
 import { openPort, type PortPlace, settleMtus, settleReceive } from '../ports/open.js';
-import type { PortInfo } from '../ports/port.js';
 import { checkPorts, type PortSpec } from '../ports/port-spec.js';
+import type { PortInfo } from '../shared/port-info.js';
+import { PORT_FDS } from '../shared/words.js';
+import { policyChange } from './change-policy.js';
+import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeReport } from './changes.js';
+import { checkConsumers } from './consumers.js';
+import { delay, type EngineCore } from './core.js';
+import { portSummary, rawPort } from './port-summary.js';
 
 /** Descriptors that a worker's sender takes at most: its sockets with and without bypass, AF_XDP, and the fallback. */
 const SENDER_DESCRIPTORS = 4;

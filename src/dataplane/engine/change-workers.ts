@@ -6,11 +6,11 @@
  * of one that has ended.
  */
 import { UserError } from '../../errors.js';
-import { delay, type EngineCore } from './core.js';
-import { WorkerWord } from '../shared/engine-memory.js';
-import type { Hosting } from './hosting.js';
-import type { ChangeReport } from './changes.js';
+import { WorkerWord } from '../shared/words.js';
 import { policyChange } from './change-policy.js';
+import type { ChangeReport } from './changes.js';
+import { delay, type EngineCore } from './core.js';
+import type { Hosting } from './hosting.js';
 
 const START_TIMEOUT_MS = 20_000;
 const POLL_MS = 1;

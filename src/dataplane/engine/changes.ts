@@ -11,9 +11,10 @@
  * worker first pauses its own receive queues, goes on draining and sending until all that it received is finished,
  * and only then switches; frames wait in the kernel, and the pause is reported.
  */
-import type { Explanation } from '../../policy/explanation.js';
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortSpec } from '../ports/port-spec.js';
+import type { FlowSample } from '../shared/flow-census.js';
+import type { TraceEntry, TraceOptions } from '../shared/trace.js';
 
 /** What was changed. */
 export type ChangeKind = 'policy' | 'table' | 'owner' | 'workers' | 'ports' | 'rollback';
@@ -55,56 +56,8 @@ export interface TableOptions {
   readonly perSecond?: number;
 }
 
-/** A flow that was seen lately: one packet of it, and how much it brings. For planning. */
-export interface FlowSample {
-  /** The first bytes (at most `CENSUS_BYTES`) of a frame of the flow; a copy. */
-  readonly frame: Uint8Array;
-  /** Length of that frame. */
-  readonly length: number;
-  /** Index of the port and its receive queue. */
-  readonly port: number;
-  readonly queue: number;
-  /** The worker that its last frame went to. */
-  readonly worker: number;
-  /** Frames since the beginning of the census window (see `Engine.census`). */
-  readonly packets: number;
-}
-
-/** One live decision. */
-export interface TraceEntry extends Explanation {
-  /** Name of the port, its index, and the receive queue. */
-  readonly port: string;
-  readonly portIndex: number;
-  readonly rxQueue: number;
-  /** The worker that received the frame and decided. */
-  readonly by: number;
-  /**
-   * The worker that the frame went to; `Explanation.worker` is the one that the policy named. They differ while a
-   * flow is kept on its old worker (order=strict), which `reason` says too.
-   */
-  readonly to: number;
-  /** Wall-clock time of the decision in milliseconds since the epoch. */
-  readonly timeMs: number;
-  /** The first bytes (at most `TRACE_BYTES`) of the frame, and its whole length. */
-  readonly frame: Uint8Array;
-  readonly length: number;
-}
-
-/** How long a trace is waited for. */
-export interface TraceOptions {
-  /** Default 10,000. */
-  readonly timeoutMs?: number;
-  /** Ends the trace with what it has, when nobody waits for it any more. */
-  readonly signal?: AbortSignal;
-}
-
 /** Longest wait for the workers' acknowledgements of a change. */
 export const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
-/** Bytes of a frame that the flow census keeps: all headers that policies look at. */
-export const CENSUS_BYTES = 128;
-/** Bytes of a frame that a trace entry holds at most. */
-export const TRACE_BYTES = 256;
-
 /** What `Engine` can change and tell while it runs. Main thread; all of it fails once the engine stops. */
 export interface LiveEngine {
   /**

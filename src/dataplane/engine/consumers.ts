@@ -15,8 +15,8 @@ import { UserError } from '../../errors.js';
 import { MacSteering } from '../../policy/mac.js';
 import { RfsSteering } from '../../policy/rfs.js';
 import type { Steering } from '../../policy/steering.js';
-import type { EnginePlan } from '../shared/engine-memory.js';
 import type { Consumer, PortSpec } from '../ports/port-spec.js';
+import type { EnginePlan } from '../shared/plan.js';
 
 /** State of a port's consumer. */
 export interface ConsumerSummary {

@@ -12,24 +12,19 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
 import type { MacControl } from '../../forward/mac-control.js';
 import type { Steering } from '../../policy/steering.js';
-import type { ConsumerWatch } from './consumers.js';
-import {
-  type EngineMemory,
-  type EnginePlan,
-  type EngineViews,
-  Global,
-  Pause,
-  WorkerWord,
-} from '../shared/engine-memory.js';
-import { Guard } from './guarded.js';
-import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeKind, type ChangeReport } from './changes.js';
-import type { LiveConfig } from '../shared/config.js';
-import { TraceCollector, type TraceMessage } from '../shared/trace.js';
-import { type PortSummary, RetiredPorts } from './port-summary.js';
 import type { OpenOptions, OpenPorts } from '../ports/open.js';
-import type { PortInfo } from '../ports/port.js';
 import type { PortSpec } from '../ports/port-spec.js';
-import type { Waker } from '../worker/sleeper.js';
+import type { LiveConfig } from '../shared/config.js';
+import type { EngineMemory, EngineViews } from '../shared/engine-memory.js';
+import type { EnginePlan } from '../shared/plan.js';
+import type { PortInfo } from '../shared/port-info.js';
+import { TraceCollector, type TraceMessage } from '../shared/trace.js';
+import type { Waker } from '../shared/waker.js';
+import { Global, Pause, WorkerWord } from '../shared/words.js';
+import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeKind, type ChangeReport } from './changes.js';
+import type { ConsumerWatch } from './consumers.js';
+import { Guard } from './guarded.js';
+import { type PortSummary, RetiredPorts } from './port-summary.js';
 
 const POLL_MS = 1;
 

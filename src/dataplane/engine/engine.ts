@@ -6,52 +6,43 @@
  * open. `stop` stops receiving, lets every frame that was received be transmitted, delivered or dropped, ends the
  * workers and closes everything; afterwards no frame is in flight.
  */
+
+import type { Native } from '../../addon/native.js';
 import { UserError } from '../../errors.js';
 import { MacControl } from '../../forward/mac-control.js';
 import { policyBytes } from '../../policy/compile.js';
 import { RfsSteering, type TableRewrite } from '../../policy/rfs.js';
 import type { PolicySpec } from '../../policy/spec.js';
-import { ConsumerWatch } from './consumers.js';
-import { delay, EngineCore } from './core.js';
+import { ringDrained } from '../memory/ring.js';
+import type { LivePort } from '../ports/device.js';
+import { type OpenPorts, openPorts } from '../ports/open.js';
+import type { PortSpec } from '../ports/port-spec.js';
 import { WorkerCounter } from '../shared/counters.js';
 import {
   allocateEngineMemory,
   attachEngine,
   type EngineMemory,
-  type EnginePlan,
   type EngineViews,
-  Global,
-  Phase,
-  WorkerWord,
 } from '../shared/engine-memory.js';
 import { CensusReader } from '../shared/flow-census.js';
 import { allocateSwitching, secondsNow } from '../shared/forwarding.js';
+import type { EnginePlan } from '../shared/plan.js';
+import type { TraceEntry, TraceOptions } from '../shared/trace.js';
+import { traceDecisions } from '../shared/trace.js';
+import { makeWaker } from '../shared/waker.js';
+import { Global, Phase, WorkerWord } from '../shared/words.js';
+import * as livePolicy from './change-policy.js';
+import * as livePorts from './change-ports.js';
+import * as liveWorkers from './change-workers.js';
+import type { ChangeReport, LiveEngine, Owner, OwnerChange, TableChange, TableOptions } from './changes.js';
+import { ConsumerWatch } from './consumers.js';
+import { delay, EngineCore } from './core.js';
 import { Guard, guarded } from './guarded.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
-import type {
-  ChangeReport,
-  LiveEngine,
-  Owner,
-  OwnerChange,
-  TableChange,
-  TableOptions,
-  TraceEntry,
-  TraceOptions,
-} from './changes.js';
-import * as livePolicy from './change-policy.js';
-import * as livePorts from './change-ports.js';
-import { traceDecisions } from '../shared/trace.js';
-import * as liveWorkers from './change-workers.js';
 import { MoveWatch } from './move-watch.js';
-import type { Native } from '../../addon/native.js';
 import { checkNumbers, type EngineOptions, planEngine, workerCapacity } from './plan.js';
 import { type PortSummary, portSummaries } from './port-summary.js';
-import type { LivePort } from '../ports/device.js';
-import { type OpenPorts, openPorts } from '../ports/open.js';
-import type { PortSpec } from '../ports/port-spec.js';
-import { ringDrained } from '../memory/ring.js';
-import { makeWaker } from '../worker/sleeper.js';
 
 /** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
 export const START_TIMEOUT_MS = 20_000;

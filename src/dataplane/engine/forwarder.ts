@@ -6,10 +6,10 @@
 import { UserError } from '../../errors.js';
 import { defaultWorkers } from '../../policy/compile.js';
 import { parsePolicy } from '../../policy/parse.js';
-import { Engine } from './engine.js';
-import { checkLimit } from '../shared/limits.js';
-import { type EngineOptions, engineDefaults } from './plan.js';
 import { parsePort } from '../ports/port-spec.js';
+import { checkLimit } from '../shared/limits.js';
+import { Engine } from './engine.js';
+import { type EngineOptions, engineDefaults } from './plan.js';
 
 /** What a forwarder is to do: ports, and whatever differs from the defaults (`engineDefaults`). */
 export interface ForwarderSettings extends Partial<Omit<EngineOptions, 'ports' | 'policy' | 'policyText'>> {

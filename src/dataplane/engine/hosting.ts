@@ -8,10 +8,10 @@
  */
 import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
-import { delay, type EngineCore } from './core.js';
-import { Global, Phase, WorkerState, WorkerWord } from '../shared/engine-memory.js';
-import { Guard } from './guarded.js';
 import type { WorkerTask } from '../shared/config.js';
+import { Global, Phase, WorkerState, WorkerWord } from '../shared/words.js';
+import { delay, type EngineCore } from './core.js';
+import { Guard } from './guarded.js';
 import { buryWorker } from './reclaim.js';
 
 /**

@@ -9,12 +9,13 @@
  * A receive ring that the kernel has given up is replaced here, not by its poller: the kernel takes tens of milliseconds
  * (RCU), for which a poller's other ports would stand still. A port that keeps losing its ring waits longer each time.
  */
-import type { EngineCore } from './core.js';
-import { portBase } from '../shared/counters.js';
-import { Global, WorkerWord } from '../shared/engine-memory.js';
+
 import { type Native, RING_DEAD } from '../../addon/native.js';
-import { PORT_WARNINGS } from './port-warnings.js';
 import type { LivePort, OldDescriptors } from '../ports/device.js';
+import { portBase } from '../shared/counters.js';
+import { Global, WorkerWord } from '../shared/words.js';
+import type { EngineCore } from './core.js';
+import { PORT_WARNINGS } from './port-warnings.js';
 
 /** Interval of looking at links that nothing was heard of. */
 const UNASKED_MS = 2000;

@@ -9,20 +9,20 @@ import { availableParallelism } from 'node:os';
 import { UserError } from '../../errors.js';
 import { BURST_MAX, FLOW_KEYS } from '../../packet/burst.js';
 import type { PolicySpec } from '../../policy/spec.js';
-import { checkConsumers } from './consumers.js';
-import { formatCpuList, permittedCpus } from '../shared/cpus.js';
-import { dealQueues } from '../shared/deal.js';
-import type { EnginePlan, PlanRoom } from '../shared/engine-memory.js';
-import { parseFaults } from '../shared/faults.js';
-import { chooseMode, type SwitchingOptions } from '../shared/forwarding.js';
 import { LARGE_SLOT_BYTES, SMALL_SLOT_BYTES } from '../memory/layout.js';
-import { checkLimit, WORKERS_MAX } from '../shared/limits.js';
+import { PORTS_MAX } from '../memory/ring.js';
 import { DEFAULT_ORDER_LIMITS, type OrderLimits } from '../order/guard.js';
 import type { LivePort } from '../ports/device.js';
 import type { OpenPorts } from '../ports/open.js';
-import type { PortInfo } from '../ports/port.js';
 import type { PortSpec } from '../ports/port-spec.js';
-import { PORTS_MAX } from '../memory/ring.js';
+import { formatCpuList, permittedCpus } from '../shared/cpus.js';
+import { dealQueues } from '../shared/deal.js';
+import { parseFaults } from '../shared/faults.js';
+import { chooseMode, type SwitchingOptions } from '../shared/forwarding.js';
+import { checkLimit, WORKERS_MAX } from '../shared/limits.js';
+import type { EnginePlan, PlanRoom } from '../shared/plan.js';
+import type { PortInfo } from '../shared/port-info.js';
+import { checkConsumers } from './consumers.js';
 
 /** What an engine is to do; `engineDefaults` has everything but ports, policy and workers. */
 export interface EngineOptions {

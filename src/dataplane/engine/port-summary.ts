@@ -4,13 +4,15 @@
  * Promise: reads counters only. Counters in shared memory belong to a port's place; what they said when the port came
  * is taken off, so a port that follows another one in its place begins at 0.
  */
-import type { ConsumerSummary } from './consumers.js';
+
+import type { LivePort } from '../ports/device.js';
+import { PATH_MASK, TRANSMIT_PATHS, type TransmitPath } from '../ports/packet/transmit-path.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from '../shared/counters.js';
 import { pollerOf } from '../shared/deal.js';
-import { type EnginePlan, PORT_FDS, PortFd } from '../shared/engine-memory.js';
-import type { LivePort } from '../ports/device.js';
-import type { PortInfo } from '../ports/port.js';
-import { PATH_MASK, TRANSMIT_PATHS, type TransmitPath } from '../ports/packet/transmit-path.js';
+import type { EnginePlan } from '../shared/plan.js';
+import type { PortInfo } from '../shared/port-info.js';
+import { PORT_FDS, PortFd } from '../shared/words.js';
+import type { ConsumerSummary } from './consumers.js';
 
 /** Counters of one port. */
 export interface PortSummary {

@@ -8,16 +8,12 @@
  */
 import { MacControl } from '../../forward/mac-control.js';
 import { recoverPolicy } from '../../policy/compile.js';
-import { Drop, WorkerCounter } from '../shared/counters.js';
-import {
-  type EngineMemory,
-  type EnginePlan,
-  type EngineViews,
-  WorkerState,
-  WorkerWord,
-} from '../shared/engine-memory.js';
 import { repairRing } from '../memory/ring.js';
 import { releaseLocksOf } from '../memory/tx-lock.js';
+import { Drop, WorkerCounter } from '../shared/counters.js';
+import type { EngineMemory, EngineViews } from '../shared/engine-memory.js';
+import type { EnginePlan } from '../shared/plan.js';
+import { WorkerState, WorkerWord } from '../shared/words.js';
 
 /** Returns how many frames were lost. */
 export function buryWorker(

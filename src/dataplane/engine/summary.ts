@@ -4,9 +4,7 @@
  * Promise: reads counters only; exact at rest, each counter at its own moment while workers run. `inFlight` and
  * `framesLeaked` are counted from the pool itself, never computed from the other totals.
  */
-import { DROP_REASONS, type DropReason, HandoffCounter, handoffBase, WorkerCounter } from '../shared/counters.js';
-import type { Engine } from './engine.js';
-import { Pause } from '../shared/engine-memory.js';
+
 import { loadNative } from '../../addon/native.js';
 import {
   type GuestSharing,
@@ -16,6 +14,15 @@ import {
   type OrderFigures,
   orderFigures,
 } from '../order/summary.js';
+import {
+  DROP_REASONS,
+  type DropReason,
+  HandoffCounter,
+  handoffBase,
+  WorkerCounter,
+} from '../shared/counters.js';
+import { Pause } from '../shared/words.js';
+import type { Engine } from './engine.js';
 import type { PortSummary } from './port-summary.js';
 
 export type { PortSummary };
@@ -169,9 +176,9 @@ export function summarize(engine: Engine): Summary {
       wakeupsPerPacket: perPacket(total(WorkerCounter.wakeupsSent)),
       contendedTransmits: total(WorkerCounter.lockContended),
       macMoves: engine.macMoves,
-      ...moveSummary(counters),
+      ...moveSummary(counters.worker, WorkerCounter.moves),
     },
-    orderByClass: orderFigures(counters),
-    guestSharing: guestSharing(counters),
+    orderByClass: orderFigures(counters.order),
+    guestSharing: guestSharing(counters.touch),
   };
 }

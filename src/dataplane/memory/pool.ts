@@ -16,6 +16,7 @@
  * after everything that the other worker did with the frame.
  */
 
+import type { NativePool } from '../../addon/native.js';
 import {
   type Carver,
   HEADROOM,
@@ -24,7 +25,6 @@ import {
   SMALL_FRAME_MAX,
   SMALL_SLOT_BYTES,
 } from './layout.js';
-import type { NativePool } from '../../addon/native.js';
 import { DONE, HEAD, type RingMemory, ringReturning, State, TAIL } from './ring.js';
 
 export interface PoolSize {

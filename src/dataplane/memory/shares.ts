@@ -14,8 +14,9 @@
  *
  * Threads: used by the worker that polls, once a burst; for each frame only where that has a large slot.
  */
-import type { Lane } from './producer.js';
+
 import type { FramePool } from './pool.js';
+import type { Lane } from './producer.js';
 
 /** Small slots are counted anew when their number has changed by a part of the pool so large. */
 const STEPS = 16;

@@ -15,10 +15,10 @@
  * move waits.
  */
 import type { Burst } from '../../packet/burst.js';
-import { MoveCounter } from '../shared/counters.js';
-import { HoldQueue } from './parked.js';
-import { type Ledger, Place, Slot } from './ledger.js';
 import type { Progress } from '../memory/progress.js';
+import { type Ledger, Place, Slot } from './ledger.js';
+import { MoveCounter } from './move-counter.js';
+import { HoldQueue } from './parked.js';
 
 /** Bounds of waiting. */
 export interface OrderLimits {

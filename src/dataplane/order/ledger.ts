@@ -24,10 +24,10 @@
 import { Field, PARTS } from '../../packet/burst.js';
 import { DESCRIPTOR_SHIFT, Part } from '../../packet/descriptor.js';
 import { plainTag as tagOfPlain } from '../../packet/flow-tag.js';
-import { flowClass } from './flow-class.js';
 import { type Carver, maskedLength } from '../memory/layout.js';
-import type { OrderHistory } from './history.js';
 import { Horizon, type Progress } from '../memory/progress.js';
+import { flowClass } from './flow-class.js';
+import type { OrderHistory } from './history.js';
 
 /** Slots of one receive queue that belong to one flow at a time, and those that flows share when these are busy. */
 export const FLOW_SLOTS = 16_384;

@@ -13,11 +13,11 @@
  * so that the plain stores of the frames before them lose nothing. Between workers the order is that of reports.
  */
 import { DESCRIPTOR_SHIFT, GROUP_BIT, Part, WORK_COUNT, type Work } from '../../forward/batch.js';
+import type { Carver } from '../memory/layout.js';
 import { FLOW_CLASSES } from './flow-class.js';
 import type { GuestTouch } from './guest-sharing.js';
-import type { Carver } from '../memory/layout.js';
-import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './ledger.js';
 import type { OrderHistory } from './history.js';
+import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './ledger.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
 const COUNT = WORK_COUNT;

@@ -4,10 +4,10 @@
  * Promise: plain data read from counters, at rest exact, while workers run each figure at its own moment.
  */
 import { formatMac } from '../../mac/address.js';
-import { type Counters, MoveCounter, WorkerCounter } from '../shared/counters.js';
 import { FLOW_CLASSES, type FlowClass } from './flow-class.js';
 import { mergeTouch } from './guest-sharing.js';
 import { classBase, OrderCounter } from './meter.js';
+import { MoveCounter } from './move-counter.js';
 
 /** Order of one class of flows, after RFC 4737. */
 export interface OrderFigures {
@@ -49,12 +49,15 @@ export interface GuestSharing {
 /** Guests that the summary names. */
 const GUESTS_NAMED = 16;
 
-const total = (counters: Counters, at: number) => counters.worker.reduce((sum, c) => sum + c[at]!, 0);
 /** Four significant decimals are all that a count of frames supports. */
 const round = (value: number) => Math.round(value * 10_000) / 10_000;
 
-export function moveSummary(counters: Counters): MoveSummary {
-  const count = (at: number) => total(counters, WorkerCounter.moves + at);
+/**
+ * @param counters counters of each worker
+ * @param base where the words of `MoveCounter` begin in them
+ */
+export function moveSummary(counters: readonly Float64Array[], base: number): MoveSummary {
+  const count = (at: number) => counters.reduce((sum, c) => sum + c[base + at]!, 0);
   return {
     moves: count(MoveCounter.moves),
     movesPostponed: count(MoveCounter.postponed),
@@ -65,11 +68,14 @@ export function moveSummary(counters: Counters): MoveSummary {
   };
 }
 
-/** Classes that any frame belonged to. */
-export function orderFigures(counters: Counters): OrderFigures[] {
+/**
+ * Classes that any frame belonged to.
+ * @param order the meters' words of each worker (`carveOrder`)
+ */
+export function orderFigures(order: readonly Float64Array[]): OrderFigures[] {
   return FLOW_CLASSES.flatMap((name, index) => {
     const base = classBase(index);
-    const sum = (at: number) => counters.order.reduce((all, c) => all + c[base + at]!, 0);
+    const sum = (at: number) => order.reduce((all, c) => all + c[base + at]!, 0);
     const frames = sum(OrderCounter.frames);
     if (frames === 0) return [];
     const reordered = sum(OrderCounter.reordered);
@@ -80,7 +86,7 @@ export function orderFigures(counters: Counters): OrderFigures[] {
         reordered,
         ratio: reordered / frames,
         extent: {
-          max: counters.order.reduce((most, c) => Math.max(most, c[base + OrderCounter.extentMax]!), 0),
+          max: order.reduce((most, c) => Math.max(most, c[base + OrderCounter.extentMax]!), 0),
           mean: reordered === 0 ? 0 : round(sum(OrderCounter.extentSum) / reordered),
         },
         nReordered: [sum(OrderCounter.n1), sum(OrderCounter.n2), sum(OrderCounter.n3)],
@@ -89,8 +95,9 @@ export function orderFigures(counters: Counters): OrderFigures[] {
   });
 }
 
-export function guestSharing(counters: Counters): GuestSharing {
-  const { guests, full } = mergeTouch(counters.touch);
+/** @param tables each worker's table of guests (`carveTouch`) */
+export function guestSharing(tables: readonly Int32Array[]): GuestSharing {
+  const { guests, full } = mergeTouch(tables);
   const touches = guests.reduce((sum, guest) => sum + guest.workers, 0);
   return {
     guests: guests.length,

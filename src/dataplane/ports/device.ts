@@ -10,15 +10,16 @@
  * is then the order of the queues, frames wait in the kernel while a dead worker is restarted, and a TAP's queue
  * does not come and go with a thread.
  */
-import { UserError } from '../../errors.js';
-import { PORT_FDS, PortFd } from '../shared/engine-memory.js';
+
 import type { LinkInfo, Native, ReceiveGuard } from '../../addon/native.js';
 import { privilegesDropped } from '../../addon/privileges.js';
+import { UserError } from '../../errors.js';
+import { PORT_FDS, PortFd } from '../shared/words.js';
 import type { DeviceCounters } from './packet/device-counters.js';
 import { KernelDrops } from './packet/kernel-drops.js';
-import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './packet/receive-memory.js';
 import { TransmitSockets } from './packet/transmit-sockets.js';
+import type { PacketPortSpec, TapPortSpec } from './port-spec.js';
 
 export type LiveSpec = PacketPortSpec | TapPortSpec;
 

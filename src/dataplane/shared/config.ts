@@ -5,7 +5,8 @@
  * which ones a worker has missed. Plain data and shared buffers: it is posted by structured clone.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { EngineMemory, EnginePlan } from './engine-memory.js';
+import type { EngineMemory } from './engine-memory.js';
+import type { EnginePlan } from './plan.js';
 
 export interface LiveConfig {
   /** Its number; `Global.configEpoch` holds the newest, `WorkerWord.configSeen` the one that a worker acts by. */

@@ -7,8 +7,9 @@
  *
  * Reading while workers run gives each counter's value at slightly different moments; sums are exact at rest.
  */
-import { carveTouch } from '../order/guest-sharing.js';
+
 import type { Carver } from '../memory/layout.js';
+import { carveTouch } from '../order/guest-sharing.js';
 import { carveOrder } from '../order/meter.js';
 
 /** Reasons a frame can be dropped for: a closed list, in the order of the summary. */
@@ -70,19 +71,6 @@ export const WorkerCounter = {
   moves: 40,
 } as const;
 const WORKER_COUNTERS = 48;
-
-/** Changes of a flow's worker that this worker carried out as the one that steers. Behind `WorkerCounter.moves`. */
-export const MoveCounter = {
-  /** Moves done. */
-  moves: 0,
-  /** Moves that had to wait for the old worker (order=strict), those of them whose flow was held, those given up. */
-  postponed: 1,
-  held: 2,
-  cancelled: 3,
-  /** Frames that went to the old worker meanwhile, and frames that were held. */
-  framesPostponed: 4,
-  framesHeld: 5,
-} as const;
 
 /** Counters of one worker at one port. */
 export const PortCounter = {

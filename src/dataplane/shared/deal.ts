@@ -10,7 +10,7 @@
  * policy's is (a port of one queue decides nothing, and is dealt like any other). Under `single` worker 0 does all.
  */
 import type { PolicySpec } from '../../policy/spec.js';
-import type { PortInfo } from '../ports/port.js';
+import type { PortInfo } from './port-info.js';
 
 type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller'>;
 

@@ -6,124 +6,20 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
-import type { PolicySpec } from '../../policy/spec.js';
+import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from '../memory/layout.js';
+import { carvePool, FramePool, poolBytes } from '../memory/pool.js';
+import { carveLane, RING_ENTRY_BYTES, type RingMemory, startRing } from '../memory/ring.js';
+import { carveHistory } from '../order/history.js';
+import { carveLedger } from '../order/ledger.js';
 import { carveCounters } from './counters.js';
 import { carveFloods } from './flood-budget.js';
 import { carveCensus } from './flow-census.js';
-import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from '../memory/layout.js';
-import { carveLedger } from '../order/ledger.js';
-import type { OrderLimits } from '../order/guard.js';
-import { carveHistory } from '../order/history.js';
-import { carvePool, FramePool, poolBytes } from '../memory/pool.js';
-import type { PortInfo } from '../ports/port.js';
-import { carveLane, RING_ENTRY_BYTES, type RingMemory, startRing } from '../memory/ring.js';
-
-/** What all workers share. A plan is never changed: a live change makes another one (`live-config.ts`). */
-export interface EnginePlan {
-  /** Workers that there can be: memory is laid out for them. Fixed while the engine runs. */
-  readonly workers: number;
-  /** Workers that run: 0 … active - 1. Policies steer to them, receive queues are polled by them. */
-  readonly active: number;
-  /** What memory is laid out for besides workers; fixed while the engine runs. */
-  readonly room: PlanRoom;
-  /** CPU to pin each worker to; -1 = not pinned. */
-  readonly cpus: readonly number[];
-  readonly ports: readonly PortInfo[];
-  readonly mode: 'wire' | 'switch';
-  /** The order that this run keeps. */
-  readonly order: 'strict' | 'linux' | 'none';
-  /** The order ledger watches flows: always, but for measuring what that costs. */
-  readonly watches: boolean;
-  /** Keys of flow tags, see `Burst.keyFlows`: secret, so that nobody can make two flows share a slot. */
-  readonly flowKeys: Int32Array;
-  /** Bounds of what order=strict makes frames wait. */
-  readonly orderLimits: OrderLimits;
-  readonly policy: PolicySpec;
-  readonly policyText: string;
-  /** Frames that may wait in one backlog ring. */
-  readonly backlog: number;
-  /** Slots of the pool, each worker's. */
-  readonly smallPerWorker: number;
-  readonly largePerWorker: number;
-  /** Longest spin before sleeping, in microseconds. */
-  readonly spinMaxUs: number;
-  /** Frames taken from a receive queue at most before others get their turn. */
-  readonly burst: number;
-  /** Wall-clock milliseconds (performance.timeOrigin + now) that ageing counts from. */
-  readonly originMs: number;
-  /** For tests: throw at a stage of the loop, see `faults.ts`. */
-  readonly fault: string | null;
-}
-
-/** Ports, receive queues and transmit queues (of all ports together) that there can be. */
-export interface PlanRoom {
-  readonly ports: number;
-  readonly queues: number;
-  readonly txQueues: number;
-}
+import type { EnginePlan } from './plan.js';
+import { PORT_FDS, WORKER_WORDS } from './words.js';
 
 /** Bytes per worker behind the slots where software segmentation builds its segments. */
 export const SCRATCH_SLOT_BYTES = 16 * 1024;
 export const SCRATCH_SLOTS = 64;
-
-/** Words of `Control.global`. */
-export const Global = {
-  /** A `Phase`. */
-  phase: 0,
-  /** Counts every change of a port's descriptors. */
-  portsEpoch: LINE_WORDS,
-  /** Number of the newest `LiveConfig`. */
-  configEpoch: LINE_WORDS + 1,
-  /** 1 once a super-frame was received: from then on consumers of rings look how much they take. */
-  supers: LINE_WORDS + 2,
-  /** Decisions still wanted by a trace; 0 = none. Workers take from it. */
-  trace: 2 * LINE_WORDS,
-} as const;
-
-export const Phase = { run: 0, drain: 1, exit: 2 } as const;
-
-/** Words of one worker's control block (a line of its own). */
-export const WorkerWord = {
-  /** 0 = not started, 1 = runs its loop, 2 = ended. */
-  state: 0,
-  /** The last phase that the worker acts by; written at a burst boundary. */
-  phaseSeen: 1,
-  /** The last ports epoch that the worker has attached to. */
-  epochSeen: 2,
-  /** 1 when every finite source that it polls is drained. */
-  sourcesDone: 4,
-  /** 1 once an injected fault was thrown (tests). */
-  faulted: 5,
-  /** The last `LiveConfig` that the worker acts by. */
-  configSeen: 6,
-  /** 1 when the worker shall end: it has been taken out of the configuration. */
-  leave: 7,
-  /** 1 while asleep: whoever publishes work exchanges it for 0 and wakes the worker. */
-  asleep: LINE_WORDS,
-} as const;
-const WORKER_WORDS = 2 * LINE_WORDS;
-
-export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
-
-/** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
-export const LIVE_QUEUES_MAX = 256;
-/**
- * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket past the queueing
- * discipline (a TAP's queue), its AF_XDP socket and its packet socket through the queueing discipline;
- * the interface's index, and the number of the way out (`TRANSMIT_PATHS`).
- */
-export const PortFd = {
-  receive: 0,
-  send: LIVE_QUEUES_MAX,
-  sendXsk: 2 * LIVE_QUEUES_MAX,
-  sendQueued: 3 * LIVE_QUEUES_MAX,
-  ifindex: 4 * LIVE_QUEUES_MAX,
-  path: 4 * LIVE_QUEUES_MAX + 1,
-  /** Behind `path`: senders take both. Kinds of super-frames that are not left to the kernel, see `TransmitSockets`. */
-  withheld: 4 * LIVE_QUEUES_MAX + 2,
-} as const;
-/** Words per port in `portFds`. */
-export const PORT_FDS = 4 * LIVE_QUEUES_MAX + 3;
 
 export interface EngineMemory {
   readonly frames: SharedArrayBuffer;
@@ -168,19 +64,6 @@ export interface EngineViews {
   /** Pauses of each worker for live changes (see `Pause`), a line each; written by the worker. */
   readonly pauses: Float64Array[];
   readonly census: ReturnType<typeof carveCensus>;
-}
-
-/** Doubles of `EngineViews.pauses[worker]`. */
-export const Pause = { count: 0, ns: 1 } as const;
-
-/** Number of the first receive queue of a port among all ports' queues. */
-export function firstQueue(plan: EnginePlan, port: number): number {
-  return plan.ports[port]!.firstQueue;
-}
-
-/** Index of the lock of a port's transmit queue. */
-export function lockIndex(plan: EnginePlan, port: number, queue: number): number {
-  return plan.ports[port]!.firstLock + queue;
 }
 
 function carve(carver: Carver, plan: EnginePlan) {

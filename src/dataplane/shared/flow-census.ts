@@ -14,8 +14,24 @@
 import type { Burst } from '../../packet/burst.js';
 import type { Carver } from '../memory/layout.js';
 import { FLOW_SLOTS, Place, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
-import { CENSUS_BYTES, type FlowSample } from '../engine/changes.js';
-import type { PortInfo } from '../ports/port.js';
+import type { PortInfo } from './port-info.js';
+
+/** Bytes of a frame that the flow census keeps: all headers that policies look at. */
+export const CENSUS_BYTES = 128;
+/** A flow that was seen lately: one packet of it, and how much it brings. For planning. */
+export interface FlowSample {
+  /** The first bytes (at most `CENSUS_BYTES`) of a frame of the flow; a copy. */
+  readonly frame: Uint8Array;
+  /** Length of that frame. */
+  readonly length: number;
+  /** Index of the port and its receive queue. */
+  readonly port: number;
+  readonly queue: number;
+  /** The worker that its last frame went to. */
+  readonly worker: number;
+  /** Frames since the beginning of the census window (see `Engine.census`). */
+  readonly packets: number;
+}
 
 /** Words of `origin`: the flow that the record is of, port and queue, length of the frame. */
 const ORIGIN_WORDS = 4;

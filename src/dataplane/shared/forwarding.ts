@@ -2,15 +2,16 @@
  * Binds the forwarding modes to the data plane: which forwarder a plan asks for, and its shared memory.
  */
 import { UserError } from '../../errors.js';
+import type { Forwarder } from '../../forward/batch.js';
 import { MacControl } from '../../forward/mac-control.js';
 import { createMacTable } from '../../forward/mac-layout.js';
 import { MacTable } from '../../forward/mac-table.js';
 import { Switch } from '../../forward/switch.js';
 import { Wire } from '../../forward/wire.js';
-import type { Forwarder } from '../../forward/batch.js';
 import { parseMac } from '../../mac/address.js';
 import { secretSeed } from '../../mac/address-layout.js';
-import type { EngineMemory, EnginePlan } from './engine-memory.js';
+import type { EngineMemory } from './engine-memory.js';
+import type { EnginePlan } from './plan.js';
 
 /** What the switch is told at the start. */
 export interface SwitchingOptions {

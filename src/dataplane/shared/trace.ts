@@ -12,8 +12,38 @@ import type { Burst } from '../../packet/burst.js';
 import { describeFrame } from '../../packet/describe.js';
 import { type Explanation, explainAt } from '../../policy/explanation.js';
 import type { Steering } from '../../policy/steering.js';
-import { Global } from './engine-memory.js';
-import { TRACE_BYTES, type TraceEntry, type TraceOptions } from '../engine/changes.js';
+import { Global } from './words.js';
+
+/** Bytes of a frame that a trace entry holds at most. */
+export const TRACE_BYTES = 256;
+
+/** One live decision. */
+export interface TraceEntry extends Explanation {
+  /** Name of the port, its index, and the receive queue. */
+  readonly port: string;
+  readonly portIndex: number;
+  readonly rxQueue: number;
+  /** The worker that received the frame and decided. */
+  readonly by: number;
+  /**
+   * The worker that the frame went to; `Explanation.worker` is the one that the policy named. They differ while a
+   * flow is kept on its old worker (order=strict), which `reason` says too.
+   */
+  readonly to: number;
+  /** Wall-clock time of the decision in milliseconds since the epoch. */
+  readonly timeMs: number;
+  /** The first bytes (at most `TRACE_BYTES`) of the frame, and its whole length. */
+  readonly frame: Uint8Array;
+  readonly length: number;
+}
+
+/** How long a trace is waited for. */
+export interface TraceOptions {
+  /** Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Ends the trace with what it has, when nobody waits for it any more. */
+  readonly signal?: AbortSignal;
+}
 
 /** What a worker posts: an entry without what only the main thread knows, and the number of its trace. */
 export interface TraceMessage {

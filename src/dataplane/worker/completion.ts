@@ -8,9 +8,9 @@
  * One object per worker thread. Nothing here allocates per work, and `commit` cannot throw.
  */
 import { WORK_MAX, type Work } from '../../forward/batch.js';
-import { WorkerCounter } from '../shared/counters.js';
 import type { OrderMeter } from '../order/meter.js';
 import type { Sender } from '../ports/port.js';
+import { WorkerCounter } from '../shared/counters.js';
 
 export class Fates {
   /** What follows is kept for this work; else every frame arrived, one copy each. */

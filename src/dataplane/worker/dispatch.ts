@@ -14,14 +14,15 @@
  */
 import { DESCRIPTOR_SHIFT, Part, WORK_MAX, type Work } from '../../forward/batch.js';
 import { BURST_COUNT, BURST_MAX, Burst, Field, PARTS } from '../../packet/burst.js';
-import { Drop, HandoffCounter, handoffBase, MoveCounter, WorkerCounter } from '../shared/counters.js';
-import type { IntakeParts } from './receive.js';
-import type { Lane } from '../memory/producer.js';
 import { LINE_WORDS, maskBelow } from '../memory/layout.js';
-import { FLOW_SLOTS, type Ledger, Place, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
-import { HELD, OrderGuard, type Release } from '../order/guard.js';
+import type { Lane } from '../memory/producer.js';
 import { STATE_SHIFT, State } from '../memory/ring.js';
 import { SlotShares } from '../memory/shares.js';
+import { HELD, OrderGuard, type Release } from '../order/guard.js';
+import { FLOW_SLOTS, type Ledger, Place, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
+import { MoveCounter } from '../order/move-counter.js';
+import { Drop, HandoffCounter, handoffBase, WorkerCounter } from '../shared/counters.js';
+import type { IntakeParts } from './receive.js';
 
 /** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
 export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;

@@ -18,8 +18,9 @@
 import { Part, type Work } from '../../forward/batch.js';
 import type { Burst } from '../../packet/burst.js';
 import type { RfsSteering } from '../../policy/rfs.js';
-import type { EnginePlan, EngineViews } from '../shared/engine-memory.js';
 import type { Progress } from '../memory/progress.js';
+import type { EngineViews } from '../shared/engine-memory.js';
+import type { EnginePlan } from '../shared/plan.js';
 
 interface Parts {
   readonly plan: EnginePlan;

@@ -14,8 +14,9 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Steering } from '../../policy/steering.js';
-import { type EngineViews, Global, Pause, WorkerState, WorkerWord } from '../shared/engine-memory.js';
 import type { LiveConfig } from '../shared/config.js';
+import type { EngineViews } from '../shared/engine-memory.js';
+import { Global, Pause, WorkerState, WorkerWord } from '../shared/words.js';
 import type { HeldPorts } from './worker-ports.js';
 
 export interface FollowerParts {

@@ -8,22 +8,24 @@
  *
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
+
+import { ReceiveStatus } from '../../addon/native.js';
 import { type Forwarder, WORK_MAX, Work } from '../../forward/batch.js';
 import { BURST_MAX } from '../../packet/burst.js';
 import { ClockTime, type ThreadClock } from '../memory/clock.js';
-import { WorkerCounter } from '../shared/counters.js';
-import { type EngineMemory, Global, Phase, WorkerWord } from '../shared/engine-memory.js';
-import { secondsOf, secondsOrigin } from '../shared/forwarding.js';
-import type { GuestTouch } from '../order/guest-sharing.js';
-import { Intake, type IntakeParts } from './receive.js';
 import { Lane } from '../memory/producer.js';
-import type { LiveFollower } from './follower.js';
-import { ReceiveStatus } from '../../addon/native.js';
-import type { ReceiveQueue } from '../ports/attach.js';
-import type { HeldPorts } from './worker-ports.js';
 import { RingConsumer } from '../memory/ring.js';
+import type { GuestTouch } from '../order/guest-sharing.js';
+import type { ReceiveQueue } from '../ports/attach.js';
+import { WorkerCounter } from '../shared/counters.js';
+import type { EngineMemory } from '../shared/engine-memory.js';
+import { secondsOf, secondsOrigin } from '../shared/forwarding.js';
+import { Global, Phase, WorkerWord } from '../shared/words.js';
+import type { LiveFollower } from './follower.js';
+import { Intake, type IntakeParts } from './receive.js';
 import type { Sleeper } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
+import type { HeldPorts } from './worker-ports.js';
 
 const MS = ClockTime.ms;
 const CPU = ClockTime.cpuNs;

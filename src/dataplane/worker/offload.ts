@@ -5,15 +5,16 @@
  * `segment`. They use the sender's arrays from `SEND_MAX` on, so that frames which wait behind the super-frame stay
  * where they are. Scratch slots are one worker's own. Nothing is allocated.
  */
+
+import { SendResult } from '../../addon/native.js';
 import { ChecksumResult, completeChecksum } from '../../packet/checksum.js';
 import { writeSegment } from '../../packet/segment.js';
 import { planSegments, SegmentPlan } from '../../packet/segment-plan.js';
 import { readVnet, VnetHeader } from '../../packet/vnet.js';
+import { HEADROOM } from '../memory/layout.js';
+import { SEND_MAX, SEND_SEGMENTS, type Sender } from '../ports/port.js';
 import { Drop } from '../shared/counters.js';
 import { SCRATCH_SLOT_BYTES, SCRATCH_SLOTS } from '../shared/engine-memory.js';
-import { HEADROOM } from '../memory/layout.js';
-import { SendResult } from '../../addon/native.js';
-import { SEND_MAX, SEND_SEGMENTS, type Sender } from '../ports/port.js';
 
 /** Send result → drop reason. */
 export const REASON_OF = new Int32Array(7);

@@ -10,27 +10,30 @@
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
+
+import { ReceiveStatus } from '../../addon/native.js';
 import type { Work } from '../../forward/batch.js';
 import { SourceGuard } from '../../mac/source-guard.js';
 import { BURST_COUNT, BURST_MAX, type Burst, Field } from '../../packet/burst.js';
 import { dissectBurst } from '../../packet/dissect.js';
 import { RfsSteering } from '../../policy/rfs.js';
 import type { Steering } from '../../policy/steering.js';
-import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from '../shared/counters.js';
-import { Dispatcher, Fate } from './dispatch.js';
-import { type EnginePlan, type EngineViews, Global } from '../shared/engine-memory.js';
-import type { Fault } from '../shared/faults.js';
-import type { CensusWriter } from '../shared/flow-census.js';
-import { FlowIntake } from './flow-learning.js';
-import type { Lane } from '../memory/producer.js';
 import { LINE_WORDS } from '../memory/layout.js';
-import type { Ledger } from '../order/ledger.js';
-import type { TraceFate, TraceTap } from '../shared/trace.js';
-import { ReceiveStatus } from '../../addon/native.js';
-import type { ReceiveQueue } from '../ports/attach.js';
+import type { Lane } from '../memory/producer.js';
 import type { Progress } from '../memory/progress.js';
 import { ringDrained } from '../memory/ring.js';
-import type { Waker } from './sleeper.js';
+import type { Ledger } from '../order/ledger.js';
+import type { ReceiveQueue } from '../ports/attach.js';
+import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from '../shared/counters.js';
+import type { EngineViews } from '../shared/engine-memory.js';
+import type { Fault } from '../shared/faults.js';
+import type { CensusWriter } from '../shared/flow-census.js';
+import type { EnginePlan } from '../shared/plan.js';
+import type { TraceFate, TraceTap } from '../shared/trace.js';
+import type { Waker } from '../shared/waker.js';
+import { Global } from '../shared/words.js';
+import { Dispatcher, Fate } from './dispatch.js';
+import { FlowIntake } from './flow-learning.js';
 
 export interface IntakeParts {
   /** Plan and steering are replaced by live changes; `Intake.adopt` follows. */

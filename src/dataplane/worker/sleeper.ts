@@ -18,9 +18,9 @@
  * a spin was in vain, and never exceeds the configured maximum.
  */
 
-import { ClockTime, type ThreadClock } from '../memory/clock.js';
-import { WorkerWord } from '../shared/engine-memory.js';
 import type { Native } from '../../addon/native.js';
+import { ClockTime, type ThreadClock } from '../memory/clock.js';
+import { WorkerWord } from '../shared/words.js';
 
 const MS = ClockTime.ms;
 
@@ -36,29 +36,6 @@ const SPIN_MIN_MS = 0.002;
 const PASSES_PER_MS = 2500;
 const PASSES_LEAST = 8;
 const PASSES_MOST = 4096;
-
-export interface Waker {
-  /** Wakes worker w if it sleeps; true when it did. */
-  wake(w: number): boolean;
-}
-
-/** The waking side, for workers and the main thread. */
-export function makeWaker(
-  native: Native | null,
-  workers: readonly Int32Array[],
-  events: readonly number[],
-): Waker {
-  return {
-    wake(w: number): boolean {
-      const words = workers[w]!;
-      if (Atomics.load(words, WorkerWord.asleep) === 0) return false;
-      if (Atomics.exchange(words, WorkerWord.asleep, 0) === 0) return false;
-      if (native !== null) native.wake(events[w]!);
-      else Atomics.notify(words, WorkerWord.asleep);
-      return true;
-    },
-  };
-}
 
 export class Sleeper {
   /** Milliseconds slept, times slept, and how often another worker (or the main thread) ended it. */

@@ -6,30 +6,32 @@
  * thread are closed either way. Piscina calls the default export once per incarnation.
  */
 
+import { nativeHashKernels, OwnedKernels } from '../../addon/hash-kernels.js';
+import { loadNative, RECEIVE_STATUS_WORDS } from '../../addon/native.js';
 import { Burst } from '../../packet/burst.js';
 import { compilePolicy } from '../../policy/compile.js';
 import { RssSteering } from '../../policy/rss.js';
 import type { Steering } from '../../policy/steering.js';
 import { ThreadClock } from '../memory/clock.js';
-import { attachEngine, Global, scratchOffset, WorkerState, WorkerWord } from '../shared/engine-memory.js';
+import { Progress } from '../memory/progress.js';
+import { GuestTouch } from '../order/guest-sharing.js';
+import { OrderHistory } from '../order/history.js';
+import { Ledger, QUEUE_SLOTS } from '../order/ledger.js';
+import { OrderMeter } from '../order/meter.js';
+import type { LiveConfig, WorkerTask } from '../shared/config.js';
+import { attachEngine, scratchOffset } from '../shared/engine-memory.js';
 import { Fault } from '../shared/faults.js';
 import { FloodBudget } from '../shared/flood-budget.js';
 import { CensusWriter } from '../shared/flow-census.js';
 import { makeForwarder } from '../shared/forwarding.js';
-import { GuestTouch } from '../order/guest-sharing.js';
-import { nativeHashKernels, OwnedKernels } from '../../addon/hash-kernels.js';
-import { Ledger, QUEUE_SLOTS } from '../order/ledger.js';
-import type { LiveConfig, WorkerTask } from '../shared/config.js';
 import { TraceTap } from '../shared/trace.js';
+import { makeWaker } from '../shared/waker.js';
+import { Global, WorkerState, WorkerWord } from '../shared/words.js';
 import { LiveFollower } from './follower.js';
 import { WorkerLoop } from './loop.js';
-import { loadNative, RECEIVE_STATUS_WORDS } from '../../addon/native.js';
-import { OrderHistory } from '../order/history.js';
-import { OrderMeter } from '../order/meter.js';
-import { HeldPorts } from './worker-ports.js';
-import { Progress } from '../memory/progress.js';
-import { makeWaker, Sleeper } from './sleeper.js';
+import { Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
+import { HeldPorts } from './worker-ports.js';
 
 /** Kernels that a steering has bound, to be given back with it. */
 const kernelsOf = new WeakMap<Steering, OwnedKernels>();

@@ -7,6 +7,8 @@
  * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
  * that dies in between leaves frames that are swept, never frames counted twice.
  */
+
+import { SendResult } from '../../addon/native.js';
 import {
   DESCRIPTOR_SHIFT,
   FLAGS_MASK,
@@ -20,16 +22,15 @@ import {
   type Work,
 } from '../../forward/batch.js';
 import { FrameFlag } from '../../packet/burst.js';
+import { HEADROOM, SMALL_SLOT_BYTES } from '../memory/layout.js';
+import type { FramePool } from '../memory/pool.js';
+import { type LockMeter, lockMeter, releaseLock, takeLock } from '../memory/tx-lock.js';
+import type { OrderMeter } from '../order/meter.js';
+import { SEND_MAX, type Sender } from '../ports/port.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from '../shared/counters.js';
+import type { FloodBudget } from '../shared/flood-budget.js';
 import { Fates } from './completion.js';
 import { Finisher, REASON_OF } from './offload.js';
-import type { FloodBudget } from '../shared/flood-budget.js';
-import { HEADROOM, SMALL_SLOT_BYTES } from '../memory/layout.js';
-import { SendResult } from '../../addon/native.js';
-import type { OrderMeter } from '../order/meter.js';
-import type { FramePool } from '../memory/pool.js';
-import { SEND_MAX, type Sender } from '../ports/port.js';
-import { type LockMeter, lockMeter, releaseLock, takeLock } from '../memory/tx-lock.js';
 
 // Constants of this module's own, which V8 folds into the loops (see packet/dissect).
 const COUNT = WORK_COUNT;

@@ -10,12 +10,15 @@
  * Memory order: giving the word back is a sequentially consistent store, taking it a compare-and-swap, so all plain
  * writes of the former poller are seen by the next. One object per worker thread.
  */
-import { pollerOf } from '../shared/deal.js';
-import { type EnginePlan, lockIndex, WorkerWord } from '../shared/engine-memory.js';
-import { PollList } from './poll-list.js';
-import type { Waker } from './sleeper.js';
+
 import { type AttachParts, attachReceiver, attachSender, type ReceiveQueue } from '../ports/attach.js';
-import type { PortInfo, Sender } from '../ports/port.js';
+import type { Sender } from '../ports/port.js';
+import { pollerOf } from '../shared/deal.js';
+import { type EnginePlan, lockIndex } from '../shared/plan.js';
+import type { PortInfo } from '../shared/port-info.js';
+import type { Waker } from '../shared/waker.js';
+import { WorkerWord } from '../shared/words.js';
+import { PollList } from './poll-list.js';
 
 /** What a queue may still give when its device has gone: the largest ring. */
 const RETIRED_FRAMES = 1 << 18;

@@ -1,9 +1,9 @@
 /** Removed ports that a worker is late to let go of. */
 import { expect, it } from 'vitest';
-import type { EngineCore } from '#rxsteer/dataplane/engine/core.js';
 import { letGo } from '#rxsteer/dataplane/engine/change-ports.js';
+import type { EngineCore } from '#rxsteer/dataplane/engine/core.js';
 import { RetiredPorts } from '#rxsteer/dataplane/engine/port-summary.js';
-import type { PortInfo } from '#rxsteer/dataplane/ports/port.js';
+import type { PortInfo } from '#rxsteer/dataplane/shared/port-info.js';
 
 it('are closed when it has followed, not before, with all that it counted until then', () => {
   const seen = [7, 6];

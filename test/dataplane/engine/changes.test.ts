@@ -1,8 +1,8 @@
 /** Changes to a running engine lose no frame and reorder none; what is refused leaves everything as it was. */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
-import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { summarize } from '#rxsteer/dataplane/engine/summary.js';
+import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { UserError } from '#rxsteer/errors.js';
 import { SLOW } from '../../support/slow.js';
 import { expectPaused, policy, whileRunning } from './live-kit.js';

@@ -1,9 +1,9 @@
 /** What the main thread does about what pollers met: dead rings, devices in error, frames that nobody should send. */
 import { expect, it, vi } from 'vitest';
-import { PortCounter, portBase } from '#rxsteer/dataplane/shared/counters.js';
-import { Global } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { LinkWatch } from '#rxsteer/dataplane/engine/link-watch.js';
 import { RING_DEAD } from '#rxsteer/addon/native.js';
+import { LinkWatch } from '#rxsteer/dataplane/engine/link-watch.js';
+import { PortCounter, portBase } from '#rxsteer/dataplane/shared/counters.js';
+import { Global } from '#rxsteer/dataplane/shared/words.js';
 
 const ENETDOWN = 100;
 

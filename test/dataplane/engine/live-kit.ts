@@ -1,7 +1,7 @@
 /** Engines in the test process that are changed while frames flow. */
 import { expect } from 'vitest';
-import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import type { ChangeReport } from '#rxsteer/dataplane/engine/changes.js';
+import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import type { EngineOptions } from '#rxsteer/dataplane/engine/plan.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/engine/summary.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';

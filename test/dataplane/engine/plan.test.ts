@@ -1,6 +1,9 @@
 /** Counters, faults and the plan: what is refused before any worker starts. */
 import { availableParallelism, cpus } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { type EngineOptions, planEngine } from '#rxsteer/dataplane/engine/plan.js';
+import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
+import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import {
   carveCounters,
   DROP_REASONS,
@@ -16,10 +19,7 @@ import {
 import { allocateEngineMemory, scratchOffset } from '#rxsteer/dataplane/shared/engine-memory.js';
 import { Fault, parseFaults, STAGES, type Stage } from '#rxsteer/dataplane/shared/faults.js';
 import { chooseMode } from '#rxsteer/dataplane/shared/forwarding.js';
-import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
 import { WORKERS_MAX } from '#rxsteer/dataplane/shared/limits.js';
-import { type EngineOptions, planEngine } from '#rxsteer/dataplane/engine/plan.js';
-import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { DROP_REASONS as CONTRACT } from '../../support/summary.js';
 import { engineOptions } from './run-engine.js';
 

@@ -1,9 +1,9 @@
 /** Every policy over memory ports: every frame arrives once, is accounted for, and keeps its order. */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
-import { guestMac } from '#rxsteer/dataplane/ports/memory/templates.js';
-import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
 import { summarize } from '#rxsteer/dataplane/engine/summary.js';
+import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
+import { guestMac } from '#rxsteer/dataplane/ports/memory/templates.js';
 import { expectConservation, expectNoDrops } from '../../support/summary.js';
 import { engineOptions, ROOMY, runEngine, sum } from './run-engine.js';
 

@@ -2,9 +2,9 @@
 import { expect } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import type { EngineOptions } from '#rxsteer/dataplane/engine/plan.js';
-import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
-import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/engine/summary.js';
+import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
+import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 
 export interface RunOptions {

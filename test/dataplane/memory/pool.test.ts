@@ -1,7 +1,6 @@
 /** The pool against a model: whatever happens to slots, each is in exactly one state. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import {
   LARGE_FRAME_MAX,
   LARGE_SLOT_BYTES,
@@ -9,6 +8,7 @@ import {
   SMALL_SLOT_BYTES,
 } from '#rxsteer/dataplane/memory/layout.js';
 import type { FramePool } from '#rxsteer/dataplane/memory/pool.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import { RingConsumer, repairRing } from '#rxsteer/dataplane/memory/ring.js';
 import { Work } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';

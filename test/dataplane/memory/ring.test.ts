@@ -1,9 +1,8 @@
 /** The backlog ring against a plain queue, also where the indices pass 2^31 and 2^32. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
-import { UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import {
   RingConsumer,
   type RingMemory,
@@ -12,6 +11,7 @@ import {
   ringReturning,
   State,
 } from '#rxsteer/dataplane/memory/ring.js';
+import { UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
 import { WORK_MAX, Work } from '#rxsteer/forward/batch.js';
 import { Burst, Kind } from '#rxsteer/packet/burst.js';
 import { makeLane } from './shared-kit.js';

@@ -1,10 +1,16 @@
 /** Pool, rings, locks and sleeping between real threads: invariants only, timing decides nothing. */
 import { describe, expect, it } from 'vitest';
-import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { loadNative } from '#rxsteer/addon/native.js';
+import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
+import {
+  LOCK_WAIT_MS,
+  lockMeter,
+  releaseLock,
+  releaseLocksOf,
+  takeLock,
+} from '#rxsteer/dataplane/memory/tx-lock.js';
 import { SLEEP_MAX_MS } from '#rxsteer/dataplane/worker/sleeper.js';
-import { LOCK_WAIT_MS, lockMeter, releaseLock, releaseLocksOf, takeLock } from '#rxsteer/dataplane/memory/tx-lock.js';
 import { attachPool, makeLane, poolMemory, runThreads } from './shared-kit.js';
 
 interface Exchanged {

@@ -1,13 +1,14 @@
 // Threads of the stress tests: what each does is said by `job`; see the tests for what must come out.
 import { parentPort, workerData } from 'node:worker_threads';
-import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
-import { Carver } from '#rxsteer/dataplane/memory/layout.js';
 import { loadNative } from '#rxsteer/addon/native.js';
+import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
+import { Carver } from '#rxsteer/dataplane/memory/layout.js';
 import { carvePool, FramePool } from '#rxsteer/dataplane/memory/pool.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
-import { makeWaker, Sleeper } from '#rxsteer/dataplane/worker/sleeper.js';
 import { lockMeter, releaseLock, takeLock } from '#rxsteer/dataplane/memory/tx-lock.js';
+import { makeWaker } from '#rxsteer/dataplane/shared/waker.js';
+import { Sleeper } from '#rxsteer/dataplane/worker/sleeper.js';
 import { Work } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 

@@ -1,8 +1,8 @@
 /** The table of destinations that a worker has sent to, as anybody can fill it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { carveTouch, GuestTouch, mergeTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
+import { carveTouch, GuestTouch, mergeTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
 
 function makeTable(): Int32Array {
   const carve = (carver: Carver) => carveTouch(carver);

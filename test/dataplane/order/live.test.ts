@@ -4,9 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
-import { WorkerWord } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { Paused } from '#rxsteer/dataplane/shared/faults.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/engine/summary.js';
+import { Paused } from '#rxsteer/dataplane/shared/faults.js';
+import { WorkerWord } from '#rxsteer/dataplane/shared/words.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { SLOW } from '../../support/slow.js';
 import { expectConservation, expectNoDrops } from '../../support/summary.js';

@@ -1,12 +1,12 @@
 /** The ledger's two sides on memory of their own, with rings whose consumers the test plays. */
 
-import { GuestTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
-import { carveLedger, Ledger, Place, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/order/ledger.js';
-import { carveHistory, OrderHistory } from '#rxsteer/dataplane/order/history.js';
-import { classBase, OrderCounter, OrderMeter } from '#rxsteer/dataplane/order/meter.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { State } from '#rxsteer/dataplane/memory/ring.js';
+import { GuestTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
+import { carveHistory, OrderHistory } from '#rxsteer/dataplane/order/history.js';
+import { carveLedger, Ledger, Place, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/order/ledger.js';
+import { classBase, OrderCounter, OrderMeter } from '#rxsteer/dataplane/order/meter.js';
 import { Work } from '#rxsteer/forward/batch.js';
 import { Kind } from '#rxsteer/packet/burst.js';
 import { makeRing } from '../memory/shared-kit.js';

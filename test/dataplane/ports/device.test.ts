@@ -1,10 +1,10 @@
 /** The main thread's side of a live port, with a kernel that says what a test wants. */
 import { expect, it } from 'vitest';
-import { PORT_FDS, PortFd } from '#rxsteer/dataplane/shared/engine-memory.js';
 import type { LinkInfo, Native } from '#rxsteer/addon/native.js';
-import { DeviceCounters } from '#rxsteer/dataplane/ports/packet/device-counters.js';
 import { LivePort, type LiveSpec } from '#rxsteer/dataplane/ports/device.js';
+import { DeviceCounters } from '#rxsteer/dataplane/ports/packet/device-counters.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
+import { PORT_FDS, PortFd } from '#rxsteer/dataplane/shared/words.js';
 
 /** An interface as the kernel shows it, the sockets bound to it, and what was warned of. */
 function kernel() {

@@ -1,7 +1,8 @@
 /** A frame pool of one worker and the arrays of a receiver, for tests of ports. */
+
+import { loadNative, RECEIVE_STATUS_WORDS } from '#rxsteer/addon/native.js';
 import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
-import { loadNative, RECEIVE_STATUS_WORDS } from '#rxsteer/addon/native.js';
 import { carvePool, FramePool, poolBytes } from '#rxsteer/dataplane/memory/pool.js';
 import { divideSource, placeInTurn, type SourcePart } from '#rxsteer/dataplane/ports/memory/mix.js';
 import { NativeMemorySource } from '#rxsteer/dataplane/ports/memory/native-source.js';

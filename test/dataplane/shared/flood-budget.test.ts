@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ClockTime, type ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
-import { burstOf, carveFloods, FloodBudget } from '#rxsteer/dataplane/shared/flood-budget.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
+import { burstOf, carveFloods, FloodBudget } from '#rxsteer/dataplane/shared/flood-budget.js';
 
 /** Budgets of some threads over one memory, and the time that they see. */
 function budgets(threads: number) {

@@ -1,12 +1,13 @@
 /** The worker's side of a change, step by step, and the trace's and the census' bookkeeping, without threads. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type EngineViews, Global, Pause, WorkerWord } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { CensusReader, CensusWriter, carveCensus } from '#rxsteer/dataplane/shared/flow-census.js';
 import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
 import { FLOW_SLOTS, QUEUE_SLOTS, SLOT_WORDS, Slot } from '#rxsteer/dataplane/order/ledger.js';
 import type { LiveConfig } from '#rxsteer/dataplane/shared/config.js';
+import type { EngineViews } from '#rxsteer/dataplane/shared/engine-memory.js';
+import { CensusReader, CensusWriter, carveCensus } from '#rxsteer/dataplane/shared/flow-census.js';
 import { TraceCollector, type TraceMessage, TraceTap } from '#rxsteer/dataplane/shared/trace.js';
+import { Global, Pause, WorkerWord } from '#rxsteer/dataplane/shared/words.js';
 import { LiveFollower } from '#rxsteer/dataplane/worker/follower.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';

@@ -2,16 +2,18 @@
  * One worker that receives and steers, others that take, finish, or stand still as the test says; no threads, no clock.
  * Frames are taken from the pool as a receive call takes them: where no slot of the class is left it stops there.
  */
-import { DROP_REASONS, WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
-import { allocateEngineMemory, attachEngine, type EnginePlan } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { Intake, type IntakeParts } from '#rxsteer/dataplane/worker/receive.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
-import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/order/ledger.js';
-import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
+
 import { planEngine } from '#rxsteer/dataplane/engine/plan.js';
-import { openPorts } from '#rxsteer/dataplane/ports/open.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
+import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
+import { Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/order/ledger.js';
+import { openPorts } from '#rxsteer/dataplane/ports/open.js';
+import { DROP_REASONS, WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
+import { allocateEngineMemory, attachEngine } from '#rxsteer/dataplane/shared/engine-memory.js';
+import type { EnginePlan } from '#rxsteer/dataplane/shared/plan.js';
+import { Intake, type IntakeParts } from '#rxsteer/dataplane/worker/receive.js';
 import { WORK_MAX, Work } from '#rxsteer/forward/batch.js';
 import { ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import { Burst } from '#rxsteer/packet/burst.js';

@@ -5,17 +5,17 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
-import { WorkerWord } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { Paused } from '#rxsteer/dataplane/shared/faults.js';
 import { engineDefaults } from '#rxsteer/dataplane/engine/plan.js';
-import { SlotShare } from '#rxsteer/dataplane/memory/shares.js';
 import { summarize } from '#rxsteer/dataplane/engine/summary.js';
+import { SlotShare } from '#rxsteer/dataplane/memory/shares.js';
+import { Paused } from '#rxsteer/dataplane/shared/faults.js';
+import { WorkerWord } from '#rxsteer/dataplane/shared/words.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import { BURST_MAX } from '#rxsteer/packet/burst.js';
 import { SLOW } from '../../support/slow.js';
 import { expectConservation, expectNoDrops } from '../../support/summary.js';
-import { defaultPlan, Home, type Offer } from './isolation-kit.js';
 import { engineOptions } from '../engine/run-engine.js';
+import { defaultPlan, Home, type Offer } from './isolation-kit.js';
 
 const SIZES = { small: [60], jumbo: [9000], super: [65_000], mixed: [60, 60, 60, 9000, 65_000] };
 const shapes = [2, 4, 8, 16, 64].flatMap((workers) =>

@@ -1,25 +1,23 @@
 /** The worker loop's answers to the main thread's words, without a thread. */
 
 import { describe, expect, it } from 'vitest';
+import { planEngine } from '#rxsteer/dataplane/engine/plan.js';
 import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
+import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { Progress } from '#rxsteer/dataplane/memory/progress.js';
+import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
+import { Ledger, QUEUE_SLOTS, UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
+import { openPorts } from '#rxsteer/dataplane/ports/open.js';
+import type { Receiver } from '#rxsteer/dataplane/ports/port.js';
 import {
   allocateEngineMemory,
   attachEngine,
   type EngineViews,
-  Global,
-  Phase,
-  WorkerWord,
 } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
-import { Ledger, QUEUE_SLOTS, UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
+import { Global, Phase, WorkerWord } from '#rxsteer/dataplane/shared/words.js';
 import type { LiveFollower } from '#rxsteer/dataplane/worker/follower.js';
 import { type LoopParts, WorkerLoop } from '#rxsteer/dataplane/worker/loop.js';
-import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
-import { planEngine } from '#rxsteer/dataplane/engine/plan.js';
 import { PASS_FRAMES, PollList } from '#rxsteer/dataplane/worker/poll-list.js';
-import { openPorts } from '#rxsteer/dataplane/ports/open.js';
-import type { Receiver } from '#rxsteer/dataplane/ports/port.js';
-import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import type { Work } from '#rxsteer/forward/batch.js';
 import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';
 import { engineOptions } from '../engine/run-engine.js';

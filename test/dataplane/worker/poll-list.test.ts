@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Native, NativeWatch } from '#rxsteer/addon/native.js';
-import { PASS_FRAMES, PollList } from '#rxsteer/dataplane/worker/poll-list.js';
 import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
+import { PASS_FRAMES, PollList } from '#rxsteer/dataplane/worker/poll-list.js';
 
 const BURST = 64;
 

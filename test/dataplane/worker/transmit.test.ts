@@ -1,13 +1,13 @@
 /** The transmit stage by itself: what becomes of frames, whatever the forwarding decision says. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DROP_REASONS, PortCounter, WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
-import { GuestTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { SendResult } from '#rxsteer/addon/native.js';
+import { GuestTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { OrderMeter } from '#rxsteer/dataplane/order/meter.js';
 import { DownSender } from '#rxsteer/dataplane/ports/attach.js';
 import { MemorySink } from '#rxsteer/dataplane/ports/memory/sink.js';
 import { makeSendArrays, type Sender } from '#rxsteer/dataplane/ports/port.js';
+import { DROP_REASONS, PortCounter, WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
 import { Transmitter } from '#rxsteer/dataplane/worker/transmit.js';
 import { Out, Work } from '#rxsteer/forward/batch.js';
 import { FrameFlag } from '#rxsteer/packet/burst.js';

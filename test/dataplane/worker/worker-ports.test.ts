@@ -1,12 +1,13 @@
 /** What a worker holds of the ports, followed without a kernel: the addon's objects only say that they were made. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { EnginePlan, EngineViews } from '#rxsteer/dataplane/shared/engine-memory.js';
-import { PORT_FDS, PortFd } from '#rxsteer/dataplane/shared/engine-memory.js';
 import type { Native } from '#rxsteer/addon/native.js';
 import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
+import type { EngineViews } from '#rxsteer/dataplane/shared/engine-memory.js';
+import type { EnginePlan } from '#rxsteer/dataplane/shared/plan.js';
+import type { PortInfo } from '#rxsteer/dataplane/shared/port-info.js';
+import { PORT_FDS, PortFd } from '#rxsteer/dataplane/shared/words.js';
 import { HeldPorts } from '#rxsteer/dataplane/worker/worker-ports.js';
-import type { PortInfo } from '#rxsteer/dataplane/ports/port.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { makePool } from '../ports/harness.js';
 

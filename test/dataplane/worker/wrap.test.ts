@@ -5,12 +5,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
-import { Slot, UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
 import { summarize } from '#rxsteer/dataplane/engine/summary.js';
+import { Slot, UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
 import { SLOW } from '../../support/slow.js';
 import { expectConservation, expectNoDrops } from '../../support/summary.js';
-import { orderKit, UDP } from '../order/order-kit.js';
 import { engineOptions, ROOMY } from '../engine/run-engine.js';
+import { orderKit, UDP } from '../order/order-kit.js';
 
 const FLOW = 0x1234_5678;
 /** Near the numbers at which something could turn over, and anywhere. */

@@ -10,6 +10,7 @@
  * Threads: one receiver, used by the worker that polls the queue; the descriptor is shared, its offset is not used.
  */
 
+import { ReceiveStatus } from '../../../addon/native.js';
 import { copyBytes } from '../../../capture/copy.js';
 import { ethernetLength, writeEthernet } from '../../../capture/ethernet.js';
 import { CaptureFile } from '../../../capture/file.js';
@@ -18,7 +19,6 @@ import type { CaptureSpool } from '../../../capture/spool.js';
 import { FrameFlag } from '../../../packet/burst.js';
 import { clearVnet, writeCut } from '../../../packet/vnet.js';
 import { LARGE_FRAME_MAX, SMALL_FRAME_MAX } from '../../memory/layout.js';
-import { ReceiveStatus } from '../../../addon/native.js';
 import type { FramePool } from '../../memory/pool.js';
 import type { ReceiveArrays, Receiver } from '../port.js';
 

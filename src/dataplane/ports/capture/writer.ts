@@ -8,10 +8,11 @@
  * Threads: one object per worker; the file has one transmit queue, whose lock the worker loop holds during `send`.
  * The file with its header is made by the main thread (`createCaptureFile`).
  */
+
+import { SendResult } from '../../../addon/native.js';
 import { CaptureWriter } from '../../../capture/writer.js';
 import { FrameFlag } from '../../../packet/burst.js';
 import { readCut } from '../../../packet/vnet.js';
-import { SendResult } from '../../../addon/native.js';
 import { makeSendArrays, type Sender } from '../port.js';
 
 export { createCaptureFile } from '../../../capture/writer.js';

@@ -10,11 +10,11 @@
 import { performance } from 'node:perf_hooks';
 import type { Native } from '../../../addon/native.js';
 import type { FramePool } from '../../memory/pool.js';
+import type { ReceiveArrays, Receiver } from '../port.js';
 import type { SourcePart } from './mix.js';
 import type { MemorySourceOptions } from './options.js';
 import { indexIn, placeOf, sourceStep, untilDue } from './position.js';
 import { mix, SourceTemplates } from './templates.js';
-import type { ReceiveArrays, Receiver } from '../port.js';
 
 /** Words of a bound source's `call`: frames wanted, frames made. */
 const MAX = 0;

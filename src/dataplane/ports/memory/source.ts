@@ -16,17 +16,17 @@
  * checksums are patched from precomputed sums.
  */
 
+import { ReceiveStatus } from '../../../addon/native.js';
 import { BURST_COUNT } from '../../../packet/burst.js';
 import { ClockTime, type ThreadClock } from '../../memory/clock.js';
 import { STAMP_HIGH_WORD, STAMP_LOW_WORD, stampHigh, stampLow } from '../../memory/latency.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from '../../memory/layout.js';
-import { ReceiveStatus } from '../../../addon/native.js';
 import type { FramePool } from '../../memory/pool.js';
+import type { ReceiveArrays, Receiver } from '../port.js';
 import { divideSource, placeInTurn, SHARE_ONE, type SourcePart } from './mix.js';
 import type { MemorySourceOptions } from './options.js';
 import { firstOfRound, IMIX, indexIn, placeOf, sourceStep, untilDue } from './position.js';
 import { SourceTemplates, STAMP_FLOW_OFFSET, TEMPLATE_BYTES, TEMPLATE_STRIDE } from './templates.js';
-import type { ReceiveArrays, Receiver } from '../port.js';
 
 const TEMPLATE_WORDS = TEMPLATE_BYTES / 4;
 const TEMPLATE_SHIFT = Math.log2(TEMPLATE_STRIDE);

@@ -12,8 +12,9 @@
  *
  * Main thread only. Descriptors are this object's until `forget` gives them away.
  */
-import { PORT_FDS, PortFd } from '../../shared/engine-memory.js';
+
 import type { LinkInfo, Native } from '../../../addon/native.js';
+import { PORT_FDS, PortFd } from '../../shared/words.js';
 import type { PacketPortSpec } from '../port-spec.js';
 import {
   chooseTransmit,

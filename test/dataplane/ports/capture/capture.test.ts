@@ -1,10 +1,10 @@
 import { closeSync, openSync, symlinkSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ReceiveStatus, SendResult } from '#rxsteer/addon/native.js';
 import { CaptureFile } from '#rxsteer/capture/file.js';
 import { type CaptureSpool, spoolCapture } from '#rxsteer/capture/spool.js';
 import { LARGE_FRAME_MAX, SMALL_FRAME_MAX } from '#rxsteer/dataplane/memory/layout.js';
-import { ReceiveStatus, SendResult } from '#rxsteer/addon/native.js';
 import { CaptureSource } from '#rxsteer/dataplane/ports/capture/source.js';
 import { CaptureSender, createCaptureFile } from '#rxsteer/dataplane/ports/capture/writer.js';
 import { ethernet, ipv4, payloadBytes, udp } from '#rxsteer/packet/build.js';
