@@ -29,11 +29,11 @@ const V6 = 36;
 
 const key = namedKey('microsoft');
 
-/** Calls `work` with the index of the first tuple of the next burst. */
-function bursts(work: (first: number) => void): () => void {
+/** Calls `batch` with the index of the first tuple of the next burst. */
+function bursts(batch: (first: number) => void): () => void {
   let first = 0;
   return () => {
-    work(first);
+    batch(first);
     first = (first + BURST) & (TUPLES - 1);
   };
 }

@@ -100,6 +100,7 @@ export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-h
 
 // NIC: hash types, tables, profiles, pools, virtio
 
+export type { NicStage } from './nic/decision.js';
 export { type EthtoolFunction, type EthtoolRss, type GivenBeside, parseEthtool } from './nic/ethtool.js';
 export {
   type EthertypeFilter,
@@ -129,7 +130,7 @@ export {
   TABLE_SIZE_MAX,
   type TableFill,
 } from './nic/indirection-table.js';
-export { NicModel, type NicModelOptions, type NicStage, type NicVerdict } from './nic/model.js';
+export { NicModel, type NicModelOptions, type NicVerdict } from './nic/model.js';
 export {
   type FieldMatch,
   FLOW_TYPES,
@@ -304,6 +305,7 @@ export type { SourceRules } from './mac/source-rules.js';
 // Policy: parsed, compiled, explained, tried
 
 export type { SeenFlow } from './policy/census.js';
+export type { Balance, ChangePlan, GuestMove, OwnerMove } from './policy/change-plan.js';
 export { compilePolicy, defaultWorkers, policyBytes } from './policy/compile.js';
 export {
   type AnyPolicy,
@@ -319,10 +321,6 @@ export { MacSteering } from './policy/mac.js';
 export type { GuestOwner } from './policy/owners.js';
 export { type ParseOptions, parseCpuList, parsePolicy } from './policy/parse.js';
 export {
-  type Balance,
-  type ChangePlan,
-  type GuestMove,
-  type OwnerMove,
   type PlannedChange,
   type PlanOptions,
   planChange,

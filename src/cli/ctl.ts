@@ -11,7 +11,7 @@ import { absolutePolicy, absolutePort } from '../control/paths.js';
 import type { RebalanceState } from '../control/watcher.js';
 import type { Summary } from '../dataplane/engine/summary.js';
 import { UserError, unknownName } from '../errors.js';
-import type { ChangePlan } from '../policy/plan.js';
+import type { ChangePlan } from '../policy/change-plan.js';
 import { readTextFile } from '../text-file.js';
 import { parseYaml } from '../yaml-text.js';
 import { renderChange, renderPlan, renderPolicy, renderRebalance, renderStatus } from './ctl-report.js';

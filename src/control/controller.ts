@@ -15,17 +15,12 @@ import { type PortSpec, parsePort } from '../dataplane/ports/port-spec.js';
 import { pollerOf } from '../dataplane/shared/deal.js';
 import type { TraceEntry } from '../dataplane/shared/trace.js';
 import { UserError } from '../errors.js';
+import type { ChangePlan } from '../policy/change-plan.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parseFreeze } from '../policy/freeze.js';
 import type { GuestOwner } from '../policy/owners.js';
 import { parsePolicy } from '../policy/parse.js';
-import {
-  type ChangePlan,
-  type PlannedChange,
-  planChange,
-  type RunningState,
-  withEntries,
-} from '../policy/plan.js';
+import { type PlannedChange, planChange, type RunningState, withEntries } from '../policy/plan.js';
 import type { RssSteering } from '../policy/rss.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { inBackground } from './background.js';

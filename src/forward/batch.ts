@@ -23,12 +23,12 @@ import {
 export * from '../packet/descriptor.js';
 
 /** Frames processed at a time at most: four bursts, so that a drained backlog is sent with few system calls. */
-export const WORK_MAX = 256;
+export const BATCH_MAX = 256;
 
-/** `n & WORK_COUNT` is n, for a work's number of frames; see `BURST_COUNT`. */
-export const WORK_COUNT = 2 * WORK_MAX - 1;
+/** `n & BATCH_COUNT` is n, for a batch's number of frames; see `BURST_COUNT`. */
+export const BATCH_COUNT = 2 * BATCH_MAX - 1;
 
-/** What `Work.out` says besides a port index (>= 0). The last three are drop reasons. */
+/** What `Batch.out` says besides a port index (>= 0). The last three are drop reasons. */
 export const Out = {
   /** All ports but the one that the frame came from. */
   flood: -1,
@@ -61,18 +61,18 @@ export interface FrameFields {
   readonly smacLo: number;
 }
 
-export class Work {
+export class Batch {
   /** Frame i's descriptor begins at word `i * DESCRIPTOR_WORDS`. */
   readonly words: Int32Array;
   /** The same memory in pairs of words, for copying. */
   readonly wide: Float64Array;
   /** The result of `decide`: a port index, or one of `Out`. */
-  readonly out = new Int32Array(WORK_MAX);
-  /** Frames in the work: valid indices are 0 … n-1. */
+  readonly out = new Int32Array(BATCH_MAX);
+  /** Frames in the batch: valid indices are 0 … n-1. */
   n = 0;
 
-  /** @param words memory for `WORK_MAX` descriptors, at a multiple of 8 bytes; default: its own */
-  constructor(words: Int32Array = new Int32Array(WORK_MAX * DESCRIPTOR_WORDS)) {
+  /** @param words memory for `BATCH_MAX` descriptors, at a multiple of 8 bytes; default: its own */
+  constructor(words: Int32Array = new Int32Array(BATCH_MAX * DESCRIPTOR_WORDS)) {
     this.words = words;
     this.wide = new Float64Array(words.buffer, words.byteOffset, words.length >> 1);
   }
@@ -80,7 +80,7 @@ export class Work {
   /** Appends a frame. Not for the hot path. @throws RangeError when full */
   add(frame: Partial<FrameFields>): number {
     const i = this.n;
-    if (i >= WORK_MAX) throw new RangeError(`a work holds at most ${WORK_MAX} frames`);
+    if (i >= BATCH_MAX) throw new RangeError(`a work holds at most ${BATCH_MAX} frames`);
     const { words } = this;
     const at = i * DESCRIPTOR_WORDS;
     const { vlan = -1 } = frame;
@@ -127,9 +127,9 @@ export class Work {
 /** What forwards: `Wire` or `Switch`. One object per worker. */
 export interface Forwarder {
   /**
-   * Writes `work.out[i]` for every frame of the work. Never throws, never waits for another thread.
+   * Writes `batch.out[i]` for every frame of the batch. Never throws, never waits for another thread.
    *
    * @param nowSeconds a monotonic clock in whole seconds (from 0 or 1 up, common to all workers)
    */
-  decide(work: Work, nowSeconds: number): void;
+  decide(batch: Batch, nowSeconds: number): void;
 }

@@ -12,7 +12,7 @@ import { BODY_BYTES_MAX, type ControlServer, startControl } from '#rxsteer/contr
 import type { RebalanceState } from '#rxsteer/control/watcher.js';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import { type Summary, summarize } from '#rxsteer/dataplane/engine/summary.js';
-import type { ChangePlan } from '#rxsteer/policy/plan.js';
+import type { ChangePlan } from '#rxsteer/policy/change-plan.js';
 import { engineOptions, ROOMY, type RunOptions } from '../dataplane/engine/run-engine.js';
 import { expectConservation } from '../support/summary.js';
 

@@ -1,6 +1,6 @@
 /**
  * The engine: opens ports, allocates shared memory, hosts the workers, watches links, and stops in order. Runs on the
- * main thread, which is never in the data path. What changes while it runs is in the `live-*` files.
+ * main thread, which is never in the data path. What changes while it runs is in the `change-*` files.
  *
  * Promise: `start` resolves when every port is open and every worker runs its loop, or throws and leaves nothing
  * open. `stop` stops receiving, lets every frame that was received be transmitted, delivered or dropped, ends the

@@ -2,7 +2,7 @@
  * Hosts the workers: starts their threads, starts a dead one again, tells when one cannot be kept running.
  *
  * Promise: `start` resolves when the worker runs its loop, or throws what kept it from that. A worker that dies later
- * is buried (`buryWorker`) and started again with the newest configuration; one that keeps dying is given up, which
+ * is buried (`reclaimWorker`) and started again with the newest configuration; one that keeps dying is given up, which
  * ends the engine (`onFailure`). A worker that dies for want of descriptors, threads or memory is never given up: it is
  * tried again until there are some. Main thread only.
  */
@@ -12,7 +12,7 @@ import type { WorkerTask } from '../shared/config.js';
 import { Global, Phase, WorkerState, WorkerWord } from '../shared/words.js';
 import { delay, type EngineCore } from './core.js';
 import { Guard } from './guarded.js';
-import { buryWorker } from './reclaim.js';
+import { reclaimWorker } from './reclaim.js';
 
 /**
  * A worker that dies so often in a row, each time within `SHORT_LIFE_MS` of its last death, is not started again. A
@@ -154,7 +154,7 @@ export class Hosting {
       // The same want again says nothing new.
       const isNews = ran || error.message !== told;
       told = error.message;
-      if (!(await this.bury(worker, error, isNews))) {
+      if (!(await this.reclaim(worker, error, isNews))) {
         Atomics.store(words, WorkerWord.state, WorkerState.ended);
         return;
       }
@@ -193,14 +193,14 @@ export class Hosting {
   }
 
   /** Nothing of a dead worker stays behind; true when it is to be started again. */
-  private async bury(worker: number, error: Error, isNews: boolean): Promise<boolean> {
+  private async reclaim(worker: number, error: Error, isNews: boolean): Promise<boolean> {
     const { core } = this;
     let swept = 0;
     const what = `cleaning up after worker ${worker}`;
-    const bury = () => {
-      swept = buryWorker(core.plan, core.views, core.memory, worker);
+    const reclaim = () => {
+      swept = reclaimWorker(core.plan, core.views, core.memory, worker);
     };
-    while (!this.guard.run(what, bury) && !this.destroying) await delay(RETRY_MS);
+    while (!this.guard.run(what, reclaim) && !this.destroying) await delay(RETRY_MS);
     const leaves =
       Atomics.load(core.views.global, Global.phase) === Phase.exit ||
       Atomics.load(core.views.workers[worker]!, WorkerWord.leave) === 1;

@@ -1,7 +1,7 @@
 /**
  * What happens after a worker's death: nothing of it stays behind.
  *
- * Promise: after `buryWorker` every frame that the dead worker held is counted under `workerDied` and free again,
+ * Promise: after `reclaimWorker` every frame that the dead worker held is counted under `workerDied` and free again,
  * its locks are released, and the rings towards it begin with the first frame that still waits, so that its
  * successor goes on there. Frames that were already in a ring are not lost. Main thread only, and only while the
  * worker's thread no longer runs the loop.
@@ -16,7 +16,7 @@ import type { EnginePlan } from '../shared/plan.js';
 import { WorkerState, WorkerWord } from '../shared/words.js';
 
 /** Returns how many frames were lost. */
-export function buryWorker(
+export function reclaimWorker(
   plan: EnginePlan,
   views: EngineViews,
   memory: EngineMemory,

@@ -44,14 +44,14 @@ const RETURNED = State.returned;
 /** What the loop of `takeBack` reads and writes, as constants for V8: see `Hot` in `dispatch.ts`. */
 interface Hot {
   owner: Int32Array;
-  lane: Int32Array;
+  area: Int32Array;
   small: Int32Array;
 }
 const HOT = {} as Hot;
 
-function bind(owner: Int32Array, lane: Int32Array, small: Int32Array): void {
+function bind(owner: Int32Array, area: Int32Array, small: Int32Array): void {
   HOT.owner = owner;
-  HOT.lane = lane;
+  HOT.area = area;
   HOT.small = small;
 }
 
@@ -113,7 +113,7 @@ export class FramePool {
     this.span = workers;
     this.reclaim(w);
     const rings = this.rings.slice(w * workers, (w + 1) * workers);
-    const last = rings.findLastIndex(({ lane, state }) => lane[state + POSITION] !== lane[state + RETURNED]);
+    const last = rings.findLastIndex(({ area, state }) => area[state + POSITION] !== area[state + RETURNED]);
     this.span = Math.max(span, w + 1, last + 1);
   }
 
@@ -196,10 +196,10 @@ export class FramePool {
     for (let c = 0; c < span; c++) {
       const ring = this.rings[w * workers + c];
       if (ring === undefined) return;
-      const { lane, state } = ring;
-      const from = lane[state + RETURNED]!;
+      const { area, state } = ring;
+      const from = area[state + RETURNED]!;
       // Nothing is under way there: nothing to look at.
-      if (lane[state + POSITION] === from) continue;
+      if (area[state + POSITION] === from) continue;
       const to = Atomics.load(ring.index, DONE);
       if (to !== from) this.takeBack(w, ring, from, to);
     }
@@ -210,10 +210,10 @@ export class FramePool {
     const { state, ids, idMask } = ring;
     const smallSlots = this.smallSlots | 0;
     const list = this.freeSmall[w]!;
-    if (HOT.lane !== ring.lane || HOT.small !== list || HOT.owner !== this.owner) {
-      bind(this.owner, ring.lane, list);
+    if (HOT.area !== ring.area || HOT.small !== list || HOT.owner !== this.owner) {
+      bind(this.owner, ring.area, list);
     }
-    const { owner, lane, small } = HOT;
+    const { owner, area, small } = HOT;
     const first = ids & LIST_INDEX;
     const mask = idMask & LIST_INDEX;
     let at = from | 0;
@@ -222,7 +222,7 @@ export class FramePool {
       let count = small[0]! & LIST_INDEX;
       // No call in the inner loop: behind one, V8 reads and checks every array again.
       while (at !== end) {
-        const id = lane[first + (at & mask)]!;
+        const id = area[first + (at & mask)]!;
         if (id >= smallSlots) break;
         owner[id] = 0;
         count = (count + 1) & LIST_INDEX;
@@ -231,12 +231,12 @@ export class FramePool {
       }
       small[0] = count;
       if (at !== end) {
-        this.putBack(w, lane[first + (at & mask)]!);
-        lane[ring.large] = lane[ring.large]! - 1;
+        this.putBack(w, area[first + (at & mask)]!);
+        area[ring.large] = area[ring.large]! - 1;
         at = (at + 1) | 0;
       }
     }
-    lane[state + RETURNED] = to;
+    area[state + RETURNED] = to;
   }
 
   private putBack(w: number, id: number): void {
@@ -274,27 +274,27 @@ export class FramePool {
     for (let c = 0; c < workers; c++) {
       const ring = rings[w * workers + c];
       if (ring === undefined) break;
-      const { index, lane, state, ids, idMask } = ring;
+      const { index, area, state, ids, idMask } = ring;
       const tail = Atomics.load(index, TAIL);
       const done = Atomics.load(index, DONE);
-      for (let at = lane[state + RETURNED]!; at !== done; at = (at + 1) | 0)
-        owner[lane[ids + (at & idMask)]!] = 0;
+      for (let at = area[state + RETURNED]!; at !== done; at = (at + 1) | 0)
+        owner[area[ids + (at & idMask)]!] = 0;
       if (c === w) {
         Atomics.store(index, HEAD, tail);
         Atomics.store(index, DONE, tail);
-        lane[state + RETURNED] = tail;
-        lane[ring.large] = 0;
+        area[state + RETURNED] = tail;
+        area[ring.large] = 0;
       } else {
-        lane[state + RETURNED] = done;
+        area[state + RETURNED] = done;
         let large = 0;
         for (let at = done; at !== tail; at = (at + 1) | 0) {
-          const id = lane[ids + (at & idMask)]!;
+          const id = area[ids + (at & idMask)]!;
           elsewhere.add(id);
           if (id >= this.smallSlots) large++;
         }
-        lane[ring.large] = large;
+        area[ring.large] = large;
       }
-      lane[state + POSITION] = tail;
+      area[state + POSITION] = tail;
     }
     let swept = 0;
     for (let id = 0; id < this.slots; id++) {

@@ -1,12 +1,12 @@
 /**
- * The lane of a worker: the producer's side of all its rings (`ring.ts`), its own frames' included.
+ * The area of a worker: the producer's side of all its rings (`ring.ts`), its own frames' included.
  *
  * Promise: appending copies the descriptor of a frame and notes its slot number; `publish` makes what was appended for
  * a worker visible to it. A full ring refuses.
  *
  * Threads: used by the producing worker's thread alone.
  */
-import { DESCRIPTOR_SHIFT, DESCRIPTOR_WORDS, Part, WORK_MAX } from '../../forward/batch.js';
+import { BATCH_MAX, DESCRIPTOR_SHIFT, DESCRIPTOR_WORDS, Part } from '../../forward/batch.js';
 import { BURST_MAX, type Burst, PARTS } from '../../packet/burst.js';
 import { maskBelow } from './layout.js';
 import { DONE, HEAD, type RingMemory, STATE_SHIFT, STATE_WORDS, State, TAIL } from './ring.js';
@@ -18,7 +18,7 @@ const S_LIMIT = State.limit;
 const S_ENTRY = State.entry;
 const S_CLAIMED = State.claimed;
 
-export class Lane {
+export class RingProducer {
   readonly words: Int32Array;
   /** The same memory in pairs of words, for copying. */
   readonly wide: Float64Array;
@@ -29,7 +29,7 @@ export class Lane {
   private share = 0x7fff_ffff;
 
   /**
-   * @param rings from this worker to each, see `carveLane`
+   * @param rings from this worker to each, see `carveRings`
    * @param limit frames that may wait in a ring (at most the capacity)
    */
   constructor(
@@ -38,8 +38,8 @@ export class Lane {
     private readonly limit: number,
   ) {
     const [ring] = rings as [RingMemory, ...RingMemory[]];
-    this.words = ring.lane;
-    this.wide = new Float64Array(ring.lane.buffer, ring.lane.byteOffset, ring.lane.length >> 1);
+    this.words = ring.area;
+    this.wide = new Float64Array(ring.area.buffer, ring.area.byteOffset, ring.area.length >> 1);
     this.published = new Int32Array(rings.length);
     this.mine = me * STATE_WORDS;
     rings.forEach((ring, c) => {
@@ -59,9 +59,9 @@ export class Lane {
   }
 
   /** The own work's memory. */
-  ownWork(): Int32Array {
+  ownBatch(): Int32Array {
     const { entries } = this.rings[this.me]!;
-    return this.words.subarray(entries, entries + WORK_MAX * DESCRIPTOR_WORDS);
+    return this.words.subarray(entries, entries + BATCH_MAX * DESCRIPTOR_WORDS);
   }
 
   /** The tail with what is appended but not published: what `ringDone` reaches once the newest frame has finished. */
@@ -169,19 +169,19 @@ export class Lane {
    * wait; one store a line keeps all of these lines under way at once, filling entries no more than three.
    */
   claim(to: number): void {
-    const lane = this.words;
-    const laneMask = maskBelow(lane.length);
+    const area = this.words;
+    const areaMask = maskBelow(area.length);
     const state = (to << S_SHIFT) | 0;
-    const position = lane[state]! | 0;
-    const ahead = Math.min((lane[state + S_LIMIT]! - position) | 0, BURST_MAX) | 0;
+    const position = area[state]! | 0;
+    const ahead = Math.min((area[state + S_LIMIT]! - position) | 0, BURST_MAX) | 0;
     const end = (position + ahead) | 0;
-    const entry = lane[state + S_ENTRY]! | 0;
+    const entry = area[state + S_ENTRY]! | 0;
     // A line has two entries; the one that is being filled is here already.
     const next = ((position + 1) & -2) | 0;
-    const claimed = lane[state + S_CLAIMED]! | 0;
+    const claimed = area[state + S_CLAIMED]! | 0;
     let p = ((claimed - next) | 0) > 0 ? claimed : next;
-    for (; ((end - p) | 0) > 0; p = (p + 2) | 0) lane[(entry + (p << D_SHIFT)) & laneMask] = 0;
-    lane[state + S_CLAIMED] = p;
+    for (; ((end - p) | 0) > 0; p = (p + 2) | 0) area[(entry + (p << D_SHIFT)) & areaMask] = 0;
+    area[state + S_CLAIMED] = p;
   }
 
   /**
@@ -216,7 +216,7 @@ export class Lane {
     const { words, mine } = this;
     const position = words[mine + State.position]!;
     words[mine + State.first] = position;
-    words[mine + State.full] = position + WORK_MAX;
+    words[mine + State.full] = position + BATCH_MAX;
     this.look(this.me);
   }
 }

@@ -29,8 +29,8 @@ export class Progress {
 
   /** Position up to which frames were put into the ring to worker `w`, published or not. */
   given(w: number): number {
-    const { lane, state } = this.rings[w]!;
-    return lane[state + State.position]!;
+    const { area, state } = this.rings[w]!;
+    return area[state + State.position]!;
   }
 
   /** Position up to which worker `w` has taken frames off its backlog. */

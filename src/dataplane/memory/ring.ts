@@ -21,18 +21,18 @@
  * An entry is a descriptor (`packet/descriptor.ts`): all that the consumer's forwarding decision and accounting need, so
  * that the frame itself is not touched on the second core before it is sent.
  *
- * Everything that one producer writes for each frame lies in one piece of memory, its lane: the state, the slot
+ * Everything that one producer writes for each frame lies in one piece of memory, its area: the state, the slot
  * numbers and the entries of all its rings, and the descriptors of its own frames. One array in the loop over a burst,
  * whichever worker a frame goes to, is what V8 compiles best.
  */
 import {
+  BATCH_MAX,
+  type Batch,
   DESCRIPTOR_SHIFT,
   DESCRIPTOR_WORDS,
   FLAGS_SHIFT,
   Part,
   PORT_MASK,
-  WORK_MAX,
-  type Work,
 } from '../../forward/batch.js';
 import { FrameFlag } from '../../packet/burst.js';
 import { type Carver, LINE_WORDS, maskedLength, powerOfTwoAtLeast } from './layout.js';
@@ -46,7 +46,7 @@ export const DONE = 2 * LINE_WORDS;
 /** Ports that fit into an entry. */
 export const PORTS_MAX = PORT_MASK + 1;
 
-/** Words of a ring's state, at `RingMemory.state` in the lane. Written by the producer. */
+/** Words of a ring's state, at `RingMemory.state` in the area. Written by the producer. */
 export const State = {
   /** Position of the next frame: the tail with what is appended but not published. */
   position: 0,
@@ -55,7 +55,7 @@ export const State = {
    * used up, and neither array wraps around.
    */
   limit: 1,
-  /** Modulo 2^32, up to the limit: the entry of position p is at `entry + 8 * p` in the lane, its slot number at `id + p`. */
+  /** Modulo 2^32, up to the limit: the entry of position p is at `entry + 8 * p` in the area, its slot number at `id + p`. */
   entry: 2,
   id: 3,
   /** Frames whose slots were taken back. */
@@ -64,7 +64,7 @@ export const State = {
   full: 5,
   /** Position of the own work's first frame; 0 in other rings. */
   first: 6,
-  /** The lines of entries before this position are this worker's alone, see `Lane.claim`. */
+  /** The lines of entries before this position are this worker's alone, see `RingProducer.claim`. */
   claimed: 7,
 } as const;
 export const STATE_WORDS = 8;
@@ -72,17 +72,17 @@ export const STATE_SHIFT = 3;
 
 export interface RingMemory {
   readonly index: Int32Array;
-  /** The producer's lane, and where in it things are. */
-  readonly lane: Int32Array;
+  /** The producer's area, and where in it things are. */
+  readonly area: Int32Array;
   readonly state: number;
   readonly entries: number;
-  /** Entries of each ring of the lane. */
+  /** Entries of each ring of the area. */
   readonly capacity: number;
   /** Where the slot numbers are: behind the entries. */
   readonly ids: number;
   /** `position & idMask` is the place of a slot number. */
   readonly idMask: number;
-  /** Where in the lane the number of large slots is that the ring's frames hold (until they are taken back). */
+  /** Where in the area the number of large slots is that the ring's frames hold (until they are taken back). */
   readonly large: number;
 }
 
@@ -90,11 +90,11 @@ export interface RingMemory {
 export const lines = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
 
 /**
- * Where things are in a lane, all rings alike: the state of each, then the large slots of each; the entries of the ring to worker c at `entries + c * stride`, its slot
+ * Where things are in a area, all rings alike: the state of each, then the large slots of each; the entries of the ring to worker c at `entries + c * stride`, its slot
  * numbers `ids` words behind them. Own frames go straight into the own work: their entries are its memory.
  */
-function laneLayout(workers: number, least: number, slots: number) {
-  const ids = lines(Math.max(least, WORK_MAX) * ENTRY);
+function areaLayout(workers: number, least: number, slots: number) {
+  const ids = lines(Math.max(least, BATCH_MAX) * ENTRY);
   const idMask = powerOfTwoAtLeast(slots) - 1;
   const large = workers * STATE_WORDS;
   const entries = lines(large + workers);
@@ -107,12 +107,12 @@ function laneLayout(workers: number, least: number, slots: number) {
  * @param capacity frames that a ring must have room for, a power of two
  * @param slots of the producer's home: no more frames of it can be under way
  */
-export function carveLane(carver: Carver, workers: number, capacity: number, slots: number): RingMemory[] {
-  const { large, entries, stride, ids, idMask, words } = laneLayout(workers, capacity, slots);
-  const lane = carver.words(maskedLength(words));
+export function carveRings(carver: Carver, workers: number, capacity: number, slots: number): RingMemory[] {
+  const { large, entries, stride, ids, idMask, words } = areaLayout(workers, capacity, slots);
+  const area = carver.words(maskedLength(words));
   return Array.from({ length: workers }, (_, c) => ({
     index: carver.words(3 * LINE_WORDS),
-    lane,
+    area,
     state: c * STATE_WORDS,
     entries: entries + c * stride,
     capacity: (ids / ENTRY) | 0,
@@ -123,12 +123,12 @@ export function carveLane(carver: Carver, workers: number, capacity: number, slo
 }
 
 /** Makes all numbers of a fresh ring begin at `at`. */
-export function startRing({ index, lane, state }: RingMemory, at: number): void {
+export function startRing({ index, area, state }: RingMemory, at: number): void {
   index[TAIL] = at;
   index[HEAD] = at;
   index[DONE] = at;
-  lane[state + State.position] = at;
-  lane[state + State.returned] = at;
+  area[state + State.position] = at;
+  area[state + State.returned] = at;
 }
 
 /** The consumer's side. Only the consuming worker's thread may use it. */
@@ -142,10 +142,10 @@ export class RingConsumer {
   private readonly words: Int32Array;
   private readonly mask: number;
 
-  constructor({ index, lane, entries, capacity }: RingMemory) {
+  constructor({ index, area, entries, capacity }: RingMemory) {
     this.index = index;
-    this.wide = new Float64Array(lane.buffer, lane.byteOffset + entries * 4, capacity * (ENTRY / 2));
-    this.words = lane.subarray(entries, entries + capacity * ENTRY);
+    this.wide = new Float64Array(area.buffer, area.byteOffset + entries * 4, capacity * (ENTRY / 2));
+    this.words = area.subarray(entries, entries + capacity * ENTRY);
     this.mask = capacity - 1;
     this.head = Atomics.load(index, HEAD);
     this.done = Atomics.load(index, DONE);
@@ -183,8 +183,8 @@ export class RingConsumer {
     return count;
   }
 
-  /** Copies at most `max` frames to the end of `work`; returns the number. The frames are held by the consumer now. */
-  take(work: Work, max: number): number {
+  /** Copies at most `max` frames to the end of `batch`; returns the number. The frames are held by the consumer now. */
+  take(batch: Batch, max: number): number {
     let available = (this.tailSeen - this.head) | 0;
     if (available === 0) {
       this.tailSeen = Atomics.load(this.index, TAIL);
@@ -194,10 +194,10 @@ export class RingConsumer {
     // `| 0` and masks: machine integers in ranges that V8 knows, so no checks of tags and overflow (see `BURST_COUNT`).
     const count = Math.min(available, max) | 0;
     const from = this.wide;
-    const to = work.wide;
+    const to = batch.wide;
     const mask = this.mask | 0;
     const head = this.head | 0;
-    const start = work.n | 0;
+    const start = batch.n | 0;
     // To the newest frame backwards: prefetchers would fetch the lines behind it, which the producer is about to write.
     const newest = count === available;
     const step = newest ? -1 : 1;
@@ -211,7 +211,7 @@ export class RingConsumer {
       to[t + 3] = from[f + 3]!;
       k = (k + step) | 0;
     }
-    work.n = (start + count) | 0;
+    batch.n = (start + count) | 0;
     this.head = (head + count) | 0;
     Atomics.store(this.index, HEAD, this.head);
     return count;
@@ -248,8 +248,8 @@ export function ringDrained(memory: RingMemory): boolean {
 }
 
 /** Frames that are finished and whose slots the producer has not taken back yet (any thread; exact at rest). */
-export function ringReturning({ index, lane, state }: RingMemory): number {
-  return (Atomics.load(index, DONE) - lane[state + State.returned]!) | 0;
+export function ringReturning({ index, area, state }: RingMemory): number {
+  return (Atomics.load(index, DONE) - area[state + State.returned]!) | 0;
 }
 
 /**

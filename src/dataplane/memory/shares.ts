@@ -16,7 +16,7 @@
  */
 
 import type { FramePool } from './pool.js';
-import type { Lane } from './producer.js';
+import type { RingProducer } from './producer.js';
 
 /** Small slots are counted anew when their number has changed by a part of the pool so large. */
 const STEPS = 16;
@@ -70,7 +70,7 @@ export class SlotShares {
   /** @param me the home, whose lane it is */
   constructor(
     private readonly pool: FramePool,
-    private readonly lane: Lane,
+    private readonly producer: RingProducer,
     private readonly me: number,
     rings: number,
   ) {
@@ -92,10 +92,10 @@ export class SlotShares {
 
   /** A burst is to be dispatched: `n` frames, `large` of them in large slots, none in a ring yet. */
   begin(n: number, large: number): void {
-    const { pool, lane, me } = this;
-    const left = (pool.availableSmall(me) + lane.ownCount() - lane.largeIn(me) + n - large) | 0;
+    const { pool, producer, me } = this;
+    const left = (pool.availableSmall(me) + producer.ownCount() - producer.largeIn(me) + n - large) | 0;
     if (left < this.fewer || left > this.more) this.tell(left);
-    this.leftLarge = pool.availableLarge(me) + lane.largeIn(me) + large;
+    this.leftLarge = pool.availableLarge(me) + producer.largeIn(me) + large;
     this.mostLarge = this.large.of(this.leftLarge);
   }
 
@@ -104,19 +104,19 @@ export class SlotShares {
     this.leftSmall = left;
     this.fewer = left - step;
     this.more = left + step;
-    this.lane.setShare(this.small.of(left), this.rings + 1);
+    this.producer.setShare(this.small.of(left), this.rings + 1);
   }
 
   /** True when the ring to worker `to` may have one frame more in a large slot, `extra` beyond its share. */
   mayGiveLarge(to: number, extra = 0): boolean {
     // A whole burst may be for one ring; many rings together shall not use up what is for receiving.
     const most = this.leftLarge > this.large.reserve / 2 ? this.mostLarge : this.large.of(0);
-    return to === this.me || this.lane.largeIn(to) < most + extra;
+    return to === this.me || this.producer.largeIn(to) < most + extra;
   }
 
   /** A frame of the burst in a large slot went into the ring to worker `to`. */
   gaveLarge(to: number): void {
-    this.lane.addLarge(to);
+    this.producer.addLarge(to);
     if (to !== this.me) this.leftLarge--;
   }
 

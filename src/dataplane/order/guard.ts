@@ -18,7 +18,7 @@ import type { Burst } from '../../packet/burst.js';
 import type { Progress } from '../memory/progress.js';
 import { type Ledger, Place, Slot } from './ledger.js';
 import { MoveCounter } from './move-counter.js';
-import { HoldQueue } from './parked.js';
+import { ParkedFlows } from './parked.js';
 
 /** Bounds of waiting. */
 export interface OrderLimits {
@@ -60,7 +60,7 @@ export interface Release {
 }
 
 export class OrderGuard {
-  readonly holding: HoldQueue;
+  readonly holding: ParkedFlows;
   private readonly slots: Int32Array;
   private readonly mostOfClass: number;
   /** Milliseconds modulo 2^32, as slots keep them; compared by signed difference. */
@@ -86,7 +86,7 @@ export class OrderGuard {
   ) {
     this.slots = ledger.slots;
     this.mostOfClass = limits.holdMaxFrames * FULL_HOLDS;
-    this.holding = new HoldQueue(Math.min(2 * this.mostOfClass, slots), HOLDS, smallSlots);
+    this.holding = new ParkedFlows(Math.min(2 * this.mostOfClass, slots), HOLDS, smallSlots);
   }
 
   /** Call before the frames of a burst: what time it is may have changed. */
@@ -201,7 +201,7 @@ export class OrderGuard {
    * Between two bursts: lets go of what has drained, or waited long enough. Returns how many frames that were. The
    * dispatcher makes room in its own work where a frame needs it.
    */
-  review(): number {
+  releaseDue(): number {
     const { holding, slots, counters } = this;
     this.begin();
     const before = holding.frames;

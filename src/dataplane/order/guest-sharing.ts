@@ -37,7 +37,7 @@ const HASH_SHIFT = 32 - SLOT_BITS;
 const SPREAD = 0x45d9_f3b5 | 0;
 
 /** One worker's table: header, then two words a slot. */
-export function carveTouch(carver: Carver): Int32Array {
+export function carveGuests(carver: Carver): Int32Array {
   return carver.words(HEADER + 2 * SLOTS);
 }
 
@@ -47,7 +47,7 @@ function factorOf(seed: number): number {
   return Math.imul(h ^ (h >>> 15), 0x846ca68b) | 1;
 }
 
-export class GuestTouch {
+export class GuestTable {
   private readonly seed: number;
   private readonly factor: number;
   /** The high word that was mixed last. */
@@ -133,7 +133,7 @@ export interface GuestWorkers {
 }
 
 /** Merges the tables of all workers (any thread); most workers first, then by address. */
-export function mergeTouch(tables: readonly Int32Array[]): { guests: GuestWorkers[]; full: boolean } {
+export function mergeGuests(tables: readonly Int32Array[]): { guests: GuestWorkers[]; full: boolean } {
   const found = new Map<number, GuestWorkers>();
   for (const words of tables) {
     if (words[ENTERED] === 0) continue;

@@ -3,7 +3,7 @@
  * which position of that worker's ring.
  *
  * Promise: a slot belongs to one flow and receive queue at a time and passes to another flow only when none of the
- * previous one's frames can be taken for reordered any more, so the meter (`order-meter.ts`) raises no false alarm.
+ * previous one's frames can be taken for reordered any more, so the meter (`meter.ts`) raises no false alarm.
  * A flow has `WAYS` places for its slot; when frames of other flows are in flight in all of them it shares a slot
  * with whatever else comes to that: it is not watched then (the caller counts it), but still guarded, together with
  * the others. A flow that gets a slot of its own again takes over what is in flight in the shared one.

@@ -12,15 +12,15 @@
  * others were in flight (never under order=strict) they carry `MIXED`: those compare and swap a word of their own,
  * so that the plain stores of the frames before them lose nothing. Between workers the order is that of reports.
  */
-import { DESCRIPTOR_SHIFT, GROUP_BIT, Part, WORK_COUNT, type Work } from '../../forward/batch.js';
+import { BATCH_COUNT, type Batch, DESCRIPTOR_SHIFT, GROUP_BIT, Part } from '../../forward/batch.js';
 import type { Carver } from '../memory/layout.js';
 import { FLOW_CLASSES } from './flow-class.js';
-import type { GuestTouch } from './guest-sharing.js';
+import type { GuestTable } from './guest-sharing.js';
 import type { OrderHistory } from './history.js';
 import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './ledger.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
-const COUNT = WORK_COUNT;
+const COUNT = BATCH_COUNT;
 const D_SHIFT = DESCRIPTOR_SHIFT;
 const D_SIZE = Part.size;
 const D_MACS = Part.macs;
@@ -65,16 +65,16 @@ export class OrderMeter {
     private readonly finished: Int32Array,
     private readonly history: OrderHistory,
     private readonly counters: Float64Array,
-    private readonly touch: GuestTouch,
+    private readonly touch: GuestTable,
   ) {}
 
   /**
-   * Accounts for the completion of the work's frames, in work order: those with `sent` or `handed` copies arrived,
+   * Accounts for the completion of the batch's frames, in batch order: those with `sent` or `handed` copies arrived,
    * the others were dropped. Returns how many were reordered.
    */
-  commit(work: Work, sent: Int32Array, handed: Int32Array): number {
-    const { words } = work;
-    const n = work.n & COUNT;
+  commit(batch: Batch, sent: Int32Array, handed: Int32Array): number {
+    const { words } = batch;
+    const n = batch.n & COUNT;
     const { finished, frames, touch } = this;
     let reordered = 0;
     for (let i = 0; i < n; i++) {
@@ -95,9 +95,9 @@ export class OrderMeter {
   }
 
   /** `commit` for a work of which every frame arrived. */
-  commitArrived(work: Work): number {
-    const { words } = work;
-    const n = work.n & COUNT;
+  commitArrived(batch: Batch): number {
+    const { words } = batch;
+    const n = batch.n & COUNT;
     const { finished, frames, touch } = this;
     let reordered = 0;
     for (let i = 0; i < n; i++) {

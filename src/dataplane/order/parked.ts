@@ -33,7 +33,7 @@ export interface Hold {
   last: number;
 }
 
-export class HoldQueue {
+export class ParkedFlows {
   /** Frames held now, and those of them that are in large slots. */
   frames = 0;
   large = 0;

@@ -5,7 +5,7 @@
  */
 import { formatMac } from '../../mac/address.js';
 import { FLOW_CLASSES, type FlowClass } from './flow-class.js';
-import { mergeTouch } from './guest-sharing.js';
+import { mergeGuests } from './guest-sharing.js';
 import { classBase, OrderCounter } from './meter.js';
 import { MoveCounter } from './move-counter.js';
 
@@ -95,9 +95,9 @@ export function orderFigures(order: readonly Float64Array[]): OrderFigures[] {
   });
 }
 
-/** @param tables each worker's table of guests (`carveTouch`) */
+/** @param tables each worker's table of guests (`carveGuests`) */
 export function guestSharing(tables: readonly Int32Array[]): GuestSharing {
-  const { guests, full } = mergeTouch(tables);
+  const { guests, full } = mergeGuests(tables);
   const touches = guests.reduce((sum, guest) => sum + guest.workers, 0);
   return {
     guests: guests.length,

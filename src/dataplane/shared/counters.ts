@@ -9,7 +9,7 @@
  */
 
 import type { Carver } from '../memory/layout.js';
-import { carveTouch } from '../order/guest-sharing.js';
+import { carveGuests } from '../order/guest-sharing.js';
 import { carveOrder } from '../order/meter.js';
 
 /** Reasons a frame can be dropped for: a closed list, in the order of the summary. */
@@ -117,10 +117,10 @@ export function carveCounters(carver: Carver, shape: CounterShape) {
     worker: Array.from({ length: shape.workers }, () => carver.doubles(WORKER_COUNTERS)),
     port: Array.from({ length: shape.workers }, () => carver.doubles(shape.ports * PORT_COUNTERS)),
     queue: carver.doubles(shape.queues * QUEUE_COUNTERS),
-    /** Figures of order per class of flows, see `order-meter.ts`. */
+    /** Figures of order per class of flows, see `order/meter.ts`. */
     order: Array.from({ length: shape.workers }, () => carveOrder(carver)),
-    /** Destinations that each worker has sent to, see `guest-touch.ts`. */
-    touch: Array.from({ length: shape.workers }, () => carveTouch(carver)),
+    /** Destinations that each worker has sent to, see `order/guest-sharing.ts`. */
+    touch: Array.from({ length: shape.workers }, () => carveGuests(carver)),
     handoff: carver.doubles(shape.workers * shape.workers * HANDOFF_COUNTERS),
     /** `workerDied`, counted by the main thread per dead worker. */
     died: carver.doubles(shape.workers),

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
 import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from '../memory/layout.js';
 import { carvePool, FramePool, poolBytes } from '../memory/pool.js';
-import { carveLane, RING_ENTRY_BYTES, type RingMemory, startRing } from '../memory/ring.js';
+import { carveRings, RING_ENTRY_BYTES, type RingMemory, startRing } from '../memory/ring.js';
 import { carveHistory } from '../order/history.js';
 import { carveLedger } from '../order/ledger.js';
 import { carveCounters } from './counters.js';
@@ -71,7 +71,7 @@ function carve(carver: Carver, plan: EnginePlan) {
   const capacity = powerOfTwoAtLeast(plan.backlog);
   const rings: RingMemory[] = [];
   const slots = plan.smallPerWorker + plan.largePerWorker;
-  for (let p = 0; p < plan.workers; p++) rings.push(...carveLane(carver, plan.workers, capacity, slots));
+  for (let p = 0; p < plan.workers; p++) rings.push(...carveRings(carver, plan.workers, capacity, slots));
   return {
     pool: carvePool(carver, poolSize(plan)),
     rings,

@@ -6,6 +6,7 @@
 import type { CaptureSpool } from '../../capture/spool.js';
 import type { SourceRules } from '../../mac/source-rules.js';
 import { LARGE_SLOT_BYTES } from '../memory/layout.js';
+// biome-ignore lint/style/noRestrictedImports: a type only, of the one source that workers make from its options
 import type { MemorySourceOptions } from '../ports/memory/options.js';
 
 /** Description of an open port, made by the main thread and posted to the workers (structured clone). */

@@ -1,34 +1,34 @@
 /**
- * What becomes of each frame of a work, from the first send call to the counters.
+ * What becomes of each frame of a batch, from the first send call to the counters.
  *
- * Promise: each frame of the work ends in exactly one of transmitted, delivered or dropped (under one reason), and
+ * Promise: each frame of the batch ends in exactly one of transmitted, delivered or dropped (under one reason), and
  * further copies (flooding, segments) are counted apart. Nothing is kept of single frames as long as every frame goes
- * to one port and arrives, which is what most works do (`detailed` is false); `detail` makes up for it when that ends.
+ * to one port and arrives, which is what most batches do (`detailed` is false); `detail` makes up for it when that ends.
  *
  * One object per worker thread. Nothing here allocates per work, and `commit` cannot throw.
  */
-import { WORK_MAX, type Work } from '../../forward/batch.js';
+import { BATCH_MAX, type Batch } from '../../forward/batch.js';
 import type { OrderMeter } from '../order/meter.js';
 import type { Sender } from '../ports/port.js';
 import { WorkerCounter } from '../shared/counters.js';
 
-export class Fates {
-  /** What follows is kept for this work; else every frame arrived, one copy each. */
+export class TxCompletions {
+  /** What follows is kept for this batch; else every frame arrived, one copy each. */
   detailed = false;
   /** Segments sent beyond one for each super-frame. */
   segmentsSent = 0;
   /** Per frame: copies taken by sending ports, by delivering ports, failed copies, last failure. */
-  private readonly sent = new Int32Array(WORK_MAX);
-  private readonly handed = new Int32Array(WORK_MAX);
-  private readonly failed = new Int32Array(WORK_MAX);
-  private readonly reason = new Int32Array(WORK_MAX);
+  private readonly sent = new Int32Array(BATCH_MAX);
+  private readonly handed = new Int32Array(BATCH_MAX);
+  private readonly failed = new Int32Array(BATCH_MAX);
+  private readonly reason = new Int32Array(BATCH_MAX);
   /** Frames that each port took, while nothing is kept of each. */
   private readonly took: Int32Array;
-  /** Frames and ports of the work. */
+  /** Frames and ports of the batch. */
   private n = 0;
   private ports = 0;
 
-  /** @param lists work indices for each port, in the order of sending: `lists[port * WORK_MAX + k]` */
+  /** @param lists work indices for each port, in the order of sending: `lists[port * BATCH_MAX + k]` */
   constructor(
     private readonly senders: readonly (Sender | null)[],
     private readonly lists: Int32Array,
@@ -51,7 +51,7 @@ export class Fates {
     this.took[port] = this.took[port]! + n;
   }
 
-  /** From now on the fate of each frame of this work is kept, with what has become of those before. */
+  /** From now on the fate of each frame of this batch is kept, with what has become of those before. */
   detail(): void {
     if (this.detailed) return;
     this.detailed = true;
@@ -61,7 +61,7 @@ export class Fates {
     failed.fill(0, 0, n);
     for (let p = 0; p < ports; p++) {
       const copies = this.copiesOf(p);
-      for (let k = 0; k < took[p]!; k++) copies[lists[p * WORK_MAX + k]!]!++;
+      for (let k = 0; k < took[p]!; k++) copies[lists[p * BATCH_MAX + k]!]!++;
     }
   }
 
@@ -92,16 +92,16 @@ export class Fates {
   }
 
   /** Counts every frame's end and tells the order meter. */
-  commit(work: Work): void {
-    if (this.detailed) this.commitDetailed(work);
-    else this.commitArrived(work);
-    this.counters[WorkerCounter.processed]! += work.n;
+  commit(batch: Batch): void {
+    if (this.detailed) this.commitDetailed(batch);
+    else this.commitArrived(batch);
+    this.counters[WorkerCounter.processed]! += batch.n;
   }
 
-  /** Every frame of the work went to one port and arrived. */
-  private commitArrived(work: Work): void {
+  /** Every frame of the batch went to one port and arrived. */
+  private commitArrived(batch: Batch): void {
     const { counters } = this;
-    const reordered = this.meter.commitArrived(work);
+    const reordered = this.meter.commitArrived(batch);
     for (let p = 0; p < this.ports; p++) {
       const count = this.took[p]!;
       if (count === 0) continue;
@@ -111,15 +111,15 @@ export class Fates {
     if (reordered > 0) counters[WorkerCounter.reordered]! += reordered;
   }
 
-  private commitDetailed(work: Work): void {
+  private commitDetailed(batch: Batch): void {
     const { counters, sent, handed, failed } = this;
     let transmitted = 0;
     let delivered = 0;
     let flooded = 0;
     let handedCopies = 0;
     let lostCopies = 0;
-    const reordered = this.meter.commit(work, sent, handed);
-    for (let i = 0; i < work.n; i++) {
+    const reordered = this.meter.commit(batch, sent, handed);
+    for (let i = 0; i < batch.n; i++) {
       const s = sent[i]!;
       const h = handed[i]!;
       if (s > 0 || h > 0) {

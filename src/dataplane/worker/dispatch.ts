@@ -12,20 +12,20 @@
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
-import { DESCRIPTOR_SHIFT, Part, WORK_MAX, type Work } from '../../forward/batch.js';
+import { BATCH_MAX, type Batch, DESCRIPTOR_SHIFT, Part } from '../../forward/batch.js';
 import { BURST_COUNT, BURST_MAX, Burst, Field, PARTS } from '../../packet/burst.js';
 import { LINE_WORDS, maskBelow } from '../memory/layout.js';
-import type { Lane } from '../memory/producer.js';
+import type { RingProducer } from '../memory/producer.js';
 import { STATE_SHIFT, State } from '../memory/ring.js';
 import { SlotShares } from '../memory/shares.js';
 import { HELD, OrderGuard, type Release } from '../order/guard.js';
 import { FLOW_SLOTS, type Ledger, Place, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
 import { MoveCounter } from '../order/move-counter.js';
 import { Drop, HandoffCounter, handoffBase, WorkerCounter } from '../shared/counters.js';
-import type { IntakeParts } from './receive.js';
+import type { RxStageParts } from './rx-parts.js';
 
 /** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
-export const Fate = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
+export const DispatchResult = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 
 // Constants of this module's own: V8 folds them into the loop.
 const COUNT = BURST_COUNT;
@@ -64,10 +64,10 @@ interface Hot {
   words: Int32Array;
   wide: Float64Array;
   slots: Int32Array;
-  lane: Int32Array;
-  laneWide: Float64Array;
+  area: Int32Array;
+  areaWide: Float64Array;
   slotMask: number;
-  laneMask: number;
+  areaMask: number;
   wideMask: number;
   flowMask: number;
   tagMask: number;
@@ -75,16 +75,16 @@ interface Hot {
 const HOT = {} as Hot;
 
 /** Makes a dispatcher's arrays those that the loop works on. Where nothing is watched all flows are one. */
-function bind(dispatcher: Dispatcher, burst: Burst, ledger: Ledger, lane: Lane): void {
+function bind(dispatcher: Dispatcher, burst: Burst, ledger: Ledger, producer: RingProducer): void {
   HOT.dispatcher = dispatcher;
   HOT.words = burst.words;
   HOT.wide = burst.wide;
   HOT.slots = ledger.slots;
-  HOT.lane = lane.words;
-  HOT.laneWide = lane.wide;
+  HOT.area = producer.words;
+  HOT.areaWide = producer.wide;
   HOT.slotMask = maskBelow(ledger.slots.length);
-  HOT.laneMask = maskBelow(lane.words.length);
-  HOT.wideMask = maskBelow(lane.words.length) >>> 1;
+  HOT.areaMask = maskBelow(producer.words.length);
+  HOT.wideMask = maskBelow(producer.words.length) >>> 1;
   HOT.flowMask = ledger.watches ? FLOW_SLOTS - 1 : 0;
   HOT.tagMask = ledger.watches ? -1 : 0;
 }
@@ -95,8 +95,8 @@ const SEQ = 0;
 const SLOT = 1;
 
 export class Dispatcher implements Release {
-  /** What became of each frame of the last burst, a `Fate`. */
-  readonly fates = new Int32Array(BURST_MAX);
+  /** What became of each frame of the last burst, a `DispatchResult`. */
+  readonly results = new Int32Array(BURST_MAX);
   private marked = false;
   private readonly me: number;
   private readonly workers: number;
@@ -115,13 +115,13 @@ export class Dispatcher implements Release {
   private unwatched = 0;
 
   /**
-   * @param work what the worker processes next: its own frames are appended there
-   * @param lane the rings to all workers; the work's memory is in it
+   * @param batch what the worker processes next: its own frames are appended there
+   * @param producer the rings to all workers; the batch's memory is in it
    */
   constructor(
-    private readonly p: IntakeParts,
-    private readonly work: Work,
-    private readonly lane: Lane,
+    private readonly p: RxStageParts,
+    private readonly batch: Batch,
+    private readonly producer: RingProducer,
   ) {
     const { views, plan, worker, ledger } = p;
     this.me = worker;
@@ -130,7 +130,7 @@ export class Dispatcher implements Release {
     this.firstSlot = ledger.watches ? 0 : FLOW_SLOTS;
     this.smallSlots = views.pool.smallSlots;
     this.span = plan.workers;
-    this.shares = new SlotShares(views.pool, lane, worker, plan.active - 1);
+    this.shares = new SlotShares(views.pool, producer, worker, plan.active - 1);
     this.adopt(this.span);
   }
 
@@ -165,7 +165,7 @@ export class Dispatcher implements Release {
   /** Forgets what became of the last burst's frames. */
   clearFates(): void {
     if (!this.marked) return;
-    this.fates.fill(Fate.asSteered);
+    this.results.fill(DispatchResult.asSteered);
     this.marked = false;
   }
 
@@ -175,7 +175,7 @@ export class Dispatcher implements Release {
    */
   dispatch(queue: number, anyLarge: boolean): boolean {
     const { burst, views, ledger } = this.p;
-    const { counters, lane } = this;
+    const { counters, producer } = this;
     const n = burst.n;
     const sequences = views.sequences;
     const first = sequences[queue * LINE_WORDS]! | 0;
@@ -196,7 +196,7 @@ export class Dispatcher implements Release {
     if (burst.bad > 0) counters[WorkerCounter.badHeaders]! += burst.bad;
     if (!ledger.watches) this.unwatched = n;
     if (this.unwatched > 0) counters[WorkerCounter.unwatched]! += this.unwatched;
-    this.work.n = lane.ownCount();
+    this.batch.n = producer.ownCount();
     this.publish();
     const { refused } = this;
     this.refused = false;
@@ -225,10 +225,10 @@ export class Dispatcher implements Release {
    * one that was not. `CALL` says which sequence and slot.
    */
   private handOver(from: number, n: number): number {
-    if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.lane);
+    if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.producer);
     // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
-    // Copying as in `Lane.append`; a loop for the ledger and one for the copies take longer than this one.
-    const { words, wide, slots, lane, laneWide, slotMask, laneMask, wideMask, flowMask, tagMask } = HOT;
+    // Copying as in `RingProducer.append`; a loop for the ledger and one for the copies take longer than this one.
+    const { words, wide, slots, area, areaWide, slotMask, areaMask, wideMask, flowMask, tagMask } = HOT;
     // Through memory: of an argument V8 keeps the tagged form, and takes the tag off anew for every frame.
     const first = CALL[SEQ]!;
     const firstSlot = CALL[SLOT]!;
@@ -245,23 +245,23 @@ export class Dispatcher implements Release {
         else if (slots[s ^ FOURTH] === tag) s ^= FOURTH;
         else break;
       }
-      const ring = (to << S_SHIFT) & laneMask;
-      const position = lane[ring]!;
+      const ring = (to << S_SHIFT) & areaMask;
+      const position = area[ring]!;
       if (slots[s + PLACE] !== to + 1) break;
-      if (position === lane[ring + S_LIMIT]!) break;
+      if (position === area[ring + S_LIMIT]!) break;
       const word = slots[s + WORD]!;
       const next = (first + i) | 0;
       const after = (position + 1) | 0;
-      const e = (lane[ring + S_ENTRY]! + (position << D_SHIFT)) & laneMask;
+      const e = (area[ring + S_ENTRY]! + (position << D_SHIFT)) & areaMask;
       const t = (e >>> 1) & wideMask;
       const f = B_PAIRS + (i << B_SHIFT);
-      lane[e] = next;
-      lane[e + D_LEDGER] = word;
-      laneWide[t + 1] = wide[f + 1]!;
-      laneWide[t + 2] = wide[f + 2]!;
-      laneWide[t + 3] = wide[f + 3]!;
-      lane[(lane[ring + S_ID]! + position) & laneMask] = words[ID + i]!;
-      lane[ring] = after;
+      area[e] = next;
+      area[e + D_LEDGER] = word;
+      areaWide[t + 1] = wide[f + 1]!;
+      areaWide[t + 2] = wide[f + 2]!;
+      areaWide[t + 3] = wide[f + 3]!;
+      area[(area[ring + S_ID]! + position) & areaMask] = words[ID + i]!;
+      area[ring] = after;
       slots[s + NEWEST] = next;
       slots[s + TAIL] = after;
       slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
@@ -289,10 +289,10 @@ export class Dispatcher implements Release {
     if (to === HELD) {
       this.guard!.hold(s, burst, i, seq);
       if (large) this.shares.heldLarge();
-      this.mark(i, Fate.held);
+      this.mark(i, DispatchResult.held);
       return;
     }
-    if (to !== wanted) this.mark(i, Fate.stays + to);
+    if (to !== wanted) this.mark(i, DispatchResult.stays + to);
     if (!large || this.shares.mayGiveLarge(to)) {
       if (this.give(burst, i, seq, s, to)) {
         if (large) this.shares.gaveLarge(to);
@@ -300,7 +300,7 @@ export class Dispatcher implements Release {
       }
     }
     this.drop(burst, i, to, Drop.backlog);
-    this.mark(i, Fate.dropped);
+    this.mark(i, DispatchResult.dropped);
     this.refused = true;
   }
 
@@ -314,16 +314,16 @@ export class Dispatcher implements Release {
 
   /** Appends frame i of a burst to the ring to worker `to` and notes it in its slot; false when there is no room. */
   private give(burst: Burst, i: number, seq: number, s: number, to: number): boolean {
-    const { lane } = this;
+    const { producer } = this;
     const { ledger } = this.p;
-    if (!lane.append(to, burst, i, seq, ledger.carried(s))) return false;
-    ledger.note(s, seq, lane.position(to));
+    if (!producer.append(to, burst, i, seq, ledger.carried(s))) return false;
+    ledger.note(s, seq, producer.position(to));
     return true;
   }
 
   /** Something else than steering said has become of frame i. */
-  private mark(i: number, fate: number): void {
-    this.fates[i] = fate;
+  private mark(i: number, result: number): void {
+    this.results[i] = result;
     this.marked = true;
   }
 
@@ -332,12 +332,12 @@ export class Dispatcher implements Release {
     return this.guard === null ? 0 : this.guard.holding.frames;
   }
 
-  /** Lets go of held frames whose time has come; returns how many. `process` empties the work when it is full. */
-  review(process: () => void): number {
+  /** Lets go of held frames whose time has come; returns how many. `process` empties the batch when it is full. */
+  releaseDue(process: () => void): number {
     if (this.holding() === 0) return 0;
     this.makeRoom = process;
     this.shares.begin(0, 0);
-    const released = this.guard!.review();
+    const released = this.guard!.releaseDue();
     if (released > 0) this.publish();
     return released;
   }
@@ -345,9 +345,9 @@ export class Dispatcher implements Release {
   /** A frame that was held goes to its worker. Its own worker's only between two bursts: see `OrderGuard`. */
   release(burst: Burst, seq: number, s: number, to: number): void {
     const mine = to === this.me;
-    if (mine && this.work.n + BURST_MAX > WORK_MAX) this.makeRoom();
+    if (mine && this.batch.n + BURST_MAX > BATCH_MAX) this.makeRoom();
     if (!this.giveHeld(burst, seq, s, to)) this.drop(burst, 0, to, Drop.hold);
-    if (mine) this.work.n = this.lane.ownCount();
+    if (mine) this.batch.n = this.producer.ownCount();
   }
 
   /** See `Release`. */
@@ -357,17 +357,17 @@ export class Dispatcher implements Release {
 
   /** As `give`. The slots that held frames have are taken from no ring's share: they are added to this one's. */
   private giveHeld(burst: Burst, seq: number, s: number, to: number): boolean {
-    const { lane, shares } = this;
+    const { producer, shares } = this;
     const { holding } = this.guard!;
     const { ledger } = this.p;
     const word = ledger.carried(s);
     const large = this.isLarge(burst, 0);
     if (large && !shares.mayGiveLarge(to, holding.large)) return false;
     const extra = holding.frames - holding.large + 1;
-    if (!lane.append(to, burst, 0, seq, word) && !lane.appendBeyond(extra, to, burst, 0, seq, word))
+    if (!producer.append(to, burst, 0, seq, word) && !producer.appendBeyond(extra, to, burst, 0, seq, word))
       return false;
-    if (large) lane.addLarge(to);
-    ledger.note(s, seq, lane.position(to));
+    if (large) producer.addLarge(to);
+    ledger.note(s, seq, producer.position(to));
     return true;
   }
 
@@ -381,17 +381,17 @@ export class Dispatcher implements Release {
 
   /** Publishes every ring that got frames, and wakes its consumer if it sleeps: once a burst. */
   private publish(): void {
-    const { lane, me, workers, span } = this;
+    const { producer, me, workers, span } = this;
     const { views, waker } = this.p;
     const handoff = views.counters.handoff;
     for (let to = 0; to < span; to++) {
-      const count = lane.publish(to);
+      const count = producer.publish(to);
       if (count === 0 || to === me) continue;
-      lane.claim(to);
+      producer.claim(to);
       const base = handoffBase(workers, me, to);
       handoff[base + HandoffCounter.packets]! += count;
       const known = handoff[base + HandoffCounter.highWater]!;
-      const waiting = lane.occupancy(to, known);
+      const waiting = producer.occupancy(to, known);
       if (waiting > known) handoff[base + HandoffCounter.highWater] = waiting;
       this.counters[WorkerCounter.handedOff]! += count;
       if (waker.wake(to)) this.counters[WorkerCounter.wakeupsSent]!++;

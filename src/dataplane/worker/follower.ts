@@ -4,7 +4,7 @@
  * Promise: a worker that has acknowledged a configuration acts by it alone. Where steering changes it has first
  * finished every frame that it received before: it stops receiving (`paused`; frames wait in the kernel), goes on
  * draining and sending, and switches when all rings that it produces into are done. So no frame steered by the new
- * configuration can overtake one steered by the old. Receive queues change hands the same way (`HeldPorts`).
+ * configuration can overtake one steered by the old. Receive queues change hands the same way (`WorkerPorts`).
  *
  * A worker's start is a change like any other, from nothing to the newest configuration: a successor of a dead
  * worker waits for the frames that its predecessor had handed out.
@@ -17,12 +17,12 @@ import type { Steering } from '../../policy/steering.js';
 import type { LiveConfig } from '../shared/config.js';
 import type { EngineViews } from '../shared/engine-memory.js';
 import { Global, Pause, WorkerState, WorkerWord } from '../shared/words.js';
-import type { HeldPorts } from './worker-ports.js';
+import type { WorkerPorts } from './worker-ports.js';
 
 export interface FollowerParts {
   readonly views: EngineViews;
   readonly worker: number;
-  readonly held: HeldPorts;
+  readonly held: WorkerPorts;
   readonly port: MessagePort;
   /** The steering of a configuration. Must not fail: the main thread has compiled it before. */
   readonly compile: (config: LiveConfig) => Steering;
@@ -32,7 +32,7 @@ export interface FollowerParts {
   readonly drained: () => boolean;
 }
 
-export class LiveFollower {
+export class ConfigFollower {
   /** Receiving is suspended. */
   paused = true;
   /** Set behind each change: what it replaced waits for a turn of the event loop to be given back. */

@@ -1,5 +1,5 @@
 /**
- * The worker loop: take in (`intake.ts`), drain the backlogs, process, transmit, complete; sleep when there is nothing.
+ * The worker loop: take in (`rxStage.ts`), drain the backlogs, process, transmit, complete; sleep when there is nothing.
  *
  * Promise: run to completion, never blocks except in `Sleeper`, never waits for another worker while it holds
  * frames (a full ring drops and counts, an empty pool leaves frames in the kernel). Every frame received is
@@ -10,22 +10,23 @@
  */
 
 import { ReceiveStatus } from '../../addon/native.js';
-import { type Forwarder, WORK_MAX, Work } from '../../forward/batch.js';
+import { BATCH_MAX, Batch, type Forwarder } from '../../forward/batch.js';
 import { BURST_MAX } from '../../packet/burst.js';
 import { ClockTime, type ThreadClock } from '../memory/clock.js';
-import { Lane } from '../memory/producer.js';
+import { RingProducer } from '../memory/producer.js';
 import { RingConsumer } from '../memory/ring.js';
-import type { GuestTouch } from '../order/guest-sharing.js';
+import type { GuestTable } from '../order/guest-sharing.js';
 import type { ReceiveQueue } from '../ports/attach.js';
 import { WorkerCounter } from '../shared/counters.js';
 import type { EngineMemory } from '../shared/engine-memory.js';
 import { secondsOf, secondsOrigin } from '../shared/forwarding.js';
 import { Global, Phase, WorkerWord } from '../shared/words.js';
-import type { LiveFollower } from './follower.js';
-import { Intake, type IntakeParts } from './receive.js';
+import type { ConfigFollower } from './follower.js';
+import { RxStage } from './receive.js';
+import type { RxStageParts } from './rx-parts.js';
 import type { Sleeper } from './sleeper.js';
 import type { Transmitter } from './transmit.js';
-import type { HeldPorts } from './worker-ports.js';
+import type { WorkerPorts } from './worker-ports.js';
 
 const MS = ClockTime.ms;
 const CPU = ClockTime.cpuNs;
@@ -35,18 +36,18 @@ const CLOCK_EVERY = 256;
 /** Sleeps that follow each other faster than this share one look at the clocks. */
 const TICK_LEAST_MS = 1;
 
-export interface LoopParts extends IntakeParts {
+export interface LoopParts extends RxStageParts {
   readonly memory: EngineMemory;
   readonly forwarder: Forwarder;
   readonly transmitter: Transmitter;
   readonly sleeper: Sleeper;
   /** The destinations that this worker has sent to; ages by the worker's clock. */
-  readonly touch?: GuestTouch;
+  readonly touch?: GuestTable;
   /** The ports epoch that was read before `receivers` and the senders were attached. */
   readonly epoch: number;
   readonly clock: ThreadClock;
   /** Receive queues, senders: what the worker holds of the ports. */
-  readonly held: HeldPorts;
+  readonly held: WorkerPorts;
   readonly yieldThread: () => void;
 }
 
@@ -60,16 +61,16 @@ export class WorkerLoop {
   private yields = 0;
   /** The last turns over the backlogs have met super-frames. */
   private metSupers = false;
-  private readonly work: Work;
+  private readonly batch: Batch;
   private readonly consumers: (RingConsumer | null)[] = [];
   /** Frames of the current work that came from each worker's ring. */
   private readonly taken: Int32Array;
-  private readonly lane: Lane;
-  private readonly intake: Intake;
+  private readonly producer: RingProducer;
+  private readonly rxStage: RxStage;
   private readonly counters: Float64Array;
   private readonly words: Int32Array;
   private readonly fds: Int32Array;
-  private follower!: LiveFollower;
+  private follower!: ConfigFollower;
   /** Nothing is received: the engine stops, or a live change waits for what is in flight. */
   private draining = false;
   private stopping = false;
@@ -99,9 +100,13 @@ export class WorkerLoop {
     for (let w = 0; w < workers; w++) {
       this.consumers.push(w === worker ? null : new RingConsumer(views.rings[w * workers + worker]!));
     }
-    this.lane = new Lane(views.rings.slice(worker * workers, (worker + 1) * workers), worker, plan.backlog);
-    this.work = new Work(this.lane.ownWork());
-    this.intake = new Intake(p, this.work, this.lane);
+    this.producer = new RingProducer(
+      views.rings.slice(worker * workers, (worker + 1) * workers),
+      worker,
+      plan.backlog,
+    );
+    this.batch = new Batch(this.producer.ownBatch());
+    this.rxStage = new RxStage(p, this.batch, this.producer);
     this.elapsedBefore = this.counters[WorkerCounter.elapsedNs]!;
     this.sleptBefore = this.counters[WorkerCounter.sleptNs]!;
     // A thread that hosted a dead worker goes on with the CPU time it already has.
@@ -122,15 +127,15 @@ export class WorkerLoop {
 
   /** Every frame that this worker received is finished. At a burst boundary, while not receiving. */
   drained(): boolean {
-    return this.intake.drained();
+    return this.rxStage.drained();
   }
 
   /**
    * This worker polls a receive queue from now on, where nothing is in flight. `own`: it, or a dead predecessor of it,
    * did before; else another worker.
    */
-  inherit(queue: number, own: boolean): void {
-    if (own) this.intake.resume(queue);
+  takeOverQueue(queue: number, own: boolean): void {
+    if (own) this.rxStage.resume(queue);
     else this.p.ledger.forget(queue);
   }
 
@@ -143,14 +148,14 @@ export class WorkerLoop {
   adopt(span: number): void {
     this.span = span;
     this.p.transmitter.ports = this.p.plan.ports.length;
-    this.intake.adopt(span);
+    this.rxStage.adopt(span);
   }
 
   /**
    * Runs until the main thread says exit, or takes the worker out: true. False at the burst boundary behind a live
    * change, when the thread is to turn its event loop once and call again.
    */
-  run(follower: LiveFollower): boolean {
+  run(follower: ConfigFollower): boolean {
     this.follower = follower;
     const { views, sleeper } = this.p;
     if (this.startedAt < 0) {
@@ -159,7 +164,7 @@ export class WorkerLoop {
     }
     this.tick();
     for (let pass = 1; ; pass++) {
-      if (this.obey() === Phase.exit) break;
+      if (this.pollControl() === Phase.exit) break;
       if (follower.turn) {
         follower.turn = false;
         return false;
@@ -182,14 +187,14 @@ export class WorkerLoop {
   }
 
   /** Follows the command words; they are acknowledged here, at a burst boundary. Returns the phase. */
-  private obey(): number {
+  private pollControl(): number {
     const { global } = this.p.views;
     const phase = Atomics.load(global, Global.phase);
     if (this.follower.due()) this.follower.step();
     this.stopping = phase !== Phase.run;
     this.draining = this.stopping || this.follower.paused;
     // What is held for a move ends within `holdMaxMs`; only then is a phase without new frames acknowledged.
-    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase && this.intake.holding() === 0) {
+    if (Atomics.load(this.words, WorkerWord.phaseSeen) !== phase && this.rxStage.holding() === 0) {
       Atomics.store(this.words, WorkerWord.phaseSeen, phase);
     }
     const epoch = Atomics.load(global, Global.portsEpoch);
@@ -211,10 +216,10 @@ export class WorkerLoop {
 
   /** One turn over all inputs; returns how many frames it moved. */
   private pass(): number {
-    const { work } = this;
+    const { batch } = this;
     this.counters[WorkerCounter.loops]!++;
-    this.intake.starved = false;
-    let moved = this.intake.review(this.processNow);
+    this.rxStage.starved = false;
+    let moved = this.rxStage.releaseDue(this.processNow);
     const received = this.draining ? 0 : this.p.held.polled.round(this.ask);
     if (this.attaching) this.attached(this.p.held.settle());
     // Frames that others hand over get as many turns as those of the worker's own queues together, however many these
@@ -226,7 +231,7 @@ export class WorkerLoop {
     }
     moved += received + taken;
     if (moved > 0) this.p.fault.reach('drain');
-    if (work.n > 0) this.process();
+    if (batch.n > 0) this.process();
     return moved;
   }
 
@@ -237,15 +242,15 @@ export class WorkerLoop {
 
   /** One turn over the backlogs: a burst from each; returns how many frames that were. */
   private drain(): number {
-    const { work } = this;
+    const { batch } = this;
     let moved = 0;
     // A plain load: it is set once, before the first such frame is published.
     const supers = this.p.views.global[Global.supers] === 1;
     for (let w = 0; w < this.span; w++) {
       const consumer = this.consumers[w]!;
       if (consumer === null) continue;
-      if (work.n + BURST_MAX > WORK_MAX) this.process();
-      const count = consumer.take(work, supers ? consumer.fitting(BURST_MAX) : BURST_MAX);
+      if (batch.n + BURST_MAX > BATCH_MAX) this.process();
+      const count = consumer.take(batch, supers ? consumer.fitting(BURST_MAX) : BURST_MAX);
       this.taken[w] = this.taken[w]! + count;
       moved += count;
       if (supers && consumer.supers > 0) this.metSupers = true;
@@ -255,25 +260,25 @@ export class WorkerLoop {
 
   /** A burst from a queue: how many frames came; -1 when none did although there may be some. */
   private receive(queue: ReceiveQueue): number {
-    if (this.work.n + BURST_MAX > WORK_MAX) this.process();
-    const count = this.intake.receive(queue);
+    if (this.batch.n + BURST_MAX > BATCH_MAX) this.process();
+    const count = this.rxStage.receive(queue);
     return count === 0 && this.p.status[ReceiveStatus.stopped] !== 0 ? -1 : count;
   }
 
-  /** Decides, sends and accounts for the whole work, then reports it finished on every ring it came from. */
+  /** Decides, sends and accounts for the whole batch, then reports it finished on every ring it came from. */
   private process(): void {
-    const { work } = this;
+    const { batch } = this;
     const { fault, transmitter } = this.p;
     fault.reach('decide');
-    this.p.forwarder.decide(work, this.nowSeconds);
+    this.p.forwarder.decide(batch, this.nowSeconds);
     fault.reach('transmit');
-    transmitter.send(work);
-    this.intake.delivered(work, this.arrived);
-    transmitter.commit(work);
-    if (this.lane.ownCount() > 0) {
-      this.lane.completeOwn();
+    transmitter.send(batch);
+    this.rxStage.delivered(batch, this.arrived);
+    transmitter.commit(batch);
+    if (this.producer.ownCount() > 0) {
+      this.producer.completeOwn();
       this.p.views.pool.reclaim(this.me);
-      this.lane.rewind();
+      this.producer.rewind();
     }
     for (let w = 0; w < this.span; w++) {
       const count = this.taken[w]!;
@@ -301,14 +306,14 @@ export class WorkerLoop {
 
   /** Collects the descriptors to sleep on. None while draining or without free slots: they would be readable. */
   private descriptors(): number {
-    return this.draining || this.intake.starved ? 0 : this.p.held.polled.descriptors(this.fds);
+    return this.draining || this.rxStage.starved ? 0 : this.p.held.polled.descriptors(this.fds);
   }
 
   private dueMs(): number {
-    if (this.intake.holding() > 0) return 1;
+    if (this.rxStage.holding() > 0) return 1;
     if (this.stopping) return Infinity;
     if (this.follower.paused) return 1;
-    if (this.intake.starved) return 1;
+    if (this.rxStage.starved) return 1;
     const { clock } = this.p;
     clock.look();
     return this.p.held.polled.dueInMs(clock.times[MS]!);
@@ -332,7 +337,7 @@ export class WorkerLoop {
     const now = clock.times[MS]!;
     this.tickedAt = now;
     this.nowSeconds = secondsOf(this.secondsOrigin, now);
-    this.intake.tick(this.nowSeconds);
+    this.rxStage.tick(this.nowSeconds);
     this.p.touch?.tick(this.nowSeconds);
     if (!this.draining) this.noteSources();
     counters[WorkerCounter.elapsedNs] = this.elapsedBefore + (now - this.startedAt) * 1e6;

@@ -27,7 +27,7 @@ REASON_OF[SendResult.refused] = Drop.malformed;
 const FIRST = SEND_MAX;
 if (SCRATCH_SLOTS > SEND_SEGMENTS) throw new Error('more scratch slots than places for segments');
 
-export class Finisher {
+export class SoftwareOffload {
   /** Segments that the last `segment` sent, their bytes, those that failed, and why the last one did. */
   packets = 0;
   octets = 0;

@@ -12,44 +12,23 @@
  */
 
 import { ReceiveStatus } from '../../addon/native.js';
-import type { Work } from '../../forward/batch.js';
+import type { Batch } from '../../forward/batch.js';
 import { SourceGuard } from '../../mac/source-guard.js';
-import { BURST_COUNT, BURST_MAX, type Burst, Field } from '../../packet/burst.js';
+import { BURST_COUNT, BURST_MAX, Field } from '../../packet/burst.js';
 import { dissectBurst } from '../../packet/dissect.js';
 import { RfsSteering } from '../../policy/rfs.js';
 import type { Steering } from '../../policy/steering.js';
 import { LINE_WORDS } from '../memory/layout.js';
-import type { Lane } from '../memory/producer.js';
-import type { Progress } from '../memory/progress.js';
+import type { RingProducer } from '../memory/producer.js';
 import { ringDrained } from '../memory/ring.js';
-import type { Ledger } from '../order/ledger.js';
 import type { ReceiveQueue } from '../ports/attach.js';
 import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from '../shared/counters.js';
-import type { EngineViews } from '../shared/engine-memory.js';
-import type { Fault } from '../shared/faults.js';
-import type { CensusWriter } from '../shared/flow-census.js';
 import type { EnginePlan } from '../shared/plan.js';
-import type { TraceFate, TraceTap } from '../shared/trace.js';
-import type { Waker } from '../shared/waker.js';
+import type { TraceFate } from '../shared/trace.js';
 import { Global } from '../shared/words.js';
-import { Dispatcher, Fate } from './dispatch.js';
-import { FlowIntake } from './flow-learning.js';
-
-export interface IntakeParts {
-  /** Plan and steering are replaced by live changes; `Intake.adopt` follows. */
-  plan: EnginePlan;
-  steering: Steering;
-  readonly views: EngineViews;
-  readonly worker: number;
-  readonly burst: Burst;
-  readonly status: Int32Array;
-  readonly ledger: Ledger;
-  readonly progress: Progress;
-  readonly census: CensusWriter;
-  readonly trace: TraceTap;
-  readonly waker: Waker;
-  readonly fault: Fault;
-}
+import { Dispatcher, DispatchResult } from './dispatch.js';
+import { RfsFeedback } from './rfs-feedback.js';
+import type { RxStageParts } from './rx-parts.js';
 
 // Constants of this module's own: V8 folds them into the loop.
 const COUNT = BURST_COUNT;
@@ -69,7 +48,7 @@ function bind(words: Int32Array, owner: Int32Array): void {
   HOT.owner = owner;
 }
 
-export class Intake {
+export class RxStage {
   /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
   starved = false;
   private readonly me: number;
@@ -91,16 +70,16 @@ export class Intake {
   /** The port's own queue has chosen the worker. */
   private keep = false;
   /** Where the policy follows flows' consumers: its side of the data plane. */
-  private flows: FlowIntake | null = null;
+  private flows: RfsFeedback | null = null;
 
   /**
-   * @param work what the worker processes next: its own frames are appended there
-   * @param lane the rings to all workers; the work's memory is in it
+   * @param batch what the worker processes next: its own frames are appended there
+   * @param producer the rings to all workers; the batch's memory is in it
    */
   constructor(
-    private readonly p: IntakeParts,
-    work: Work,
-    private readonly lane: Lane,
+    private readonly p: RxStageParts,
+    batch: Batch,
+    private readonly producer: RingProducer,
   ) {
     const { views, plan, worker } = p;
     this.me = worker;
@@ -108,7 +87,7 @@ export class Intake {
     this.span = plan.workers;
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
-    this.dispatcher = new Dispatcher(p, work, lane);
+    this.dispatcher = new Dispatcher(p, batch, producer);
     this.steering = p.steering;
     this.takeSteering();
     this.takePorts();
@@ -132,7 +111,9 @@ export class Intake {
     steering.tick?.(this.seconds);
     this.keep = steering.spec.stage === 'nic';
     this.flows =
-      steering instanceof RfsSteering ? new FlowIntake(steering, this.p, (w) => this.lane.position(w)) : null;
+      steering instanceof RfsSteering
+        ? new RfsFeedback(steering, this.p, (w) => this.producer.position(w))
+        : null;
   }
 
   /** Tells the policy the time by which addresses age, in seconds. */
@@ -272,14 +253,15 @@ export class Intake {
 
   /** What became of frame i of the last burst, in words; null where it went where it was wanted. */
   private fateOf(i: number, wanted: number): TraceFate | null {
-    const fate = this.dispatcher.fates[i]!;
+    const result = this.dispatcher.results[i]!;
     const steered = this.p.burst.worker[i]!;
-    if (fate === Fate.held) return { to: wanted, why: 'held until its old worker has finished the flow' };
-    if (fate === Fate.dropped) return { to: steered, why: 'dropped: no room in the backlog' };
-    if (fate >= Fate.stays) {
+    if (result === DispatchResult.held)
+      return { to: wanted, why: 'held until its old worker has finished the flow' };
+    if (result === DispatchResult.dropped) return { to: steered, why: 'dropped: no room in the backlog' };
+    if (result >= DispatchResult.stays) {
       return {
-        to: fate - Fate.stays,
-        why: `stays on worker ${fate - Fate.stays}, which has frames of the flow`,
+        to: result - DispatchResult.stays,
+        why: `stays on worker ${result - DispatchResult.stays}, which has frames of the flow`,
       };
     }
     return steered === wanted ? null : { to: steered, why: `stage=nic: worker ${steered} polls the queue` };
@@ -289,12 +271,12 @@ export class Intake {
   private dispatch(queue: number): void {
     this.p.fault.reach('dispatch');
     if (this.dispatcher.dispatch(queue, this.anyLarge))
-      this.flows?.refused(this.p.burst, this.dispatcher.fates);
+      this.flows?.refused(this.p.burst, this.dispatcher.results);
   }
 
   /** The work was sent; `arrived` tells which of its frames. Policies that follow consumers hear of it. */
-  delivered(work: Work, arrived: (i: number) => boolean): void {
-    if (this.flows !== null) this.flows.delivered(work, arrived);
+  delivered(batch: Batch, arrived: (i: number) => boolean): void {
+    if (this.flows !== null) this.flows.delivered(batch, arrived);
   }
 
   /** Frames held for a move, to be reviewed every pass. */
@@ -302,8 +284,8 @@ export class Intake {
     return this.dispatcher.holding();
   }
 
-  /** Lets go of held frames whose time has come; returns how many. `process` empties the work when it is full. */
-  review(process: () => void): number {
-    return this.dispatcher.review(process);
+  /** Lets go of held frames whose time has come; returns how many. `process` empties the batch when it is full. */
+  releaseDue(process: () => void): number {
+    return this.dispatcher.releaseDue(process);
   }
 }

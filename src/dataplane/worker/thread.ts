@@ -14,7 +14,7 @@ import { RssSteering } from '../../policy/rss.js';
 import type { Steering } from '../../policy/steering.js';
 import { ThreadClock } from '../memory/clock.js';
 import { Progress } from '../memory/progress.js';
-import { GuestTouch } from '../order/guest-sharing.js';
+import { GuestTable } from '../order/guest-sharing.js';
 import { OrderHistory } from '../order/history.js';
 import { Ledger, QUEUE_SLOTS } from '../order/ledger.js';
 import { OrderMeter } from '../order/meter.js';
@@ -27,11 +27,11 @@ import { makeForwarder } from '../shared/forwarding.js';
 import { TraceTap } from '../shared/trace.js';
 import { makeWaker } from '../shared/waker.js';
 import { Global, WorkerState, WorkerWord } from '../shared/words.js';
-import { LiveFollower } from './follower.js';
+import { ConfigFollower } from './follower.js';
 import { WorkerLoop } from './loop.js';
 import { Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
-import { HeldPorts } from './worker-ports.js';
+import { WorkerPorts } from './worker-ports.js';
 
 /** Kernels that a steering has bound, to be given back with it. */
 const kernelsOf = new WeakMap<Steering, OwnedKernels>();
@@ -70,7 +70,10 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   burst.keyFlows(plan.flowKeys);
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
   const waker = makeWaker(native, views.workers, memory.events);
-  const held = new HeldPorts({ plan, views, pool: views.pool, native, clock, worker, burst, status }, waker);
+  const held = new WorkerPorts(
+    { plan, views, pool: views.pool, native, clock, worker, burst, status },
+    waker,
+  );
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
   const epoch = Atomics.load(views.global, Global.portsEpoch);
   const yieldThread = native === null ? () => {} : native.yieldThread;
@@ -78,7 +81,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
     const progress = new Progress(views.rings, worker, plan.workers);
     const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
     const { counters } = views;
-    const touch = new GuestTouch(counters.touch[worker]!);
+    const touch = new GuestTable(counters.touch[worker]!);
     const parts = {
       plan,
       memory,
@@ -117,13 +120,13 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
       yieldThread,
     };
     const loop = new WorkerLoop(parts);
-    held.inherit = (queue, own) => loop.inherit(queue, own);
+    held.takeOverQueue = (queue, own) => loop.takeOverQueue(queue, own);
     held.leave = (queue) => loop.leave(queue);
     const complain = () => {
       const line = parts.steering.complaint?.() ?? null;
       if (line !== null) held.complaints.push(line);
     };
-    const follower = new LiveFollower(
+    const follower = new ConfigFollower(
       {
         views,
         worker,

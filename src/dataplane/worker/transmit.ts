@@ -1,8 +1,8 @@
 /**
  * The transmit stage of a worker: sends what the forwarding decision chose.
  *
- * Promise: frames go to each port in work order, so frames of one flow stay in order; what becomes of each is known and
- * counted (`fates.ts`). A port that cannot take a partial checksum or a super-frame gets finished frames.
+ * Promise: frames go to each port in batch order, so frames of one flow stay in order; what becomes of each is known and
+ * counted (`completions.ts`). A port that cannot take a partial checksum or a super-frame gets finished frames.
  *
  * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
  * that dies in between leaves frames that are swept, never frames counted twice.
@@ -10,6 +10,9 @@
 
 import { SendResult } from '../../addon/native.js';
 import {
+  BATCH_COUNT,
+  BATCH_MAX,
+  type Batch,
   DESCRIPTOR_SHIFT,
   FLAGS_MASK,
   FLAGS_SHIFT,
@@ -17,9 +20,6 @@ import {
   Out,
   Part,
   PORT_MASK,
-  WORK_COUNT,
-  WORK_MAX,
-  type Work,
 } from '../../forward/batch.js';
 import { FrameFlag } from '../../packet/burst.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from '../memory/layout.js';
@@ -29,12 +29,12 @@ import type { OrderMeter } from '../order/meter.js';
 import { SEND_MAX, type Sender } from '../ports/port.js';
 import { Drop, PortCounter, portBase, WorkerCounter } from '../shared/counters.js';
 import type { FloodBudget } from '../shared/flood-budget.js';
-import { Fates } from './completion.js';
-import { Finisher, REASON_OF } from './offload.js';
+import { TxCompletions } from './completion.js';
+import { REASON_OF, SoftwareOffload } from './offload.js';
 
 // Constants of this module's own, which V8 folds into the loops (see packet/dissect).
-const COUNT = WORK_COUNT;
-const LIST = WORK_MAX;
+const COUNT = BATCH_COUNT;
+const LIST = BATCH_MAX;
 /** Ports of a data plane are fewer: an index with it in range, for V8 (see `BURST_COUNT`). */
 const PORT_BITS = 0x7fff;
 const SENDS = SEND_MAX;
@@ -80,39 +80,39 @@ export class Transmitter {
   private readonly senders: (Sender | null)[];
   /** Ports that there are now. Written between bursts, by live changes. */
   ports = 0;
-  /** Work indices for each port: `lists[port * WORK_MAX + k]`, and how many. */
+  /** Work indices for each port: `lists[port * BATCH_MAX + k]`, and how many. */
   private readonly lists: Int32Array;
   private readonly listed: Int32Array;
-  private readonly fates: Fates;
-  /** Work index of each entry of the send arrays; the other one is for a work that goes to one port as it is. */
+  private readonly completions: TxCompletions;
+  /** Batch index of each entry of the send arrays; the other one is for a batch that goes to one port as it is. */
   private readonly frameOf = new Int32Array(SEND_MAX);
   private readonly inOrder = Int32Array.from({ length: SEND_MAX }, (_, k) => k);
   private readonly meter: LockMeter = lockMeter();
-  private readonly finisher: Finisher;
+  private readonly offloads: SoftwareOffload;
 
   constructor(private readonly parts: TransmitParts) {
     this.worker = parts.worker;
     this.pool = parts.pool;
     this.senders = parts.senders;
-    this.finisher = new Finisher(parts.pool.bytes, parts.scratch);
+    this.offloads = new SoftwareOffload(parts.pool.bytes, parts.scratch);
     const room = parts.senders.length;
-    this.lists = new Int32Array(room * WORK_MAX);
+    this.lists = new Int32Array(room * BATCH_MAX);
     this.listed = new Int32Array(room);
-    this.fates = new Fates(parts.senders, this.lists, parts.counters, parts.meter);
+    this.completions = new TxCompletions(parts.senders, this.lists, parts.counters, parts.meter);
   }
 
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
-  send(work: Work): void {
+  send(batch: Batch): void {
     const { ports, lists, listed } = this;
-    const { out } = work;
-    const n = work.n & COUNT;
-    this.fates.begin(n, ports);
+    const { out } = batch;
+    const n = batch.n & COUNT;
+    this.completions.begin(n, ports);
     for (let p = 0; p < ports; p++) listed[p] = 0;
-    // Mostly all frames of a work go to one port.
+    // Mostly all frames of a batch go to one port.
     const first = out[0]!;
     let others = first < 0 ? 1 : 0;
     for (let i = 1; i < n; i++) others |= out[i]! ^ first;
-    if (others === 0 && n <= SENDS && this.sendWhole(first, work)) return;
+    if (others === 0 && n <= SENDS && this.sendWhole(first, batch)) return;
     for (let i = 0; i < n; i++) {
       const to = out[i]!;
       // A worker that has taken up a port already may have taught the MAC table a port that there is not here yet.
@@ -121,24 +121,24 @@ export class Transmitter {
         lists[(to & PORT_BITS) * LIST + k] = i;
         listed[to] = k + 1;
       } else {
-        this.list(work, i, to);
+        this.list(batch, i, to);
       }
     }
     for (let p = 0; p < ports; p++) {
       const count = listed[p]!;
-      if (count > 0) this.sendTo(p, work, count);
+      if (count > 0) this.sendTo(p, batch, count);
     }
   }
 
-  /** Sends all of the work to one port, if it can be sent as it is; else false, and nothing has happened. */
-  private sendWhole(port: number, work: Work): boolean {
+  /** Sends all of the batch to one port, if it can be sent as it is; else false, and nothing has happened. */
+  private sendWhole(port: number, batch: Batch): boolean {
     const sender = this.senders[port] ?? null;
     if (sender === null || this.parts.lockOf[port]! >= 0) return false;
-    const { words } = work;
+    const { words } = batch;
     const { off, len, flags } = sender.arrays;
     const { pool } = this;
     const smallSlots = pool.smallSlots | 0;
-    const n = work.n & COUNT;
+    const n = batch.n & COUNT;
     let bytes = 0;
     let all = 0;
     let large = 0;
@@ -155,69 +155,69 @@ export class Transmitter {
       large |= smallSlots - 1 - id;
     }
     if (!sender.offload && ((all >> D_FLAGS_SHIFT) & HEAVY) !== 0) return false;
-    if (large < 0) this.largeOffsets(work, off);
-    this.sendCollected(port, sender, work, n, bytes, this.inOrder);
+    if (large < 0) this.largeOffsets(batch, off);
+    this.sendCollected(port, sender, batch, n, bytes, this.inOrder);
     return true;
   }
 
   /** Corrects the offsets of frames in large slots. */
-  private largeOffsets(work: Work, off: Int32Array): void {
-    for (let i = 0; i < work.n; i++) off[i] = this.pool.offsetOf(work.part(i, Part.id));
+  private largeOffsets(batch: Batch, off: Int32Array): void {
+    for (let i = 0; i < batch.n; i++) off[i] = this.pool.offsetOf(batch.part(i, Part.id));
   }
 
   /** Frame i goes to no single port. */
-  private list(work: Work, i: number, out: number): void {
-    const { ports, lists, listed, fates } = this;
-    fates.detail();
+  private list(batch: Batch, i: number, out: number): void {
+    const { ports, lists, listed, completions } = this;
+    completions.detail();
     if (out === Out.flood) {
-      const from = work.part(i, D_ORIGIN) & D_PORT;
-      if (!this.mayFlood(work, i, from)) {
-        fates.unlessTaken(i, Drop.filtered);
+      const from = batch.part(i, D_ORIGIN) & D_PORT;
+      if (!this.mayFlood(batch, i, from)) {
+        completions.unlessTaken(i, Drop.filtered);
         return;
       }
-      fates.unlessTaken(i, Drop.noRoute);
+      completions.unlessTaken(i, Drop.noRoute);
       for (let p = 0; p < ports; p++) {
-        if (p !== from && this.parts.floods[p] === 1) lists[p * WORK_MAX + listed[p]!++] = i;
+        if (p !== from && this.parts.floods[p] === 1) lists[p * BATCH_MAX + listed[p]!++] = i;
       }
     } else {
       const why =
         out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
-      fates.unlessTaken(i, why);
+      completions.unlessTaken(i, why);
     }
   }
 
   /** The in-port's budget has room for the copies of frame i beyond the first, a super-frame's segments counted each. */
-  private mayFlood(work: Work, i: number, from: number): boolean {
+  private mayFlood(batch: Batch, i: number, from: number): boolean {
     const { floodBudget, floodRates, floods, portCounters } = this.parts;
     const rate = floodRates?.[from] ?? 0;
     if (floodBudget === undefined || rate === 0) return true;
     let copies = -1;
     for (let p = 0; p < this.ports; p++) if (p !== from) copies += floods[p]!;
-    const size = work.part(i, D_SIZE);
+    const size = batch.part(i, D_SIZE);
     const gso = ((size >> D_FLAGS_SHIFT) & GSO) !== 0;
-    const each = gso ? this.finisher.segmentsOf(this.pool.offsetOf(work.part(i, D_ID)), size & D_LENGTH) : 1;
+    const each = gso ? this.offloads.segmentsOf(this.pool.offsetOf(batch.part(i, D_ID)), size & D_LENGTH) : 1;
     if (floodBudget.take(from, rate, copies * each)) return true;
     portCounters[portBase(from) + PortCounter.floodLimited]!++;
     return false;
   }
 
-  private sendTo(port: number, work: Work, count: number): void {
+  private sendTo(port: number, batch: Batch, count: number): void {
     const sender = this.senders[port] ?? null;
     const base = (port & PORT_BITS) * LIST;
-    const { lists, fates } = this;
+    const { lists, completions } = this;
     if (sender === null) {
-      fates.detail();
-      for (let k = 0; k < count; k++) fates.fail(lists[base + k]!, Drop.noRoute);
+      completions.detail();
+      for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, Drop.noRoute);
       return;
     }
     const lock = this.parts.lockOf[port]!;
     if (lock >= 0 && !this.takeLock(lock)) {
-      fates.detail();
-      for (let k = 0; k < count; k++) fates.fail(lists[base + k]!, Drop.txFull);
+      completions.detail();
+      for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, Drop.txFull);
       this.parts.portCounters[portBase(port) + PortCounter.txErrors]! += count;
       return;
     }
-    const { words } = work;
+    const { words } = batch;
     const { off, len, flags } = sender.arrays;
     const { frameOf } = this;
     const finishes = !sender.offload;
@@ -231,19 +231,19 @@ export class Transmitter {
       const size = words[at + D_SIZE]!;
       const bits = (size >> D_FLAGS_SHIFT) & D_FLAGS;
       if (finishes && (bits & HEAVY) !== 0) {
-        fates.detail();
+        completions.detail();
         if ((bits & GSO) !== 0) {
           // What was collected goes first: order.
-          this.sendCollected(port, sender, work, n, bytes, frameOf);
+          this.sendCollected(port, sender, batch, n, bytes, frameOf);
           n = 0;
           bytes = 0;
-          this.sendSegmented(port, sender, work, i);
+          this.sendSegmented(port, sender, batch, i);
           continue;
         }
-        if (this.finisher.checksum(this.pool.offsetOf(words[at + D_ID]!), size & D_LENGTH)) {
+        if (this.offloads.checksum(this.pool.offsetOf(words[at + D_ID]!), size & D_LENGTH)) {
           words[at + D_SIZE] = size & ~(VNET_OR_SUM << D_FLAGS_SHIFT);
         } else {
-          fates.fail(i, Drop.malformed);
+          completions.fail(i, Drop.malformed);
           continue;
         }
       }
@@ -256,12 +256,12 @@ export class Transmitter {
       bytes = (bytes + length) | 0;
       n = (n + 1) | 0;
       if (n === SENDS) {
-        this.sendCollected(port, sender, work, n, bytes, frameOf);
+        this.sendCollected(port, sender, batch, n, bytes, frameOf);
         n = 0;
         bytes = 0;
       }
     }
-    this.sendCollected(port, sender, work, n, bytes, frameOf);
+    this.sendCollected(port, sender, batch, n, bytes, frameOf);
     if (lock >= 0) releaseLock(this.parts.locks, lock);
   }
 
@@ -283,21 +283,21 @@ export class Transmitter {
   private sendCollected(
     port: number,
     sender: Sender,
-    work: Work,
+    batch: Batch,
     n: number,
     bytes: number,
     frameOf: Int32Array,
   ): void {
     if (n === 0) return;
-    const { fates } = this;
-    if (sender.send(0, n) === n && !fates.detailed) {
-      fates.takeAll(port, n);
+    const { completions } = this;
+    if (sender.send(0, n) === n && !completions.detailed) {
+      completions.takeAll(port, n);
       this.countPort(port, sender, n, bytes, 0);
       return;
     }
-    fates.detail();
+    completions.detail();
     for (let from = this.note(port, sender, 0, n, frameOf); from < n; ) {
-      this.sendSegmented(port, sender, work, frameOf[from]!);
+      this.sendSegmented(port, sender, batch, frameOf[from]!);
       from++;
       if (from === n) return;
       sender.send(from, n);
@@ -307,9 +307,9 @@ export class Transmitter {
 
   /** Notes the results of a send call from entry `from` on; returns the entry of the super-frame that stopped it, or n. */
   private note(port: number, sender: Sender, from: number, n: number, frameOf: Int32Array): number {
-    const { fates } = this;
+    const { completions } = this;
     const { result, len } = sender.arrays;
-    const copies = fates.copiesOf(port);
+    const copies = completions.copiesOf(port);
     let packets = 0;
     let octets = 0;
     let tooLong = 0;
@@ -323,7 +323,7 @@ export class Transmitter {
         octets += len[k]!;
       } else {
         if (r === SendResult.tooLong) tooLong++;
-        fates.fail(i, REASON_OF[r]!);
+        completions.fail(i, REASON_OF[r]!);
       }
     }
     if (tooLong > 0) this.parts.portCounters[portBase(port) + PortCounter.txTooLong]! += tooLong;
@@ -332,25 +332,25 @@ export class Transmitter {
   }
 
   /** Super-frame i goes to the port in segments. */
-  private sendSegmented(port: number, sender: Sender, work: Work, i: number): void {
-    const { finisher, fates } = this;
-    finisher.segment(sender, this.pool.offsetOf(work.part(i, D_ID)), work.part(i, D_SIZE) & D_LENGTH);
-    const { packets, lost } = finisher;
+  private sendSegmented(port: number, sender: Sender, batch: Batch, i: number): void {
+    const { offloads, completions } = this;
+    offloads.segment(sender, this.pool.offsetOf(batch.part(i, D_ID)), batch.part(i, D_SIZE) & D_LENGTH);
+    const { packets, lost } = offloads;
     // Not cut at all: one frame that failed.
     const errors = packets + lost === 0 ? 1 : lost;
-    this.countPort(port, sender, packets, finisher.octets, errors);
+    this.countPort(port, sender, packets, offloads.octets, errors);
     const counters = this.parts.portCounters;
-    if (errors > 0 && finisher.reason === Drop.tooLong) {
+    if (errors > 0 && offloads.reason === Drop.tooLong) {
       counters[portBase(port) + PortCounter.txTooLong]! += errors;
     } else if (packets + lost === 0) counters[portBase(port) + PortCounter.unsegmentable]!++;
     if (packets === 0) {
-      fates.fail(i, finisher.reason);
+      completions.fail(i, offloads.reason);
       return;
     }
-    const copies = fates.copiesOf(port);
+    const copies = completions.copiesOf(port);
     copies[i] = copies[i]! + 1;
-    fates.failCopies(i, lost);
-    if (!sender.delivers) fates.segmentsSent += packets - 1;
+    completions.failCopies(i, lost);
+    if (!sender.delivers) completions.segmentsSent += packets - 1;
   }
 
   private countPort(port: number, sender: Sender, packets: number, bytes: number, errors: number): void {
@@ -368,15 +368,15 @@ export class Transmitter {
 
   /** After `send`: frame i was transmitted or delivered somewhere. */
   arrived(i: number): boolean {
-    return this.fates.arrived(i);
+    return this.completions.arrived(i);
   }
 
   /**
    * Counts every frame's end and tells the order meter; the frames' slots go back when the rings say so. Nothing here
    * can throw.
    */
-  commit(work: Work): void {
-    this.fates.commit(work);
-    work.n = 0;
+  commit(batch: Batch): void {
+    this.completions.commit(batch);
+    batch.n = 0;
   }
 }

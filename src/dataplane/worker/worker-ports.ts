@@ -32,7 +32,7 @@ interface Held {
   readonly receiver: ReceiveQueue | null;
 }
 
-export class HeldPorts {
+export class WorkerPorts {
   /** Receive queues that are open. Replaced as a whole. */
   receivers: ReceiveQueue[] = [];
   /** Those of them that are to be asked. */
@@ -51,7 +51,7 @@ export class HeldPorts {
    * Called for a queue that is taken over from another worker, or (`own`) again after this one, or a dead predecessor of
    * it, before anything is received there.
    */
-  inherit: (queue: number, own: boolean) => void = () => {};
+  takeOverQueue: (queue: number, own: boolean) => void = () => {};
   /** Called before a queue is given back. */
   leave: (queue: number) => void = () => {};
   private readonly held = new Map<number, Held>();
@@ -201,7 +201,7 @@ export class HeldPorts {
     const before = Atomics.load(views.pollers, global);
     if (before > 0 && before !== me) return false;
     if (Atomics.compareExchange(views.pollers, global, before, me) !== before) return false;
-    if (before !== 0) this.inherit(global, before === me || before === -me);
+    if (before !== 0) this.takeOverQueue(global, before === me || before === -me);
     return true;
   }
 

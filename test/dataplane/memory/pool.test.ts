@@ -8,9 +8,9 @@ import {
   SMALL_SLOT_BYTES,
 } from '#rxsteer/dataplane/memory/layout.js';
 import type { FramePool } from '#rxsteer/dataplane/memory/pool.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { RingConsumer, repairRing } from '#rxsteer/dataplane/memory/ring.js';
-import { Work } from '#rxsteer/forward/batch.js';
+import { Batch } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { attachPool, makeLane, type PoolMemory, poolMemory } from './shared-kit.js';
 
@@ -27,7 +27,7 @@ class Model {
   /** One view per worker thread, and the main thread's. */
   readonly views: FramePool[] = Array.from({ length: WORKERS }, () => attachPool(this.memory, this.rings));
   readonly main = attachPool(this.memory, this.rings);
-  readonly lanes = Array.from({ length: WORKERS }, (_, p) => this.lane(p));
+  readonly lanes = Array.from({ length: WORKERS }, (_, p) => this.producer(p));
   readonly consumers = this.rings.map((ring) => new RingConsumer(ring));
   readonly states: State[] = new Array<State>(SLOTS).fill('free');
   /** What was handed over from p to c: unpublished, waiting, taken; oldest first. At p * WORKERS + c. */
@@ -40,8 +40,8 @@ class Model {
     this.main.initialise();
   }
 
-  private lane(p: number): Lane {
-    return new Lane(this.rings.slice(p * WORKERS, (p + 1) * WORKERS), p, 8);
+  private producer(p: number): RingProducer {
+    return new RingProducer(this.rings.slice(p * WORKERS, (p + 1) * WORKERS), p, 8);
   }
 
   home(id: number): number {
@@ -126,11 +126,11 @@ class Model {
   accept(p: number, c: number, n: number): void {
     if (p === c) return;
     const r = p * WORKERS + c;
-    const work = new Work();
+    const batch = new Batch();
     // What it saw last may be less than what is there.
-    const count = this.consumers[r]!.take(work, n);
+    const count = this.consumers[r]!.take(batch, n);
     const ids = this.waiting[r]!.splice(0, count);
-    expect(ids.map((_, w) => work.frame(w).id)).toEqual(ids);
+    expect(ids.map((_, w) => batch.frame(w).id)).toEqual(ids);
     this.taken[r]!.push(...ids);
   }
 
@@ -165,7 +165,7 @@ class Model {
     this.reclaimed(w);
     expect(this.main.sweep(w)).toBe(lost);
     this.views[w] = attachPool(this.memory, this.rings);
-    this.lanes[w] = this.lane(w);
+    this.lanes[w] = this.producer(w);
   }
 
   check(): void {

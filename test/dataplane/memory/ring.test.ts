@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import {
   RingConsumer,
   type RingMemory,
@@ -12,7 +12,7 @@ import {
   State,
 } from '#rxsteer/dataplane/memory/ring.js';
 import { UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
-import { WORK_MAX, Work } from '#rxsteer/forward/batch.js';
+import { BATCH_MAX, Batch } from '#rxsteer/forward/batch.js';
 import { Burst, Kind } from '#rxsteer/packet/burst.js';
 import { makeLane } from './shared-kit.js';
 
@@ -26,8 +26,8 @@ const WORKERS = 3;
 class Kit {
   readonly ring: RingMemory;
   readonly burst = new Burst(new Uint8Array(64));
-  readonly work = new Work();
-  readonly lane: Lane;
+  readonly batch = new Batch();
+  readonly producer: RingProducer;
   consumer: RingConsumer;
   private next = 0;
 
@@ -38,7 +38,7 @@ class Kit {
   ) {
     const rings = makeLane(WORKERS, capacity, start, SLOTS);
     this.ring = rings[CONSUMER]!;
-    this.lane = new Lane(rings, PRODUCER, limit);
+    this.producer = new RingProducer(rings, PRODUCER, limit);
     this.consumer = this.attach();
   }
 
@@ -52,7 +52,7 @@ class Kit {
     const n = this.next;
     burst.port = n % 1024;
     this.fill(0, n);
-    if (!this.lane.append(CONSUMER, burst, 0, n * 1000 - 5, n - 1)) return -1;
+    if (!this.producer.append(CONSUMER, burst, 0, n * 1000 - 5, n - 1)) return -1;
     this.next++;
     return n;
   }
@@ -70,9 +70,9 @@ class Kit {
 
   /** Checks that work entry w is frame n. */
   expectFrame(w: number, n: number): void {
-    const { work } = this;
+    const { batch } = this;
     const vlan = n % 5 === 0 ? -1 : ((n * 13) % 0x10000) & 0xfff;
-    expect(work.frame(w)).toEqual({
+    expect(batch.frame(w)).toEqual({
       id: n % SLOTS,
       len: (n * 7) % 66_000,
       flags: n % 16,
@@ -114,17 +114,17 @@ describe('backlog ring', () => {
         (start, max, skip) => {
           const kit = new Kit(64, 64, start);
           for (let n = 0; n < skip; n++) kit.push();
-          kit.lane.publish(CONSUMER);
-          expect(kit.consumer.take(kit.work, WORK_MAX)).toBe(skip);
-          kit.work.n = 0;
+          kit.producer.publish(CONSUMER);
+          expect(kit.consumer.take(kit.batch, BATCH_MAX)).toBe(skip);
+          kit.batch.n = 0;
           kit.consumer.complete(skip);
           for (let n = 0; n < 64; n++) kit.push();
-          kit.lane.publish(CONSUMER);
+          kit.producer.publish(CONSUMER);
           const isSuper = (n: number) => ((n % 16) & 2) !== 0;
           let fits = 0;
           for (let supers = 0; fits < max; fits++) if (isSuper(skip + fits) && ++supers > 4) break;
           expect(kit.consumer.fitting(max)).toBe(fits);
-          expect(kit.consumer.take(kit.work, kit.consumer.fitting(max))).toBe(fits);
+          expect(kit.consumer.take(kit.batch, kit.consumer.fitting(max))).toBe(fits);
           kit.expectFrame(fits - 1, skip + fits - 1);
         },
       ),
@@ -155,13 +155,13 @@ describe('backlog ring', () => {
               if (frame >= 0) pushed.push(frame);
             }
           } else if (op === 'publish') {
-            expect(kit.lane.publish(CONSUMER)).toBe(pushed.length);
-            if (n % 2 === 0) kit.lane.claim(CONSUMER);
+            expect(kit.producer.publish(CONSUMER)).toBe(pushed.length);
+            if (n % 2 === 0) kit.producer.claim(CONSUMER);
             waiting = [...waiting, ...pushed];
             pushed = [];
           } else if (op === 'take') {
-            kit.work.n = 0;
-            const count = kit.consumer.take(kit.work, n);
+            kit.batch.n = 0;
+            const count = kit.consumer.take(kit.batch, n);
             // What it knew before may be less than what is there; an empty take has looked again.
             expect(count).toBeLessThanOrEqual(Math.min(n, waiting.length));
             if (count === 0 && n > 0) expect(waiting.length).toBe(0);
@@ -195,16 +195,16 @@ describe('backlog ring', () => {
     for (let round = 0; round < 5; round++) {
       for (let k = 0; k < 5; k++) expect(kit.push()).toBeGreaterThanOrEqual(0);
       expect(kit.push()).toBe(-1);
-      expect(kit.lane.occupancy(CONSUMER)).toBe(5);
-      kit.lane.publish(CONSUMER);
+      expect(kit.producer.occupancy(CONSUMER)).toBe(5);
+      kit.producer.publish(CONSUMER);
       expect(kit.push()).toBe(-1);
-      kit.work.n = 0;
-      expect(kit.consumer.take(kit.work, 2)).toBe(2);
+      kit.batch.n = 0;
+      expect(kit.consumer.take(kit.batch, 2)).toBe(2);
       expect(kit.push()).toBeGreaterThanOrEqual(0);
-      kit.lane.publish(CONSUMER);
+      kit.producer.publish(CONSUMER);
       // Appends behind what the work already holds, and sees what was published meanwhile.
-      expect(kit.consumer.take(kit.work, 64) + kit.consumer.take(kit.work, 64)).toBe(4);
-      expect(kit.work.n).toBe(6);
+      expect(kit.consumer.take(kit.batch, 64) + kit.consumer.take(kit.batch, 64)).toBe(4);
+      expect(kit.batch.n).toBe(6);
       kit.consumer.complete(6);
     }
   });
@@ -213,13 +213,13 @@ describe('backlog ring', () => {
     const kit = new Kit(64, 64, 0);
     for (let round = 0; round < 20; round++) {
       for (let k = 0; k < 3; k++) kit.push();
-      kit.lane.publish(CONSUMER);
+      kit.producer.publish(CONSUMER);
       // Asked for more than 3, it need not look; asked for more than 2, it must.
-      expect(kit.lane.occupancy(CONSUMER, 2)).toBe(3);
-      kit.work.n = 0;
-      expect(kit.consumer.take(kit.work, 64)).toBe(3);
-      expect(kit.lane.occupancy(CONSUMER, 2)).toBeLessThanOrEqual(3);
-      expect(kit.lane.occupancy(CONSUMER)).toBe(0);
+      expect(kit.producer.occupancy(CONSUMER, 2)).toBe(3);
+      kit.batch.n = 0;
+      expect(kit.consumer.take(kit.batch, 64)).toBe(3);
+      expect(kit.producer.occupancy(CONSUMER, 2)).toBeLessThanOrEqual(3);
+      expect(kit.producer.occupancy(CONSUMER)).toBe(0);
       kit.consumer.complete(3);
     }
   });
@@ -236,12 +236,12 @@ describe('backlog ring', () => {
       burst.vlan[0] = 4095;
       burst.port = 1023;
       burst.describe(0, word >>> 16, word, word & 0xffff, word);
-      kit.lane.append(CONSUMER, burst, 0, word, UNWATCHED);
+      kit.producer.append(CONSUMER, burst, 0, word, UNWATCHED);
     });
-    kit.lane.publish(CONSUMER);
-    kit.consumer.take(kit.work, 8);
+    kit.producer.publish(CONSUMER);
+    kit.consumer.take(kit.batch, 8);
     bits.forEach((word, w) => {
-      const { id, dmacLo, smacLo, dmacHi, smacHi, seq, ledger, vlan, port, len } = kit.work.frame(w);
+      const { id, dmacLo, smacLo, dmacHi, smacHi, seq, ledger, vlan, port, len } = kit.batch.frame(w);
       expect([id, dmacLo, smacLo, seq, (dmacHi << 16) | smacHi]).toEqual([w, word, word, word, word]);
       expect([ledger, vlan, port, len]).toEqual([UNWATCHED, 4095, 1023, 0xf_ffff]);
     });
@@ -251,48 +251,48 @@ describe('backlog ring', () => {
     const rings = makeLane(WORKERS, 8, start, 1024);
     const own = rings[PRODUCER]!;
     const burst = new Burst(new Uint8Array(64));
-    let lane = new Lane(rings, PRODUCER, 8);
+    let producer = new RingProducer(rings, PRODUCER, 8);
     let id = 0;
     const keep = (count: number) => {
       for (let k = 0; k < count; k++, id++) {
         burst.id[0] = id;
         burst.describe(0, 0, 0, 0, 0);
-        expect(lane.append(PRODUCER, burst, 0, id, 0)).toBe(true);
+        expect(producer.append(PRODUCER, burst, 0, id, 0)).toBe(true);
       }
-      lane.publish(PRODUCER);
+      producer.publish(PRODUCER);
     };
-    for (const frames of [3, WORK_MAX, 1, 300 - WORK_MAX]) {
-      const work = new Work(lane.ownWork());
+    for (const frames of [3, BATCH_MAX, 1, 300 - BATCH_MAX]) {
+      const batch = new Batch(producer.ownBatch());
       const first = id;
       keep(frames);
-      expect(lane.ownCount()).toBe(frames);
-      if (frames === WORK_MAX) expect(lane.append(PRODUCER, burst, 0, id, 0)).toBe(false);
+      expect(producer.ownCount()).toBe(frames);
+      if (frames === BATCH_MAX) expect(producer.append(PRODUCER, burst, 0, id, 0)).toBe(false);
       expect(ringDrained(own)).toBe(false);
-      for (let w = 0; w < frames; w++) expect(work.frame(w).id).toBe(first + w);
-      lane.completeOwn();
+      for (let w = 0; w < frames; w++) expect(batch.frame(w).id).toBe(first + w);
+      producer.completeOwn();
       expect(ringDrained(own)).toBe(true);
       expect(ringReturning(own)).toBe(frames);
       // What the pool does.
-      own.lane[own.state + State.returned] = lane.position(PRODUCER);
-      lane.rewind();
-      expect(lane.ownCount()).toBe(0);
-      expect(lane.position(PRODUCER)).toBe((start + id) | 0);
+      own.area[own.state + State.returned] = producer.position(PRODUCER);
+      producer.rewind();
+      expect(producer.ownCount()).toBe(0);
+      expect(producer.position(PRODUCER)).toBe((start + id) | 0);
       expect(ringReturning(own)).toBe(0);
     }
     keep(5);
     // A successor begins anew, behind everything that its predecessor had.
-    lane = new Lane(rings, PRODUCER, 8);
-    expect([lane.ownCount(), ringDrained(own), ringReturning(own)]).toEqual([0, true, 0]);
+    producer = new RingProducer(rings, PRODUCER, 8);
+    expect([producer.ownCount(), ringDrained(own), ringReturning(own)]).toEqual([0, true, 0]);
   });
 
   it('appends to a work of several bursts, up to its end', () => {
     const kit = new Kit(512, 512, 0);
-    for (let n = 0; n < WORK_MAX; n++) expect(kit.push()).toBe(n);
-    kit.lane.publish(CONSUMER);
-    for (let taken = 0; taken < WORK_MAX; taken += 64) expect(kit.consumer.take(kit.work, 64)).toBe(64);
-    expect(kit.work.n).toBe(WORK_MAX);
-    const numbers = Array.from({ length: WORK_MAX }, (_, n) => n);
-    expect(numbers.map((n) => kit.work.frame(n).id)).toEqual(numbers);
+    for (let n = 0; n < BATCH_MAX; n++) expect(kit.push()).toBe(n);
+    kit.producer.publish(CONSUMER);
+    for (let taken = 0; taken < BATCH_MAX; taken += 64) expect(kit.consumer.take(kit.batch, 64)).toBe(64);
+    expect(kit.batch.n).toBe(BATCH_MAX);
+    const numbers = Array.from({ length: BATCH_MAX }, (_, n) => n);
+    expect(numbers.map((n) => kit.batch.frame(n).id)).toEqual(numbers);
     for (const n of numbers) kit.expectFrame(n, n);
   });
 });

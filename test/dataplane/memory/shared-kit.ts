@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
 import { carvePool, FramePool, type PoolSize, poolBytes } from '#rxsteer/dataplane/memory/pool.js';
-import { carveLane, type RingMemory, startRing } from '#rxsteer/dataplane/memory/ring.js';
+import { carveRings, type RingMemory, startRing } from '#rxsteer/dataplane/memory/ring.js';
 
 export interface PoolMemory {
   readonly frames: SharedArrayBuffer;
@@ -22,7 +22,7 @@ export function attachPool({ frames, words, size }: PoolMemory, rings: readonly 
 
 /** The rings of one producer whose indices all stand at `start`. */
 export function makeLane(workers: number, capacity: number, start = 0, slots = 4096): RingMemory[] {
-  const carve = (carver: Carver) => carveLane(carver, workers, capacity, slots);
+  const carve = (carver: Carver) => carveRings(carver, workers, capacity, slots);
   const rings = carve(new Carver(allocateShared(carve)));
   for (const ring of rings) startRing(ring, start);
   return rings;

@@ -4,12 +4,12 @@ import { loadNative } from '#rxsteer/addon/native.js';
 import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
 import { Carver } from '#rxsteer/dataplane/memory/layout.js';
 import { carvePool, FramePool } from '#rxsteer/dataplane/memory/pool.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
 import { lockMeter, releaseLock, takeLock } from '#rxsteer/dataplane/memory/tx-lock.js';
 import { makeWaker } from '#rxsteer/dataplane/shared/waker.js';
 import { Sleeper } from '#rxsteer/dataplane/worker/sleeper.js';
-import { Work } from '#rxsteer/forward/batch.js';
+import { Batch } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 
 const { job, gate, threads, index } = workerData;
@@ -35,9 +35,9 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
   const { size } = memory;
   const pool = new FramePool(memory.frames, carvePool(new Carver(memory.words), size), size, rings);
   const burst = new Burst(pool.bytes);
-  const work = new Work();
+  const batch = new Batch();
   const view = new DataView(memory.frames);
-  const lane = new Lane(rings.slice(index * threads, (index + 1) * threads), index, limit);
+  const producer = new RingProducer(rings.slice(index * threads, (index + 1) * threads), index, limit);
   const from = Array.from({ length: threads }, (_, p) =>
     p === index ? null : new RingConsumer(rings[p * threads + index]),
   );
@@ -65,27 +65,27 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
       const off = pool.offsetOf(id);
       view.setUint32(off, index);
       view.setUint32(off + 4, made[c]);
-      if (!lane.append(c, burst, 0, made[c], -1)) {
+      if (!producer.append(c, burst, 0, made[c], -1)) {
         result.full++;
         pool.free(index, id);
         continue;
       }
       made[c]++;
-      result.highest = Math.max(result.highest, lane.occupancy(c));
+      result.highest = Math.max(result.highest, producer.occupancy(c));
       if (made[c] === frames) Atomics.add(sent, index * threads + c, frames);
-      if (next(4) === 0) lane.publish(c);
+      if (next(4) === 0) producer.publish(c);
     }
   };
   const publish = () => {
-    for (let c = 0; c < threads; c++) if (c !== index && lane.publish(c) > 0) lane.claim(c);
+    for (let c = 0; c < threads; c++) if (c !== index && producer.publish(c) > 0) producer.claim(c);
   };
   const consume = () => {
     for (let p = 0; p < threads; p++) {
       if (p === index) continue;
-      work.n = 0;
-      const n = from[p].take(work, 1 + next(64));
+      batch.n = 0;
+      const n = from[p].take(batch, 1 + next(64));
       for (let w = 0; w < n; w++) {
-        const { id, seq } = work.frame(w);
+        const { id, seq } = batch.frame(w);
         const off = pool.offsetOf(id);
         if (view.getUint32(off) !== p || view.getUint32(off + 4) !== got[p] || seq !== got[p]) {
           problem(

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
-import { carveTouch, GuestTouch, mergeTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
+import { carveGuests, GuestTable, mergeGuests } from '#rxsteer/dataplane/order/guest-sharing.js';
 
 function makeTable(): Int32Array {
-  const carve = (carver: Carver) => carveTouch(carver);
+  const carve = (carver: Carver) => carveGuests(carver);
   return carve(new Carver(allocateShared(carve)));
 }
 
@@ -36,14 +36,14 @@ describe('destinations of a worker', () => {
         fc.array(fc.tuple(fc.nat(2), fc.nat(3), fc.integer({ min: -40, max: 40 })), { maxLength: 300 }),
         (frames) => {
           const tables = [makeTable(), makeTable(), makeTable()];
-          const touches = tables.map((words) => new GuestTouch(words));
+          const touches = tables.map((words) => new GuestTable(words));
           const model = new Map<string, Set<number>>();
           for (const [worker, high, low] of frames) {
             touches[worker]!.note(high, low);
             const key = `${high} ${low}`;
             model.set(key, (model.get(key) ?? new Set()).add(worker));
           }
-          const { guests, full } = mergeTouch(tables);
+          const { guests, full } = mergeGuests(tables);
           expect(full).toBe(false);
           expect(new Map(guests.map(({ high, low, workers }) => [`${high} ${low}`, workers]))).toEqual(
             new Map([...model].map(([key, workers]) => [key, workers.size])),
@@ -56,20 +56,20 @@ describe('destinations of a worker', () => {
 
   it('are found again by the one that follows a dead worker', () => {
     const words = makeTable();
-    const first = new GuestTouch(words);
+    const first = new GuestTable(words);
     for (let low = 0; low < 100; low++) first.note(0x5254, low);
-    const next = new GuestTouch(words);
+    const next = new GuestTable(words);
     for (let low = 50; low < 150; low++) next.note(0x5254, low);
-    expect(mergeTouch([words]).guests.map(({ workers }) => workers)).toEqual(Array(150).fill(1));
+    expect(mergeGuests([words]).guests.map(({ workers }) => workers)).toEqual(Array(150).fill(1));
   });
 
   it('that are numbered through find room, whatever the secret', () => {
     for (let run = 0; run < 300; run++) {
       const words = makeTable();
-      const touch = new GuestTouch(words);
+      const touch = new GuestTable(words);
       for (let low = 0; low < 1000; low++) touch.note(0x5254, low + (run << 16));
       // One that chance puts into a crowd may be left out.
-      expect(mergeTouch([words]).guests.length).toBeGreaterThanOrEqual(995);
+      expect(mergeGuests([words]).guests.length).toBeGreaterThanOrEqual(995);
     }
   });
 
@@ -79,7 +79,7 @@ describe('destinations of a worker', () => {
     let inverse = factor;
     for (let i = 0; i < 5; i++) inverse = Math.imul(inverse, 2 - Math.imul(factor, inverse));
     const words = makeTable();
-    const touch = new GuestTouch(words);
+    const touch = new GuestTable(words);
     for (let k = 0; k < 4096; k++) touch.note(0x0200, Math.imul(inverse, k) ^ 0x0200);
     // The same by pairs of high and low words that used to cancel out.
     for (let k = 0; k < 2000; k++) touch.note(k, k ^ 0x1234);
@@ -88,7 +88,7 @@ describe('destinations of a worker', () => {
       const low = Math.imul(k + 1, 0x01000193) | 0;
       most = Math.max(
         most,
-        reads((counted) => new GuestTouch(counted).note(0x0266, low), words),
+        reads((counted) => new GuestTable(counted).note(0x0266, low), words),
       );
     }
     // Two words for each of eight places, and the header's.
@@ -97,14 +97,14 @@ describe('destinations of a worker', () => {
 
   it('beyond the room are left out and said to be, until those that are not sent to any more make room', () => {
     const words = makeTable();
-    const touch = new GuestTouch(words);
+    const touch = new GuestTable(words);
     touch.tick(60);
     for (let low = 0; low < 100_000; low++) touch.note(2, low);
-    const before = mergeTouch([words]);
+    const before = mergeGuests([words]);
     expect(before.full).toBe(true);
     expect(before.guests.length).toBeGreaterThan(4096);
     expect(before.guests.length).toBeLessThanOrEqual(8192);
-    const isTold = (low: number) => mergeTouch([words]).guests.some((g) => g.high === 3 && g.low === low);
+    const isTold = (low: number) => mergeGuests([words]).guests.some((g) => g.high === 3 && g.low === low);
     const late = Array.from({ length: 20 }, (_, low) => low);
     touch.tick(4 * 60);
     for (const low of late) touch.note(3, low);

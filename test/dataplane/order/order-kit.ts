@@ -3,11 +3,11 @@
 import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { State } from '#rxsteer/dataplane/memory/ring.js';
-import { GuestTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
+import { GuestTable } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { carveHistory, OrderHistory } from '#rxsteer/dataplane/order/history.js';
 import { carveLedger, Ledger, Place, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/order/ledger.js';
 import { classBase, OrderCounter, OrderMeter } from '#rxsteer/dataplane/order/meter.js';
-import { Work } from '#rxsteer/forward/batch.js';
+import { Batch } from '#rxsteer/forward/batch.js';
 import { Kind } from '#rxsteer/packet/burst.js';
 import { makeRing } from '../memory/shared-kit.js';
 
@@ -48,16 +48,16 @@ export function orderKit({ workers = 4, queues = 1, start = 0, completions = 0 }
   const ledger = new Ledger(memory, progress, history);
   const counters = new Float64Array(64);
   const touch = new Int32Array(2 + 2 * 8192);
-  const meter = new OrderMeter(memory.finished, history, counters, new GuestTouch(touch));
+  const meter = new OrderMeter(memory.finished, history, counters, new GuestTable(touch));
   const tails = new Int32Array(workers).fill(start);
-  const work = new Work();
+  const batch = new Batch();
   const none = new Int32Array(256);
   const one = new Int32Array(256).fill(1);
   const done = (w: number, position: number) => Atomics.store(rings[w]!.index, 2 * LINE_WORDS, position | 0);
   const give = (w: number, n: number) => {
     tails[w] = (tails[w]! + n) | 0;
-    const { lane, state } = rings[w]!;
-    lane[state + State.position] = tails[w]!;
+    const { area, state } = rings[w]!;
+    area[state + State.position] = tails[w]!;
   };
   return {
     ledger,
@@ -84,9 +84,9 @@ export function orderKit({ workers = 4, queues = 1, start = 0, completions = 0 }
       return word < 0 ? word : ledger.slots[s + Slot.word]!;
     },
     finish(word, seq, how = 'sent') {
-      work.n = 0;
-      work.add({ ledger: word, seq });
-      return meter.commit(work, how === 'sent' ? one : none, none) === 1;
+      batch.n = 0;
+      batch.add({ ledger: word, seq });
+      return meter.commit(batch, how === 'sent' ? one : none, none) === 1;
     },
     figures() {
       const base = classBase(2);

@@ -6,10 +6,10 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { planEngine } from '#rxsteer/dataplane/engine/plan.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { RingConsumer, repairRing } from '#rxsteer/dataplane/memory/ring.js';
-import { GuestTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
+import { GuestTable } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
 import { FLOW_SLOTS, Ledger, QUEUE_SLOTS } from '#rxsteer/dataplane/order/ledger.js';
 import { OrderMeter } from '#rxsteer/dataplane/order/meter.js';
@@ -18,8 +18,9 @@ import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { DROP_REASONS, WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
 import { allocateEngineMemory, attachEngine } from '#rxsteer/dataplane/shared/engine-memory.js';
 import { CensusReader, CensusWriter } from '#rxsteer/dataplane/shared/flow-census.js';
-import { Intake, type IntakeParts } from '#rxsteer/dataplane/worker/receive.js';
-import { WORK_MAX, Work } from '#rxsteer/forward/batch.js';
+import { RxStage } from '#rxsteer/dataplane/worker/receive.js';
+import type { RxStageParts } from '#rxsteer/dataplane/worker/rx-parts.js';
+import { BATCH_MAX, Batch } from '#rxsteer/forward/batch.js';
 import { arp, ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';
@@ -88,10 +89,10 @@ class Schedule {
   died = 0;
   now: number;
   private readonly views;
-  private readonly intake: Intake;
-  private readonly lane: Lane;
-  private readonly ownWork: Work;
-  private readonly hands: { work: Work; sent: boolean }[];
+  private readonly rxStage: RxStage;
+  private readonly producer: RingProducer;
+  private readonly ownBatch: Batch;
+  private readonly hands: { batch: Batch; sent: boolean }[];
   private readonly consumers: (RingConsumer | null)[];
   private readonly meters: OrderMeter[];
   /** The frame with a sequence number: which one it is, and how many came before. */
@@ -116,8 +117,8 @@ class Schedule {
     const progress = new Progress(views.rings, 0, WORKERS);
     const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
     const burst = new Burst(views.pool.bytes);
-    this.lane = new Lane(views.rings.slice(0, WORKERS), 0, backlog);
-    this.ownWork = new Work(this.lane.ownWork());
+    this.producer = new RingProducer(views.rings.slice(0, WORKERS), 0, backlog);
+    this.ownBatch = new Batch(this.producer.ownBatch());
     const parts = {
       plan,
       views,
@@ -135,13 +136,13 @@ class Schedule {
       waker: { wake: () => false },
       fault: { reach() {} },
     };
-    this.intake = new Intake(parts as unknown as IntakeParts, this.ownWork, this.lane);
+    this.rxStage = new RxStage(parts as unknown as RxStageParts, this.ownBatch, this.producer);
     this.burst = burst;
     this.meters = views.counters.order.map(
       (counters, w) =>
-        new OrderMeter(views.ledger.finished, history, counters, new GuestTouch(views.counters.touch[w]!)),
+        new OrderMeter(views.ledger.finished, history, counters, new GuestTable(views.counters.touch[w]!)),
     );
-    this.hands = Array.from({ length: WORKERS }, () => ({ work: new Work(), sent: false }));
+    this.hands = Array.from({ length: WORKERS }, () => ({ batch: new Batch(), sent: false }));
     this.consumers = Array.from({ length: WORKERS }, (_, w) => (w === 0 ? null : this.consumer(w)));
   }
   private readonly burst: Burst;
@@ -152,7 +153,7 @@ class Schedule {
 
   /** A burst arrives at worker 0 and is dispatched. */
   receive(frames: { frame: number; worker: number }[]): void {
-    if (this.ownWork.n + 64 > WORK_MAX) this.process();
+    if (this.ownBatch.n + 64 > BATCH_MAX) this.process();
     this.next = frames;
     const { burst } = this;
     const { pool } = this.views;
@@ -174,49 +175,49 @@ class Schedule {
         return frames.length;
       },
     };
-    this.intake.receive({ port: 0, queue: 0, global: 0, finite: false, receiver } as never);
+    this.rxStage.receive({ port: 0, queue: 0, global: 0, finite: false, receiver } as never);
     this.received += frames.length;
   }
 
-  private send(work: Work): void {
-    for (let i = 0; i < work.n; i++) {
-      const { seq } = work.frame(i);
+  private send(batch: Batch): void {
+    for (let i = 0; i < batch.n; i++) {
+      const { seq } = batch.frame(i);
       this.out.push(this.frameOf.get(seq)!);
     }
   }
 
-  private report(w: number, work: Work): void {
-    const sent = new Int32Array(WORK_MAX).fill(1);
-    for (let i = 0; i < work.n; i++) {
-      const { seq, ledger } = work.frame(i);
+  private report(w: number, batch: Batch): void {
+    const sent = new Int32Array(BATCH_MAX).fill(1);
+    for (let i = 0; i < batch.n; i++) {
+      const { seq, ledger } = batch.frame(i);
       if (ledger >= 0) this.reported.push(this.frameOf.get(seq)!);
     }
-    this.late += this.meters[w]!.commit(work, sent, new Int32Array(WORK_MAX));
+    this.late += this.meters[w]!.commit(batch, sent, new Int32Array(BATCH_MAX));
   }
   late = 0;
 
   /** Worker 0 sends and reports its own work. */
   process(): void {
-    this.send(this.ownWork);
-    this.report(0, this.ownWork);
-    this.lane.completeOwn();
+    this.send(this.ownBatch);
+    this.report(0, this.ownBatch);
+    this.producer.completeOwn();
     this.views.pool.reclaim(0);
-    this.lane.rewind();
-    this.ownWork.n = 0;
+    this.producer.rewind();
+    this.ownBatch.n = 0;
   }
 
   /** Another worker takes a step: takes frames, or sends what it has, or reports what it sent. */
   step(w: number, most: number): void {
     const hand = this.hands[w]!;
-    if (hand.work.n === 0) this.consumers[w]!.take(hand.work, most);
+    if (hand.batch.n === 0) this.consumers[w]!.take(hand.batch, most);
     else if (!hand.sent) {
-      this.send(hand.work);
+      this.send(hand.batch);
       hand.sent = true;
     } else {
-      const count = hand.work.n;
-      this.report(w, hand.work);
+      const count = hand.batch.n;
+      this.report(w, hand.batch);
       this.consumers[w]!.complete(count);
-      hand.work.n = 0;
+      hand.batch.n = 0;
       hand.sent = false;
     }
   }
@@ -226,24 +227,24 @@ class Schedule {
     const hand = this.hands[w]!;
     const held = repairRing(rings[w]!) + pool.sweep(w);
     // What it had sent is out, though nobody will ever hear of it.
-    this.died += held - (hand.sent ? hand.work.n : 0);
-    hand.work.n = 0;
+    this.died += held - (hand.sent ? hand.batch.n : 0);
+    hand.batch.n = 0;
     hand.sent = false;
     this.consumers[w] = this.consumer(w);
   }
 
-  review(): void {
-    this.intake.review(() => this.process());
+  releaseDue(): void {
+    this.rxStage.releaseDue(() => this.process());
   }
 
   /** Lets everything come to rest. */
   finish(): void {
     for (let round = 0; round < 10_000; round++) {
       this.now += 1;
-      this.review();
+      this.releaseDue();
       this.process();
       for (let w = 1; w < WORKERS; w++) for (let k = 0; k < 3; k++) this.step(w, 64);
-      if (this.intake.holding() === 0 && this.views.pool.inFlight() === 0) return;
+      if (this.rxStage.holding() === 0 && this.views.pool.inFlight() === 0) return;
     }
     expect.unreachable('does not come to rest');
   }
@@ -323,7 +324,7 @@ function play(schedule: Schedule, events: readonly Event[], deaths = true): void
     if (e.kind === 'receive') schedule.receive(e.frames);
     else if (e.kind === 'step') schedule.step(e.worker, e.most);
     else if (e.kind === 'process') schedule.process();
-    else if (e.kind === 'review') schedule.review();
+    else if (e.kind === 'review') schedule.releaseDue();
     else if (e.kind === 'wait') schedule.now += e.ms;
     else if (deaths) schedule.die(e.worker);
   }
@@ -422,10 +423,10 @@ describe('every interleaving', { timeout: 120_000 }, () => {
     expect(schedule.moves()).toMatchObject({ held: 0, framesPostponed: 3 });
     schedule.receive([{ frame: 0, worker: 2 }]);
     schedule.now += 39;
-    schedule.review();
+    schedule.releaseDue();
     expect(schedule.moves()).toMatchObject({ framesHeld: 1, cancelled: 0 });
     schedule.now += 1;
-    schedule.review();
+    schedule.releaseDue();
     expect(schedule.moves()).toMatchObject({ framesHeld: 1, cancelled: 1 });
     schedule.finish();
     schedule.expectConserved();

@@ -8,7 +8,7 @@ import type { EngineViews } from '#rxsteer/dataplane/shared/engine-memory.js';
 import { CensusReader, CensusWriter, carveCensus } from '#rxsteer/dataplane/shared/flow-census.js';
 import { TraceCollector, type TraceMessage, TraceTap } from '#rxsteer/dataplane/shared/trace.js';
 import { Global, Pause, WorkerWord } from '#rxsteer/dataplane/shared/words.js';
-import { LiveFollower } from '#rxsteer/dataplane/worker/follower.js';
+import { ConfigFollower } from '#rxsteer/dataplane/worker/follower.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { flowFrame, parseFlow } from '#rxsteer/packet/flow-text.js';
@@ -53,7 +53,7 @@ describe('a worker that follows configurations', () => {
         ),
       drained: () => state.drained,
     };
-    const made = new LiveFollower(parts, config(1, 1), { number: 1 } as unknown as Steering);
+    const made = new ConfigFollower(parts, config(1, 1), { number: 1 } as unknown as Steering);
     Atomics.store(views.global, Global.configEpoch, 1);
     const post = (...configs: LiveConfig[]) => {
       for (const next of configs) port1.postMessage(next);

@@ -4,7 +4,7 @@
  */
 
 import { planEngine } from '#rxsteer/dataplane/engine/plan.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
 import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
@@ -13,8 +13,9 @@ import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import { DROP_REASONS, WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
 import { allocateEngineMemory, attachEngine } from '#rxsteer/dataplane/shared/engine-memory.js';
 import type { EnginePlan } from '#rxsteer/dataplane/shared/plan.js';
-import { Intake, type IntakeParts } from '#rxsteer/dataplane/worker/receive.js';
-import { WORK_MAX, Work } from '#rxsteer/forward/batch.js';
+import { RxStage } from '#rxsteer/dataplane/worker/receive.js';
+import type { RxStageParts } from '#rxsteer/dataplane/worker/rx-parts.js';
+import { BATCH_MAX, Batch } from '#rxsteer/forward/batch.js';
 import { ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { engineOptions } from '../engine/run-engine.js';
@@ -52,9 +53,9 @@ export class Home {
   /** Frames that it has taken and not finished. */
   private readonly hands: number[];
   readonly views;
-  private readonly intake: Intake;
-  private readonly lane: Lane;
-  private readonly own: Work;
+  private readonly rxStage: RxStage;
+  private readonly producer: RingProducer;
+  private readonly own: Batch;
   private readonly burst: Burst;
   private readonly consumers: RingConsumer[] = [];
   private readonly status = new Int32Array(16);
@@ -69,8 +70,8 @@ export class Home {
     this.views = views;
     this.burst = new Burst(views.pool.bytes);
     const progress = new Progress(views.rings, 0, workers);
-    this.lane = new Lane(views.rings.slice(0, workers), 0, plan.backlog);
-    this.own = new Work(this.lane.ownWork());
+    this.producer = new RingProducer(views.rings.slice(0, workers), 0, plan.backlog);
+    this.own = new Batch(this.producer.ownBatch());
     const parts = {
       plan,
       views,
@@ -93,7 +94,7 @@ export class Home {
       waker: { wake: () => false },
       fault: { reach() {} },
     };
-    this.intake = new Intake(parts as unknown as IntakeParts, this.own, this.lane);
+    this.rxStage = new RxStage(parts as unknown as RxStageParts, this.own, this.producer);
     for (let w = 0; w < workers; w++) this.consumers.push(new RingConsumer(views.rings[w]!));
     this.finished = new Array<number>(workers).fill(0);
     this.hands = new Array<number>(workers).fill(0);
@@ -125,7 +126,7 @@ export class Home {
         return n;
       },
     };
-    const n = this.intake.receive({ port: 0, queue: 0, global: 0, finite: false, receiver } as never);
+    const n = this.rxStage.receive({ port: 0, queue: 0, global: 0, finite: false, receiver } as never);
     this.processOwn();
     return n;
   }
@@ -139,33 +140,33 @@ export class Home {
 
   private processOwn(): void {
     this.finished[0]! += this.own.n;
-    this.lane.completeOwn();
+    this.producer.completeOwn();
     this.views.pool.reclaim(0);
-    this.lane.rewind();
+    this.producer.rewind();
     this.own.n = 0;
   }
 
   /** Lets go of held frames whose time has come. */
-  review(): void {
-    this.intake.review(() => this.processOwn());
+  releaseDue(): void {
+    this.rxStage.releaseDue(() => this.processOwn());
     this.processOwn();
   }
 
   /** Frames that are held for a move. */
   get holding(): number {
-    return this.intake.holding();
+    return this.rxStage.holding();
   }
 
   /** Worker `w` takes and finishes what is in its ring. */
   run(w: number): void {
-    const work = new Work();
+    const batch = new Batch();
     this.finish(w, this.hands[w]!);
     this.hands[w] = 0;
     for (;;) {
-      const count = this.consumers[w]!.take(work, WORK_MAX);
+      const count = this.consumers[w]!.take(batch, BATCH_MAX);
       if (count === 0) return;
       this.finish(w, count);
-      work.n = 0;
+      batch.n = 0;
     }
   }
 
@@ -176,7 +177,7 @@ export class Home {
 
   /** Worker `w` takes what is in its ring, and stands still with that in its hands. */
   grab(w: number): void {
-    if (this.hands[w] === 0) this.hands[w] = this.consumers[w]!.take(new Work(), WORK_MAX);
+    if (this.hands[w] === 0) this.hands[w] = this.consumers[w]!.take(new Batch(), BATCH_MAX);
   }
 
   dropped(): Record<(typeof DROP_REASONS)[number], number> {

@@ -138,7 +138,7 @@ describe('a worker that stands still', { timeout: 120_000 }, () => {
       for (let k = 0; k < 300; k++) {
         now += 40 * (k % 2);
         expect(home.receive(fill(2))).toBe(BURST_MAX);
-        home.review();
+        home.releaseDue();
         home.run(2);
       }
       const others = Array.from({ length: BURST_MAX }, (_, i) => ({ worker: 3, flow: i % 8, length }));

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { planEngine } from '#rxsteer/dataplane/engine/plan.js';
 import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
 import { Ledger, QUEUE_SLOTS, UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
@@ -15,10 +15,10 @@ import {
   type EngineViews,
 } from '#rxsteer/dataplane/shared/engine-memory.js';
 import { Global, Phase, WorkerWord } from '#rxsteer/dataplane/shared/words.js';
-import type { LiveFollower } from '#rxsteer/dataplane/worker/follower.js';
+import type { ConfigFollower } from '#rxsteer/dataplane/worker/follower.js';
 import { type LoopParts, WorkerLoop } from '#rxsteer/dataplane/worker/loop.js';
 import { PASS_FRAMES, PollList } from '#rxsteer/dataplane/worker/poll-list.js';
-import type { Work } from '#rxsteer/forward/batch.js';
+import type { Batch } from '#rxsteer/forward/batch.js';
 import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';
 import { engineOptions } from '../engine/run-engine.js';
 
@@ -54,7 +54,7 @@ async function makeLoop(attachedAt: number, epoch: number) {
       },
     },
   } as unknown as LoopParts;
-  const still = { paused: false, due: () => false } as unknown as LiveFollower;
+  const still = { paused: false, due: () => false } as unknown as ConfigFollower;
   return { loop: new WorkerLoop(parts), still, views, seen };
 }
 
@@ -90,7 +90,7 @@ async function shares(queues: number): Promise<{ own: number; handed: number }> 
   const { pool } = views;
   const progress = new Progress(views.rings, 0, plan.workers);
   const burst = new Burst(pool.bytes);
-  const other = new Lane(views.rings.slice(plan.workers, 2 * plan.workers), 1, plan.backlog);
+  const other = new RingProducer(views.rings.slice(plan.workers, 2 * plan.workers), 1, plan.backlog);
   const sent = new Burst(pool.bytes);
   sent.port = 1;
   const fill = () => {
@@ -142,11 +142,11 @@ async function shares(queues: number): Promise<{ own: number; handed: number }> 
     fault: { reach: () => {} },
     forwarder: { decide: () => {} },
     transmitter: {
-      send(work: Work) {
-        for (let i = 0; i < work.n; i++) counts[work.frame(i).port]!++;
+      send(batch: Batch) {
+        for (let i = 0; i < batch.n; i++) counts[batch.frame(i).port]!++;
       },
-      commit(work: Work) {
-        work.n = 0;
+      commit(batch: Batch) {
+        batch.n = 0;
         fill();
       },
     },
@@ -158,7 +158,7 @@ async function shares(queues: number): Promise<{ own: number; handed: number }> 
   const exit = () => Atomics.store(views.global, Global.phase, Phase.exit);
   const loop = new WorkerLoop(parts);
   loop.adopt(plan.workers);
-  loop.run({ paused: false, due: () => false } as unknown as LiveFollower);
+  loop.run({ paused: false, due: () => false } as unknown as ConfigFollower);
   return { own: counts[0]!, handed: counts[1]! };
 }
 

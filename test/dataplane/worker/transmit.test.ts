@@ -2,14 +2,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { SendResult } from '#rxsteer/addon/native.js';
-import { GuestTouch } from '#rxsteer/dataplane/order/guest-sharing.js';
+import { GuestTable } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { OrderMeter } from '#rxsteer/dataplane/order/meter.js';
 import { DownSender } from '#rxsteer/dataplane/ports/attach.js';
 import { MemorySink } from '#rxsteer/dataplane/ports/memory/sink.js';
 import { makeSendArrays, type Sender } from '#rxsteer/dataplane/ports/port.js';
 import { DROP_REASONS, PortCounter, WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
 import { Transmitter } from '#rxsteer/dataplane/worker/transmit.js';
-import { Out, Work } from '#rxsteer/forward/batch.js';
+import { Batch, Out } from '#rxsteer/forward/batch.js';
 import { FrameFlag } from '#rxsteer/packet/burst.js';
 import { makePool } from '../ports/harness.js';
 
@@ -24,7 +24,7 @@ function stage(take?: (copies: number) => boolean, third: Sender = new DownSende
     new Int32Array(16),
     { append: () => -1 } as never,
     new Float64Array(64),
-    new GuestTouch(new Int32Array(2 + 2 * 8192)),
+    new GuestTable(new Int32Array(2 + 2 * 8192)),
   );
   const transmitter = new Transmitter({
     worker: 0,
@@ -51,7 +51,7 @@ function stage(take?: (copies: number) => boolean, third: Sender = new DownSende
 
 it('every frame is counted once, also one for a port that this worker has not taken up yet', () => {
   const { transmitter, counters } = stage();
-  const work = new Work();
+  const batch = new Batch();
   const out = fc.oneof(
     fc.integer({ min: 0, max: ROOM - 1 }),
     fc.constantFrom(Out.flood, Out.noRoute, Out.filtered, Out.malformed),
@@ -64,12 +64,12 @@ it('every frame is counted once, also one for a port that this worker has not ta
     fc.property(works, (outs) => {
       counters.fill(0);
       outs.forEach((to, i) => {
-        work.add({ id: i, len: 60, port: 0, ledger: UNWATCHED });
-        work.out[i] = to;
+        batch.add({ id: i, len: 60, port: 0, ledger: UNWATCHED });
+        batch.out[i] = to;
       });
-      transmitter.send(work);
+      transmitter.send(batch);
       const arrived = outs.filter((_, i) => transmitter.arrived(i)).length;
-      transmitter.commit(work);
+      transmitter.commit(batch);
       const dropped = DROP_REASONS.map((_, reason) => counters[WorkerCounter.dropped + reason]!);
       const done = counters[WorkerCounter.transmitted]! + counters[WorkerCounter.delivered]!;
       expect(done).toBe(arrived);
@@ -82,14 +82,14 @@ it('every frame is counted once, also one for a port that this worker has not ta
 it('a flood beyond the budget of its port goes nowhere; frames to one port are not touched by it', () => {
   const granted: number[] = [];
   const { transmitter, counters, portCounters } = stage((copies) => granted.push(copies) <= 2);
-  const work = new Work();
+  const batch = new Batch();
   const outs = [...new Array<number>(8).fill(Out.flood), 1, 1, 2];
   outs.forEach((to, i) => {
-    work.add({ id: i, len: 60, port: 0, ledger: UNWATCHED });
-    work.out[i] = to;
+    batch.add({ id: i, len: 60, port: 0, ledger: UNWATCHED });
+    batch.out[i] = to;
   });
-  transmitter.send(work);
-  transmitter.commit(work);
+  transmitter.send(batch);
+  transmitter.commit(batch);
   // Ports 1, 2 and 3 flood: two copies beyond the first.
   expect(granted).toEqual(new Array(8).fill(2));
   expect(counters[WorkerCounter.dropped + DROP_REASONS.indexOf('filtered')]).toBe(6);
@@ -121,21 +121,21 @@ it('what stands behind a super-frame that stops a port is sent after it; one tha
     close() {},
   };
   const { transmitter, counters, portCounters } = stage(undefined, stopping);
-  const work = new Work();
+  const batch = new Batch();
   // The virtio-net headers of the pool are empty: no super-frame can be cut.
   const lengths = [60, 61, 2000, 62, 2001, 2002, 63];
   lengths.forEach((len, i) => {
-    work.add({
+    batch.add({
       id: i,
       len,
       port: 0,
       ledger: UNWATCHED,
       flags: len >= 2000 ? FrameFlag.gso | FrameFlag.vnet : 0,
     });
-    work.out[i] = 3;
+    batch.out[i] = 3;
   });
-  transmitter.send(work);
-  transmitter.commit(work);
+  transmitter.send(batch);
+  transmitter.commit(batch);
   expect(sent).toEqual([60, 61, 62, 63]);
   expect(counters[WorkerCounter.transmitted]).toBe(4);
   expect(counters[WorkerCounter.dropped + DROP_REASONS.indexOf('malformed')]).toBe(3);

@@ -7,7 +7,7 @@ import type { EngineViews } from '#rxsteer/dataplane/shared/engine-memory.js';
 import type { EnginePlan } from '#rxsteer/dataplane/shared/plan.js';
 import type { PortInfo } from '#rxsteer/dataplane/shared/port-info.js';
 import { PORT_FDS, PortFd } from '#rxsteer/dataplane/shared/words.js';
-import { HeldPorts } from '#rxsteer/dataplane/worker/worker-ports.js';
+import { WorkerPorts } from '#rxsteer/dataplane/worker/worker-ports.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { makePool } from '../ports/harness.js';
 
@@ -59,7 +59,7 @@ function worker(ports: readonly PortInfo[], active = 1, me = 0) {
   const pool = makePool();
   const burst = new Burst(pool.bytes);
   const parts = { plan, views, pool, native, clock: {} as never, worker: me, burst, status: words(8) };
-  const held = new HeldPorts(parts, { wake: () => false });
+  const held = new WorkerPorts(parts, { wake: () => false });
   /** The main thread gives a port other descriptors: `fd` for receiving, `fd + 100` for sending. */
   const publish = (index: number, fd: number) => {
     const { rxQueues, txQueues } = ports[index]!;

@@ -31,7 +31,7 @@ export interface MemorySourceOptions {
   readonly packets: number;
   /** Every choice comes from it; default 1. */
   readonly seed: number;
-  /** Receive queues; queue q is polled by worker q mod workers. Default 1. See `memory-mix.ts`. */
+  /** Receive queues; queue q is polled by worker q mod workers. Default 1. See `mix.ts`. */
   readonly queues: number;
   /** Who carries `share` per cent of the frames: flow 0, or all flows of guest 0; default none. */
   readonly elephant: 'none' | 'flow' | 'guest';

@@ -4,12 +4,12 @@
  * Promise: frame number i is a pure function of (options, port, i), and i lies in the port's shared state words, so
  * that a restarted worker goes on with the frame after the last one that was handed out. Flows are visited in
  * rounds, every flow once a round in an order that differs from round to round, so the sequence number of a flow is
- * the round number: receivers see a gap or a swap without any table in the generator. Elephants (`memory-mix.ts`) are
+ * the round number: receivers see a gap or a swap without any table in the generator. Elephants (`mix.ts`) are
  * visited between the others, as often as their share asks for; their sequence numbers count their own rounds.
  *
  * Threads: one receiver object, used by the worker that polls the queue; the state words are written by it only.
  *
- * With the addon `NativeMemorySource` makes the same frames in one call a burst (`memory-native.ts`).
+ * With the addon `NativeMemorySource` makes the same frames in one call a burst (`native-source.ts`).
  *
  * Speed: headers come from one prebuilt 60-byte template per flow, copied by words (slots are aligned; a
  * call of `set` or `copyWithin` costs more than 15 stores; little-endian, as every machine that Node runs packets on);

@@ -15,7 +15,7 @@
  *
  * One object per worker.
  */
-import { Part, type Work } from '../../forward/batch.js';
+import { type Batch, Part } from '../../forward/batch.js';
 import type { Burst } from '../../packet/burst.js';
 import type { RfsSteering } from '../../policy/rfs.js';
 import type { Progress } from '../memory/progress.js';
@@ -29,10 +29,10 @@ interface Parts {
   readonly progress: Progress;
 }
 
-/** What `Fate` says of a frame that its worker never got; see `intake.ts`. */
+/** What `DispatchResult` says of a frame that its worker never got; see `rxStage.ts`. */
 const DROPPED = 2;
 
-export class FlowIntake {
+export class RfsFeedback {
   private readonly heads: Int32Array;
   private readonly tails: Int32Array;
   private readonly taken: Int32Array;
@@ -82,19 +82,19 @@ export class FlowIntake {
   }
 
   /** Frames were delivered to ports with a consumer: that is where their flows are wanted from now on. */
-  delivered(work: Work, arrived: (i: number) => boolean): void {
-    const { n, out } = work;
+  delivered(batch: Batch, arrived: (i: number) => boolean): void {
+    const { n, out } = batch;
     const { consumers, hashes, steering } = this;
     for (let i = 0; i < n; i++) {
       const port = out[i]!;
       if (port < 0) continue;
       const consumer = consumers[port]!;
-      if (consumer > 0 && arrived(i)) steering.sock.record(hashes[work.part(i, Part.id)]!, consumer - 1);
+      if (consumer > 0 && arrived(i)) steering.sock.record(hashes[batch.part(i, Part.id)]!, consumer - 1);
     }
   }
 
   /** Some frames of the burst were refused. */
-  refused(burst: Burst, fates: Int32Array): void {
-    if (this.linux) this.steering.settle(burst, fates, DROPPED, this.before);
+  refused(burst: Burst, results: Int32Array): void {
+    if (this.linux) this.steering.settle(burst, results, DROPPED, this.before);
   }
 }

@@ -5,7 +5,7 @@
 
 import { RECEIVE_STATUS_WORDS } from '#rxsteer/addon/native.js';
 import { engineDefaults, planEngine } from '#rxsteer/dataplane/engine/plan.js';
-import { Lane } from '#rxsteer/dataplane/memory/producer.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { RingConsumer, State } from '#rxsteer/dataplane/memory/ring.js';
 import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
@@ -18,8 +18,8 @@ import { Fault } from '#rxsteer/dataplane/shared/faults.js';
 import { CensusWriter } from '#rxsteer/dataplane/shared/flow-census.js';
 import { TraceTap } from '#rxsteer/dataplane/shared/trace.js';
 import { WorkerWord } from '#rxsteer/dataplane/shared/words.js';
-import { Intake } from '#rxsteer/dataplane/worker/receive.js';
-import { Work } from '#rxsteer/forward/batch.js';
+import { RxStage } from '#rxsteer/dataplane/worker/receive.js';
+import { Batch } from '#rxsteer/forward/batch.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';
 import { compilePolicy, policyBytes } from '#rxsteer/policy/compile.js';
@@ -45,7 +45,7 @@ function makePorts(): OpenPorts {
  * A call that takes one burst of mixed frames in: dissects, steers, guards, hands off, and empties all rings.
  * @param policyText the policy, `order` included
  */
-export function intakeCall(policyText: string, workers: number): () => void {
+export function rxCall(policyText: string, workers: number): () => void {
   const policy = parsePolicy(policyText, { command: 'forward', workers });
   const ports = [parsePort('a=memory:source'), parsePort('b=memory:sink')];
   const plan = planEngine(
@@ -75,9 +75,9 @@ export function intakeCall(policyText: string, workers: number): () => void {
   };
   const queue = { port: 0, queue: 0, global: 0, finite: false, receiver } as unknown as ReceiveQueue;
   const progress = new Progress(views.rings, 0, workers);
-  const lane = new Lane(views.rings.slice(0, workers), 0, plan.backlog);
-  const work = new Work(lane.ownWork());
-  const intake = new Intake(
+  const producer = new RingProducer(views.rings.slice(0, workers), 0, plan.backlog);
+  const batch = new Batch(producer.ownBatch());
+  const rxStage = new RxStage(
     {
       plan,
       views,
@@ -92,24 +92,24 @@ export function intakeCall(policyText: string, workers: number): () => void {
       waker: { wake: () => false },
       fault: new Fault(null, 0, views.workers[0]!, WorkerWord.faulted),
     },
-    work,
-    lane,
+    batch,
+    producer,
   );
   const consumers: RingConsumer[] = [];
   for (let w = 1; w < workers; w++) {
     consumers.push(new RingConsumer(views.rings[w]!));
   }
   return () => {
-    intake.receive(queue);
-    for (const consumer of consumers) consumer.complete(consumer.take(work, BURST_MAX));
-    lane.completeOwn();
+    rxStage.receive(queue);
+    for (const consumer of consumers) consumer.complete(consumer.take(batch, BURST_MAX));
+    producer.completeOwn();
     // The prepared frames are used again and again: none goes back to the pool.
     for (let w = 0; w < workers; w++) {
-      const { lane: words, state } = views.rings[w]!;
-      words[state + State.returned] = lane.position(w);
+      const { area: words, state } = views.rings[w]!;
+      words[state + State.returned] = producer.position(w);
     }
-    lane.rewind();
-    work.n = 0;
+    producer.rewind();
+    batch.n = 0;
   };
 }
 
