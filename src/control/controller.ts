@@ -126,7 +126,7 @@ export class Controller {
       uptimeMs: Math.round(performance.now() - engine.startedAt),
       policy: plan.policyText,
       mode: plan.mode,
-      order: plan.order,
+      order: engine.order,
       workers: plan.active,
       maxWorkers: plan.workers,
       ports: plan.ports.filter((port) => !port.removed).map(({ name, kind }) => ({ name, kind })),
@@ -159,7 +159,7 @@ export class Controller {
     return {
       policy: plan.policyText,
       spec: plan.policy,
-      order: plan.order,
+      order: engine.order,
       workers: plan.active,
       table,
       changedEntries,

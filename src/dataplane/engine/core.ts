@@ -100,6 +100,12 @@ export class EngineCore {
     return this.config.memory;
   }
 
+  /** What is true of order now: the plan's, but where a port has lost it since (XPS set while it runs). */
+  get order(): EnginePlan['order'] {
+    for (const { orderLost } of this.ports.live.values()) if (orderLost !== '') return 'none';
+    return this.plan.order;
+  }
+
   /** Workers that are hosted now. */
   get hosted(): number[] {
     return [...this.channels.keys()];

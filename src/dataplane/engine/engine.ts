@@ -82,6 +82,7 @@ export class Engine implements LiveEngine {
   private stopped: Promise<void> | null = null;
   /** Counters of the ports at the stop: their devices and rings are gone afterwards. */
   private lastPorts: PortSummary[] | null = null;
+  private lastOrder: EnginePlan['order'] | null = null;
   private readonly moveWatch: MoveWatch;
   private sweptAt = 0;
   private watch: NodeJS.Timeout | null = null;
@@ -153,6 +154,11 @@ export class Engine implements LiveEngine {
   /** Counters of all ports, those that were removed last. After the stop those of the stop. */
   portSummaries(): PortSummary[] {
     return this.lastPorts ?? portSummaries(this.core);
+  }
+
+  /** The order that is kept: that of the plan, or `none` where a port has lost it while it ran. After the stop that of the stop. */
+  get order(): EnginePlan['order'] {
+    return this.lastOrder ?? this.core.order;
   }
 
   /** Addresses that went from one port of the switch to another so far. */
@@ -395,6 +401,7 @@ export class Engine implements LiveEngine {
       this.ports.finish();
     });
     this.lastPorts = portSummaries(this.core);
+    this.lastOrder = this.core.order;
     await this.abandon();
     this.ports.close();
   }

@@ -59,6 +59,7 @@ export interface Summary {
   durationMs: number;
   policy: string;
   mode: 'wire' | 'switch';
+  /** What is kept; `none` also where a port has lost it since the start (a warning said why). */
   order: 'strict' | 'linux' | 'none';
   ports: PortSummary[];
   workers: WorkerSummary[];
@@ -153,7 +154,7 @@ export function summarize(engine: Engine): Summary {
     durationMs: Math.round((stopped ? engine.stoppedAt : performance.now()) - engine.startedAt),
     policy: plan.policyText,
     mode: plan.mode,
-    order: plan.order,
+    order: engine.order,
     ports: engine.portSummaries(),
     workers: Array.from({ length: workers }, (_, w) => workerSummary(engine, w)),
     handoffs,

@@ -46,7 +46,7 @@ export class LivePort {
   /** This program made the interface: it goes away with the last descriptor. */
   readonly created: boolean;
   /** Order of a flow's frames is lost before they reach us, and why; empty where it is kept. */
-  orderLost = '';
+  private lostBefore = '';
   /** Why `order=strict` cannot be promised; empty where it can. */
   strictRefused = '';
   state: 'up' | 'down' | 'gone' = 'up';
@@ -124,11 +124,14 @@ export class LivePort {
     for (let q = 0; q < spec.queues; q++) this.receiveFds.push(this.openReceive(spec, link));
     this.index = link.index;
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
-      this.orderLost = `fanout=${spec.fanout} splits flows before they reach the program`;
+      this.lostBefore = `fanout=${spec.fanout} splits flows before they reach the program`;
     }
-    const { out } = this;
-    out!.open(link);
-    if (this.orderLost === '') this.orderLost = out!.orderLost;
+    this.out!.open(link);
+  }
+
+  /** Why a flow's order is lost before frames reach us or on their way out, now; empty where it is kept. */
+  get orderLost(): string {
+    return this.lostBefore || (this.out?.orderLost ?? '');
   }
 
   /** The group of the sockets that are there. The first one makes it: the kernel gives it a number that nobody has. */

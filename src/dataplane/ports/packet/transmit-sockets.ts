@@ -32,7 +32,7 @@ export class TransmitSockets {
   /** Transmit queues as workers see them: the device's, but where one AF_XDP queue is the only way out. */
   readonly queues: number;
   path: TransmitPath = 'direct';
-  /** Why a flow's order is lost on the way out; empty where it is kept. */
+  /** Why a flow's order is lost on the way out, or was since the port came; empty where it is kept. */
   orderLost = '';
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
@@ -50,7 +50,6 @@ export class TransmitSockets {
   /** What keeps a flow's tagged frames in one queue; null where it is not needed or cannot be had. */
   private tagMover: number | null = null;
   private saidTags = false;
-  private saidXps = false;
 
   constructor(
     private readonly native: Native,
@@ -78,7 +77,7 @@ export class TransmitSockets {
     this.path = choice.path;
     this.mtu = link.mtu;
     this.learnOffloads(link);
-    this.orderLost = choice.orderLost;
+    this.orderLost ||= choice.orderLost;
     if (choice.warning !== '') this.warn(`port ${spec.name}: ${choice.warning}`);
     // At the start the order is settled by it, see `settleOrder`.
     if (this.opened && choice.orderLost !== '') {
@@ -125,14 +124,18 @@ export class TransmitSockets {
     this.withheld = kind === null ? 0 : this.native.deviceLacks(index);
   }
 
-  /** Looks after order behind a queueing discipline with several queues. */
-  private watchQueues(link: LinkInfo): void {
-    if (link.txQueues <= 1) return;
-    this.moveTags(link);
-    if (this.saidXps || this.orderLost !== '') return;
-    const { orderLost } = chooseTransmit({ link, xps: readXps(link), bypass: false, xsk: false });
+  /**
+   * Looks after order on a path that was chosen for what the device was then: XPS, or queues beside the one that is gone
+   * past, may have come. What was lost stays so.
+   */
+  private watchOrder(link: LinkInfo): void {
+    if (this.path === 'queued' && link.txQueues > 1) this.moveTags(link);
+    // It names its queue.
+    if (this.path === 'af_xdp' || this.orderLost !== '') return;
+    const bypass = this.path === 'bypass';
+    const { orderLost } = chooseTransmit({ link, xps: readXps(link), bypass, xsk: false });
     if (orderLost === '') return;
-    this.saidXps = true;
+    this.orderLost = orderLost;
     this.warn(`port ${this.spec.name}: order is lost from now on: ${orderLost}`);
   }
 
@@ -165,7 +168,7 @@ export class TransmitSockets {
       this.mtu = link.mtu;
     }
     this.learnOffloads(link);
-    if (this.path === 'queued') this.watchQueues(link);
+    this.watchOrder(link);
     if (this.path !== 'direct' || this.turning || (!queues(link.qdisc) && link.txQueues <= 1)) return false;
     this.openQueueing(link);
     this.turning = true;
