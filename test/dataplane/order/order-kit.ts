@@ -86,7 +86,7 @@ export function orderKit({ workers = 4, queues = 1, start = 0, completions = 0 }
     finish(word, seq, how = 'sent') {
       batch.n = 0;
       batch.add({ ledger: word, seq });
-      return meter.commit(batch, how === 'sent' ? one : none, none) === 1;
+      return meter.commit(batch, how === 'sent' ? one : none, 1) === 1;
     },
     figures() {
       const base = classBase(2);

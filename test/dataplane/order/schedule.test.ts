@@ -192,7 +192,7 @@ class Schedule {
       const { seq, ledger } = batch.frame(i);
       if (ledger >= 0) this.reported.push(this.frameOf.get(seq)!);
     }
-    this.late += this.meters[w]!.commit(batch, sent, new Int32Array(BATCH_MAX));
+    this.late += this.meters[w]!.commit(batch, sent, 1);
   }
   late = 0;
 
