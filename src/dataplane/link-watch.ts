@@ -1,8 +1,9 @@
 /**
  * Watches the links of live ports: state, carrier, receive rings that the kernel gave up, descriptors that are replaced.
  *
- * Promise: `look` never throws. It asks the kernel about a link only when rtnetlink or a poller told of a change, while a
- * device is gone, and every two seconds (a change that nobody tells of, an event that was lost). When a device's
+ * Promise: `look` never throws. It asks the kernel about a link only when netlink or a poller told of a change, while a
+ * device is gone, and every two seconds (a change that nobody tells of, an event that was lost). What netlink tells is
+ * looked at when it comes, but no more often than leaves the main thread three quarters of its time. When a device's
  * descriptors are replaced workers are told by `Global.portsEpoch`, and the old ones are closed once every worker has
  * attached to the new ones. Main thread only.
  *
@@ -10,9 +11,10 @@
  * (RCU), for which a poller's other ports would stand still. A port that keeps losing its ring waits longer each time.
  */
 import type { EngineCore } from './core.js';
-import { portBase } from './counters.js';
+import { PortCounter, portBase } from './counters.js';
 import { Global, WorkerWord } from './engine-memory.js';
-import { type Native, RING_DEAD } from './native.js';
+import type { Guard } from './guard.js';
+import { type Native, type NativeLinkEvents, RING_DEAD } from './native.js';
 import { PORT_WARNINGS } from './port-warnings.js';
 import type { LivePort, OldDescriptors } from './ports/live.js';
 
@@ -22,6 +24,13 @@ const UNASKED_MS = 2000;
 const REPLACE_LEAST_MS = 500;
 const REPLACE_MOST_MS = 16_000;
 
+/** What netlink tells is looked at so long after the last look at least, and after so many times what that took. */
+const REST_LEAST_MS = 2;
+const REST_SHARE = 3;
+/** So often, at first, it is asked whether workers have attached. */
+const ATTACHED_FIRST_MS = 1;
+const ATTACHED_MOST_MS = 100;
+
 /** When a port's ring may be replaced again, and the wait after that. */
 interface Patience {
   notBefore: number;
@@ -29,9 +38,14 @@ interface Patience {
 }
 
 export class LinkWatch {
-  /** Where rtnetlink tells of changes; -1 = not open (yet). */
-  private events = -1;
+  /** What tells of changes; null = not open (yet). */
+  private events: NativeLinkEvents | null = null;
   private lookedAt = Number.NEGATIVE_INFINITY;
+  private tookMs = 0;
+  /** Timers of a look that was told to come, and of workers that are waited for. */
+  private told: NodeJS.Timeout | null = null;
+  private attaching: NodeJS.Timeout | null = null;
+  private resting = false;
   /** What each port was last warned of, by kind: a number of frames. */
   private readonly warned = new WeakMap<LivePort, Map<string, number>>();
   private readonly patience = new WeakMap<LivePort, Patience>();
@@ -42,20 +56,32 @@ export class LinkWatch {
   /** What is done once all workers have attached to an epoch's descriptors: the old ones closed, the port told. */
   private closing: { port: LivePort; index: number; old: OldDescriptors; epoch: number }[] = [];
 
-  constructor(private readonly core: EngineCore) {}
+  constructor(
+    private readonly core: EngineCore,
+    /** Under which looks run that nobody called for. */
+    private readonly guard: Guard,
+  ) {}
 
   /** To be called every 100 ms or so, or less often while not `restless`. */
   look(): void {
     const { core } = this;
     const { live } = core.ports;
-    if (live.size === 0) return;
+    if (live.size === 0 || this.resting) return;
     for (const [index, port] of live) this.noteRefused(index, port);
     const told = this.pollersTold();
     this.mendRings();
-    if (!this.due() && !told) return;
+    const began = performance.now();
+    // Before anything is asked: what is counted here left before whatever is heard of next.
+    const sent = new Map([...live.keys()].map((index) => [index, this.sent(index)]));
+    if (!this.due() && !told) {
+      if (this.events?.queues === true)
+        for (const [index, port] of live) port.assure(sent.get(index)!, began);
+      return;
+    }
     for (const [index, port] of live) {
       const { change, old } = this.check(index, port);
       if (change === 'descriptors') this.replaced(index, port, old);
+      port.assure(sent.get(index)!, began);
       port.tellOffloads(core.views.portFds, index);
     }
     if (core.plan.mode === 'wire') {
@@ -65,13 +91,53 @@ export class LinkWatch {
         b.showCarrier(a.carrier);
       }
     }
+    this.lookedAt = performance.now();
+    this.tookMs = this.lookedAt - began;
+    this.settle();
+  }
+
+  /** Lets go of what was replaced, as far as all workers have attached to what came for it. */
+  private settle(): void {
+    const { core } = this;
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
     this.closing = this.closing.filter(({ port, index, old, epoch }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       port.closeOld(old);
-      port.turn(core.views.portFds, index);
+      port.turn(core.views.portFds, index, this.sent(index));
       return false;
     });
+  }
+
+  /** Frames that workers have sent to a port. */
+  private sent(index: number): number {
+    const at = portBase(index) + PortCounter.txPackets;
+    return this.core.views.counters.port.reduce((sum, counters) => sum + counters[at]!, 0);
+  }
+
+  /** Waits for workers, which follow within a burst, without waiting for the next look: a port may turn then. */
+  private awaitAttached(ms = ATTACHED_FIRST_MS): void {
+    if (this.attaching !== null) clearTimeout(this.attaching);
+    this.attaching = setTimeout(() => {
+      this.attaching = null;
+      if (this.resting) return;
+      this.guard.run('links', () => this.settle());
+      if (this.closing.length > 0) this.awaitAttached(Math.min(2 * ms, ATTACHED_MOST_MS));
+    }, ms);
+    this.attaching.unref();
+  }
+
+  /** Something was heard. */
+  private hear(): void {
+    if (this.told !== null || this.resting) return;
+    const rest = Math.max(REST_LEAST_MS, REST_SHARE * this.tookMs);
+    this.told = setTimeout(
+      () => {
+        this.told = null;
+        if (!this.resting) this.guard.run('links', () => this.look());
+      },
+      Math.max(0, this.lookedAt + rest - performance.now()),
+    );
+    this.told.unref();
   }
 
   /** Something waits for the next look: a device that is gone, descriptors that workers still use. */
@@ -85,26 +151,31 @@ export class LinkWatch {
     const now = performance.now();
     // Drained first: what changes while the ports are looked at is heard of the next time.
     const heard = this.heard(this.core.ports.native!);
-    if (!heard && !this.restless && now - this.lookedAt < UNASKED_MS) return false;
-    this.lookedAt = now;
-    return true;
+    return heard || this.restless || now - this.lookedAt >= UNASKED_MS;
   }
 
   /** Without a socket (no descriptor left) everything is looked at every time. */
   private heard(native: Native): boolean {
     try {
-      if (this.events >= 0) return native.linksChanged(this.events);
-      this.events = native.openLinkEvents();
+      if (this.events !== null) return this.events.take();
+      this.events = new native.LinkEvents(() => this.hear());
     } catch {
       // Tried again.
     }
     return true;
   }
 
+  /** Looks no more by itself: the engine stops. */
+  rest(): void {
+    this.resting = true;
+    for (const timer of [this.told, this.attaching]) if (timer !== null) clearTimeout(timer);
+    this.events?.close();
+    this.events = null;
+  }
+
   /** Closes what is left. When no worker runs any more. */
   close(): void {
-    if (this.events >= 0) this.core.ports.native!.closeDescriptor(this.events);
-    this.events = -1;
+    this.rest();
     this.finish();
   }
 
@@ -135,6 +206,7 @@ export class LinkWatch {
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
     this.closing.push({ port, index, old, epoch });
     this.core.wakeAll();
+    this.awaitAttached();
   }
 
   /** True when a poller met a device that is down or gone since the last look. */

@@ -2,6 +2,7 @@
 import { expect, it, vi } from 'vitest';
 import { PortCounter, portBase } from '#rxsteer/dataplane/counters.js';
 import { Global } from '#rxsteer/dataplane/engine-memory.js';
+import { Guard } from '#rxsteer/dataplane/guard.js';
 import { LinkWatch } from '#rxsteer/dataplane/link-watch.js';
 import { RING_DEAD } from '#rxsteer/dataplane/native.js';
 
@@ -21,6 +22,7 @@ function core() {
     closeOld: (old: { others: number[] }) => closed.push(...old.others),
     publish: vi.fn(),
     turn: vi.fn(),
+    assure: vi.fn(),
     tellOffloads: vi.fn(),
     readRefused() {
       return this.refused;
@@ -55,8 +57,10 @@ function core() {
     })),
   };
   const native = {
-    openLinkEvents: () => 5,
-    linksChanged: () => false,
+    LinkEvents: class {
+      take = () => false;
+      close = () => {};
+    },
     closeDescriptor: (fd: number) => closed.push(fd),
   };
   const parts = {
@@ -69,7 +73,14 @@ function core() {
     // The worker attaches to whatever is newest.
     wakeAll: () => words.fill(Atomics.load(global, Global.portsEpoch)),
   };
-  return { parts, live, views, warnings, closed, watch: new LinkWatch(parts as never) };
+  return {
+    parts,
+    live,
+    views,
+    warnings,
+    closed,
+    watch: new LinkWatch(parts as never, new Guard((line) => warnings.push(line))),
+  };
 }
 
 it('replaces a dead ring once, for its port alone, and less often the more often it dies', () => {

@@ -181,9 +181,19 @@ export class LivePort {
     return this.out?.staging ?? [];
   }
 
-  /** All workers have attached to what `publish` told last. */
-  turn(portFds: Int32Array, port: number): void {
-    this.out?.turn(portFds, port);
+  /** All workers have attached to what `publish` told last; `sent` as for `assure`. */
+  turn(portFds: Int32Array, port: number, sent: number): void {
+    this.out?.turn(portFds, port, sent);
+  }
+
+  /** Workers had sent so many frames when nothing was known of a change, at that time of `performance.now()`. */
+  assure(sent: number, at: number): void {
+    this.out?.risk.assure(sent, at);
+  }
+
+  /** See `PortSummary.detail`. */
+  get risk(): { readonly queueChanges: number; readonly mayBeLate: number } {
+    return this.out?.risk ?? { queueChanges: 0, mayBeLate: 0 };
   }
 
   private openTap(spec: TapPortSpec): void {

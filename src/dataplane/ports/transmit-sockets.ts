@@ -14,6 +14,7 @@
  */
 import { PORT_FDS, PortFd } from '../engine-memory.js';
 import type { LinkInfo, Native } from '../native.js';
+import { OrderRisk } from './order-risk.js';
 import type { PacketPortSpec } from './port-spec.js';
 import {
   chooseTransmit,
@@ -35,6 +36,7 @@ export class TransmitSockets {
   orderLost = '';
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
+  readonly risk = new OrderRisk();
   /** Sockets past the queueing discipline, and through it. */
   private bypassing: number[] = [];
   private queueing: number[] = [];
@@ -74,6 +76,7 @@ export class TransmitSockets {
       choice = chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk: false });
     }
     this.path = choice.path;
+    this.risk.begin(link.txQueues);
     this.mtu = link.mtu;
     this.learnOffloads(link);
     this.orderLost ||= choice.orderLost;
@@ -167,10 +170,12 @@ export class TransmitSockets {
       this.mtu = link.mtu;
     }
     this.learnOffloads(link);
+    this.risk.see(link.txQueues);
     this.watchOrder(link);
     if (this.path !== 'direct' || this.turning || (!queues(link.qdisc) && link.txQueues <= 1)) return false;
     this.openQueueing(link);
     this.turning = true;
+    this.risk.turns();
     this.warn(
       `${link.name} (port ${this.spec.name}) has ${link.txQueues} transmit queue(s) and the queueing discipline ${link.qdisc} now: its frames go through that`,
     );
@@ -178,11 +183,12 @@ export class TransmitSockets {
   }
 
   /** All workers have the sockets of the queue: from now on they send through it, all at once. */
-  turn(portFds: Int32Array, port: number): void {
+  turn(portFds: Int32Array, port: number, sent: number): void {
     if (!this.turning) return;
     this.turning = false;
     this.path = 'queued';
     Atomics.store(portFds, port * PORT_FDS + PortFd.path, TRANSMIT_PATHS.indexOf(this.path));
+    this.risk.turned(sent);
   }
 
   /** Writes descriptors and path to the port's words of `portFds`, whose first is at `base`. */

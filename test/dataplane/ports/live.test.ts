@@ -107,6 +107,6 @@ it('new descriptors leave alone what senders read with every call', () => {
   state.link = { ...state.link!, qdisc: 'tbf' };
   expect(port.check().change).toBe('descriptors');
   port.publish(words, 0);
-  port.turn(words, 0);
+  port.turn(words, 0, 0);
   expect(words[PortFd.path]).toBe(1);
 });
