@@ -408,6 +408,9 @@ export type { SweepLine } from './sweep/result-file.js';
 export type { AxisRow, Rankable, SweepPlace, SweepSection } from './sweep/summary.js';
 export { type SweepInput, type SweepOptions, type SweepResult, sweep } from './sweep/sweep.js';
 export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
+export { flowsTo } from './traffic/find/any-policy.js';
+export type { FlowQuery, FoundFlow, FoundFlows } from './traffic/find/flows.js';
+export { FLOW_FIELDS, type FlowField } from './traffic/find/space.js';
 export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
 export {
   type ImbalanceOptions,
