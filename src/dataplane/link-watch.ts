@@ -27,9 +27,6 @@ const REPLACE_MOST_MS = 16_000;
 /** What netlink tells is looked at so long after the last look at least, and after so many times what that took. */
 const REST_LEAST_MS = 2;
 const REST_SHARE = 3;
-/** So often, at first, it is asked whether workers have attached. */
-const ATTACHED_FIRST_MS = 1;
-const ATTACHED_MOST_MS = 100;
 
 /** When a port's ring may be replaced again, and the wait after that. */
 interface Patience {
@@ -42,9 +39,8 @@ export class LinkWatch {
   private events: NativeLinkEvents | null = null;
   private lookedAt = Number.NEGATIVE_INFINITY;
   private tookMs = 0;
-  /** Timers of a look that was told to come, and of workers that are waited for. */
+  /** Timer of a look because of what was heard. */
   private told: NodeJS.Timeout | null = null;
-  private attaching: NodeJS.Timeout | null = null;
   private resting = false;
   /** What each port was last warned of, by kind: a number of frames. */
   private readonly warned = new WeakMap<LivePort, Map<string, number>>();
@@ -53,8 +49,8 @@ export class LinkWatch {
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
-  /** What is done once all workers have attached to an epoch's descriptors: the old ones closed, the port told. */
-  private closing: { port: LivePort; index: number; old: OldDescriptors; epoch: number }[] = [];
+  /** What is closed once all workers have attached to an epoch's descriptors. */
+  private closing: { port: LivePort; old: OldDescriptors; epoch: number }[] = [];
 
   constructor(
     private readonly core: EngineCore,
@@ -82,7 +78,7 @@ export class LinkWatch {
       const { change, old } = this.check(index, port);
       if (change === 'descriptors') this.replaced(index, port, old);
       port.assure(sent.get(index)!, began);
-      port.tellOffloads(core.views.portFds, index);
+      port.tell(core.views.portFds, index, () => this.sent(index));
     }
     if (core.plan.mode === 'wire') {
       const [a, b] = [live.get(0), live.get(1)];
@@ -100,10 +96,9 @@ export class LinkWatch {
   private settle(): void {
     const { core } = this;
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
-    this.closing = this.closing.filter(({ port, index, old, epoch }) => {
+    this.closing = this.closing.filter(({ port, old, epoch }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       port.closeOld(old);
-      port.turn(core.views.portFds, index, this.sent(index));
       return false;
     });
   }
@@ -114,30 +109,17 @@ export class LinkWatch {
     return this.core.views.counters.port.reduce((sum, counters) => sum + counters[at]!, 0);
   }
 
-  /** Waits for workers, which follow within a burst, without waiting for the next look: a port may turn then. */
-  private awaitAttached(ms = ATTACHED_FIRST_MS): void {
-    if (this.attaching !== null) clearTimeout(this.attaching);
-    this.attaching = setTimeout(() => {
-      this.attaching = null;
-      if (this.resting) return;
-      this.guard.run('links', () => this.settle());
-      if (this.closing.length > 0) this.awaitAttached(Math.min(2 * ms, ATTACHED_MOST_MS));
-    }, ms);
-    this.attaching.unref();
-  }
-
-  /** Something was heard. */
+  /** Something was heard: at once, or after a rest. */
   private hear(): void {
     if (this.told !== null || this.resting) return;
     const rest = Math.max(REST_LEAST_MS, REST_SHARE * this.tookMs);
-    this.told = setTimeout(
-      () => {
-        this.told = null;
-        if (!this.resting) this.guard.run('links', () => this.look());
-      },
-      Math.max(0, this.lookedAt + rest - performance.now()),
-    );
-    this.told.unref();
+    const wait = this.lookedAt + rest - performance.now();
+    const look = () => {
+      this.told = null;
+      if (!this.resting) this.guard.run('links', () => this.look());
+    };
+    if (wait <= 0) look();
+    else this.told = setTimeout(look, wait).unref();
   }
 
   /** Something waits for the next look: a device that is gone, descriptors that workers still use. */
@@ -168,7 +150,7 @@ export class LinkWatch {
   /** Looks no more by itself: the engine stops. */
   rest(): void {
     this.resting = true;
-    for (const timer of [this.told, this.attaching]) if (timer !== null) clearTimeout(timer);
+    if (this.told !== null) clearTimeout(this.told);
     this.events?.close();
     this.events = null;
   }
@@ -204,9 +186,8 @@ export class LinkWatch {
     port.publish(views.portFds, index);
     Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
-    this.closing.push({ port, index, old, epoch });
+    this.closing.push({ port, old, epoch });
     this.core.wakeAll();
-    this.awaitAttached();
   }
 
   /** True when a poller met a device that is down or gone since the last look. */

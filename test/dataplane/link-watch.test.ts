@@ -21,9 +21,8 @@ function core() {
     check: vi.fn(() => ({ change: 'none', old: { receive: [], others: [] } })),
     closeOld: (old: { others: number[] }) => closed.push(...old.others),
     publish: vi.fn(),
-    turn: vi.fn(),
     assure: vi.fn(),
-    tellOffloads: vi.fn(),
+    tell: vi.fn(),
     readRefused() {
       return this.refused;
     },

@@ -20,12 +20,10 @@ export class OrderRisk {
   private earlier = 0;
   private latest = 0;
   private at = Number.NEGATIVE_INFINITY;
-  private isTurning = false;
 
   /** A device is opened. */
   begin(queues: number): void {
     this.queues = queues;
-    this.isTurning = false;
   }
 
   /** The device has so many transmit queues now. */
@@ -36,21 +34,15 @@ export class OrderRisk {
 
   /** A look at time `at` has found nothing new; workers had sent so many frames before it. */
   assure(sent: number, at: number): void {
-    if (this.isTurning || at - this.at < CERTAIN_AFTER_MS) return;
+    if (at - this.at < CERTAIN_AFTER_MS) return;
     // At the first look there is none before it.
     this.earlier = this.at === Number.NEGATIVE_INFINITY ? sent : this.latest;
     this.latest = sent;
     this.at = at;
   }
 
-  /** The port is about to go another way because of what it saw. */
-  turns(): void {
-    this.isTurning = true;
-  }
-
-  /** It goes that way now. */
+  /** The port takes account of the queues now. */
   turned(sent: number): void {
-    this.isTurning = false;
     // A queueing discipline alone has one way to the device: what went past it was there first.
     if (this.queues > 1) this.mayBeLate += sent - this.earlier;
   }
