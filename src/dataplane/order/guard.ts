@@ -89,7 +89,7 @@ export class OrderGuard {
     this.holding = new ParkedFlows(Math.min(2 * this.mostOfClass, slots), HOLDS, smallSlots);
   }
 
-  /** Call before the frames of a burst: what time it is may have changed. */
+  /** Drops the cached time. Call once per burst, before its frames. */
   begin(): void {
     this.read = false;
   }
