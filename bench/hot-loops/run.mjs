@@ -36,11 +36,24 @@ function rxStage(folder) {
 
 /** Nanoseconds of a frame from a memory source through two workers into a sink. */
 function pipeline(folder) {
-  const words = ['forward', '--json', '--workers', '2', '--policy', 'rss', '--port', `a=memory:source,packets=${FRAMES}`];
-  const text = execFileSync(process.execPath, [`${folder}dist/cli/main.js`, ...words, '--port', 'b=memory:sink'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const words = [
+    'forward',
+    '--json',
+    '--workers',
+    '2',
+    '--policy',
+    'rss',
+    '--port',
+    `a=memory:source,packets=${FRAMES}`,
+  ];
+  const text = execFileSync(
+    process.execPath,
+    [`${folder}dist/cli/main.js`, ...words, '--port', 'b=memory:sink'],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   return (JSON.parse(text).durationMs * 1e6) / FRAMES;
 }
 

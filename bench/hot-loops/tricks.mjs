@@ -25,8 +25,10 @@ const POOL = 'dataplane/memory/pool.js';
 const PRODUCER = 'dataplane/memory/producer.js';
 const RING = 'dataplane/memory/ring.js';
 
-const handOver = (text, change) => inside(text, '    handOver(from, n) {', '    /** Frame i of the burst,', change);
-const take = (text, change) => inside(text, '        const start = batch.n | 0;', '        batch.n = (start', change);
+const handOver = (text, change) =>
+  inside(text, '    handOver(from, n) {', '    /** Frame i of the burst,', change);
+const take = (text, change) =>
+  inside(text, '        const start = batch.n | 0;', '        batch.n = (start', change);
 
 /** Constants of the module that stand for fields of imported objects: those are read instead. */
 function importedConstants(text) {
@@ -41,7 +43,11 @@ function importedConstants(text) {
 const ownArrays = (text) =>
   handOver(text, (body) =>
     without(
-      without(body, /if \(HOT\.dispatcher !== this\)\s*bind\((.*?)\);/, 'if (this.own === undefined) {\n bind($1);\n this.own = { ...HOT };\n }'),
+      without(
+        body,
+        /if \(HOT\.dispatcher !== this\)\s*bind\((.*?)\);/,
+        'if (this.own === undefined) {\n bind($1);\n this.own = { ...HOT };\n }',
+      ),
       '} = HOT;',
       '} = this.own;',
     ),
@@ -54,7 +60,8 @@ export const ONE_THREAD = {
   ),
   'arrays in a constant object': { [DISPATCH]: ownArrays },
   'masks instead of bounds': {
-    [DISPATCH]: (text) => handOver(text, (body) => without(body, /\(([^;]*?)\) & (area|slot|wide)Mask/g, '($1)')),
+    [DISPATCH]: (text) =>
+      handOver(text, (body) => without(body, /\(([^;]*?)\) & (area|slot|wide)Mask/g, '($1)')),
   },
   '`| 0` after sums': {
     [DISPATCH]: (text) => handOver(text, (body) => without(body, /\) \| 0;/g, ');')),
@@ -66,22 +73,36 @@ export const ONE_THREAD = {
         without(
           body,
           /areaWide\[t \+ (\d)\] = wide\[f \+ \d\];/g,
-          (_, k) => `area[e + ${2 * k}] = words[2 * f + ${2 * k}]; area[e + ${2 * k + 1}] = words[2 * f + ${2 * k + 1}];`,
+          (_, k) =>
+            `area[e + ${2 * k}] = words[2 * f + ${2 * k}]; area[e + ${2 * k + 1}] = words[2 * f + ${2 * k + 1}];`,
         ),
       ),
   },
   'arguments through memory': {
     [DISPATCH]: (text) =>
-      without(without(text, /this\.handOver\((.*)\);/g, 'this.handOver($1, CALL[SEQ], CALL[SLOT]);').replace(
-        'handOver(from, n) {', 'handOver(from, n, first, firstSlot) {'), /const first = CALL\[SEQ\];\s*const firstSlot = CALL\[SLOT\];/, ''),
+      without(
+        without(text, /this\.handOver\((.*)\);/g, 'this.handOver($1, CALL[SEQ], CALL[SLOT]);').replace(
+          'handOver(from, n) {',
+          'handOver(from, n, first, firstSlot) {',
+        ),
+        /const first = CALL\[SEQ\];\s*const firstSlot = CALL\[SLOT\];/,
+        '',
+      ),
   },
   'no call in the loop': {
-    [DISPATCH]: (text) => handOver(text, (body) => without(body, 'const word = slots[s + WORD];', 'const word = Atomics.load(slots, s + WORD);')),
+    [DISPATCH]: (text) =>
+      handOver(text, (body) =>
+        without(body, 'const word = slots[s + WORD];', 'const word = Atomics.load(slots, s + WORD);'),
+      ),
   },
 };
 
 /** The tricks that only two threads show. */
 export const TWO_THREADS = {
-  'entries claimed ahead': { [PRODUCER]: (text) => without(text, /^ {4}claim\((\w+)\) \{/m, '    claim($1) {\n        return;') },
-  'newest entry first': { [RING]: (text) => without(text, 'const newest = count === available;', 'const newest = false;') },
+  'entries claimed ahead': {
+    [PRODUCER]: (text) => without(text, /^ {4}claim\((\w+)\) \{/m, '    claim($1) {\n        return;'),
+  },
+  'newest entry first': {
+    [RING]: (text) => without(text, 'const newest = count === available;', 'const newest = false;'),
+  },
 };

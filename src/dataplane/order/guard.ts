@@ -30,7 +30,7 @@ export interface OrderLimits {
 }
 
 /**
- * 10 ms is 4096 frames (a full backlog) at the rate of a worker that is busy with other things too: who has not
+ * 10 ms is 4096 frames (a full backlog) at the rate of a worker that is busy with other things too: a worker that has not
  * drained by then keeps getting frames faster than its worker finishes them.
  */
 export const DEFAULT_ORDER_LIMITS: OrderLimits = { postponeMaxMs: 10, holdMaxFrames: 256, holdMaxMs: 20 };

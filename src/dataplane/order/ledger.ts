@@ -219,7 +219,7 @@ export class Ledger {
     return UNWATCHED;
   }
 
-  /** Before a frame of an `old` slot goes its way: perhaps those that made it old have ended. */
+  /** Before a frame of an `old` slot is dispatched: the frames that made it old may have finished. */
   refresh(s: number, queue: number): void {
     if ((this.slots[s + PLACE]! & Place.old) !== 0 && this.isFree(s)) this.renew(s, this.first[queue]! - 1);
   }
@@ -301,7 +301,7 @@ export class Ledger {
     slots[s + TAIL] = 0;
     slots[s + SINCE] = 0;
     slots[s + FRAMES] = 0;
-    // Visible to whoever finishes a frame of the flow: the ring's tail is published after it.
+    // Visible to the worker that finishes a frame of the flow: the ring's tail is published after it.
     finished[number * 2] = before;
     finished[number * 2 + 1] = before;
   }

@@ -298,7 +298,7 @@ export class Dispatcher implements Release {
     this.refused = true;
   }
 
-  /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
+  /** The worker that gets a frame whose slot is not the wanted worker's, or `HELD`. */
   private change(s: number, wanted: number, large: boolean): number {
     if (this.guard !== null) return this.guard.change(s, wanted, large);
     if ((this.p.ledger.slots[s + PLACE]! & Place.worker) === wanted + 1) return wanted;

@@ -49,7 +49,7 @@ function bind(words: Int32Array, owner: Int32Array): void {
 }
 
 export class RxStage {
-  /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
+  /** A queue could not be received from because the pool was empty; the loop clears it at the start of a pass. */
   starved = false;
   private readonly me: number;
   private readonly workers: number;
