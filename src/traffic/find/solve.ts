@@ -25,7 +25,7 @@ const PROBE_SEED = 0x666c6f77;
 /** What was found in one space. */
 export interface Solution {
   readonly method: 'algebra' | 'search';
-  /** Differences, at most as many as were wanted, ascending by `FlowSpace.rank`. */
+  /** Differences, at most as many as were wanted, in the order of `FlowSpace.rank`: of small spaces the first ones. */
   readonly differences: readonly bigint[];
   /** Usable flows of the space that go there; null where they were not counted. */
   readonly matching: number | null;
@@ -47,8 +47,9 @@ function mayBeAffine({ spec }: Steering): boolean {
     case 'rss':
     case 'pools': {
       const hasRules = [spec.filters, spec.rules].some((rules) => rules !== undefined);
-      const hasContexts = spec.policy === 'rss' && spec.contexts !== undefined;
-      return !hasRules && !hasContexts && (spec.symmetric ?? nicProfile(spec.nic).symmetric) !== 'sort';
+      // A tunnel is one by its destination port alone.
+      const isMore = spec.policy === 'rss' && (spec.contexts !== undefined || (spec.inner ?? []).length > 0);
+      return !hasRules && !isMore && (spec.symmetric ?? nicProfile(spec.nic).symmetric) !== 'sort';
     }
     case 'rps':
     case 'rfs':
@@ -102,7 +103,7 @@ function* upTo(end: bigint): Generator<bigint> {
   for (let difference = 0n; difference < end; difference++) yield difference;
 }
 
-/** Keeps the first `count` that are usable; counts the others where the space is small. */
+/** Keeps the first `count` that are usable; of a small space all, to count and to sort them. */
 class Collector {
   readonly found: bigint[] = [];
   matching = 0;
@@ -123,14 +124,15 @@ class Collector {
     this.#taken++;
     if (!this.space.isUsable(difference)) return;
     this.matching++;
-    if (this.found.length < this.count) this.found.push(difference);
+    this.found.push(difference);
   }
 
   sorted(): bigint[] {
-    const { space } = this;
+    const { space, count } = this;
     return this.found
       .map((difference) => ({ difference, rank: space.rank(difference) }))
       .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+      .slice(0, count)
       .map(({ difference }) => difference);
   }
 }

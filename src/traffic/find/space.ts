@@ -100,11 +100,15 @@ export class FlowSpace {
     return true;
   }
 
-  /** A number by which flows are put in order: fields from the last, each ascending. */
+  /**
+   * A number by which flows are put in order: fields from the last, each ascending from its value in the flow that the
+   * others are like, and round.
+   */
   rank(difference: bigint): bigint {
     let [rest, shift, rank] = [difference, 0n, 0n];
     for (const { bits, origin } of this.#places) {
-      rank |= (BigInt.asUintN(bits, rest) ^ BigInt(origin)) << shift;
+      const value = origin ^ Number(BigInt.asUintN(bits, rest));
+      rank |= BigInt.asUintN(bits, BigInt(value - origin)) << shift;
       rest >>= BigInt(bits);
       shift += BigInt(bits);
     }

@@ -140,6 +140,18 @@ describe('flows for other policies', () => {
     expect(outside.flows.map(({ sport }) => sport)).not.toContain(2000);
   });
 
+  it('see a tunnel by its port where inner packets are hashed', () => {
+    const like = 'udp 10.0.0.1:4000 > 10.1.0.1:4788';
+    const policy = 'rss:queues=2,inner=vxlan';
+    const all = [0, 1].flatMap(
+      (queue) => flowsTo(policy, { queue, count: 65536, like, vary: ['dport'] }).flows,
+    );
+    expect(all.length).toBe(65535);
+    expect(all.find(({ dport }) => dport === 4789)?.queue).toBe(
+      explain(policy, like.replace('4788', '4789')).queue,
+    );
+  });
+
   it('without ports differ in the address', () => {
     const { varied, flows } = flowsTo('rss:queues=4', { queue: 2, like: 'icmp 10.0.0.1 > 10.0.0.2' });
     expect(varied).toEqual(['src']);
