@@ -123,6 +123,19 @@ export interface NativeWatch {
   close(): void;
 }
 
+/**
+ * Hears of every change of a link, a queueing discipline, a number of queues or an offload in this network namespace
+ * (rtnetlink, ethtool's notifications), right behind the change. Its callback is then called, and not again before `take`.
+ * Keeps no process alive.
+ */
+export interface NativeLinkEvents {
+  /** False where the kernel does not tell of numbers of queues (no ethtool family, before Linux 5.6). */
+  readonly queues: boolean;
+  /** True when it heard something since the last call; forgets it. */
+  take(): boolean;
+  close(): void;
+}
+
 /** What `linkInfo` tells of an interface. */
 export interface LinkInfo {
   readonly name: string;
@@ -220,11 +233,6 @@ export interface NativeSourceOptions {
 export interface Native extends NativeHash {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
-  /** A descriptor that hears of every change of a link in this network namespace (rtnetlink). */
-  openLinkEvents(): number;
-  /** True when it heard something since the last call; forgets it. One system call where there was nothing. */
-  linksChanged(fd: number): boolean;
-
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
   /**
@@ -354,6 +362,10 @@ export interface Native extends NativeHash {
    * pending socket errors so that a dead link cannot make it spin. Returns the number of readable descriptors.
    */
   wait(event: number, fds: Int32Array, count: number, timeoutMs: number): number;
+  /** Throws where no descriptor or thread is left. `heard` is called from the event loop, see `NativeLinkEvents`. */
+  LinkEvents: new (
+    heard: () => void,
+  ) => NativeLinkEvents;
   /** Throws where no descriptor is left. */
   Watch: new () => NativeWatch;
   /** Pins the calling thread to a CPU. Throws EINVAL for a CPU that is not there. */
