@@ -9,9 +9,9 @@
  * Errors thrown by the addon are `Error`s with `code` (an errno name such as 'ENODEV') and a one-line message
  * that names the system call and the interface. Nothing in `receive`, `send` and `wait` throws.
  */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
+import { findAddon, thisPlace, waysOut } from './find.js';
 import type { NativeHash } from './hash.js';
 
 /** Frame pool as the addon sees it: see `FramePool`. All sizes in bytes. */
@@ -412,20 +412,21 @@ export interface Native extends NativeHash {
 let loaded: Native | null | undefined;
 let problem = '';
 
-/** The addon, or null where it is not built or does not load; then `nativeProblem()` says why in one line. */
+/** The addon, or null where there is none or it does not load; then `nativeProblem()` says why in one line. */
 export function loadNative(): Native | null {
   if (loaded !== undefined) return loaded;
-  const file = fileURLToPath(new URL('../../build/Release/rxsteer.node', import.meta.url));
   loaded = null;
-  if (process.platform !== 'linux') problem = 'live ports need Linux';
-  else if (!existsSync(file))
-    problem = 'the native addon is not built (run `npm run setup`; it needs cmake and a C++ compiler)';
-  else {
-    try {
-      loaded = createRequire(import.meta.url)(file) as Native;
-    } catch (error) {
-      problem = `the native addon does not load: ${(error as Error).message.split('\n')[0]}`;
-    }
+  const place = thisPlace();
+  const found = findAddon(place);
+  if ('problem' in found) {
+    problem = found.problem;
+    return null;
+  }
+  try {
+    loaded = createRequire(import.meta.url)(resolve(found.file)) as Native;
+  } catch (error) {
+    const line = (error as Error).message.split('\n')[0];
+    problem = `the native addon does not load: ${line}; ${waysOut(place.root)}`;
   }
   return loaded;
 }
