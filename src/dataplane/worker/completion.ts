@@ -27,7 +27,7 @@ const REASON_SHIFT = 24;
 const ARRIVED = (1 << REASON_SHIFT) - 1;
 
 export class TxCompletions {
-  /** Results are kept for this batch; else every frame arrives, one copy each. */
+  /** True: results are kept for this batch. False: every frame so far was accepted by exactly one port. */
   detailed = false;
   /** Segments sent beyond one for each super-frame. */
   segmentsSent = 0;

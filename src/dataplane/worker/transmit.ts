@@ -32,7 +32,7 @@ import type { FloodBudget } from '../shared/flood-budget.js';
 import { TxCompletions } from './completion.js';
 import { REASON_OF, SoftwareOffload } from './offload.js';
 
-// Constants of this module's own, which V8 folds into the loops (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const COUNT = BATCH_COUNT;
 const LIST = BATCH_MAX;
 /** Ports of a data plane are fewer: an index with it in range, for V8 (see `BURST_COUNT`). */
