@@ -28,6 +28,7 @@ const commandNames = [
   'make',
   'sweep',
   'ctl',
+  'doctor',
   'bench',
   'policies',
   'nics',

@@ -17,6 +17,7 @@ const COMMANDS = [
   'make',
   'sweep',
   'ctl',
+  'doctor',
   'bench',
   'policies',
   'nics',
