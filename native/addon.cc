@@ -1,4 +1,4 @@
-// Registration of the addon: argument conversion only. The interface is `Native` in src/dataplane/native.ts.
+// Registration of the addon: argument conversion only. The interface is `Native` in src/addon/native.ts.
 #include <linux/if_packet.h>
 #include <napi.h>
 #include <sched.h>
@@ -12,6 +12,7 @@
 #include "ask.h"
 #include "hash/bindings.h"
 #include "link.h"
+#include "link_events.h"
 #include "ports/memory_rx.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
@@ -106,14 +107,6 @@ Napi::Value ethtool(const Info& info) {
   std::copy(command.data, command.data + command.length, result.Data());
   control(env, device, [&] { askEthtool(device, result.Data(), command.length); });
   return result;
-}
-
-Napi::Value linkEvents(const Info& info) {
-  return adopted(info.Env(), control(info.Env(), "", [] { return openLinkEvents(); }));
-}
-
-Napi::Value heardOfLinks(const Info& info) {
-  return Napi::Boolean::New(info.Env(), linksChanged(intArgument(info, 0, "fd")));
 }
 
 uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
@@ -420,8 +413,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("linkInfo", linkInfo);
   function("netlink", netlink);
   function("ethtool", ethtool);
-  function("openLinkEvents", linkEvents);
-  function("linksChanged", heardOfLinks);
   function("openPacketReceive", openReceive);
   function("openReceiveGuard", openGuard);
   function("deviceLacks", deviceLacks);
@@ -456,6 +447,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
   function("releaseBound", releaseBound);
+  exports.Set("LinkEvents", LinkEvents::define(env));
   exports.Set("Watch", Watch::define(env));
   function("capabilities", capabilitiesCall);
   function("setEffectiveCapabilities", effectiveCall);

@@ -4,7 +4,7 @@
  * Promise: both only ask. `ethtool` refuses every command that is not in the addon's list of those that read; the
  * messages that go out by `netlink` are made in this folder, all of them "get".
  */
-import { loadNative, nativeProblem } from '../../dataplane/native.js';
+import { loadNative, nativeProblem } from '../../addon/native.js';
 import { type Fact, unknown } from '../fact.js';
 
 /** Asks the kernel. Failed calls throw errors with `code`. */
