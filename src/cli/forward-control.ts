@@ -21,24 +21,31 @@ export interface ControlFlags {
   readonly allowJs: boolean;
 }
 
-/** @param control value of `--control`, false for `--no-control`. Null = no control. @throws UserError */
+/**
+ * @param control value of `--control`, false for `--no-control`. Null = no control.
+ * @param placeOf where a value was given
+ * @throws UserError
+ */
 export function controlFlags(
   control: string | boolean | undefined,
   rebalance: string | undefined,
   allowJs: boolean,
+  placeOf: (key: 'control' | 'rebalance' | 'allowJs') => string,
 ): ControlFlags | null {
   const mode = REBALANCE_MODES.find((name) => name === (rebalance ?? 'dry'));
   if (mode === undefined) {
-    throw new UserError(`--rebalance ${rebalance}: expected one of ${REBALANCE_MODES.join(', ')}`);
+    throw new UserError(
+      `${placeOf('rebalance')} ${rebalance}: expected one of ${REBALANCE_MODES.join(', ')}`,
+    );
   }
   if (control === false) {
     if (rebalance !== undefined && mode !== 'off') {
-      throw new UserError(`--rebalance ${mode}: does not go with --no-control`);
+      throw new UserError(`${placeOf('rebalance')} ${mode}: does not go with --no-control`);
     }
-    if (allowJs) throw new UserError('--allow-js: does not go with --no-control');
+    if (allowJs) throw new UserError(`${placeOf('allowJs')}: does not go with --no-control`);
     return null;
   }
-  if (control === '') throw new UserError('--control: expected the path of a socket');
+  if (control === '') throw new UserError(`${placeOf('control')}: expected the path of a socket`);
   return { path: typeof control === 'string' ? control : null, rebalance: mode, allowJs };
 }
 

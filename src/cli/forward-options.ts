@@ -134,6 +134,15 @@ function seconds(flag: string, text: string | undefined): number | null {
   return value * 1000;
 }
 
+/** Names the place in the file in what is refused. */
+function placed<T>(place: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${place}: ${error.message}`) : error;
+  }
+}
+
 export interface ParsedForward {
   readonly engine: EngineOptions;
   readonly durationMs: number | null;
@@ -147,9 +156,18 @@ export interface ParsedForward {
 /** Parses and checks everything. Throws UserError. */
 export function forwardOptions(flags: ForwardFlags, warn: (message: string) => void): ParsedForward {
   const file: Config = flags.config === undefined ? {} : readConfig(flags.config);
-  const pick = (key: keyof ForwardFlags & keyof Config) => (flags[key] ?? file[key]) as string | undefined;
-  const texts = flags.port.length > 0 ? flags.port : (file.ports ?? []);
-  const ports = texts.map(parsePort);
+  type Key = keyof ForwardFlags & keyof Config;
+  const pick = (key: Key) => (flags[key] ?? file[key]) as string | undefined;
+  const inFile = (key: string) => `--config ${flags.config}: ${key}`;
+  /** Where a value was given: what errors begin with. */
+  const placeOf = (key: Key) =>
+    flags[key] === undefined && file[key] !== undefined
+      ? inFile(key)
+      : `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const ports =
+    flags.port.length > 0
+      ? flags.port.map(parsePort)
+      : (file.ports ?? []).map((text, i) => placed(inFile(`ports.${i}`), () => parsePort(text)));
   if (ports.length < 2) {
     throw new UserError(
       `forward needs at least two ports (--port NAME=KIND:TARGET, twice or more), not ${ports.length}`,
@@ -161,13 +179,16 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   }
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
-  const asked = workersText === undefined ? undefined : whole('--workers', workersText, 'workers');
+  const asked = workersText === undefined ? undefined : whole(placeOf('workers'), workersText, 'workers');
   const implementation = implementationOf(pick('implementation'));
-  const policy = parsePolicy(given, {
-    command: 'forward',
-    ...(implementation === undefined ? {} : { implementation }),
-    ...(asked === undefined ? {} : { workers: asked }),
-  });
+  const parse = () =>
+    parsePolicy(given, {
+      command: 'forward',
+      ...(implementation === undefined ? {} : { implementation }),
+      ...(asked === undefined ? {} : { workers: asked }),
+    });
+  const isFiled = flags.policy === undefined && file.policy !== undefined;
+  const policy = isFiled ? placed(inFile('policy'), parse) : parse();
   // Refused here in one line rather than by every worker.
   if ('implementation' in policy) chooseKernels(policy.implementation, nativeHashKernels(), 'implementation');
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
@@ -175,7 +196,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     const port = portIndex.get(entry.port);
     if (port === undefined) {
       throw new UserError(
-        `--config fdb: ${entry.mac}: there is no port "${entry.port}": known: ${[...portIndex.keys()].join(', ')}`,
+        `${inFile('fdb')}: ${entry.mac}: there is no port "${entry.port}": known: ${[...portIndex.keys()].join(', ')}`,
       );
     }
     return { mac: entry.mac.toLowerCase(), vlan: entry.vlan ?? 0, port };
@@ -196,12 +217,12 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     fallback: number,
   ) => {
     const text = pick(key);
-    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    return text === undefined ? fallback : whole(flag, text, option);
+    return text === undefined ? fallback : whole(placeOf(key), text, option);
   };
   const cpuText = pick('cpus');
   const mostText = pick('maxWorkers');
-  const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 'maxWorkers');
+  const maxWorkers =
+    mostText === undefined ? undefined : whole(placeOf('maxWorkers'), mostText, 'maxWorkers');
   const engine: EngineOptions = {
     ports,
     ...(mode === undefined ? {} : { mode }),
@@ -209,7 +230,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     policyText: policy.text,
     workers: asked ?? defaultWorkers(policy),
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
-    cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
+    cpus: cpuText === undefined ? [] : parseCpuList(placeOf('cpus'), cpuText),
     backlog: number('backlog', 'backlog', DEFAULT_BACKLOG),
     orderLimits: {
       postponeMaxMs: number('postponeMaxMs', 'postponeMaxMs', DEFAULT_ORDER_LIMITS.postponeMaxMs),
@@ -230,13 +251,14 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   };
   return {
     engine,
-    durationMs: seconds('--duration', pick('duration')),
-    statsMs: seconds('--stats', pick('stats')),
+    durationMs: seconds(placeOf('duration'), pick('duration')),
+    statsMs: seconds(placeOf('stats'), pick('stats')),
     // Commander gives true where neither --control nor --no-control is there.
     control: controlFlags(
       flags.control === true ? file.control : flags.control,
       flags.rebalance ?? file.rebalance,
       flags.allowJs ?? file.allowJs ?? false,
+      placeOf,
     ),
     drop: flags.drop ?? file.drop ?? false,
   };

@@ -1,13 +1,14 @@
 /**
  * The program `rxsteer`, as a function.
  *
- * Promise: exit code 0 for done, 2 for a wrong call or configuration, 1 for a failure while running; whatever goes
+ * Promise: exit code 0 for done, 2 for a wrong call or configuration, 1 for a failure while running, 130 for a start that
+ * was interrupted; whatever goes
  * wrong is one line on standard error, `rxsteer: …`, and a stack trace only with `--debug`. The code of a command is
  * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command, CommanderError } from 'commander';
-import { nearestNames, printable, UserError } from '../errors.js';
+import { Interrupted, nearestNames, printable, UserError } from '../errors.js';
 import { helpBelow } from './help.js';
 import { version } from './version.js';
 
@@ -146,6 +147,7 @@ function report(error: unknown, debug: boolean): number {
   }
   process.stderr.write(`rxsteer: ${printable(told(error))}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (error instanceof Interrupted) return 130;
   return error instanceof UserError ? 2 : 1;
 }
 
