@@ -12,10 +12,20 @@ import { parseNumberList, QUEUES_MAX, WORKER_MAX } from './numbers.js';
 
 export { parseNumberList, QUEUES_MAX, WORKER_MAX };
 
+/**
+ * Tells the JSON Schema that a value may also be a text of this form (see `json-schema.ts`); parsing knows without.
+ * Of numbers in texts the form is all that the schema can say.
+ */
+function alsoText<T extends z.ZodType>(schema: T, pattern: string): T {
+  return schema.meta({ alsoText: pattern });
+}
+
+const NUMBER_LIST = '^\\d+(-\\d+)?(\\+\\d+(-\\d+)?)*$';
+
 /** A whole number, as a number or as decimal digits. */
 export function integer(least: number, most: number) {
   const expected = `a whole number from ${least} to ${most}`;
-  return z.preprocess(
+  const schema = z.preprocess(
     (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),
     z
       .number({ error: expected })
@@ -23,15 +33,17 @@ export function integer(least: number, most: number) {
       .min(least, { error: expected })
       .max(most, { error: expected }),
   );
+  return alsoText(schema, '^\\d{1,15}$');
 }
 
 /** A number with or without a fraction, as a number or as digits. */
 export function decimal(least: number, most: number) {
   const expected = `a number from ${least} to ${most}`;
-  return z.preprocess(
+  const schema = z.preprocess(
     (value) => (typeof value === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : value),
     z.number({ error: expected }).min(least, { error: expected }).max(most, { error: expected }),
   );
+  return alsoText(schema, '^\\d{1,9}(\\.\\d{1,9})?$');
 }
 
 /** One of some words. */
@@ -41,12 +53,19 @@ export function oneOf<const T extends readonly [string, ...string[]]>(names: T) 
 
 /** A `+` list or an array of names. */
 export function nameList<const T extends readonly [string, ...string[]]>(names: T) {
-  return z.preprocess(splitPlus, z.array(oneOf(names)).min(1, { error: 'at least one name' }));
+  const any = `(${names.join('|')})`;
+  return alsoText(
+    z.preprocess(splitPlus, z.array(oneOf(names)).min(1, { error: 'at least one name' })),
+    `^${any}(\\+${any})*$`,
+  );
 }
 
 /** A `+` list or an array of free names. */
 export function stringList() {
-  return z.preprocess(splitPlus, z.array(z.string({ error: 'a name' }).min(1, { error: 'a name' })));
+  return alsoText(
+    z.preprocess(splitPlus, z.array(z.string({ error: 'a name' }).min(1, { error: 'a name' }))),
+    '^[^+]+(\\+[^+]+)*$',
+  );
 }
 
 function splitPlus(value: unknown): unknown {
@@ -55,15 +74,16 @@ function splitPlus(value: unknown): unknown {
 
 /** CPU ids: `0-3+5`, a number, or an array; each once. */
 export function cpuList() {
-  return numberList(WORKER_MAX, 'CPU ids').refine((cpus) => new Set(cpus).size === cpus.length, {
+  const schema = numberList(WORKER_MAX, 'CPU ids').refine((cpus) => new Set(cpus).size === cpus.length, {
     error: 'each CPU once',
   });
+  return schema.meta({ alsoText: NUMBER_LIST, alsoNumber: WORKER_MAX, uniqueItems: true });
 }
 
 /** Whole numbers: `1+2+3`, ranges, or an array; `example` is what errors show. */
 export function numberList(most: number, what: string, example = '0-1+3') {
   const expected = `${what} from 0 to ${most} such as ${example}`;
-  return z.preprocess(
+  const schema = z.preprocess(
     (value) => {
       if (typeof value === 'number') return [value];
       if (typeof value !== 'string') return value;
@@ -84,6 +104,7 @@ export function numberList(most: number, what: string, example = '0-1+3') {
       )
       .min(1, { error: expected }),
   );
+  return schema.meta({ alsoText: NUMBER_LIST, alsoNumber: most });
 }
 
 /** A key: name, `random` or hex. YAML reads digits-only hex as a number, which loses digits: refused here. */
