@@ -129,7 +129,7 @@ export function register(program: Command): void {
         ...(flags.workers === undefined ? {} : { workers: wholeNumber(flags.workers, 1, 1024, '--workers') }),
         // For one packet the addon need not be loaded.
         ...(insistsOnNative(spec)
-          ? { kernels: (await import('../dataplane/hash-kernels.js')).nativeHashKernels() }
+          ? { kernels: (await import('../addon/hash-kernels.js')).nativeHashKernels() }
           : {}),
       });
       for (const warning of policyWarnings(steering)) noteLine(`rxsteer: warning: ${warning}`);

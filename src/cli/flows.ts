@@ -85,7 +85,7 @@ export function register(program: Command): void {
           ? {}
           : { workers: wholeNumber(flags.workers, 1, WORKERS_MAX, '--workers') }),
         ...(insistsOnNative(spec)
-          ? { kernels: (await import('../dataplane/hash-kernels.js')).nativeHashKernels() }
+          ? { kernels: (await import('../addon/hash-kernels.js')).nativeHashKernels() }
           : {}),
       });
       for (const warning of policyWarnings(steering)) noteLine(`rxsteer: warning: ${warning}`);

@@ -6,11 +6,11 @@
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { loadNative, nativeProblem } from '../dataplane/native.js';
-import { checkOptions } from '../dataplane/plan.js';
-import { usableLink } from '../dataplane/ports/live.js';
+import { loadNative, nativeProblem } from '../addon/native.js';
+import { hasCapability } from '../addon/privileges.js';
+import { checkOptions } from '../dataplane/engine/plan.js';
+import { usableLink } from '../dataplane/ports/device.js';
 import { checkPorts, type PortSpec } from '../dataplane/ports/port-spec.js';
-import { hasCapability } from '../dataplane/privileges.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { fileFault } from '../text-file.js';

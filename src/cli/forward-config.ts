@@ -6,8 +6,8 @@
  */
 import { z } from 'zod';
 import { REBALANCE_MODES } from '../control/modes.js';
-import { ENGINE_LIMITS, type LimitedOption } from '../dataplane/limits.js';
 import { PORT_KINDS } from '../dataplane/ports/port-spec.js';
+import { ENGINE_LIMITS, type LimitedOption } from '../dataplane/shared/limits.js';
 import { UserError, unknownName } from '../errors.js';
 import { IMPLEMENTATIONS } from '../hash/kernel.js';
 import { type JsonSchema, jsonSchemaOf, policyJsonSchema } from '../policy/json-schema.js';

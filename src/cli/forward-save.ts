@@ -7,8 +7,8 @@
  */
 import { absolutePolicy, absolutePort } from '../control/paths.js';
 import type { ControlServer } from '../control/server.js';
-import type { Engine } from '../dataplane/engine.js';
-import type { EngineOptions } from '../dataplane/plan.js';
+import type { Engine } from '../dataplane/engine/engine.js';
+import type { EngineOptions } from '../dataplane/engine/plan.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { policyObject } from '../policy/to-object.js';
 import { CONFIG_KEYS, type ForwardConfig } from './forward-config.js';

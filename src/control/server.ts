@@ -10,8 +10,8 @@
  * through the engine's live changes.
  */
 import type { Server, ServerResponse } from 'node:http';
-import type { Engine } from '../dataplane/engine.js';
-import { Guard } from '../dataplane/guard.js';
+import type { Engine } from '../dataplane/engine/engine.js';
+import { Guard } from '../dataplane/engine/guarded.js';
 import { UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { Controller } from './controller.js';

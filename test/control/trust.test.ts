@@ -5,11 +5,11 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadNative } from '#rxsteer/addon/native.js';
 import { ask, findSocket } from '#rxsteer/control/client.js';
 import { trustPeers } from '#rxsteer/control/http-errors.js';
 import { closeServer, jsonServer } from '#rxsteer/control/http-server.js';
 import { placeSocket } from '#rxsteer/control/socket.js';
-import { loadNative } from '#rxsteer/dataplane/native.js';
 
 const isRoot = process.getuid?.() === 0 && loadNative() !== null;
 if (!isRoot)
