@@ -60,7 +60,7 @@ const fdb = z.strictObject({
     .string({ error: MAC })
     .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, { error: MAC })
     .regex(/^.[02468aceACE]/, {
-      error: 'a group address has no port of its own: frames to it go to all ports',
+      error: 'the address of one station: a group address has no port, frames to it go to all',
     }),
   vlan: z
     .number({ error: 'a VLAN from 0 to 4094' })
@@ -73,7 +73,6 @@ const fdb = z.strictObject({
 
 /** Order of the keys is that in which `ctl save` writes them. */
 const configSchema = z.strictObject({
-  $schema: z.string().optional().describe('For editors'),
   ports: z
     .array(port, { error: 'a list of ports' })
     .min(2, { error: 'two ports at least' })
@@ -112,6 +111,7 @@ const configSchema = z.strictObject({
     .array(fdb, { error: 'a list of { mac, vlan, port }' })
     .optional()
     .describe('Static addresses of the switch'),
+  $schema: z.string().optional().describe('For editors'),
 });
 
 /** What a file says. */
@@ -134,25 +134,22 @@ export function forwardJsonSchema(): JsonSchema {
 
 /** Checks a value. @param place what errors begin with. @throws UserError */
 export function parseConfig(value: unknown, place: string): ForwardConfig {
-  // An empty file says nothing.
-  const result = configSchema.safeParse(value ?? {});
+  const result = configSchema.safeParse(value);
   if (result.success) return result.data;
   const { issues } = result.error;
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
-  const at = issue.path.map((part, i) =>
-    typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`,
-  );
+  const at = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
     const known = issue.path.length === 0 ? CONFIG_KEYS : Object.keys(fdb.shape);
     const { message } = unknownName('key', issue.keys[0]!, known);
-    throw new UserError([place, ...(at.length === 0 ? [] : [at.join('')]), message].join(': '), {
+    throw new UserError([place, ...(at === '' ? [] : [at]), message].join(': '), {
       code: 'RXS_UNKNOWN_NAME',
     });
   }
-  if (at.length === 0) throw new UserError(`${place}: expected keys and values`, { code: 'RXS_CONFIG' });
+  if (at === '') throw new UserError(`${place}: top level: expected keys and values`, { code: 'RXS_CONFIG' });
   // A union's own words where it has any, else those of the form that was nearest.
   const words = issue.code === 'invalid_union' ? unionWords(issue) : issue.message;
-  throw new UserError(`${place}: ${at.join('')}: expected ${words}`, { code: 'RXS_CONFIG' });
+  throw new UserError(`${place}: ${at}: expected ${words}`, { code: 'RXS_CONFIG' });
 }
 
 function unionWords(issue: z.core.$ZodIssueInvalidUnion): string {

@@ -11,22 +11,15 @@ import { POLICY_NAMES, schemas } from './spec.js';
 /** A JSON Schema. */
 export type JsonSchema = Record<string, unknown>;
 
-/** What `alsoText` of `values.ts` and the two beside it leave in a schema. */
-interface Hints {
-  alsoText?: string;
-  alsoNumber?: number;
-}
-
-/** Other forms of a value beside the one in which it is kept. */
-function withTexts(node: JsonSchema & Hints): void {
-  const { alsoText, alsoNumber, description, default: fallback, ...kept } = node;
-  if (alsoText === undefined) return;
+/** Other forms of a value (`alsoAs` of `values.ts`) beside the one in which it is kept. */
+function withOthers(node: JsonSchema): void {
+  const { also, description, default: fallback, ...kept } = node;
+  if (also === undefined) return;
   for (const key of Object.keys(node)) delete node[key];
-  const number = alsoNumber === undefined ? [] : [{ type: 'integer', minimum: 0, maximum: alsoNumber }];
   Object.assign(node, {
     ...(description === undefined ? {} : { description }),
     ...(fallback === undefined ? {} : { default: fallback }),
-    anyOf: [kept, ...number, { type: 'string', pattern: alsoText }],
+    anyOf: [kept, ...(also as JsonSchema[])],
   });
 }
 
@@ -35,7 +28,7 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return z.toJSONSchema(schema, {
     io: 'input',
     unrepresentable: 'any',
-    override: ({ jsonSchema }) => withTexts(jsonSchema as JsonSchema),
+    override: ({ jsonSchema }) => withOthers(jsonSchema as JsonSchema),
   }) as JsonSchema;
 }
 
@@ -57,7 +50,8 @@ export function policyJsonSchema(): JsonSchema {
     return (['policy', 'name'] as const).map((key) => ({
       ...schema,
       title: name,
-      properties: { [key]: policy, ...others },
+      // Beside `policy` a name says nothing.
+      properties: { [key]: policy, ...(key === 'policy' ? { name: {} } : {}), ...others },
       required: [key, ...required],
     }));
   });

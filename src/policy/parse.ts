@@ -172,7 +172,7 @@ function parseJs(rest: string, text: string): Parsed {
 
 function parseObject(given: object, text: string, place: string): Parsed {
   const { policy, name, ...rest } = given as Record<string, unknown>;
-  const chosen = policy ?? name;
+  const chosen = policy === undefined ? name : policy;
   if (typeof chosen !== 'string') {
     throw new UserError(`${place}: "policy" is missing: one of ${POLICY_NAMES.join(', ')}`);
   }

@@ -8,19 +8,24 @@ import { z } from 'zod';
 import { IMPLEMENTATIONS } from '../hash/kernel.js';
 import { SYMMETRIC } from '../hash/tuple-hash.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
+import { decimalPattern, wholePattern } from './number-pattern.js';
 import { parseNumberList, QUEUES_MAX, WORKER_MAX } from './numbers.js';
 
 export { parseNumberList, QUEUES_MAX, WORKER_MAX };
 
 /**
- * Tells the JSON Schema that a value may also be a text of this form (see `json-schema.ts`); parsing knows without.
- * Of numbers in texts the form is all that the schema can say.
+ * Tells the JSON Schema (`json-schema.ts`) in which other forms parsing takes a value. Of lists in texts the form is all that
+ * a schema can say.
  */
-function alsoText<T extends z.ZodType>(schema: T, pattern: string): T {
-  return schema.meta({ alsoText: pattern });
+export function alsoAs<T extends z.ZodType>(schema: T, ...also: readonly object[]): T {
+  return schema.meta({ also });
 }
 
-const NUMBER_LIST = '^\\d+(-\\d+)?(\\+\\d+(-\\d+)?)*$';
+/** A text of this form. */
+const text = (pattern: string) => ({ type: 'string', pattern });
+
+/** Form of a list of numbers as a text. */
+export const NUMBER_LIST = '^\\d+(-\\d+)?(\\+\\d+(-\\d+)?)*$';
 
 /** A whole number, as a number or as decimal digits. */
 export function integer(least: number, most: number) {
@@ -33,7 +38,7 @@ export function integer(least: number, most: number) {
       .min(least, { error: expected })
       .max(most, { error: expected }),
   );
-  return alsoText(schema, '^\\d{1,15}$');
+  return alsoAs(schema, text(`^${wholePattern(least, most)}$`));
 }
 
 /** A number with or without a fraction, as a number or as digits. */
@@ -43,7 +48,7 @@ export function decimal(least: number, most: number) {
     (value) => (typeof value === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : value),
     z.number({ error: expected }).min(least, { error: expected }).max(most, { error: expected }),
   );
-  return alsoText(schema, '^\\d{1,9}(\\.\\d{1,9})?$');
+  return alsoAs(schema, text(`^${decimalPattern(least, most)}$`));
 }
 
 /** One of some words. */
@@ -54,17 +59,17 @@ export function oneOf<const T extends readonly [string, ...string[]]>(names: T) 
 /** A `+` list or an array of names. */
 export function nameList<const T extends readonly [string, ...string[]]>(names: T) {
   const any = `(${names.join('|')})`;
-  return alsoText(
+  return alsoAs(
     z.preprocess(splitPlus, z.array(oneOf(names)).min(1, { error: 'at least one name' })),
-    `^${any}(\\+${any})*$`,
+    text(`^${any}(\\+${any})*$`),
   );
 }
 
 /** A `+` list or an array of free names. */
 export function stringList() {
-  return alsoText(
+  return alsoAs(
     z.preprocess(splitPlus, z.array(z.string({ error: 'a name' }).min(1, { error: 'a name' }))),
-    '^[^+]+(\\+[^+]+)*$',
+    text('^[^+]+(\\+[^+]+)*$'),
   );
 }
 
@@ -77,7 +82,10 @@ export function cpuList() {
   const schema = numberList(WORKER_MAX, 'CPU ids').refine((cpus) => new Set(cpus).size === cpus.length, {
     error: 'each CPU once',
   });
-  return schema.meta({ alsoText: NUMBER_LIST, alsoNumber: WORKER_MAX, uniqueItems: true });
+  return schema.meta({
+    also: [text(NUMBER_LIST), { type: 'integer', minimum: 0, maximum: WORKER_MAX }],
+    uniqueItems: true,
+  });
 }
 
 /** Whole numbers: `1+2+3`, ranges, or an array; `example` is what errors show. */
@@ -104,7 +112,7 @@ export function numberList(most: number, what: string, example = '0-1+3') {
       )
       .min(1, { error: expected }),
   );
-  return schema.meta({ alsoText: NUMBER_LIST, alsoNumber: most });
+  return alsoAs(schema, text(NUMBER_LIST), { type: 'integer', minimum: 0, maximum: most });
 }
 
 /** A key: name, `random` or hex. YAML reads digits-only hex as a number, which loses digits: refused here. */
@@ -113,13 +121,15 @@ export function keyText() {
 }
 
 /** A kernel release, for `linuxBehaviour`; YAML reads 6.18 as a number (and 6.10 as 6.1: in quotes there). */
-export const kernelKey = z.preprocess(
-  (value) => (typeof value === 'number' ? String(value) : value),
-  z
-    .string({ error: 'a kernel release such as 6.18' })
-    .regex(/^\d{1,3}\.\d{1,3}([.-].{0,40})?$/, { error: 'a kernel release such as 6.18' })
-    .optional(),
-);
+export const kernelKey = alsoAs(
+  z.preprocess(
+    (value) => (typeof value === 'number' ? String(value) : value),
+    z
+      .string({ error: 'a kernel release such as 6.18' })
+      .regex(/^\d{1,3}\.\d{1,3}([.-].{0,40})?$/, { error: 'a kernel release such as 6.18' }),
+  ),
+  { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1000, not: { type: 'integer' } },
+).optional();
 
 /** Keys that every policy has. */
 export const commonKeys = {

@@ -21,6 +21,7 @@ const COMMANDS = [
   'bench',
   'policies',
   'nics',
+  'schema',
 ];
 
 describe('help', () => {
