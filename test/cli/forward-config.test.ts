@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { canForward } from '../support/forwarder.js';
+import { SLOW } from '../support/slow.js';
 import { rxsteer as here } from './run.js';
 import { endAll, rxsteer, start } from './run-cli.js';
 
@@ -104,7 +105,7 @@ describe('forward --check', () => {
   });
 });
 
-describe.skipIf(!canForward())('a running configuration', () => {
+describe.skipIf(!canForward())('a running configuration', { timeout: 60_000 * SLOW }, () => {
   it('is saved as it is, with what was changed since, and starts again as the same', async () => {
     const config = write('x.yaml', { ...base, policy: 'rss:queues=2', backlog: 1024, macAge: 77 });
     const first = start(['forward', '--config', config], { environment });
