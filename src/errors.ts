@@ -50,7 +50,7 @@ export class UserError extends Error {
   override readonly name = 'UserError';
   #code: ErrorCode;
 
-  /** @param code one of `ERROR_CODES`; default `RXS_USAGE` */
+  /** @param options its `code` is one of `ERROR_CODES`; default `RXS_USAGE` */
   constructor(message: string, options?: ErrorOptions & { readonly code?: ErrorCode }) {
     super(printable(message), options);
     this.#code = options?.code ?? 'RXS_USAGE';

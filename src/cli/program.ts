@@ -35,6 +35,7 @@ const commandNames = [
   'policies',
   'nics',
   'schema',
+  'completion',
 ];
 
 function moduleUrl(name: string): URL {
@@ -86,7 +87,7 @@ async function build(argv: readonly string[]): Promise<Command> {
     .helpOption('-h, --help')
     .showHelpAfterError(false);
   const present = commandNames.filter((name) => existsSync(moduleUrl(name)));
-  const wanted = argv.find((argument) => !argument.startsWith('-'));
+  const wanted = argv.find((argument) => argument !== '' && !argument.startsWith('-'));
   const isVersion = argv[0] === '--version' || argv[0] === '-V';
   const load = isVersion ? [] : wanted !== undefined && present.includes(wanted) ? [wanted] : present;
   for (const name of load) {
@@ -158,8 +159,27 @@ function report(error: unknown, argv: readonly string[]): number {
   return isOption || error instanceof UserError ? 2 : 1;
 }
 
+/** `__complete`: what may come next. Whatever goes wrong is no candidate. */
+async function answerShell(words: readonly string[]): Promise<void> {
+  try {
+    // For the command's name alone no command need be loaded.
+    const program = await build(words.length > 1 ? words : ['--version']);
+    const { complete } = await import('./complete.js');
+    const present = commandNames.filter((name) => existsSync(moduleUrl(name)));
+    for (const [value, text] of await complete(program, present, words)) {
+      process.stdout.write(`${printable(value)}${text === undefined ? '' : `\t${printable(text)}`}\n`);
+    }
+  } catch {
+    // A shell has no use for an error.
+  }
+}
+
 /** Runs one command line (without `node` and the program's name); gives the exit code. `help X` is `X --help`. Never throws. */
 export async function runProgram(words: readonly string[]): Promise<number> {
+  if (words[0] === '__complete') {
+    await answerShell(words.slice(1));
+    return 0;
+  }
   const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : words;
   try {
     const plain = PLAIN_COMMANDS.includes(argv[0] ?? '')

@@ -22,6 +22,7 @@ const COMMANDS = [
   'policies',
   'nics',
   'schema',
+  'completion',
 ];
 
 describe('help', () => {
