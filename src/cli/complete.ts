@@ -70,11 +70,14 @@ export async function complete(
       visible.map(({ long, short, description }): Candidate => [long ?? short!, description]),
     );
   }
-  if (command === program)
+  if (command === program) {
+    // Behind a word that is no command there is nothing to say.
+    const first = operands > 0 ? [] : names;
     return beginning(
       word,
-      names.map((name): Candidate => [name]),
+      first.map((name): Candidate => [name]),
     );
+  }
   const children = command.commands.map((one): Candidate => [one.name(), one.description()]);
   const argument = command.registeredArguments[Math.min(operands, command.registeredArguments.length - 1)];
   const isThere =
