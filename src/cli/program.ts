@@ -31,6 +31,7 @@ const commandNames = [
   'make',
   'sweep',
   'ctl',
+  'doctor',
   'bench',
   'policies',
   'nics',
