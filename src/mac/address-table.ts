@@ -33,6 +33,8 @@
  *    come after the reclaiming.
  * 7. A thread that dies with the lock leaves at most one odd slot and wrong counts: `recover`.
  */
+
+import { SharedLock } from '../sync/shared-lock.js';
 import {
   attachAddresses,
   Header,
@@ -44,7 +46,6 @@ import {
   SLOT_WORDS,
   Slot,
 } from './address-layout.js';
-import { SharedLock } from './shared-lock.js';
 
 /** Tries to read a slot that is being written. */
 const READ_TRIES = 3;
