@@ -2,12 +2,13 @@
  * Laws of locks, polls and hashes: scaling, ticket locks as a Markov chain, interrupts per poll, balls in bins.
  */
 import { describe, expect, it } from 'vitest';
-import { poolMode } from '#rxsteer/nic/pool-modes.js';
-import { Class, type Cpu, Pick } from '#rxsteer/simulate/core/cpu.js';
-import { Lock, type LockKind } from '#rxsteer/simulate/core/lock.js';
-import { exponential } from '#rxsteer/simulate/core/random.js';
-import { Next, type Step } from '#rxsteer/simulate/core/step.js';
-import { Task } from '#rxsteer/simulate/core/task.js';
+import { mrqcFor } from '#rxsteer/nic/pool-modes.js';
+import { Class, Pick } from '#rxsteer/simulate/machine/classes.js';
+import type { Cpu } from '#rxsteer/simulate/machine/cpu.js';
+import { Lock, type LockKind } from '#rxsteer/simulate/machine/lock.js';
+import { exponential } from '#rxsteer/simulate/machine/random.js';
+import { Next, type Step } from '#rxsteer/simulate/machine/step.js';
+import { Task } from '#rxsteer/simulate/machine/task.js';
 import { fitScaling, scaled } from '#rxsteer/simulate/result/scaling.js';
 import { simulate } from '#rxsteer/simulate/simulate.js';
 import { Small, US } from './kit.js';
@@ -28,7 +29,14 @@ class Spinner extends Task {
 }
 
 /** Thinks, then holds the lock, by exponential laws; for ever. */
-function lockRate(kind: LockKind, cpus: number, think: number, hold: number, c: number, length = 20_000): number {
+function lockRate(
+  kind: LockKind,
+  cpus: number,
+  think: number,
+  hold: number,
+  c: number,
+  length = 20_000,
+): number {
   const small = new Small(cpus);
   const lock = new Lock('lock', kind, { line: () => 0, handOver: () => c * US }, 1);
   let passes = 0;
@@ -86,7 +94,9 @@ describe('C11: the Universal Scalability Law', () => {
       expect(fitted.sigma).toBeCloseTo(sigma, 9);
       expect(fitted.kappa).toBeCloseTo(kappa, 9);
     }
-    expect(fitScaling([1, 2, 4].map((n) => ({ n, x: scaled({ lambda: 1, sigma: 0.02, kappa: 0.0005 }, n) }))).peak).toBeCloseTo(44.27, 2);
+    expect(
+      fitScaling([1, 2, 4].map((n) => ({ n, x: scaled({ lambda: 1, sigma: 0.02, kappa: 0.0005 }, n) }))).peak,
+    ).toBeCloseTo(44.27, 2);
     expect(() => fitScaling([{ n: 1, x: 1 }])).toThrow('three different sizes');
   });
 });
@@ -109,7 +119,7 @@ describe('C12: locks against the Markov chain of ticket locks', () => {
 
   it('a ticket lock falls with its waiters, a queue lock never does', () => {
     const rates = [8, 16, 32, 64].map((cpus) => lockRate('queue', cpus, 9, 1, 0.3, 4000));
-    rates.slice(1).forEach((rate, i) => expect(rate).toBeGreaterThan(0.98 * rates[i]!));
+    for (let i = 1; i < rates.length; i++) expect(rates[i]!).toBeGreaterThan(0.98 * rates[i - 1]!);
     expect(rates.at(-1)!).toBeCloseTo(1 / 1.3, 1);
     expect(lockRate('ticket', 64, 9, 1, 0.3, 4000)).toBeLessThan(0.1);
   });
@@ -160,7 +170,14 @@ describe('C14: flows on queues are balls in bins', () => {
           durationMs: 0.5,
           warmupMs: 0,
           variation: 'none',
-          costs: { driverReceive: 0, hardIrq: 0, idleExit: 0, idleExitDevice: 0, ipiReceive: 0, contextSwitch: 0 },
+          costs: {
+            driverReceive: 0,
+            hardIrq: 0,
+            idleExit: 0,
+            idleExitDevice: 0,
+            ipiReceive: 0,
+            contextSwitch: 0,
+          },
           host: { cpus: { cores: queues + 1 }, apps: [{ kind: 'sink', workNs: 0, cpus: [0], threads: 1 }] },
           nics: { eth0: { irqs: [0], wireUs: 0, rps: { cpus: `1-${queues}` }, ring: 4096 } },
           load: [{ kind: 'open', arrival: 'constant', rate: flows * 20_000, flows }],
@@ -181,12 +198,13 @@ describe('C14: flows on queues are balls in bins', () => {
 
 describe('C15: what hardware splits leave to 8 guests of 16 vCPUs', () => {
   it.each([
-    ['ixgbe-82599', '32x4', 32],
-    ['ixgbe-82599', '64x2', 16],
-    ['igb-82576', '8x1', 8],
-  ] as const)('%s as %s: %i vCPUs have a queue of their own', (chip, layout, vcpus) => {
-    const [pools, queues] = layout.split('x').map(Number) as [number, number];
-    expect(() => poolMode(chip, layout)).not.toThrow();
-    expect(Math.min(8, pools) * Math.min(16, queues)).toBe(vcpus);
+    ['ixgbe-82599', 32, 4, 32],
+    ['ixgbe-82599', 64, 2, 16],
+    ['igb-82576', 8, 1, 8],
+  ] as const)('%s as %i x %i: %i vCPUs have a queue of their own', (chip, pools, rss, vcpus) => {
+    // The chip has this split, and none with more queues for each of at least eight pools.
+    expect(() => mrqcFor(chip, { pools, rss, classes: 0 })).not.toThrow();
+    expect(8 * Math.min(16, rss)).toBe(vcpus);
+    if (chip === 'ixgbe-82599') expect(() => mrqcFor(chip, { pools: 8, rss: 16, classes: 0 })).toThrow();
   });
 });

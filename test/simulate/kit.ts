@@ -2,15 +2,17 @@
  * Small worlds for the laws, put together from the simulator's core: CPUs without costs, tasks that serve queues,
  * sources, and meters of their own.
  */
-import { Context, type KernelCosts } from '#rxsteer/simulate/core/context.js';
-import { Counters } from '#rxsteer/simulate/core/counters.js';
-import { Class, Cpu, type CpuShared, Pick } from '#rxsteer/simulate/core/cpu.js';
-import { HostBelow } from '#rxsteer/simulate/core/host-below.js';
-import { type Fifo, Packets } from '#rxsteer/simulate/core/packets.js';
-import { exponential } from '#rxsteer/simulate/core/random.js';
-import { Sim } from '#rxsteer/simulate/core/sim.js';
-import { Next, type Step } from '#rxsteer/simulate/core/step.js';
-import { Task } from '#rxsteer/simulate/core/task.js';
+
+import { Class, Pick } from '#rxsteer/simulate/machine/classes.js';
+import { Context, type KernelCosts } from '#rxsteer/simulate/machine/context.js';
+import { Counters } from '#rxsteer/simulate/machine/counters.js';
+import { Cpu, type CpuShared } from '#rxsteer/simulate/machine/cpu.js';
+import { HostBelow } from '#rxsteer/simulate/machine/host-below.js';
+import { type Fifo, Packets } from '#rxsteer/simulate/machine/packets.js';
+import { exponential } from '#rxsteer/simulate/machine/random.js';
+import { Sim } from '#rxsteer/simulate/machine/sim.js';
+import { Next, type Step } from '#rxsteer/simulate/machine/step.js';
+import { Task } from '#rxsteer/simulate/machine/task.js';
 
 /** Picoseconds in a microsecond: the unit of the laws. */
 export const US = 1e6;
@@ -72,8 +74,7 @@ export class Small {
   }
 
   busy(cpu: number): number {
-    const ahead = this.cpus[cpu]!.ahead();
-    return this.cpus[cpu]!.booked.reduce((a, b) => a + b, 0) - ahead;
+    return this.cpus[cpu]!.settled().reduce((a, b) => a + b, 0);
   }
 }
 

@@ -3,10 +3,10 @@
  * to the picosecond; the others to 99 % intervals from the means of 20 parts, with fixed seeds.
  */
 import { describe, expect, it } from 'vitest';
-import { Class } from '#rxsteer/simulate/core/cpu.js';
-import { DeviceQueue } from '#rxsteer/simulate/core/device-queue.js';
-import { Fifo } from '#rxsteer/simulate/core/packets.js';
-import { exponential, ln, unit } from '#rxsteer/simulate/core/random.js';
+import { Class } from '#rxsteer/simulate/machine/classes.js';
+import { DeviceQueue } from '#rxsteer/simulate/machine/device-queue.js';
+import { Fifo } from '#rxsteer/simulate/machine/packets.js';
+import { exponential, ln, unit } from '#rxsteer/simulate/machine/random.js';
 import { arrivals, exp, interval, Leave, Serve, Server, Small, US } from './kit.js';
 
 interface StationOptions {

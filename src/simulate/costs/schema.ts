@@ -134,9 +134,10 @@ const shape = {
 } as const;
 
 /** A complete set. */
-export const costsSchema = z.strictObject(shape);
+const complete = z.strictObject(shape);
+export const costsSchema = complete;
 /** A complete set of costs, nanoseconds. */
-export type Costs = z.infer<typeof costsSchema>;
+export type Costs = z.infer<typeof complete>;
 /** Names of all costs. */
 export const COST_NAMES = Object.keys(shape) as (keyof Costs)[];
 
@@ -144,12 +145,13 @@ function partial(schema: z.ZodType): z.ZodType {
   return schema instanceof z.ZodObject ? schema.partial().strict().optional() : schema.optional();
 }
 
-/** A set in part, with the name of the one that completes it. */
-export const partialCostsSchema = z.strictObject({
-  base: z.string({ error: 'the name of a set of costs' }).optional(),
-  ...Object.fromEntries(Object.entries(shape).map(([name, schema]) => [name, partial(schema)])),
-});
 /** Costs in part. */
 export type PartialCosts = { readonly base?: string } & {
   readonly [K in keyof Costs]?: Costs[K] extends number ? number : Partial<Costs[K]>;
 };
+
+/** A set in part, with the name of the one that completes it. */
+export const partialCostsSchema: z.ZodType<PartialCosts, PartialCosts> = z.strictObject({
+  base: z.string({ error: 'the name of a set of costs' }).optional(),
+  ...Object.fromEntries(Object.entries(shape).map(([name, schema]) => [name, partial(schema)])),
+}) as unknown as z.ZodType<PartialCosts, PartialCosts>;

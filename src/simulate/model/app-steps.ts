@@ -1,8 +1,8 @@
 /**
  * Steps of applications: telling steering where they run, answering, passing on.
  */
-import type { Cpu } from '../core/cpu.js';
-import { Next, type Step } from '../core/step.js';
+import type { Cpu } from '../machine/cpu.js';
+import { Next, type Step } from '../machine/step.js';
 import type { Steerer } from './steering.js';
 import type { AppTask } from './tasks.js';
 import type { World } from './world.js';

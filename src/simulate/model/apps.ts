@@ -4,10 +4,10 @@
  * Promise: a flow belongs to one thread. Threads are placed as the scenario says, by draws of the application's own.
  */
 import { UserError } from '../../errors.js';
-import { Class } from '../core/cpu.js';
-import { unit } from '../core/random.js';
-import { ps } from '../core/sim.js';
-import type { Step } from '../core/step.js';
+import { Class } from '../machine/classes.js';
+import { unit } from '../machine/random.js';
+import { ps } from '../machine/sim.js';
+import type { Step } from '../machine/step.js';
 import type { AppSpec } from '../scenario/schema.js';
 import { Answer, AskAgain, PassOn, Record, ReleaseSocket } from './app-steps.js';
 import type { Kernel } from './kernel.js';

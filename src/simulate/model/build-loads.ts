@@ -5,17 +5,18 @@
  */
 import { UserError, unknownName } from '../../errors.js';
 import { flowWeights } from '../../traffic/shares.js';
-import { Counters } from '../core/counters.js';
-import { mix } from '../core/random.js';
-import { ps } from '../core/sim.js';
-import type { Step } from '../core/step.js';
+import { Counters } from '../machine/counters.js';
+import { mix } from '../machine/random.js';
+import { ps } from '../machine/sim.js';
+import type { Step } from '../machine/step.js';
 import { type AppSpec, DEFAULT_APP, type LoadSpec } from '../scenario/schema.js';
 import { App, type Home } from './apps.js';
-import { type Built, buildHostSide, guestHome, hasherOf, hostHome, type NicSide, nicNamed } from './build.js';
+import { type Built, buildHostSide, guestHome, hasherOf, hostHome, nicNamed } from './build.js';
 import { makeFrame } from './flows.js';
 import type { Guest } from './guest.js';
 import { type CapturedPackets, CaptureSource, ClosedSource, OpenSource } from './loads.js';
 import { Parts } from './parts.js';
+import type { NicSide } from './sides.js';
 
 /** Where a load goes: the host or a guest. */
 interface Target {

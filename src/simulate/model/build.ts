@@ -6,10 +6,10 @@
 import { UserError, unknownName } from '../../errors.js';
 import { randomKey } from '../../hash/keys.js';
 import { LinuxFlowHash } from '../../linux/flow-hash.js';
-import { ps } from '../core/sim.js';
-import type { Step } from '../core/step.js';
 import type { Costs } from '../costs/schema.js';
 import { completeCosts } from '../costs/sets.js';
+import { ps } from '../machine/sim.js';
+import type { Step } from '../machine/step.js';
 import { SendOnLink } from '../paths/stages.js';
 import { DEFAULT_APP, DEFAULT_TRANSMIT, type NicSpec, type Scenario } from '../scenario/schema.js';
 import type { App, Home } from './apps.js';
@@ -22,29 +22,11 @@ import { Nic } from './nic.js';
 import { Parts, type Relaxed, type Starter } from './parts.js';
 import { PolicyRunner } from './policy-runner.js';
 import { pricesOf } from './prices.js';
+import type { HostSide, NicSide } from './sides.js';
 import { PolicySteerer, Steer, type Steerer, SysfsSteerer } from './steering.js';
 import { placesOf, Topology } from './topology.js';
 import { ChooseQueue, Qdisc, TxSide } from './transmit.js';
 import { World } from './world.js';
-
-/** A host with its NICs. */
-export interface HostSide {
-  readonly host: Host;
-  readonly nics: Map<string, NicSide>;
-}
-
-/** A NIC with the steering behind it. */
-export interface NicSide {
-  readonly nic: Nic;
-  readonly policy: PolicySteerer | null;
-  readonly sysfs: SysfsSteerer | null;
-  readonly steerers: readonly Steerer[];
-  /** Steps from its driver on, up to the protocol. */
-  readonly receiveSteps: () => Step[];
-  readonly transmitSteps: () => Step[];
-  readonly isFull: () => boolean;
-  readonly waitForRoom: (wake: () => void) => void;
-}
 
 /** Everything that a run needs. */
 export interface Built {

@@ -15,9 +15,10 @@ import { listOwners } from '../../policy/owners.js';
 import { bucketLoads, guestLoads, queueFor, Rebalancer } from '../../policy/rebalance.js';
 import { RssSteering } from '../../policy/rss.js';
 import type { Steering } from '../../policy/steering.js';
-import { ps } from '../core/sim.js';
-import type { Built, NicSide } from './build.js';
+import { ps } from '../machine/sim.js';
+import type { Built } from './build.js';
 import { nicNamed } from './build.js';
+import type { NicSide } from './sides.js';
 
 export class Changes {
   /** Moves that the rebalancer made, and changes carried out. */

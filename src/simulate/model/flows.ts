@@ -5,7 +5,7 @@
  * are real ones, which the library's policies dissect.
  */
 import { ethernet, ipv4, tcp, udp } from '../../packet/build.js';
-import { mix } from '../core/random.js';
+import { mix } from '../machine/random.js';
 
 /** Unknown so far. */
 export const UNKNOWN = -2;

@@ -12,10 +12,10 @@ import { MacSteering } from '../../policy/mac.js';
 import { parsePolicy } from '../../policy/parse.js';
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PolicyPort, Steering } from '../../policy/steering.js';
-import type { HostSide } from './build.js';
 import { macOf } from './flows.js';
 import type { Guest } from './guest.js';
 import type { Parts } from './parts.js';
+import type { HostSide } from './sides.js';
 
 /** What a NIC gets of it. */
 export interface NicSteering {

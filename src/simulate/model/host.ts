@@ -3,8 +3,8 @@
  *
  * Promise: only what the scenario says; CPUs are entered in the order of their numbers.
  */
-import { Cpu, type CpuShared } from '../core/cpu.js';
-import { HostBelow } from '../core/host-below.js';
+import { Cpu, type CpuShared } from '../machine/cpu.js';
+import { HostBelow } from '../machine/host-below.js';
 import { hostKernelCosts, Kernel } from './kernel.js';
 import type { Parts } from './parts.js';
 

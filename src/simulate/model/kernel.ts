@@ -4,11 +4,11 @@
  * Promise: host and guest are the same code; only what lies below their contexts differs.
  */
 import { FlowLimit } from '../../linux/flow-limit.js';
-import { Backlog } from '../core/backlog.js';
-import { type Below, Context, type KernelCosts } from '../core/context.js';
-import type { Counters } from '../core/counters.js';
-import type { Packets } from '../core/packets.js';
-import { ps } from '../core/sim.js';
+import { Backlog } from '../machine/backlog.js';
+import { type Below, Context, type KernelCosts } from '../machine/context.js';
+import type { Counters } from '../machine/counters.js';
+import type { Packets } from '../machine/packets.js';
+import { ps } from '../machine/sim.js';
 import type { SoftirqSettings } from '../scenario/schema.js';
 import type { Price } from './prices.js';
 import type { Topology } from './topology.js';

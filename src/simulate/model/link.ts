@@ -5,8 +5,8 @@
  * limited as a transmit ring is.
  */
 
-import type { Packets } from '../core/packets.js';
-import type { Actor, Sim } from '../core/sim.js';
+import type { Packets } from '../machine/packets.js';
+import type { Actor, Sim } from '../machine/sim.js';
 
 const OVERHEAD = 24;
 

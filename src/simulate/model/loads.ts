@@ -5,9 +5,9 @@
  * not change what the others get.
  */
 
-import { below, exponential, unit } from '../core/random.js';
-import type { Actor } from '../core/sim.js';
-import { SECOND } from '../core/sim.js';
+import { below, exponential, unit } from '../machine/random.js';
+import type { Actor } from '../machine/sim.js';
+import { SECOND } from '../machine/sim.js';
 import type { Link } from './link.js';
 import type { Source, World } from './world.js';
 

@@ -4,7 +4,7 @@
  * Promise: every packet that arrived is delivered, dropped under a reason, or still under way. Latencies are kept in
  * buckets of 1/64 of their size, so a percentile is right to 1.6 %; sums are exact.
  */
-import { PS } from '../core/sim.js';
+import { PS } from '../machine/sim.js';
 
 const SUB_BITS = 6;
 const SUB = 1 << SUB_BITS;

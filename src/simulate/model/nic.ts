@@ -4,8 +4,8 @@
  * Promise: a received packet is put into the queue that the NIC's policy (or a filter of accelerated RFS) says; a full
  * ring drops it under `ring`. What belongs to a guest with a function of its own goes to that directly.
  */
-import type { Context } from '../core/context.js';
-import { DeviceQueue, type Moderation } from '../core/device-queue.js';
+import type { Context } from '../machine/context.js';
+import { DeviceQueue, type Moderation } from '../machine/device-queue.js';
 import type { NicSpec } from '../scenario/schema.js';
 import { UNKNOWN } from './flows.js';
 import type { Link } from './link.js';

@@ -4,10 +4,10 @@
  * Promise: a step's draws are told apart by a number that the builder counts up within a program, so that a change
  * in one path leaves the others' draws alone.
  */
-import type { Cpu } from '../core/cpu.js';
-import { Lock, type LockKind } from '../core/lock.js';
-import { entitySeed } from '../core/random.js';
-import type { Step } from '../core/step.js';
+import type { Cpu } from '../machine/cpu.js';
+import { Lock, type LockKind } from '../machine/lock.js';
+import { entitySeed } from '../machine/random.js';
+import type { Step } from '../machine/step.js';
 import type { Scenario } from '../scenario/schema.js';
 import type { Price } from './prices.js';
 import { type Chance, Copy, Locked, Touch, Work } from './steps.js';

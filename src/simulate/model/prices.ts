@@ -4,8 +4,8 @@
  * Promise: whole numbers but for prices a byte. Numbers of lines and misses, and factors, stay as they are.
  */
 
-import { PS } from '../core/sim.js';
 import type { Costs } from '../costs/schema.js';
+import { PS } from '../machine/sim.js';
 
 /** The same names as `Costs`, in picoseconds. */
 export type Price = Costs;

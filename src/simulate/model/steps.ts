@@ -4,10 +4,10 @@
  * Promise: costs are whole picoseconds; a step's variation is drawn from its packet's own numbers, so it does not depend
  * on what else runs.
  */
-import type { Cpu } from '../core/cpu.js';
-import type { Lock } from '../core/lock.js';
-import { factor, mix, type Variation } from '../core/random.js';
-import { Next, type Step } from '../core/step.js';
+import type { Cpu } from '../machine/cpu.js';
+import type { Lock } from '../machine/lock.js';
+import { factor, mix, type Variation } from '../machine/random.js';
+import { Next, type Step } from '../machine/step.js';
 import type { Flows } from './flows.js';
 
 /** What steps draw from. */

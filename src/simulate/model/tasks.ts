@@ -4,14 +4,15 @@
  * Promise: each takes one packet at a time and sleeps when it has none; a device thread may poll for a while first.
  */
 
-import type { Context } from '../core/context.js';
-import { type Cpu, Pick } from '../core/cpu.js';
-import type { DeviceQueue } from '../core/device-queue.js';
-import { Fifo } from '../core/packets.js';
-import type { Actor, Sim } from '../core/sim.js';
-import { Next, type Step } from '../core/step.js';
-import { Task, type WakeRule } from '../core/task.js';
-import type { World } from './world.js';
+import { Pick } from '../machine/classes.js';
+import type { Context } from '../machine/context.js';
+import type { Cpu } from '../machine/cpu.js';
+import type { DeviceQueue } from '../machine/device-queue.js';
+import { Fifo } from '../machine/packets.js';
+import type { Actor, Sim } from '../machine/sim.js';
+import { Next, type Step } from '../machine/step.js';
+import { Task, type WakeRule } from '../machine/task.js';
+import type { Reader, World } from './world.js';
 
 /** Where a task may run, and what happens when it is woken. */
 export interface Placement {
@@ -22,7 +23,7 @@ export interface Placement {
 }
 
 /** An application thread that reads a socket. */
-export class AppTask extends Task {
+export class AppTask extends Task implements Reader {
   readonly inbox: Fifo;
   /** For sockets that are locked: the reader is inside, and what came meanwhile. */
   isLocked = false;

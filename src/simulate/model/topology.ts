@@ -5,8 +5,8 @@
  * servers) or beside each other.
  */
 import type { CpuTopology } from '../../linux/cpu-rmap.js';
-import type { CpuPlace } from '../core/cpu.js';
-import type { Distances } from '../core/lock.js';
+import type { CpuPlace } from '../machine/cpu.js';
+import type { Distances } from '../machine/lock.js';
 import type { MachineSpec } from '../scenario/schema.js';
 import type { Price } from './prices.js';
 import type { Memory } from './steps.js';

@@ -8,11 +8,11 @@
  * rival at most.
  */
 import { pickTxQueue, type TxDevice, XpsMap } from '../../linux/xps.js';
-import type { Context, PollSource } from '../core/context.js';
-import type { Cpu } from '../core/cpu.js';
-import { type Distances, Lock } from '../core/lock.js';
-import { Fifo } from '../core/packets.js';
-import { Next, type Step } from '../core/step.js';
+import type { Context, PollSource } from '../machine/context.js';
+import type { Cpu } from '../machine/cpu.js';
+import { type Distances, Lock } from '../machine/lock.js';
+import { Fifo } from '../machine/packets.js';
+import { Next, type Step } from '../machine/step.js';
 import type { TransmitSettings } from '../scenario/schema.js';
 import type { Memory } from './steps.js';
 import type { World } from './world.js';

@@ -3,16 +3,24 @@
  *
  * Promise: a packet arrives once and ends once: delivered, or dropped under a reason. `check` proves it at any moment.
  */
-import { Counters } from '../core/counters.js';
-import type { Cpu } from '../core/cpu.js';
-import type { Lock } from '../core/lock.js';
-import { Packets } from '../core/packets.js';
-import { Sim } from '../core/sim.js';
-import { Next, type Step } from '../core/step.js';
+import { Counters } from '../machine/counters.js';
+import type { Cpu } from '../machine/cpu.js';
+import type { Lock } from '../machine/lock.js';
+import { type Fifo, Packets } from '../machine/packets.js';
+import { Sim } from '../machine/sim.js';
+import { Next, type Step } from '../machine/step.js';
+import type { Task } from '../machine/task.js';
 import { Flows } from './flows.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
-import type { AppTask } from './tasks.js';
+
+/** A thread that reads a socket. */
+export interface Reader extends Task {
+  readonly inbox: Fifo;
+  /** The reader is inside the socket's lock: what comes meanwhile goes to the backlog. */
+  isLocked: boolean;
+  readonly backlog: Fifo;
+}
 
 /** What a source of packets is told. */
 export interface Source {
@@ -27,7 +35,7 @@ export class World {
   readonly counters = new Counters();
   readonly programs: Step[][] = [];
   /** Tasks that read flows, by number. */
-  readonly readers: AppTask[] = [];
+  readonly readers: Reader[] = [];
   readonly sources: Source[] = [];
   readonly locks: Lock[] = [];
   readonly links: Link[] = [];

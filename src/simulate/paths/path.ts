@@ -4,9 +4,9 @@
  * Promise: a path is one file that lists its stages; `paths/index.ts` names it. Everything a stage costs comes from the
  * prices and the guest's settings.
  */
-import type { DeviceQueue } from '../core/device-queue.js';
-import type { Step } from '../core/step.js';
-import type { Vcpu } from '../core/vcpu.js';
+import type { DeviceQueue } from '../machine/device-queue.js';
+import type { Step } from '../machine/step.js';
+import type { Vcpu } from '../machine/vcpu.js';
 import type { Host } from '../model/host.js';
 import type { Nic } from '../model/nic.js';
 import type { Parts } from '../model/parts.js';

@@ -4,11 +4,12 @@
  * Promise: a path says which stages it has (`RingDevice`); this builds them. One thread serves all queues of a device,
  * or each queue has its own, or so many threads share the queues.
  */
-import { Class, type Cpu } from '../core/cpu.js';
-import { Fifo } from '../core/packets.js';
-import { ps } from '../core/sim.js';
-import type { Step } from '../core/step.js';
-import type { Vcpu } from '../core/vcpu.js';
+import { Class } from '../machine/classes.js';
+import type { Cpu } from '../machine/cpu.js';
+import { Fifo } from '../machine/packets.js';
+import { ps } from '../machine/sim.js';
+import type { Step } from '../machine/step.js';
+import type { Vcpu } from '../machine/vcpu.js';
 import { WorkerTask } from '../model/tasks.js';
 import type { BuiltPath, PathGuest } from './path.js';
 import { BatchedCall, ChooseGuestQueue, EnterGuest, EnterRing, Kick } from './stages.js';

@@ -3,9 +3,9 @@
  * the interrupt is the host's business: relayed by it (its interrupt, an injection, an exit of a running vCPU), or
  * posted to the vCPU by hardware.
  */
-import type { Context, PollSource } from '../core/context.js';
-import type { DeviceQueue } from '../core/device-queue.js';
-import type { Step } from '../core/step.js';
+import type { Context, PollSource } from '../machine/context.js';
+import type { DeviceQueue } from '../machine/device-queue.js';
+import type { Step } from '../machine/step.js';
 import type { Path, PathGuest } from './path.js';
 import { SendOnLink } from './stages.js';
 

@@ -1,12 +1,12 @@
 /**
  * Stages that several paths have: a tap's ring, a guest's ring, kicks, registers.
  */
-import type { Cpu } from '../core/cpu.js';
-import type { DeviceQueue } from '../core/device-queue.js';
-import type { Lock } from '../core/lock.js';
-import type { Fifo } from '../core/packets.js';
-import { Next, type Step } from '../core/step.js';
-import type { Vcpu } from '../core/vcpu.js';
+import type { Cpu } from '../machine/cpu.js';
+import type { DeviceQueue } from '../machine/device-queue.js';
+import type { Lock } from '../machine/lock.js';
+import type { Fifo } from '../machine/packets.js';
+import { Next, type Step } from '../machine/step.js';
+import type { Vcpu } from '../machine/vcpu.js';
 import type { Link } from '../model/link.js';
 import type { WorkerTask } from '../model/tasks.js';
 import type { World } from '../model/world.js';

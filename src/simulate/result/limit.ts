@@ -5,7 +5,7 @@
  * somebody waited for, queues that were full, links that were busy, and the clients. The one whose doubling gains most
  * is the limit, if it gains more than 3 %; the clients are where nothing else does.
  */
-import { CLASSES } from '../core/cpu.js';
+import { CLASSES } from '../machine/classes.js';
 import type { Relaxed } from '../model/parts.js';
 import type { Limit } from './result.js';
 import { type Measured, type RunInput, run } from './run.js';

@@ -3,7 +3,7 @@
  *
  * Promise: plain data. Shares are of one; times are in the unit of their name.
  */
-import type { CpuClass } from '../core/cpu.js';
+import type { CpuClass } from '../machine/classes.js';
 
 /** CPU time by class, as shares of all CPUs' time. */
 export type ClassShares = Record<CpuClass, number>;

@@ -5,10 +5,9 @@
  * up to the window.
  */
 import { createHash } from 'node:crypto';
-import { type CounterValues, since } from '../core/counters.js';
-import { CLASSES, type Cpu } from '../core/cpu.js';
-import { ps } from '../core/sim.js';
 import type { Costs } from '../costs/schema.js';
+import { type CounterValues, since } from '../machine/counters.js';
+import { ps } from '../machine/sim.js';
 import { type Built, buildWorld } from '../model/build.js';
 import { buildLoads } from '../model/build-loads.js';
 import { Changes } from '../model/changes.js';
@@ -57,15 +56,6 @@ function settle(built: Built): void {
   for (const lock of built.world.locks) lock.settle(now);
 }
 
-function booked(cpus: readonly Cpu[]): Float64Array[] {
-  return cpus.map((cpu) => {
-    const ahead = cpu.ahead();
-    const copy = Float64Array.from(cpu.booked);
-    if (ahead > 0) copy[cpu.class]! -= ahead;
-    return copy;
-  });
-}
-
 interface Snapshot {
   readonly counters: CounterValues;
   readonly cpus: readonly Float64Array[];
@@ -79,7 +69,7 @@ function snapshot(built: Built): Snapshot {
   const { world, side, guests, parts } = built;
   return {
     counters: parts.counters.snapshot(),
-    cpus: booked(side.host.cpus),
+    cpus: side.host.cpus.map((cpu) => cpu.settled()),
     locks: world.locks.map(({ name, held, taken, waits, waited }) => ({ name, held, taken, waits, waited })),
     links: world.links.map((link) => ({ name: link.name, busy: link.busy - link.ahead })),
     vcpus: guests.map(({ vcpus }) =>
@@ -161,6 +151,3 @@ function digestOf(input: RunInput, built: Built, counters: CounterValues): strin
   hash.update(JSON.stringify(Object.entries(meter.dropped).sort(([a], [b]) => (a < b ? -1 : 1))));
   return `sha256:${hash.digest('hex')}`;
 }
-
-/** Names of the classes by number. */
-export { CLASSES };

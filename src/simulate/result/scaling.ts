@@ -16,7 +16,10 @@ export interface Scaling {
 }
 
 /** Throughput that the law predicts for a size. */
-export function scaled({ lambda, sigma, kappa }: Pick<Scaling, 'lambda' | 'sigma' | 'kappa'>, n: number): number {
+export function scaled(
+  { lambda, sigma, kappa }: Pick<Scaling, 'lambda' | 'sigma' | 'kappa'>,
+  n: number,
+): number {
   return (lambda * n) / (1 + sigma * (n - 1) + kappa * n * (n - 1));
 }
 

@@ -3,9 +3,10 @@
  *
  * Promise: pure. The confidence interval is Student's over the means of 20 parts of the window.
  */
-import type { CounterValues } from '../core/counters.js';
-import { CLASSES, Class } from '../core/cpu.js';
-import { PS, SECOND } from '../core/sim.js';
+
+import { CLASSES, Class } from '../machine/classes.js';
+import type { CounterValues } from '../machine/counters.js';
+import { PS, SECOND } from '../machine/sim.js';
 import { BATCHES } from '../model/meter.js';
 import type { ClassShares, CpuResult, GuestResult, Limit, Published, RunResult } from './result.js';
 import type { Measured } from './run.js';

@@ -6,9 +6,9 @@
  */
 import { z } from 'zod';
 import { cpuList, decimal, integer, oneOf, stringList } from '../../policy/values.js';
-import { LOCK_KINDS } from '../core/lock.js';
-import { WAKE_RULES } from '../core/task.js';
 import { type PartialCosts, partialCostsSchema } from '../costs/schema.js';
+import { LOCK_KINDS } from '../machine/lock.js';
+import { WAKE_RULES } from '../machine/task.js';
 import { PATH_NAMES } from '../paths/names.js';
 
 const text = (error: string) => z.string({ error }).min(1, { error });
@@ -274,7 +274,7 @@ const published = z.strictObject({
   source: z.string().default(''),
 });
 
-export const scenarioSchema = z.strictObject({
+const whole = z.strictObject({
   name: z.string({ error: 'a name' }).min(1).max(100).default('unnamed'),
   about: z.string({ error: 'a text' }).optional(),
   /** Measured, after the warm-up. */
@@ -307,12 +307,15 @@ export const scenarioSchema = z.strictObject({
   published: z.union([published, z.record(z.string(), published)]).optional(),
 });
 
+/** The form of a scenario. */
+export const scenarioSchema = whole;
+
 /** A scenario with its defaults filled. */
-export type Scenario = Omit<z.infer<typeof scenarioSchema>, 'costs'> & {
+export type Scenario = Omit<z.infer<typeof whole>, 'costs'> & {
   readonly costs?: string | PartialCosts | undefined;
 };
 /** A scenario as it is written. */
-export type ScenarioInput = z.input<typeof scenarioSchema>;
+export type ScenarioInput = z.input<typeof whole>;
 export type NicSpec = z.infer<typeof nic>;
 export type GuestSpec = z.infer<typeof guest>;
 export type AppSpec = z.infer<typeof app>;
