@@ -9,8 +9,10 @@
 #include <string>
 #include <utility>
 
+#include "ask.h"
 #include "hash/bindings.h"
 #include "link.h"
+#include "link_events.h"
 #include "ports/memory_rx.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
@@ -82,12 +84,29 @@ Napi::Value linkInfo(const Info& info) {
   return result;
 }
 
-Napi::Value linkEvents(const Info& info) {
-  return adopted(info.Env(), control(info.Env(), "", [] { return openLinkEvents(); }));
+// A JavaScript array of Uint8Arrays, one a reply.
+Napi::Value netlink(const Info& info) {
+  Napi::Env env = info.Env();
+  const Span<uint8_t> message = bytes(info[1], "message");
+  const auto replies =
+      control(env, "", [&] { return askNetlink(intArgument(info, 0, "protocol"), message.data, message.length); });
+  Napi::Array result = Napi::Array::New(env, replies.size());
+  for (size_t i = 0; i < replies.size(); i++) {
+    auto reply = Napi::Uint8Array::New(env, replies[i].size());
+    std::copy(replies[i].begin(), replies[i].end(), reply.Data());
+    result.Set(static_cast<uint32_t>(i), reply);
+  }
+  return result;
 }
 
-Napi::Value heardOfLinks(const Info& info) {
-  return Napi::Boolean::New(info.Env(), linksChanged(intArgument(info, 0, "fd")));
+Napi::Value ethtool(const Info& info) {
+  Napi::Env env = info.Env();
+  const std::string device = nameArgument(info);
+  const Span<uint8_t> command = bytes(info[1], "command");
+  auto result = Napi::Uint8Array::New(env, command.length);
+  std::copy(command.data, command.data + command.length, result.Data());
+  control(env, device, [&] { askEthtool(device, result.Data(), command.length); });
+  return result;
 }
 
 uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
@@ -392,8 +411,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("linkInfo", linkInfo);
-  function("openLinkEvents", linkEvents);
-  function("linksChanged", heardOfLinks);
+  function("netlink", netlink);
+  function("ethtool", ethtool);
   function("openPacketReceive", openReceive);
   function("openReceiveGuard", openGuard);
   function("deviceLacks", deviceLacks);
@@ -428,6 +447,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
   function("releaseBound", releaseBound);
+  exports.Set("LinkEvents", LinkEvents::define(env));
   exports.Set("Watch", Watch::define(env));
   function("capabilities", capabilitiesCall);
   function("setEffectiveCapabilities", effectiveCall);

@@ -43,7 +43,7 @@ function lockRate(
   let draws = 0;
   const again: Step = {
     isVisible: true,
-    run(cpu, packet) {
+    run(cpu: Cpu, packet) {
       if (cpu.phase === 0) {
         cpu.phase = 1;
         cpu.spend(Math.round(think * US * exponential(1, draws++)));
@@ -163,7 +163,7 @@ describe('C14: flows on queues are balls in bins', () => {
   ])('%i flows on %i CPUs: sd/mean %f, %f idle', (flows, queues, deviation, idle) => {
     let squares = 0;
     let empty = 0;
-    const trials = 150;
+    const trials = 100;
     for (let seed = 0; seed < trials; seed++) {
       const { cpus } = simulate(
         {
