@@ -46,7 +46,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rxsteer-install-'));
   execFileSync(process.execPath, ['scripts/prebuild.mjs'], { cwd: ROOT, stdio: 'pipe' });
   file = pack(folder).file;
-}, 1_800_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(NODES)('under Node %s', (version) => {
