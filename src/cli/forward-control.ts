@@ -21,31 +21,24 @@ export interface ControlFlags {
   readonly allowJs: boolean;
 }
 
-/**
- * @param control value of `--control`, false for `--no-control`. Null = no control.
- * @param placeOf where a value was given
- * @throws UserError
- */
+/** @param control value of `--control`, false for `--no-control`. Null = no control. @throws UserError */
 export function controlFlags(
   control: string | boolean | undefined,
   rebalance: string | undefined,
   allowJs: boolean,
-  placeOf: (key: 'control' | 'rebalance' | 'allowJs') => string,
 ): ControlFlags | null {
   const mode = REBALANCE_MODES.find((name) => name === (rebalance ?? 'dry'));
   if (mode === undefined) {
-    throw new UserError(
-      `${placeOf('rebalance')} ${rebalance}: expected one of ${REBALANCE_MODES.join(', ')}`,
-    );
+    throw new UserError(`--rebalance ${rebalance}: expected one of ${REBALANCE_MODES.join(', ')}`);
   }
   if (control === false) {
     if (rebalance !== undefined && mode !== 'off') {
-      throw new UserError(`${placeOf('rebalance')} ${mode}: does not go with --no-control`);
+      throw new UserError(`--rebalance ${mode}: does not go with --no-control`);
     }
-    if (allowJs) throw new UserError(`${placeOf('allowJs')}: does not go with --no-control`);
+    if (allowJs) throw new UserError('--allow-js: does not go with --no-control');
     return null;
   }
-  if (control === '') throw new UserError(`${placeOf('control')}: expected the path of a socket`);
+  if (control === '') throw new UserError('--control: expected the path of a socket');
   return { path: typeof control === 'string' ? control : null, rebalance: mode, allowJs };
 }
 
@@ -53,7 +46,10 @@ export function controlFlags(
 export interface PreparedControl {
   /** Null where there is no place for one. */
   readonly path: string | null;
-  readonly start: (engine: Engine) => Promise<ControlServer | null>;
+  readonly start: (
+    engine: Engine,
+    config?: (control: ControlServer) => unknown,
+  ) => Promise<ControlServer | null>;
 }
 
 /** A place for the socket, found before anything is opened. The server's code is loaded while the engine starts. */
@@ -65,20 +61,22 @@ export async function prepareControl(
   const loading = import('../control/server.js');
   // Waited for below; an engine that does not start leaves it alone.
   loading.catch(() => {});
-  const start = async (engine: Engine): Promise<ControlServer | null> => {
+  const start: PreparedControl['start'] = async (engine, config) => {
     if ('problem' in place) {
       say(`rxsteer: warning: no control socket: ${place.problem} (--control PATH, or --no-control)`);
       return null;
     }
     const { startControl } = await loading;
-    return startControl(engine, {
+    const server: ControlServer = await startControl(engine, {
       path: place.path,
       another: () => placeSocket(flags.path),
       version: version(),
       rebalance: flags.rebalance,
       allowJs: flags.allowJs,
+      ...(config === undefined ? {} : { config: () => config(server) }),
       say: (line) => say(`rxsteer: ${line}`),
     });
+    return server;
   };
   return { path: 'problem' in place ? null : place.path, start };
 }

@@ -5,7 +5,6 @@
  * permitted. Flags override the file.
  */
 
-import { z } from 'zod';
 import { nativeHashKernels } from '../addon/hash-kernels.js';
 import {
   DEFAULT_BACKLOG,
@@ -18,12 +17,11 @@ import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
 import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/packet/receive-memory.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { checkLimit, type LimitedOption } from '../dataplane/shared/limits.js';
-import { UserError, unknownName } from '../errors.js';
+import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
-import { readTextFile } from '../text-file.js';
-import { parseYaml } from '../yaml-text.js';
+import { type ForwardConfig, readConfig } from './forward-config.js';
 import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
@@ -54,6 +52,7 @@ export interface ForwardFlags {
   readonly allowJs?: boolean;
   readonly drop?: boolean;
   readonly endWithStdin?: boolean;
+  readonly check?: boolean;
   readonly json?: boolean;
 }
 
@@ -62,63 +61,6 @@ function implementationOf(text: string | undefined): Implementation | undefined 
     return text as Implementation | undefined;
   }
   throw new UserError(`--implementation ${text}: expected ${IMPLEMENTATIONS.join(', ')}`);
-}
-
-const count = z.union([z.number(), z.string()]).transform(String);
-
-/** The file: the same names as the flags; `policy` may be an object, `fdb` lists static addresses of the switch. */
-const configSchema = z.strictObject({
-  ports: z.array(z.string()).optional(),
-  mode: z.enum(['wire', 'switch']).optional(),
-  policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
-  implementation: z.enum(IMPLEMENTATIONS).optional(),
-  workers: count.optional(),
-  maxWorkers: count.optional(),
-  cpus: count.optional(),
-  duration: count.optional(),
-  stats: count.optional(),
-  backlog: count.optional(),
-  frames: count.optional(),
-  largeFrames: count.optional(),
-  spin: count.optional(),
-  postponeMaxMs: count.optional(),
-  holdMax: count.optional(),
-  holdMaxMs: count.optional(),
-  macAge: count.optional(),
-  macLimit: count.optional(),
-  receiveMemory: count.optional(),
-  control: z.union([z.string(), z.literal(false)]).optional(),
-  rebalance: z.string().optional(),
-  allowJs: z.boolean().optional(),
-  drop: z.boolean().optional(),
-  fdb: z
-    .array(
-      z.strictObject({
-        mac: z
-          .string()
-          .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01')
-          .regex(/^.[02468aceACE]/, 'a group address has no port of its own: frames to it go to all ports'),
-        vlan: z.number().int().min(0).max(4094).optional(),
-        port: z.string(),
-      }),
-    )
-    .optional(),
-});
-type Config = z.infer<typeof configSchema>;
-
-function readConfig(path: string): Config {
-  const place = `--config ${path}`;
-  const result = configSchema.safeParse(parseYaml(readTextFile(path === '-' ? 0 : path, place), place));
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    if (issue.code === 'unrecognized_keys' && issue.path.length === 0) {
-      const { message } = unknownName('key', issue.keys[0]!, Object.keys(configSchema.shape));
-      throw new UserError(`${place}: ${message}`);
-    }
-    const at = issue.path.length > 0 ? issue.path.join('.') : 'top level';
-    throw new UserError(`${place}: ${at}: ${issue.message}`);
-  }
-  return result.data;
 }
 
 function whole(flag: string, text: string, option: LimitedOption): number {
@@ -134,12 +76,18 @@ function seconds(flag: string, text: string | undefined): number | null {
   return value * 1000;
 }
 
-/** Names the place in the file in what is refused. */
+/** A list of CPUs as the flag has it. */
+function listText(cpus: ForwardConfig['cpus']): string | undefined {
+  return cpus === undefined ? undefined : [cpus].flat().join('+');
+}
+
+/** What is refused of the file names the place in it. */
 function placed<T>(place: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw error instanceof UserError ? new UserError(`${place}: ${error.message}`) : error;
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${place}: ${error.message}`, { cause: error, code: error.code });
   }
 }
 
@@ -151,23 +99,22 @@ export interface ParsedForward {
   readonly control: ControlFlags | null;
   /** Give up all capabilities once the ports are open. */
   readonly drop: boolean;
+  /** As it was given. */
+  readonly implementation: Implementation | undefined;
 }
 
 /** Parses and checks everything. Throws UserError. */
 export function forwardOptions(flags: ForwardFlags, warn: (message: string) => void): ParsedForward {
-  const file: Config = flags.config === undefined ? {} : readConfig(flags.config);
-  type Key = keyof ForwardFlags & keyof Config;
-  const pick = (key: Key) => (flags[key] ?? file[key]) as string | undefined;
-  const inFile = (key: string) => `--config ${flags.config}: ${key}`;
-  /** Where a value was given: what errors begin with. */
-  const placeOf = (key: Key) =>
-    flags[key] === undefined && file[key] !== undefined
-      ? inFile(key)
-      : `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const file: ForwardConfig = flags.config === undefined ? {} : readConfig(flags.config);
+  const pick = (key: keyof ForwardFlags & keyof ForwardConfig) => {
+    const value = flags[key] ?? file[key];
+    return value === undefined ? undefined : String(value);
+  };
+  const inFile = <T>(key: string, parse: () => T) => placed(`--config ${flags.config}: ${key}`, parse);
   const ports =
     flags.port.length > 0
       ? flags.port.map(parsePort)
-      : (file.ports ?? []).map((text, i) => placed(inFile(`ports.${i}`), () => parsePort(text)));
+      : (file.ports ?? []).map((text, i) => inFile(`ports.${i}`, () => parsePort(text)));
   if (ports.length < 2) {
     throw new UserError(
       `forward needs at least two ports (--port NAME=KIND:TARGET, twice or more), not ${ports.length}`,
@@ -179,7 +126,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   }
   const given = flags.policy ?? file.policy ?? 'rss';
   const workersText = pick('workers');
-  const asked = workersText === undefined ? undefined : whole(placeOf('workers'), workersText, 'workers');
+  const asked = workersText === undefined ? undefined : whole('--workers', workersText, 'workers');
   const implementation = implementationOf(pick('implementation'));
   const parse = () =>
     parsePolicy(given, {
@@ -188,7 +135,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       ...(asked === undefined ? {} : { workers: asked }),
     });
   const isFiled = flags.policy === undefined && file.policy !== undefined;
-  const policy = isFiled ? placed(inFile('policy'), parse) : parse();
+  const policy = isFiled ? inFile('policy', parse) : parse();
   // Refused here in one line rather than by every worker.
   if ('implementation' in policy) chooseKernels(policy.implementation, nativeHashKernels(), 'implementation');
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
@@ -196,7 +143,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     const port = portIndex.get(entry.port);
     if (port === undefined) {
       throw new UserError(
-        `${inFile('fdb')}: ${entry.mac}: there is no port "${entry.port}": known: ${[...portIndex.keys()].join(', ')}`,
+        `--config fdb: ${entry.mac}: there is no port "${entry.port}": known: ${[...portIndex.keys()].join(', ')}`,
       );
     }
     return { mac: entry.mac.toLowerCase(), vlan: entry.vlan ?? 0, port };
@@ -217,12 +164,12 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     fallback: number,
   ) => {
     const text = pick(key);
-    return text === undefined ? fallback : whole(placeOf(key), text, option);
+    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    return text === undefined ? fallback : whole(flag, text, option);
   };
-  const cpuText = pick('cpus');
+  const cpuText = flags.cpus ?? listText(file.cpus);
   const mostText = pick('maxWorkers');
-  const maxWorkers =
-    mostText === undefined ? undefined : whole(placeOf('maxWorkers'), mostText, 'maxWorkers');
+  const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 'maxWorkers');
   const engine: EngineOptions = {
     ports,
     ...(mode === undefined ? {} : { mode }),
@@ -230,7 +177,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     policyText: policy.text,
     workers: asked ?? defaultWorkers(policy),
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
-    cpus: cpuText === undefined ? [] : parseCpuList(placeOf('cpus'), cpuText),
+    cpus: cpuText === undefined ? [] : parseCpuList('--cpus', cpuText),
     backlog: number('backlog', 'backlog', DEFAULT_BACKLOG),
     orderLimits: {
       postponeMaxMs: number('postponeMaxMs', 'postponeMaxMs', DEFAULT_ORDER_LIMITS.postponeMaxMs),
@@ -251,15 +198,15 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   };
   return {
     engine,
-    durationMs: seconds(placeOf('duration'), pick('duration')),
-    statsMs: seconds(placeOf('stats'), pick('stats')),
+    durationMs: seconds('--duration', pick('duration')),
+    statsMs: seconds('--stats', pick('stats')),
     // Commander gives true where neither --control nor --no-control is there.
     control: controlFlags(
       flags.control === true ? file.control : flags.control,
       flags.rebalance ?? file.rebalance,
       flags.allowJs ?? file.allowJs ?? false,
-      placeOf,
     ),
     drop: flags.drop ?? file.drop ?? false,
+    implementation,
   };
 }

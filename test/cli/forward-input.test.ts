@@ -127,42 +127,22 @@ const calls: [string, string[], string | RegExp][] = [
   [
     'a port of the config',
     config('port.yaml', 'ports: [a=memory:source, 7]\n'),
-    `--config ${configPath('port.yaml')}: ports.1: Invalid input: expected string, received number`,
+    `--config ${configPath('port.yaml')}: ports.1: expected a port NAME=KIND:TARGET[,option=value…], KIND one of af_packet, tap, pcap, memory`,
   ],
   [
     'a number of the config',
     config('n.yaml', `${list}workers: 0\n`),
-    `--config ${configPath('n.yaml')}: workers 0: expected a whole number from 1 to 256`,
-  ],
-  [
-    'a number of the config that a flag overrides',
-    [...config('n2.yaml', `${list}macAge: 0\n`), '--mac-age', 'x'],
-    /^--mac-age x: expected a whole number/,
-  ],
-  [
-    'a number of two words in the config',
-    config('n3.yaml', `${list}macAge: x\n`),
-    /^--config .*n3\.yaml: macAge x: expected a whole number/,
+    `--config ${configPath('n.yaml')}: workers: expected a whole number from 1 to 256`,
   ],
   [
     'a kind of port in the config',
     config('kind.yaml', 'ports: ["a=memory:source", "b=memory:snk"]\n'),
-    /^--config .*kind\.yaml: ports\.1: unknown target .*"snk": did you mean sink/,
+    /^--config .*kind\.yaml: ports\.1: .*"snk": did you mean sink/,
   ],
   [
     'a policy of the config',
     config('policy.yaml', `${list}policy: rsss\n`),
     /^--config .*policy\.yaml: policy: unknown policy "rsss": did you mean rss/,
-  ],
-  [
-    'seconds of the config',
-    config('seconds.yaml', `${list}duration: -1\n`),
-    /^--config .*seconds\.yaml: duration -1: expected a number of seconds/,
-  ],
-  [
-    'a mode of the rebalancer in the config',
-    config('rebalance.yaml', `${list}rebalance: on\n`),
-    /^--config .*rebalance\.yaml: rebalance (on|true|: )/,
   ],
   [
     'a MAC address of the config',

@@ -58,7 +58,7 @@ describe('an interrupt', () => {
     child.kill('SIGINT');
     expect(await once(child, 'close')).toEqual([130, null]);
     expect(output).toEqual({
-      stdout: '',
+      stdout: '{"error":"interrupted while its ports were being opened","code":"RXS_INTERRUPTED"}\n',
       stderr: 'rxsteer: interrupted while its ports were being opened\n',
     });
   });
