@@ -9,12 +9,13 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { loadNative } from '../addon/native.js';
-import { DROPPED_TEXT, limitPrivileges } from '../addon/privileges.js';
+import { limitPrivileges } from '../addon/privileges.js';
 import type { ControlServer } from '../control/server.js';
 import { socketPid } from '../control/socket.js';
 import { Guard } from '../dataplane/engine/guarded.js';
 import type { EngineOptions } from '../dataplane/engine/plan.js';
 import type { Summary } from '../dataplane/engine/summary.js';
+import { kindOf, portKinds } from '../dataplane/ports/kinds.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
@@ -129,11 +130,7 @@ const SHORT_MS = 10_000;
 
 /** The run goes on until somebody ends it. */
 function isOpenEnded({ engine, durationMs }: ReturnType<typeof forwardOptions>): boolean {
-  const ends = engine.ports.some(
-    (port) =>
-      (port.kind === 'pcap' && port.mode === 'read') ||
-      (port.kind === 'memory' && port.source !== null && port.source.packets > 0),
-  );
+  const ends = engine.ports.some((port) => kindOf(port).ends(port));
   return !ends && (durationMs === null || durationMs > SHORT_MS);
 }
 
@@ -234,14 +231,21 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   }
 }
 
+/** What can no longer be done after `--drop`. */
+function droppedText(): string {
+  const kinds = portKinds().filter(({ capabilities }) => capabilities.length > 0);
+  const names = kinds.map(({ name }) => `${name}:`).join(', ');
+  return `interfaces that vanish are not opened again when they are back, and no port of an interface (${names}) can be added`;
+}
+
 /** Gives up what is not needed once all ports are open. @throws UserError */
 function limit({ ports, policy }: EngineOptions, socket: string | null, drop: boolean | undefined): void {
   if (drop === undefined) return;
-  const written = ports.flatMap((port) => (port.kind === 'pcap' && port.mode === 'write' ? [port.path] : []));
+  const written = ports.flatMap((port) => kindOf(port).files?.(port).written ?? []);
   const folder = socket === null ? [] : [dirname(socket)];
   const read = policy.policy === 'js' && existsSync(policy.file) ? [policy.file] : [];
   limitPrivileges(loadNative(), { read, write: [...written, ...folder] }, drop);
-  if (drop) say(`rxsteer: all capabilities are given up (--drop): ${DROPPED_TEXT}`);
+  if (drop) say(`rxsteer: all capabilities are given up (--drop): ${droppedText()}`);
 }
 
 /** Ends the process now with exit code 130, threads inside native calls or not. */

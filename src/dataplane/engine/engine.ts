@@ -14,9 +14,9 @@ import { policyBytes } from '../../policy/compile.js';
 import { RfsSteering, type TableRewrite } from '../../policy/rfs.js';
 import type { PolicySpec } from '../../policy/spec.js';
 import { ringDrained } from '../memory/ring.js';
-import type { LivePort } from '../ports/device.js';
+import type { PortSpec } from '../ports/kinds.js';
+import type { LivePort } from '../ports/live-port.js';
 import { type OpenPorts, openPorts } from '../ports/open.js';
-import type { PortSpec } from '../ports/port-spec.js';
 import { WorkerCounter } from '../shared/counters.js';
 import {
   allocateEngineMemory,
@@ -121,13 +121,13 @@ export class Engine implements LiveEngine {
     if (options.receiveMib !== undefined) this.core.receive = { receiveMib: options.receiveMib };
     this.core.consumers = this.consumers;
     this.links = new LinkWatch(this.core);
+    this.core.followPort = (index) => this.links.follow(index);
     this.moveWatch = new MoveWatch(
       this.core.macTable,
       (port) => this.plan.ports[port]?.name || String(port),
       this.warn,
     );
     this.consumers.adopt(compiled);
-    for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.drained = new Promise((resolve) => {
       this.sourcesEnded = resolve;
     });
@@ -220,6 +220,7 @@ export class Engine implements LiveEngine {
       await delay(POLL_MS);
     }
     this.startedAt = performance.now();
+    for (const index of this.ports.live.keys()) this.links.follow(index);
     this.watchOn();
   }
 
@@ -312,7 +313,7 @@ export class Engine implements LiveEngine {
   }
 
   private finite(): boolean {
-    return this.plan.ports.some((port) => port.source?.finite === true);
+    return this.plan.ports.some((port) => port.finite);
   }
 
   /** An idle process pays for every time that it wakes. */

@@ -11,14 +11,17 @@
  */
 
 import { type Native, RING_DEAD } from '../../addon/native.js';
-import type { LivePort, OldDescriptors } from '../ports/device.js';
+import { type LivePort, NO_DESCRIPTORS, type OldDescriptors } from '../ports/live-port.js';
 import { portBase } from '../shared/counters.js';
 import { Global, WorkerWord } from '../shared/words.js';
 import type { EngineCore } from './core.js';
+import { Guard } from './guarded.js';
 import { PORT_WARNINGS } from './port-warnings.js';
 
 /** Interval of looking at links that nothing was heard of. */
 const UNASKED_MS = 2000;
+/** Interval of looking whether all workers have followed a port that told of a change itself. */
+const HURRY_MS = 2;
 /** A port's ring is replaced again after this time at least; doubled each time up to the most, halved by as long a rest. */
 const REPLACE_LEAST_MS = 500;
 const REPLACE_MOST_MS = 16_000;
@@ -41,9 +44,14 @@ export class LinkWatch {
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
   /** What is done once all workers have attached to an epoch's descriptors: the old ones closed, the port told. */
-  private closing: { port: LivePort; index: number; old: OldDescriptors; epoch: number }[] = [];
+  private closing: { port: LivePort; old: OldDescriptors; epoch: number }[] = [];
 
-  constructor(private readonly core: EngineCore) {}
+  private hurrying: NodeJS.Timeout | undefined;
+  private readonly guard: Guard;
+
+  constructor(private readonly core: EngineCore) {
+    this.guard = new Guard(core.warn);
+  }
 
   /** To be called every 100 ms or so, or less often while not `restless`. */
   look(): void {
@@ -57,7 +65,7 @@ export class LinkWatch {
     for (const [index, port] of live) {
       const { change, old } = this.check(index, port);
       if (change === 'descriptors') this.replaced(index, port, old);
-      port.tellOffloads(core.views.portFds, index);
+      port.tellSenders();
     }
     if (core.plan.mode === 'wire') {
       const [a, b] = [live.get(0), live.get(1)];
@@ -66,11 +74,41 @@ export class LinkWatch {
         b.showCarrier(a.carrier);
       }
     }
+    this.release();
+  }
+
+  /** A port that is open, and whose engine runs, may say itself that something happened behind it. */
+  follow(index: number): void {
+    const port = this.core.ports.live.get(index);
+    port?.follow({
+      changed: () => this.guard.run(`port ${port.spec.name}`, () => this.changed(index, port)),
+    });
+  }
+
+  private changed(index: number, port: LivePort): void {
+    if (this.core.ports.live.get(index) !== port) return;
+    const { change, old } = this.check(index, port);
+    if (change === 'descriptors') this.replaced(index, port, old);
+    port.tellSenders();
+    this.hurry();
+  }
+
+  /** What waits for the workers waits no longer than they need: whoever is behind a port may wait for it. */
+  private hurry(): void {
+    clearTimeout(this.hurrying);
+    this.release();
+    if (this.closing.length === 0) return;
+    this.hurrying = setTimeout(() => this.guard.run('ports that changed', () => this.hurry()), HURRY_MS);
+  }
+
+  /** What every worker has let go of is closed. */
+  private release(): void {
+    const { core } = this;
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
-    this.closing = this.closing.filter(({ port, index, old, epoch }) => {
+    this.closing = this.closing.filter(({ port, old, epoch }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       port.closeOld(old);
-      port.turn(core.views.portFds, index);
+      port.attached();
       return false;
     });
   }
@@ -111,6 +149,7 @@ export class LinkWatch {
 
   /** Closes descriptors that were replaced: no worker runs any more. */
   finish(): void {
+    clearTimeout(this.hurrying);
     for (const { port, old } of this.closing.splice(0)) port.closeOld(old);
   }
 
@@ -124,17 +163,17 @@ export class LinkWatch {
       const { message } = error as Error;
       if (this.blind.get(index) !== message) this.core.warn(`port ${port.spec.name}: ${message}`);
       this.blind.set(index, message);
-      return { change: 'none', old: { receive: [], others: [] } };
+      return { change: 'none', old: NO_DESCRIPTORS };
     }
   }
 
   /** Workers are to attach to a port's new descriptors; the old ones are closed when all have. */
   private replaced(index: number, port: LivePort, old: OldDescriptors): void {
     const { views } = this.core;
-    port.publish(views.portFds, index);
+    port.publish();
     Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
-    this.closing.push({ port, index, old, epoch });
+    this.closing.push({ port, old, epoch });
     this.core.wakeAll();
   }
 
@@ -193,14 +232,11 @@ export class LinkWatch {
     for (const { kind, counter, of, text } of PORT_WARNINGS) {
       let count = before === undefined ? 0 : -of(before);
       for (const counters of views.counters.port) count += counters[at + counter]!;
-      if (count > 0) this.note(port, kind, count, `port ${name}: ${text(port.spec.interface)}`);
+      if (count > 0) this.note(port, kind, count, `port ${name}: ${text(port.device)}`);
     }
-    this.note(
-      port,
-      'inexpressible',
-      port.readRefused() + port.ringResets,
-      `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
-    );
+    for (const { kind, count, text } of port.counted()) {
+      if (count > 0) this.note(port, kind, count, `port ${name}: ${text}`);
+    }
   }
 
   private note(port: LivePort, kind: string, count: number, text: string): void {

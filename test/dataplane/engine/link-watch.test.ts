@@ -13,6 +13,7 @@ function core() {
   const closed: number[] = [];
   const port = (name: string) => ({
     spec: { name },
+    device: `${name}0`,
     state: 'up',
     ringResets: 0,
     refused: 0,
@@ -20,10 +21,11 @@ function core() {
     check: vi.fn(() => ({ change: 'none', old: { receive: [], others: [] } })),
     closeOld: (old: { others: number[] }) => closed.push(...old.others),
     publish: vi.fn(),
-    turn: vi.fn(),
-    tellOffloads: vi.fn(),
-    readRefused() {
-      return this.refused;
+    attached: vi.fn(),
+    tellSenders: vi.fn(),
+    counted() {
+      const count = this.refused + this.ringResets;
+      return [{ kind: 'inexpressible', count, text: 'the kernel cannot pass on super-frames' }];
     },
     replaceReceive: vi.fn(function (this: { ringResets: number; next: number }) {
       this.ringResets++;
@@ -38,7 +40,6 @@ function core() {
   const words = new Int32Array(64);
   const views = {
     queueErrors: new Int32Array(4),
-    portFds: new Int32Array(4),
     portEpochs: new Int32Array(2),
     global,
     workers: [words],

@@ -14,8 +14,8 @@
  */
 
 import type { LinkInfo, Native } from '../../../addon/native.js';
-import { PORT_FDS, PortFd } from '../../shared/words.js';
-import type { PacketPortSpec } from '../port-spec.js';
+import { PacketWord } from './data.js';
+import type { PacketPortSpec } from './kind.js';
 import {
   chooseTransmit,
   PATH_MASK,
@@ -54,7 +54,7 @@ export class TransmitSockets {
   constructor(
     private readonly native: Native,
     private readonly spec: PacketPortSpec,
-    private readonly warn: (message: string) => void,
+    private readonly warn: (message: string) => unknown,
     link: LinkInfo,
   ) {
     const own = spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
@@ -179,30 +179,30 @@ export class TransmitSockets {
   }
 
   /** All workers have the sockets of the queue: from now on they send through it, all at once. */
-  turn(portFds: Int32Array, port: number): void {
+  turn(words: Int32Array): void {
     if (!this.turning) return;
     this.turning = false;
     this.path = 'queued';
-    Atomics.store(portFds, port * PORT_FDS + PortFd.path, TRANSMIT_PATHS.indexOf(this.path));
+    Atomics.store(words, PacketWord.path, TRANSMIT_PATHS.indexOf(this.path));
   }
 
-  /** Writes descriptors and path to the port's words of `portFds`, whose first is at `base`. */
-  publish(portFds: Int32Array, base: number): void {
+  /** Writes descriptors and path to the port's words. */
+  publish(words: Int32Array): void {
     const { bypassing, queueing } = this;
     for (let q = 0; q < this.queues; q++) {
-      portFds[base + PortFd.send + q] = bypassing[q % bypassing.length] ?? -1;
-      portFds[base + PortFd.sendQueued + q] = queueing[q % queueing.length] ?? -1;
+      words[PacketWord.send + q] = bypassing[q % bypassing.length] ?? -1;
+      words[PacketWord.sendQueued + q] = queueing[q % queueing.length] ?? -1;
     }
-    portFds.set(this.xsk, base + PortFd.sendXsk);
+    words.set(this.xsk, PacketWord.sendXsk);
     // Where it stays the same, what senders have noted beside it stays, too.
     const path = TRANSMIT_PATHS.indexOf(this.path);
-    if ((portFds[base + PortFd.path]! & PATH_MASK) !== path) Atomics.store(portFds, base + PortFd.path, path);
-    this.tellOffloads(portFds, base);
+    if ((words[PacketWord.path]! & PATH_MASK) !== path) Atomics.store(words, PacketWord.path, path);
+    this.tellOffloads(words);
   }
 
   /** Writes what the last look at the device's offloads means for senders. */
-  tellOffloads(portFds: Int32Array, base: number): void {
-    Atomics.store(portFds, base + PortFd.withheld, this.withheld);
+  tellOffloads(words: Int32Array): void {
+    Atomics.store(words, PacketWord.withheld, this.withheld);
   }
 
   /** Gives all descriptors away. */
