@@ -120,7 +120,7 @@ export class Engine implements LiveEngine {
     this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
     if (options.receiveMib !== undefined) this.core.receive = { receiveMib: options.receiveMib };
     this.core.consumers = this.consumers;
-    this.links = new LinkWatch(this.core);
+    this.links = new LinkWatch(this.core, this.guard);
     this.core.followPort = (index) => this.links.follow(index);
     this.moveWatch = new MoveWatch(
       this.core.macTable,
@@ -220,6 +220,8 @@ export class Engine implements LiveEngine {
       await delay(POLL_MS);
     }
     this.startedAt = performance.now();
+    // From now on it hears of changes at once.
+    this.guard.run('links', () => this.links.look());
     for (const index of this.ports.live.keys()) this.links.follow(index);
     this.watchOn();
   }
@@ -385,6 +387,7 @@ export class Engine implements LiveEngine {
     await this.core.settled();
     if (this.watch !== null) clearTimeout(this.watch);
     this.watch = null;
+    this.links.rest();
     Atomics.store(global, Global.phase, Phase.drain);
     await this.until(() =>
       this.core.hosted.every((w) => Atomics.load(workers[w]!, WorkerWord.phaseSeen) === Phase.drain),

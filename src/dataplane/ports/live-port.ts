@@ -92,8 +92,14 @@ export abstract class LivePort {
   /** Writes what workers attach to into the port's shared memory. */
   abstract publish(): void;
 
-  /** Writes what senders look at with each call, which may change while they stay attached. */
-  tellSenders(): void {}
+  /** Workers had sent so many frames when nothing was known of a change, at that time of `performance.now()`. */
+  assure(_sent: number, _at: number): void {}
+
+  /**
+   * Writes what senders look at with each call, which may change while they stay attached, as the last check found it;
+   * `sent` says how many frames they have sent. Behind each check.
+   */
+  tellSenders(_sent: () => number): void {}
 
   /** All workers have attached to what `publish` told last. */
   attached(): void {}

@@ -77,10 +77,8 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
     return false;
   }
 
-  /** Follows an interface that is there; true when workers must attach to further descriptors. */
-  protected followLink(_link: LinkInfo): boolean {
-    return false;
-  }
+  /** Follows an interface that is there. */
+  protected followLink(_link: LinkInfo): void {}
 
   /** Opens everything for the first time: the last thing that a constructor does. @throws UserError */
   protected begin(link: LinkInfo | null): void {
@@ -123,7 +121,7 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
     this.carrier = this.carrierOf(link);
     if (link === null || (this.state !== 'gone' && !this.attachedTo(link))) return this.lost();
     if (this.state === 'gone') return this.found(link);
-    if (this.followLink(link)) return { change: 'descriptors', old: NO_DESCRIPTORS };
+    this.followLink(link);
     this.noteCarrier(link);
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: NO_DESCRIPTORS };

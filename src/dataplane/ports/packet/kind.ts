@@ -42,6 +42,13 @@ export interface PacketPortSpec extends NamedPort {
 export interface PacketDetail {
   /** Its way out, see docs/forwarding.md. */
   transmit: TransmitPath;
+  /** How often the number of its device's transmit queues was seen to change. */
+  queueChanges: number;
+  /**
+   * Frames, at most, that went past queues which the port did not know of yet, and may have arrived behind later ones of
+   * their flow.
+   */
+  mayBeLate: number;
 }
 
 export const packetKind: PortKind<PacketPortSpec, PacketDetail> = {

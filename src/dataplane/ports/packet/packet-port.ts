@@ -88,7 +88,8 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
   }
 
   override detail(): PacketDetail {
-    return { transmit: this.out.path };
+    const { path: transmit, risk } = this.out;
+    return { transmit, queueChanges: risk.queueChanges, mayBeLate: risk.mayBeLate };
   }
 
   override counted(): readonly CountedWarning[] {
@@ -160,13 +161,14 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     }
   }
 
-  override attached(): void {
-    this.out.turn(this.words);
+  override assure(sent: number, at: number): void {
+    this.out.assure(sent, at);
   }
 
-  /** Writes what senders must know of the device's offloads, which may change while it is open. */
-  override tellSenders(): void {
-    this.out.tellOffloads(this.words);
+  /** Tells of the way out and the device's offloads, then does what order needs beside that. */
+  override tellSenders(sent: () => number): void {
+    this.out.tell(this.words);
+    this.out.keepOrder(sent);
   }
 
   override publish(): void {
@@ -182,8 +184,8 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     return link.up;
   }
 
-  protected override followLink(link: LinkInfo): boolean {
-    return this.out.follow(link);
+  protected override followLink(link: LinkInfo): void {
+    this.out.follow(link);
   }
 
   /** Sets what the sockets may hold beside their rings, now and when they are opened again; rings that are open stay. */
