@@ -47,9 +47,8 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
       core.baselines.set(index, rawPort(core, info));
       specs.set(index, spec);
       core.consumers?.add(spec, index);
-      const report = await core.report('ports', `port ${spec.name} added`, () => core.publish(change));
       core.followPort(index);
-      return report;
+      return await core.report('ports', `port ${spec.name} added`, () => core.publish(change));
     } catch (error) {
       specs.delete(index);
       core.consumers?.remove(index);

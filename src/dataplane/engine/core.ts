@@ -68,7 +68,7 @@ export class EngineCore {
   readonly trace: TraceCollector;
   /** How much the kernel may hold for receive queues, as ports are opened with it. */
   receive: Pick<OpenOptions, 'receiveMib'> = {};
-  /** A port was added: it may tell of changes itself from now on. */
+  /** A port was added, and no worker knows of it yet. @throws UserError */
   followPort: (index: number) => void = () => {};
   /** Looks where consumers run; follows the policy. */
   consumers: ConsumerWatch | null = null;

@@ -122,6 +122,7 @@ export class Engine implements LiveEngine {
     this.core.consumers = this.consumers;
     this.links = new LinkWatch(this.core, this.guard);
     this.core.followPort = (index) => this.links.follow(index);
+    for (const index of ports.live.keys()) this.links.follow(index);
     this.moveWatch = new MoveWatch(
       this.core.macTable,
       (port) => this.plan.ports[port]?.name || String(port),
@@ -222,7 +223,6 @@ export class Engine implements LiveEngine {
     this.startedAt = performance.now();
     // From now on it hears of changes at once.
     this.guard.run('links', () => this.links.look());
-    for (const index of this.ports.live.keys()) this.links.follow(index);
     this.watchOn();
   }
 

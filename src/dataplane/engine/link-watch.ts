@@ -97,11 +97,11 @@ export class LinkWatch {
     this.settle();
   }
 
-  /** A port that is open, and whose engine runs, may say itself that something happened behind it. */
+  /** A port that is open gets to know its engine: before workers attach to it. @throws UserError */
   follow(index: number): void {
     const port = this.core.ports.live.get(index);
     const changed = () => this.guard.run(`port ${port?.spec.name}`, () => this.changed(index, port));
-    port?.follow({ changed });
+    port?.follow({ changed, frames: this.core.views.pool.bytes });
   }
 
   private changed(index: number, port: LivePort | undefined): void {

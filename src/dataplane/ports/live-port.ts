@@ -34,6 +34,8 @@ const NOTHING: readonly CountedWarning[] = [];
 
 /** What a port may ask of the engine that it belongs to. */
 export interface PortHost {
+  /** The slots of the engine's frame pool, for devices that are given them as their memory. */
+  readonly frames: Uint8Array;
   /**
    * Something happened behind the port: it is checked at once, not at the next interval, and told of it (`attached`) as
    * soon as all workers have followed. For event sources of the port's own; not to be called from `check`.
@@ -83,7 +85,10 @@ export abstract class LivePort {
     return NOTHING;
   }
 
-  /** The engine runs. A port with event sources of its own tells the host of them. */
+  /**
+   * It belongs to an engine now, whose workers attach to it afterwards. A port with event sources of its own begins to
+   * listen. @throws UserError
+   */
   follow(_host: PortHost): void {}
 
   /** Looks at what is behind it; when it returns 'descriptors', workers are told after `publish`. */

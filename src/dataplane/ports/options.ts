@@ -90,8 +90,11 @@ export function valueText(option: PortOption): string {
 export function defaultText(option: PortOption): string | null {
   if (option.type === 'switch') return option.fallback ? 'on' : 'off';
   if (option.type === 'choice') return option.fallback;
-  const word = Object.entries(option.words ?? {}).find(([, number]) => number === option.fallback);
-  return word?.[0] ?? option.fallback?.toString() ?? null;
+  const { fallback, least, most, words = {} } = option;
+  const word = Object.keys(words).find((name) => words[name] === fallback);
+  if (word !== undefined) return word;
+  // What cannot be written stands for the absence.
+  return fallback === null || fallback < least || fallback > most ? null : `${fallback}`;
 }
 
 /** The options of one port as they were written. Whatever is read is taken out: `finish` finds what nobody asked for. */

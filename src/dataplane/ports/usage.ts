@@ -3,7 +3,7 @@
  *
  * Promise: made from the list of kinds alone. Lines of help are no wider than 80 columns.
  */
-import { isPlaceholder, type PortForm, type PortKind } from './kind.js';
+import type { PortForm, PortKind } from './kind.js';
 import { portKinds } from './kinds.js';
 import { defaultText, type PortOption, valueText } from './options.js';
 import { CONSUMER_OPTIONS } from './port-spec.js';
@@ -58,9 +58,8 @@ const HEAD = ['| option | default | |', '| --- | --- | --- |'];
 
 /** All options of all kinds in Markdown, for docs/forwarding.md. */
 export function portTables(): string {
-  const forms = portForms().map(({ kind, form, text }) => {
-    const takes = isPlaceholder(form) ? '' : ` (\`${kind.name}\` with the word \`${form.target}\`)`;
-    return [`**\`${text}\`**: ${form.does}${takes}.`, '', ...HEAD, ...optionRows(form.options), ''];
+  const forms = portForms().map(({ form, text }) => {
+    return [`**\`${text}\`**: ${form.does}`, '', ...HEAD, ...optionRows(form.options), ''];
   });
   const every = ['**Every port that frames are sent to**:', '', ...HEAD, ...optionRows(CONSUMER_OPTIONS)];
   return [...forms.flat(), ...every].join('\n');

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Native } from '#rxsteer/addon/native.js';
-import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
+import { DownSender, type ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
 import type { PortAttacher } from '#rxsteer/dataplane/ports/attacher.js';
 import { attacher } from '#rxsteer/dataplane/ports/packet/attach.js';
 import { PACKET_WORDS, type PacketData, PacketWord } from '#rxsteer/dataplane/ports/packet/data.js';
@@ -38,6 +38,13 @@ function port(index: number, queues = 1, more: Partial<PortInfo> = {}): PortInfo
 
 const PORTS = 4;
 
+/** A kind whose senders use the queue that a word names, and nothing while that is -1. */
+const chooser: PortAttacher<Int32Array> = {
+  receiver: () => null,
+  sender: (_, { data }) =>
+    data[0]! < 0 ? null : { ...new DownSender(), txQueue: data[0]!, send: () => 0, close: () => {} },
+};
+
 /** Worker `me` of `active`, and a log of what it opens and closes by the descriptor. */
 function worker(ports: readonly PortInfo[], active = 1, me = 0) {
   const log: string[] = [];
@@ -61,7 +68,10 @@ function worker(ports: readonly PortInfo[], active = 1, me = 0) {
   const plan = { ports, active, workers: 8, room: { ports: PORTS, queues: PORTS * 4 } } as EnginePlan;
   const pool = makePool();
   const burst = new Burst(pool.bytes);
-  const attachers = new Map([['af_packet', attacher as PortAttacher]]);
+  const attachers = new Map([
+    ['af_packet', attacher as PortAttacher],
+    ['chooser', chooser as PortAttacher],
+  ]);
   const parts = {
     plan,
     views,
@@ -146,4 +156,23 @@ it('takes a lock where another worker that runs, joins or leaves sends to the sa
       held.close();
     }),
   );
+});
+
+it('takes the lock of the queue that a kind has chosen, alone or not, and of another one when it attaches anew', () => {
+  const chosen = new Int32Array([2]);
+  const info = port(1, 0, { kind: 'chooser', txQueues: 4, choosesQueue: true, data: chosen });
+  const { held, plan, views } = worker([port(0, 1, { txQueues: 0 }), info]);
+  held.release(plan, plan.active);
+  expect(held.lockOf[1]).toBe(info.firstLock + 2);
+  const attach = (queue: number) => {
+    chosen[0] = queue;
+    Atomics.add(views.portEpochs, 1, 1);
+    held.reattach();
+    return [held.lockOf[1], held.senders[1]?.txQueue];
+  };
+  expect(attach(3)).toEqual([info.firstLock + 3, 3]);
+  // Nobody is there: nothing is shared.
+  expect(attach(-1)).toEqual([-1, undefined]);
+  expect(attach(0)).toEqual([info.firstLock, 0]);
+  held.close();
 });

@@ -76,7 +76,7 @@ export const packetKind: PortKind<PacketPortSpec, PacketDetail> = {
         xsk: onOff(true, 'send plain frames through an AF_XDP socket where the kernel lets us', true),
         ring: number({
           ...{ least: 64, most: 1 << 18, fallback: 8192, rare: true, unit: 'SLOTS' },
-          does: 'slots of 2 KiB of each receive ring; by default its share of `--receive-memory`',
+          does: 'slots of 2 KiB of each receive ring; where it is not given its share of `--receive-memory`, so many at most',
         }),
         flood: floodOption,
       },
