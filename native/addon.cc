@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "ask.h"
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
@@ -19,7 +20,7 @@
 #include "ports/receive_guard.h"
 #include "ports/super_frame.h"
 #include "ports/tag_mover.h"
-#include "ports/xsk_tx.h"
+#include "ports/xsk_socket.h"
 #include "ports/tap.h"
 #include "ports/unread.h"
 #include "privileges.h"
@@ -80,6 +81,31 @@ Napi::Value linkInfo(const Info& info) {
   result.Set("kind", optional(link->kind));
   result.Set("tso", Napi::Boolean::New(env, link->tso));
   result.Set("addresses", link->addresses);
+  return result;
+}
+
+// A JavaScript array of Uint8Arrays, one a reply.
+Napi::Value netlink(const Info& info) {
+  Napi::Env env = info.Env();
+  const Span<uint8_t> message = bytes(info[1], "message");
+  const auto replies =
+      control(env, "", [&] { return askNetlink(intArgument(info, 0, "protocol"), message.data, message.length); });
+  Napi::Array result = Napi::Array::New(env, replies.size());
+  for (size_t i = 0; i < replies.size(); i++) {
+    auto reply = Napi::Uint8Array::New(env, replies[i].size());
+    std::copy(replies[i].begin(), replies[i].end(), reply.Data());
+    result.Set(static_cast<uint32_t>(i), reply);
+  }
+  return result;
+}
+
+Napi::Value ethtool(const Info& info) {
+  Napi::Env env = info.Env();
+  const std::string device = nameArgument(info);
+  const Span<uint8_t> command = bytes(info[1], "command");
+  auto result = Napi::Uint8Array::New(env, command.length);
+  std::copy(command.data, command.data + command.length, result.Data());
+  control(env, device, [&] { askEthtool(device, result.Data(), command.length); });
   return result;
 }
 
@@ -193,16 +219,17 @@ Napi::Value openXsk(const Info& info) {
   const Span<uint8_t> staging = bytes(info[2], "staging");
   if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
   const bool late = info.Length() > 3 && info[3].ToBoolean();
-  return adopted(env, control(env, "interface index " + std::to_string(ifindex), [&] {
-                   return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
-                 }));
+  OpenXsk opened = control(env, "interface index " + std::to_string(ifindex), [&] {
+    return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
+  });
+  return Napi::Number::New(env, EnvState::of(env)->adopt(std::move(opened.fd), std::move(opened.socket)));
 }
 
-// Arguments: staging memory, MTU.
+// Arguments: descriptor of an AF_XDP socket, MTU.
 void xskMtu(const Info& info) {
-  const Span<uint8_t> staging = bytes(info[0], "staging");
-  if (staging.length < kXskStagingBytes) throw invalid(info.Env(), "staging is too short");
-  setXskMtu(staging.data, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
+  const auto socket = findXsk(intArgument(info, 0, "fd"));
+  if (socket == nullptr) throw invalid(info.Env(), "fd is no AF_XDP socket of this process");
+  setXskMtu(*socket, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
 }
 
 Napi::Value statistics(const Info& info) {
@@ -385,6 +412,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("linkInfo", linkInfo);
+  function("netlink", netlink);
+  function("ethtool", ethtool);
   function("openPacketReceive", openReceive);
   function("openReceiveGuard", openGuard);
   function("deviceLacks", deviceLacks);
