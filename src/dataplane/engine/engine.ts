@@ -137,6 +137,11 @@ export class Engine implements LiveEngine {
     return this.core.memory;
   }
 
+  /** The ports that there are, as they were given. */
+  portSpecs(): PortSpec[] {
+    return [...this.core.specs].sort(([a], [b]) => a - b).map(([, spec]) => spec);
+  }
+
   /** Workers that have run at any time: 0 … n-1. */
   get workersEver(): number {
     return this.core.ever;

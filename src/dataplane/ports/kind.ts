@@ -38,6 +38,8 @@ export interface AnyPortSpec extends NamedPort {
 export interface PortForm<S extends AnyPortSpec = AnyPortSpec> {
   /** A word that stands there as it is (`sink`), or in capitals what is to be put there (`IFACE`). */
   readonly target: string;
+  /** What is to be put there, where names of it are known. */
+  readonly targetIs?: 'interface' | 'file';
   /** What such a port is, in few words, for `--help`. */
   readonly does: string;
   readonly options: PortOptions;
@@ -94,6 +96,7 @@ export type DetailOf<K> = K extends { readonly detailType?: infer D } ? Exclude<
 /** Describes a form: its `spec` gets the options as the table says. */
 export function form<S extends AnyPortSpec, O extends PortOptions>(given: {
   readonly target: string;
+  readonly targetIs?: 'interface' | 'file';
   readonly does: string;
   readonly options: O;
   spec(target: string, values: OptionValues<O>, named: NamedPort, where: string): S;
@@ -104,6 +107,13 @@ export function form<S extends AnyPortSpec, O extends PortOptions>(given: {
 /** True where the target is to be filled in, false where it is a word. */
 export function isPlaceholder({ target }: PortForm): boolean {
   return target !== target.toLowerCase();
+}
+
+/** The form of a kind that a target belongs to; undefined where there is none. */
+export function findForm(kind: PortKind, target: string): PortForm | undefined {
+  return (
+    kind.forms.find((one) => one.target === target && !isPlaceholder(one)) ?? kind.forms.find(isPlaceholder)
+  );
 }
 
 /** Receive or transmit queues that a port of a kernel interface has at most: what PACKET_FANOUT and tun allow. */

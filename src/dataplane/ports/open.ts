@@ -47,7 +47,34 @@ function requireCapability(native: Native, spec: AnyPortSpec, name: CapabilityNa
   const why = privilegesDropped()
     ? `, which this forwarder has given up (--drop): only ${kindNames(free)} ports can be added`
     : ` (run as root, or setcap ${name.toLowerCase()}+ep)`;
-  throw new UserError(`--port ${spec.name}: ${spec.kind} needs ${name}${why}`);
+  throw new UserError(`--port ${spec.name}: ${spec.kind} needs ${name}${why}`, { code: 'RXS_CAPABILITY' });
+}
+
+/** @throws UserError without the addon */
+function requireAddon(native: Native | null): void {
+  if (native === null) throw new UserError(`live ports: ${nativeProblem()}`, { code: 'RXS_NO_ADDON' });
+}
+
+/**
+ * What would keep ports from being opened, as far as it can be seen without opening them; what depends on who opens them
+ * is a warning. @throws UserError
+ */
+export async function checkOpenable(
+  specs: readonly AnyPortSpec[],
+  warn: (message: string) => unknown,
+): Promise<void> {
+  checkPorts(specs);
+  const native = loadNative();
+  for (const spec of specs) {
+    const kind = kindOf(spec);
+    if (kind.needsAddon) requireAddon(native);
+    for (const name of kind.capabilities) {
+      if (native === null || hasCapability(native, name)) continue;
+      warn(`port ${spec.name}: ${spec.kind} needs ${name}, which this user does not have`);
+    }
+    const [, opener] = await loadOpener(kind);
+    opener.check?.(spec, native);
+  }
 }
 
 async function loadOpener({ name, open }: PortKind): Promise<[string, PortOpener]> {
@@ -86,7 +113,7 @@ export class OpenPorts {
   async add(spec: AnyPortSpec, place: PortPlace, options: OpenOptions): Promise<PortInfo> {
     const { native, devices } = this;
     const { needsAddon, capabilities } = kindOf(spec);
-    if (needsAddon && native === null) throw new UserError(`live ports: ${nativeProblem()}`);
+    if (needsAddon) requireAddon(native);
     if (native !== null) for (const name of capabilities) requireCapability(native, spec, name);
     const { coming = [spec], receiveMib = DEFAULT_RECEIVE_MIB, ...others } = options;
     const specs = [...[...this.open.values()].map((open) => open.spec), ...coming];

@@ -47,6 +47,8 @@ export interface OpenPort<Data = unknown> {
 /** @typeParam L its live ports */
 export interface PortOpener<S extends AnyPortSpec = AnyPortSpec, L extends LivePort = LivePort> {
   open(spec: S, context: OpenContext): OpenPort | Promise<OpenPort>;
+  /** What would keep it from being opened, as far as that can be seen without opening or making anything. @throws UserError */
+  check?(spec: S, native: Native | null): void;
   /** Ports came or went: shares out anew what this kind's live ports share. */
   settle?(ports: readonly L[], receiveMib: number): void;
   /**

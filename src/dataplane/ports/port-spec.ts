@@ -4,14 +4,14 @@
  * Promise: a `PortSpec` is complete (defaults filled) and free of contradictions that can be seen without opening
  * anything; everything else is a one-line UserError that names the port. What a kind's options are is in its folder.
  */
-import { hasControl, UserError, unknownName } from '../../errors.js';
+import { hasControl, inArea, UserError, unknownName } from '../../errors.js';
 import { parseSources } from '../../mac/source-rules.js';
 import { WORKER_MAX } from '../../policy/values.js';
 import {
   type AnyPortSpec,
   type Claim,
   type Consumer,
-  isPlaceholder,
+  findForm,
   type PortForm,
   type PortKind,
 } from './kind.js';
@@ -37,6 +37,10 @@ const FORM = /^([^=:,]+)=([a-z0-9_-]+):([^,]*)(?:,(.*))?$/;
 
 /** Parses one `--port`. Throws UserError. */
 export function parsePort(text: string): PortSpec {
+  return inArea('RXS_PORT', () => parsed(text));
+}
+
+function parsed(text: string): PortSpec {
   const match = FORM.exec(text);
   if (match === null) {
     throw new UserError(
@@ -48,12 +52,12 @@ export function parsePort(text: string): PortSpec {
   const where = `--port ${name}`;
   const given = GivenOptions.parse(where, rest);
   const sources = parseSources(where, given.text('mac', false), given.text('ip', false));
-  const { kind, form } = findForm(name, kindName, target);
+  const { kind, form } = formOf(name, kindName, target);
   const values = given.readAll(form.options);
-  const parsed = form.spec(target, values, { name, text, consumer: null }, where);
-  const [receives, sends] = [kind.receives(parsed), kind.sends(parsed)];
+  const own = form.spec(target, values, { name, text, consumer: null }, where);
+  const [receives, sends] = [kind.receives(own), kind.sends(own)];
   const consumer = readConsumer(given, sends);
-  const spec: AnyPortSpec = { ...parsed, consumer, ...(sources === null ? {} : { sources }) };
+  const spec: AnyPortSpec = { ...own, consumer, ...(sources === null ? {} : { sources }) };
   if (sources !== null && !receives) {
     throw new UserError(
       `${where}: mac= and ip=: nothing is received from this port, so there is nothing to check`,
@@ -70,14 +74,13 @@ export function parsePort(text: string): PortSpec {
 }
 
 /** The form that a target belongs to. @throws UserError */
-function findForm(name: string, kindName: string, target: string): { kind: PortKind; form: PortForm } {
+function formOf(name: string, kindName: string, target: string): { kind: PortKind; form: PortForm } {
   const kind = findKind(kindName);
   if (kind === undefined) {
     const known = portKinds().map((one) => one.name);
     throw unknownName(`kind of port ${name}`, kindName, known);
   }
-  const form =
-    kind.forms.find((one) => one.target === target && !isPlaceholder(one)) ?? kind.forms.find(isPlaceholder);
+  const form = findForm(kind, target);
   if (form !== undefined) return { kind, form };
   const known = kind.forms.map((one) => one.target);
   throw unknownName(`target of ${kindName} port ${name}`, target, known);
@@ -97,6 +100,10 @@ function readConsumer(given: GivenOptions, sends: boolean): Consumer | null {
 
 /** Checks a whole set of ports: names used once, and what is outside (interfaces, files) by those only that may share it. */
 export function checkPorts(ports: readonly AnyPortSpec[]): void {
+  inArea('RXS_PORT', () => check(ports));
+}
+
+function check(ports: readonly AnyPortSpec[]): void {
   const names = new Set<string>();
   const taken = new Map<string, { claim: Claim; port: string }>();
   for (const port of ports) {

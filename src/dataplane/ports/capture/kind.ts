@@ -30,6 +30,7 @@ export const captureKind: PortKind<CapturePortSpec> = {
   forms: [
     form({
       target: 'FILE',
+      targetIs: 'file',
       does: 'a capture',
       options: {
         mode: choice(['read', 'write'], 'read', 'read it, or make it'),

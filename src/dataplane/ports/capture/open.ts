@@ -4,10 +4,12 @@
  *
  * Promise: see `PortOpener`.
  */
-import { closeSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type CaptureSpool, spoolCapture } from '../../../capture/spool.js';
 import { createCaptureFile } from '../../../capture/writer.js';
-import { UserError } from '../../../errors.js';
+import { atPlaceOf, UserError } from '../../../errors.js';
+import { fileFault } from '../../../text-file.js';
 import type { OpenContext, OpenPort, PortOpener } from '../opener.js';
 import { makeState } from '../state.js';
 import type { CaptureData } from './data.js';
@@ -72,8 +74,25 @@ async function open(spec: CapturePortSpec, context: OpenContext): Promise<OpenPo
   try {
     return spec.mode === 'write' ? openWriter(spec) : await openReader(spec, context);
   } catch (error) {
-    throw error instanceof UserError ? new UserError(`--port ${spec.name}: ${error.message}`) : error;
+    throw error instanceof UserError ? atPlaceOf(`--port ${spec.name}`, error) : error;
   }
 }
 
-export const opener: PortOpener<CapturePortSpec> = { open };
+function check({ name, path, mode }: CapturePortSpec): void {
+  if (path === '-') return;
+  const isRead = mode === 'read';
+  const place = `--port ${name}: ${path}`;
+  try {
+    const stats = statSync(path, { throwIfNoEntry: isRead });
+    if (stats?.isDirectory() === true) {
+      throw new UserError(`${place}: is a directory`, { code: isRead ? 'RXS_FILE' : 'RXS_OUTPUT' });
+    }
+    if (isRead) accessSync(path, constants.R_OK);
+    else accessSync(stats === undefined ? dirname(path) : path, constants.W_OK);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${place}: ${fileFault(error)}`, { code: isRead ? 'RXS_FILE' : 'RXS_OUTPUT' });
+  }
+}
+
+export const opener: PortOpener<CapturePortSpec> = { open, check };

@@ -103,7 +103,7 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
     } catch (error) {
       this.closeDescriptors();
       if (error instanceof UserError) throw error;
-      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
+      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`, { code: 'RXS_OPEN' });
     }
   }
 

@@ -56,6 +56,7 @@ export const packetKind: PortKind<PacketPortSpec, PacketDetail> = {
   forms: [
     form({
       target: 'IFACE',
+      targetIs: 'interface',
       does: 'an interface',
       options: {
         queues: number({

@@ -9,7 +9,7 @@ import type { OpenContext, OpenPort, PortOpener } from '../opener.js';
 import { makeState } from '../state.js';
 import type { PacketData } from './data.js';
 import type { PacketPortSpec } from './kind.js';
-import { PacketPort } from './packet-port.js';
+import { PacketPort, usableLink } from './packet-port.js';
 import { type ReceiveShare, receiveShare } from './receive-memory.js';
 
 /** Descriptors of a worker's sender at most: its sockets with and without bypass, AF_XDP, and the fallback. */
@@ -48,6 +48,7 @@ function open(
 
 export const opener: PortOpener<PacketPortSpec, PacketPort> = {
   open,
+  check: (spec, native) => void usableLink(spec, native!),
   settle(ports, receiveMib) {
     const share = shareOf(
       ports.map(({ spec }) => spec),

@@ -3,7 +3,7 @@
  *
  * Promise: see `DevicePort`.
  */
-import type { LinkInfo, ReceiveGuard } from '../../../addon/native.js';
+import type { LinkInfo, Native, ReceiveGuard } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
@@ -16,6 +16,20 @@ import { TransmitSockets } from './transmit-sockets.js';
 /** `ring=` was given. */
 function ringGiven({ text }: PacketPortSpec): boolean {
   return /,ring=/.test(text);
+}
+
+/** The interface of a port, which must be there and up. @throws UserError */
+export function usableLink({ name, interface: device }: PacketPortSpec, native: Native): LinkInfo {
+  const link = native.linkInfo(device);
+  if (link === null) {
+    throw new UserError(`--port ${name}: there is no interface "${device}"`, { code: 'RXS_NO_INTERFACE' });
+  }
+  if (!link.up) {
+    throw new UserError(`--port ${name}: interface ${device} is down (ip link set ${device} up)`, {
+      code: 'RXS_INTERFACE_DOWN',
+    });
+  }
+  return link;
 }
 
 export class PacketPort extends DevicePort<PacketPortSpec> {
@@ -40,7 +54,7 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
   ) {
     super(parts);
     const { native, spec, devices, warn } = parts;
-    const link = this.requireLink(native.linkInfo(spec.interface));
+    const link = usableLink(spec, native);
     if (spec.fanout === 'qm' && spec.queues > link.rxQueues) {
       throw new UserError(
         `--port ${spec.name}: queues=${spec.queues}: ${spec.interface} has ${link.rxQueues} receive queue(s), and fanout=qm follows them`,
@@ -52,15 +66,6 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     this.drops = new KernelDrops(native, spec.interface, this.guard, devices);
     this.begin(link);
     this.publish();
-  }
-
-  private requireLink(link: LinkInfo | null): LinkInfo {
-    const { name, interface: device } = this.spec;
-    if (link === null) throw new UserError(`--port ${name}: there is no interface "${device}"`);
-    if (!link.up) {
-      throw new UserError(`--port ${name}: interface ${device} is down (ip link set ${device} up)`);
-    }
-    return link;
   }
 
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */

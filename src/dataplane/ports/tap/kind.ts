@@ -31,6 +31,7 @@ export const tapKind: PortKind<TapPortSpec> = {
   forms: [
     form({
       target: 'IFACE',
+      targetIs: 'interface',
       does: 'a TAP, made if absent',
       options: {
         queues: number({

@@ -80,7 +80,7 @@ export class TapPort extends DevicePort<TapPortSpec> {
     try {
       this.native.setMtu(this.spec.interface, wanted);
     } catch (error) {
-      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
+      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`, { code: 'RXS_OPEN' });
     }
   }
 
