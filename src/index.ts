@@ -15,6 +15,7 @@
 
 // Errors
 
+export { ERROR_CODES, type ErrorCode } from './error-codes.js';
 export { UserError } from './errors.js';
 export type { FilesAllowed } from './text-file.js';
 

@@ -17,7 +17,7 @@ const names = Object.keys(rxsteer).sort();
 /** All exported values, sorted. */
 const FACE = `
   ANY_VLAN ARRIVALS AcceleratedRpsQueue AddressKind Atr AtrFlowType BURST_MAX Burst COST_SETS CPUMAP_BULK
-  CPUMAP_QSIZE_MAX CPU_CLASSES CaptureWriter CpuMap CpuReverseMap DROP_REASONS DevFlowTable Engine
+  CPUMAP_QSIZE_MAX CPU_CLASSES CaptureWriter CpuMap CpuReverseMap DROP_REASONS DevFlowTable ERROR_CODES Engine
   EtherType Experiment FLOW_FIELDS FLOW_PROTOCOLS FLOW_TYPES FanoutFlag FanoutGroup FanoutMode FlowKeys
   FlowLimit FlowSlot FrameFlag GENERIC_TYPES HASH_TYPE_NAMES HashFilter HashType IPV4_FIELDS IPV6_FIELDS
   IndirectionTable InnerPacket KEY_NAMES KeyObserver Kind Learned LinkType LinuxFlowHash MODERN MacFilters

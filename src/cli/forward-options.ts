@@ -5,7 +5,6 @@
  * permitted. Flags override the file.
  */
 
-import { z } from 'zod';
 import { nativeHashKernels } from '../addon/hash-kernels.js';
 import {
   DEFAULT_BACKLOG,
@@ -18,12 +17,11 @@ import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
 import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/packet/receive-memory.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { checkLimit, type LimitedOption } from '../dataplane/shared/limits.js';
-import { UserError, unknownName } from '../errors.js';
+import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
-import { readTextFile } from '../text-file.js';
-import { parseYaml } from '../yaml-text.js';
+import { type ForwardConfig, readConfig } from './forward-config.js';
 import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
@@ -54,6 +52,7 @@ export interface ForwardFlags {
   readonly allowJs?: boolean;
   readonly drop?: boolean;
   readonly endWithStdin?: boolean;
+  readonly check?: boolean;
   readonly json?: boolean;
 }
 
@@ -62,63 +61,6 @@ function implementationOf(text: string | undefined): Implementation | undefined 
     return text as Implementation | undefined;
   }
   throw new UserError(`--implementation ${text}: expected ${IMPLEMENTATIONS.join(', ')}`);
-}
-
-const count = z.union([z.number(), z.string()]).transform(String);
-
-/** The file: the same names as the flags; `policy` may be an object, `fdb` lists static addresses of the switch. */
-const configSchema = z.strictObject({
-  ports: z.array(z.string()).optional(),
-  mode: z.enum(['wire', 'switch']).optional(),
-  policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
-  implementation: z.enum(IMPLEMENTATIONS).optional(),
-  workers: count.optional(),
-  maxWorkers: count.optional(),
-  cpus: count.optional(),
-  duration: count.optional(),
-  stats: count.optional(),
-  backlog: count.optional(),
-  frames: count.optional(),
-  largeFrames: count.optional(),
-  spin: count.optional(),
-  postponeMaxMs: count.optional(),
-  holdMax: count.optional(),
-  holdMaxMs: count.optional(),
-  macAge: count.optional(),
-  macLimit: count.optional(),
-  receiveMemory: count.optional(),
-  control: z.union([z.string(), z.literal(false)]).optional(),
-  rebalance: z.string().optional(),
-  allowJs: z.boolean().optional(),
-  drop: z.boolean().optional(),
-  fdb: z
-    .array(
-      z.strictObject({
-        mac: z
-          .string()
-          .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01')
-          .regex(/^.[02468aceACE]/, 'a group address has no port of its own: frames to it go to all ports'),
-        vlan: z.number().int().min(0).max(4094).optional(),
-        port: z.string(),
-      }),
-    )
-    .optional(),
-});
-type Config = z.infer<typeof configSchema>;
-
-function readConfig(path: string): Config {
-  const place = `--config ${path}`;
-  const result = configSchema.safeParse(parseYaml(readTextFile(path === '-' ? 0 : path, place), place));
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    if (issue.code === 'unrecognized_keys' && issue.path.length === 0) {
-      const { message } = unknownName('key', issue.keys[0]!, Object.keys(configSchema.shape));
-      throw new UserError(`${place}: ${message}`);
-    }
-    const at = issue.path.length > 0 ? issue.path.join('.') : 'top level';
-    throw new UserError(`${place}: ${at}: ${issue.message}`);
-  }
-  return result.data;
 }
 
 function whole(flag: string, text: string, option: LimitedOption): number {
@@ -134,6 +76,11 @@ function seconds(flag: string, text: string | undefined): number | null {
   return value * 1000;
 }
 
+/** A list of CPUs as the flag has it. */
+function listText(cpus: ForwardConfig['cpus']): string | undefined {
+  return cpus === undefined ? undefined : [cpus].flat().join('+');
+}
+
 export interface ParsedForward {
   readonly engine: EngineOptions;
   readonly durationMs: number | null;
@@ -142,12 +89,17 @@ export interface ParsedForward {
   readonly control: ControlFlags | null;
   /** Give up all capabilities once the ports are open. */
   readonly drop: boolean;
+  /** As it was given. */
+  readonly implementation: Implementation | undefined;
 }
 
 /** Parses and checks everything. Throws UserError. */
 export function forwardOptions(flags: ForwardFlags, warn: (message: string) => void): ParsedForward {
-  const file: Config = flags.config === undefined ? {} : readConfig(flags.config);
-  const pick = (key: keyof ForwardFlags & keyof Config) => (flags[key] ?? file[key]) as string | undefined;
+  const file: ForwardConfig = flags.config === undefined ? {} : readConfig(flags.config);
+  const pick = (key: keyof ForwardFlags & keyof ForwardConfig) => {
+    const value = flags[key] ?? file[key];
+    return value === undefined ? undefined : String(value);
+  };
   const texts = flags.port.length > 0 ? flags.port : (file.ports ?? []);
   const ports = texts.map(parsePort);
   if (ports.length < 2) {
@@ -199,7 +151,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     return text === undefined ? fallback : whole(flag, text, option);
   };
-  const cpuText = pick('cpus');
+  const cpuText = flags.cpus ?? listText(file.cpus);
   const mostText = pick('maxWorkers');
   const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 'maxWorkers');
   const engine: EngineOptions = {
@@ -239,5 +191,6 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       flags.allowJs ?? file.allowJs ?? false,
     ),
     drop: flags.drop ?? file.drop ?? false,
+    implementation,
   };
 }

@@ -53,7 +53,7 @@ describe('finding a forwarder', () => {
     await forward('--policy', 'single');
     const several = await ctl('status', '--json');
     expect(several.code).toBe(2);
-    expect(several.stdout).toBe('');
+    expect(JSON.parse(several.stdout).code).toBe('RXS_SEVERAL_FORWARDERS');
     expect(several.stderr).toMatch(/^rxsteer: 2 forwarders run: choose one with --socket PATH: .*\n$/);
     for (const socket of sockets()) expect(several.stderr).toContain(socket);
     const chosen = await ctl('--socket', first!, 'status', '--json');
