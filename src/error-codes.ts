@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   RXS_REQUEST: 'the control socket was asked something that it does not take',
   RXS_CONFLICT: 'the running forwarder cannot do that now',
   RXS_SYSTEM: 'the operating system refused something',
+  RXS_INTERRUPTED: 'it was interrupted before it had begun',
   RXS_FAILED: 'it failed while it ran',
 } as const;
 

@@ -97,6 +97,15 @@ export function errorCode(error: unknown): ErrorCode {
 }
 
 /**
+ * An interrupt has ended what had not begun yet: nothing was done, and nothing has failed (exit code 130, as that of a
+ * program that the interrupt ends).
+ */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly code = 'RXS_INTERRUPTED' satisfies ErrorCode;
+}
+
+/**
  * The call asks for what the NIC does not have (more queues than RSS reaches, another table size, a key of another
  * length). A grid over several NICs leaves such a combination out; everywhere else it is as wrong as any other.
  */

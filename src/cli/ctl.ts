@@ -172,10 +172,13 @@ export function register(program: Command): void {
     .option('--socket <path>', 'control socket (default: that of the one running forwarder)')
     .option('--json', 'print one JSON document')
     .allowExcessArguments()
+    // Options behind a misspelt command are not the mistake.
+    .allowUnknownOption()
     .action(() => {
       const names = ctl.commands.map((command) => command.name());
-      const [given] = ctl.args;
+      const given = ctl.args.find((word) => !word.startsWith('-'));
       if (given !== undefined) throw unknownName('ctl command', given, names);
+      if (ctl.args[0] !== undefined) throw new UserError(`unknown option '${ctl.args[0]}'`);
       throw new UserError(`ctl needs a command: ${names.join(', ')}`);
     });
   const flagsOf = (command: Command) => command.optsWithGlobals<Flags>();

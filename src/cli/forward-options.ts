@@ -81,6 +81,16 @@ function listText(cpus: ForwardConfig['cpus']): string | undefined {
   return cpus === undefined ? undefined : [cpus].flat().join('+');
 }
 
+/** What is refused of the file names the place in it. */
+function placed<T>(place: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${place}: ${error.message}`, { cause: error, code: error.code });
+  }
+}
+
 export interface ParsedForward {
   readonly engine: EngineOptions;
   readonly durationMs: number | null;
@@ -100,8 +110,11 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     const value = flags[key] ?? file[key];
     return value === undefined ? undefined : String(value);
   };
-  const texts = flags.port.length > 0 ? flags.port : (file.ports ?? []);
-  const ports = texts.map(parsePort);
+  const inFile = <T>(key: string, parse: () => T) => placed(`--config ${flags.config}: ${key}`, parse);
+  const ports =
+    flags.port.length > 0
+      ? flags.port.map(parsePort)
+      : (file.ports ?? []).map((text, i) => inFile(`ports.${i}`, () => parsePort(text)));
   if (ports.length < 2) {
     throw new UserError(
       `forward needs at least two ports (--port NAME=KIND:TARGET, twice or more), not ${ports.length}`,
@@ -115,11 +128,14 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const workersText = pick('workers');
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 'workers');
   const implementation = implementationOf(pick('implementation'));
-  const policy = parsePolicy(given, {
-    command: 'forward',
-    ...(implementation === undefined ? {} : { implementation }),
-    ...(asked === undefined ? {} : { workers: asked }),
-  });
+  const parse = () =>
+    parsePolicy(given, {
+      command: 'forward',
+      ...(implementation === undefined ? {} : { implementation }),
+      ...(asked === undefined ? {} : { workers: asked }),
+    });
+  const isFiled = flags.policy === undefined && file.policy !== undefined;
+  const policy = isFiled ? inFile('policy', parse) : parse();
   // Refused here in one line rather than by every worker.
   if ('implementation' in policy) chooseKernels(policy.implementation, nativeHashKernels(), 'implementation');
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));

@@ -4,7 +4,8 @@
  * Promise: prints one line `ready` on standard error when every port is open and every worker runs; ends at
  * --duration, at SIGINT, SIGTERM or SIGHUP, or when all finite sources are drained; then drains and prints the summary.
  * With --config SIGHUP reads the file again instead, as long as the terminal is there that it was started on.
- * An interrupt while a port is being opened (a pipe that nobody writes to) ends the start. A second interrupt ends at once with exit code 130.
+ * An interrupt while a port is being opened (a pipe that nobody writes to) ends the start, with exit code 130: there is
+ * nothing to sum up. A second interrupt ends at once with exit code 130.
  */
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -17,7 +18,7 @@ import type { Engine } from '../dataplane/engine/engine.js';
 import { Guard } from '../dataplane/engine/guarded.js';
 import type { EngineOptions } from '../dataplane/engine/plan.js';
 import type { Summary } from '../dataplane/engine/summary.js';
-import { UserError } from '../errors.js';
+import { Interrupted, UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
 import { type ControlFlags, prepareControl } from './forward-control.js';
@@ -208,7 +209,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
       hardExit();
     }
     interrupted();
-    starting.abort(new Error('interrupted while its ports were being opened'));
+    starting.abort(new Interrupted('interrupted while its ports were being opened'));
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   let timer: NodeJS.Timeout | undefined;

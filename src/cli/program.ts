@@ -1,7 +1,8 @@
 /**
  * The program `rxsteer`, as a function.
  *
- * Promise: exit code 0 for done, 2 for a wrong call or configuration, 1 for a failure while running; whatever goes
+ * Promise: exit code 0 for done, 2 for a wrong call or configuration, 1 for a failure while running, 130 for a start
+ * that was interrupted; whatever goes
  * wrong is one line on standard error, `rxsteer: …`, with `--json` also one document `{ error, code }` on standard output
  * (codes: `error-codes.ts`), and a stack trace only with `--debug`. The code of a command is
  * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
@@ -9,7 +10,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command, CommanderError } from 'commander';
 import type { ErrorCode } from '../error-codes.js';
-import { errorCode, nearestNames, printable, UserError } from '../errors.js';
+import { errorCode, Interrupted, nearestNames, printable, UserError } from '../errors.js';
 import { helpBelow } from './help.js';
 import { version } from './version.js';
 
@@ -157,6 +158,7 @@ function report(error: unknown, argv: readonly string[]): number {
   }
   if (!isOption && argv.includes('--debug') && error instanceof Error)
     process.stderr.write(`${error.stack}\n`);
+  if (error instanceof Interrupted) return 130;
   return isOption || error instanceof UserError ? 2 : 1;
 }
 

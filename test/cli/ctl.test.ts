@@ -63,6 +63,9 @@ describe('finding a forwarder', () => {
   it.each([
     ['no command', [], 'ctl needs a command: status, stats, policy, plan'],
     ['a wrong one', ['statsu'], 'unknown ctl command "statsu": did you mean stats'],
+    ['a wrong one with options', ['bogus', '--x', '1'], 'unknown ctl command "bogus": known: status'],
+    ['a wrong option', ['--x'], "unknown option '--x'"],
+    ['a wrong option of a command', ['stats', '--x'], "unknown option '--x'"],
     ['no such socket', ['--socket', '/nowhere/x.sock', 'status'], '/nowhere/x.sock: no such socket'],
     ['no number', ['trace', 'many'], 'trace many: expected a whole number from 1 to 10000'],
     ['another capture', ['trace', '1', '--write', 'x.pcap'], '--write x.pcap: the name must end in .pcapng'],

@@ -135,6 +135,16 @@ const calls: [string, string[], string | RegExp][] = [
     `--config ${configPath('n.yaml')}: workers: expected a whole number from 1 to 256`,
   ],
   [
+    'a kind of port in the config',
+    config('kind.yaml', 'ports: ["a=memory:source", "b=memory:snk"]\n'),
+    /^--config .*kind\.yaml: ports\.1: .*"snk": did you mean sink/,
+  ],
+  [
+    'a policy of the config',
+    config('policy.yaml', `${list}policy: rsss\n`),
+    /^--config .*policy\.yaml: policy: unknown policy "rsss": did you mean rss/,
+  ],
+  [
     'a MAC address of the config',
     config('mac.yaml', `${list}fdb: [{mac: xx, port: b}]\n`),
     /^--config .*mac\.yaml: fdb\.0\.mac: expected a MAC address/,
