@@ -41,10 +41,11 @@ const FACE = `
   onlineCpus openCapture ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseFreeze
   parseHex parseKey parseMac parseMask parseNtuple parsePolicy parsePort parseScenario parseScenarioText
   parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe queueCounters
-  queueLoads randomKey readCosts readHashReport readScenario rebalance receiveOn recordedRxQueue replay
-  routingExtension rscale scaled sctp simulate staleAfter startForwarder steerFrames summarize sweep tcp
-  toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp virtioTunnelMask vxlan withEntries
-  writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt writeRpsSockFlowEntries xorHash
+  queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
+  recordedRxQueue replay routingExtension rscale scaled sctp simulate staleAfter startForwarder
+  steerFrames summarize sweep tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
+  virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
+  writeRpsSockFlowEntries xorHash
 `;
 
 describe('the public face', () => {

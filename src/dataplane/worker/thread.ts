@@ -18,6 +18,7 @@ import { GuestTable } from '../order/guest-sharing.js';
 import { OrderHistory } from '../order/history.js';
 import { Ledger, QUEUE_SLOTS } from '../order/ledger.js';
 import { OrderMeter } from '../order/meter.js';
+import { loadAttachers } from '../ports/attacher.js';
 import type { LiveConfig, WorkerTask } from '../shared/config.js';
 import { attachEngine, scratchOffset } from '../shared/engine-memory.js';
 import { Fault } from '../shared/faults.js';
@@ -60,6 +61,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** Returns what sources, sinks and policies have to complain of, one line each. */
 export default async function runWorker({ config, worker, port }: WorkerTask): Promise<string[]> {
   const { plan, memory } = config;
+  const attachers = await loadAttachers(plan);
   const views = attachEngine(plan, memory);
   const native = loadNative();
   const clock = new ThreadClock(native);
@@ -71,7 +73,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
   const waker = makeWaker(native, views.workers, memory.events);
   const held = new WorkerPorts(
-    { plan, views, pool: views.pool, native, clock, worker, burst, status },
+    { plan, views, pool: views.pool, native, clock, worker, burst, status, attachers },
     waker,
   );
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.

@@ -141,7 +141,6 @@ function transmitSteps(parts: Parts, side: TxSide, nic: Nic): Step[] {
   }
   const prices = {
     ...{ transmit: price.transmit, enqueue: price.qdiscEnqueue, dequeue: price.qdiscDequeue },
-    ...{ lines: price.lines.transmit, lockLines: price.lines.lock },
   };
   const send = (_: unknown, packet: number) => {
     if (!outbound.send(packet)) world.drop(packet, 'transmit');
@@ -238,6 +237,10 @@ export function guestHome(parts: Parts, guest: Guest, nicSide: NicSide): Home {
     ...{ protocol: price.guestProtocol, send: price.guestSend },
     transmit: () => [...guest.transmitSteps(), ...(guest.path.endsAtSwitch ? nicSide.transmitSteps() : [])],
     outlet: guest.path.outlet,
+    disk:
+      guest.path.disk === undefined
+        ? undefined
+        : (deviceUs) => [...guest.path.disk!(deviceUs), ...guest.receiveSteps()],
   };
 }
 

@@ -202,14 +202,13 @@ const guest = z.strictObject({
   /** Packets of one call into tun. */
   batch: integer(1, 1024).default(1),
   zeroCopy: truth().default(false),
-  /** Registers that an emulated device's driver touches for each packet received, sent, and each interrupt. */
+  /** Registers that an emulated device's driver touches for each packet received and sent. */
   registers: z
     .strictObject({
       receive: integer(0, 100).default(1),
       transmit: integer(0, 100).default(1),
-      interrupt: integer(0, 100).default(2),
     })
-    .default({ receive: 1, transmit: 1, interrupt: 2 }),
+    .default({ receive: 1, transmit: 1 }),
   softirq: softirq.optional(),
   apps: z.array(app, { error: 'a list of applications' }).optional(),
 });
@@ -252,7 +251,7 @@ const load = z.strictObject({
 const change = z.strictObject({
   atMs: decimal(0, 1e6),
   nic: name().optional(),
-  /** The policy from then on; what moves is planned as `rxsteer ctl plan` does. */
+  /** The policy from then on, of the same stage. */
   policy: policy().optional(),
   /** `rps_cpus` of all queues of the NIC. */
   rpsCpus: cpuList().optional(),
