@@ -117,7 +117,7 @@ describe('plan', () => {
   it('shares the pool out, with something for everyone', async () => {
     const two = (await plan({ smallFrames: 10_001, largeFrames: 1001 })).plan;
     expect([two.smallPerWorker, two.largePerWorker]).toEqual([5001, 501]);
-    const many = (await plan({ smallFrames: 1, largeFrames: 1 }, 4)).plan;
+    const many = (await plan({ smallFrames: 256, largeFrames: 1 }, 64)).plan;
     expect(many.smallPerWorker).toBeGreaterThanOrEqual(64);
     expect(many.largePerWorker).toBeGreaterThanOrEqual(64);
     expect(two.cpus).toEqual([-1, -1]);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FakeHost } from './fake-host.js';
+import { FakeHost } from '../host/fake-host.js';
 
 const main = fileURLToPath(import.meta.resolve('#rxsteer/cli/main.js'));
 const root = mkdtempSync(join(tmpdir(), 'rxsteer-large-'));
