@@ -55,11 +55,11 @@ const S_ID = State.id;
 /**
  * What the loop over a burst reads and writes. V8 takes a field for a constant where the object is one (this module's
  * own) and the field was assigned once, when it came into being: pointers and lengths of the arrays are then part of the
- * code, and nothing is loaded or checked but the index. A thread has one worker, so once is what happens; another
- * dispatcher in the same thread assigns again, which costs V8 its assumption, and nothing else.
+ * code, and nothing is loaded or checked but the index. A thread has one worker, so once is what happens (a warm-up
+ * works on the same arrays); a dispatcher with others in the same thread assigns again, which costs V8 its assumption,
+ * and nothing else.
  */
 interface Hot {
-  dispatcher: Dispatcher;
   words: Int32Array;
   wide: Float64Array;
   slots: Int32Array;
@@ -74,8 +74,7 @@ interface Hot {
 const HOT = {} as Hot;
 
 /** Makes a dispatcher's arrays those that the loop works on. Where nothing is watched all flows are one. */
-function bind(dispatcher: Dispatcher, burst: Burst, ledger: Ledger, lane: Lane): void {
-  HOT.dispatcher = dispatcher;
+function bind(burst: Burst, ledger: Ledger, lane: Lane): void {
   HOT.words = burst.words;
   HOT.wide = burst.wide;
   HOT.slots = ledger.slots;
@@ -88,10 +87,11 @@ function bind(dispatcher: Dispatcher, burst: Burst, ledger: Ledger, lane: Lane):
   HOT.tagMask = ledger.watches ? -1 : 0;
 }
 
-/** Arguments of the loop: sequence of frame 0, index of the queue's first slot. */
-const CALL = new Int32Array(2);
+/** Arguments of the loop: sequence of frame 0, index of the queue's first slot, where the states of the rings begin. */
+const CALL = new Int32Array(3);
 const SEQ = 0;
 const SLOT = 1;
+const BASE = 2;
 
 export class Dispatcher implements Release {
   /** What became of each frame of the last burst, a `Fate`. */
@@ -186,6 +186,7 @@ export class Dispatcher implements Release {
     this.shares.begin(n, anyLarge ? this.countLarge(n) : 0);
     CALL[SEQ] = first;
     CALL[SLOT] = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
+    CALL[BASE] = lane.base;
     let i = this.handOver(0, anyLarge ? this.nextLarge(0, n) : n);
     while (i < n) {
       this.dispatchOne(i, (first + i) | 0, queue);
@@ -224,13 +225,18 @@ export class Dispatcher implements Release {
    * one that was not. `CALL` says which sequence and slot.
    */
   private handOver(from: number, n: number): number {
-    if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.lane);
+    const { burst, ledger } = this.p;
+    // What else is bound follows from these three.
+    if (HOT.words !== burst.words || HOT.slots !== ledger.slots || HOT.lane !== this.lane.words) {
+      bind(burst, ledger, this.lane);
+    }
     // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
     // Copying as in `Lane.append`; a loop for the ledger and one for the copies take longer than this one.
     const { words, wide, slots, lane, laneWide, slotMask, laneMask, wideMask, flowMask, tagMask } = HOT;
     // Through memory: of an argument V8 keeps the tagged form, and takes the tag off anew for every frame.
     const first = CALL[SEQ]!;
     const firstSlot = CALL[SLOT]!;
+    const base = CALL[BASE]!;
     const end = n & COUNT;
     let i = from & COUNT;
     for (; i < end; i++) {
@@ -244,7 +250,7 @@ export class Dispatcher implements Release {
         else if (slots[s ^ FOURTH] === tag) s ^= FOURTH;
         else break;
       }
-      const ring = (to << S_SHIFT) & laneMask;
+      const ring = (base + (to << S_SHIFT)) & laneMask;
       const position = lane[ring]!;
       if (slots[s + PLACE] !== to + 1) break;
       if (position === lane[ring + S_LIMIT]!) break;

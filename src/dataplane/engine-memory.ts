@@ -178,6 +178,11 @@ export function firstQueue(plan: EnginePlan, port: number): number {
   return plan.ports[port]!.firstQueue;
 }
 
+/** Number of the receive queue, as the order ledger counts them, that a worker's warm-up is of. */
+export function practiceQueue(plan: EnginePlan, worker: number): number {
+  return plan.room.queues + worker;
+}
+
 /** Index of the lock of a port's transmit queue. */
 export function lockIndex(plan: EnginePlan, port: number, queue: number): number {
   return plan.ports[port]!.firstLock + queue;
@@ -190,10 +195,11 @@ function carve(carver: Carver, plan: EnginePlan) {
   const slots = plan.smallPerWorker + plan.largePerWorker;
   for (let p = 0; p < plan.workers; p++) rings.push(...carveLane(carver, plan.workers, capacity, slots));
   return {
-    pool: carvePool(carver, poolSize(plan)),
+    pool: carvePool(carver, poolSize(plan), scratchOffset(plan, plan.workers)),
     rings,
     counters: carveCounters(carver, { workers: plan.workers, ports, queues }),
-    ledger: carveLedger(carver, queues),
+    // Behind the receive queues one for the warm-up of each worker, see `practiceQueue`.
+    ledger: carveLedger(carver, queues + plan.workers),
     orderHistory: carveHistory(carver, queues),
     flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker)),
     consumers: carver.words(ports),

@@ -39,7 +39,11 @@ export class CensusWriter {
   private readonly origin: Int32Array;
   private readonly heads: Uint8Array;
 
-  constructor(memory: CensusMemory) {
+  /** @param first the slot of the ledger, by number, that the first record is of */
+  constructor(
+    memory: CensusMemory,
+    private readonly first = 0,
+  ) {
     this.origin = memory.origin;
     const { buffer, byteOffset, byteLength } = memory.heads;
     this.heads = new Uint8Array(buffer, byteOffset, byteLength);
@@ -53,7 +57,7 @@ export class CensusWriter {
   /** Frame i of the burst, of flow `flow`, stands for slot `s`: the flow's first one there, or one of several flows'. */
   enter(s: number, flow: number, burst: Burst, i: number): void {
     const { origin, heads } = this;
-    const record = s / SLOT_WORDS;
+    const record = s / SLOT_WORDS - this.first;
     const at = record * ORIGIN_WORDS;
     Atomics.store(origin, at, 0);
     const length = burst.len[i]!;

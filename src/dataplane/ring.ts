@@ -35,7 +35,7 @@ import {
   type Work,
 } from '../forward/work.js';
 import { FrameFlag } from '../packet/burst.js';
-import { type Carver, LINE_WORDS, maskedLength, powerOfTwoAtLeast } from './layout.js';
+import { type Carver, LINE_WORDS, maskedLength, PRACTICE_SLOTS, powerOfTwoAtLeast } from './layout.js';
 
 const ENTRY = DESCRIPTOR_WORDS;
 export const RING_ENTRY_BYTES = ENTRY * 4;
@@ -69,11 +69,15 @@ export const State = {
 } as const;
 export const STATE_WORDS = 8;
 export const STATE_SHIFT = 3;
+/** Words of a ring's indices. */
+const INDEX_WORDS = 3 * LINE_WORDS;
 
 export interface RingMemory {
   readonly index: Int32Array;
-  /** The producer's lane, and where in it things are. */
+  /** The producer's lane, and the same in pairs of words: one object of each for all rings of the lane. */
   readonly lane: Int32Array;
+  readonly wide: Float64Array;
+  /** Where in the lane things are. */
   readonly state: number;
   readonly entries: number;
   /** Entries of each ring of the lane. */
@@ -84,14 +88,17 @@ export interface RingMemory {
   readonly idMask: number;
   /** Where in the lane the number of large slots is that the ring's frames hold (until they are taken back). */
   readonly large: number;
+  /** Where in the lane its second part begins, see `practiceLane`. */
+  readonly practice: number;
 }
 
 /** Words in whole lines. */
 export const lines = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
 
 /**
- * Where things are in a lane, all rings alike: the state of each, then the large slots of each; the entries of the ring to worker c at `entries + c * stride`, its slot
- * numbers `ids` words behind them. Own frames go straight into the own work: their entries are its memory.
+ * Where things are in a lane, all rings alike: the state of each, then the large slots of each; the entries of the ring
+ * to worker c at `entries + c * stride`, its slot numbers `ids` words behind them. Own frames go straight into the own
+ * work: their entries are its memory.
  */
 function laneLayout(workers: number, least: number, slots: number) {
   const ids = lines(Math.max(least, WORK_MAX) * ENTRY);
@@ -101,6 +108,32 @@ function laneLayout(workers: number, least: number, slots: number) {
   const stride = ids + lines(idMask + 1);
   return { large, entries, stride, ids, idMask, words: entries + workers * stride };
 }
+type LaneLayout = ReturnType<typeof laneLayout>;
+
+/** The second part of a lane: as many rings, for as many frames as a warm-up has. */
+const practiceLayout = (workers: number) => laneLayout(workers, WORK_MAX, PRACTICE_SLOTS);
+
+/** What is common to the rings of a lane. */
+type LaneMemory = Pick<RingMemory, 'lane' | 'wide' | 'practice'>;
+
+/** The rings of a part of a lane that begins at word `at`. */
+function ringsAt(
+  at: number,
+  { large, entries, stride, ids, idMask }: LaneLayout,
+  memory: LaneMemory,
+  indices: readonly Int32Array[],
+): RingMemory[] {
+  return indices.map((index, c) => ({
+    index,
+    ...memory,
+    state: at + c * STATE_WORDS,
+    entries: at + entries + c * stride,
+    capacity: (ids / ENTRY) | 0,
+    ids: at + entries + c * stride + ids,
+    idMask,
+    large: at + large + c,
+  }));
+}
 
 /**
  * The rings of one producer to each worker.
@@ -108,18 +141,26 @@ function laneLayout(workers: number, least: number, slots: number) {
  * @param slots of the producer's home: no more frames of it can be under way
  */
 export function carveLane(carver: Carver, workers: number, capacity: number, slots: number): RingMemory[] {
-  const { large, entries, stride, ids, idMask, words } = laneLayout(workers, capacity, slots);
-  const lane = carver.words(maskedLength(words));
-  return Array.from({ length: workers }, (_, c) => ({
-    index: carver.words(3 * LINE_WORDS),
-    lane,
-    state: c * STATE_WORDS,
-    entries: entries + c * stride,
-    capacity: (ids / ENTRY) | 0,
-    ids: entries + c * stride + ids,
-    idMask,
-    large: large + c,
-  }));
+  const layout = laneLayout(workers, capacity, slots);
+  const lane = carver.words(maskedLength(layout.words + practiceLayout(workers).words));
+  const wide = new Float64Array(lane.buffer, lane.byteOffset, lane.length >> 1);
+  const indices = Array.from({ length: workers }, () => carver.words(INDEX_WORDS));
+  return ringsAt(0, layout, { lane, wide, practice: layout.words }, indices);
+}
+
+/**
+ * Rings in the second part of a lane, whose indices nobody else sees: what a worker's warm-up fills and empties itself
+ * (`warm-up.ts`). They lie in the same array because the loops that V8 compiles there are for this array.
+ */
+export function practiceLane(rings: readonly RingMemory[]): RingMemory[] {
+  const { lane, wide, practice } = rings[0]!;
+  const indices = rings.map(() => new Int32Array(new SharedArrayBuffer(INDEX_WORDS * 4)));
+  const practised = ringsAt(practice, practiceLayout(rings.length), { lane, wide, practice }, indices);
+  for (const ring of practised) {
+    startRing(ring, 0);
+    lane[ring.large] = 0;
+  }
+  return practised;
 }
 
 /** Makes all numbers of a fresh ring begin at `at`. */

@@ -11,25 +11,20 @@ import { compilePolicy } from '../policy/compile.js';
 import { RssSteering } from '../policy/rss.js';
 import type { Steering } from '../policy/steering.js';
 import { ThreadClock } from './clock.js';
-import { attachEngine, Global, scratchOffset, WorkerState, WorkerWord } from './engine-memory.js';
-import { Fault } from './faults.js';
-import { FloodBudget } from './flood-budget.js';
+import { attachEngine, Global, WorkerState, WorkerWord } from './engine-memory.js';
 import { CensusWriter } from './flow-census.js';
 import { makeForwarder } from './forwarding.js';
-import { GuestTouch } from './guest-touch.js';
 import { nativeHashKernels, OwnedKernels } from './hash-kernels.js';
-import { Ledger, QUEUE_SLOTS } from './ledger.js';
+import { QUEUE_SLOTS } from './ledger.js';
 import type { LiveConfig, WorkerTask } from './live-config.js';
-import { TraceTap } from './live-trace.js';
 import { LiveFollower } from './live-worker.js';
 import { WorkerLoop } from './loop.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from './native.js';
 import { OrderHistory } from './order-history.js';
-import { OrderMeter } from './order-meter.js';
 import { HeldPorts } from './ports/held.js';
-import { Progress } from './progress.js';
-import { makeWaker, Sleeper } from './sleeper.js';
-import { Transmitter } from './transmit.js';
+import { makeWaker } from './sleeper.js';
+import { warmUp } from './warm-up.js';
+import { makeParts } from './worker-parts.js';
 
 /** Kernels that a steering has bound, to be given back with it. */
 const kernelsOf = new WeakMap<Steering, OwnedKernels>();
@@ -71,49 +66,31 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   const held = new HeldPorts({ plan, views, pool: views.pool, native, clock, worker, burst, status }, waker);
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
   const epoch = Atomics.load(views.global, Global.portsEpoch);
-  const yieldThread = native === null ? () => {} : native.yieldThread;
   try {
-    const progress = new Progress(views.rings, worker, plan.workers);
     const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
-    const { counters } = views;
-    const touch = new GuestTouch(counters.touch[worker]!);
-    const parts = {
+    const compile = steeringOf;
+    if (process.env['WARM_UP'] === '1') {
+      warmUp({ config, worker, views, native, clock, burst, status, compile });
+    }
+    const parts = makeParts({
       plan,
       memory,
       views,
       worker,
+      native,
+      clock,
       burst,
       status,
+      held,
+      waker,
       steering: steeringOf(config, worker),
       forwarder: makeForwarder(plan, memory, worker),
-      ledger: new Ledger(views.ledger, progress, history, plan.watches),
-      progress,
+      history,
       census: new CensusWriter(views.census),
-      trace: new TraceTap(views.global, worker, (message) => port.postMessage(message)),
-      transmitter: new Transmitter({
-        worker,
-        pool: views.pool,
-        senders: held.senders,
-        floods: held.floods,
-        floodBudget: new FloodBudget(views.floods, clock),
-        floodRates: held.floodRates,
-        lockOf: held.lockOf,
-        locks: views.locks,
-        meter: new OrderMeter(views.ledger.finished, history, counters.order[worker]!, touch),
-        counters: counters.worker[worker]!,
-        portCounters: counters.port[worker]!,
-        scratch: scratchOffset(plan, worker),
-        yieldThread,
-      }),
-      sleeper: new Sleeper(native, clock, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
-      waker,
+      post: (message) => port.postMessage(message),
+      event: memory.events[worker] ?? -1,
       epoch,
-      clock,
-      touch,
-      fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
-      held,
-      yieldThread,
-    };
+    });
     const loop = new WorkerLoop(parts);
     held.inherit = (queue, own) => loop.inherit(queue, own);
     held.leave = (queue) => loop.leave(queue);

@@ -56,7 +56,7 @@ export interface AttachParts {
 }
 
 /** A native receiver as a `Receiver`: always ready to be asked, never finished. */
-class LiveReceiver implements Receiver {
+export class LiveReceiver implements Receiver {
   constructor(
     private readonly native: NativeReceiver,
     readonly descriptor: number,
@@ -75,7 +75,7 @@ class LiveReceiver implements Receiver {
   }
 }
 
-class LiveSender implements Sender {
+export class LiveSender implements Sender {
   readonly delivers = false;
   constructor(
     private readonly native: NativeSender,
@@ -114,7 +114,21 @@ export function attachReceiver(p: AttachParts, port: PortInfo, q: number): Recei
   const receiver = openReceiver(p, port, q, arrays);
   if (receiver === null) return null;
   const finite = port.source?.finite === true;
-  return { port: port.index, queue: q, global: port.firstQueue + q, finite, receiver, idle: 0, left: -1 };
+  return receiveQueue(port.index, q, port.firstQueue + q, finite, receiver);
+}
+
+/**
+ * A receive queue of a worker. Numbers that came with a message may be doubles to V8, whole as they are: `| 0`, because
+ * the burst takes them over, and one whose fields have turned into doubles is another kind of object to all loops.
+ */
+export function receiveQueue(
+  port: number,
+  queue: number,
+  global: number,
+  finite: boolean,
+  receiver: Receiver,
+): ReceiveQueue {
+  return { port: port | 0, queue: queue | 0, global: global | 0, finite, receiver, idle: 0, left: -1 };
 }
 
 /** The flows of queue `q` of a memory source; with stage=nic the source is the NIC that places them. */
