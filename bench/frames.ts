@@ -51,11 +51,11 @@ export function randomBursts(kind: FrameKind, seed: number, dissected: boolean):
   });
 }
 
-/** Calls `work` with the bursts in turn, one a call. */
-export function inTurn(bursts: readonly Burst[], work: (burst: Burst) => void): () => void {
+/** Calls `batch` with the bursts in turn, one a call. */
+export function inTurn(bursts: readonly Burst[], batch: (burst: Burst) => void): () => void {
   let next = 0;
   return () => {
-    work(bursts[next]!);
+    batch(bursts[next]!);
     next = (next + 1) % bursts.length;
   };
 }

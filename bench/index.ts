@@ -9,14 +9,14 @@ import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
 import { hostile } from './hostile.js';
 import { live } from './live.js';
-import { describeMachine, type Machine } from './machine.js';
+import { describeMachine } from './machine.js';
 import { parse } from './parse.js';
 import { peers } from './peers.js';
 import { pipeline } from './pipeline.js';
 import { policies } from './policies.js';
 import { replay } from './replay.js';
 import { ring } from './ring.js';
-import type { BenchOptions, Ratio, Result, Suite } from './runner.js';
+import type { BenchOptions, Report, Suite } from './runner.js';
 import { scaling } from './scaling.js';
 import { toeplitz } from './toeplitz.js';
 
@@ -34,15 +34,6 @@ export const SUITES: readonly Suite[] = [
   peers,
   hostile,
 ];
-
-export interface Report {
-  readonly machine: Machine;
-  readonly results: Result[];
-  readonly ratios: Ratio[];
-  readonly notes: string[];
-  /** What could not be measured, and why. Everything else is complete. */
-  readonly failures: string[];
-}
 
 /** The suites of these names, in the order of `SUITES`; all of them for none. Throws UserError. */
 export function chooseSuites(names: readonly string[]): Suite[] {

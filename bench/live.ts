@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ask } from '#rxsteer/control/client.js';
 import type { ChangeResult } from '#rxsteer/control/controller.js';
-import type { Summary } from '#rxsteer/dataplane/summary.js';
+import type { Summary } from '#rxsteer/dataplane/engine/summary.js';
 import { UserError } from '#rxsteer/errors.js';
 import { DEPLOYMENT, requireForwarding } from './forward.js';
 import { Child } from './lab/process.js';

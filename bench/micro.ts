@@ -7,6 +7,7 @@
  * that several cases share would else be compiled for all of them at once, which no worker of the forwarder is.
  */
 import { Worker } from 'node:worker_threads';
+import { needPackage } from './lab/packages.js';
 import { abba, type BenchOptions, present, type Result, resultOf, Samples } from './runner.js';
 
 export interface Case {
@@ -55,6 +56,7 @@ export async function runCases(
   options: BenchOptions,
   round: (samples: Samples) => Promise<void> = async () => {},
 ): Promise<Samples> {
+  needPackage(suite, 'benny');
   const samples = new Samples();
   const rounds = options.rounds ?? (options.quick ? 2 : 6);
   const seconds = options.quick ? 0.1 : 0.25;

@@ -4,7 +4,7 @@
  * `realistic` is a mix as a server sees it: 62 % TCP and 14 % UDP over IPv4, 14 % TCP and 4 % UDP over IPv6, 4 % of
  * that tagged in addition, 2 % fragments, ARP the rest. `dissect + rss` is dissection, hash and indirection table.
  */
-import { nativeHashKernels, nativeKernelNames } from '#rxsteer/dataplane/hash-kernels.js';
+import { nativeHashKernels, nativeKernelNames } from '#rxsteer/addon/hash-kernels.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
 import { ethernet, ipv4, ipv6, tcp, udp } from '#rxsteer/packet/build.js';
 import { BURST_MAX, Burst } from '#rxsteer/packet/burst.js';

@@ -6,9 +6,10 @@
  */
 
 import { fileURLToPath } from 'node:url';
-import { build } from 'hdr-histogram-js';
+import type * as HdrHistogram from 'hdr-histogram-js';
 import { compile } from './lab/compile.js';
 import type { Answer, Contestant } from './lab/contestant.js';
+import { needPackage } from './lab/packages.js';
 import { hasProgram } from './lab/programs.js';
 import { type Entry, endAll, startAll, TIME, timeRounds } from './lab/rounds.js';
 import type { PipelineRequest } from './pipeline/engine.js';
@@ -90,7 +91,10 @@ async function times(path: string, distributor: string, options: BenchOptions, n
  * CPU away for up to milliseconds; whoever is hit has a p99.9 of that. So each percentile is taken of every slice of
  * 5 ms, and the median slice counts.
  */
-function latenciesOf({ latency = [], slices = [] }: Answer): [string, number][] {
+function latenciesOf(
+  { latency = [], slices = [] }: Answer,
+  { build }: typeof HdrHistogram,
+): [string, number][] {
   const histogram = build({ numberOfSignificantValueDigits: 3, highestTrackableValue: 2 ** 32 });
   for (const [ns, count] of latency) histogram.recordValueWithCount(Math.round(ns), count);
   const full = slices.filter((slice) => Number.isFinite(slice[0]));
@@ -129,6 +133,7 @@ async function latencies(path: string, frameNs: number, options: BenchOptions, n
   if (path !== '') {
     entries.push({ name: REFERENCE, command: referenceCommand(path, rate, true) });
   }
+  const histograms = await import('hdr-histogram-js');
   const contestants = await startAll(SUITE, entries, (name) => name === BASE, notes);
   const samples = new Samples();
   try {
@@ -139,7 +144,8 @@ async function latencies(path: string, frameNs: number, options: BenchOptions, n
       for (const contestant of order) {
         const answer = await contestant.turn(LATENCY_WINDOWS.seconds, LATENCY_WINDOWS.count);
         if (index === 0) continue;
-        for (const [measure, ns] of latenciesOf(answer)) samples.add(contestant.name, measure, ns);
+        for (const [measure, ns] of latenciesOf(answer, histograms))
+          samples.add(contestant.name, measure, ns);
       }
     }
   } finally {
@@ -165,6 +171,7 @@ function steady(contestants: readonly Contestant[], notes: string[]): (Ratio | n
 
 async function run(options: BenchOptions): Promise<SuiteReport> {
   requireTwoCpus(SUITE);
+  needPackage(SUITE, 'hdr-histogram-js');
   const notes: string[] = [];
   const reference = compile({ what: REFERENCE, source: 'pipeline/reference.cc' });
   const distributor = compile({ what: 'rte_distributor', source: 'peers/distributor.c', dpdk: true });

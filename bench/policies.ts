@@ -7,7 +7,7 @@ import { BURST_MAX } from '#rxsteer/packet/burst.js';
 import { compilePolicy, policyBytes } from '#rxsteer/policy/compile.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { inTurn, randomBursts } from './frames.js';
-import { intakeCall } from './lab/intake-kit.js';
+import { rxCall } from './lab/rx-kit.js';
 import { type Case, microResults, runCases, timesOf } from './micro.js';
 import { type BenchOptions, present, ratioOf, type Suite, type SuiteReport } from './runner.js';
 
@@ -49,7 +49,7 @@ export function cases(): Case[] {
       return {
         name: `intake ${ordered}`,
         items: BURST_MAX,
-        call: () => intakeCall(textOf(ordered), WORKERS),
+        call: () => rxCall(textOf(ordered), WORKERS),
       };
     }),
   ]);

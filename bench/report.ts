@@ -1,8 +1,7 @@
 /** The report as tables. */
 import { type Column, colour, formatCount, formatNanoseconds, formatTable } from '#rxsteer/cli/output.js';
 import type { Comparison } from './compare.js';
-import type { Report } from './index.js';
-import type { Ratio, Result } from './runner.js';
+import type { Ratio, Report, Result } from './runner.js';
 
 const RESULT_COLUMNS: readonly Column[] = [
   { title: 'suite' },

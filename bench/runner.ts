@@ -4,6 +4,7 @@
  * Promise: candidates are visited A B C, C B A, A B C, … so that a drift of the machine meets all of them alike;
  * every figure is a median with a bootstrap 95 % interval, the best sample beside it. One candidate runs at a time.
  */
+import type { Machine } from './machine.js';
 import { type Interval, median, medianInterval, medianOfRatios, ratioOfMedians } from './stats.js';
 
 /** One measured thing. Absent values are null. */
@@ -44,6 +45,16 @@ export interface SuiteReport {
   readonly notes: string[];
   /** What could not be measured, and why; what is missing for it is missing above. */
   readonly failures?: readonly string[];
+}
+
+/** What all suites of a run reported. */
+export interface Report {
+  readonly machine: Machine;
+  readonly results: Result[];
+  readonly ratios: Ratio[];
+  readonly notes: string[];
+  /** What could not be measured, and why. Everything else is complete. */
+  readonly failures: string[];
 }
 
 /** A mix of guests and flows that was asked for; what is not said is that of an even mix. */

@@ -6,8 +6,8 @@
  * selection included, and show from which size on a native call pays.
  */
 import { execFileSync } from 'node:child_process';
-import { nativeHashKernels, nativeKernelNames } from '#rxsteer/dataplane/hash-kernels.js';
-import { loadNative, nativeProblem } from '#rxsteer/dataplane/native.js';
+import { nativeHashKernels, nativeKernelNames } from '#rxsteer/addon/hash-kernels.js';
+import { loadNative, nativeProblem } from '#rxsteer/addon/native.js';
 import { toHex } from '#rxsteer/hash/hex.js';
 import { namedKey } from '#rxsteer/hash/keys.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';
@@ -29,11 +29,11 @@ const V6 = 36;
 
 const key = namedKey('microsoft');
 
-/** Calls `work` with the index of the first tuple of the next burst. */
-function bursts(work: (first: number) => void): () => void {
+/** Calls `batch` with the index of the first tuple of the next burst. */
+function bursts(batch: (first: number) => void): () => void {
   let first = 0;
   return () => {
-    work(first);
+    batch(first);
     first = (first + BURST) & (TUPLES - 1);
   };
 }

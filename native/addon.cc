@@ -1,4 +1,4 @@
-// Registration of the addon: argument conversion only. The interface is `Native` in src/dataplane/native.ts.
+// Registration of the addon: argument conversion only. The interface is `Native` in src/addon/native.ts.
 #include <linux/if_packet.h>
 #include <napi.h>
 #include <sched.h>

@@ -26,9 +26,9 @@ function fail(line) {
 const TESTS = [
   'test/native',
   'test/fuzz/live.test.ts',
-  'test/dataplane/engine-captures.test.ts',
-  'test/dataplane/live-vanish.test.ts',
-  'test/dataplane/ports/memory-native.test.ts',
+  'test/dataplane/engine/captures.test.ts',
+  'test/dataplane/engine/live-vanish.test.ts',
+  'test/dataplane/ports/memory/native-source.test.ts',
   'test/scenario/live.test.ts',
   'test/scenario/offload.test.ts',
   'test/scenario/lifecycle.test.ts',
@@ -89,7 +89,7 @@ const environment = {
   RXSTEER_SLOW: process.env.RXSTEER_SLOW ?? '4',
 };
 // Does the checked addon load at all?
-const probe = `const { loadNative, nativeProblem } = await import('./dist/dataplane/native.js'); if (loadNative() === null) throw new Error(nativeProblem());`;
+const probe = `const { loadNative, nativeProblem } = await import('./dist/addon/native.js'); if (loadNative() === null) throw new Error(nativeProblem());`;
 try {
   execFileSync(process.execPath, ['--input-type=module', '-e', probe], {
     cwd: tree,

@@ -100,6 +100,7 @@ export { SYMMETRIC, type Symmetric, TupleHash, tupleInput } from './hash/tuple-h
 
 // NIC: hash types, tables, profiles, pools, virtio
 
+export type { NicStage } from './nic/decision.js';
 export { type EthtoolFunction, type EthtoolRss, type GivenBeside, parseEthtool } from './nic/ethtool.js';
 export {
   type EthertypeFilter,
@@ -129,7 +130,7 @@ export {
   TABLE_SIZE_MAX,
   type TableFill,
 } from './nic/indirection-table.js';
-export { NicModel, type NicModelOptions, type NicStage, type NicVerdict } from './nic/model.js';
+export { NicModel, type NicModelOptions, type NicVerdict } from './nic/model.js';
 export {
   type FieldMatch,
   FLOW_TYPES,
@@ -304,6 +305,7 @@ export type { SourceRules } from './mac/source-rules.js';
 // Policy: parsed, compiled, explained, tried
 
 export type { SeenFlow } from './policy/census.js';
+export type { Balance, ChangePlan, GuestMove, OwnerMove } from './policy/change-plan.js';
 export { compilePolicy, defaultWorkers, policyBytes } from './policy/compile.js';
 export {
   type AnyPolicy,
@@ -319,10 +321,6 @@ export { MacSteering } from './policy/mac.js';
 export type { GuestOwner } from './policy/owners.js';
 export { type ParseOptions, parseCpuList, parsePolicy } from './policy/parse.js';
 export {
-  type Balance,
-  type ChangePlan,
-  type GuestMove,
-  type OwnerMove,
   type PlannedChange,
   type PlanOptions,
   planChange,
@@ -408,6 +406,9 @@ export type { SweepLine } from './sweep/result-file.js';
 export type { AxisRow, Rankable, SweepPlace, SweepSection } from './sweep/summary.js';
 export { type SweepInput, type SweepOptions, type SweepResult, sweep } from './sweep/sweep.js';
 export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
+export { flowsTo } from './traffic/find/any-policy.js';
+export type { FlowQuery, FoundFlow, FoundFlows } from './traffic/find/flows.js';
+export { FLOW_FIELDS, type FlowField } from './traffic/find/space.js';
 export { type MadePacket, makeFrames, makeTraffic } from './traffic/frames.js';
 export {
   type ImbalanceOptions,
@@ -420,30 +421,26 @@ export {
 
 // Engine: forwards packets
 
-export type { ConsumerSummary } from './dataplane/consumers.js';
-export { DROP_REASONS, type DropReason } from './dataplane/counters.js';
-export { Engine } from './dataplane/engine.js';
-export type { FlowClass } from './dataplane/flow-class.js';
-export { type ForwarderSettings, startForwarder } from './dataplane/forwarder.js';
-export type { SwitchingOptions } from './dataplane/forwarding.js';
-export { nativeHashKernels } from './dataplane/hash-kernels.js';
+export { nativeHashKernels } from './addon/hash-kernels.js';
+export { loadNative, nativeProblem } from './addon/native.js';
 export type {
   ChangeKind,
   ChangeReport,
-  FlowSample,
   LiveEngine,
   Owner,
   OwnerChange,
   TableChange,
   TableOptions,
-  TraceEntry,
-  TraceOptions,
-} from './dataplane/live.js';
-export { loadNative, nativeProblem } from './dataplane/native.js';
-export type { OrderLimits } from './dataplane/order-guard.js';
-export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order-summary.js';
-export { type EngineOptions, engineDefaults } from './dataplane/plan.js';
-export type { MemorySourceOptions } from './dataplane/ports/memory-options.js';
+} from './dataplane/engine/changes.js';
+export type { ConsumerSummary } from './dataplane/engine/consumers.js';
+export { Engine } from './dataplane/engine/engine.js';
+export { type ForwarderSettings, startForwarder } from './dataplane/engine/forwarder.js';
+export { type EngineOptions, engineDefaults } from './dataplane/engine/plan.js';
+export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/engine/summary.js';
+export type { FlowClass } from './dataplane/order/flow-class.js';
+export type { OrderLimits } from './dataplane/order/guard.js';
+export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order/summary.js';
+export type { MemorySourceOptions } from './dataplane/ports/memory/options.js';
 export {
   type CapturePortSpec,
   type Consumer,
@@ -453,4 +450,7 @@ export {
   parsePort,
   type TapPortSpec,
 } from './dataplane/ports/port-spec.js';
-export { type PortSummary, type Summary, summarize, type WorkerSummary } from './dataplane/summary.js';
+export { DROP_REASONS, type DropReason } from './dataplane/shared/counters.js';
+export type { FlowSample } from './dataplane/shared/flow-census.js';
+export type { SwitchingOptions } from './dataplane/shared/forwarding.js';
+export type { TraceEntry, TraceOptions } from './dataplane/shared/trace.js';

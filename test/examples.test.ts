@@ -138,6 +138,10 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
       for (const count of counts) expect(count).toBeGreaterThan(150);
     }
   },
+  'flows-for-queue.mjs': (lines) => {
+    expect(lines[0]).toBe('4032 of 64512 source ports, by algebra');
+    expect(lines[5]).toBe(Array(16).fill(1).join(' '));
+  },
   'forward-in-memory.mjs': (lines) => {
     const [received, delivered, dropped] = numbers(lines[0]!);
     expect(received).toBe(200_000);

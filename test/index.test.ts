@@ -18,7 +18,7 @@ const names = Object.keys(rxsteer).sort();
 const FACE = `
   ANY_VLAN ARRIVALS AcceleratedRpsQueue AddressKind Atr AtrFlowType BURST_MAX Burst CPUMAP_BULK
   CPUMAP_QSIZE_MAX CaptureWriter CpuMap CpuReverseMap DROP_REASONS DevFlowTable Engine EtherType
-  Experiment FLOW_PROTOCOLS FLOW_TYPES FanoutFlag FanoutGroup FanoutMode FlowKeys FlowLimit FlowSlot
+  Experiment FLOW_FIELDS FLOW_PROTOCOLS FLOW_TYPES FanoutFlag FanoutGroup FanoutMode FlowKeys FlowLimit FlowSlot
   FrameFlag GENERIC_TYPES HASH_TYPE_NAMES HashFilter HashType IPV4_FIELDS IPV6_FIELDS IndirectionTable
   InnerPacket KEY_NAMES KeyObserver Kind Learned LinkType LinuxFlowHash MODERN MacFilters MacSteering
   NIC_NAMES NO_OWNER NTUPLE_FIELDS NicFilters NicModel NtupleTable OwnerTable POLICY_NAMES POOL_CHIPS
@@ -32,7 +32,7 @@ const FACE = `
   concatBytes crc32 crc32c decodeFanoutArgument decodeVirtioHash decodeVirtioRss decodeVirtioTunnels
   defaultTableSize defaultWorkers describeFrame deviceKey dissectBurst dissectInnerBurst effectiveBits
   encodeFanoutArgument encodeVirtioHash encodeVirtioRss encodeVirtioTunnels engineDefaults ethernet
-  explain explainAt explainHashType findInner flowFrame flowIsActive formatIpv4 formatIpv6 formatMac
+  explain explainAt explainHashType findInner flowFrame flowIsActive flowsTo formatIpv4 formatIpv6 formatMac
   formatMask formatNtuple formatPools formatSoftnetStat fragmentExtension fullestOverFair geneve gini gre
   gtpu guestLoads hash32 hashTypeList hashTypeMask hex32 homeAddressExtension icmp icmpv6 inputBytesOf
   inputsForHash ipInIp ipv4 ipv6 keyBytesFor keyNameOf keySymmetry layoutForFunctions layoutName lintTable

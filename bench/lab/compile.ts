@@ -1,7 +1,7 @@
 /** Compiles the C and C++ programs of the benchmarks, on the spot. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { benchSource, programFolder } from './folder.js';
 import { missingProgram } from './programs.js';
 
 export interface Program {
@@ -18,8 +18,6 @@ export interface CompileOptions {
   /** Against the DPDK that is installed. */
   readonly dpdk?: boolean;
 }
-
-const root = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
 /** With all optimisation and for the processor at hand: what a user who builds it himself gets. */
 export function compile({ what, source, dpdk = false }: CompileOptions): Program {
@@ -39,13 +37,11 @@ export function compile({ what, source, dpdk = false }: CompileOptions): Program
     cflags = found.stdout.trim().split(/\s+/);
     libraries = ask('--libs').stdout.trim().split(/\s+/);
   }
-  const directory = root('build/bench/');
-  mkdirSync(directory, { recursive: true });
-  const path = directory + source.replace(/.*\/|\.\w+$/g, '');
+  const path = join(programFolder(), source.replace(/.*\/|\.\w+$/g, ''));
   const language = isC ? [] : ['-std=c++20'];
   const options = [...language, '-O3', '-Wall', '-Wextra', '-pthread', ...cflags, '-march=native'];
   try {
-    const all = [...options, '-o', path, root(`bench/${source}`), ...libraries];
+    const all = [...options, '-o', path, benchSource(source), ...libraries];
     execFileSync(compiler, all, { encoding: 'utf8', stdio: 'pipe' });
   } catch (error) {
     const text = String((error as { stderr?: string }).stderr ?? '').split('\n');

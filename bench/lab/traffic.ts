@@ -5,28 +5,26 @@
  * are taken over a window inside the generator's run; loss over the whole run, after everything has drained.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { idleNs } from './cpu.js';
+import { benchSource, programFolder } from './folder.js';
 import { Child, runChild } from './process.js';
 import { DIRECT_ADDRESS, FORWARDER_CPU, GENERATOR_CPU, SINK_ADDRESS, type Topology } from './topology.js';
 
-const SOURCES = new URL('../../../bench/', import.meta.url);
-
 /** The programs of bench/tools, built on demand: the paced generator, and the sink that takes the time. */
 async function tools(): Promise<{ paced: string; sink: string }> {
-  const module = (await import(new URL('tools/build.mjs', SOURCES).href)) as { tool(name: string): string };
-  return { paced: module.tool('pktgen'), sink: module.tool('pktsink') };
+  const build = pathToFileURL(benchSource('tools/build.mjs')).href;
+  const { tool } = (await import(build)) as { tool(name: string, folder: string): string };
+  const folder = programFolder();
+  return { paced: tool('pktgen', folder), sink: tool('pktsink', folder) };
 }
 
 /** The generator for full rates: it makes three times as many frames as one that sends each by itself. */
 export function blastProgram(): string {
-  const directory = fileURLToPath(new URL('../build/bench/', SOURCES));
-  const source = fileURLToPath(new URL('lab/blast.cc', SOURCES));
-  mkdirSync(directory, { recursive: true });
-  const path = `${directory}blast`;
-  const options = ['-std=c++20', '-O2', '-o', path, source];
+  const path = join(programFolder(), 'blast');
+  const options = ['-std=c++20', '-O2', '-o', path, benchSource('lab/blast.cc')];
   execFileSync(process.env.CXX ?? 'c++', options, { stdio: ['ignore', 'ignore', 'inherit'] });
   return path;
 }

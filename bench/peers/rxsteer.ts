@@ -1,6 +1,6 @@
 /** This program: AF_PACKET ports, one worker, policy rss. */
 import { fileURLToPath } from 'node:url';
-import { loadNative, nativeProblem } from '#rxsteer/dataplane/native.js';
+import { loadNative, nativeProblem } from '#rxsteer/addon/native.js';
 import type { Forwarder, Running } from '../lab/forwarder.js';
 import { Child } from '../lab/process.js';
 import { FORWARDER_CPU, type Topology } from '../lab/topology.js';

@@ -1,7 +1,7 @@
 /** Builds softrss.c against the DPDK that is installed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { benchSource, programFolder } from '../lab/folder.js';
 import { missingProgram } from '../lab/programs.js';
 
 export interface SoftRss {
@@ -22,10 +22,8 @@ export function buildSoftRss(native: boolean): SoftRss {
   if (flags.status !== 0) {
     return { path: '', problem: `${what} left out: no libdpdk (apt-get install libdpdk-dev)` };
   }
-  const source = fileURLToPath(new URL('../../../bench/peers/softrss.c', import.meta.url));
-  const directory = fileURLToPath(new URL('../../../build/bench/', import.meta.url));
-  mkdirSync(directory, { recursive: true });
-  const path = `${directory}softrss${native ? '-native' : ''}`;
+  const source = benchSource('peers/softrss.c');
+  const path = join(programFolder(), `softrss${native ? '-native' : ''}`);
   const options = ['-O3', '-Wall', '-Wextra', ...flags.stdout.trim().split(/\s+/)];
   // The package's own -march comes first; the last one counts.
   if (native) options.push('-march=native');

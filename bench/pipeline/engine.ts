@@ -4,17 +4,18 @@
  *
  * `engine.js JSON` with order, ledger, flows, frames and rate (0 = as fast as it goes).
  */
-import { WorkerCounter } from '#rxsteer/dataplane/counters.js';
-import { Engine } from '#rxsteer/dataplane/engine.js';
+
+import { Engine } from '#rxsteer/dataplane/engine/engine.js';
+import { engineDefaults } from '#rxsteer/dataplane/engine/plan.js';
+import { summarize } from '#rxsteer/dataplane/engine/summary.js';
 import {
   bucketValue,
   latencyPercentile,
   readLatency,
   readLatencySlices,
-} from '#rxsteer/dataplane/latency.js';
-import { engineDefaults } from '#rxsteer/dataplane/plan.js';
+} from '#rxsteer/dataplane/memory/latency.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
-import { summarize } from '#rxsteer/dataplane/summary.js';
+import { WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { serveWindows } from '../lab/windows.js';
 

@@ -97,7 +97,7 @@ struct Burst {
       hashType[kBurst], bucket[kBurst], rxq[kBurst], worker[kBurst];
 };
 
-// Thread 0: the generator (see src/dataplane/ports/memory-source.ts).
+// Thread 0: the generator (see src/dataplane/ports/memory/source.ts).
 struct Source {
   std::vector<uint32_t> templates, udpSum;
   int step = 1, place = 0, flow = 0;
@@ -255,7 +255,7 @@ void steer(Burst& b) {
   }
 }
 
-// The order ledger (see src/dataplane/ledger.ts): a slot is eight words.
+// The order ledger (see src/dataplane/order/ledger.ts): a slot is eight words.
 enum { kTag, kWord, kNewest, kPlace, kTail, kSince, kHold, kFrames, kSlotWords };
 
 bool drained(int s) {
@@ -281,7 +281,7 @@ int slotFor(int32_t flow, int32_t seq) {
   return kLedger * kSlotWords;
 }
 
-// Which guests this thread has sent to (see src/dataplane/guest-touch.ts).
+// Which guests this thread has sent to (see src/dataplane/order/guest-sharing.ts).
 void touch(int32_t high, int32_t low) {
   const uint32_t x = static_cast<uint32_t>(low ^ high) * 0x9e3779b1u;
   uint32_t i = 2 + ((x >> 19) << 1);
@@ -309,7 +309,7 @@ void reclaim(int32_t tail) {
   shared.returned = end;
 }
 
-// A frame as it crosses, see src/forward/work.ts.
+// A frame as it crosses, see src/forward/batch.ts.
 enum { kSeq, kSize, kDmacLo, kId, kSmacLo, kOrigin, kMacs, kLedgerWord };
 constexpr int32_t kGroup = 1 << 24;
 
@@ -426,7 +426,7 @@ struct Work {
 constexpr int kSub = 7;
 constexpr int kBuckets = 40 << kSub;
 uint64_t histogram[kBuckets];
-// Slices of 5 ms, as the engine's sink keeps them (src/dataplane/latency.ts), and the number of each one's time.
+// Slices of 5 ms, as the engine's sink keeps them (src/dataplane/memory/latency.ts), and the number of each one's time.
 constexpr int kSlices = 64;
 constexpr double kSliceNs = 5e6;
 uint64_t slices[kSlices][kBuckets];

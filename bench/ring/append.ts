@@ -5,10 +5,11 @@
  *
  * Constants and the object of arrays as there: a thread has one side of one ring.
  */
-import type { Lane } from '#rxsteer/dataplane/lane.js';
-import { maskBelow } from '#rxsteer/dataplane/layout.js';
-import { STATE_SHIFT, State } from '#rxsteer/dataplane/ring.js';
-import { DESCRIPTOR_SHIFT, Part } from '#rxsteer/forward/work.js';
+
+import { maskBelow } from '#rxsteer/dataplane/memory/layout.js';
+import type { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
+import { STATE_SHIFT, State } from '#rxsteer/dataplane/memory/ring.js';
+import { DESCRIPTOR_SHIFT, Part } from '#rxsteer/forward/batch.js';
 import { BURST_COUNT, BURST_MAX, type Burst, Field, PARTS } from '#rxsteer/packet/burst.js';
 
 const COUNT = BURST_COUNT;
@@ -26,20 +27,20 @@ const S_ID = State.id;
 interface Hot {
   words: Int32Array;
   wide: Float64Array;
-  lane: Int32Array;
-  laneWide: Float64Array;
-  laneMask: number;
+  area: Int32Array;
+  areaWide: Float64Array;
+  areaMask: number;
   wideMask: number;
 }
 const HOT = {} as Hot;
 
-function bind(burst: Burst, lane: Lane): void {
+function bind(burst: Burst, producer: RingProducer): void {
   HOT.words = burst.words;
   HOT.wide = burst.wide;
-  HOT.lane = lane.words;
-  HOT.laneWide = lane.wide;
-  HOT.laneMask = maskBelow(lane.words.length);
-  HOT.wideMask = maskBelow(lane.words.length) >>> 1;
+  HOT.area = producer.words;
+  HOT.areaWide = producer.wide;
+  HOT.areaMask = maskBelow(producer.words.length);
+  HOT.wideMask = maskBelow(producer.words.length) >>> 1;
 }
 
 /**
@@ -47,7 +48,7 @@ function bind(burst: Burst, lane: Lane): void {
  * `word` as the ledger's. Returns how many: 0 when there is no room, and no more than up to the end of the ring's memory.
  */
 export function appendRun(
-  ring: Lane,
+  ring: RingProducer,
   to: number,
   burst: Burst,
   from: number,
@@ -58,8 +59,8 @@ export function appendRun(
   const state = (to << S_SHIFT) | 0;
   const all = ring.words;
   if (all[state] === all[state + S_LIMIT]) ring.look(to);
-  if (HOT.lane !== all || HOT.words !== burst.words) bind(burst, ring);
-  const { words, wide, lane, laneWide, laneMask, wideMask } = HOT;
+  if (HOT.area !== all || HOT.words !== burst.words) bind(burst, ring);
+  const { words, wide, area, areaWide, areaMask, wideMask } = HOT;
   const first = seq | 0;
   const position = all[state]! | 0;
   const room = (all[state + S_LIMIT]! - position) | 0;
@@ -69,16 +70,16 @@ export function appendRun(
   const begin = from & COUNT;
   for (let k = 0; k < count; k = (k + 1) | 0) {
     const i = (begin + k) & LAST;
-    const e = (entry + (k << D_SHIFT)) & laneMask;
+    const e = (entry + (k << D_SHIFT)) & areaMask;
     const t = (e >>> 1) & wideMask;
     const f = B_PAIRS + (i << B_SHIFT);
-    lane[e] = (first + i) | 0;
-    lane[e + D_LEDGER] = word;
-    laneWide[t + 1] = wide[f + 1]!;
-    laneWide[t + 2] = wide[f + 2]!;
-    laneWide[t + 3] = wide[f + 3]!;
-    lane[(ids + k) & laneMask] = words[ID + i]!;
+    area[e] = (first + i) | 0;
+    area[e + D_LEDGER] = word;
+    areaWide[t + 1] = wide[f + 1]!;
+    areaWide[t + 2] = wide[f + 2]!;
+    areaWide[t + 3] = wide[f + 3]!;
+    area[(ids + k) & areaMask] = words[ID + i]!;
   }
-  lane[state] = (position + count) | 0;
+  area[state] = (position + count) | 0;
   return count;
 }

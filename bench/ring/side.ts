@@ -4,8 +4,8 @@
  * the benchmark (`append.ts`): the dispatcher's does more for each frame.
  */
 import { Worker } from 'node:worker_threads';
-import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/layout.js';
-import { carveLane, type RingMemory } from '#rxsteer/dataplane/ring.js';
+import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
+import { carveRings, type RingMemory } from '#rxsteer/dataplane/memory/ring.js';
 import { serveWindows } from '../lab/windows.js';
 
 export interface RingRequest {
@@ -26,7 +26,7 @@ const WARM_MS = 500;
 
 const kind = process.argv[2] === 'words' ? 'words' : 'frames';
 const shared = (words: number) => new Int32Array(new SharedArrayBuffer(4 * words));
-const carve = (carver: Carver) => carveLane(carver, 2, ITEMS, SLOTS);
+const carve = (carver: Carver) => carveRings(carver, 2, ITEMS, SLOTS);
 const common = {
   kind,
   index: shared(3 * LINE_WORDS),

@@ -1,11 +1,11 @@
 /**
  * A ring of bare 32-bit words: what one producer and one consumer in TypeScript cost when an item is 4 bytes, to
- * stand beside rte_ring with items of that size. The engine's ring (src/dataplane/ring.ts) has the same indices, but
+ * stand beside rte_ring with items of that size. The engine's ring (src/dataplane/memory/ring.ts) has the same indices, but
  * entries of 32 bytes and a slot number a frame.
  */
-import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
+import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 
-/** Constants for V8, as in src/dataplane/dispatch.ts: a thread has one side of one ring. */
+/** Constants for V8, as in src/dataplane/worker/dispatch.ts: a thread has one side of one ring. */
 interface Hot {
   index: Int32Array;
   items: Int32Array;

@@ -1,10 +1,10 @@
 /** One side of a ring, in a thread of its own; never ends. See `side.ts`. */
 import { workerData } from 'node:worker_threads';
-import { Lane } from '#rxsteer/dataplane/lane.js';
-import { LINE_WORDS } from '#rxsteer/dataplane/layout.js';
-import { loadNative } from '#rxsteer/dataplane/native.js';
-import { RingConsumer } from '#rxsteer/dataplane/ring.js';
-import { DESCRIPTOR_WORDS, Part, Work } from '#rxsteer/forward/work.js';
+import { loadNative } from '#rxsteer/addon/native.js';
+import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
+import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
+import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
+import { Batch, DESCRIPTOR_WORDS, Part } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { appendRun } from './append.js';
 import type { RingRequest } from './side.js';
@@ -41,7 +41,7 @@ function words(): void {
 function frames(): void {
   const ring = rings[1]!;
   if (side === 'producer') {
-    const lane = new Lane(rings, 0, ring.capacity);
+    const producer = new RingProducer(rings, 0, ring.capacity);
     const slots = ring.idMask + 1;
     const burst = new Burst(new Uint8Array(64));
     burst.len.fill(60);
@@ -59,19 +59,19 @@ function frames(): void {
       }
       const end = half + BULK;
       for (let from = half; from < end; ) {
-        from += appendRun(lane, 1, burst, from, end, (seq - half) | 0, 0);
-        lane.publish(1);
-        lane.claim(1);
+        from += appendRun(producer, 1, burst, from, end, (seq - half) | 0, 0);
+        producer.publish(1);
+        producer.claim(1);
       }
       seq = (seq + BULK) | 0;
     }
   }
   const consumer = new RingConsumer(ring);
-  const work = new Work();
-  const { words } = work;
+  const batch = new Batch();
+  const { words } = batch;
   for (let taken = 0, sum = 0; ; ) {
-    work.n = 0;
-    const n = consumer.take(work, BULK);
+    batch.n = 0;
+    const n = consumer.take(batch, BULK);
     if (n === 0) continue;
     for (let k = 0; k < n; k++) sum = (sum + words[k * DESCRIPTOR_WORDS]!) | 0;
     consumer.complete(n);

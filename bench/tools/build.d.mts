@@ -1,2 +1,2 @@
 export const TOOLS: readonly string[];
-export function tool(name: string): string;
+export function tool(name: string, folder?: string): string;

@@ -7,13 +7,13 @@
  */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkerCounter } from '#rxsteer/dataplane/counters.js';
-import { Engine } from '#rxsteer/dataplane/engine.js';
-import { latencyPercentile, readLatency } from '#rxsteer/dataplane/latency.js';
-import { engineDefaults } from '#rxsteer/dataplane/plan.js';
-import { guestMac } from '#rxsteer/dataplane/ports/memory-templates.js';
+import { Engine } from '#rxsteer/dataplane/engine/engine.js';
+import { engineDefaults } from '#rxsteer/dataplane/engine/plan.js';
+import { summarize } from '#rxsteer/dataplane/engine/summary.js';
+import { latencyPercentile, readLatency } from '#rxsteer/dataplane/memory/latency.js';
+import { guestMac } from '#rxsteer/dataplane/ports/memory/templates.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
-import { summarize } from '#rxsteer/dataplane/summary.js';
+import { WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
 import { type Mix, type PolicyName, policyOf, type Stage } from './mixes.js';
 
 export interface RunRequest {

@@ -1,5 +1,5 @@
 /** The mixes of guests and flows, and the policies, that `flow-vs-mac` compares. */
-import { guestMac } from '#rxsteer/dataplane/ports/memory-templates.js';
+import { guestMac } from '#rxsteer/dataplane/ports/memory/templates.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
 import type { PolicySpec } from '#rxsteer/policy/spec.js';
 import type { MixWish } from '../runner.js';

@@ -1,4 +1,4 @@
-// The hash kernels as JavaScript sees them. The interface is `NativeHash` in src/dataplane/native-hash.ts.
+// The hash kernels as JavaScript sees them. The interface is `NativeHash` in src/addon/hash.ts.
 #pragma once
 
 #include <napi.h>

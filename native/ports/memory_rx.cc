@@ -1,5 +1,5 @@
 // Promise: for every burst the frames, their order and the arrays are those of the TypeScript source
-// (src/dataplane/ports/memory-source.ts), which says what they mean; the position lies in the shared state words after
+// (src/dataplane/ports/memory/source.ts), which says what they mean; the position lies in the shared state words after
 // every call. Nothing is allocated, nothing throws. Belongs to the thread that bound it.
 #include "ports/memory_rx.h"
 

@@ -5,7 +5,7 @@
 
 namespace rxsteer {
 
-// Adds `bindMemorySource`. The interface is `Native` in src/dataplane/native.ts.
+// Adds `bindMemorySource`. The interface is `Native` in src/addon/native.ts.
 void defineMemory(Napi::Env env, Napi::Object exports);
 
 }  // namespace rxsteer

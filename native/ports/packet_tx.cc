@@ -25,7 +25,7 @@ namespace {
 constexpr int64_t kFeaturesMs = 1000;
 // So long what the device said of its carrier is believed. Asked only when a frame was refused.
 constexpr int64_t kCarrierMs = 10;
-// The word `path`: see TRANSMIT_PATHS in src/dataplane/ports/transmit-path.ts.
+// The word `path`: see TRANSMIT_PATHS in src/dataplane/ports/packet/transmit-path.ts.
 constexpr int32_t kQueued = 1;
 // A bit beside the path.
 constexpr int32_t kMixed = 1 << 8;

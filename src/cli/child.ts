@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Summary } from '../dataplane/summary.js';
+import type { Summary } from '../dataplane/engine/summary.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 

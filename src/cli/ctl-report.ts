@@ -5,7 +5,7 @@
  */
 import type { ChangeResult, PolicyState, Status } from '../control/controller.js';
 import type { RebalanceState } from '../control/watcher.js';
-import type { ChangePlan } from '../policy/plan.js';
+import type { ChangePlan } from '../policy/change-plan.js';
 import { colour, formatCount, formatFields, formatRatio, formatTable } from './output.js';
 
 const right = (title: string) => ({ title, align: 'right' as const });

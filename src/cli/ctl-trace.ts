@@ -5,7 +5,7 @@
  * forwarder kept, with the original length. Wireshark and tshark show the reason as `frame.comment`.
  */
 import { CaptureWriter } from '../capture/writer.js';
-import type { TraceEntry } from '../dataplane/live.js';
+import type { TraceEntry } from '../dataplane/shared/trace.js';
 import { UserError } from '../errors.js';
 import type { FrameDescription } from '../packet/describe.js';
 import { protocolName } from '../packet/protocol.js';

@@ -3,7 +3,7 @@
  *
  * Promise: a pure function of the summaries: a table with one row a policy, and below it what the numbers say.
  */
-import type { Summary } from '../dataplane/summary.js';
+import type { Summary } from '../dataplane/engine/summary.js';
 import { formatFitting, lineColumns, wrap } from './fitting.js';
 import { droppedFrames } from './forward-report.js';
 import { colour, formatNanoseconds } from './output.js';

@@ -7,9 +7,9 @@
  * memory ports, and it says so. Ends within 30 seconds, exit code 0.
  */
 import type { Command } from 'commander';
-import { loadNative, nativeProblem } from '../dataplane/native.js';
-import { guestMac } from '../dataplane/ports/memory-templates.js';
-import type { Summary } from '../dataplane/summary.js';
+import { loadNative, nativeProblem } from '../addon/native.js';
+import type { Summary } from '../dataplane/engine/summary.js';
+import { guestMac } from '../dataplane/ports/memory/templates.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { ForwarderChild } from './child.js';

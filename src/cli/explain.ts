@@ -7,13 +7,13 @@
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { parseHex } from '../hash/hex.js';
-import { formatMac, parseMac } from '../mac/address.js';
 import type { HashTypeName } from '../nic/hash-types.js';
 import { flowFrame, parseFlow } from '../packet/flow-text.js';
 import { compileAlone, insistsOnNative, parseAlone } from '../policy/compile-plain.js';
 import { type Explanation, explainAt, explainFrame } from '../policy/explanation.js';
 import type { Steering } from '../policy/steering.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
+import { macOption, wholeNumber } from './numbers.js';
 import { formatFields, noteLine, print, printJson } from './output.js';
 
 /** Longest frame that `--frame` takes: the largest IP packet, and two tags. */
@@ -37,20 +37,6 @@ interface Flags {
   readonly dstMac?: string;
   readonly workers?: string;
   readonly json?: boolean;
-}
-
-function wholeNumber(text: string, least: number, most: number, flag: string): number {
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= least && value <= most)) {
-    throw new UserError(`${flag}: "${text}" is not a whole number from ${least} to ${most}`);
-  }
-  return value;
-}
-
-function macOption(text: string | undefined, flag: string): string | undefined {
-  if (text === undefined) return undefined;
-  const { high, low } = parseMac(text, flag);
-  return formatMac(high, low);
 }
 
 /** The frame that --flow or --frame gives, or null where a capture does. */
@@ -143,7 +129,7 @@ export function register(program: Command): void {
         ...(flags.workers === undefined ? {} : { workers: wholeNumber(flags.workers, 1, 1024, '--workers') }),
         // For one packet the addon need not be loaded.
         ...(insistsOnNative(spec)
-          ? { kernels: (await import('../dataplane/hash-kernels.js')).nativeHashKernels() }
+          ? { kernels: (await import('../addon/hash-kernels.js')).nativeHashKernels() }
           : {}),
       });
       for (const warning of policyWarnings(steering)) noteLine(`rxsteer: warning: ${warning}`);

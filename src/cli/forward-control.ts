@@ -8,7 +8,7 @@
 import { REBALANCE_MODES, type RebalanceMode } from '../control/modes.js';
 import type { ControlServer } from '../control/server.js';
 import { placeSocket } from '../control/socket.js';
-import type { Engine } from '../dataplane/engine.js';
+import type { Engine } from '../dataplane/engine/engine.js';
 import { UserError } from '../errors.js';
 import { version } from './version.js';
 

@@ -6,18 +6,18 @@
  */
 
 import { z } from 'zod';
-import { nativeHashKernels } from '../dataplane/hash-kernels.js';
-import { checkLimit, type LimitedOption } from '../dataplane/limits.js';
-import { DEFAULT_ORDER_LIMITS } from '../dataplane/order-guard.js';
+import { nativeHashKernels } from '../addon/hash-kernels.js';
 import {
   DEFAULT_BACKLOG,
   DEFAULT_LARGE_FRAMES,
   DEFAULT_SMALL_FRAMES,
   DEFAULT_SPIN_US,
   type EngineOptions,
-} from '../dataplane/plan.js';
+} from '../dataplane/engine/plan.js';
+import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
+import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/packet/receive-memory.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
-import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/receive-memory.js';
+import { checkLimit, type LimitedOption } from '../dataplane/shared/limits.js';
 import { UserError, unknownName } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';

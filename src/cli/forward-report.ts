@@ -4,7 +4,7 @@
  * Promise: pure functions of the summary; every number carries its unit; what is zero and uninteresting is left
  * out, what was lost never is.
  */
-import type { Summary } from '../dataplane/summary.js';
+import type { Summary } from '../dataplane/engine/summary.js';
 import {
   colour,
   formatBytes,

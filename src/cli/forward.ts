@@ -8,13 +8,13 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import { loadNative } from '../addon/native.js';
+import { DROPPED_TEXT, limitPrivileges } from '../addon/privileges.js';
 import type { ControlServer } from '../control/server.js';
 import { socketPid } from '../control/socket.js';
-import { Guard } from '../dataplane/guard.js';
-import { loadNative } from '../dataplane/native.js';
-import type { EngineOptions } from '../dataplane/plan.js';
-import { DROPPED_TEXT, limitPrivileges } from '../dataplane/privileges.js';
-import type { Summary } from '../dataplane/summary.js';
+import { Guard } from '../dataplane/engine/guarded.js';
+import type { EngineOptions } from '../dataplane/engine/plan.js';
+import type { Summary } from '../dataplane/engine/summary.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
@@ -158,8 +158,8 @@ export interface RunHooks {
 
 /** Starts an engine, runs it until it is to end, stops it; the final summary. Used by `demo` too. */
 export async function runForwarder(options: EngineOptions, hooks: RunHooks): Promise<Summary> {
-  const { Engine } = await import('../dataplane/engine.js');
-  const { summarize } = await import('../dataplane/summary.js');
+  const { Engine } = await import('../dataplane/engine/engine.js');
+  const { summarize } = await import('../dataplane/engine/summary.js');
   let interrupts = 0;
   let interrupted: () => void = () => {};
   const interrupt = new Promise<void>((resolve) => {

@@ -7,7 +7,7 @@
 import { createReadStream, type Stats, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
-import { loadNative, nativeProblem } from '../dataplane/native.js';
+import { loadNative, nativeProblem } from '../addon/native.js';
 import { UserError } from '../errors.js';
 import { crc32, crc32Bitwise, crc32c, crc32cBitwise, xorHash } from '../hash/crc.js';
 import { hex32, parseHex } from '../hash/hex.js';

@@ -57,6 +57,14 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string))[]>> = {
       'rxsteer explain --policy rps:cpus=0-3 --capture in.pcap --packet 7',
     ),
   ],
+  flows: [
+    policies,
+    examples(
+      'rxsteer flows --policy rss:nic=mlx5,queues=8 --queue 5',
+      'rxsteer flows --policy rps:cpus=0-3 --worker 2 --count 100 \\',
+      '    --like "udp [2001:db8::1]:5000 > [2001:db8::2]:53"',
+    ),
+  ],
   sweep: [
     policies,
     examples(

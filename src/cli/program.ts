@@ -24,6 +24,7 @@ const commandNames = [
   'forward',
   'replay',
   'explain',
+  'flows',
   'hash',
   'make',
   'sweep',

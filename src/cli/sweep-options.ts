@@ -11,6 +11,7 @@ import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js'
 import type { SweepGrid } from '../sweep/grid.js';
 import { readTextFile } from '../text-file.js';
 import { parseYaml } from '../yaml-text.js';
+import { wholeNumber } from './numbers.js';
 
 export interface SweepFlags {
   readonly grid?: string;
@@ -158,13 +159,6 @@ export function positive(text: string, most: number, flag: string): number {
   const value = /^\d{0,12}(\.\d{1,9})?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
   if (value > 0 && value <= most) return value;
   throw new UserError(`${flag}: "${text}" is not a number above 0, up to ${most}`);
-}
-
-/** @throws UserError */
-export function wholeNumber(text: string, least: number, most: number, flag: string): number {
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new UserError(`${flag}: "${text}" is not a whole number from ${least} to ${most}`);
 }
 
 /** The grid of captures, flags and file. @throws UserError */

@@ -27,10 +27,11 @@ import {
 import { startPool } from '../sweep/sweep.js';
 import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
 import { formatFitting } from './fitting.js';
+import { wholeNumber } from './numbers.js';
 import { origin } from './origin.js';
 import { colour, formatCount, formatTable, note, noteLine, print, printJsonLine } from './output.js';
 import { checkOutput } from './outputs.js';
-import { type SweepFlags, sweepGrid, wholeNumber } from './sweep-options.js';
+import { type SweepFlags, sweepGrid } from './sweep-options.js';
 
 /** Reasons of left-out cells that are shown one by one. */
 const REASONS_SHOWN = 3;

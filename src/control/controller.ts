@@ -6,25 +6,21 @@
  * plans some milliseconds, and no worker waits for either.
  */
 import { resolve } from 'node:path';
-import { pollerOf } from '../dataplane/deal.js';
-import type { Engine } from '../dataplane/engine.js';
-import type { ChangeReport, OwnerChange, TraceEntry } from '../dataplane/live.js';
-import { loadNative } from '../dataplane/native.js';
+import { loadNative } from '../addon/native.js';
+import { type Privileges, privileges } from '../addon/privileges.js';
+import type { ChangeReport, OwnerChange } from '../dataplane/engine/changes.js';
+import type { Engine } from '../dataplane/engine/engine.js';
+import { type Summary, summarize } from '../dataplane/engine/summary.js';
 import { type PortSpec, parsePort } from '../dataplane/ports/port-spec.js';
-import { type Privileges, privileges } from '../dataplane/privileges.js';
-import { type Summary, summarize } from '../dataplane/summary.js';
+import { pollerOf } from '../dataplane/shared/deal.js';
+import type { TraceEntry } from '../dataplane/shared/trace.js';
 import { UserError } from '../errors.js';
+import type { ChangePlan } from '../policy/change-plan.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parseFreeze } from '../policy/freeze.js';
 import type { GuestOwner } from '../policy/owners.js';
 import { parsePolicy } from '../policy/parse.js';
-import {
-  type ChangePlan,
-  type PlannedChange,
-  planChange,
-  type RunningState,
-  withEntries,
-} from '../policy/plan.js';
+import { type PlannedChange, planChange, type RunningState, withEntries } from '../policy/plan.js';
 import type { RssSteering } from '../policy/rss.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { inBackground } from './background.js';

@@ -4,9 +4,8 @@
  * Promise: every answer is `{ "error": "…" }` with one line of ours that says what would be right, whichever layer
  * below found the fault; a body is no deeper than `DEPTH_MAX`, so that nothing that walks it can run out of stack.
  */
-import { STATUS_CODES } from 'node:http';
+import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { printable, UserError } from '../errors.js';
 import { ConflictError } from './errors.js';
 import { isTrustedPeer } from './trust.js';
@@ -16,19 +15,24 @@ export const BODY_BYTES_MAX = 1 << 20;
 /** Lists and objects inside each other at most. */
 export const DEPTH_MAX = 32;
 
-/** Fastify's and Node's codes, with the status and what we say. */
+/** A request that HTTP permits and this server does not. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  constructor(
+    readonly status: number,
+    line: string,
+  ) {
+    super(line);
+  }
+}
+
+/** Node's codes, with the status and what we say. */
 const TEXTS: Readonly<Record<string, readonly [status: number, text: string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: [413, `the body is larger than ${BODY_BYTES_MAX} bytes`],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'a body must be JSON, with content-type: application/json'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'the body is not as long as content-length says'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'the body is empty: JSON is needed'],
-  FST_ERR_BAD_URL: [400, 'the path of the request is not valid'],
-  FST_ERR_ASYNC_CONSTRAINT: [400, 'the request is not valid'],
   HPE_HEADER_OVERFLOW: [431, 'the headers of the request are too long'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not come to its end in time'],
 };
 /** A client that is turned away has so long to go. */
-const REFUSED_MS = 1000;
+export const REFUSED_MS = 1000;
 const NOT_HTTP = 'this is no HTTP request: rxsteer ctl asks this socket';
 
 /** Status and line of an error. */
@@ -36,9 +40,7 @@ export function answerTo(error: Error): { readonly status: number; readonly line
   const line = printable(error.message.split('\n')[0] || 'failed');
   if (error instanceof UserError) return { status: 400, line };
   if (error instanceof ConflictError) return { status: 409, line };
-  const known = TEXTS[(error as FastifyError).code];
-  if (known !== undefined) return { status: known[0], line: known[1] };
-  return { status: (error as FastifyError).statusCode ?? 500, line };
+  return { status: error instanceof RequestError ? error.status : 500, line };
 }
 
 /** Whether a JSON text nests deeper than so. Brackets inside strings do not count. */
@@ -88,54 +90,15 @@ function refuse(socket: Socket, status: number, line: string): void {
   );
 }
 
-/** For `fastify({ clientErrorHandler })`: what is no HTTP. */
+/** For a server's event `clientError`: what is no HTTP. */
 export function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {
   const [status, line] = TEXTS[error.code ?? ''] ?? [400, NOT_HTTP];
   if (error.code === 'ECONNRESET') socket.destroy();
   else refuse(socket, status, line);
 }
 
-/** What a server that answers as promised above is made with. */
-export const SERVER_OPTIONS = {
-  bodyLimit: BODY_BYTES_MAX,
-  clientErrorHandler: refuseClient,
-  frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
-    const { status, line } = answerTo(error);
-    void reply.code(status).send({ error: line });
-  },
-  // A socket in the file system is one host; Node's own answer to a request without that header is empty.
-  http: { requireHostHeader: false },
-};
-
-/** Makes a server answer as promised above. */
-export function answerInOneLine(app: FastifyInstance): void {
-  app.server.on('checkExpectation', (_request, response) => {
-    const body = JSON.stringify({ error: 'expect: only 100-continue is understood' });
-    const length = Buffer.byteLength(body);
-    response.writeHead(417, {
-      'content-type': 'application/json',
-      'content-length': length,
-      connection: 'close',
-    });
-    response.end(body);
-  });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
-    try {
-      done(null, parseJson(text as string));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
-    const { status, line } = answerTo(error);
-    void reply.code(status).send({ error: line });
-  });
-}
-
 /** Turns away connections of other users: the HTTP server never sees them. To be called before it listens. */
-export function trustPeers(app: FastifyInstance): void {
-  const { server } = app;
+export function trustPeers(server: Server): void {
   const accept = server.listeners('connection');
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {

@@ -9,14 +9,14 @@
  * Threads: the main thread, which is never in the data path; what a request reads are counters, what it changes goes
  * through the engine's live changes.
  */
-import type { ServerResponse } from 'node:http';
-import { type FastifyInstance, fastify } from 'fastify';
-import type { Engine } from '../dataplane/engine.js';
-import { Guard } from '../dataplane/guard.js';
-import { printable, UserError } from '../errors.js';
+import type { Server, ServerResponse } from 'node:http';
+import type { Engine } from '../dataplane/engine/engine.js';
+import { Guard } from '../dataplane/engine/guarded.js';
+import { UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { Controller } from './controller.js';
-import { answerInOneLine, BODY_BYTES_MAX, SERVER_OPTIONS, trustPeers } from './http-errors.js';
+import { BODY_BYTES_MAX, trustPeers } from './http-errors.js';
+import { ANSWERED, closeServer, jsonServer, type Route } from './http-server.js';
 import type { RebalanceMode } from './modes.js';
 import { listenAt, removeSocket, type SocketFile } from './own-socket.js';
 import { type BodyName, parseBody } from './requests.js';
@@ -57,24 +57,21 @@ export interface ControlServer {
 export async function startControl(engine: Engine, options: ControlOptions): Promise<ControlServer> {
   const controller = new Controller(engine, options.version, options.allowJs);
   const watcher = new Watcher(controller, options.say, options.rebalance);
-  const app = fastify({ ...SERVER_OPTIONS, forceCloseConnections: true, logger: false });
-  answerInOneLine(app);
-  trustPeers(app);
   const streams = new Set<ServerResponse>();
   const guard = new Guard((line) => options.say(`warning: ${line}`));
-  addRoutes(app, controller, watcher, streams, guard);
+  const server = jsonServer(routesOf(controller, watcher, streams, guard));
+  trustPeers(server);
+  server.maxConnections = CONNECTIONS_MAX;
   let file: SocketFile;
   try {
-    await app.ready();
-    app.server.maxConnections = CONNECTIONS_MAX;
-    file = await claim(app, options);
+    file = await claim(server, options);
   } catch (error) {
     watcher.close();
-    await app.close();
+    await closeServer(server);
     throw error;
   }
   // A connection that cannot be accepted (no descriptor left) is its client's misfortune.
-  app.server.on('error', (error) => {
+  server.on('error', (error) => {
     guard.run('control socket', () => {
       throw error;
     });
@@ -89,7 +86,7 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
       watcher.close();
       controller.close();
       for (const stream of streams) stream.destroy();
-      await app.close();
+      await closeServer(server);
       remove();
       process.off('exit', remove);
     },
@@ -98,11 +95,11 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
 }
 
 /** Listens at the place given, or at the next one where another instance was faster. */
-async function claim(app: FastifyInstance, options: ControlOptions): Promise<SocketFile> {
+async function claim(server: Server, options: ControlOptions): Promise<SocketFile> {
   let { path } = options;
   for (;;) {
     try {
-      return await listenAt(app.server, path);
+      return await listenAt(server, path);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'EEXIST' || options.another === undefined) {
@@ -117,60 +114,49 @@ async function claim(app: FastifyInstance, options: ControlOptions): Promise<Soc
   }
 }
 
-function addRoutes(
-  app: FastifyInstance,
+function routesOf(
   controller: Controller,
   watcher: Watcher,
   streams: Set<ServerResponse>,
   guard: Guard,
-): void {
+): Map<string, Route> {
   const post = <N extends BodyName>(
     name: N,
     run: (body: ReturnType<typeof parseBody<N>>, gone: AbortSignal) => unknown,
-  ) =>
-    app.post(`/${name}`, async (request, reply) => {
-      // A client that has gone waits for nothing any more.
-      const gone = new AbortController();
-      reply.raw.once('close', () => gone.abort());
-      return run(parseBody(name, request.body), gone.signal);
-    });
+  ): [string, Route] => [`POST /${name}`, async ({ body, gone }) => run(parseBody(name, body), gone)];
 
-  app.get('/status', async () => ({ ...controller.status(), rebalance: watcher.state().mode }));
-  app.get('/policy', async () => controller.policy());
-  app.get('/rebalance', async () => watcher.state());
-  app.get<{ Querystring: { watch?: string } }>('/stats', async (request, reply) => {
-    const { watch } = request.query;
-    const stats = () => ({ ...controller.stats(), rebalance: watcher.state() });
-    if (watch === undefined) return stats();
-    const seconds = Number(watch);
-    if (!(seconds >= WATCH_SECONDS.least && seconds <= WATCH_SECONDS.most)) {
-      throw new UserError(
-        `stats watch=${watch}: expected seconds from ${WATCH_SECONDS.least} to ${WATCH_SECONDS.most}`,
-      );
-    }
-    reply.hijack();
-    stream(reply.raw, { streams, guard, read: stats, ms: seconds * 1000 });
-    return reply;
-  });
-  post('plan', (body) => controller.plan(body));
-  post('apply', (body) => controller.apply(body));
-  post('rollback', () => controller.rollback());
-  post('owner', (body) => controller.owner(body));
-  post('worker', (body) => controller.worker(body));
-  post('port', (body) => controller.port(body));
-  post('rebalance', (body) => watcher.configure(body));
-  post('trace', async (body, gone) => {
-    const entries = await controller.trace(body, gone);
-    return entries.map((entry) => ({ ...entry, frame: toHex(entry.frame) }));
-  });
-
-  const routes =
-    'GET status, stats, policy, rebalance; POST plan, apply, rollback, owner, worker, port, rebalance, trace';
-  app.setNotFoundHandler((request, reply) => {
-    void reply.code(404).send({
-      error: `${printable(`${request.method} ${request.url}`, 200)}: no such route; there are ${routes}`,
-    });
-  });
+  return new Map<string, Route>([
+    ['GET /status', () => ({ ...controller.status(), rebalance: watcher.state().mode })],
+    [
+      'GET /stats',
+      ({ request, response, query }) => {
+        const watch = query.get('watch');
+        const stats = () => ({ ...controller.stats(), rebalance: watcher.state() });
+        if (watch === null || request.method === 'HEAD') return stats();
+        const seconds = Number(watch);
+        if (!(seconds >= WATCH_SECONDS.least && seconds <= WATCH_SECONDS.most)) {
+          throw new UserError(
+            `stats watch=${watch}: expected seconds from ${WATCH_SECONDS.least} to ${WATCH_SECONDS.most}`,
+          );
+        }
+        stream(response, { streams, guard, read: stats, ms: seconds * 1000 });
+        return ANSWERED;
+      },
+    ],
+    ['GET /policy', () => controller.policy()],
+    ['GET /rebalance', () => watcher.state()],
+    post('plan', (body) => controller.plan(body)),
+    post('apply', (body) => controller.apply(body)),
+    post('rollback', () => controller.rollback()),
+    post('owner', (body) => controller.owner(body)),
+    post('worker', (body) => controller.worker(body)),
+    post('port', (body) => controller.port(body)),
+    post('rebalance', (body) => watcher.configure(body)),
+    post('trace', async (body, gone) => {
+      const entries = await controller.trace(body, gone);
+      return entries.map((entry) => ({ ...entry, frame: toHex(entry.frame) }));
+    }),
+  ]);
 }
 
 interface StreamOptions {

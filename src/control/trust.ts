@@ -8,7 +8,7 @@
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { loadNative } from '../dataplane/native.js';
+import { loadNative } from '../addon/native.js';
 
 /** This user, as permissions are checked. */
 export function ownUser(): number {

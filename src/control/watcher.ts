@@ -5,7 +5,7 @@
  * In `dry` mode nothing is changed. What people are told is rationed: a line in `SAY_EVERY_MS` at most, and rarer and
  * rarer while workers stay uneven. Nothing is moved while another change is being made. Main thread.
  */
-import { WorkerCounter } from '../dataplane/counters.js';
+import { WorkerCounter } from '../dataplane/shared/counters.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parseFreeze } from '../policy/freeze.js';
 import type { GuestOwner } from '../policy/owners.js';

@@ -16,10 +16,9 @@
  * where a port was forgotten meanwhile: its number may be another's by then.
  */
 import { AddressCache } from '../mac/address-cache.js';
-import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
-import type { MacTable } from './mac-table.js';
-import { Learned } from './mac-table.js';
 import {
+  BATCH_COUNT,
+  type Batch,
   DESCRIPTOR_SHIFT,
   ETHERNET_HEADER_BYTES,
   type Forwarder,
@@ -27,13 +26,14 @@ import {
   Out,
   Part,
   VLAN_SHIFT,
-  WORK_COUNT,
   PORT_MASK as WORK_PORT_MASK,
-  type Work,
-} from './work.js';
+} from './batch.js';
+import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
+import type { MacTable } from './mac-table.js';
+import { Learned } from './mac-table.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
-const COUNT = WORK_COUNT;
+const COUNT = BATCH_COUNT;
 const SHIFT = DESCRIPTOR_SHIFT;
 const SIZE = Part.size;
 const ORIGIN = Part.origin;
@@ -64,12 +64,12 @@ export class Switch implements Forwarder {
   /** @param table attached by this worker's thread */
   constructor(readonly table: MacTable) {}
 
-  decide(work: Work, nowSeconds: number): void {
+  decide(batch: Batch, nowSeconds: number): void {
     // Before any read of the table: what is filed is then at least as new as the generation it is filed under.
     this.cache.refresh(this.table.generation(), nowSeconds);
-    if (this.waiting > 0) this.makeUp();
-    const { words, out } = work;
-    const n = work.n & COUNT;
+    if (this.waiting > 0) this.refill();
+    const { words, out } = batch;
+    const n = batch.n & COUNT;
     for (let i = 0; i < n; i++) {
       const at = i << SHIFT;
       if ((words[at + SIZE]! & LENGTH) < HEADER) {
@@ -117,7 +117,7 @@ export class Switch implements Forwarder {
   }
 
   /** Learns what was skipped in the last call. */
-  private makeUp(): void {
+  private refill(): void {
     const { cache, later, table, waiting } = this;
     this.waiting = 0;
     let isContended = false;

@@ -5,6 +5,8 @@
  * and VLAN tags pass. Only what is not an Ethernet frame at all is dropped.
  */
 import {
+  BATCH_COUNT,
+  type Batch,
   DESCRIPTOR_SHIFT,
   ETHERNET_HEADER_BYTES,
   type Forwarder,
@@ -12,12 +14,10 @@ import {
   Out,
   Part,
   PORT_MASK,
-  WORK_COUNT,
-  type Work,
-} from './work.js';
+} from './batch.js';
 
 // Constants of this module's own, which V8 folds into the loop (see packet/dissect).
-const COUNT = WORK_COUNT;
+const COUNT = BATCH_COUNT;
 const SHIFT = DESCRIPTOR_SHIFT;
 const SIZE = Part.size;
 const ORIGIN = Part.origin;
@@ -28,9 +28,9 @@ const MALFORMED = Out.malformed;
 const NO_ROUTE = Out.noRoute;
 
 export class Wire implements Forwarder {
-  decide(work: Work, _nowSeconds: number): void {
-    const { words, out } = work;
-    const n = work.n & COUNT;
+  decide(batch: Batch, _nowSeconds: number): void {
+    const { words, out } = batch;
+    const n = batch.n & COUNT;
     for (let i = 0; i < n; i++) {
       const at = i << SHIFT;
       const from = words[at + ORIGIN]! & PORT;

@@ -6,9 +6,9 @@
  */
 import { hex32 } from '../hash/hex.js';
 import type { Burst } from '../packet/burst.js';
+import type { NicDecision } from './decision.js';
 import { DROP_QUEUE } from './flow-director.js';
 import { explainHashType } from './hash-types.js';
-import type { NicModel } from './model.js';
 import { formatNtuple } from './ntuple-text.js';
 import { PoolReason } from './pools.js';
 import { MAIN_CONTEXT } from './rss-contexts.js';
@@ -24,7 +24,7 @@ const STAGE_WORDS = {
 } as const;
 
 /** The last decision of a model, about frame `i`. */
-export function verdictWords(model: NicModel, burst: Burst, i: number): string {
+export function verdictWords(model: NicDecision, burst: Burst, i: number): string {
   if (model.stage === 'dropped') {
     return `${poolWords(model.options.pools!.select.reason)}: the NIC drops the frame`;
   }
@@ -32,7 +32,7 @@ export function verdictWords(model: NicModel, burst: Burst, i: number): string {
 }
 
 /** What chose the queue, or the index inside the pool that the frame goes to. */
-export function choiceWords(model: NicModel, burst: Burst, i: number): string {
+export function choiceWords(model: NicDecision, burst: Burst, i: number): string {
   const { stage, poolQueues, classes, location } = model;
   const to = poolQueues === null && classes === null ? 'queue' : 'index';
   const inClass = classes === null ? '' : `; ${classes.words(burst.vlan[i]!, model.index)}`;
@@ -72,7 +72,7 @@ export function choiceWords(model: NicModel, burst: Burst, i: number): string {
   );
 }
 
-function ruleWords(model: NicModel): string {
+function ruleWords(model: NicDecision): string {
   return formatNtuple(model.rules.rule(model.location));
 }
 

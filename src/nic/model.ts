@@ -10,7 +10,8 @@
 import { UserError } from '../errors.js';
 import type { Symmetric } from '../hash/tuple-hash.js';
 import type { Burst } from '../packet/burst.js';
-import { FILTER_CHIPS, type FilterChip, type FilterStage, NicFilters } from './filters.js';
+import type { NicStage } from './decision.js';
+import { FILTER_CHIPS, type FilterChip, NicFilters } from './filters.js';
 import { Atr, type AtrOptions, flowDirectorSize } from './flow-director.js';
 import { type FragmentRule, type HashTypeName, hashTypeMask } from './hash-types.js';
 import type { IndirectionTable } from './indirection-table.js';
@@ -28,16 +29,6 @@ import { TrafficClasses, type TrafficClassOptions } from './traffic-classes.js';
  * What decided. `dropped` = no pool wants the frame, `rule-drop` = a flow rule drops it, `class` = the traffic class
  * of the frame's VLAN priority, inside a pool.
  */
-export type NicStage =
-  | Exclude<FilterStage, 'none'>
-  | 'flow-rule'
-  | 'rule-drop'
-  | 'atr'
-  | 'class'
-  | 'rss'
-  | 'default'
-  | 'dropped';
-
 export interface NicModelOptions {
   readonly profile: NicProfile;
   readonly queues: number;

@@ -78,7 +78,7 @@ const foldAddress = folded;
 const isVlanTag = (type: number): boolean =>
   type === TYPE_VLAN || type === TYPE_SERVICE || type === TYPE_OLD_SERVICE;
 
-/** What the loop reads and writes, as constants for V8: see `Hot` in `dataplane/dispatch.ts`. */
+/** What the loop reads and writes, as constants for V8: see `Hot` in `dataplane/worker/dispatch.ts`. */
 interface Hot {
   words: Int32Array;
   view: DataView;

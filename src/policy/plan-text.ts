@@ -3,7 +3,7 @@
  *
  * Promise: a few whole sentences of one line each, from the plan's numbers alone; what is zero is not told.
  */
-import type { ChangePlan } from './plan.js';
+import type { ChangePlan } from './change-plan.js';
 
 // Not `toLocaleString`: its first call loads tables for 15 ms.
 /** So many of the freeze list are named that were not seen. */

@@ -5,7 +5,6 @@
  * of the sum of the differences between the queues' shares. 0 says that the shares agree, not that each packet does.
  */
 import type { QueueCounter } from '../nic/queue-counters.js';
-import type { PolicyResult } from './result.js';
 
 /** One queue: shares of all packets, predicted and counted. */
 export interface CountedQueue {
@@ -34,7 +33,7 @@ export interface Counted {
  *     compareCounted(policies[0], queueCounters([readFileSync('eth0.txt', 'utf8')], 'eth0.txt'));
  */
 export function compareCounted(
-  { queues }: Pick<PolicyResult, 'queues'>,
+  { queues }: { readonly queues: readonly { readonly id: number; readonly packets: number }[] },
   counters: readonly QueueCounter[],
 ): Counted {
   const counted = new Map(counters.map((counter) => [counter.id, counter]));

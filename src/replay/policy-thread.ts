@@ -5,7 +5,7 @@
  * since the class of an error does not survive the way between threads.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { nativeHashKernels } from '../dataplane/hash-kernels.js';
+import { nativeHashKernels } from '../addon/hash-kernels.js';
 import { UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import type { PolicySpec } from '../policy/spec.js';

@@ -80,7 +80,7 @@ function fileBytes(files: readonly string[]): number {
 /** The addon's hash kernels where they pay, or where a policy insists on them. Values are the same with them. */
 async function kernelsFor(specs: readonly PolicySpec[], bytes: number): Promise<CompileOptions> {
   if (bytes < NATIVE_BYTES && !specs.some(insistsOnNative)) return {};
-  const { nativeHashKernels } = await import('../dataplane/hash-kernels.js');
+  const { nativeHashKernels } = await import('../addon/hash-kernels.js');
   return { kernels: nativeHashKernels() };
 }
 

@@ -7,9 +7,9 @@
  */
 import { putUint16, storeIpv4Checksum } from '../packet/checksum.js';
 import type { FlowTable } from './flows.js';
-import type { TrafficMaker } from './maker.js';
 import { FRAME_MIN } from './sizes.js';
 import { protocolNumber, type Template } from './templates.js';
+import type { TransportWriter } from './transport-writer.js';
 
 const MTU = 1500;
 const FRAGMENT_HEADER = 8;
@@ -46,7 +46,7 @@ export class FragmentCutter {
   ) {}
 
   /** Begins a datagram of an entry in `pieces` fragments, the last of about `size` bytes. */
-  start(maker: TrafficMaker, entry: number, pieces: number, size: number, id: number): void {
+  start(maker: TransportWriter, entry: number, pieces: number, size: number, id: number): void {
     const { flows } = this;
     const kind = flows.kinds[entry]!;
     const template = flows.templates[kind]!;

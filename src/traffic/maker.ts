@@ -19,6 +19,7 @@ import type { TrafficPlan } from './options.js';
 import { Permutation } from './permutation.js';
 import { apportion, apportionGroups, flowWeights, Schedule } from './shares.js';
 import { drawSize, FRAME_MIN } from './sizes.js';
+import type { TransportWriter } from './transport-writer.js';
 
 /** What was seen of a flow. */
 export const Seen = { whole: 1, fragment: 2 } as const;
@@ -46,7 +47,7 @@ function fillPayload(bytes: Uint8Array): void {
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i % text.length);
 }
 
-export class TrafficMaker {
+export class TrafficMaker implements TransportWriter {
   /** Frames are written here: `WINDOW_BYTES` for the caller, then the payload. */
   readonly bytes: Uint8Array = new Uint8Array(WINDOW_BYTES + PAYLOAD_BYTES);
   readonly view: DataView = new DataView(this.bytes.buffer);

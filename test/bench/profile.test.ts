@@ -9,7 +9,7 @@ it('counts samples by the file of their instruction; what belongs to nobody else
     '      7f2700005678 __memmove_avx512_unaligned_erms (/usr/lib/x86_64-linux-gnu/libc.so.6)',
     '      7ffe00000100 __vdso_clock_gettime ([vdso])',
     '      55d000000100 Builtins_AtomicsLoad (/usr/bin/node)',
-    '      7f2655550100 JS:*dispatch file:///x/dist/dataplane/loop.js:186:13 (/tmp/perf-1.map)',
+    '      7f2655550100 JS:*dispatch file:///x/dist/dataplane/worker/loop.js:186:13 (/tmp/perf-1.map)',
     '      7f2655550200 [unknown] (//anon)',
     '',
   ].join('\n');

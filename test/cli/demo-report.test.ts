@@ -1,7 +1,7 @@
 /** What the demo prints of its runs. */
 import { describe, expect, it } from 'vitest';
 import { reached, renderComparison } from '#rxsteer/cli/demo-report.js';
-import { guestMac } from '#rxsteer/dataplane/ports/memory-templates.js';
+import { guestMac } from '#rxsteer/dataplane/ports/memory/templates.js';
 import { engineDefaults, startForwarder, summarize } from '#rxsteer/index.js';
 
 const GUESTS = 3;

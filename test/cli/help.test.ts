@@ -13,6 +13,7 @@ const COMMANDS = [
   'forward',
   'replay',
   'explain',
+  'flows',
   'hash',
   'make',
   'sweep',
@@ -31,7 +32,7 @@ describe('help', () => {
   });
 
   it('names every policy where one is taken, every kind of port, and examples', async () => {
-    for (const command of ['forward', 'replay', 'explain', 'sweep']) {
+    for (const command of ['forward', 'replay', 'explain', 'flows', 'sweep']) {
       const { stdout } = await rxsteer([command, '--help']);
       for (const name of POLICY_NAMES) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
       expect(stdout).toMatch(/^Examples:$/m);

@@ -10,10 +10,10 @@ import { ask, watch } from '#rxsteer/control/client.js';
 import type { ChangeResult, PolicyState, Status } from '#rxsteer/control/controller.js';
 import { BODY_BYTES_MAX, type ControlServer, startControl } from '#rxsteer/control/server.js';
 import type { RebalanceState } from '#rxsteer/control/watcher.js';
-import { Engine } from '#rxsteer/dataplane/engine.js';
-import { type Summary, summarize } from '#rxsteer/dataplane/summary.js';
-import type { ChangePlan } from '#rxsteer/policy/plan.js';
-import { engineOptions, ROOMY, type RunOptions } from '../dataplane/run-engine.js';
+import { Engine } from '#rxsteer/dataplane/engine/engine.js';
+import { type Summary, summarize } from '#rxsteer/dataplane/engine/summary.js';
+import type { ChangePlan } from '#rxsteer/policy/change-plan.js';
+import { engineOptions, ROOMY, type RunOptions } from '../dataplane/engine/run-engine.js';
 import { expectConservation } from '../support/summary.js';
 
 let folder: string;

@@ -4,12 +4,12 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fastify } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadNative } from '#rxsteer/addon/native.js';
 import { ask, findSocket } from '#rxsteer/control/client.js';
-import { answerInOneLine, trustPeers } from '#rxsteer/control/http-errors.js';
+import { trustPeers } from '#rxsteer/control/http-errors.js';
+import { closeServer, jsonServer } from '#rxsteer/control/http-server.js';
 import { placeSocket } from '#rxsteer/control/socket.js';
-import { loadNative } from '#rxsteer/dataplane/native.js';
 
 const isRoot = process.getuid?.() === 0 && loadNative() !== null;
 if (!isRoot)
@@ -139,14 +139,11 @@ describe.skipIf(!isRoot)('the forwarder', () => {
   it('turns away other users, whatever the mode of its socket', async () => {
     chmodSync(folder, 0o755);
     const path = join(folder, 'c.sock');
-    const app = fastify();
-    answerInOneLine(app);
-    trustPeers(app);
     let asked = 0;
-    app.post('/', async () => ({ asked: ++asked }));
-    closing.push(() => app.close());
-    await app.ready();
-    await new Promise<void>((resolve) => app.server.listen(path, resolve));
+    const server = jsonServer(new Map([['POST /', () => ({ asked: ++asked })]]));
+    trustPeers(server);
+    closing.push(() => closeServer(server));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
     chmodSync(path, 0o666);
     expect(await ask(path, 'POST', '/')).toEqual({ asked: 1 });
     const code = `require('http').request({ socketPath: process.argv[1], method: 'POST', path: '/' }, (r) => r.pipe(process.stdout)).on('error', (e) => console.log(e.code)).end()`;

@@ -1,5 +1,5 @@
 /** Frames of work, by hand. */
-import type { Work } from '#rxsteer/forward/work.js';
+import type { Batch } from '#rxsteer/forward/batch.js';
 
 export interface Frame {
   port: number;
@@ -15,9 +15,9 @@ export const BROADCAST = [0xffff, -1] as const;
 /** First two bytes of every station's address. */
 export const STATION = 0x0200;
 
-export function put(work: Work, frame: Frame): number {
+export function put(batch: Batch, frame: Frame): number {
   const [sourceHi, sourceLo] = typeof frame.source === 'number' ? [STATION, frame.source] : frame.source;
   const [hi, lo] = typeof frame.destination === 'number' ? [STATION, frame.destination] : frame.destination;
   const { port, len = 60, vlan = -1 } = frame;
-  return work.add({ port, len, vlan, smacHi: sourceHi, smacLo: sourceLo, dmacHi: hi, dmacLo: lo });
+  return batch.add({ port, len, vlan, smacHi: sourceHi, smacLo: sourceLo, dmacHi: hi, dmacLo: lo });
 }

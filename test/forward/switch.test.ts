@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { BATCH_MAX, Batch, Out } from '#rxsteer/forward/batch.js';
 import { MacControl } from '#rxsteer/forward/mac-control.js';
 import { createMacTable, Header, type MacTableOptions } from '#rxsteer/forward/mac-layout.js';
 import { MacTable } from '#rxsteer/forward/mac-table.js';
 import { Switch } from '#rxsteer/forward/switch.js';
 import { Wire } from '#rxsteer/forward/wire.js';
-import { Out, WORK_MAX, Work } from '#rxsteer/forward/work.js';
 import { BROADCAST, type Frame, put, STATION } from './support.js';
 
 function make(options: Partial<MacTableOptions> = {}) {
@@ -17,11 +17,11 @@ function make(options: Partial<MacTableOptions> = {}) {
 
 /** Decides frames in one go and returns where they went. */
 function outs(forwarder: Switch | Wire, now: number, ...frames: Frame[]): number[] {
-  const work = new Work();
-  for (const frame of frames) put(work, frame);
-  work.out.fill(99);
-  forwarder.decide(work, now);
-  return [...work.out.subarray(0, work.n)];
+  const batch = new Batch();
+  for (const frame of frames) put(batch, frame);
+  batch.out.fill(99);
+  forwarder.decide(batch, now);
+  return [...batch.out.subarray(0, batch.n)];
 }
 
 describe('wire', () => {
@@ -243,14 +243,14 @@ describe('switch', () => {
   it('decides alike however frames are cut into works', () => {
     const frames: Frame[] = [];
     let random = 12345;
-    for (let i = 0; i < 2 * WORK_MAX; i++) {
+    for (let i = 0; i < 2 * BATCH_MAX; i++) {
       random = (Math.imul(random, 1103515245) + 12345) & 0x7fffffff;
       frames.push({ port: (random >> 4) & 3, source: (random >> 8) & 31, destination: (random >> 16) & 31 });
     }
     const oneByOne = make();
     const expected = frames.flatMap((frame, i) => outs(i % 2 === 0 ? oneByOne.a : oneByOne.b, 0, frame));
     const { a } = make();
-    const actual = [...outs(a, 0, ...frames.slice(0, WORK_MAX)), ...outs(a, 0, ...frames.slice(WORK_MAX))];
+    const actual = [...outs(a, 0, ...frames.slice(0, BATCH_MAX)), ...outs(a, 0, ...frames.slice(BATCH_MAX))];
     expect(actual).toEqual(expected);
     expect(new Set(actual).size).toBeGreaterThan(4);
   });
@@ -263,22 +263,22 @@ describe('switch capacity', () => {
   /** Teaches stations 0 … count-1 at port 1, then counts how many of them are flooded. */
   function flooded(count: number, learnLimit: number): number {
     const { a, b } = make({ capacity, learnLimit });
-    const work = new Work();
+    const batch = new Batch();
     for (const [forwarder, learning] of [
       [a, true],
       [b, false],
     ] as const) {
       for (let s = 0; s < count; ) {
-        work.n = 0;
-        for (; s < count && work.n < WORK_MAX; s++)
+        batch.n = 0;
+        for (; s < count && batch.n < BATCH_MAX; s++)
           put(
-            work,
+            batch,
             learning
               ? { port: 1, source: s, destination: BROADCAST }
               : { port: 0, source: [0, 0], destination: s },
           );
-        forwarder.decide(work, 7);
-        if (!learning) for (let i = 0; i < work.n; i++) if (work.out[i] === Out.flood) unknown++;
+        forwarder.decide(batch, 7);
+        if (!learning) for (let i = 0; i < batch.n; i++) if (batch.out[i] === Out.flood) unknown++;
       }
     }
     const result = unknown;

@@ -10,11 +10,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readSync, writeSync } from 'node:fs';
-import { Engine } from '../../dist/dataplane/engine.js';
-import { loadNative } from '../../dist/dataplane/native.js';
-import { engineDefaults } from '../../dist/dataplane/plan.js';
+import { loadNative } from '../../dist/addon/native.js';
+import { Engine } from '../../dist/dataplane/engine/engine.js';
+import { engineDefaults } from '../../dist/dataplane/engine/plan.js';
+import { summarize } from '../../dist/dataplane/engine/summary.js';
 import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
-import { summarize } from '../../dist/dataplane/summary.js';
 import { SeededRandom } from '../../dist/hash/random.js';
 import { ethernet, ipv4, ipv6, payloadBytes, tcp, udp } from '../../dist/packet/build.js';
 import { parsePolicy } from '../../dist/policy/parse.js';

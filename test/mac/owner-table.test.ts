@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PORTS_MAX } from '#rxsteer/dataplane/ring.js';
+import { PORTS_MAX } from '#rxsteer/dataplane/memory/ring.js';
 import { formatMac, parseMac } from '#rxsteer/mac/address.js';
 import { PROBE_MAX } from '#rxsteer/mac/address-layout.js';
 import {

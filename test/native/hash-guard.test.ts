@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { nativeKernelNames } from '#rxsteer/dataplane/hash-kernels.js';
+import { nativeKernelNames } from '#rxsteer/addon/hash-kernels.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'rxsteer-hash-'));

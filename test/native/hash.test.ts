@@ -1,8 +1,8 @@
 // Every kernel that this processor has gives what the byte tables give, to the bit.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nativeHashKernels, nativeKernelNames, OwnedKernels } from '#rxsteer/dataplane/hash-kernels.js';
-import { loadNative } from '#rxsteer/dataplane/native.js';
+import { nativeHashKernels, nativeKernelNames, OwnedKernels } from '#rxsteer/addon/hash-kernels.js';
+import { loadNative } from '#rxsteer/addon/native.js';
 import { type HashKernels, KernelWord } from '#rxsteer/hash/kernel.js';
 import { namedKey, randomKey } from '#rxsteer/hash/keys.js';
 import { SeededRandom } from '#rxsteer/hash/random.js';

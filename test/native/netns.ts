@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { loadNative, nativeProblem } from '#rxsteer/dataplane/native.js';
+import { loadNative, nativeProblem } from '#rxsteer/addon/native.js';
 import { SLOW } from '../support/slow.js';
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RING_DEAD, SendResult } from '#rxsteer/dataplane/native.js';
+import { RING_DEAD, SendResult } from '#rxsteer/addon/native.js';
 import { problem, scenario, title } from './netns.js';
 
 interface Vnet {

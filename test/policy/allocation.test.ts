@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { loadNative } from '#rxsteer/dataplane/native.js';
+import { loadNative } from '#rxsteer/addon/native.js';
 import { POLICY_NAMES } from '#rxsteer/policy/spec.js';
 
 const script = `
@@ -11,7 +11,7 @@ import { dissectBurst } from '${import.meta.resolve('#rxsteer/packet/dissect.js'
 import { ethernet, homeAddressExtension, ipv4, ipv6, tcp, udp } from '${import.meta.resolve('#rxsteer/packet/build.js')}';
 import { compilePolicy } from '${import.meta.resolve('#rxsteer/policy/compile.js')}';
 import { parsePolicy } from '${import.meta.resolve('#rxsteer/policy/parse.js')}';
-import { nativeHashKernels } from '${import.meta.resolve('#rxsteer/dataplane/hash-kernels.js')}';
+import { nativeHashKernels } from '${import.meta.resolve('#rxsteer/addon/hash-kernels.js')}';
 const v6 = { src: '2001:db8::1', dst: '2001:db8::2' };
 const frames = Array.from({ length: 64 }, (_, n) => {
   const v4 = { src: '10.0.0.' + n, dst: '192.0.2.1', moreFragments: n % 9 === 0 };

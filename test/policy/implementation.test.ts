@@ -1,7 +1,7 @@
 // What hashes bursts: chosen by the policy, offered by the data plane.
 import { describe, expect, it } from 'vitest';
-import { nativeHashKernels } from '#rxsteer/dataplane/hash-kernels.js';
-import { loadNative } from '#rxsteer/dataplane/native.js';
+import { nativeHashKernels } from '#rxsteer/addon/hash-kernels.js';
+import { loadNative } from '#rxsteer/addon/native.js';
 import { chooseKernels, type HashKernels } from '#rxsteer/hash/kernel.js';
 import { ethernet, ipv4, ipv6, tcp } from '#rxsteer/packet/build.js';
 import { BURST_MAX } from '#rxsteer/packet/burst.js';

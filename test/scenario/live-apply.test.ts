@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ask } from '#rxsteer/control/client.js';
 import type { ChangeResult } from '#rxsteer/control/controller.js';
-import type { Summary as Stats } from '#rxsteer/dataplane/summary.js';
+import type { Summary as Stats } from '#rxsteer/dataplane/engine/summary.js';
 import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Engine } from '#rxsteer/dataplane/engine.js';
+import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
-import { policy } from '../dataplane/live-kit.js';
-import { engineOptions } from '../dataplane/run-engine.js';
+import { policy } from '../dataplane/engine/live-kit.js';
+import { engineOptions } from '../dataplane/engine/run-engine.js';
 
 const CHANGES = Number(process.env.SOAK_CHANGES ?? 3000);
 /** What garbage collectors of four threads leave lying at a time; 60 KB a change would be 120 MB. */

@@ -4,7 +4,7 @@
  * broadcasts, some thousand frames a second. At SIGTERM it prints how many frames the kernel took.
  */
 import { writeSync } from 'node:fs';
-import { loadNative } from '../../dist/dataplane/native.js';
+import { loadNative } from '../../dist/addon/native.js';
 import { SeededRandom } from '../../dist/hash/random.js';
 import { ethernet, ipv4, payloadBytes, tcp } from '../../dist/packet/build.js';
 

@@ -13,10 +13,10 @@
  * else that fails ends it with an exit code.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { Engine } from '../../dist/dataplane/engine.js';
-import { engineDefaults } from '../../dist/dataplane/plan.js';
+import { Engine } from '../../dist/dataplane/engine/engine.js';
+import { engineDefaults } from '../../dist/dataplane/engine/plan.js';
+import { summarize } from '../../dist/dataplane/engine/summary.js';
 import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
-import { summarize } from '../../dist/dataplane/summary.js';
 import { UserError } from '../../dist/errors.js';
 import { parsePolicy } from '../../dist/policy/parse.js';
 

@@ -6,10 +6,10 @@
  * `restMs`: between two changes; 0 = nothing moves. Prints `ready`; at SIGINT it stops and prints the summary with the
  * warnings under `warnings`.
  */
-import { Engine } from '../../dist/dataplane/engine.js';
-import { engineDefaults } from '../../dist/dataplane/plan.js';
+import { Engine } from '../../dist/dataplane/engine/engine.js';
+import { engineDefaults } from '../../dist/dataplane/engine/plan.js';
+import { summarize } from '../../dist/dataplane/engine/summary.js';
 import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
-import { summarize } from '../../dist/dataplane/summary.js';
 import { parsePolicy } from '../../dist/policy/parse.js';
 
 const { ports, restMs, workers = 2 } = JSON.parse(process.argv[2]);

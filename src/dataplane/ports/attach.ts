@@ -4,29 +4,25 @@
  * Promise: a worker's objects are its own; descriptors are duplicated, so closing them never affects another
  * thread. A port whose device is gone (descriptor -1) receives nothing and answers `down` to every frame.
  */
+
+import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../../addon/native.js';
 import type { Burst } from '../../packet/burst.js';
 import { compilePolicy } from '../../policy/compile.js';
-import type { ThreadClock } from '../clock.js';
-import { type EnginePlan, type EngineViews, PORT_FDS, PortFd } from '../engine-memory.js';
-import { LARGE_SLOT_BYTES } from '../layout.js';
-import { type Native, type NativeReceiver, type NativeSender, SendResult } from '../native.js';
-import type { FramePool } from '../pool.js';
-import { CaptureSource } from './capture-source.js';
-import { CaptureSender } from './capture-writer.js';
-import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './memory-mix.js';
-import { NativeMemorySource } from './memory-native.js';
-import { GuestSink, LatencySink, MemorySink } from './memory-sink.js';
-import { MemorySource } from './memory-source.js';
-import { flowFrames } from './memory-templates.js';
-import {
-  makeSendArrays,
-  type PortInfo,
-  type ReceiveArrays,
-  type Receiver,
-  type Sender,
-  STATE_WORDS,
-  spareOffset,
-} from './port.js';
+import type { ThreadClock } from '../memory/clock.js';
+import { LARGE_SLOT_BYTES } from '../memory/layout.js';
+import type { FramePool } from '../memory/pool.js';
+import type { EngineViews } from '../shared/engine-memory.js';
+import type { EnginePlan } from '../shared/plan.js';
+import { type PortInfo, STATE_WORDS, spareOffset } from '../shared/port-info.js';
+import { PORT_FDS, PortFd } from '../shared/words.js';
+import { CaptureSource } from './capture/source.js';
+import { CaptureSender } from './capture/writer.js';
+import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './memory/mix.js';
+import { NativeMemorySource } from './memory/native-source.js';
+import { GuestSink, LatencySink, MemorySink } from './memory/sink.js';
+import { MemorySource } from './memory/source.js';
+import { flowFrames } from './memory/templates.js';
+import { makeSendArrays, type ReceiveArrays, type Receiver, type Sender } from './port.js';
 
 /** A receive queue as the worker loop polls it. */
 export interface ReceiveQueue {

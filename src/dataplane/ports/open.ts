@@ -5,19 +5,19 @@
  * line says which port and why.
  */
 import { closeSync, statSync } from 'node:fs';
+import { loadNative, type Native, nativeProblem } from '../../addon/native.js';
+import { type CapabilityName, hasCapability, privilegesDropped } from '../../addon/privileges.js';
 import { type CaptureSpool, spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
 import { UserError } from '../../errors.js';
-import { FLOOD_RATE } from '../flood-budget.js';
-import { latencyBytes } from '../latency.js';
-import { loadNative, type Native, nativeProblem } from '../native.js';
-import { type CapabilityName, hasCapability, privilegesDropped } from '../privileges.js';
-import { DeviceCounters } from './device-counters.js';
-import { LivePort } from './live.js';
-import { guestQueueBytes } from './memory-sink.js';
-import { type PortInfo, STATE_WORDS, spareOffset } from './port.js';
+import { latencyBytes } from '../memory/latency.js';
+import { FLOOD_RATE } from '../shared/flood-budget.js';
+import { type PortInfo, STATE_WORDS, spareOffset } from '../shared/port-info.js';
+import { LivePort } from './device.js';
+import { guestQueueBytes } from './memory/sink.js';
+import { DeviceCounters } from './packet/device-counters.js';
+import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './packet/receive-memory.js';
 import { type CapturePortSpec, checkPorts, type MemoryPortSpec, type PortSpec } from './port-spec.js';
-import { DEFAULT_RECEIVE_MIB, type ReceiveShare, receiveShare } from './receive-memory.js';
 
 export interface OpenPorts {
   readonly infos: readonly PortInfo[];

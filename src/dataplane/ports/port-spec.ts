@@ -9,8 +9,8 @@ import { resolve } from 'node:path';
 import { hasControl, UserError, unknownName } from '../../errors.js';
 import { parseSources, type SourceRules } from '../../mac/source-rules.js';
 import { WORKER_MAX } from '../../policy/values.js';
-import { LIVE_QUEUES_MAX } from '../engine-memory.js';
-import { type MemorySourceOptions, parseMemoryOptions } from './memory-options.js';
+import { LIVE_QUEUES_MAX } from '../shared/words.js';
+import { type MemorySourceOptions, parseMemoryOptions } from './memory/options.js';
 
 export const PORT_KINDS = ['af_packet', 'tap', 'pcap', 'memory'] as const;
 export const FANOUT_MODES = ['hash', 'cpu', 'qm', 'lb', 'rnd'] as const;

@@ -1,12 +1,13 @@
 /** A frame pool of one worker and the arrays of a receiver, for tests of ports. */
-import { ThreadClock } from '#rxsteer/dataplane/clock.js';
-import { allocateShared, Carver } from '#rxsteer/dataplane/layout.js';
-import { loadNative, RECEIVE_STATUS_WORDS } from '#rxsteer/dataplane/native.js';
-import { carvePool, FramePool, poolBytes } from '#rxsteer/dataplane/pool.js';
-import { divideSource, placeInTurn, type SourcePart } from '#rxsteer/dataplane/ports/memory-mix.js';
-import { NativeMemorySource } from '#rxsteer/dataplane/ports/memory-native.js';
-import type { MemorySourceOptions } from '#rxsteer/dataplane/ports/memory-options.js';
-import { MemorySource } from '#rxsteer/dataplane/ports/memory-source.js';
+
+import { loadNative, RECEIVE_STATUS_WORDS } from '#rxsteer/addon/native.js';
+import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
+import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
+import { carvePool, FramePool, poolBytes } from '#rxsteer/dataplane/memory/pool.js';
+import { divideSource, placeInTurn, type SourcePart } from '#rxsteer/dataplane/ports/memory/mix.js';
+import { NativeMemorySource } from '#rxsteer/dataplane/ports/memory/native-source.js';
+import type { MemorySourceOptions } from '#rxsteer/dataplane/ports/memory/options.js';
+import { MemorySource } from '#rxsteer/dataplane/ports/memory/source.js';
 import type { ReceiveArrays, Receiver } from '#rxsteer/dataplane/ports/port.js';
 
 export function makePool(smallPerWorker = 512, largePerWorker = 4): FramePool {

@@ -7,11 +7,12 @@
  * relies on, and names no file by a relative path.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { Server as HttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FastifyInstance, fastify } from 'fastify';
-import { answerInOneLine, parseJson, SERVER_OPTIONS, trustPeers } from '#rxsteer/control/http-errors.js';
+import { parseJson, trustPeers } from '#rxsteer/control/http-errors.js';
+import { closeServer, jsonServer, type Route } from '#rxsteer/control/http-server.js';
 import { absolutePolicy, absolutePort, checkPolicyPaths, checkPortPath } from '#rxsteer/control/paths.js';
 import { type BodyName, bodies, parseBody } from '#rxsteer/control/requests.js';
 import type { FuzzTarget } from '../driver.js';
@@ -48,28 +49,28 @@ function checkBody(route: BodyName, text: string): void {
 
 /** A server as the forwarder's is made, with the routes' own checks and nothing behind them. */
 class Server {
-  #app: FastifyInstance | null = null;
+  #server: HttpServer | null = null;
   #folder = '';
 
   async path(): Promise<string> {
-    if (this.#app === null) {
+    const path = () => join(this.#folder, 's');
+    if (this.#server === null) {
       this.#folder = mkdtempSync(join(tmpdir(), `rxsteer-test-${process.pid}-`));
-      const app = fastify({ ...SERVER_OPTIONS, forceCloseConnections: true });
-      answerInOneLine(app);
-      trustPeers(app);
-      for (const route of ROUTES)
-        app.post(`/${route}`, async (request) => ({ body: parseBody(route, request.body) }));
-      app.setNotFoundHandler((_request, reply) => void reply.code(404).send({ error: 'no such route' }));
-      this.#app = app;
-      await app.ready();
-      await new Promise<void>((resolve) => app.server.listen(join(this.#folder, 's'), resolve));
+      const routes = ROUTES.map((route): [string, Route] => [
+        `POST /${route}`,
+        ({ body }) => ({ body: parseBody(route, body) }),
+      ]);
+      const server = jsonServer(new Map(routes));
+      trustPeers(server);
+      await new Promise<void>((resolve) => server.listen(path(), resolve));
+      this.#server = server;
     }
-    return join(this.#folder, 's');
+    return path();
   }
 
   async close(): Promise<void> {
-    await this.#app?.close();
-    this.#app = null;
+    if (this.#server !== null) await closeServer(this.#server);
+    this.#server = null;
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
@@ -107,7 +108,7 @@ const request = (route: string, body: string, more = '') =>
 
 export const control: FuzzTarget = {
   name: 'control',
-  covers: /\/dist\/control\/|node_modules\/(fastify|zod)\//,
+  covers: /\/dist\/control\/|node_modules\/zod\//,
   maxBytes: 1500,
   tokens: [
     ...[

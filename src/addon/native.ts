@@ -1,0 +1,425 @@
+/**
+ * The typed face of the native addon, and its loader.
+ *
+ * Promise: `loadNative()` returns the addon or null with the reason (`nativeProblem()`), never throws. The addon
+ * has no policy and no global state: it is loaded once per worker thread, every object belongs to the thread
+ * that made it, and file descriptors and mappings are released by `close()`, by garbage collection or when the
+ * thread's environment ends, whichever is first.
+ *
+ * Errors thrown by the addon are `Error`s with `code` (an errno name such as 'ENODEV') and a one-line message
+ * that names the system call and the interface. Nothing in `receive`, `send` and `wait` throws.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { NativeHash } from './hash.js';
+
+/** Frame pool as the addon sees it: see `FramePool`. All sizes in bytes. */
+export interface NativePool {
+  readonly bytes: Uint8Array;
+  readonly smallSlots: number;
+  readonly smallBytes: number;
+  readonly largeSlots: number;
+  readonly largeBytes: number;
+  /** Offset of the frame in its slot; the virtio-net header (10 bytes) ends there. */
+  readonly headroom: number;
+  /** This worker's free slots: word 0 is the count, words 1 … count are slot ids; taken from the top. */
+  readonly freeSmall: Int32Array;
+  readonly freeLarge: Int32Array;
+}
+
+/** The arrays that a receive call fills (those of `Burst`), and its status words. */
+export interface NativeReceiveArrays {
+  readonly id: Int32Array;
+  readonly off: Int32Array;
+  readonly len: Int32Array;
+  readonly flags: Int32Array;
+  /** See `ReceiveStatus`: written by every call. */
+  readonly status: Int32Array;
+}
+
+/** Words of the status array of a receive call. */
+export const ReceiveStatus = {
+  /** Why the call stopped early: 0 nothing more to read or `max` reached, 1 no small slot, 2 no large slot. */
+  stopped: 0,
+  /** Frames of this call that were taken from the kernel but exceed the largest slot (or were truncated). */
+  tooLong: 1,
+  /** Frames of this call that were taken from the kernel but are unusable (impossible virtio-net header, empty). */
+  malformed: 2,
+  /**
+   * errno of the device when it is down or gone; `RING_DEAD` when the kernel puts nothing into the ring any more and the
+   * socket has to be replaced; else 0. Told only where there was nothing to receive.
+   */
+  error: 3,
+  /**
+   * Frames that the kernel dropped at this queue's ring and that this call learned of (an idle receiver looks every
+   * 100 ms); `packetStatistics` does not tell these again: the sum of both is exact.
+   */
+  kernelDrops: 4,
+  /** Frames of `malformed` whose offload header asks for what nobody sends: too many segments, an unknown type. */
+  absurd: 5,
+  /** Segments that the frames of this call may be cut into beyond one each. */
+  segments: 6,
+} as const;
+export const RECEIVE_STATUS_WORDS = 7;
+
+/** ESTALE as `ReceiveStatus.error`. */
+export const RING_DEAD = 116;
+
+/** The arrays that a send call reads, and the result per frame (`SendResult`). */
+export interface NativeSendArrays {
+  readonly off: Int32Array;
+  readonly len: Int32Array;
+  readonly flags: Int32Array;
+  readonly result: Uint8Array;
+}
+
+/**
+ * What became of a frame: `full` = the device had no room, also after the retry; `tooLong` = beyond the MTU;
+ * `down` = the interface is down or gone; `refused` = the kernel or the addon finds it impossible (shorter than an
+ * Ethernet header, a virtio-net header that contradicts it, outside the pool); `segment` = a super-frame that the port
+ * cannot take whole (the device does not segment it, or it is in a tunnel): the call ended there, and everything behind
+ * it is `untried`. The caller sends its segments, then what is behind it.
+ */
+export const SendResult = {
+  sent: 0,
+  full: 1,
+  tooLong: 2,
+  down: 3,
+  refused: 4,
+  segment: 5,
+  untried: 6,
+} as const;
+
+export interface NativeReceiver {
+  /** Takes at most `max` frames into the pool; fills the arrays from index 0; returns the number. */
+  receive(max: number): number;
+  close(): void;
+}
+
+export interface NativeSender {
+  /**
+   * Sends the frames at indices from … to-1 in order and writes a `SendResult` for each; a full device gets one
+   * bounded retry. Ends at a frame that gets `SendResult.segment`. Returns how many were sent.
+   */
+  send(from: number, to: number): number;
+  close(): void;
+}
+
+/**
+ * Descriptors that are not asked for now, and which of them have become readable. A member costs nothing until it is;
+ * one that is busy costs its sender a call for each frame, and does not belong here.
+ */
+export interface NativeWatch {
+  /** For `wait`: readable while `take` has something to tell. */
+  readonly descriptor: number;
+  /** False where the kernel refuses (no memory, no such descriptor). Must be removed before the descriptor is closed. */
+  add(fd: number, key: number): boolean;
+  remove(fd: number): void;
+  /**
+   * Writes the keys of members that are readable or in error, as many as `keys` holds, and lets them go. Returns how many.
+   */
+  take(keys: Int32Array): number;
+  close(): void;
+}
+
+/** What `linkInfo` tells of an interface. */
+export interface LinkInfo {
+  readonly name: string;
+  readonly index: number;
+  /** IFF_UP. */
+  readonly up: boolean;
+  /** IFF_RUNNING (carrier). */
+  readonly running: boolean;
+  readonly mtu: number;
+  readonly mac: string;
+  /** Queues in use (ETHTOOL_GCHANNELS), or allocated where the driver does not tell (a TAP: 256 with multi_queue). */
+  readonly rxQueues: number;
+  readonly txQueues: number;
+  /** IFLA_QDISC, e.g. 'noqueue', 'mq', 'fq_codel'. */
+  readonly qdisc: string;
+  /** IFLA_MASTER's name (bridge, bond …), or null. */
+  readonly master: string | null;
+  /** IFLA_INFO_KIND, e.g. 'veth', 'tun', or null for hardware. */
+  readonly kind: string | null;
+  /** TSO for IPv4 and IPv6 is on (ETHTOOL_GTSO). */
+  readonly tso: boolean;
+  /** Number of IPv4 and global IPv6 addresses. */
+  readonly addresses: number;
+}
+
+export interface PacketReceiveOptions {
+  readonly ifindex: number;
+  /** Ring slots of 2 KiB, 1 to 262,144; rounded up to a power of two, at least 64. */
+  readonly slots: number;
+  /**
+   * PACKET_FANOUT: absent for a single socket. `group` -1 makes one whose number the kernel chooses (`fanoutGroup` tells
+   * it), so that no other program's group can be met; else the socket joins that one.
+   */
+  readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
+  /** Take a promiscuous membership (given back when the descriptor closes). */
+  readonly promiscuous: boolean;
+  /** Program of a `ReceiveGuard`; absent = none. */
+  readonly guard?: number;
+  /** Bytes of frames that may wait beside the ring because they exceed its slots (SO_RCVBUF). */
+  readonly bufferBytes?: number;
+}
+
+/** Two descriptors: a filter before receive rings, and what it counts. */
+export interface ReceiveGuard {
+  readonly program: number;
+  readonly counters: number;
+}
+
+/** What a guard has counted. */
+export interface GuardCounters {
+  /** Super-frames of a type that the virtio-net header cannot express (UFO, SCTP); none of them met the ring. */
+  readonly refused: number;
+  /** Tagged frames, passed on, that no protocol of the kernel takes: its stack counts them as dropped by the device. */
+  readonly unclaimed: number;
+}
+
+export interface TapOptions {
+  readonly name: string;
+  readonly queues: number;
+  /** TUNSETOFFLOAD: accept and deliver GSO frames and partial checksums. */
+  readonly offload: boolean;
+}
+
+/** A memory source as the addon sees it: see `MemorySource`, whose frames it makes, and `SourcePlace`. */
+export interface NativeSourceOptions {
+  /** One cache line a flow, see `SourceTemplates`; ordinary flows first, then elephants. */
+  readonly templates: Int32Array;
+  readonly ipSums: Int32Array;
+  readonly udpSums: Int32Array;
+  readonly flows: number;
+  readonly elephants: number;
+  readonly step: number;
+  /** The seed, mixed. */
+  readonly seedMix: number;
+  readonly index: number;
+  readonly round: number;
+  readonly place: number;
+  readonly flow: number;
+  readonly heavyRound: number;
+  readonly heavyPlace: number;
+  readonly credit: number;
+  readonly phase: number;
+  readonly heavyShare: number;
+  /** Bytes of a frame, 0 = imix. */
+  readonly size: number;
+  readonly burst: number;
+  readonly stamp: boolean;
+  /** Infinity = endless. */
+  readonly packets: number;
+  readonly rate: number;
+  /** CLOCK_MONOTONIC in nanoseconds when `performance.now()` of this thread was 0. */
+  readonly originNs: number;
+}
+
+export interface Native extends NativeHash {
+  /** Null when there is no such interface. */
+  linkInfo(name: string): LinkInfo | null;
+  /** A descriptor that hears of every change of a link in this network namespace (rtnetlink). */
+  openLinkEvents(): number;
+  /** True when it heard something since the last call; forgets it. One system call where there was nothing. */
+  linksChanged(fd: number): boolean;
+
+  /** A bound TPACKET socket with its ring set up; returns the descriptor. */
+  openPacketReceive(options: PacketReceiveOptions): number;
+  /**
+   * A filter that keeps away from a ring what would kill it, for any number of sockets of this network namespace; null
+   * where the kernel does not allow it (no BTF, no CAP_BPF or CAP_PERFMON).
+   */
+  openReceiveGuard(): ReceiveGuard | null;
+  readReceiveGuard(counters: number): GuardCounters;
+  /** Sets SO_RCVBUF of an open socket, as far as the kernel permits. */
+  setReceiveBuffer(fd: number, bytes: number): void;
+  /** Lets nothing into a receive socket from now on; what comes is counted nowhere. */
+  shutReceive(fd: number): boolean;
+  /** A packet socket for sending (protocol 0: receives nothing) with PACKET_VNET_HDR. */
+  openPacketSend(options: { readonly ifindex: number; readonly bypass: boolean }): number;
+  /** Kinds of super-frames that a device does not segment itself, as bits that senders know. */
+  deviceLacks(ifindex: number): number;
+  /**
+   * For as long as the descriptor is open, VLAN tags of frames that leave through a device are where the kernel's own
+   * VLAN devices put them, so that the transmit queue depends on the flow; null where the kernel does not allow it.
+   */
+  openTagMover(ifindex: number): number | null;
+  /**
+   * An AF_XDP socket that sends on a queue of an interface, with `staging` (`xskStagingBytes` long, shared by the
+   * workers that use the queue) as its memory. Throws where the kernel has no AF_XDP or the queue is taken (EBUSY).
+   * `late`: takes the kernel for one that tells late what it has sent, as older ones do; else that is found out.
+   */
+  openXskSend(ifindex: number, queue: number, staging: Uint8Array, late?: boolean): number;
+  readonly xskStagingBytes: number;
+  /** The interface of the socket with this staging memory has another MTU now: frames beyond it are `tooLong`. */
+  setXskMtu(staging: Uint8Array, mtu: number): void;
+  /**
+   * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
+   * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.
+   */
+  packetStatistics(fd: number): { packets: number; drops: number };
+  /** Number of the fanout group of a socket. */
+  fanoutGroup(fd: number): number;
+  /** Lets receiving packet sockets take in nothing more; what is in their rings stays there. Waits for the kernel (ms). */
+  stopReceiving(fds: readonly number[]): void;
+  /** Counts the frames in the ring of such a socket that nobody has taken. When no receiver of it runs any more. */
+  packetUnread(fd: number): number;
+  /** Takes what lies in a TAP's queue and counts it: as much as a queue can hold at most. When no receiver runs. */
+  tapUnread(fd: number): number;
+  /** Whether the process can open so many descriptors at this moment. */
+  canOpen(count: number): boolean;
+  /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
+  openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };
+  /** Sets a header-hash steering program on a multi-queue TAP; false where the kernel refuses it. */
+  setTapSteering(fd: number, queues: number): boolean;
+  /** IFF_UP on an interface (the one this program created). */
+  setLinkUp(name: string): void;
+  /** Sets an interface's MTU in bytes. */
+  setMtu(name: string, mtu: number): void;
+  /** Sets the carrier that a TAP shows, by one of its descriptors; false where the kernel refuses it. */
+  setTapCarrier(fd: number, on: boolean): boolean;
+  /** True while a TAP descriptor has its interface, also under another name or in another network namespace. */
+  tapAttached(fd: number): boolean;
+  /**
+   * True while a packet socket is bound to its device. The kernel unbinds it for good when the device is deleted or
+   * moved to another network namespace, also where one of the same name and index follows at once.
+   */
+  packetAttached(fd: number): boolean;
+  closeDescriptor(fd: number): void;
+
+  /**
+   * Worker side of a packet socket: duplicates the descriptor and maps its ring. `cursor` is one shared word
+   * that holds the ring position, so that another thread can go on where a dead one stopped.
+   */
+  /**
+   * `state`: shared words that outlive the receiver: the position in the ring, and (with 3 words at least) the identity
+   * of the ring that it belongs to: over another ring the receiver begins at the start.
+   */
+  PacketReceiver: new (
+    fd: number,
+    state: Int32Array,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+  ) => NativeReceiver;
+  /**
+   * Sends through `queued`, a socket without bypass, while the word `path` (shared; read at each call) is 1, else through
+   * `bypass`, a socket past the queueing discipline; there frames without offloads go through `xsk` (with its `staging`)
+   * where that is given, and without a socket (-1) nothing else does.
+   */
+  PacketSender: new (
+    bypass: number,
+    queued: number,
+    path: Int32Array,
+    pool: Uint8Array,
+    arrays: NativeSendArrays,
+    ifindex: number,
+    xsk?: number,
+    staging?: Uint8Array,
+  ) => NativeSender;
+  /**
+   * `state` (a word) and `spare` (`TAP_SPARE_BYTES`) hold a frame that was read while no large slot was free; in shared
+   * memory the next receiver of the queue goes on with it. Without them the frame goes with the receiver.
+   */
+  TapReceiver: new (
+    fd: number,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+    state?: Int32Array,
+    spare?: Uint8Array,
+  ) => NativeReceiver;
+  TapSender: new (fd: number, pool: Uint8Array, arrays: NativeSendArrays) => NativeSender;
+  /**
+   * A function that makes a burst of a memory source. Before a call `call[0]` says how many frames are wanted at most;
+   * it sets `call[1]` = frames made, fills the arrays and the status words as a receive call does, and writes the
+   * number of the next frame to `state` (low and high half) and `clock[0]`. `clock[1]`, `clock[2]`: when the clock of
+   * a source with a rate started (milliseconds of `performance.now()`, -1 = not yet), and with which frame.
+   */
+  bindMemorySource(
+    options: NativeSourceOptions,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+    state: Int32Array,
+    call: Int32Array,
+    clock: Float64Array,
+  ): () => void;
+
+  /** An eventfd (non-blocking). */
+  openEvent(): number;
+  /** Adds 1 to an eventfd: wakes who waits on it. One system call. */
+  wake(fd: number): void;
+  /**
+   * Sleeps until one of the descriptors is readable or the time is over; drains `event` (an eventfd); clears
+   * pending socket errors so that a dead link cannot make it spin. Returns the number of readable descriptors.
+   */
+  wait(event: number, fds: Int32Array, count: number, timeoutMs: number): number;
+  /** Throws where no descriptor is left. */
+  Watch: new () => NativeWatch;
+  /** Pins the calling thread to a CPU. Throws EINVAL for a CPU that is not there. */
+  pinThread(cpu: number): void;
+  /** CPU time of the calling thread in nanoseconds (CLOCK_THREAD_CPUTIME_ID). */
+  threadCpuTime(): number;
+  /** CLOCK_MONOTONIC in nanoseconds as a double (exact to 2^53). */
+  monotonic(): number;
+  /**
+   * A function that writes clocks into `times` and returns nothing: [0] milliseconds since CLOCK_MONOTONIC was
+   * `originNs`, [1] CLOCK_MONOTONIC in nanoseconds, and with `cpu` [2] CPU time of the calling thread in nanoseconds.
+   * See `ThreadClock`.
+   */
+  bindClock(times: Float64Array, originNs: number, cpu: boolean): () => void;
+  /**
+   * Gives back what a function of `bindClock`, `bindMemorySource`, `bindBurstHash` or `bindPackedHash` holds; calls of
+   * it do nothing from then on. Else that waits for the garbage collector, which does not know how much it is, and for
+   * a turn of the thread's event loop. Throws EINVAL for any other function.
+   */
+  releaseBound(bound: () => void): void;
+  /** Gives the CPU to another runnable thread (sched_yield). */
+  yieldThread(): void;
+
+  /** Capabilities of the calling thread as bit masks (bit n = number n in linux/capability.h). */
+  capabilities(): {
+    readonly effective: number;
+    readonly permitted: number;
+    readonly bounding: number;
+    readonly noNewPrivileges: boolean;
+  };
+  /** Makes those of the mask that are permitted effective, and no others, in the calling thread alone. */
+  setEffectiveCapabilities(mask: number): void;
+  /**
+   * Takes all other capabilities than those of the mask from every thread of the process, for good (bounding set and
+   * no_new_privs too); the number of threads. Throws where a thread cannot be reached: others may have lost them then.
+   */
+  limitCapabilities(keep: number): number;
+  /** Whether the calling thread may read (or write to) the path, with its effective user and capabilities. */
+  mayAccess(path: string, write: boolean): boolean;
+  /** User id behind the other end of a Unix socket (SO_PEERCRED). */
+  peerUser(fd: number): number;
+}
+
+let loaded: Native | null | undefined;
+let problem = '';
+
+/** The addon, or null where it is not built or does not load; then `nativeProblem()` says why in one line. */
+export function loadNative(): Native | null {
+  if (loaded !== undefined) return loaded;
+  const file = fileURLToPath(new URL('../../build/Release/rxsteer.node', import.meta.url));
+  loaded = null;
+  if (process.platform !== 'linux') problem = 'live ports need Linux';
+  else if (!existsSync(file))
+    problem = 'the native addon is not built (run `npm run setup`; it needs cmake and a C++ compiler)';
+  else {
+    try {
+      loaded = createRequire(import.meta.url)(file) as Native;
+    } catch (error) {
+      problem = `the native addon does not load: ${(error as Error).message.split('\n')[0]}`;
+    }
+  }
+  return loaded;
+}
+
+/** Why `loadNative()` returned null; empty otherwise. */
+export function nativeProblem(): string {
+  loadNative();
+  return problem;
+}

@@ -1,0 +1,212 @@
+/**
+ * Watches the links of live ports: state, carrier, receive rings that the kernel gave up, descriptors that are replaced.
+ *
+ * Promise: `look` never throws. It asks the kernel about a link only when rtnetlink or a poller told of a change, while a
+ * device is gone, and every two seconds (a change that nobody tells of, an event that was lost). When a device's
+ * descriptors are replaced workers are told by `Global.portsEpoch`, and the old ones are closed once every worker has
+ * attached to the new ones. Main thread only.
+ *
+ * A receive ring that the kernel has given up is replaced here, not by its poller: the kernel takes tens of milliseconds
+ * (RCU), for which a poller's other ports would stand still. A port that keeps losing its ring waits longer each time.
+ */
+
+import { type Native, RING_DEAD } from '../../addon/native.js';
+import type { LivePort, OldDescriptors } from '../ports/device.js';
+import { portBase } from '../shared/counters.js';
+import { Global, WorkerWord } from '../shared/words.js';
+import type { EngineCore } from './core.js';
+import { PORT_WARNINGS } from './port-warnings.js';
+
+/** Interval of looking at links that nothing was heard of. */
+const UNASKED_MS = 2000;
+/** A port's ring is replaced again after this time at least; doubled each time up to the most, halved by as long a rest. */
+const REPLACE_LEAST_MS = 500;
+const REPLACE_MOST_MS = 16_000;
+
+/** When a port's ring may be replaced again, and the wait after that. */
+interface Patience {
+  notBefore: number;
+  waitMs: number;
+}
+
+export class LinkWatch {
+  /** Where rtnetlink tells of changes; -1 = not open (yet). */
+  private events = -1;
+  private lookedAt = Number.NEGATIVE_INFINITY;
+  /** What each port was last warned of, by kind: a number of frames. */
+  private readonly warned = new WeakMap<LivePort, Map<string, number>>();
+  private readonly patience = new WeakMap<LivePort, Patience>();
+  /** What pollers said at the last look, by receive queue. */
+  private readonly errors = new Map<number, number>();
+  /** Ports whose last look failed, and why. */
+  private readonly blind = new Map<number, string>();
+  /** What is done once all workers have attached to an epoch's descriptors: the old ones closed, the port told. */
+  private closing: { port: LivePort; index: number; old: OldDescriptors; epoch: number }[] = [];
+
+  constructor(private readonly core: EngineCore) {}
+
+  /** To be called every 100 ms or so, or less often while not `restless`. */
+  look(): void {
+    const { core } = this;
+    const { live } = core.ports;
+    if (live.size === 0) return;
+    for (const [index, port] of live) this.noteRefused(index, port);
+    const told = this.pollersTold();
+    this.mendRings();
+    if (!this.due() && !told) return;
+    for (const [index, port] of live) {
+      const { change, old } = this.check(index, port);
+      if (change === 'descriptors') this.replaced(index, port, old);
+      port.tellOffloads(core.views.portFds, index);
+    }
+    if (core.plan.mode === 'wire') {
+      const [a, b] = [live.get(0), live.get(1)];
+      if (a !== undefined && b !== undefined) {
+        a.showCarrier(b.carrier);
+        b.showCarrier(a.carrier);
+      }
+    }
+    const hosted = core.hosted.map((w) => core.views.workers[w]!);
+    this.closing = this.closing.filter(({ port, index, old, epoch }) => {
+      if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
+      port.closeOld(old);
+      port.turn(core.views.portFds, index);
+      return false;
+    });
+  }
+
+  /** Something waits for the next look: a device that is gone, descriptors that workers still use. */
+  get restless(): boolean {
+    if (this.closing.length > 0 || this.blind.size > 0) return true;
+    for (const { state } of this.core.ports.live.values()) if (state === 'gone') return true;
+    return false;
+  }
+
+  private due(): boolean {
+    const now = performance.now();
+    // Drained first: what changes while the ports are looked at is heard of the next time.
+    const heard = this.heard(this.core.ports.native!);
+    if (!heard && !this.restless && now - this.lookedAt < UNASKED_MS) return false;
+    this.lookedAt = now;
+    return true;
+  }
+
+  /** Without a socket (no descriptor left) everything is looked at every time. */
+  private heard(native: Native): boolean {
+    try {
+      if (this.events >= 0) return native.linksChanged(this.events);
+      this.events = native.openLinkEvents();
+    } catch {
+      // Tried again.
+    }
+    return true;
+  }
+
+  /** Closes what is left. When no worker runs any more. */
+  close(): void {
+    if (this.events >= 0) this.core.ports.native!.closeDescriptor(this.events);
+    this.events = -1;
+    this.finish();
+  }
+
+  /** Closes descriptors that were replaced: no worker runs any more. */
+  finish(): void {
+    for (const { port, old } of this.closing.splice(0)) port.closeOld(old);
+  }
+
+  /** A look at a link must not end the run: what fails (no descriptor left, netlink overrun) is tried again. */
+  private check(index: number, port: LivePort): ReturnType<LivePort['check']> {
+    try {
+      const result = port.check();
+      this.blind.delete(index);
+      return result;
+    } catch (error) {
+      const { message } = error as Error;
+      if (this.blind.get(index) !== message) this.core.warn(`port ${port.spec.name}: ${message}`);
+      this.blind.set(index, message);
+      return { change: 'none', old: { receive: [], others: [] } };
+    }
+  }
+
+  /** Workers are to attach to a port's new descriptors; the old ones are closed when all have. */
+  private replaced(index: number, port: LivePort, old: OldDescriptors): void {
+    const { views } = this.core;
+    port.publish(views.portFds, index);
+    Atomics.add(views.portEpochs, index, 1);
+    const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
+    this.closing.push({ port, index, old, epoch });
+    this.core.wakeAll();
+  }
+
+  /** True when a poller met a device that is down or gone since the last look. */
+  private pollersTold(): boolean {
+    let told = false;
+    for (const [queue, error] of this.queueErrors()) {
+      if (error !== 0 && error !== RING_DEAD && this.errors.get(queue) !== error) told = true;
+      this.errors.set(queue, error);
+    }
+    return told;
+  }
+
+  private *queueErrors(): Generator<[queue: number, error: number, port: LivePort, q: number]> {
+    const { plan, ports, views } = this.core;
+    for (const [index, port] of ports.live) {
+      const info = plan.ports[index];
+      if (info === undefined || info.removed) continue;
+      for (let q = 0; q < info.rxQueues; q++) {
+        yield [info.firstQueue + q, views.queueErrors[info.firstQueue + q]!, port, q];
+      }
+    }
+  }
+
+  /** Replaces receive sockets whose pollers said that their ring is dead. */
+  private mendRings(): void {
+    for (const [queue, error, port, q] of [...this.queueErrors()]) {
+      if (error !== RING_DEAD || !this.mayReplace(port)) continue;
+      try {
+        const old = port.replaceReceive(q);
+        if (old.others.length === 0) continue;
+        this.core.views.queueErrors[queue] = 0;
+        for (const [index, live] of this.core.ports.live) if (live === port) this.replaced(index, port, old);
+      } catch (error) {
+        this.core.warn(`port ${port.spec.name}: its receive ring is dead: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  private mayReplace(port: LivePort): boolean {
+    const now = performance.now();
+    const patience = this.patience.get(port) ?? { notBefore: now, waitMs: REPLACE_LEAST_MS };
+    if (now < patience.notBefore) return false;
+    const rested = now - patience.notBefore > patience.waitMs;
+    const waitMs = rested ? Math.max(REPLACE_LEAST_MS, patience.waitMs / 2) : patience.waitMs;
+    this.patience.set(port, { notBefore: now + waitMs, waitMs: Math.min(REPLACE_MOST_MS, 2 * waitMs) });
+    return true;
+  }
+
+  /** Warns of the first frame of each kind that a port may not have, the tenth, the hundredth … */
+  private noteRefused(index: number, port: LivePort): void {
+    const { name } = port.spec;
+    const { views, baselines } = this.core;
+    const at = portBase(index);
+    const before = baselines.get(index);
+    for (const { kind, counter, of, text } of PORT_WARNINGS) {
+      let count = before === undefined ? 0 : -of(before);
+      for (const counters of views.counters.port) count += counters[at + counter]!;
+      if (count > 0) this.note(port, kind, count, `port ${name}: ${text(port.spec.interface)}`);
+    }
+    this.note(
+      port,
+      'inexpressible',
+      port.readRefused() + port.ringResets,
+      `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
+    );
+  }
+
+  private note(port: LivePort, kind: string, count: number, text: string): void {
+    const warned = this.warned.get(port) ?? new Map<string, number>();
+    if (count < Math.max(1, 10 * (warned.get(kind) ?? 0))) return;
+    this.warned.set(port, warned.set(kind, count));
+    this.core.warn(`${text} (${count} so far)`);
+  }
+}

@@ -1,0 +1,405 @@
+/**
+ * The dispatcher of a worker: gives each frame of a steered burst to its worker, or holds it for order's sake.
+ *
+ * Promise: every frame of the burst becomes part of the worker's own work, is published to another worker's ring, is
+ * held, or is freed under a drop reason. Frames of one receive queue are handed over in the order in which they came,
+ * and the ledger notes each of them before anyone else can finish it. This worker is the only producer of its rings.
+ *
+ * Two kinds of frames. Nearly all find their flow on the worker that it is wanted on and room in the ring there: a loop
+ * without calls looks up the flow's slot, copies the descriptor into the ring and notes the frame, whichever worker it
+ * goes to. Whatever needs a decision (a new flow, another worker, a full ring, the end of its memory) leaves that loop,
+ * and so does a frame in a large slot, of which each ring may have few (`shares.ts`).
+ *
+ * One object per worker thread. Nothing here allocates per burst.
+ */
+import { BATCH_MAX, type Batch, DESCRIPTOR_SHIFT, Part } from '../../forward/batch.js';
+import { BURST_COUNT, BURST_MAX, Burst, Field, PARTS } from '../../packet/burst.js';
+import { LINE_WORDS, maskBelow } from '../memory/layout.js';
+import type { RingProducer } from '../memory/producer.js';
+import { STATE_SHIFT, State } from '../memory/ring.js';
+import { SlotShares } from '../memory/shares.js';
+import { HELD, OrderGuard, type Release } from '../order/guard.js';
+import { FLOW_SLOTS, type Ledger, Place, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
+import { MoveCounter } from '../order/move-counter.js';
+import { Drop, HandoffCounter, handoffBase, WorkerCounter } from '../shared/counters.js';
+import type { RxStageParts } from './rx-parts.js';
+
+/** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
+export const DispatchResult = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
+
+// Constants of this module's own: V8 folds them into the loop.
+const COUNT = BURST_COUNT;
+const PLACE = Slot.place;
+const WORD = Slot.word;
+const NEWEST = Slot.newest;
+const TAIL = Slot.tail;
+const FRAMES = Slot.frames;
+const SLOT_SHIFT = Math.log2(SLOT_WORDS);
+/** Distances of a flow's other places. */
+const SECOND = SLOT_WORDS;
+const THIRD = 2 * SLOT_WORDS;
+const FOURTH = 3 * SLOT_WORDS;
+const ID = Field.id;
+const FLOW = Field.flow;
+const WORKER = Field.worker;
+const KIND = Field.kind;
+const D_LEDGER = Part.ledger;
+const D_SHIFT = DESCRIPTOR_SHIFT;
+/** Descriptors of a burst as pairs of words: where they start, and pairs in one. */
+const B_PAIRS = PARTS >> 1;
+const B_SHIFT = DESCRIPTOR_SHIFT - 1;
+const S_SHIFT = STATE_SHIFT;
+const S_LIMIT = State.limit;
+const S_ENTRY = State.entry;
+const S_ID = State.id;
+
+/**
+ * What the loop over a burst reads and writes. V8 takes a field for a constant where the object is one (this module's
+ * own) and the field was assigned once, when it came into being: pointers and lengths of the arrays are then part of the
+ * code, and nothing is loaded or checked but the index. A thread has one worker, so once is what happens; another
+ * dispatcher in the same thread assigns again, which costs V8 its assumption, and nothing else.
+ */
+interface Hot {
+  words: Int32Array;
+  wide: Float64Array;
+  slots: Int32Array;
+  area: Int32Array;
+  areaWide: Float64Array;
+  slotMask: number;
+  areaMask: number;
+  wideMask: number;
+  flowMask: number;
+  tagMask: number;
+}
+const HOT = {} as Hot;
+
+/** Makes a dispatcher's arrays those that the loop works on. Where nothing is watched all flows are one. */
+function bind(burst: Burst, ledger: Ledger, producer: RingProducer): void {
+  HOT.words = burst.words;
+  HOT.wide = burst.wide;
+  HOT.slots = ledger.slots;
+  HOT.area = producer.words;
+  HOT.areaWide = producer.wide;
+  HOT.slotMask = maskBelow(ledger.slots.length);
+  HOT.areaMask = maskBelow(producer.words.length);
+  HOT.wideMask = maskBelow(producer.words.length) >>> 1;
+  HOT.flowMask = ledger.watches ? FLOW_SLOTS - 1 : 0;
+  HOT.tagMask = ledger.watches ? -1 : 0;
+}
+
+/** Arguments of the loop: sequence of frame 0, index of the queue's first slot, where the states of the rings begin. */
+const CALL = new Int32Array(3);
+const SEQ = 0;
+const SLOT = 1;
+const BASE = 2;
+
+export class Dispatcher implements Release {
+  /** What became of each frame of the last burst, a `DispatchResult`. */
+  readonly results = new Int32Array(BURST_MAX);
+  private marked = false;
+  private readonly me: number;
+  private readonly workers: number;
+  /** Frames go to workers 0 … span-1. */
+  private span: number;
+  private readonly shares: SlotShares;
+  private readonly smallSlots: number;
+  private readonly counters: Float64Array;
+  /** Keeps flows on one worker at a time (order=strict). */
+  private guard: OrderGuard | null = null;
+  private makeRoom: () => void = () => {};
+  /** Frames of the burst that found no room. */
+  private refused = false;
+  /** Where nothing is watched every flow looks for tag 0 in the first shared slot of its queue. */
+  private readonly firstSlot: number;
+  private unwatched = 0;
+
+  /**
+   * @param batch what the worker processes next: its own frames are appended there
+   * @param producer the rings to all workers; the batch's memory is in it
+   */
+  constructor(
+    private readonly p: RxStageParts,
+    private readonly batch: Batch,
+    private readonly producer: RingProducer,
+  ) {
+    const { views, plan, worker, ledger } = p;
+    this.me = worker;
+    this.workers = plan.workers;
+    this.counters = views.counters.worker[worker]!;
+    this.firstSlot = ledger.watches ? 0 : FLOW_SLOTS;
+    this.smallSlots = views.pool.smallSlots;
+    this.span = plan.workers;
+    this.shares = new SlotShares(views.pool, producer, worker, plan.active - 1);
+    this.adopt(this.span);
+  }
+
+  /** Takes up the plan of the parts; frames go to workers 0 … span-1. */
+  adopt(span: number): void {
+    // A worker that is about to leave is beyond them, and has its own frames still.
+    this.span = Math.max(span, this.me + 1);
+    this.shares.adopt(this.span - 1);
+    const strict = this.p.plan.order === 'strict';
+    if (strict !== (this.guard !== null)) this.guard = strict ? this.makeGuard() : null;
+  }
+
+  private makeGuard(): OrderGuard {
+    const { plan, views, worker, ledger, progress } = this.p;
+    const counters = this.counters.subarray(WorkerCounter.moves);
+    const slots = plan.smallPerWorker + plan.largePerWorker;
+    const scratch = new Burst(views.pool.bytes);
+    const { smallSlots } = this;
+    return new OrderGuard(
+      worker,
+      ledger,
+      progress,
+      plan.orderLimits,
+      slots,
+      smallSlots,
+      counters,
+      scratch,
+      this,
+    );
+  }
+
+  /** Forgets what became of the last burst's frames. */
+  clearFates(): void {
+    if (!this.marked) return;
+    this.results.fill(DispatchResult.asSteered);
+    this.marked = false;
+  }
+
+  /**
+   * Puts each frame of the burst where steering wants it. True when some found no room.
+   * @param anyLarge some of them are in large slots
+   */
+  dispatch(queue: number, anyLarge: boolean): boolean {
+    const { burst, views, ledger } = this.p;
+    const { counters, producer } = this;
+    const n = burst.n;
+    const sequences = views.sequences;
+    const first = sequences[queue * LINE_WORDS]! | 0;
+    sequences[queue * LINE_WORDS] = (first + n) | 0;
+    if (this.guard !== null) this.guard.begin();
+    ledger.begin(queue, first, n);
+    if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
+    this.unwatched = 0;
+    this.shares.begin(n, anyLarge ? this.countLarge(n) : 0);
+    CALL[SEQ] = first;
+    CALL[SLOT] = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
+    CALL[BASE] = producer.base;
+    let i = this.handOver(0, anyLarge ? this.nextLarge(0, n) : n);
+    while (i < n) {
+      this.dispatchOne(i, (first + i) | 0, queue);
+      i++;
+      i = this.handOver(i, anyLarge ? this.nextLarge(i, n) : n);
+    }
+    if (burst.bad > 0) counters[WorkerCounter.badHeaders]! += burst.bad;
+    if (!ledger.watches) this.unwatched = n;
+    if (this.unwatched > 0) counters[WorkerCounter.unwatched]! += this.unwatched;
+    this.batch.n = producer.ownCount();
+    this.publish();
+    const { refused } = this;
+    this.refused = false;
+    return refused;
+  }
+
+  private isLarge(burst: Burst, i: number): boolean {
+    return burst.id[i]! >= this.smallSlots;
+  }
+
+  private countLarge(n: number): number {
+    let count = 0;
+    for (let i = 0; i < n; i++) if (this.isLarge(this.p.burst, i)) count++;
+    return count;
+  }
+
+  /** The first frame from `i` on that is in a large slot; n when there is none. */
+  private nextLarge(i: number, n: number): number {
+    let next = i;
+    while (next < n && !this.isLarge(this.p.burst, next)) next++;
+    return next;
+  }
+
+  /**
+   * Hands over frames from … n - 1, all of them in small slots, as long as nothing has to be decided; returns the first
+   * one that was not. `CALL` says which sequence and slot.
+   */
+  private handOver(from: number, n: number): number {
+    const { burst, ledger } = this.p;
+    // Whatever else is bound follows from these three.
+    if (HOT.words !== burst.words || HOT.slots !== ledger.slots || HOT.area !== this.producer.words) {
+      bind(burst, ledger, this.producer);
+    }
+    // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
+    // Copying as in `RingProducer.append`; a loop for the ledger and one for the copies take longer than this one.
+    const { words, wide, slots, area, areaWide, slotMask, areaMask, wideMask, flowMask, tagMask } = HOT;
+    // Through memory: of an argument V8 keeps the tagged form, and takes the tag off anew for every frame.
+    const first = CALL[SEQ]!;
+    const firstSlot = CALL[SLOT]!;
+    const base = CALL[BASE]!;
+    const end = n & COUNT;
+    let i = from & COUNT;
+    for (; i < end; i++) {
+      const to = words[WORKER + i]! & 0xffff;
+      const flow = words[FLOW + i]!;
+      const tag = (flow === 0 ? plainFlow(words, i) : flow) & tagMask;
+      let s = (firstSlot + (((tag ^ (tag >>> 15)) & flowMask) << SLOT_SHIFT)) & slotMask;
+      if (slots[s] !== tag) {
+        if (slots[s ^ SECOND] === tag) s ^= SECOND;
+        else if (slots[s ^ THIRD] === tag) s ^= THIRD;
+        else if (slots[s ^ FOURTH] === tag) s ^= FOURTH;
+        else break;
+      }
+      const ring = (base + (to << S_SHIFT)) & areaMask;
+      const position = area[ring]!;
+      if (slots[s + PLACE] !== to + 1) break;
+      if (position === area[ring + S_LIMIT]!) break;
+      const word = slots[s + WORD]!;
+      const next = (first + i) | 0;
+      const after = (position + 1) | 0;
+      const e = (area[ring + S_ENTRY]! + (position << D_SHIFT)) & areaMask;
+      const t = (e >>> 1) & wideMask;
+      const f = B_PAIRS + (i << B_SHIFT);
+      area[e] = next;
+      area[e + D_LEDGER] = word;
+      areaWide[t + 1] = wide[f + 1]!;
+      areaWide[t + 2] = wide[f + 2]!;
+      areaWide[t + 3] = wide[f + 3]!;
+      area[(area[ring + S_ID]! + position) & areaMask] = words[ID + i]!;
+      area[ring] = after;
+      slots[s + NEWEST] = next;
+      slots[s + TAIL] = after;
+      slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
+    }
+    return i;
+  }
+
+  /** Frame i of the burst, about which something has to be decided. */
+  private dispatchOne(i: number, seq: number, queue: number): void {
+    const { burst, ledger, census } = this.p;
+    const { slots } = ledger;
+    const { words } = burst;
+    const bits = words[KIND + i]!;
+    const flow = words[FLOW + i]!;
+    const tag = flow === 0 ? plainFlow(words, i) : flow;
+    const s = ledger.slotFor(tag, bits, queue, seq);
+    ledger.refresh(s, queue);
+    // A slot that was just taken has had no frame; of those that flows share some frames are kept.
+    const frames = slots[s + FRAMES]!;
+    if (slots[s + WORD]! >= 0 ? frames === 0 : census.samples(frames)) census.enter(s, tag, burst, i);
+    const wanted = words[WORKER + i]!;
+    const large = this.isLarge(burst, i);
+    const to = slots[s + PLACE] === wanted + 1 ? wanted : this.change(s, wanted, large);
+    if (ledger.carried(s) < 0) this.unwatched++;
+    if (to === HELD) {
+      this.guard!.hold(s, burst, i, seq);
+      if (large) this.shares.heldLarge();
+      this.mark(i, DispatchResult.held);
+      return;
+    }
+    if (to !== wanted) this.mark(i, DispatchResult.stays + to);
+    if (!large || this.shares.mayGiveLarge(to)) {
+      if (this.give(burst, i, seq, s, to)) {
+        if (large) this.shares.gaveLarge(to);
+        return;
+      }
+    }
+    this.drop(burst, i, to, Drop.backlog);
+    this.mark(i, DispatchResult.dropped);
+    this.refused = true;
+  }
+
+  /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
+  private change(s: number, wanted: number, large: boolean): number {
+    if (this.guard !== null) return this.guard.change(s, wanted, large);
+    if ((this.p.ledger.slots[s + PLACE]! & Place.worker) === wanted + 1) return wanted;
+    if (this.p.ledger.move(s, wanted)) this.counters[WorkerCounter.moves + MoveCounter.moves]!++;
+    return wanted;
+  }
+
+  /** Appends frame i of a burst to the ring to worker `to` and notes it in its slot; false when there is no room. */
+  private give(burst: Burst, i: number, seq: number, s: number, to: number): boolean {
+    const { producer } = this;
+    const { ledger } = this.p;
+    if (!producer.append(to, burst, i, seq, ledger.carried(s))) return false;
+    ledger.note(s, seq, producer.position(to));
+    return true;
+  }
+
+  /** Something else than steering said has become of frame i. */
+  private mark(i: number, result: number): void {
+    this.results[i] = result;
+    this.marked = true;
+  }
+
+  /** Frames held for a move, to be reviewed every pass. */
+  holding(): number {
+    return this.guard === null ? 0 : this.guard.holding.frames;
+  }
+
+  /** Lets go of held frames whose time has come; returns how many. `process` empties the batch when it is full. */
+  releaseDue(process: () => void): number {
+    if (this.holding() === 0) return 0;
+    this.makeRoom = process;
+    this.shares.begin(0, 0);
+    const released = this.guard!.releaseDue();
+    if (released > 0) this.publish();
+    return released;
+  }
+
+  /** A frame that was held goes to its worker. Its own worker's only between two bursts: see `OrderGuard`. */
+  release(burst: Burst, seq: number, s: number, to: number): void {
+    const mine = to === this.me;
+    if (mine && this.batch.n + BURST_MAX > BATCH_MAX) this.makeRoom();
+    if (!this.giveHeld(burst, seq, s, to)) this.drop(burst, 0, to, Drop.hold);
+    if (mine) this.batch.n = this.producer.ownCount();
+  }
+
+  /** See `Release`. */
+  holdRoom(large: boolean): number {
+    return this.shares.ofHolds(large);
+  }
+
+  /** As `give`. The slots that held frames have are taken from no ring's share: they are added to this one's. */
+  private giveHeld(burst: Burst, seq: number, s: number, to: number): boolean {
+    const { producer, shares } = this;
+    const { holding } = this.guard!;
+    const { ledger } = this.p;
+    const word = ledger.carried(s);
+    const large = this.isLarge(burst, 0);
+    if (large && !shares.mayGiveLarge(to, holding.large)) return false;
+    const extra = holding.frames - holding.large + 1;
+    if (!producer.append(to, burst, 0, seq, word) && !producer.appendBeyond(extra, to, burst, 0, seq, word))
+      return false;
+    if (large) producer.addLarge(to);
+    ledger.note(s, seq, producer.position(to));
+    return true;
+  }
+
+  /** Frame i found no room in the ring to worker `to`. */
+  private drop(burst: Burst, i: number, to: number, reason: number): void {
+    const { views } = this.p;
+    views.counters.handoff[handoffBase(this.workers, this.me, to) + HandoffCounter.drops]!++;
+    this.counters[WorkerCounter.dropped + reason]!++;
+    views.pool.free(this.me, burst.id[i]!);
+  }
+
+  /** Publishes every ring that got frames, and wakes its consumer if it sleeps: once a burst. */
+  private publish(): void {
+    const { producer, me, workers, span } = this;
+    const { views, waker } = this.p;
+    const handoff = views.counters.handoff;
+    for (let to = 0; to < span; to++) {
+      const count = producer.publish(to);
+      if (count === 0 || to === me) continue;
+      producer.claim(to);
+      const base = handoffBase(workers, me, to);
+      handoff[base + HandoffCounter.packets]! += count;
+      const known = handoff[base + HandoffCounter.highWater]!;
+      const waiting = producer.occupancy(to, known);
+      if (waiting > known) handoff[base + HandoffCounter.highWater] = waiting;
+      this.counters[WorkerCounter.handedOff]! += count;
+      if (waker.wake(to)) this.counters[WorkerCounter.wakeupsSent]!++;
+    }
+  }
+}

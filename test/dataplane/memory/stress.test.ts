@@ -1,0 +1,170 @@
+/** Pool, rings, locks and sleeping between real threads: invariants only, timing decides nothing. */
+import { describe, expect, it } from 'vitest';
+import { loadNative } from '#rxsteer/addon/native.js';
+import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
+import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
+import {
+  LOCK_WAIT_MS,
+  lockMeter,
+  releaseLock,
+  releaseLocksOf,
+  takeLock,
+} from '#rxsteer/dataplane/memory/tx-lock.js';
+import { SLEEP_MAX_MS } from '#rxsteer/dataplane/worker/sleeper.js';
+import { attachPool, makeLane, poolMemory, runThreads } from './shared-kit.js';
+
+interface Exchanged {
+  full: number;
+  empty: number;
+  highest: number;
+  problems: string[];
+}
+
+describe('frames between threads', () => {
+  it.each([
+    { threads: 2, frames: 60_000, slots: 48, capacity: 64, limit: 64 },
+    { threads: 3, frames: 15_000, slots: 200, capacity: 16, limit: 11 },
+    { threads: 4, frames: 6_000, slots: 24, capacity: 8, limit: 8 },
+  ])('$threads threads, rings of $limit: nothing lost, doubled, torn or out of order', async (shape) => {
+    const { threads, frames, slots, capacity, limit } = shape;
+    const memory = poolMemory({ workers: threads, smallPerWorker: slots, largePerWorker: 4 });
+    // Indices pass 2^31 on some rings and 2^32 on others.
+    const rings = Array.from({ length: threads }, (_, p) =>
+      makeLane(threads, capacity, p % 2 === 0 ? 0x7fff_ff00 : -300, slots + 4),
+    ).flat();
+    const pool = attachPool(memory, rings);
+    pool.initialise();
+    const sent = new Int32Array(new SharedArrayBuffer(threads * threads * 4));
+    const task = { memory, rings, frames, capacity, limit, sent };
+    const results = await runThreads<Exchanged>(
+      'exchange',
+      Array.from({ length: threads }, () => task),
+    );
+    expect(results.flatMap(({ problems }) => problems)).toEqual([]);
+    expect(rings.every(ringDrained)).toBe(true);
+    expect(pool.inFlight()).toBe(0);
+    expect(pool.countFree()).toBe(pool.slots);
+    for (let w = 0; w < threads; w++) pool.reclaim(w);
+    const free = Array.from({ length: threads }, (_, w) => pool.available(w));
+    expect(free).toEqual(Array.from({ length: threads }, () => slots + 4));
+  });
+});
+
+describe('transmit lock', () => {
+  const words = () => new Int32Array(new SharedArrayBuffer(3 * LINE_WORDS * 4));
+
+  it('excludes all others, under contention', async () => {
+    const shared = words();
+    const counter = new Int32Array(new SharedArrayBuffer(4));
+    const rounds = 20_000;
+    const task = { words: shared, counter, rounds };
+    const results = await runThreads<{ taken: number; contended: number; waitedNs: number }>('lock', [
+      task,
+      task,
+      task,
+      task,
+    ]);
+    expect(counter[0]).toBe(4 * rounds);
+    expect(shared.every((word, k) => k % LINE_WORDS !== 0 || word === 0)).toBe(true);
+    // Whoever waited was counted, and only who was counted waited.
+    for (const { contended, waitedNs } of results) expect(contended > 0).toBe(waitedNs > 0);
+  });
+
+  it('gives up after a bounded wait, and counts it', () => {
+    const shared = words();
+    const meter = lockMeter();
+    let yields = 0;
+    const take = (worker: number) => takeLock(shared, 2, worker, meter, () => yields++);
+    expect(take(4)).toBe(true);
+    expect(meter).toMatchObject({ contended: 0, waitedNs: 0 });
+    expect(shared[2 * LINE_WORDS]).toBe(5);
+    expect(take(1)).toBe(false);
+    expect(meter.contended).toBe(1);
+    expect(meter.waitedNs).toBeGreaterThan(LOCK_WAIT_MS * 1e6);
+    expect(yields).toBeGreaterThan(0);
+    releaseLock(shared, 2);
+    expect(take(1)).toBe(true);
+  });
+
+  it('waits once for a holder that stands still, and again when that has let go', () => {
+    const shared = words();
+    const meter = lockMeter();
+    const other = lockMeter();
+    let looks = 0;
+    const take = () => takeLock(shared, 1, 3, meter, () => looks++);
+    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
+    expect(take()).toBe(false);
+    const waited = meter.waitedNs;
+    looks = 0;
+    // It drops at once: hundreds of bursts take less than the one wait.
+    for (let burst = 0; burst < 1000; burst++) expect(take()).toBe(false);
+    expect(looks).toBe(0);
+    expect(meter.waitedNs - waited).toBeLessThan(waited);
+    // Another queue has nothing to do with it.
+    expect(takeLock(shared, 0, 3, meter, () => {})).toBe(true);
+    // The same worker holds it again: that is another hold, and the first look finds it let go.
+    releaseLock(shared, 1);
+    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
+    expect(takeLock(shared, 1, 3, meter, () => releaseLock(shared, 1))).toBe(true);
+    releaseLock(shared, 1);
+    // So is the one of a holder that died.
+    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
+    expect(take()).toBe(false);
+    releaseLocksOf(shared, 9);
+    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
+    expect(takeLock(shared, 1, 3, meter, () => releaseLock(shared, 1))).toBe(true);
+  });
+
+  it('lets the holder run while it waits', () => {
+    const shared = words();
+    const meter = lockMeter();
+    takeLock(shared, 0, 7, meter, () => {});
+    // The holder's turn comes when the waiting worker yields.
+    expect(takeLock(shared, 0, 1, meter, () => releaseLock(shared, 0))).toBe(true);
+    expect(meter.contended).toBe(1);
+    expect(meter.waitedNs).toBeGreaterThan(0);
+  });
+
+  it('releases what a dead worker held, and nothing else', () => {
+    const shared = words();
+    const meter = lockMeter();
+    for (const [lock, worker] of [0, 3, 0].entries()) takeLock(shared, lock, worker, meter, () => {});
+    releaseLocksOf(shared, 0);
+    expect([0, 1, 2].map((lock) => shared[lock * LINE_WORDS])).toEqual([0, 4, 0]);
+  });
+});
+
+describe('sleeping and waking', () => {
+  it.each([
+    { how: 'Atomics.wait', useNative: false, spinMaxMs: 0, threads: 2 },
+    { how: 'an eventfd', useNative: true, spinMaxMs: 0, threads: 2 },
+    { how: 'an eventfd and spinning', useNative: true, spinMaxMs: 0.02, threads: 2 },
+    { how: 'an eventfd, three threads', useNative: true, spinMaxMs: 0, threads: 3 },
+  ])('loses no wake-up in thousands of turns, with $how', async ({ useNative, spinMaxMs, threads }) => {
+    const native = useNative ? loadNative() : null;
+    if (useNative && native === null) throw new Error('the addon is not built');
+    expect(SLEEP_MAX_MS).toBeLessThanOrEqual(250);
+    const rounds = 12_000;
+    const words = Array.from(
+      { length: threads },
+      () => new Int32Array(new SharedArrayBuffer(2 * LINE_WORDS * 4)),
+    );
+    const events = words.map(() => native?.openEvent() ?? -1);
+    const turn = new Int32Array(new SharedArrayBuffer(4));
+    try {
+      const task = { words, events, turn, rounds, useNative, spinMaxMs };
+      const results = await runThreads<{ lost: number; woke: number; sleeps: number; woken: number }>(
+        'pingPong',
+        words.map(() => task),
+      );
+      expect(results.map(({ lost }) => lost)).toEqual(words.map(() => 0));
+      expect(turn[0]).toBe(rounds);
+      const sum = (key: 'woke' | 'woken') => results.reduce((total, result) => total + result[key], 0);
+      // It did sleep; and every wake-up sent ended a sleep or came before it began.
+      expect(sum('woken')).toBeGreaterThan(0);
+      expect(sum('woken')).toBeLessThanOrEqual(sum('woke'));
+    } finally {
+      for (const event of events) if (event >= 0) native?.closeDescriptor(event);
+    }
+  });
+});
