@@ -5,7 +5,7 @@
  */
 import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 
-/** Constants for V8, as in src/dataplane/worker/dispatch.ts: a thread has one side of one ring. */
+/** Arrays in a constant object (docs/hot-loops.md): a thread has one side of one ring. */
 interface Hot {
   index: Int32Array;
   items: Int32Array;

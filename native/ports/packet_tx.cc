@@ -222,7 +222,7 @@ int32_t PacketSender::flush(uint32_t first, uint32_t count) {
         pollfd writable{socket_, POLLOUT, 0};
         ::poll(&writable, 1, 1);
       } else {
-        // The device's queue: whoever empties it may be waiting for our CPU.
+        // The device's queue: the thread that empties it may be waiting for our CPU.
         ::sched_yield();
       }
       continue;

@@ -1,5 +1,5 @@
 /**
- * The typed face of the addon's hash part; `Native` includes it. See `hash-kernels.ts` for who wants to hash.
+ * The typed face of the addon's hash part; `Native` includes it. To hash, use `hash-kernels.ts`.
  *
  * Promise: functions that bind take no arguments and give no result afterwards, the cheapest call that Node-API has
  * (40-60 ns); what changes from burst to burst stands in control words. They never throw and read nothing outside the

@@ -347,7 +347,7 @@ export interface Native extends NativeHash {
 
   /** An eventfd (non-blocking). */
   openEvent(): number;
-  /** Adds 1 to an eventfd: wakes who waits on it. One system call. */
+  /** Adds 1 to an eventfd: wakes the thread that waits on it. One system call. */
   wake(fd: number): void;
   /**
    * Sleeps until one of the descriptors is readable or the time is over; drains `event` (an eventfd); clears

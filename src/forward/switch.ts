@@ -32,7 +32,7 @@ import { PORT_MASK, PORT_STATIC } from './mac-layout.js';
 import type { MacTable } from './mac-table.js';
 import { Learned } from './mac-table.js';
 
-// Constants of this module's own, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const COUNT = BATCH_COUNT;
 const SHIFT = DESCRIPTOR_SHIFT;
 const SIZE = Part.size;
@@ -67,7 +67,7 @@ export class Switch implements Forwarder {
   decide(batch: Batch, nowSeconds: number): void {
     // Before any read of the table: what is filed is then at least as new as the generation it is filed under.
     this.cache.refresh(this.table.generation(), nowSeconds);
-    if (this.waiting > 0) this.refill();
+    if (this.waiting > 0) this.learnSkipped();
     const { words, out } = batch;
     const n = batch.n & COUNT;
     for (let i = 0; i < n; i++) {
@@ -117,7 +117,7 @@ export class Switch implements Forwarder {
   }
 
   /** Learns what was skipped in the last call. */
-  private refill(): void {
+  private learnSkipped(): void {
     const { cache, later, table, waiting } = this;
     this.waiting = 0;
     let isContended = false;

@@ -16,7 +16,7 @@ import {
   PORT_MASK,
 } from './batch.js';
 
-// Constants of this module's own, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const COUNT = BATCH_COUNT;
 const SHIFT = DESCRIPTOR_SHIFT;
 const SIZE = Part.size;

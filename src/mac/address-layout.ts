@@ -144,7 +144,7 @@ export function initialiseAddresses(buffer: SharedArrayBuffer, dimensions: Addre
   header[Header.handSecond] = -1;
   const learned = new Int32Array(buffer, HEADER_WORDS * 4, 2 * ports);
   for (let p = 0; p < ports; p++) learned[2 * p + 1] = learnLimit;
-  // Last: who sees it sees all.
+  // Last: a reader that sees it sees all.
   Atomics.store(header, Header.slots, slotsFor(capacity));
 }
 

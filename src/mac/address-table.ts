@@ -4,7 +4,7 @@
  *
  * Promise: a lookup takes no lock, waits for nobody and looks at `PROBE_MAX` slots at most. The slot hash has a secret
  * seed, so that nobody can choose addresses that share a slot; each port has a limit; addresses age. Changes are made
- * under one lock (`SharedLock`), which is held for microseconds: whoever walks through the table gives it back
+ * under one lock (`SharedLock`), which is held for microseconds: a thread that walks through the table gives it back
  * between parts. Pure: `now` (seconds) comes from the caller.
  *
  * Open addressing, linear probing. A key keeps its slot until it is removed; no entry ever moves to another slot.
@@ -33,6 +33,8 @@
  *    come after the reclaiming.
  * 7. A thread that dies with the lock leaves at most one odd slot and wrong counts: `recover`.
  */
+
+import { SharedLock } from '../sync/shared-lock.js';
 import {
   attachAddresses,
   Header,
@@ -44,7 +46,6 @@ import {
   SLOT_WORDS,
   Slot,
 } from './address-layout.js';
-import { SharedLock } from './shared-lock.js';
 
 /** Tries to read a slot that is being written. */
 const READ_TRIES = 3;

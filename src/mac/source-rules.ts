@@ -1,5 +1,5 @@
 /**
- * The addresses that whoever is behind a port may use: `mac=ADDRESS[+…]` and `ip=ADDRESS[/BITS][+…]`, as text and as
+ * The addresses that the guest or host behind a port may use: `mac=ADDRESS[+…]` and `ip=ADDRESS[/BITS][+…]`, as text and as
  * plain data.
  *
  * Promise: pure; what is no address is a one-line UserError that names the place.

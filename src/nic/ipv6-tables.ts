@@ -10,7 +10,7 @@
  */
 import { BURST_MAX, type Burst, Field } from '../packet/burst.js';
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const LAST = BURST_MAX - 1;
 const L3 = Field.l3;
 const L4 = Field.l4;

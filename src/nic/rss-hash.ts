@@ -65,7 +65,7 @@ export interface RssHashOptions {
   readonly kernels?: HashKernels | null;
 }
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const FRAMES = BURST_COUNT;
 const KIND = Field.kind;
 const L3 = Field.l3;

@@ -8,7 +8,7 @@ import { TARGET_SHIFT } from '../hash/kernel.js';
 import { type Burst, Field } from '../packet/burst.js';
 import { HashType } from './hash-types.js';
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const HASH = Field.hash;
 const HASH_TYPE = Field.hashType;
 const BUCKET = Field.bucket;

@@ -29,7 +29,7 @@ export const BURST_COUNT = 2 * BURST_MAX - 1;
 export const FrameFlag = {
   /** A virtio-net header with content precedes the frame (`VNET_HDR_LENGTH` bytes before `off`). */
   vnet: 1,
-  /** The frame is a GSO/GRO super-frame: to be segmented by whoever puts it on a wire. */
+  /** The frame is a GSO/GRO super-frame: to be segmented before it goes onto a wire. */
   gso: 2,
   /** The transport checksum is partial (`VIRTIO_NET_HDR_F_NEEDS_CSUM`). */
   needsCsum: 4,

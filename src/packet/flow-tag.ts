@@ -10,7 +10,7 @@
  * products are turned by different amounts: unturned, the highest bits of two words would cancel out under any keys.
  * They do not wait for each other, so that their latencies overlap.
  *
- * Who uses these in a loop gives them a name of its own: V8 checks an imported binding at every call, a constant of the
+ * A loop that uses these gives them a name in its module: V8 checks an imported binding at every call, a constant of the
  * module never.
  */
 import { type Burst, KEYS, Kind } from './burst.js';

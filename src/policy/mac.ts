@@ -39,7 +39,7 @@ import {
   type Steering,
 } from './steering.js';
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const WORDS = DESCRIPTOR_WORDS;
 const DMAC_LO = Part.dmacLo;
 const SMAC_LO = Part.smacLo;

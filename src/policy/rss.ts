@@ -22,7 +22,7 @@ import { KEY_BYTES_MAX, resolveKey } from './key.js';
 import type { RssSpec } from './spec.js';
 import { type CompileContext, type Decision, decisionOf, type Steering } from './steering.js';
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const BUCKET = Field.bucket;
 const RXQ = Field.rxq;
 const WORKER = Field.worker;

@@ -39,7 +39,7 @@ export interface FlowRecords {
 
 const NAMES: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const KIND = Field.kind;
 const L3 = Field.l3;
 const L4 = Field.l4;

@@ -16,7 +16,7 @@ import { MacSet } from './mac-set.js';
 import type { CaptureFacts } from './result.js';
 import { NOT_PLAIN, Scan } from './scan.js';
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const KIND = Field.kind;
 const VLAN = Field.vlan;
 const LEN = Field.len;

@@ -14,7 +14,7 @@
 import type { ServiceModel } from './model.js';
 import { Place } from './places.js';
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const WORKER_MASK = Place.workerMask;
 const WORKER_SHIFT = Place.workerShift;
 

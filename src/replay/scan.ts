@@ -13,7 +13,7 @@ import { CHUNK_PACKETS, type Chunk } from './chunk.js';
 import { FlowRecord, type FlowTable, hash4 } from './flow-table.js';
 import type { MacSet } from './mac-set.js';
 
-// This module's own constants, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const TRUNCATED = FrameFlag.truncated;
 const {
   words: WORDS,

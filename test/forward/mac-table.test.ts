@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MacControl } from '#rxsteer/forward/mac-control.js';
 import { createMacTable, Header, SLOT_USED, Slot } from '#rxsteer/forward/mac-layout.js';
 import { Learned, MacTable } from '#rxsteer/forward/mac-table.js';
-import { SharedLock } from '#rxsteer/mac/shared-lock.js';
+import { SharedLock } from '#rxsteer/sync/shared-lock.js';
 import { STATION } from './support.js';
 
 const AGEING = 10;

@@ -242,7 +242,7 @@ export class EngineCore {
     return Atomics.load(this.views.workers[worker]!, WorkerWord.configSeen);
   }
 
-  /** Runs `change` and reports on it: time, pauses of the workers, who did not follow. */
+  /** Runs `change` and reports on it: time, pauses of the workers, workers that did not follow. */
   async report(
     kind: ChangeKind,
     text: string,

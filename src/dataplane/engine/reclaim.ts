@@ -8,8 +8,9 @@
  */
 import { MacControl } from '../../forward/mac-control.js';
 import { recoverPolicy } from '../../policy/compile.js';
+import { releaseLocksOf } from '../../sync/shared-lock.js';
+import { LINE_WORDS } from '../memory/layout.js';
 import { repairRing } from '../memory/ring.js';
-import { releaseLocksOf } from '../memory/tx-lock.js';
 import { Drop, WorkerCounter } from '../shared/counters.js';
 import type { EngineMemory, EngineViews } from '../shared/engine-memory.js';
 import type { EnginePlan } from '../shared/plan.js';
@@ -25,7 +26,8 @@ export function reclaimWorker(
   const words = views.workers[worker]!;
   Atomics.store(words, WorkerWord.state, WorkerState.absent);
   Atomics.store(words, WorkerWord.asleep, 0);
-  releaseLocksOf(views.locks, worker);
+  // All locks that there are: transmit queues; MAC table and owners, which may have to be repaired first.
+  releaseLocksOf(views.locks, LINE_WORDS, worker);
   if (plan.mode === 'switch') new MacControl(memory.switching, plan.workers).recover(worker);
   recoverPolicy(plan.policy, memory.policy, plan.workers, worker);
   let swept = 0;

@@ -42,7 +42,7 @@ const LIST_INDEX = 0xfffffff;
 const POSITION = State.position;
 const RETURNED = State.returned;
 
-/** What the loop of `takeBack` reads and writes, as constants for V8: see `Hot` in `dispatch.ts`. */
+/** Arrays of the loop of `takeBack` in a constant object: docs/hot-loops.md. */
 interface Hot {
   owner: Int32Array;
   area: Int32Array;
@@ -228,7 +228,7 @@ export class FramePool {
     const end = to | 0;
     while (at !== end) {
       let count = small[0]! & LIST_INDEX;
-      // No call in the inner loop: behind one, V8 reads and checks every array again.
+      // No call in the inner loop: docs/hot-loops.md.
       while (at !== end) {
         const id = area[first + (at & mask)]!;
         if (id >= smallSlots) break;

@@ -11,7 +11,7 @@ import { BURST_MAX, type Burst, PARTS } from '../../packet/burst.js';
 import { maskBelow } from './layout.js';
 import { DONE, HEAD, type RingMemory, STATE_SHIFT, STATE_WORDS, State, TAIL } from './ring.js';
 
-// Constants of this module's own: V8 folds them into the loop.
+// Constants of the module: docs/hot-loops.md.
 const D_SHIFT = DESCRIPTOR_SHIFT;
 const S_SHIFT = STATE_SHIFT;
 const S_LIMIT = State.limit;

@@ -55,7 +55,10 @@ export const State = {
    * used up, and neither array wraps around.
    */
   limit: 1,
-  /** Modulo 2^32, up to the limit: the entry of position p is at `entry + 8 * p` in the area, its slot number at `id + p`. */
+  /**
+   * Biased bases: position p's entry is at area[entry + 8p], its slot number at area[id + p] (mod 2^32), valid until
+   * the position reaches `limit`.
+   */
   entry: 2,
   id: 3,
   /** Frames whose slots were taken back. */
@@ -230,14 +233,15 @@ export class RingConsumer {
       available = (this.tailSeen - this.head) | 0;
       if (available === 0) return 0;
     }
-    // `| 0` and masks: machine integers in ranges that V8 knows, so no checks of tags and overflow (see `BURST_COUNT`).
+    // `| 0` and masks: docs/hot-loops.md.
     const count = Math.min(available, max) | 0;
     const from = this.wide;
     const to = batch.wide;
     const mask = this.mask | 0;
     const head = this.head | 0;
     const start = batch.n | 0;
-    // To the newest frame backwards: prefetchers would fetch the lines behind it, which the producer is about to write.
+    // If the batch reaches the newest entry, copy downwards: an upward scan makes the prefetcher pull in the lines that
+    // the producer writes next (docs/hot-loops.md).
     const newest = count === available;
     const step = newest ? -1 : 1;
     let k = newest ? (count - 1) | 0 : 0;

@@ -30,7 +30,7 @@ export interface OrderLimits {
 }
 
 /**
- * 10 ms is 4096 frames (a full backlog) at the rate of a worker that is busy with other things too: who has not
+ * 10 ms is 4096 frames (a full backlog) at the rate of a worker that is busy with other things too: a worker that has not
  * drained by then keeps getting frames faster than its worker finishes them.
  */
 export const DEFAULT_ORDER_LIMITS: OrderLimits = { postponeMaxMs: 10, holdMaxFrames: 256, holdMaxMs: 20 };
@@ -89,7 +89,7 @@ export class OrderGuard {
     this.holding = new ParkedFlows(Math.min(2 * this.mostOfClass, slots), HOLDS, smallSlots);
   }
 
-  /** Call before the frames of a burst: what time it is may have changed. */
+  /** Drops the cached time. Call once per burst, before its frames. */
   begin(): void {
     this.read = false;
   }

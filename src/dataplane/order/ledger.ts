@@ -73,7 +73,7 @@ export const MIXED = 1 << 30;
 /** The frame is not watched: any negative word says so; this one is no NaN's upper half (see `Part`). */
 export const UNWATCHED = -0x8000_0000;
 
-// Constants of this module's own: V8 folds them into the code, fields of objects are loaded.
+// Constants of the module: docs/hot-loops.md.
 const plainTag = tagOfPlain;
 const TAG = Slot.tag;
 const WORD = Slot.word;
@@ -219,7 +219,7 @@ export class Ledger {
     return UNWATCHED;
   }
 
-  /** Before a frame of an `old` slot goes its way: perhaps those that made it old have ended. */
+  /** Before a frame of an `old` slot is dispatched: the frames that made it old may have finished. */
   refresh(s: number, queue: number): void {
     if ((this.slots[s + PLACE]! & Place.old) !== 0 && this.isFree(s)) this.renew(s, this.first[queue]! - 1);
   }
@@ -301,7 +301,7 @@ export class Ledger {
     slots[s + TAIL] = 0;
     slots[s + SINCE] = 0;
     slots[s + FRAMES] = 0;
-    // Visible to whoever finishes a frame of the flow: the ring's tail is published after it.
+    // Visible to the worker that finishes a frame of the flow: the ring's tail is published after it.
     finished[number * 2] = before;
     finished[number * 2 + 1] = before;
   }
@@ -330,7 +330,8 @@ export class Ledger {
       this.history.claim(word & WORD_SLOT);
     }
     slots[s + PLACE] = (to + 1) | (place & Place.old);
-    // Nothing of the flow is there yet, whatever becomes of this frame.
+    // The new worker holds none of this flow's frames. Its current position counts as drained, so the flow reads as
+    // drained even if this frame is dropped.
     slots[s + TAIL] = this.progress.done(to);
     return place !== 0;
   }

@@ -19,7 +19,7 @@ import type { GuestTable } from './guest-sharing.js';
 import type { OrderHistory } from './history.js';
 import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './ledger.js';
 
-// Constants of this module's own, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const COUNT = BATCH_COUNT;
 const D_SHIFT = DESCRIPTOR_SHIFT;
 const D_SIZE = Part.size;

@@ -32,7 +32,7 @@ interface Named {
   readonly name: string;
   /** The text it was parsed from. */
   readonly text: string;
-  /** `mac=` and `ip=`: the addresses that whoever is behind the port may use; absent = any. */
+  /** `mac=` and `ip=`: the addresses that the guest or host behind the port may use; absent = any. */
   readonly sources?: SourceRules;
   /** `cpu=N` or `follow=PID`: whom policies that follow consumers follow; null = nobody. */
   readonly consumer: Consumer | null;

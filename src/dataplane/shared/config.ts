@@ -19,7 +19,7 @@ export interface LiveConfig {
   readonly table: readonly number[] | null;
   /** Rings of workers 0 … span-1 are drained, and transmit queues shared with them: those that run, join, or leave. */
   readonly span: number;
-  /** Not to be acted by yet: its steering is to be compiled, so that the switch takes no time. */
+  /** Phase 1 of 2: compile the new steering now, keep running the installed configuration. */
   readonly prepare: boolean;
 }
 

@@ -53,8 +53,10 @@ export interface EngineViews {
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
   /**
-   * By receive queue: worker + 1 that polls it, -(worker + 1) of the one that gave it back, 0 = nobody ever did. Taken by
-   * compare-and-swap, given back by its holder.
+   * By receive queue, taken by compare-and-swap, given back by its holder:
+   *   > 0  polled by worker n - 1
+   *   < 0  released by worker -n - 1
+   *   0    never polled
    */
   readonly pollers: Int32Array;
   /** By receive queue: the last `ReceiveStatus.error` that its poller met. For the main thread to act on. */

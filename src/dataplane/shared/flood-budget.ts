@@ -7,8 +7,8 @@
  * addresses, and floods to a single port, take nothing from it. The burst is also the most that one port's floods can
  * make a pass send.
  *
- * Threads: any worker takes and refills. Tokens move by atomic additions; who exchanges the time of the last refill for
- * now is who refills, so no time is credited twice. A rate of 0 is no limit.
+ * Threads: any worker takes and refills. Tokens move by atomic additions; the worker that exchanges the time of the last
+ * refill for now refills, so no time is credited twice. A rate of 0 is no limit.
  */
 import type { ThreadClock } from '../memory/clock.js';
 import { ClockTime } from '../memory/clock.js';

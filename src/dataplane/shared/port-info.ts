@@ -23,7 +23,7 @@ export interface PortInfo {
   readonly kind: 'af_packet' | 'tap' | 'pcap' | 'memory';
   /** Receive queues. 0 for sinks and writers. */
   readonly rxQueues: number;
-  /** The addresses that whoever is behind the port may use; absent = any. */
+  /** The addresses that the guest or host behind the port may use; absent = any. */
   readonly sources?: SourceRules;
   /** Queue q is polled by worker (firstPoller + q) mod workers, see `deal.ts`; -1 = not dealt yet. */
   readonly firstPoller: number;

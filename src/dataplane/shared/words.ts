@@ -37,7 +37,7 @@ export const WorkerWord = {
   configSeen: 6,
   /** 1 when the worker shall end: it has been taken out of the configuration. */
   leave: 7,
-  /** 1 while asleep: whoever publishes work exchanges it for 0 and wakes the worker. */
+  /** 1 while asleep: a thread that publishes frames or a command exchanges it for 0 and wakes the worker. */
   asleep: LINE_WORDS,
 } as const;
 /** Words of a worker's control block. */

@@ -13,7 +13,7 @@ import type { Sender } from '../ports/port.js';
 import { WorkerCounter } from '../shared/counters.js';
 
 export class TxCompletions {
-  /** What follows is kept for this batch; else every frame arrived, one copy each. */
+  /** True: the per-frame arrays are valid. False: every frame so far was accepted by exactly one port. */
   detailed = false;
   /** Segments sent beyond one for each super-frame. */
   segmentsSent = 0;

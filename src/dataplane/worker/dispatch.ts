@@ -27,7 +27,7 @@ import type { RxStageParts } from './rx-parts.js';
 /** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
 export const DispatchResult = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 
-// Constants of this module's own: V8 folds them into the loop.
+// Constants of the module: docs/hot-loops.md.
 const COUNT = BURST_COUNT;
 const PLACE = Slot.place;
 const WORD = Slot.word;
@@ -53,12 +53,7 @@ const S_LIMIT = State.limit;
 const S_ENTRY = State.entry;
 const S_ID = State.id;
 
-/**
- * What the loop over a burst reads and writes. V8 takes a field for a constant where the object is one (this module's
- * own) and the field was assigned once, when it came into being: pointers and lengths of the arrays are then part of the
- * code, and nothing is loaded or checked but the index. A thread has one worker, so once is what happens; another
- * dispatcher in the same thread assigns again, which costs V8 its assumption, and nothing else.
- */
+/** What the loop over a burst reads and writes: arrays in a constant object, docs/hot-loops.md. */
 interface Hot {
   words: Int32Array;
   wide: Float64Array;
@@ -230,10 +225,9 @@ export class Dispatcher implements Release {
     if (HOT.words !== burst.words || HOT.slots !== ledger.slots || HOT.area !== this.producer.words) {
       bind(burst, ledger, this.producer);
     }
-    // Masks and `| 0`: see `BURST_COUNT`. No call in the loop: behind one, V8 would have to check everything again.
+    // No call in the loop, masks, `| 0`, arguments through memory: docs/hot-loops.md.
     // Copying as in `RingProducer.append`; a loop for the ledger and one for the copies take longer than this one.
     const { words, wide, slots, area, areaWide, slotMask, areaMask, wideMask, flowMask, tagMask } = HOT;
-    // Through memory: of an argument V8 keeps the tagged form, and takes the tag off anew for every frame.
     const first = CALL[SEQ]!;
     const firstSlot = CALL[SLOT]!;
     const base = CALL[BASE]!;
@@ -309,7 +303,7 @@ export class Dispatcher implements Release {
     this.refused = true;
   }
 
-  /** Asks who gets a frame whose slot is not simply the wanted worker's: a worker, or `HELD`. */
+  /** The worker that gets a frame whose slot is not the wanted worker's, or `HELD`. */
   private change(s: number, wanted: number, large: boolean): number {
     if (this.guard !== null) return this.guard.change(s, wanted, large);
     if ((this.p.ledger.slots[s + PLACE]! & Place.worker) === wanted + 1) return wanted;

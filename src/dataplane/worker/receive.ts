@@ -1,5 +1,5 @@
 /**
- * The intake of a worker: receives a burst, lets it be dissected and steered, and gives each frame to its worker.
+ * The rx stage of a worker: receives a burst, has it dissected and steered, and gives each frame to its worker.
  *
  * Promise: never blocks and never waits for another worker: a full ring drops and counts, an empty pool leaves
  * frames in the kernel. Every frame received is counted once, and either becomes part of the worker's own work, is
@@ -30,13 +30,13 @@ import { Dispatcher, DispatchResult } from './dispatch.js';
 import { RfsFeedback } from './rfs-feedback.js';
 import type { RxStageParts } from './rx-parts.js';
 
-// Constants of this module's own: V8 folds them into the loop.
+// Constants of the module: docs/hot-loops.md.
 const COUNT = BURST_COUNT;
 const ID = Field.id;
 const LEN = Field.len;
 const LAST = BURST_MAX - 1;
 
-/** What the loop of `hold` reads and writes, as constants for V8: see `Hot` in `dispatch.ts`. */
+/** Arrays of the loop of `hold` in a constant object: docs/hot-loops.md. */
 interface Hot {
   words: Int32Array;
   owner: Int32Array;
@@ -49,7 +49,7 @@ function bind(words: Int32Array, owner: Int32Array): void {
 }
 
 export class RxStage {
-  /** A queue could not be received from because the pool was empty; whoever starts a pass clears it. */
+  /** A queue could not be received from because the pool was empty; the loop clears it at the start of a pass. */
   starved = false;
   private readonly me: number;
   private readonly workers: number;
@@ -195,7 +195,7 @@ export class RxStage {
     return n;
   }
 
-  /** The first n frames of the burst are held by this worker; returns how many bytes they are. */
+  /** Marks the slots of the burst's first n frames as in use by this worker; returns the frames' bytes. */
   private hold(n: number): number {
     const { burst, views } = this.p;
     if (HOT.words !== burst.words || HOT.owner !== views.pool.owner) bind(burst.words, views.pool.owner);

@@ -80,8 +80,17 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
   const epoch = Atomics.load(views.global, Global.portsEpoch);
   try {
-    if (process.env['WARM_UP'] === '1') {
-      warmUp({ config, worker, views, native, clock, burst, status, compile: (c) => practiceSteering(c, worker) });
+    if (plan.warmUp) {
+      warmUp({
+        config,
+        worker,
+        views,
+        native,
+        clock,
+        burst,
+        status,
+        compile: (c) => practiceSteering(c, worker),
+      });
     }
     const parts = makeParts({
       plan,

@@ -6,7 +6,7 @@
  * first one that is larger.
  */
 import { ReceiveStatus } from '../../addon/native.js';
-import { BURST_MAX, type Burst } from '../../packet/burst.js';
+import type { Burst } from '../../packet/burst.js';
 import { HEADROOM, SMALL_SLOT_BYTES } from '../memory/layout.js';
 import type { FramePool } from '../memory/pool.js';
 
@@ -59,8 +59,6 @@ const COUNTS = [64, 64, 64, 0, 64, 64, 1, 64, 64, 7, 64, 64, 32, 64, 64, 0];
 
 /** Makes what a port receives. */
 export class PracticeFrames {
-  /** Frames of a burst at most. */
-  most = BURST_MAX;
   private calls = 0;
   private made = 0;
 
@@ -82,7 +80,7 @@ export class PracticeFrames {
   receive(max: number): number {
     const { burst, pool, status, worker } = this;
     for (let k = 0; k < status.length; k++) status[k] = 0;
-    const wanted = Math.min(max, this.most, COUNTS[this.calls++ % COUNTS.length]!);
+    const wanted = Math.min(max, COUNTS[this.calls++ % COUNTS.length]!);
     const n = pool.takeSmall(worker, burst.id, Math.min(wanted, pool.availableSmall(worker) - this.kept));
     if (n < wanted) status[ReceiveStatus.stopped] = 1;
     for (let i = 0; i < n; i++) this.write(i);

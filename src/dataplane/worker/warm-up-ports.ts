@@ -12,7 +12,13 @@ import { divideSource, placeInTurn } from '../ports/memory/mix.js';
 import { NativeMemorySource } from '../ports/memory/native-source.js';
 import { MEMORY_SIZE_MIN, type MemorySourceOptions } from '../ports/memory/options.js';
 import { MemorySink } from '../ports/memory/sink.js';
-import { makeSendArrays, type ReceiveArrays, type Receiver, type SendArrays, type Sender } from '../ports/port.js';
+import {
+  makeSendArrays,
+  type ReceiveArrays,
+  type Receiver,
+  type SendArrays,
+  type Sender,
+} from '../ports/port.js';
 import { type PortInfo, STATE_WORDS } from '../shared/port-info.js';
 
 /** Kinds of objects at one place that V8 tells apart before it takes any. */

@@ -12,7 +12,7 @@
  * loop: with one alone V8 would take its closures, and with one literal its objects, for the only ones that there are.
  */
 import type { Native } from '../../addon/native.js';
-import { BURST_MAX, type Burst } from '../../packet/burst.js';
+import type { Burst } from '../../packet/burst.js';
 import type { Steering } from '../../policy/steering.js';
 import { ClockTime, type ThreadClock } from '../memory/clock.js';
 import type { FramePool } from '../memory/pool.js';
@@ -48,12 +48,9 @@ export interface WarmUpParts {
 
 /** Bursts between two looks at the clock; behind them the loop is told what it is told in a live change. */
 const TURN_BURSTS = 32;
-/** Bursts of up to 64 frames, and of up to `SHORT` frames: what runs once a burst needs more bursts, not more frames. */
-const FULL_BURSTS = Number(process.env['WARM_FULL'] ?? 288);
-const SHORT_BURSTS = Number(process.env['WARM_SHORT'] ?? 0);
-const SHORT = 2;
-/** The first loop's part of the full bursts. */
+/** Bursts of the first loop, and of the second: V8 has compiled all loops over frames after some 200. */
 const FIRST_BURSTS = 64;
+const SECOND_BURSTS = 256;
 /** CPU time that it may take, in milliseconds. */
 const LIMIT_MS = 60;
 /** Ports that take part. */
@@ -67,7 +64,6 @@ const HISTORY_SLOTS = 1 << 27;
 class Practice {
   private readonly loop: WorkerLoop;
   private readonly follower: ConfigFollower;
-  private readonly sources: PracticeFrames[] = [];
   private readonly span: number;
   private readonly queue: number;
   /** Bursts of the turn that are left. */
@@ -148,7 +144,6 @@ class Practice {
     held.receivers = origins.flatMap((info) => {
       const other = targets.find(({ index }) => index !== info.index) ?? info;
       const frames = new PracticeFrames(burst, status, pool, worker, info.index, other.index, practice.kept);
-      this.sources.push(frames);
       const counted = { receive: (max: number) => (this.mayReceive() ? frames.receive(max) : 0) };
       const receivers = practiceReceivers(info, counted, { native, pool, worker, arrays });
       return receivers.map((receiver) => receiveQueue(info.index, 0, this.queue, false, receiver));
@@ -163,9 +158,8 @@ class Practice {
     return this.left >= 0;
   }
 
-  /** Runs so many bursts of up to `most` frames, as long as `mayGoOn`. */
-  run(bursts: number, most: number, mayGoOn: () => boolean): void {
-    for (const frames of this.sources) frames.most = most;
+  /** Runs so many bursts, as long as `mayGoOn`. */
+  run(bursts: number, mayGoOn: () => boolean): void {
     for (let turn = 0; turn * TURN_BURSTS < bursts && mayGoOn(); turn++) {
       this.practice.moveFlows(WAYS[turn % WAYS.length]!);
       this.left = TURN_BURSTS;
@@ -200,11 +194,10 @@ export function warmUp(p: WarmUpParts): void {
     // Made and thrown away: see above.
     new Practice(p, plan, practice, steering);
     const first = new Practice(p, plan, practice, steering);
-    first.run(FIRST_BURSTS, BURST_MAX, mayGoOn);
+    first.run(FIRST_BURSTS, mayGoOn);
     const second = new Practice(p, plan, practice, steering);
     KEPT.practices = [first, second];
-    second.run(FULL_BURSTS - FIRST_BURSTS, BURST_MAX, mayGoOn);
-    second.run(SHORT_BURSTS, SHORT, mayGoOn);
+    second.run(SECOND_BURSTS, mayGoOn);
   } finally {
     practice.close();
   }

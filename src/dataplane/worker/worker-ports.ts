@@ -2,7 +2,7 @@
  * What one worker holds of the ports: the receive queues that it polls, its senders, and the locks of transmit queues
  * that it shares. Follows the plan from one to the next.
  *
- * Promise: a receive queue has one poller at a time. The word of the queue (`EngineViews.pollers`) says who; the
+ * Promise: a receive queue has one poller at a time. The word of the queue (`EngineViews.pollers`) names it; the
  * holder gives it back (`release`) only when the caller has finished every frame that it received there, and the next
  * one takes it by compare-and-swap (`acquire`). A queue's cursor, sequence numbers and ledger slots lie in shared
  * memory, so the next poller goes on where the last one stopped.

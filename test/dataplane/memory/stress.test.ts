@@ -3,13 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { loadNative } from '#rxsteer/addon/native.js';
 import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
-import {
-  LOCK_WAIT_MS,
-  lockMeter,
-  releaseLock,
-  releaseLocksOf,
-  takeLock,
-} from '#rxsteer/dataplane/memory/tx-lock.js';
 import { SLEEP_MAX_MS } from '#rxsteer/dataplane/worker/sleeper.js';
 import { attachPool, makeLane, poolMemory, runThreads } from './shared-kit.js';
 
@@ -50,11 +43,9 @@ describe('frames between threads', () => {
   });
 });
 
-describe('transmit lock', () => {
-  const words = () => new Int32Array(new SharedArrayBuffer(3 * LINE_WORDS * 4));
-
+describe('lock', () => {
   it('excludes all others, under contention', async () => {
-    const shared = words();
+    const shared = new Int32Array(new SharedArrayBuffer(3 * LINE_WORDS * 4));
     const counter = new Int32Array(new SharedArrayBuffer(4));
     const rounds = 20_000;
     const task = { words: shared, counter, rounds };
@@ -68,69 +59,6 @@ describe('transmit lock', () => {
     expect(shared.every((word, k) => k % LINE_WORDS !== 0 || word === 0)).toBe(true);
     // Whoever waited was counted, and only who was counted waited.
     for (const { contended, waitedNs } of results) expect(contended > 0).toBe(waitedNs > 0);
-  });
-
-  it('gives up after a bounded wait, and counts it', () => {
-    const shared = words();
-    const meter = lockMeter();
-    let yields = 0;
-    const take = (worker: number) => takeLock(shared, 2, worker, meter, () => yields++);
-    expect(take(4)).toBe(true);
-    expect(meter).toMatchObject({ contended: 0, waitedNs: 0 });
-    expect(shared[2 * LINE_WORDS]).toBe(5);
-    expect(take(1)).toBe(false);
-    expect(meter.contended).toBe(1);
-    expect(meter.waitedNs).toBeGreaterThan(LOCK_WAIT_MS * 1e6);
-    expect(yields).toBeGreaterThan(0);
-    releaseLock(shared, 2);
-    expect(take(1)).toBe(true);
-  });
-
-  it('waits once for a holder that stands still, and again when that has let go', () => {
-    const shared = words();
-    const meter = lockMeter();
-    const other = lockMeter();
-    let looks = 0;
-    const take = () => takeLock(shared, 1, 3, meter, () => looks++);
-    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
-    expect(take()).toBe(false);
-    const waited = meter.waitedNs;
-    looks = 0;
-    // It drops at once: hundreds of bursts take less than the one wait.
-    for (let burst = 0; burst < 1000; burst++) expect(take()).toBe(false);
-    expect(looks).toBe(0);
-    expect(meter.waitedNs - waited).toBeLessThan(waited);
-    // Another queue has nothing to do with it.
-    expect(takeLock(shared, 0, 3, meter, () => {})).toBe(true);
-    // The same worker holds it again: that is another hold, and the first look finds it let go.
-    releaseLock(shared, 1);
-    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
-    expect(takeLock(shared, 1, 3, meter, () => releaseLock(shared, 1))).toBe(true);
-    releaseLock(shared, 1);
-    // So is the one of a holder that died.
-    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
-    expect(take()).toBe(false);
-    releaseLocksOf(shared, 9);
-    expect(takeLock(shared, 1, 9, other, () => {})).toBe(true);
-    expect(takeLock(shared, 1, 3, meter, () => releaseLock(shared, 1))).toBe(true);
-  });
-
-  it('lets the holder run while it waits', () => {
-    const shared = words();
-    const meter = lockMeter();
-    takeLock(shared, 0, 7, meter, () => {});
-    // The holder's turn comes when the waiting worker yields.
-    expect(takeLock(shared, 0, 1, meter, () => releaseLock(shared, 0))).toBe(true);
-    expect(meter.contended).toBe(1);
-    expect(meter.waitedNs).toBeGreaterThan(0);
-  });
-
-  it('releases what a dead worker held, and nothing else', () => {
-    const shared = words();
-    const meter = lockMeter();
-    for (const [lock, worker] of [0, 3, 0].entries()) takeLock(shared, lock, worker, meter, () => {});
-    releaseLocksOf(shared, 0);
-    expect([0, 1, 2].map((lock) => shared[lock * LINE_WORDS])).toEqual([0, 4, 0]);
   });
 });
 

@@ -2,15 +2,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadNative } from '#rxsteer/addon/native.js';
 import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
-import { Carver } from '#rxsteer/dataplane/memory/layout.js';
+import { Carver, LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { carvePool, FramePool } from '#rxsteer/dataplane/memory/pool.js';
 import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
-import { lockMeter, releaseLock, takeLock } from '#rxsteer/dataplane/memory/tx-lock.js';
 import { makeWaker } from '#rxsteer/dataplane/shared/waker.js';
 import { Sleeper } from '#rxsteer/dataplane/worker/sleeper.js';
 import { Batch } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';
+import { SharedLock } from '#rxsteer/sync/shared-lock.js';
 
 const { job, gate, threads, index } = workerData;
 
@@ -114,12 +114,13 @@ function exchange({ memory, rings, frames, capacity, limit, sent }) {
 /** Increments a plain word under the lock: two holders at once lose increments. */
 function lock({ words, counter, rounds }) {
   const native = loadNative();
-  const meter = lockMeter();
+  const shared = new SharedLock(words, LINE_WORDS, index);
+  const yieldThread = native === null ? () => {} : native.yieldThread;
   let taken = 0;
   let refused = 0;
   assemble();
   while (taken < rounds) {
-    if (!takeLock(words, 1, index, meter, native === null ? () => {} : native.yieldThread)) {
+    if (!shared.takeUnlessStuck(250, yieldThread)) {
       refused++;
       continue;
     }
@@ -127,10 +128,10 @@ function lock({ words, counter, rounds }) {
     if (taken % 512 === 0) native?.yieldThread();
     for (let spin = next(20); spin > 0; spin--) Atomics.load(gate, 0);
     counter[0] = before + 1;
-    releaseLock(words, 1);
+    shared.release();
     taken++;
   }
-  return { taken, refused, contended: meter.contended, waitedNs: meter.waitedNs };
+  return { taken, refused, contended: shared.contended, waitedNs: shared.waitedNs };
 }
 
 /**

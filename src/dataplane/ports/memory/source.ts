@@ -31,7 +31,7 @@ import { SourceTemplates, STAMP_FLOW_OFFSET, TEMPLATE_BYTES, TEMPLATE_STRIDE } f
 const TEMPLATE_WORDS = TEMPLATE_BYTES / 4;
 const TEMPLATE_SHIFT = Math.log2(TEMPLATE_STRIDE);
 
-// Constants of this module's own, which V8 folds into the loop (see packet/dissect).
+// Constants of the module: docs/hot-loops.md.
 const SLOT_BYTES = SMALL_SLOT_BYTES;
 const FRAME_AT = HEADROOM;
 const COUNT = BURST_COUNT;
