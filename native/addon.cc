@@ -11,6 +11,7 @@
 
 #include "hash/bindings.h"
 #include "link.h"
+#include "link_events.h"
 #include "ports/memory_rx.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
@@ -80,14 +81,6 @@ Napi::Value linkInfo(const Info& info) {
   result.Set("tso", Napi::Boolean::New(env, link->tso));
   result.Set("addresses", link->addresses);
   return result;
-}
-
-Napi::Value linkEvents(const Info& info) {
-  return adopted(info.Env(), control(info.Env(), "", [] { return openLinkEvents(); }));
-}
-
-Napi::Value heardOfLinks(const Info& info) {
-  return Napi::Boolean::New(info.Env(), linksChanged(intArgument(info, 0, "fd")));
 }
 
 uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
@@ -392,8 +385,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("linkInfo", linkInfo);
-  function("openLinkEvents", linkEvents);
-  function("linksChanged", heardOfLinks);
   function("openPacketReceive", openReceive);
   function("openReceiveGuard", openGuard);
   function("deviceLacks", deviceLacks);
@@ -428,6 +419,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
   function("releaseBound", releaseBound);
+  exports.Set("LinkEvents", LinkEvents::define(env));
   exports.Set("Watch", Watch::define(env));
   function("capabilities", capabilitiesCall);
   function("setEffectiveCapabilities", effectiveCall);

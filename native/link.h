@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "util/fd.h"
+#include "netlink.h"
 #include "util/system_error.h"
 
 namespace rxsteer {
@@ -27,6 +27,9 @@ struct Link {
   uint32_t addresses = 0;
 };
 
+// What an RTM_NEWLINK message says; other messages say nothing.
+void parseLink(const NetlinkMessage& message, Link& link);
+
 // Nothing where there is no such interface. Throws SystemError.
 std::optional<Link> readLink(const std::string& name);
 
@@ -35,11 +38,5 @@ void setLinkUp(const std::string& name);
 
 // SIOCSIFMTU. Throws SystemError.
 void setMtu(const std::string& name, int mtu);
-
-// A socket that hears of every change of a link or a queueing discipline in this network namespace. Throws SystemError.
-UniqueFd openLinkEvents();
-
-// True when something was heard since the last call (or too much to keep). Drains; never blocks.
-bool linksChanged(int fd);
 
 }  // namespace rxsteer

@@ -36,9 +36,9 @@ function gist(output) {
   return (lines.find((line) => /error/i.test(line)) ?? lines.at(-1) ?? 'no output').trim();
 }
 
-/** A digest of the content of files: what a build step was made from. */
+/** A digest of the content of files: what a build step was made from. What is built is for every Node. */
 function digest(paths) {
-  const hash = createHash('sha256').update(process.version);
+  const hash = createHash('sha256');
   const add = (path) => {
     if (!existsSync(path)) return;
     if (statSync(path).isDirectory()) {

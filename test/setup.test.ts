@@ -161,12 +161,10 @@ describe('set-up', () => {
     expect(summary.totals).toMatchObject({ received: 2000, delivered: 2000, framesLeaked: 0, inFlight: 0 });
     expect(summary.workers[0].cpuMs).toBeNull();
     const live = call(main, 'forward', '--port', 'a=tap:x', '--port', 'b=memory:sink');
-    expect(live).toEqual({
-      status: 2,
-      stdout: '',
-      stderr:
-        'rxsteer: live ports: the native addon is not built (run `npm run setup`; it needs cmake and a C++ compiler)\n',
-    });
+    expect({ ...live, stderr: '' }).toEqual({ status: 2, stdout: '', stderr: '' });
+    expect(live.stderr).toMatch(
+      /^rxsteer: live ports: there is no native addon for [^\n]*; run `npm run setup`/,
+    );
   });
 
   it('an addon that does not build costs the live ports only', () => {

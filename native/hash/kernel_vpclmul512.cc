@@ -16,7 +16,12 @@ namespace rxsteer {
 
 namespace {
 
+// Clang 18 to 21 keep 512-bit registers behind a feature of their own.
+#if defined(__clang__) && __clang_major__ >= 18 && __clang_major__ < 22
+#define TARGET __attribute__((target("vpclmulqdq,pclmul,avx512f,avx512bw,avx2,evex512")))
+#else
 #define TARGET __attribute__((target("vpclmulqdq,pclmul,avx512f,avx512bw,avx2")))
+#endif
 
 struct Register {
   using Vector = __m512i;

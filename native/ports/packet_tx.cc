@@ -111,6 +111,7 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
   uint32_t run = 0;
   bool runXsk = false;
   retried_ = false;
+  down_ = false;
   stoppedAt_ = -1;
   const int32_t path = __atomic_load_n(path_, __ATOMIC_SEQ_CST);
   bypass_ = (path & ~kMixed) != kQueued;
@@ -237,10 +238,16 @@ int32_t PacketSender::flush(uint32_t first, uint32_t count) {
   return sent;
 }
 
-// A device without carrier answers as a full one does.
+// A device without carrier answers as a full one does. And one whose queue is stopped answers as one that is down where
+// it has no queueing discipline (any more): `__dev_queue_xmit` has nowhere to put the frame.
 SendResult PacketSender::resultNow(int error) {
   const SendResult result = resultOf(error);
-  return result == SendResult::full && !hasCarrier() ? SendResult::down : result;
+  if (result == SendResult::full && !hasCarrier()) return SendResult::down;
+  if (error != ENETDOWN) return result;
+  // What was believed before may be why it is asked.
+  if (!down_) carrierUntilMs_ = 0;
+  down_ = true;
+  return hasCarrier() ? SendResult::full : result;
 }
 
 bool PacketSender::hasCarrier() {

@@ -76,6 +76,8 @@ class PacketSender final : public Napi::ObjectWrap<PacketSender>, public Closabl
   int64_t carrierUntilMs_ = 0;
   UniqueFd control_;
   bool retried_ = false;
+  // The current call met ENETDOWN, and has asked the device anew.
+  bool down_ = false;
   SendArrays in_;
   std::array<mmsghdr, kRun> messages_{};
   std::array<iovec, kRun> parts_{};

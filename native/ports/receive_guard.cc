@@ -8,16 +8,18 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "util/bpf_program.h"
 #include "util/btf.h"
+#include "util/file.h"
 
 namespace rxsteer {
 
@@ -69,8 +71,11 @@ const std::optional<GsoLayout>& layout() {
 // Ethertypes that a protocol of this namespace takes, whatever the device: /proc/net/ptype, lines "0800  ip_rcv".
 std::vector<uint16_t> claimedTypes() {
   std::vector<uint16_t> types;
-  std::ifstream file("/proc/thread-self/net/ptype");
-  for (std::string line; std::getline(file, line);) {
+  const std::vector<uint8_t> bytes = readFile("/proc/thread-self/net/ptype");
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (size_t end = 0; !text.empty(); text.remove_prefix(end)) {
+    end = std::min(text.find('\n'), text.size() - 1) + 1;
+    const std::string line(text.substr(0, end));
     char* rest = nullptr;
     const unsigned long type = std::strtoul(line.c_str(), &rest, 16);
     // "ALL" is no number; behind the number stands a device, or only blanks and the function.

@@ -3,8 +3,8 @@
 #include <linux/btf.h>
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
+
+#include "util/file.h"
 
 namespace rxsteer {
 
@@ -44,9 +44,7 @@ uint32_t word(const uint8_t* at) {
 }  // namespace
 
 std::optional<KernelTypes> KernelTypes::read() {
-  std::ifstream file("/sys/kernel/btf/vmlinux", std::ios::binary);
-  if (!file) return std::nullopt;
-  KernelTypes types{std::vector<uint8_t>(std::istreambuf_iterator<char>(file), {})};
+  KernelTypes types{readFile("/sys/kernel/btf/vmlinux")};
   btf_header header{};
   if (types.data_.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, types.data_.data(), sizeof header);

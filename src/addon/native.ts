@@ -9,9 +9,9 @@
  * Errors thrown by the addon are `Error`s with `code` (an errno name such as 'ENODEV') and a one-line message
  * that names the system call and the interface. Nothing in `receive`, `send` and `wait` throws.
  */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
+import { findAddon, thisPlace, waysOut } from './find.js';
 import type { NativeHash } from './hash.js';
 
 /** Frame pool as the addon sees it: see `FramePool`. All sizes in bytes. */
@@ -123,6 +123,19 @@ export interface NativeWatch {
   close(): void;
 }
 
+/**
+ * Hears of every change of a link, a queueing discipline, a number of queues or an offload in this network namespace
+ * (rtnetlink, ethtool's notifications), right behind the change. Its callback is then called, and not again before `take`.
+ * Keeps no process alive.
+ */
+export interface NativeLinkEvents {
+  /** False where the kernel does not tell of numbers of queues (no ethtool family, before Linux 5.6). */
+  readonly queues: boolean;
+  /** True when it heard something since the last call; forgets it. */
+  take(): boolean;
+  close(): void;
+}
+
 /** What `linkInfo` tells of an interface. */
 export interface LinkInfo {
   readonly name: string;
@@ -220,11 +233,6 @@ export interface NativeSourceOptions {
 export interface Native extends NativeHash {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
-  /** A descriptor that hears of every change of a link in this network namespace (rtnetlink). */
-  openLinkEvents(): number;
-  /** True when it heard something since the last call; forgets it. One system call where there was nothing. */
-  linksChanged(fd: number): boolean;
-
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
   /**
@@ -354,6 +362,10 @@ export interface Native extends NativeHash {
    * pending socket errors so that a dead link cannot make it spin. Returns the number of readable descriptors.
    */
   wait(event: number, fds: Int32Array, count: number, timeoutMs: number): number;
+  /** Throws where no descriptor or thread is left. `heard` is called from the event loop, see `NativeLinkEvents`. */
+  LinkEvents: new (
+    heard: () => void,
+  ) => NativeLinkEvents;
   /** Throws where no descriptor is left. */
   Watch: new () => NativeWatch;
   /** Pins the calling thread to a CPU. Throws EINVAL for a CPU that is not there. */
@@ -400,20 +412,21 @@ export interface Native extends NativeHash {
 let loaded: Native | null | undefined;
 let problem = '';
 
-/** The addon, or null where it is not built or does not load; then `nativeProblem()` says why in one line. */
+/** The addon, or null where there is none or it does not load; then `nativeProblem()` says why in one line. */
 export function loadNative(): Native | null {
   if (loaded !== undefined) return loaded;
-  const file = fileURLToPath(new URL('../../build/Release/rxsteer.node', import.meta.url));
   loaded = null;
-  if (process.platform !== 'linux') problem = 'live ports need Linux';
-  else if (!existsSync(file))
-    problem = 'the native addon is not built (run `npm run setup`; it needs cmake and a C++ compiler)';
-  else {
-    try {
-      loaded = createRequire(import.meta.url)(file) as Native;
-    } catch (error) {
-      problem = `the native addon does not load: ${(error as Error).message.split('\n')[0]}`;
-    }
+  const place = thisPlace();
+  const found = findAddon(place);
+  if ('problem' in found) {
+    problem = found.problem;
+    return null;
+  }
+  try {
+    loaded = createRequire(import.meta.url)(resolve(found.file)) as Native;
+  } catch (error) {
+    const line = (error as Error).message.split('\n')[0];
+    problem = `the native addon does not load: ${line}; ${waysOut(place.root)}`;
   }
   return loaded;
 }

@@ -11,8 +11,8 @@
  */
 import { SeededRandom } from '../hash/random.js';
 import { foldSum, sctpCrc } from '../packet/checksum.js';
-import { type Aim, aimFlows } from './aim.js';
 import { ArrivalClock } from './arrivals.js';
+import { type BucketTargets, targetBuckets } from './bucket-targets.js';
 import { FlowTable, mix32 } from './flows.js';
 import { FragmentCutter, fragmentPlan } from './fragments.js';
 import type { TrafficPlan } from './options.js';
@@ -53,7 +53,7 @@ export class TrafficMaker implements TransportWriter {
   readonly view: DataView = new DataView(this.bytes.buffer);
   readonly flows: FlowTable;
   /** Set where the plan has an imbalance. */
-  readonly aim: Aim | null;
+  readonly targets: BucketTargets | null;
   /** Datagrams of each flow. */
   readonly counts: Float64Array;
 
@@ -104,14 +104,14 @@ export class TrafficMaker implements TransportWriter {
     const { packets, seed } = plan;
     this.flows = new FlowTable(plan);
     const { n, ways, templates } = this.flows;
-    this.aim = plan.imbalance === undefined ? null : aimFlows(this.flows, plan.imbalance, seed);
+    this.targets = plan.imbalance === undefined ? null : targetBuckets(this.flows, plan.imbalance, seed);
     const weights = flowWeights(n, plan.zipf, plan.elephants, plan.elephantShare);
     const cut = fragmentPlan(packets, plan.fragments);
     const datagrams = packets - cut.two - 2 * cut.three;
     this.counts =
-      this.aim === null
+      this.targets === null
         ? apportion(weights, datagrams)
-        : apportionGroups(weights, this.aim.hot, plan.imbalance!.share, datagrams);
+        : apportionGroups(weights, this.targets.hot, plan.imbalance!.share, datagrams);
     this.#schedule = new Schedule(this.counts, seed ^ 0x6f726465);
     this.#cut =
       cut.two + cut.three === 0 ? null : { ...cut, order: new Permutation(datagrams, seed ^ 0x66726167) };

@@ -41,7 +41,7 @@ export interface MadeSummary {
 
 /** Counts after the last packet. `bytes` and the time of the last packet are the caller's. */
 export function summarizeMade(maker: TrafficMaker, bytes: number): MadeSummary {
-  const { flows, plan, seen, aim, counts } = maker;
+  const { flows, plan, seen, targets, counts } = maker;
   const outer = new TupleSet();
   const inner = new TupleSet();
   const guests = new Uint8Array(plan.guests);
@@ -68,8 +68,8 @@ export function summarizeMade(maker: TrafficMaker, bytes: number): MadeSummary {
     dissectFrom(burst, 0, ethertype, off + l3, off + flows.lengthOf(entry), 0);
     addBoth(inner, burst, bits);
   }
-  const queues = new Array<number>(aim?.queueCount ?? 0).fill(0);
-  if (aim !== null) for (let f = 0; f < flows.n; f++) queues[aim.queues[f]!]! += counts[f]!;
+  const queues = new Array<number>(targets?.queueCount ?? 0).fill(0);
+  if (targets !== null) for (let f = 0; f < flows.n; f++) queues[targets.queues[f]!]! += counts[f]!;
   return {
     packets: maker.made,
     bytes,
@@ -81,10 +81,10 @@ export function summarizeMade(maker: TrafficMaker, bytes: number): MadeSummary {
     vlanTagged: plan.vlans > 0 ? maker.made : 0,
     seconds: maker.time / 1e9,
     imbalance:
-      aim === null
+      targets === null
         ? null
         : {
-            policy: aim.steering.text,
+            policy: targets.steering.text,
             queue: plan.imbalance!.queue,
             share: queues[plan.imbalance!.queue]! / Math.max(1, maker.made),
             queues,

@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { RING_DEAD, SendResult } from '#rxsteer/addon/native.js';
 import { problem, scenario, title } from './netns.js';
@@ -244,6 +245,18 @@ describe.skipIf(problem !== '')(title('AF_PACKET port'), { timeout: 30_000 }, ()
       { plain: 20, gso: 40, drops: 0, refused: 20 },
       { plain: 20, gso: 40, drops: 0, refused: 40 },
     ]);
+  });
+
+  it('takes a stopped queue without queueing discipline for full, not for down', async () => {
+    const met = await scenario<{ full: number; down: number; dropped: number; whenDown: number }>(
+      'packet',
+      'stopped',
+    );
+    expect(met).toMatchObject({ down: 0, whenDown: 64 });
+    // Such kernels stop the queue of a veth (since Linux 6.16); each frame is tried twice at most.
+    const [major, minor] = release().split('.').map(Number) as [number, number];
+    if (major > 6 || (major === 6 && minor >= 16)) expect(met.full).toBeGreaterThan(0);
+    expect(met.dropped).toBeGreaterThanOrEqual(met.full);
   });
 
   it('knows which frames the device counts as dropped although they were received', async () => {

@@ -55,9 +55,11 @@ describe.skipIf(problem !== '')(title('waiting, threads, links'), { timeout: 30_
     });
   });
 
-  it('hears of changed links once', async () => {
+  it('hears of changed links at once, and once', async () => {
     expect(await scenario('wait', 'linkEvents')).toEqual({
       heard: [false, true, false, true, false, true, false],
+      told: [true, true, true],
+      queues: expect.any(Boolean),
       closed: false,
     });
   });

@@ -120,7 +120,7 @@ export class Engine implements LiveEngine {
     this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
     if (options.receiveMib !== undefined) this.core.receive = { receiveMib: options.receiveMib };
     this.core.consumers = this.consumers;
-    this.links = new LinkWatch(this.core);
+    this.links = new LinkWatch(this.core, this.guard);
     this.moveWatch = new MoveWatch(
       this.core.macTable,
       (port) => this.plan.ports[port]?.name || String(port),
@@ -220,6 +220,8 @@ export class Engine implements LiveEngine {
       await delay(POLL_MS);
     }
     this.startedAt = performance.now();
+    // From now on it hears of changes at once.
+    this.guard.run('links', () => this.links.look());
     this.watchOn();
   }
 
@@ -384,6 +386,7 @@ export class Engine implements LiveEngine {
     await this.core.settled();
     if (this.watch !== null) clearTimeout(this.watch);
     this.watch = null;
+    this.links.rest();
     Atomics.store(global, Global.phase, Phase.drain);
     await this.until(() =>
       this.core.hosted.every((w) => Atomics.load(workers[w]!, WorkerWord.phaseSeen) === Phase.drain),

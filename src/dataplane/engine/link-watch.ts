@@ -1,8 +1,9 @@
 /**
  * Watches the links of live ports: state, carrier, receive rings that the kernel gave up, descriptors that are replaced.
  *
- * Promise: `look` never throws. It asks the kernel about a link only when rtnetlink or a poller told of a change, while a
- * device is gone, and every two seconds (a change that nobody tells of, an event that was lost). When a device's
+ * Promise: `look` never throws. It asks the kernel about a link only when netlink or a poller told of a change, while a
+ * device is gone, and every two seconds (a change that nobody tells of, an event that was lost). What netlink tells is
+ * looked at when it comes, but no more often than leaves the main thread three quarters of its time. When a device's
  * descriptors are replaced workers are told by `Global.portsEpoch`, and the old ones are closed once every worker has
  * attached to the new ones. Main thread only.
  *
@@ -10,11 +11,12 @@
  * (RCU), for which a poller's other ports would stand still. A port that keeps losing its ring waits longer each time.
  */
 
-import { type Native, RING_DEAD } from '../../addon/native.js';
+import { type Native, type NativeLinkEvents, RING_DEAD } from '../../addon/native.js';
 import type { LivePort, OldDescriptors } from '../ports/device.js';
-import { portBase } from '../shared/counters.js';
+import { PortCounter, portBase } from '../shared/counters.js';
 import { Global, WorkerWord } from '../shared/words.js';
 import type { EngineCore } from './core.js';
+import type { Guard } from './guarded.js';
 import { PORT_WARNINGS } from './port-warnings.js';
 
 /** Interval of looking at links that nothing was heard of. */
@@ -23,6 +25,10 @@ const UNASKED_MS = 2000;
 const REPLACE_LEAST_MS = 500;
 const REPLACE_MOST_MS = 16_000;
 
+/** What netlink tells is looked at so long after the last look at least, and after so many times what that took. */
+const REST_LEAST_MS = 2;
+const REST_SHARE = 3;
+
 /** When a port's ring may be replaced again, and the wait after that. */
 interface Patience {
   notBefore: number;
@@ -30,9 +36,13 @@ interface Patience {
 }
 
 export class LinkWatch {
-  /** Where rtnetlink tells of changes; -1 = not open (yet). */
-  private events = -1;
+  /** What tells of changes; null = not open (yet). */
+  private events: NativeLinkEvents | null = null;
   private lookedAt = Number.NEGATIVE_INFINITY;
+  private tookMs = 0;
+  /** Timer of a look because of what was heard. */
+  private told: NodeJS.Timeout | null = null;
+  private resting = false;
   /** What each port was last warned of, by kind: a number of frames. */
   private readonly warned = new WeakMap<LivePort, Map<string, number>>();
   private readonly patience = new WeakMap<LivePort, Patience>();
@@ -40,24 +50,36 @@ export class LinkWatch {
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
-  /** What is done once all workers have attached to an epoch's descriptors: the old ones closed, the port told. */
-  private closing: { port: LivePort; index: number; old: OldDescriptors; epoch: number }[] = [];
+  /** What is closed once all workers have attached to an epoch's descriptors. */
+  private closing: { port: LivePort; old: OldDescriptors; epoch: number }[] = [];
 
-  constructor(private readonly core: EngineCore) {}
+  constructor(
+    private readonly core: EngineCore,
+    /** Under which looks run that nobody called for. */
+    private readonly guard: Guard,
+  ) {}
 
   /** To be called every 100 ms or so, or less often while not `restless`. */
   look(): void {
     const { core } = this;
     const { live } = core.ports;
-    if (live.size === 0) return;
+    if (live.size === 0 || this.resting) return;
     for (const [index, port] of live) this.noteRefused(index, port);
     const told = this.pollersTold();
     this.mendRings();
-    if (!this.due() && !told) return;
+    const began = performance.now();
+    // Before anything is asked: what is counted here left before whatever is heard of next.
+    const sent = new Map([...live.keys()].map((index) => [index, this.sent(index)]));
+    if (!this.due() && !told) {
+      if (this.events?.queues === true)
+        for (const [index, port] of live) port.assure(sent.get(index)!, began);
+      return;
+    }
     for (const [index, port] of live) {
       const { change, old } = this.check(index, port);
       if (change === 'descriptors') this.replaced(index, port, old);
-      port.tellOffloads(core.views.portFds, index);
+      port.assure(sent.get(index)!, began);
+      port.tell(core.views.portFds, index, () => this.sent(index));
     }
     if (core.plan.mode === 'wire') {
       const [a, b] = [live.get(0), live.get(1)];
@@ -66,13 +88,39 @@ export class LinkWatch {
         b.showCarrier(a.carrier);
       }
     }
+    this.lookedAt = performance.now();
+    this.tookMs = this.lookedAt - began;
+    this.settle();
+  }
+
+  /** Lets go of what was replaced, as far as all workers have attached to what came for it. */
+  private settle(): void {
+    const { core } = this;
     const hosted = core.hosted.map((w) => core.views.workers[w]!);
-    this.closing = this.closing.filter(({ port, index, old, epoch }) => {
+    this.closing = this.closing.filter(({ port, old, epoch }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       port.closeOld(old);
-      port.turn(core.views.portFds, index);
       return false;
     });
+  }
+
+  /** Frames that workers have sent to a port. */
+  private sent(index: number): number {
+    const at = portBase(index) + PortCounter.txPackets;
+    return this.core.views.counters.port.reduce((sum, counters) => sum + counters[at]!, 0);
+  }
+
+  /** Something was heard: at once, or after a rest. */
+  private hear(): void {
+    if (this.told !== null || this.resting) return;
+    const rest = Math.max(REST_LEAST_MS, REST_SHARE * this.tookMs);
+    const wait = this.lookedAt + rest - performance.now();
+    const look = () => {
+      this.told = null;
+      if (!this.resting) this.guard.run('links', () => this.look());
+    };
+    if (wait <= 0) look();
+    else this.told = setTimeout(look, wait).unref();
   }
 
   /** Something waits for the next look: a device that is gone, descriptors that workers still use. */
@@ -86,26 +134,31 @@ export class LinkWatch {
     const now = performance.now();
     // Drained first: what changes while the ports are looked at is heard of the next time.
     const heard = this.heard(this.core.ports.native!);
-    if (!heard && !this.restless && now - this.lookedAt < UNASKED_MS) return false;
-    this.lookedAt = now;
-    return true;
+    return heard || this.restless || now - this.lookedAt >= UNASKED_MS;
   }
 
   /** Without a socket (no descriptor left) everything is looked at every time. */
   private heard(native: Native): boolean {
     try {
-      if (this.events >= 0) return native.linksChanged(this.events);
-      this.events = native.openLinkEvents();
+      if (this.events !== null) return this.events.take();
+      this.events = new native.LinkEvents(() => this.hear());
     } catch {
       // Tried again.
     }
     return true;
   }
 
+  /** Looks no more by itself: the engine stops. */
+  rest(): void {
+    this.resting = true;
+    if (this.told !== null) clearTimeout(this.told);
+    this.events?.close();
+    this.events = null;
+  }
+
   /** Closes what is left. When no worker runs any more. */
   close(): void {
-    if (this.events >= 0) this.core.ports.native!.closeDescriptor(this.events);
-    this.events = -1;
+    this.rest();
     this.finish();
   }
 
@@ -134,7 +187,7 @@ export class LinkWatch {
     port.publish(views.portFds, index);
     Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
-    this.closing.push({ port, index, old, epoch });
+    this.closing.push({ port, old, epoch });
     this.core.wakeAll();
   }
 

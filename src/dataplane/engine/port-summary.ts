@@ -54,8 +54,12 @@ export interface PortSummary {
   /** Where the consumer behind the port runs; null where none was named. */
   consumer: ConsumerSummary | null;
   queues: { id: number; worker: number; packets: number; bytes: number }[];
-  /** What was chosen when the port was opened: the way out of an AF_PACKET port; null for other kinds. */
-  detail: { transmit: TransmitPath } | null;
+  /**
+   * Of an AF_PACKET port; null for other kinds. `transmit`: its way out; `queueChanges`: how often the number of its
+   * device's transmit queues was seen to change; `mayBeLate`: frames, at most, that went past queues which the port did
+   * not know of yet, and may have arrived behind later ones of their flow.
+   */
+  detail: { transmit: TransmitPath; queueChanges: number; mayBeLate: number } | null;
 }
 
 /** Where the counters are. */
@@ -69,7 +73,7 @@ export interface PortCounts {
   readonly ports: {
     readonly live: ReadonlyMap<
       number,
-      Pick<LivePort, 'kernelDrops' | 'unread' | 'inexpressible' | 'ringResets'>
+      Pick<LivePort, 'kernelDrops' | 'unread' | 'inexpressible' | 'ringResets' | 'risk'>
     >;
   };
 }
@@ -181,7 +185,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
 
 function transmitDetail(portFds: Int32Array, port: number): PortSummary['detail'] {
   const transmit = TRANSMIT_PATHS[portFds[port * PORT_FDS + PortFd.path]! & PATH_MASK];
-  return transmit === undefined ? null : { transmit };
+  return transmit === undefined ? null : { transmit, queueChanges: 0, mayBeLate: 0 };
 }
 
 /** The counters of a port since it came. */
@@ -193,6 +197,8 @@ export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
     now.rx.unread = live.unread;
     now.rx.inexpressible = live.inexpressible;
     now.rx.ringResets = live.ringResets;
+    const { queueChanges, mayBeLate } = live.risk;
+    if (now.detail !== null) now.detail = { ...now.detail, queueChanges, mayBeLate };
   }
   const before = counts.baselines.get(info.index);
   return before === undefined ? now : { ...now, ...difference(now, before) };

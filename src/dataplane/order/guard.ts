@@ -16,7 +16,7 @@
  */
 import type { Burst } from '../../packet/burst.js';
 import type { Progress } from '../memory/progress.js';
-import { type Ledger, Place, Slot } from './ledger.js';
+import { type Ledger, Owner, Slot } from './ledger.js';
 import { MoveCounter } from './move-counter.js';
 import { ParkedFlows } from './parked.js';
 
@@ -42,14 +42,14 @@ const FULL_HOLDS = 8;
 /** Result of `change`: the frame is to be held. */
 export const HELD = -1;
 
-const PLACE = Slot.place;
+const OWNER = Slot.owner;
 const TAIL = Slot.tail;
 const SINCE = Slot.since;
 const HOLD = Slot.hold;
-const WORKER = Place.worker;
-const POSTPONED = Place.postponed;
-const HELD_FLAG = Place.held;
-const OLD = Place.old;
+const WORKER = Owner.worker;
+const POSTPONED = Owner.postponed;
+const HELD_FLAG = Owner.held;
+const OLD = Owner.old;
 
 /** How frames are put on their way again, and room for them: the dispatcher's own doing. */
 export interface Release {
@@ -106,22 +106,22 @@ export class OrderGuard {
   }
 
   /**
-   * The worker for a frame of slot `s` that the policy wants on worker `wanted`, or `HELD`. For slots whose place is
+   * The worker for a frame of slot `s` that the policy wants on worker `wanted`, or `HELD`. For slots whose owner is
    * not just that worker.
    * @param large the frame is in a large slot
    */
   change(s: number, wanted: number, large: boolean): number {
     const { slots, counters } = this;
-    const place = slots[s + PLACE]!;
-    if (place === 0) {
+    const owner = slots[s + OWNER]!;
+    if (owner === 0) {
       this.ledger.move(s, wanted);
       return wanted;
     }
-    const current = (place & WORKER) - 1;
-    if ((place & HELD_FLAG) !== 0) return this.whileHeld(s, current, wanted, large);
+    const current = (owner & WORKER) - 1;
+    if ((owner & HELD_FLAG) !== 0) return this.whileHeld(s, current, wanted, large);
     if (current === wanted) {
       // The policy has changed its mind.
-      slots[s + PLACE] = place & (WORKER | OLD);
+      slots[s + OWNER] = owner & (WORKER | OLD);
       return current;
     }
     if (this.progress.drained(current, slots[s + TAIL]!)) {
@@ -129,8 +129,8 @@ export class OrderGuard {
       counters[MoveCounter.moves]!++;
       return wanted;
     }
-    if ((place & POSTPONED) === 0) {
-      slots[s + PLACE] = place | POSTPONED;
+    if ((owner & POSTPONED) === 0) {
+      slots[s + OWNER] = owner | POSTPONED;
       slots[s + SINCE] = this.time();
       counters[MoveCounter.postponed]!++;
     } else if (
@@ -141,7 +141,7 @@ export class OrderGuard {
       const h = this.holding.open(s, wanted, this.time());
       if (h >= 0) {
         slots[s + HOLD] = h;
-        slots[s + PLACE] = place | HELD_FLAG;
+        slots[s + OWNER] = owner | HELD_FLAG;
         counters[MoveCounter.held]!++;
         return HELD;
       }
@@ -166,7 +166,7 @@ export class OrderGuard {
       return HELD;
     }
     this.cancel(s);
-    if (wanted === current) this.slots[s + PLACE] = this.slots[s + PLACE]! & (WORKER | OLD);
+    if (wanted === current) this.slots[s + OWNER] = this.slots[s + OWNER]! & (WORKER | OLD);
     else this.counters[MoveCounter.framesPostponed]!++;
     return current;
   }
@@ -180,9 +180,9 @@ export class OrderGuard {
   /** The held frames go to the old worker, behind what it has; the next attempt to move begins anew. */
   private cancel(s: number): void {
     const { slots } = this;
-    const current = (slots[s + PLACE]! & WORKER) - 1;
+    const current = (slots[s + OWNER]! & WORKER) - 1;
     this.counters[MoveCounter.cancelled]!++;
-    slots[s + PLACE] = (slots[s + PLACE]! & (WORKER | OLD)) | POSTPONED;
+    slots[s + OWNER] = (slots[s + OWNER]! & (WORKER | OLD)) | POSTPONED;
     slots[s + SINCE] = this.time();
     this.empty(s, current);
   }
@@ -208,7 +208,7 @@ export class OrderGuard {
     for (let k = holding.count - 1; k >= 0; k--) {
       const hold = holding.holds[holding.active[k]!]!;
       const s = hold.slot;
-      const current = (slots[s + PLACE]! & WORKER) - 1;
+      const current = (slots[s + OWNER]! & WORKER) - 1;
       if (this.progress.drained(current, slots[s + TAIL]!)) {
         const { target } = hold;
         this.ledger.move(s, target);

@@ -8,6 +8,12 @@
  * Anybody who can send a frame through can enter an address, so: the hash has secret factors, a search looks at
  * `PROBES` places, found or not, and an address that was not sent to for `AGE_MINUTES` gives its place to another.
  *
+ * A table apart from the one of `mac/address-table.ts`, because every frame passes here, known destination or not. That
+ * one with its private cache in front (one row of 8192 addresses a worker) costs the same for what the cache holds: 7 ns
+ * against 8 with 1000 guests. For what it does not, atomic loads are paid: 128 ns against 22 with 8000 guests in a cache of
+ * 64 KiB, and 150 to 220 ns against 40 in a flood of addresses nobody has, which any guest can send, whatever the cache. It
+ * would need 0.6 to 0.8 MiB a worker for these 64 KiB, too. (Medians of 15 runs of two million notes, Node 20.)
+ *
  * Threads: one table per worker in shared memory, written by that worker, read by anyone at any time. An entry is
  * taken away before its place is written anew, its second word last, so a reader sees a whole entry or none (on
  * machines that reorder stores it may miss the newest one for a moment).

@@ -4,8 +4,8 @@
  *
  * Promise: a slot belongs to one flow and receive queue at a time and passes to another flow only when none of the
  * previous one's frames can be taken for reordered any more, so the meter (`meter.ts`) raises no false alarm.
- * A flow has `WAYS` places for its slot; when frames of other flows are in flight in all of them it shares a slot
- * with whatever else comes to that: it is not watched then (the caller counts it), but still guarded, together with
+ * A flow may have its slot in `WAYS` ways of its set. When frames of other flows are in flight in all of them it shares
+ * a slot with other such flows: it is not watched then (the caller counts it), but still guarded, together with
  * the others. A flow that gets a slot of its own again takes over what is in flight in the shared one.
  * Flows are told apart by 32 bits (`packet/flow-tag.ts`); two that agree in all of them count as one. Nobody can make
  * that happen: the keys are secret.
@@ -45,8 +45,8 @@ export const Slot = {
   word: 1,
   /** Sequence number of the newest frame on its way. */
   newest: 2,
-  /** Worker + 1 that got the newest frame, and flags (`Place`); 0 = nobody has any. */
-  place: 3,
+  /** Worker + 1 that got the newest frame, and flags (`Owner`); 0 = nobody has any. */
+  owner: 3,
   /** Position of the newest frame in the ring towards that worker. */
   tail: 4,
   /** Millisecond since which a move is postponed. */
@@ -58,8 +58,8 @@ export const Slot = {
 } as const;
 export const SLOT_WORDS = 8;
 
-/** Fields of the word `place`. `old`: the slot's numbers are too old to be compared with new ones. */
-export const Place = { worker: 0xffff, postponed: 1 << 16, held: 1 << 17, old: 1 << 18 } as const;
+/** Fields of the word `owner`. `old`: the slot's numbers are too old to be compared with new ones. */
+export const Owner = { worker: 0xffff, postponed: 1 << 16, held: 1 << 17, old: 1 << 18 } as const;
 
 /** Frames between two walks over the slots, and when what is in flight has become old; together far below 2^31. */
 export const WALK_EVERY = 1 << 28;
@@ -78,7 +78,7 @@ const plainTag = tagOfPlain;
 const TAG = Slot.tag;
 const WORD = Slot.word;
 const NEWEST = Slot.newest;
-const PLACE = Slot.place;
+const OWNER = Slot.owner;
 const TAIL = Slot.tail;
 const SINCE = Slot.since;
 const FRAMES = Slot.frames;
@@ -186,21 +186,21 @@ export class Ledger {
     const before = (this.next[queue]! - 1) | 0;
     const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
     for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
-      const place = slots[s + PLACE]!;
-      if (place === 0 && slots[s] === 0) continue;
+      const owner = slots[s + OWNER]!;
+      if (owner === 0 && slots[s] === 0) continue;
       if (this.isFree(s)) this.renew(s, before);
-      else if (((before - slots[s + NEWEST]!) | 0) > OLD_AFTER) slots[s + PLACE] = place | Place.old;
+      else if (((before - slots[s + NEWEST]!) | 0) > OLD_AFTER) slots[s + OWNER] = owner | Owner.old;
     }
   }
 
   /** Nothing of the slot is in flight, and all frames up to `before` were dispatched: its numbers become new ones. */
   private renew(s: number, before: number): void {
     const { slots, finished } = this;
-    const place = slots[s + PLACE]! & Place.worker;
+    const owner = slots[s + OWNER]! & Owner.worker;
     const word = slots[s + WORD]!;
-    slots[s + PLACE] = place;
+    slots[s + OWNER] = owner;
     slots[s + NEWEST] = before;
-    if (place !== 0) slots[s + TAIL] = this.progress.done(place - 1);
+    if (owner !== 0) slots[s + TAIL] = this.progress.done(owner - 1);
     // A shared slot is no flow's.
     if (word < 0 || slots[s] === 0) return;
     slots[s + WORD] = word & ~MIXED;
@@ -215,13 +215,13 @@ export class Ledger {
    */
   carried(s: number): number {
     const { slots } = this;
-    if ((slots[s + PLACE]! & Place.old) === 0) return slots[s + WORD]!;
+    if ((slots[s + OWNER]! & Owner.old) === 0) return slots[s + WORD]!;
     return UNWATCHED;
   }
 
   /** Before a frame of an `old` slot is dispatched: the frames that made it old may have finished. */
   refresh(s: number, queue: number): void {
-    if ((this.slots[s + PLACE]! & Place.old) !== 0 && this.isFree(s)) this.renew(s, this.first[queue]! - 1);
+    if ((this.slots[s + OWNER]! & Owner.old) !== 0 && this.isFree(s)) this.renew(s, this.first[queue]! - 1);
   }
 
   /**
@@ -241,7 +241,7 @@ export class Ledger {
     return s;
   }
 
-  /** The rest of `slotFor`: `first` is the flow's first place, and another flow's. */
+  /** The rest of `slotFor`: `first` is the flow's first way, and another flow's. */
   private search(first: number, flow: number, kind: number, queue: number, seq: number): number {
     const { slots } = this;
     for (let way = 1; way < WAYS; way++) {
@@ -249,15 +249,15 @@ export class Ledger {
       if (slots[s] === flow) return s;
     }
     const shared = (queue * QUEUE_SLOTS + FLOW_SLOTS + sharedIndex(flow)) * SLOT_WORDS;
-    const sharedPlace = slots[shared + PLACE]!;
+    const sharedOwner = slots[shared + OWNER]!;
     // Frames of this flow may be held in the shared slot: they come first.
-    if ((sharedPlace & Place.held) === 0) {
+    if ((sharedOwner & Owner.held) === 0) {
       for (let way = 0; way < WAYS; way++) {
         const s = first ^ (way * SLOT_WORDS);
         if (slots[s] !== 0 && !this.isFree(s)) continue;
         this.take(s, flow, kind, seq);
-        if (sharedPlace !== 0 && !this.isDrained(shared)) {
-          slots[s + PLACE] = sharedPlace & Place.worker;
+        if (sharedOwner !== 0 && !this.isDrained(shared)) {
+          slots[s + OWNER] = sharedOwner & Owner.worker;
           slots[s + TAIL] = slots[shared + TAIL]!;
         }
         return s;
@@ -269,13 +269,13 @@ export class Ledger {
 
   /** All frames noted in the slot have finished (known of the last worker that got any). */
   isDrained(s: number): boolean {
-    const place = this.slots[s + PLACE]!;
-    return place === 0 || this.progress.drained((place & Place.worker) - 1, this.slots[s + TAIL]!);
+    const owner = this.slots[s + OWNER]!;
+    return owner === 0 || this.progress.drained((owner & Owner.worker) - 1, this.slots[s + TAIL]!);
   }
 
   private isFree(s: number): boolean {
     const { slots, finished } = this;
-    if ((slots[s + PLACE]! & Place.held) !== 0) return false;
+    if ((slots[s + OWNER]! & Owner.held) !== 0) return false;
     const word = slots[s + WORD]!;
     // On one worker frames finish in the order of its ring.
     if ((word & MIXED) === 0) return this.isDrained(s);
@@ -297,7 +297,7 @@ export class Ledger {
     slots[s] = flow;
     slots[s + WORD] = number | (flowClass(kind) << WORD_CLASS_SHIFT);
     slots[s + NEWEST] = before;
-    slots[s + PLACE] = 0;
+    slots[s + OWNER] = 0;
     slots[s + TAIL] = 0;
     slots[s + SINCE] = 0;
     slots[s + FRAMES] = 0;
@@ -323,17 +323,17 @@ export class Ledger {
    */
   move(s: number, to: number): boolean {
     const { slots } = this;
-    const place = slots[s + PLACE]!;
+    const owner = slots[s + OWNER]!;
     const word = slots[s + WORD]!;
     if (word >= 0 && (word & MIXED) === 0 && !this.isDrained(s)) {
       slots[s + WORD] = word | MIXED;
       this.history.claim(word & WORD_SLOT);
     }
-    slots[s + PLACE] = (to + 1) | (place & Place.old);
+    slots[s + OWNER] = (to + 1) | (owner & Owner.old);
     // The new worker holds none of this flow's frames. Its current position counts as drained, so the flow reads as
     // drained even if this frame is dropped.
     slots[s + TAIL] = this.progress.done(to);
-    return place !== 0;
+    return owner !== 0;
   }
 
   /**
@@ -349,7 +349,7 @@ export class Ledger {
     this.mine[queue] = 1;
     const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
     for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
-      if (slots[s + PLACE] !== 0 || slots[s] !== 0) this.renew(s, next - 1);
+      if (slots[s + OWNER] !== 0 || slots[s] !== 0) this.renew(s, next - 1);
     }
   }
 
@@ -367,7 +367,7 @@ export class Ledger {
     this.horizon.reset(queue);
     const end = (queue + 1) * QUEUE_SLOTS * SLOT_WORDS;
     for (let s = queue * QUEUE_SLOTS * SLOT_WORDS; s < end; s += SLOT_WORDS) {
-      slots[s + PLACE] = 0;
+      slots[s + OWNER] = 0;
       slots[s + TAG] = 0;
     }
   }

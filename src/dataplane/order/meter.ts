@@ -69,16 +69,16 @@ export class OrderMeter {
   ) {}
 
   /**
-   * Accounts for the completion of the batch's frames, in batch order: those with `sent` or `handed` copies arrived,
-   * the others were dropped. Returns how many were reordered.
+   * Accounts for the completion of the batch's frames, in batch order: those of whose result one of the bits `arrived` is
+   * set arrived, the others were dropped. Returns how many were reordered.
    */
-  commit(batch: Batch, sent: Int32Array, handed: Int32Array): number {
+  commit(batch: Batch, results: Int32Array, arrived: number): number {
     const { words } = batch;
     const n = batch.n & COUNT;
     const { finished, frames, touch } = this;
     let reordered = 0;
     for (let i = 0; i < n; i++) {
-      if ((sent[i]! | handed[i]!) === 0) continue;
+      if ((results[i]! & arrived) === 0) continue;
       const at = i << D_SHIFT;
       if ((words[at + D_SIZE]! & GROUP) === 0) touch.note(words[at + D_MACS]! >>> 16, words[at + D_DMAC_LO]!);
       const word = words[at + D_LEDGER]!;

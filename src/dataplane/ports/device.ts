@@ -182,9 +182,14 @@ export class LivePort {
     return this.out?.staging ?? [];
   }
 
-  /** All workers have attached to what `publish` told last. */
-  turn(portFds: Int32Array, port: number): void {
-    this.out?.turn(portFds, port);
+  /** Workers had sent so many frames when nothing was known of a change, at that time of `performance.now()`. */
+  assure(sent: number, at: number): void {
+    this.out?.assure(sent, at);
+  }
+
+  /** See `PortSummary.detail`. */
+  get risk(): { readonly queueChanges: number; readonly mayBeLate: number } {
+    return this.out?.risk ?? { queueChanges: 0, mayBeLate: 0 };
   }
 
   private openTap(spec: TapPortSpec): void {
@@ -214,9 +219,13 @@ export class LivePort {
     }
   }
 
-  /** Writes what senders must know of the device's offloads, which may change while it is open. */
-  tellOffloads(portFds: Int32Array, port: number): void {
-    this.out?.tellOffloads(portFds, port * PORT_FDS);
+  /**
+   * Tells senders what the last look at the device means for them: the way out, its offloads. Then does what order needs
+   * beside that; `sent` says how many frames they have sent.
+   */
+  tell(portFds: Int32Array, port: number, sent: () => number): void {
+    this.out?.tell(portFds, port * PORT_FDS);
+    this.out?.keepOrder(sent);
   }
 
   /** Writes the descriptors to the port's words of `portFds` (-1 = none). */
@@ -264,7 +273,7 @@ export class LivePort {
       this.warn(`${spec.interface} (port ${spec.name}) is back`);
       return { change: 'descriptors', old: NONE };
     }
-    if (this.out?.follow(link) === true) return { change: 'descriptors', old: NONE };
+    this.out?.follow(link);
     this.noteCarrier(link);
     const state = link.up ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: NONE };

@@ -13,7 +13,7 @@
  */
 import type { Burst } from '../../packet/burst.js';
 import type { Carver } from '../memory/layout.js';
-import { FLOW_SLOTS, Place, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
+import { FLOW_SLOTS, Owner, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
 import type { PortInfo } from './port-info.js';
 
 /** Bytes of a frame that the flow census keeps: all headers that policies look at. */
@@ -167,9 +167,9 @@ export class CensusReader {
           const tag = slots[s + Slot.tag]!;
           const at = record * ORIGIN_WORDS;
           const flow = record - first < FLOW_SLOTS ? tag : Atomics.load(origin, at);
-          const place = slots[s + Slot.place]! & Place.worker;
+          const owner = slots[s + Slot.owner]! & Owner.worker;
           const count = slots[s + Slot.frames]!;
-          if (flow === 0 || place === 0) continue;
+          if (flow === 0 || owner === 0) continue;
           const since = older.flows[record] === tag ? (count - older.frames[record]!) | 0 : count;
           // Negative: the flow lost its slot to another one meanwhile and got it back.
           const packets = since < 0 ? count : since;
@@ -181,7 +181,7 @@ export class CensusReader {
           const frame = bytes.slice(start, start + Math.min(length, CENSUS_BYTES));
           if (Atomics.load(origin, at) !== flow) continue;
           const port = from & ((1 << QUEUE_SHIFT) - 1);
-          flows.push({ frame, length, port, queue: from >>> QUEUE_SHIFT, worker: place - 1, packets });
+          flows.push({ frame, length, port, queue: from >>> QUEUE_SHIFT, worker: owner - 1, packets });
         }
       }
     }

@@ -1,109 +1,112 @@
 /**
- * What becomes of each frame of a batch, from the first send call to the counters.
+ * What becomes of each frame of a batch, from the decision to the counters.
  *
  * Promise: each frame of the batch ends in exactly one of transmitted, delivered or dropped (under one reason), and
- * further copies (flooding, segments) are counted apart. Nothing is kept of single frames as long as every frame goes
- * to one port and arrives, which is what most batches do (`detailed` is false); `detail` makes up for it when that ends.
+ * further copies (flooding, segments) are counted apart.
  *
- * One object per worker thread. Nothing here allocates per work, and `commit` cannot throw.
+ * A frame's result is one word: the copies that ports take of it, and why there is no other. It begins with what the
+ * decision says (`Batch.out`: a copy for its port, or the reason why there is none), gets a copy for each port that a
+ * flood names, and loses one for each copy that fails; what is left at the end is counted. While every frame goes to
+ * one port and arrives, which is what most batches do, results would say nothing that the ports' lists do not: they are
+ * not even written (`detailed` is false).
+ *
+ * One object per worker thread. Nothing here allocates per batch, and `commit` cannot throw.
  */
-import { BATCH_MAX, type Batch } from '../../forward/batch.js';
+import { BATCH_MAX, type Batch, Out } from '../../forward/batch.js';
 import type { OrderMeter } from '../order/meter.js';
 import type { Sender } from '../ports/port.js';
-import { WorkerCounter } from '../shared/counters.js';
+import { Drop, WorkerCounter } from '../shared/counters.js';
+
+// A result: copies of ports that transmit, copies of ports that deliver (as many as there can be ports each), reason.
+const SENT_COPY = 1;
+const HANDED_COPY = 1 << 12;
+const COPIES = HANDED_COPY - 1;
+const HANDED_SHIFT = 12;
+const REASON_SHIFT = 24;
+/** The bits of copies. */
+const ARRIVED = (1 << REASON_SHIFT) - 1;
 
 export class TxCompletions {
-  /** True: the per-frame arrays are valid. False: every frame so far was accepted by exactly one port. */
+  /** True: results are kept for this batch. False: every frame so far was accepted by exactly one port. */
   detailed = false;
   /** Segments sent beyond one for each super-frame. */
   segmentsSent = 0;
-  /** Per frame: copies taken by sending ports, by delivering ports, failed copies, last failure. */
-  private readonly sent = new Int32Array(BATCH_MAX);
-  private readonly handed = new Int32Array(BATCH_MAX);
+  private readonly results = new Int32Array(BATCH_MAX);
+  /** Per frame: copies and segments that failed. */
   private readonly failed = new Int32Array(BATCH_MAX);
-  private readonly reason = new Int32Array(BATCH_MAX);
-  /** Frames that each port took, while nothing is kept of each. */
-  private readonly took: Int32Array;
-  /** Frames and ports of the batch. */
-  private n = 0;
+  /** Ports of the batch. */
   private ports = 0;
 
-  /** @param lists work indices for each port, in the order of sending: `lists[port * BATCH_MAX + k]` */
+  /** @param listed frames of the batch on each port's list */
   constructor(
     private readonly senders: readonly (Sender | null)[],
-    private readonly lists: Int32Array,
+    private readonly listed: Int32Array,
     private readonly counters: Float64Array,
     private readonly meter: OrderMeter,
-  ) {
-    this.took = new Int32Array(senders.length);
-  }
+  ) {}
 
-  /** A work of `n` frames begins. */
-  begin(n: number, ports: number): void {
-    this.n = n;
+  /** A batch begins. */
+  begin(ports: number): void {
     this.ports = ports;
     this.detailed = false;
-    for (let p = 0; p < ports; p++) this.took[p] = 0;
   }
 
-  /** A port took the next `n` frames of its list; only while nothing is kept of each. */
-  takeAll(port: number, n: number): void {
-    this.took[port] = this.took[port]! + n;
-  }
-
-  /** From now on the fate of each frame of this batch is kept, with what has become of those before. */
-  detail(): void {
+  /** From now on results are kept, with what the decision says of each frame. */
+  detail(batch: Batch): void {
     if (this.detailed) return;
     this.detailed = true;
-    const { n, sent, handed, failed, ports, lists, took } = this;
-    sent.fill(0, 0, n);
-    handed.fill(0, 0, n);
-    failed.fill(0, 0, n);
-    for (let p = 0; p < ports; p++) {
-      const copies = this.copiesOf(p);
-      for (let k = 0; k < took[p]!; k++) copies[lists[p * BATCH_MAX + k]!]!++;
+    const { results, ports } = this;
+    const { n, out } = batch;
+    this.failed.fill(0, 0, n);
+    for (let i = 0; i < n; i++) {
+      const to = out[i]!;
+      results[i] = to >= 0 && to < ports ? this.copyOf(to) : reasonOf(to) << REASON_SHIFT;
     }
   }
 
-  /** Copies of each frame that ports of this kind took; add to it after `detail`. */
-  copiesOf(port: number): Int32Array {
-    return this.senders[port]?.delivers === true ? this.handed : this.sent;
+  private copyOf(port: number): number {
+    return this.senders[port]?.delivers === true ? HANDED_COPY : SENT_COPY;
   }
 
-  /** A copy of frame i failed. After `detail`. */
-  fail(i: number, reason: number): void {
+  /** A flood names a port for frame i. After `detail`. */
+  addCopy(i: number, port: number): void {
+    this.results[i] = this.results[i]! + this.copyOf(port);
+  }
+
+  /** Frame i goes nowhere, for another reason than the decision's. After `detail`. */
+  refuse(i: number, reason: number): void {
+    this.results[i] = reason << REASON_SHIFT;
+  }
+
+  /** The copy of frame i for this port failed. After `detail`. */
+  fail(i: number, port: number, reason: number): void {
     this.failed[i] = this.failed[i]! + 1;
-    this.reason[i] = reason;
+    this.results[i] = ((this.results[i]! & ARRIVED) - this.copyOf(port)) | (reason << REASON_SHIFT);
   }
 
-  /** Further copies of frame i failed, of which some arrived. After `detail`. */
-  failCopies(i: number, copies: number): void {
-    this.failed[i] = this.failed[i]! + copies;
-  }
-
-  /** Frame i goes nowhere, for this reason, unless a port takes it. After `detail`. */
-  unlessTaken(i: number, reason: number): void {
-    this.reason[i] = reason;
+  /** Segments of a copy of frame i failed, of which others arrived. After `detail`. */
+  failSegments(i: number, segments: number): void {
+    this.failed[i] = this.failed[i]! + segments;
   }
 
   /** After sending: frame i was transmitted or delivered somewhere. */
   arrived(i: number): boolean {
-    return !this.detailed || (this.sent[i]! | this.handed[i]!) !== 0;
+    return !this.detailed || (this.results[i]! & ARRIVED) !== 0;
   }
 
   /** Counts every frame's end and tells the order meter. */
   commit(batch: Batch): void {
-    if (this.detailed) this.commitDetailed(batch);
+    if (this.detailed) this.commitResults(batch);
     else this.commitArrived(batch);
     this.counters[WorkerCounter.processed]! += batch.n;
   }
 
   /** Every frame of the batch went to one port and arrived. */
   private commitArrived(batch: Batch): void {
-    const { counters } = this;
+    const { counters, listed } = this;
     const reordered = this.meter.commitArrived(batch);
     for (let p = 0; p < this.ports; p++) {
-      const count = this.took[p]!;
+      const count = listed[p]!;
       if (count === 0) continue;
       const counter = this.senders[p]!.delivers ? WorkerCounter.delivered : WorkerCounter.transmitted;
       counters[counter]! += count;
@@ -111,38 +114,39 @@ export class TxCompletions {
     if (reordered > 0) counters[WorkerCounter.reordered]! += reordered;
   }
 
-  private commitDetailed(batch: Batch): void {
-    const { counters, sent, handed, failed } = this;
+  private commitResults(batch: Batch): void {
+    const { counters, results, failed } = this;
     let transmitted = 0;
     let delivered = 0;
-    let flooded = 0;
+    let sentCopies = 0;
     let handedCopies = 0;
     let lostCopies = 0;
-    const reordered = this.meter.commit(batch, sent, handed);
+    const reordered = this.meter.commit(batch, results, ARRIVED);
     for (let i = 0; i < batch.n; i++) {
-      const s = sent[i]!;
-      const h = handed[i]!;
-      if (s > 0 || h > 0) {
-        if (s > 0) {
-          transmitted++;
-          flooded += s - 1;
-          handedCopies += h;
-        } else {
-          delivered++;
-          handedCopies += h - 1;
-        }
-        lostCopies += failed[i]!;
-      } else {
-        counters[WorkerCounter.dropped + this.reason[i]!]!++;
+      const result = results[i]!;
+      if ((result & ARRIVED) === 0) {
+        counters[WorkerCounter.dropped + (result >> REASON_SHIFT)]!++;
+        continue;
       }
+      const sent = result & COPIES;
+      if (sent > 0) transmitted++;
+      else delivered++;
+      sentCopies += sent;
+      handedCopies += (result >> HANDED_SHIFT) & COPIES;
+      lostCopies += failed[i]!;
     }
     counters[WorkerCounter.transmitted]! += transmitted;
     counters[WorkerCounter.delivered]! += delivered;
-    counters[WorkerCounter.floodedCopies]! += flooded;
-    counters[WorkerCounter.deliveredCopies]! += handedCopies;
+    counters[WorkerCounter.floodedCopies]! += sentCopies - transmitted;
+    counters[WorkerCounter.deliveredCopies]! += handedCopies - delivered;
     counters[WorkerCounter.copiesDropped]! += lostCopies;
     counters[WorkerCounter.segmentCopies]! += this.segmentsSent;
     counters[WorkerCounter.reordered]! += reordered;
     this.segmentsSent = 0;
   }
+}
+
+/** Why a frame whose decision names no port that there is goes nowhere; a flood, unless it names one. */
+function reasonOf(out: number): number {
+  return out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
 }

@@ -19,7 +19,7 @@ import type { RingProducer } from '../memory/producer.js';
 import { STATE_SHIFT, State } from '../memory/ring.js';
 import { SlotShares } from '../memory/shares.js';
 import { HELD, OrderGuard, type Release } from '../order/guard.js';
-import { FLOW_SLOTS, type Ledger, Place, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
+import { FLOW_SLOTS, type Ledger, Owner, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
 import { MoveCounter } from '../order/move-counter.js';
 import { Drop, HandoffCounter, handoffBase, WorkerCounter } from '../shared/counters.js';
 import type { RxStageParts } from './rx-parts.js';
@@ -29,13 +29,13 @@ export const DispatchResult = { asSteered: 0, held: 1, dropped: 2, stays: 16 } a
 
 // Constants of the module: docs/hot-loops.md.
 const COUNT = BURST_COUNT;
-const PLACE = Slot.place;
+const OWNER = Slot.owner;
 const WORD = Slot.word;
 const NEWEST = Slot.newest;
 const TAIL = Slot.tail;
 const FRAMES = Slot.frames;
 const SLOT_SHIFT = Math.log2(SLOT_WORDS);
-/** Distances of a flow's other places. */
+/** Distances of a flow's other ways. */
 const SECOND = SLOT_WORDS;
 const THIRD = 2 * SLOT_WORDS;
 const FOURTH = 3 * SLOT_WORDS;
@@ -246,7 +246,7 @@ export class Dispatcher implements Release {
       }
       const ring = (base + (to << S_SHIFT)) & areaMask;
       const position = area[ring]!;
-      if (slots[s + PLACE] !== to + 1) break;
+      if (slots[s + OWNER] !== to + 1) break;
       if (position === area[ring + S_LIMIT]!) break;
       const word = slots[s + WORD]!;
       const next = (first + i) | 0;
@@ -283,7 +283,7 @@ export class Dispatcher implements Release {
     if (slots[s + WORD]! >= 0 ? frames === 0 : census.samples(frames)) census.enter(s, tag, burst, i);
     const wanted = words[WORKER + i]!;
     const large = this.isLarge(burst, i);
-    const to = slots[s + PLACE] === wanted + 1 ? wanted : this.change(s, wanted, large);
+    const to = slots[s + OWNER] === wanted + 1 ? wanted : this.change(s, wanted, large);
     if (ledger.carried(s) < 0) this.unwatched++;
     if (to === HELD) {
       this.guard!.hold(s, burst, i, seq);
@@ -306,7 +306,7 @@ export class Dispatcher implements Release {
   /** The worker that gets a frame whose slot is not the wanted worker's, or `HELD`. */
   private change(s: number, wanted: number, large: boolean): number {
     if (this.guard !== null) return this.guard.change(s, wanted, large);
-    if ((this.p.ledger.slots[s + PLACE]! & Place.worker) === wanted + 1) return wanted;
+    if ((this.p.ledger.slots[s + OWNER]! & Owner.worker) === wanted + 1) return wanted;
     if (this.p.ledger.move(s, wanted)) this.counters[WorkerCounter.moves + MoveCounter.moves]!++;
     return wanted;
   }

@@ -107,7 +107,7 @@ export class ConfigFollower {
       if (config.prepare) preparation = config;
       else change = config;
     }
-    if (change !== null && change.epoch > this.known) this.aim(change);
+    if (change !== null && change.epoch > this.known) this.setTarget(change);
     if (preparation !== null && preparation.epoch > this.known) this.prepare(preparation);
   }
 
@@ -118,7 +118,7 @@ export class ConfigFollower {
     if (this.target === null) Atomics.store(this.words, WorkerWord.configSeen, config.epoch);
   }
 
-  private aim(config: LiveConfig): void {
+  private setTarget(config: LiveConfig): void {
     this.known = config.epoch;
     this.target = config;
     if (this.installed?.steering === config.steering) {

@@ -2,7 +2,7 @@
  * The transmit stage of a worker: sends what the forwarding decision chose.
  *
  * Promise: frames go to each port in batch order, so frames of one flow stay in order; what becomes of each is known and
- * counted (`completions.ts`). A port that cannot take a partial checksum or a super-frame gets finished frames.
+ * counted (`completion.ts`). A port that cannot take a partial checksum or a super-frame gets finished frames.
  *
  * Sending (`send`) and accounting (`commit`) are separate: a frame is counted where it is freed, so that a worker
  * that dies in between leaves frames that are swept, never frames counted twice.
@@ -105,7 +105,7 @@ export class Transmitter {
     const room = parts.senders.length;
     this.lists = new Int32Array(room * BATCH_MAX);
     this.listed = new Int32Array(room);
-    this.completions = new TxCompletions(parts.senders, this.lists, parts.counters, parts.meter);
+    this.completions = new TxCompletions(parts.senders, this.listed, parts.counters, parts.meter);
   }
 
   /** Sends the decided work: one send call a port (more where frames must be finished in software). */
@@ -113,7 +113,7 @@ export class Transmitter {
     const { ports, lists, listed } = this;
     const { out } = batch;
     const n = batch.n & COUNT;
-    this.completions.begin(n, ports);
+    this.completions.begin(ports);
     for (let p = 0; p < ports; p++) listed[p] = 0;
     // Mostly all frames of a batch go to one port.
     const first = out[0]!;
@@ -163,6 +163,7 @@ export class Transmitter {
     }
     if (!sender.offload && ((all >> D_FLAGS_SHIFT) & HEAVY) !== 0) return false;
     if (large < 0) this.largeOffsets(batch, off);
+    this.listed[port] = n;
     this.sendCollected(port, sender, batch, n, bytes, this.inOrder);
     return true;
   }
@@ -175,21 +176,17 @@ export class Transmitter {
   /** Frame i goes to no single port. */
   private list(batch: Batch, i: number, out: number): void {
     const { ports, lists, listed, completions } = this;
-    completions.detail();
-    if (out === Out.flood) {
-      const from = batch.part(i, D_ORIGIN) & D_PORT;
-      if (!this.mayFlood(batch, i, from)) {
-        completions.unlessTaken(i, Drop.filtered);
-        return;
-      }
-      completions.unlessTaken(i, Drop.noRoute);
-      for (let p = 0; p < ports; p++) {
-        if (p !== from && this.parts.floods[p] === 1) lists[p * BATCH_MAX + listed[p]!++] = i;
-      }
-    } else {
-      const why =
-        out === Out.filtered ? Drop.filtered : out === Out.malformed ? Drop.malformed : Drop.noRoute;
-      completions.unlessTaken(i, why);
+    completions.detail(batch);
+    if (out !== Out.flood) return;
+    const from = batch.part(i, D_ORIGIN) & D_PORT;
+    if (!this.mayFlood(batch, i, from)) {
+      completions.refuse(i, Drop.filtered);
+      return;
+    }
+    for (let p = 0; p < ports; p++) {
+      if (p === from || this.parts.floods[p] !== 1) continue;
+      lists[p * BATCH_MAX + listed[p]!++] = i;
+      completions.addCopy(i, p);
     }
   }
 
@@ -213,14 +210,14 @@ export class Transmitter {
     const base = (port & PORT_BITS) * LIST;
     const { lists, completions } = this;
     if (sender === null) {
-      completions.detail();
-      for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, Drop.noRoute);
+      completions.detail(batch);
+      for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, port, Drop.noRoute);
       return;
     }
     const lock = this.lockAt(this.parts.lockOf[port]!);
     if (lock !== null && !this.takeLock(lock)) {
-      completions.detail();
-      for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, Drop.txFull);
+      completions.detail(batch);
+      for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, port, Drop.txFull);
       this.parts.portCounters[portBase(port) + PortCounter.txErrors]! += count;
       return;
     }
@@ -238,7 +235,6 @@ export class Transmitter {
       const size = words[at + D_SIZE]!;
       const bits = (size >> D_FLAGS_SHIFT) & D_FLAGS;
       if (finishes && (bits & HEAVY) !== 0) {
-        completions.detail();
         if ((bits & GSO) !== 0) {
           // What was collected goes first: order.
           this.sendCollected(port, sender, batch, n, bytes, frameOf);
@@ -250,7 +246,8 @@ export class Transmitter {
         if (this.offloads.checksum(this.pool.offsetOf(words[at + D_ID]!), size & D_LENGTH)) {
           words[at + D_SIZE] = size & ~(VNET_OR_SUM << D_FLAGS_SHIFT);
         } else {
-          completions.fail(i, Drop.malformed);
+          completions.detail(batch);
+          completions.fail(i, port, Drop.malformed);
           continue;
         }
       }
@@ -299,7 +296,7 @@ export class Transmitter {
   }
 
   /**
-   * Sends entries 0 … n-1 of the port's arrays, `bytes` long together, and notes each frame's fate. Where a super-frame
+   * Sends entries 0 … n-1 of the port's arrays, `bytes` long together, and notes what failed. Where a super-frame
    * stops the port its segments are sent before what is behind it: order.
    * @param frameOf work index of each entry
    */
@@ -312,13 +309,11 @@ export class Transmitter {
     frameOf: Int32Array,
   ): void {
     if (n === 0) return;
-    const { completions } = this;
-    if (sender.send(0, n) === n && !completions.detailed) {
-      completions.takeAll(port, n);
+    if (sender.send(0, n) === n) {
       this.countPort(port, sender, n, bytes, 0);
       return;
     }
-    completions.detail();
+    this.completions.detail(batch);
     for (let from = this.note(port, sender, 0, n, frameOf); from < n; ) {
       this.sendSegmented(port, sender, batch, frameOf[from]!);
       from++;
@@ -332,21 +327,18 @@ export class Transmitter {
   private note(port: number, sender: Sender, from: number, n: number, frameOf: Int32Array): number {
     const { completions } = this;
     const { result, len } = sender.arrays;
-    const copies = completions.copiesOf(port);
     let packets = 0;
     let octets = 0;
     let tooLong = 0;
     let k = from;
     for (; k < n && result[k] !== SendResult.segment; k++) {
-      const i = frameOf[k]!;
       const r = result[k]!;
       if (r === SendResult.sent) {
-        copies[i] = copies[i]! + 1;
         packets++;
         octets += len[k]!;
       } else {
         if (r === SendResult.tooLong) tooLong++;
-        completions.fail(i, REASON_OF[r]!);
+        completions.fail(frameOf[k]!, port, REASON_OF[r]!);
       }
     }
     if (tooLong > 0) this.parts.portCounters[portBase(port) + PortCounter.txTooLong]! += tooLong;
@@ -357,6 +349,7 @@ export class Transmitter {
   /** Super-frame i goes to the port in segments. */
   private sendSegmented(port: number, sender: Sender, batch: Batch, i: number): void {
     const { offloads, completions } = this;
+    completions.detail(batch);
     offloads.segment(sender, this.pool.offsetOf(batch.part(i, D_ID)), batch.part(i, D_SIZE) & D_LENGTH);
     const { packets, lost } = offloads;
     // Not cut at all: one frame that failed.
@@ -367,12 +360,10 @@ export class Transmitter {
       counters[portBase(port) + PortCounter.txTooLong]! += errors;
     } else if (packets + lost === 0) counters[portBase(port) + PortCounter.unsegmentable]!++;
     if (packets === 0) {
-      completions.fail(i, offloads.reason);
+      completions.fail(i, port, offloads.reason);
       return;
     }
-    const copies = completions.copiesOf(port);
-    copies[i] = copies[i]! + 1;
-    completions.failCopies(i, lost);
+    completions.failSegments(i, lost);
     if (!sender.delivers) completions.segmentsSent += packets - 1;
   }
 

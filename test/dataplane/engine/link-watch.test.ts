@@ -1,6 +1,7 @@
 /** What the main thread does about what pollers met: dead rings, devices in error, frames that nobody should send. */
 import { expect, it, vi } from 'vitest';
 import { RING_DEAD } from '#rxsteer/addon/native.js';
+import { Guard } from '#rxsteer/dataplane/engine/guarded.js';
 import { LinkWatch } from '#rxsteer/dataplane/engine/link-watch.js';
 import { PortCounter, portBase } from '#rxsteer/dataplane/shared/counters.js';
 import { Global } from '#rxsteer/dataplane/shared/words.js';
@@ -10,6 +11,8 @@ const ENETDOWN = 100;
 /** Two ports of one queue each, and a worker that follows at once. */
 function core() {
   const warnings: string[] = [];
+  /** What netlink does. */
+  const kernel = { heard: false, tell: () => {} };
   const closed: number[] = [];
   const port = (name: string) => ({
     spec: { name },
@@ -20,8 +23,8 @@ function core() {
     check: vi.fn(() => ({ change: 'none', old: { receive: [], others: [] } })),
     closeOld: (old: { others: number[] }) => closed.push(...old.others),
     publish: vi.fn(),
-    turn: vi.fn(),
-    tellOffloads: vi.fn(),
+    assure: vi.fn(),
+    tell: vi.fn(),
     readRefused() {
       return this.refused;
     },
@@ -55,8 +58,23 @@ function core() {
     })),
   };
   const native = {
-    openLinkEvents: () => 5,
-    linksChanged: () => false,
+    LinkEvents: class {
+      readonly queues = true;
+      constructor(callback: () => void) {
+        kernel.tell = () => {
+          kernel.heard = true;
+          callback();
+        };
+      }
+      take() {
+        const { heard } = kernel;
+        kernel.heard = false;
+        return heard;
+      }
+      close() {
+        kernel.tell = () => {};
+      }
+    },
     closeDescriptor: (fd: number) => closed.push(fd),
   };
   const parts = {
@@ -69,7 +87,15 @@ function core() {
     // The worker attaches to whatever is newest.
     wakeAll: () => words.fill(Atomics.load(global, Global.portsEpoch)),
   };
-  return { parts, live, views, warnings, closed, watch: new LinkWatch(parts as never) };
+  return {
+    parts,
+    kernel,
+    live,
+    views,
+    warnings,
+    closed,
+    watch: new LinkWatch(parts as never, new Guard((line) => warnings.push(line))),
+  };
 }
 
 it('replaces a dead ring once, for its port alone, and less often the more often it dies', () => {
@@ -119,6 +145,45 @@ it('keeps a ring that cannot be replaced, says so, and tries again', () => {
     vi.advanceTimersByTime(600);
     watch.look();
     expect([a.ringResets, views.portEpochs[0], views.queueErrors[0]]).toEqual([1, 1, 0]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('looks at once when netlink tells of a change, and rests in between', () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+  try {
+    const { kernel, live, watch } = core();
+    const { check, tell } = live.get(1)!;
+    watch.look();
+    // Each look takes 20 ms.
+    check.mockImplementation(() => {
+      vi.advanceTimersByTime(20);
+      return { change: 'none', old: { receive: [], others: [] } };
+    });
+    vi.advanceTimersByTime(500);
+    check.mockClear();
+    tell.mockClear();
+    kernel.tell();
+    expect([check, tell].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
+    // A storm leaves the main thread three quarters of its time.
+    for (let ms = 0; ms < 800; ms++) {
+      kernel.tell();
+      vi.advanceTimersByTime(1);
+    }
+    expect(check.mock.calls.length).toBeGreaterThan(5);
+    expect(check.mock.calls.length).toBeLessThan(15);
+    // The last one of it is not forgotten.
+    const before = check.mock.calls.length;
+    kernel.tell();
+    vi.advanceTimersByTime(100);
+    expect(check.mock.calls.length).toBeGreaterThan(before);
+    vi.advanceTimersByTime(500);
+    check.mockClear();
+    watch.rest();
+    kernel.tell();
+    vi.advanceTimersByTime(500);
+    expect(check).not.toHaveBeenCalled();
   } finally {
     vi.useRealTimers();
   }

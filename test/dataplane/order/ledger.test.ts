@@ -15,7 +15,7 @@ import { Burst } from '#rxsteer/packet/burst.js';
 import { orderKit, UDP } from './order-kit.js';
 
 const FLOW = 0x1234_5678;
-/** Other flows with the same four places: the slot number is the flow XOR its upper part. */
+/** Other flows with the same four ways: the slot number is the flow XOR its upper part. */
 const rivals = Array.from({ length: 8 }, (_, k) => (FLOW ^ (k + 1) ^ ((k + 1) << 15)) | 0);
 const share = (a: number, b: number) => ((a ^ (a >>> 15) ^ (b ^ (b >>> 15))) & (FLOW_SLOTS - 1)) >>> 2 === 0;
 const close = rivals
@@ -60,7 +60,7 @@ function rfc4737(s: readonly number[]) {
 }
 
 describe('order ledger', () => {
-  it('the tests’ flows do compete for the same places', () => {
+  it('the tests’ flows do compete for the same ways', () => {
     expect(same.length).toBeGreaterThanOrEqual(5);
     expect(new Set([FLOW, ...same]).size).toBe(same.length + 1);
   });
@@ -133,11 +133,11 @@ describe('order ledger', () => {
     const kit = orderKit();
     const words = [FLOW, ...same.slice(0, 3)].map((flow, k) => kit.send(flow, k + 1, k));
     expect(new Set(words).size).toBe(4);
-    // All four places are busy: not watched.
+    // All four ways are busy: not watched.
     expect(kit.send(same[3]!, 5, 0)).toBe(UNWATCHED);
     // The flows themselves find their slots again, wherever they are.
     expect(kit.send(same[1]!, 6, 2)).toBe(words[2]);
-    // What was in the second place has finished: a newcomer gets it, and no number of the last owner's matters.
+    // What was in the second way has finished: a newcomer gets it, and no number of the last owner's matters.
     kit.done(1, 1);
     const taken = kit.send(same[4]!, 7, 3);
     expect(taken & WORD_SLOT).toBe(words[1]! & WORD_SLOT);
@@ -166,7 +166,7 @@ describe('order ledger', () => {
     const s = kit.ledger.slotFor(same[3]!, UDP, 0, 6);
     expect(s / SLOT_WORDS).toBeLessThan(FLOW_SLOTS);
     // Its frame 5 is still on worker 2, and counts.
-    expect(kit.ledger.slots[s + Slot.place]).toBe(3);
+    expect(kit.ledger.slots[s + Slot.owner]).toBe(3);
     expect(kit.ledger.isDrained(s)).toBe(false);
     kit.done(2, 1);
     expect(kit.ledger.isDrained(s)).toBe(true);

@@ -5,7 +5,7 @@ import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { State } from '#rxsteer/dataplane/memory/ring.js';
 import { GuestTable } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { carveHistory, OrderHistory } from '#rxsteer/dataplane/order/history.js';
-import { carveLedger, Ledger, Place, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/order/ledger.js';
+import { carveLedger, Ledger, Owner, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/order/ledger.js';
 import { classBase, OrderCounter, OrderMeter } from '#rxsteer/dataplane/order/meter.js';
 import { Batch } from '#rxsteer/forward/batch.js';
 import { Kind } from '#rxsteer/packet/burst.js';
@@ -78,7 +78,7 @@ export function orderKit({ workers = 4, queues = 1, start = 0, completions = 0 }
       const s = ledger.slotFor(flow, UDP, queue, seq);
       ledger.refresh(s, queue);
       const word = ledger.carried(s);
-      if ((ledger.slots[s + Slot.place]! & Place.worker) !== worker + 1) ledger.move(s, worker);
+      if ((ledger.slots[s + Slot.owner]! & Owner.worker) !== worker + 1) ledger.move(s, worker);
       give(worker, 1);
       ledger.note(s, seq, tails[worker]!);
       return word < 0 ? word : ledger.slots[s + Slot.word]!;
@@ -86,7 +86,7 @@ export function orderKit({ workers = 4, queues = 1, start = 0, completions = 0 }
     finish(word, seq, how = 'sent') {
       batch.n = 0;
       batch.add({ ledger: word, seq });
-      return meter.commit(batch, how === 'sent' ? one : none, none) === 1;
+      return meter.commit(batch, how === 'sent' ? one : none, 1) === 1;
     },
     figures() {
       const base = classBase(2);

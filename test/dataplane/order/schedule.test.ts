@@ -28,7 +28,7 @@ import { engineOptions } from '../engine/run-engine.js';
 
 const WORKERS = 4;
 
-/** Frames of flows that all compete for the same places of the ledger, and of some that are not IP. */
+/** Frames of flows that all compete for the same ways of the ledger, and of some that are not IP. */
 const FRAMES = (() => {
   const one = (sport: number) =>
     ethernet(
@@ -192,7 +192,7 @@ class Schedule {
       const { seq, ledger } = batch.frame(i);
       if (ledger >= 0) this.reported.push(this.frameOf.get(seq)!);
     }
-    this.late += this.meters[w]!.commit(batch, sent, new Int32Array(BATCH_MAX));
+    this.late += this.meters[w]!.commit(batch, sent, 1);
   }
   late = 0;
 
@@ -331,7 +331,7 @@ function play(schedule: Schedule, events: readonly Event[], deaths = true): void
   schedule.finish();
 }
 
-/** Few flows meet often; many compete for the ledger's places. */
+/** Few flows meet often; many compete for the ledger's ways. */
 const events = fc
   .tuple(fc.integer({ min: 1, max: FRAMES.length }), fc.array(event, { minLength: 20, maxLength: 120 }))
   .map(([flows, list]) =>
@@ -379,7 +379,7 @@ describe('every interleaving', { timeout: 120_000 }, () => {
 
   it('a flow whose frames are held while it had no slot of its own does not pass them when it gets one', () => {
     const schedule = new Schedule('strict', { postponeMaxMs: 0, holdMaxFrames: 9, holdMaxMs: 99 }, 64);
-    // Four flows take all places of the fifth, which goes to worker 1 and then is wanted on worker 3.
+    // Four flows take all ways of the fifth, which goes to worker 1 and then is wanted on worker 3.
     schedule.receive([0, 1, 2, 3].map((frame) => ({ frame, worker: 2 })));
     schedule.receive([{ frame: 4, worker: 1 }]);
     expect(schedule.unwatched()).toBe(1);
@@ -438,7 +438,7 @@ describe('every interleaving', { timeout: 120_000 }, () => {
     for (let k = 0; k < 2; k++) schedule.receive([{ frame: 0, worker: 2 }]);
     expect(schedule.moves().framesHeld).toBe(1);
     for (let k = 0; k < 3; k++) schedule.step(1, 64);
-    // Three places are left for four flows.
+    // Three ways are left for four flows.
     schedule.receive([1, 2, 3, 4].map((frame) => ({ frame, worker: 3 })));
     expect(schedule.unwatched()).toBe(1);
     schedule.finish();

@@ -293,7 +293,7 @@ describe('the census', () => {
       if (slots[s + Slot.tag] !== burst.flow[i]) writer.enter(s, burst.flow[i]!, burst, i);
       slots[s + Slot.tag] = burst.flow[i]!;
       slots[s + Slot.frames] = frames;
-      slots[s + Slot.place] = worker + 1;
+      slots[s + Slot.owner] = worker + 1;
     };
     flow(7, 0, 5, 1);
     flow(FLOW_SLOTS - 1, 1, 2, 0);

@@ -4,7 +4,9 @@
  * Promise: the path is decided when the port is opened, and once more when its device is back after it had vanished.
  * Only one change happens in between: a `direct` port whose device gets a queueing discipline, or further transmit
  * queues, turns to `queued`. What was sent so far is in the device already, so going through the queue from then on
- * keeps order; not the other way round, what waits in the queue would be overtaken.
+ * keeps order; not the other way round, what waits in the queue would be overtaken. All workers have the sockets of both
+ * ways, so they turn together, by one store: a flow that moved to a worker which still goes past the queue would overtake
+ * itself.
  *
  * Behind a device made of software another stack may merge what we send (GRO at the far end of a veth), and it has no
  * order between the frames of two sockets (`skb->sk`). So one packet socket sends there for all workers, and super-frames
@@ -14,8 +16,9 @@
  */
 
 import type { LinkInfo, Native } from '../../../addon/native.js';
-import { PORT_FDS, PortFd } from '../../shared/words.js';
+import { PortFd } from '../../shared/words.js';
 import type { PacketPortSpec } from '../port-spec.js';
+import { OrderRisk } from './order-risk.js';
 import {
   chooseTransmit,
   PATH_MASK,
@@ -27,6 +30,8 @@ import {
 
 /** Longest MTU whose frames fit into a chunk of an AF_XDP socket: 2048 bytes less the Ethernet header. */
 const XSK_MTU_MAX = 2034;
+/** XPS is looked for again after this time at least. */
+const WATCH_ORDER_MS = 1000;
 
 export class TransmitSockets {
   /** Transmit queues as workers see them: the device's, but where one AF_XDP queue is the only way out. */
@@ -36,12 +41,16 @@ export class TransmitSockets {
   orderLost = '';
   /** Staging memory of the AF_XDP sockets, by transmit queue; empty where there are none. */
   staging: SharedArrayBuffer[] = [];
+  readonly risk = new OrderRisk();
   /** Sockets past the queueing discipline, and through it. */
   private bypassing: number[] = [];
   private queueing: number[] = [];
   private xsk: number[] = [];
-  /** The sockets through the queue are open, and workers are about to have them: see `turn`. */
-  private turning = false;
+  /** The device as it was seen last. */
+  private link: LinkInfo | null = null;
+  /** It turned to the queue, and `keepOrder` has not followed yet. */
+  private turned = false;
+  private watchedAt = Number.NEGATIVE_INFINITY;
   /** MTU that the AF_XDP sockets know of. */
   private mtu = 0;
   private opened = false;
@@ -75,6 +84,7 @@ export class TransmitSockets {
       choice = chooseTransmit({ link, xps: readXps(link), bypass: spec.bypass, xsk: false });
     }
     this.path = choice.path;
+    this.risk.begin(link.txQueues);
     this.mtu = link.mtu;
     this.learnOffloads(link);
     this.orderLost ||= choice.orderLost;
@@ -84,7 +94,9 @@ export class TransmitSockets {
       this.warn(`port ${spec.name}: ${choice.orderLost}; order is not kept there`);
     }
     this.opened = true;
-    if (choice.path === 'queued') this.openQueueing(link);
+    this.link = link;
+    if (choice.path === 'queued' && link.txQueues > 1) this.moveTags(link);
+    if (choice.path === 'queued' || choice.path === 'direct') this.openQueueing(link);
     if (choice.path !== 'direct' && choice.path !== 'bypass') return;
     for (let q = 0; q < this.sockets(link); q++) {
       this.bypassing.push(this.native.openPacketSend({ ifindex: link.index, bypass: true }));
@@ -151,39 +163,44 @@ export class TransmitSockets {
   }
 
   private openQueueing(link: LinkInfo): void {
-    if (link.txQueues > 1) this.moveTags(link);
     for (let q = 0; q < this.sockets(link); q++) {
       this.queueing.push(this.native.openPacketSend({ ifindex: link.index, bypass: false }));
     }
   }
 
-  /**
-   * Follows the device: its MTU, and whether it has a queue now that a `direct` port goes past. True when sockets were
-   * opened that workers are to have before `turn`: a flow that moved to a worker which still goes past the queue would
-   * overtake itself.
-   */
-  follow(link: LinkInfo): boolean {
+  /** Follows the device: its MTU, its offloads, and whether it has a queue now that a `direct` port goes past. */
+  follow(link: LinkInfo): void {
+    this.link = link;
     if (this.mtu !== link.mtu) {
       for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
       this.mtu = link.mtu;
     }
     this.learnOffloads(link);
-    this.watchOrder(link);
-    if (this.path !== 'direct' || this.turning || (!queues(link.qdisc) && link.txQueues <= 1)) return false;
-    this.openQueueing(link);
-    this.turning = true;
+    this.risk.see(link.txQueues);
+    if (this.path !== 'direct' || (!queues(link.qdisc) && link.txQueues <= 1)) return;
+    this.path = 'queued';
+    this.turned = true;
     this.warn(
       `${link.name} (port ${this.spec.name}) has ${link.txQueues} transmit queue(s) and the queueing discipline ${link.qdisc} now: its frames go through that`,
     );
-    return true;
   }
 
-  /** All workers have the sockets of the queue: from now on they send through it, all at once. */
-  turn(portFds: Int32Array, port: number): void {
-    if (!this.turning) return;
-    this.turning = false;
-    this.path = 'queued';
-    Atomics.store(portFds, port * PORT_FDS + PortFd.path, TRANSMIT_PATHS.indexOf(this.path));
+  /** See `LivePort.assure`. */
+  assure(sent: number, at: number): void {
+    if (!this.turned) this.risk.assure(sent, at);
+  }
+
+  /**
+   * What order needs beyond the path, and may take the kernel some time: to be called when senders know of the path
+   * (`tell`). `sent` says how many frames they have sent. Of XPS nobody tells: it is looked for once a second at most.
+   */
+  keepOrder(sent: () => number): void {
+    const now = performance.now();
+    if (this.link === null || (!this.turned && now - this.watchedAt < WATCH_ORDER_MS)) return;
+    this.watchedAt = now;
+    this.watchOrder(this.link);
+    if (this.turned) this.risk.turned(sent());
+    this.turned = false;
   }
 
   /** Writes descriptors and path to the port's words of `portFds`, whose first is at `base`. */
@@ -194,14 +211,14 @@ export class TransmitSockets {
       portFds[base + PortFd.sendQueued + q] = queueing[q % queueing.length] ?? -1;
     }
     portFds.set(this.xsk, base + PortFd.sendXsk);
+    this.tell(portFds, base);
+  }
+
+  /** Writes the path, and what the last look at the device's offloads means, for senders. */
+  tell(portFds: Int32Array, base: number): void {
     // Where it stays the same, what senders have noted beside it stays, too.
     const path = TRANSMIT_PATHS.indexOf(this.path);
     if ((portFds[base + PortFd.path]! & PATH_MASK) !== path) Atomics.store(portFds, base + PortFd.path, path);
-    this.tellOffloads(portFds, base);
-  }
-
-  /** Writes what the last look at the device's offloads means for senders. */
-  tellOffloads(portFds: Int32Array, base: number): void {
     Atomics.store(portFds, base + PortFd.withheld, this.withheld);
   }
 
@@ -211,7 +228,7 @@ export class TransmitSockets {
     this.bypassing = [];
     this.queueing = [];
     this.xsk = [];
-    this.turning = false;
+    this.link = null;
     if (this.tagMover !== null) all.push(this.tagMover);
     this.tagMover = null;
     return all;

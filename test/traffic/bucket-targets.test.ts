@@ -40,7 +40,7 @@ describe('imbalance', () => {
       const imbalance = { policy: 'rss:queues=64,table=4096', queue: 40, share: 0.5 };
       const plan = planTraffic({ packets: 2000, flows: 1000, ipv6: 0.5, protocols, imbalance });
       // Drawing would take 64 changes a flow.
-      expect(new TrafficMaker(plan).aim!.changes).toBeLessThan(1200);
+      expect(new TrafficMaker(plan).targets!.changes).toBeLessThan(1200);
     }
   });
 

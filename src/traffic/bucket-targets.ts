@@ -29,7 +29,7 @@ const ROUNDS_MAX = 65_536;
 const IDLE_ROUNDS_MAX = 20_000;
 
 /** Where the flows go. */
-export interface Aim {
+export interface BucketTargets {
   readonly steering: Steering;
   /** 1 for flows on the hot queue. */
   readonly hot: Uint8Array;
@@ -91,7 +91,7 @@ function correctionsOf(steering: Steering): Corrections | null {
 }
 
 /** Chooses ports and addresses of all flows so that each lands on its queue. @throws UserError */
-export function aimFlows(flows: FlowTable, wanted: ImbalanceOptions, seed: number): Aim {
+export function targetBuckets(flows: FlowTable, wanted: ImbalanceOptions, seed: number): BucketTargets {
   const steering = toSteering(wanted.policy);
   const { policy } = steering.spec;
   if (!['rss', 'rps', 'pools'].includes(policy)) {

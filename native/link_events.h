@@ -1,0 +1,63 @@
+// Hearing of changes of links at once: rtnetlink (links, queueing disciplines) and ethtool's notifications (numbers of
+// queues, offloads), which the kernel sends behind the change.
+//
+// Promise: after something was heard the callback is called from the event loop, once for each of the two and not again
+// before `take`, which drains and says whether anything was heard. What a message says does not matter: whoever is called
+// looks. Messages that were lost (ENOBUFS) count as heard. The process is not kept alive. Where the kernel has no ethtool
+// family (before Linux 5.6, or ETHTOOL_NETLINK=n) `queues` is false, and changes of queues are heard of only where the
+// driver flaps its carrier for them.
+//
+// Threads: one environment's; one of its own that sleeps until something is to be heard, and ends with it.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+#include "netlink.h"
+#include "util/env_state.h"
+#include "util/fd.h"
+
+namespace rxsteer {
+
+// A family of generic netlink: its number, and that of one of its multicast groups; 0 = none.
+struct GenericFamily {
+  uint16_t id = 0;
+  uint32_t group = 0;
+};
+
+// What a reply to CTRL_CMD_GETFAMILY says of a family and its group of that name.
+void parseFamily(const NetlinkMessage& message, const char* group, GenericFamily& family);
+
+// Calls the function of JavaScript in its thread.
+void callHeard(Napi::Env env, Napi::Function callback, std::nullptr_t*, void*);
+
+class LinkEvents final : public Napi::ObjectWrap<LinkEvents>, public Closable {
+ public:
+  static Napi::Function define(Napi::Env env);
+  // The callback. Throws (errno) where a descriptor cannot be had.
+  explicit LinkEvents(const Napi::CallbackInfo& info);
+  ~LinkEvents() override { closeNow(); }
+  void closeNow() override;
+
+ private:
+  using Heard = Napi::TypedThreadSafeFunction<std::nullptr_t, void, callHeard>;
+  void arm();
+  void wait();
+  Napi::Value take(const Napi::CallbackInfo& info);
+  Napi::Value queues(const Napi::CallbackInfo& info);
+  void close(const Napi::CallbackInfo&) { closeNow(); }
+
+  UniqueFd links_;
+  UniqueFd ethtool_;
+  // Ends the thread.
+  UniqueFd end_;
+  // All of them, the two armed for one event each.
+  UniqueFd all_;
+  std::thread waiting_;
+  Heard callback_;
+};
+
+}  // namespace rxsteer
