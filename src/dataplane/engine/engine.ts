@@ -203,14 +203,17 @@ export class Engine implements LiveEngine {
     const hosting = new Hosting(this.core, () => this.fail());
     this.hosting = hosting;
     const starting = Array.from({ length: plan.active }, (_, w) => w);
+    const { global } = this.views;
+    Atomics.store(global, Global.warming, plan.warmUp ? plan.active : 0);
     for (const w of starting) hosting.host(w);
     let most = 0;
     let deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
       const missing = starting.filter((w) => !hosting.running(w));
       if (missing.length === 0) break;
-      if (plan.active - missing.length > most) {
-        most = plan.active - missing.length;
+      const steps = 2 * plan.active - missing.length - Atomics.load(global, Global.warming);
+      if (steps > most) {
+        most = steps;
         deadline = performance.now() + START_TIMEOUT_MS;
       }
       if (performance.now() > deadline) {

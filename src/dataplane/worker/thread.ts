@@ -25,7 +25,7 @@ import { Global, WorkerState, WorkerWord } from '../shared/words.js';
 import { ConfigFollower } from './follower.js';
 import { WorkerLoop } from './loop.js';
 import { makeParts } from './parts.js';
-import { warmUp } from './warm-up.js';
+import { awaitWarm, warmUp } from './warm-up.js';
 import { WorkerPorts } from './worker-ports.js';
 
 /** Kernels that a steering has bound, to be given back with it. */
@@ -81,16 +81,9 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   const epoch = Atomics.load(views.global, Global.portsEpoch);
   try {
     if (plan.warmUp) {
-      warmUp({
-        config,
-        worker,
-        views,
-        native,
-        clock,
-        burst,
-        status,
-        compile: (c) => practiceSteering(c, worker),
-      });
+      const compile = (practised: LiveConfig) => practiceSteering(practised, worker);
+      warmUp({ config, worker, views, native, clock, burst, status, compile });
+      awaitWarm(views.global);
     }
     const parts = makeParts({
       plan,

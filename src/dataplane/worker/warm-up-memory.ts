@@ -142,7 +142,7 @@ export class PracticeMemory {
     const moved = new Map<number, Int32Array>();
     for (let number = first; number < first + QUEUE_SLOTS; number++) {
       const s = number * SLOT_WORDS;
-      if (slots[s + Slot.tag] === 0 && slots[s + Slot.place] === 0) continue;
+      if (slots[s + Slot.tag] === 0 && slots[s + Slot.owner] === 0) continue;
       if (way > 0 && number < first + FLOW_SLOTS) moved.set(number ^ way, slots.slice(s, s + SLOT_WORDS));
       slots.fill(0, s, s + SLOT_WORDS);
     }

@@ -3,8 +3,8 @@
  * compiled what the first real burst needs, and knows what it will meet.
  *
  * Promise: nobody notices but by the time: no frame, flow, address, counter, sample or decision of it is anywhere
- * outside (`warm-up-memory.ts`), no device is touched, no other worker is waited for, and a worker that dies in the
- * middle leaves nothing that its burial does not clean up. It ends after so many bursts, or `LIMIT_MS` of CPU time.
+ * outside (`warm-up-memory.ts`), no device is touched, and a worker that dies in the middle leaves nothing that its burial
+ * does not clean up. It ends after so many bursts, or `LIMIT_MS` of CPU time.
  *
  * What V8 compiles is good for the run only if nothing that it relied on changes in between. So the loop's objects are
  * made where those of the run are made (`parts.ts`), and before them: V8 has then seen every field of theirs take the
@@ -24,7 +24,7 @@ import { CensusWriter } from '../shared/flow-census.js';
 import { makeForwarder } from '../shared/forwarding.js';
 import type { EnginePlan } from '../shared/plan.js';
 import { makeWaker } from '../shared/waker.js';
-import { Global } from '../shared/words.js';
+import { Global, Phase } from '../shared/words.js';
 import { ConfigFollower } from './follower.js';
 import { WorkerLoop } from './loop.js';
 import { makeParts } from './parts.js';
@@ -53,6 +53,8 @@ const FIRST_BURSTS = 64;
 const SECOND_BURSTS = 256;
 /** CPU time that it may take, in milliseconds. */
 const LIMIT_MS = 60;
+/** While it waits for others, it looks so often whether the engine still runs, in milliseconds. */
+const LOOK_MS = 20;
 /** Ports that take part. */
 const PORTS = 2;
 /** Where flows are in the ledger, turn by turn: new, then in their second, third and fourth place. */
@@ -175,20 +177,28 @@ class Practice {
  * The loops of this thread's last warm-up. V8 throws code away when an object that it refers to is collected, hidden
  * classes included: those that only these loops have would be, at some moment of the run.
  */
-const KEPT: { practices: readonly Practice[] } = { practices: [] };
+const KEPT: { practices: readonly object[] } = { practices: [] };
 
-/** Warms up. Once a worker starts, before it has made its own loop. */
+/**
+ * Warms up, once a thread: a worker that is started again in the thread of its predecessor finds its code there. To be
+ * called before the worker makes its own loop.
+ */
 export function warmUp(p: WarmUpParts): void {
+  // Frames that a worker only gets from others have been received too, so without a receive queue there are none.
+  if (KEPT.practices.length > 0 || !p.config.plan.ports.some(({ rxQueues }) => rxQueues > 0)) return;
+  KEPT.practices = practise(p);
+}
+
+/** The warm-up itself, within `limitMs` of CPU time; returns its loops, to which compiled code may refer. */
+export function practise(p: WarmUpParts, limitMs = LIMIT_MS): readonly object[] {
   const { config, worker, views, clock } = p;
-  // What nobody receives from or sends to has nothing to warm.
-  if (!config.plan.ports.some(({ rxQueues }) => rxQueues > 0)) return;
   // Rules of ports would refuse its frames, and faults are for the run.
   const ports = config.plan.ports.map(({ sources: _, ...port }) => port);
   const plan: EnginePlan = { ...config.plan, ports, fault: null };
   const practice = new PracticeMemory(plan, config.memory, views, worker);
   const steering = p.compile({ ...config, plan, memory: practice.memory });
   const start = cpuMs(clock);
-  const mayGoOn = () => cpuMs(clock) - start < LIMIT_MS;
+  const mayGoOn = () => cpuMs(clock) - start < limitMs;
   practice.open();
   try {
     // Made and thrown away: see above.
@@ -196,10 +206,27 @@ export function warmUp(p: WarmUpParts): void {
     const first = new Practice(p, plan, practice, steering);
     first.run(FIRST_BURSTS, mayGoOn);
     const second = new Practice(p, plan, practice, steering);
-    KEPT.practices = [first, second];
     second.run(SECOND_BURSTS, mayGoOn);
+    return [first, second];
   } finally {
     practice.close();
+  }
+}
+
+/**
+ * A worker of the start has warmed up: waits until all of them have, or the engine ends. One that received sooner would
+ * fill the rings of those that are not there yet; frames wait in the kernel instead.
+ *
+ * @param global `EngineViews.global`
+ */
+export function awaitWarm(global: Int32Array): void {
+  Atomics.sub(global, Global.warming, 1);
+  Atomics.notify(global, Global.warming);
+  for (;;) {
+    const left = Atomics.load(global, Global.warming);
+    // Below zero for a worker that comes later.
+    if (left <= 0 || Atomics.load(global, Global.phase) !== Phase.run) return;
+    Atomics.wait(global, Global.warming, left, LOOK_MS);
   }
 }
 
