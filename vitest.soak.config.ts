@@ -4,7 +4,11 @@ import { defineConfig } from 'vitest/config';
 // (test/support/matrix.ts), whole.
 export default defineConfig({
   test: {
-    include: ['test/soak/**/*.test.ts', 'test/scenario/{iperf,offload,order,wire-order}.test.ts'],
+    include: [
+      'test/soak/**/*.test.ts',
+      'test/scenario/{iperf,offload,order,wire-order}.test.ts',
+      'test/package/package.test.ts',
+    ],
     env: { RXSTEER_WHOLE: '1' },
     fileParallelism: false,
     testTimeout: 24 * 3600 * 1000,

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "ask.h"
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
@@ -80,6 +81,31 @@ Napi::Value linkInfo(const Info& info) {
   result.Set("kind", optional(link->kind));
   result.Set("tso", Napi::Boolean::New(env, link->tso));
   result.Set("addresses", link->addresses);
+  return result;
+}
+
+// A JavaScript array of Uint8Arrays, one a reply.
+Napi::Value netlink(const Info& info) {
+  Napi::Env env = info.Env();
+  const Span<uint8_t> message = bytes(info[1], "message");
+  const auto replies =
+      control(env, "", [&] { return askNetlink(intArgument(info, 0, "protocol"), message.data, message.length); });
+  Napi::Array result = Napi::Array::New(env, replies.size());
+  for (size_t i = 0; i < replies.size(); i++) {
+    auto reply = Napi::Uint8Array::New(env, replies[i].size());
+    std::copy(replies[i].begin(), replies[i].end(), reply.Data());
+    result.Set(static_cast<uint32_t>(i), reply);
+  }
+  return result;
+}
+
+Napi::Value ethtool(const Info& info) {
+  Napi::Env env = info.Env();
+  const std::string device = nameArgument(info);
+  const Span<uint8_t> command = bytes(info[1], "command");
+  auto result = Napi::Uint8Array::New(env, command.length);
+  std::copy(command.data, command.data + command.length, result.Data());
+  control(env, device, [&] { askEthtool(device, result.Data(), command.length); });
   return result;
 }
 
@@ -385,6 +411,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("linkInfo", linkInfo);
+  function("netlink", netlink);
+  function("ethtool", ethtool);
   function("openPacketReceive", openReceive);
   function("openReceiveGuard", openGuard);
   function("deviceLacks", deviceLacks);

@@ -82,3 +82,13 @@ describe('the public face', () => {
     expect(`${stdout}${stderr}`).not.toMatch(/warning|error/);
   }, 120_000);
 });
+
+describe('what its types forbid', () => {
+  it('is refused to programs without types too', () => {
+    const calls = rxsteer as unknown as Record<string, (...values: unknown[]) => unknown>;
+    expect(() => calls.parsePolicy!(4)).toThrow();
+    expect(() => calls.compilePolicy!(rxsteer.parsePolicy('rss'), { workers: '2' })).toThrow();
+    expect(() => calls.steerFrames!('rss', [1])).toThrow('expected an Ethernet frame');
+    expect(() => new rxsteer.FanoutGroup({ mode: 'best' as never })).toThrow();
+  });
+});

@@ -233,6 +233,16 @@ export interface NativeSourceOptions {
 export interface Native extends NativeHash {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
+  /**
+   * Sends one message to a netlink protocol and gives the messages of the reply, headers included, up to the end of a
+   * dump or the acknowledgement. The kernel's error is thrown; no answer within two seconds is ETIMEDOUT.
+   */
+  netlink(protocol: number, message: Uint8Array): Uint8Array[];
+  /**
+   * The ioctl SIOCETHTOOL, for commands that read (EPERM for all others): gives a copy of the structure as the kernel
+   * filled it. The structure must be as long as the kernel's and what its own counts announce.
+   */
+  ethtool(device: string, command: Uint8Array): Uint8Array;
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
   /**

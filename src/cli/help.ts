@@ -92,6 +92,14 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string))[]>> = {
       'rxsteer ctl apply --policy mac',
     ),
   ],
+  doctor: [
+    examples(
+      'rxsteer doctor',
+      'rxsteer doctor eth0 --fail-on W --fix-script fix.sh',
+      'rxsteer doctor --collect host.tar.gz --anonymous',
+      'rxsteer doctor --root host.tar.gz --json',
+    ),
+  ],
   bench: [
     examples(
       'rxsteer bench flow-vs-mac',

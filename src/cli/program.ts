@@ -29,6 +29,7 @@ const commandNames = [
   'make',
   'sweep',
   'ctl',
+  'doctor',
   'bench',
   'policies',
   'nics',

@@ -103,8 +103,7 @@ export async function sweep(input: SweepInput, options: SweepOptions = {}): Prom
   const passes = planPasses(cells, grid, threads);
   const done = new Map<string, SweepLine>();
   const pool = threads > 1 ? await startPool(Math.min(threads, passes.length)) : null;
-  const runner: TaskRunner =
-    pool === null ? runTask : (task: SweepTask) => pool.run(task) as Promise<SweepAnswer>;
+  const runner: TaskRunner = pool === null ? runTask : (task) => pool.run(task);
   try {
     await runPasses(
       passes,
@@ -125,8 +124,14 @@ export async function sweep(input: SweepInput, options: SweepOptions = {}): Prom
   return { lines, skipped, sections: sweepSections(lines), axes: axisRows(lines) };
 }
 
-/** Threads that run passes. */
-export async function startPool(threads: number) {
+/** Threads that run passes. Its type is ours: what it is made of is no business of the library's users. */
+export interface SweepPool {
+  run(task: SweepTask): Promise<SweepAnswer>;
+  destroy(): Promise<void>;
+}
+
+/** Starts so many threads. */
+export async function startPool(threads: number): Promise<SweepPool> {
   const { Piscina } = await import('piscina');
   return new Piscina({
     filename: new URL('./worker.js', import.meta.url).href,

@@ -18,6 +18,7 @@ const COMMANDS = [
   'make',
   'sweep',
   'ctl',
+  'doctor',
   'bench',
   'policies',
   'nics',

@@ -1,0 +1,109 @@
+/**
+ * Guests with one queue behind an uplink that spreads by flow: several CPUs bring one guest's packets and wait for each
+ * other at its queue's lock. Spread by guest (MAC) instead, or give guests more queues.
+ */
+import { type Check, found, notKnown } from '../check.js';
+import { known } from '../fact.js';
+import { uplinkOf } from '../guest-table.js';
+import type { Device, Host } from '../host.js';
+import { formatCpuList, unique } from '../lists.js';
+import { guestOfTap } from '../read/guests.js';
+import { advice, all, type Remedy, ruleByMac, setRps } from '../remedy.js';
+import { percent, receivedPps, round, rpsQueues, rxCpus, rxQueueCount, softirqShare } from '../view.js';
+
+const DROPS = 1;
+
+/** The address of the guest behind a tap: libvirt gives the tap the guest's with fe in front. */
+function macOf(host: Host, tap: Device): string | null {
+  const nic = guestOfTap(host.guests, tap.name)?.nics.find(
+    ({ ifname, mac }) => mac !== null && (ifname === tap.name || ifname === null),
+  );
+  if (nic?.mac !== undefined && nic.mac !== null) return nic.mac;
+  return tap.mac?.startsWith('fe:54:00:') === true ? `52${tap.mac.slice(2)}` : null;
+}
+
+export const vmFlowSteering: Check = {
+  id: 'vm-flow-steering',
+  severity: 'W',
+  title: 'an uplink spreads by flow over CPUs that then share the lock of each single-queue guest',
+  rests: 'traffic',
+  *run(host) {
+    const uplinks = new Map<Device, Device[]>();
+    for (const tap of host.devices) {
+      if (tap.kind !== 'tap' || tap.rx.length > 1) continue;
+      const uplink = uplinkOf(host, tap);
+      if (uplink !== null) uplinks.set(uplink, [...(uplinks.get(uplink) ?? []), tap]);
+    }
+    for (const [uplink, taps] of uplinks) {
+      const masks = rpsQueues(uplink);
+      const steered = unique(masks.flatMap(({ cpus }) => cpus));
+      const irq = rxCpus(uplink);
+      const queues = rxQueueCount(uplink);
+      if (!known(irq) && queues > 1 && steered.length < 2) {
+        yield notKnown(
+          uplink.name,
+          `${queues} queues lead to ${taps.length} taps with one queue each; which CPUs: `,
+          irq,
+        );
+        continue;
+      }
+      const spread = known(irq) ? irq : [];
+      const cpus = steered.length > 0 ? steered : spread;
+      if (cpus.length < 2 || isByGuest(uplink, taps)) continue;
+      const drops = taps.map((tap) => ({ tap: tap.name, rate: dropsOf(host, tap.name) }));
+      const losing = drops.filter(({ rate }) => (rate ?? 0) > DROPS);
+      const rates = taps.map((tap) => receivedPps(host, tap.name));
+      yield found(
+        uplink.name,
+        `${taps.length} taps with one queue each get packets from ${cpus.length} CPUs: ${uplink.name} spreads by flow ${steered.length > 0 ? `by RPS to CPUs ${formatCpuList(cpus)}` : `over ${queues} queues (CPUs ${formatCpuList(cpus)})`}, and all of them push into the one queue, and its lock, of each guest${losing.length > 0 ? `; ${losing.length} taps drop` : ''}`,
+        {
+          uplink: uplink.name,
+          bridge: taps[0]!.master,
+          taps: taps.map(({ name }) => name),
+          cpus: formatCpuList(cpus),
+          softirq: cpus.flatMap((cpu) => {
+            const share = softirqShare(host, cpu);
+            return share === null ? [] : [`cpu${cpu} ${percent(share)}`];
+          }),
+          dropsPerSecond: Object.fromEntries(losing.map(({ tap, rate }) => [tap, round(rate!)])),
+          packetsPerSecond: rates.every(known) ? round((rates as number[]).reduce((a, b) => a + b, 0)) : null,
+        },
+        all(
+          ...masks.map(({ queue, cpus: was }) => setRps(uplink.name, queue, [], was)),
+          ...(queues > 1 ? rulesFor(host, uplink, taps, queues) : []),
+          advice(
+            ...(queues > 1
+              ? [
+                  `one rule a guest: ethtool -N ${uplink.name} flow-type ether dst MAC action QUEUE (ethtool -K ${uplink.name} ntuple on first); undo: ethtool -N ${uplink.name} delete LOCATION`,
+                ]
+              : []),
+            'or multi-queue taps (queues=N on the netdev, mq=on on the card) with as many queues as CPUs bring packets',
+            'what it is worth here: rxsteer bench flow-vs-mac --capture FILE, with a capture of this uplink',
+          ),
+        ),
+        { severity: losing.length > 0 ? 'E' : 'W', device: uplink.name },
+      );
+    }
+  },
+};
+
+/** A rule for each guest whose address is known, at places that no rule has. */
+function rulesFor(host: Host, uplink: Device, taps: readonly Device[], queues: number): Remedy[] {
+  const used = known(uplink.rules) ? uplink.rules.map(({ location }) => location) : [];
+  const first = Math.max(-1, ...used) + 1;
+  return taps.flatMap((tap, i) => {
+    const mac = macOf(host, tap);
+    return mac === null ? [] : [ruleByMac(uplink, mac, i % queues, first + i)];
+  });
+}
+
+/** A rule for each guest: the NIC spreads by MAC already. */
+function isByGuest(uplink: Device, taps: readonly Device[]): boolean {
+  const rules = known(uplink.rules) ? uplink.rules.filter(({ queue }) => queue !== null).length : 0;
+  return rules >= taps.length && rpsQueues(uplink).length === 0;
+}
+
+function dropsOf(host: Host, tap: string): number | null {
+  if (!known(host.load)) return null;
+  return host.load.devices.get(tap)?.tx_dropped ?? null;
+}

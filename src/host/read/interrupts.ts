@@ -1,0 +1,85 @@
+/**
+ * /proc/interrupts: who gets how many interrupts, on which CPU.
+ *
+ * Promise: columns belong to the CPUs that the header names, whatever their number; a row's actions are what follows
+ * chip, hardware number and trigger, whose number and form differ by kernel and architecture. Rows with letters (NMI,
+ * CAL, …) are left out. Pure.
+ *
+ * Source: show_interrupts (kernel/irq/proc.c), 3.x to 6.18.
+ */
+
+/** A row. */
+export interface InterruptRow {
+  readonly irq: number;
+  /** Names of the actions; several where the line is shared. */
+  readonly actions: readonly string[];
+  /** Chip: `PCI-MSI`, `IO-APIC`, … */
+  readonly chip: string;
+  /** Counts in the order of `cpus`. */
+  readonly counts: readonly number[];
+}
+
+/** The file. */
+export interface Interrupts {
+  /** CPU of each column. */
+  readonly cpus: readonly number[];
+  readonly rows: readonly InterruptRow[];
+}
+
+/**
+ * Words between the chip and the actions: the hardware number with or without its trigger (`49153-edge`), or number and
+ * trigger apart (`30 Level`, ARM); and the trigger as part of the chip's name (`PCI-MSI-edge`).
+ */
+const HARDWARE = /^\d+(-(edge|fasteoi|level|percpu|event|none|hyperv|x-\w+|[a-z]+))?$/i;
+const TRIGGER = /^(Edge|Level|None|edge|level|fasteoi)$/;
+
+/** @param wanted which rows' counts are of interest; others are not parsed */
+export function parseInterrupts(text: string, wanted: (irq: number) => boolean = () => true): Interrupts {
+  let at = text.indexOf('\n');
+  const header = at < 0 ? text : text.slice(0, at);
+  const cpus = [...header.matchAll(/CPU(\d+)/g)].map(([, cpu]) => Number(cpu));
+  const rows: InterruptRow[] = [];
+  while (at >= 0 && at < text.length) {
+    const end = text.indexOf('\n', at + 1);
+    const line = text.slice(at + 1, end < 0 ? text.length : end);
+    at = end;
+    const colon = line.indexOf(':');
+    const irq = colon < 0 ? Number.NaN : Number(line.slice(0, colon).trim() || 'x');
+    if (!Number.isInteger(irq) || !wanted(irq)) continue;
+    rows.push(rowOf(irq, line.slice(colon + 1), cpus.length));
+  }
+  return { cpus, rows };
+}
+
+function rowOf(irq: number, line: string, columns: number): InterruptRow {
+  const counts: number[] = [];
+  let at = 0;
+  for (; counts.length < columns; ) {
+    while (line.charCodeAt(at) === 32) at++;
+    const from = at;
+    while (at < line.length && line.charCodeAt(at) !== 32) at++;
+    const value = Number(line.slice(from, at));
+    if (from === at || Number.isNaN(value)) {
+      at = from;
+      break;
+    }
+    counts.push(value);
+  }
+  const words = line.slice(at).trim().split(/\s+/);
+  // A chip's name may have blanks in it, and Xen has none before its dynamic events.
+  const chip: string[] = [];
+  while (words.length > 0 && !HARDWARE.test(words[0]!) && chip.length < 3) {
+    if (chip.length > 0 && words.length === 1) break;
+    chip.push(words.shift()!);
+    // "PCI-MSI-edge eth0", "xen-dyn-event eth0-q0-tx": chip and trigger in one word, no number behind it.
+    if (/-(edge|event|level|ipi|fasteoi|virq)$/.test(chip[0]!) && !HARDWARE.test(words[0] ?? '')) break;
+  }
+  if (words.length > 0 && HARDWARE.test(words[0]!)) words.shift();
+  if (words.length > 1 && TRIGGER.test(words[0]!)) words.shift();
+  const actions = words
+    .join(' ')
+    .split(/,\s*/)
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  return { irq, actions, chip: chip.join(' '), counts };
+}

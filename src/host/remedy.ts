@@ -1,0 +1,150 @@
+/**
+ * What cures a finding: commands, what takes them back, and the form that survives a reboot.
+ *
+ * Promise: names are quoted for the shell, whatever is in them; the undo sets what was read. Nothing is run. Pure.
+ */
+import type { Device } from './host.js';
+import { formatCpuList, formatCpuMask } from './lists.js';
+
+/** Commands of a shell, in their order. */
+export interface Remedy {
+  readonly fix: readonly string[];
+  readonly undo: readonly string[];
+  /** Lines for files, each with the file's name in front as a comment. */
+  readonly persistent: readonly string[];
+}
+
+export const NO_REMEDY: Remedy = { fix: [], undo: [], persistent: [] };
+
+/** Words as one word of a shell. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Several remedies one after the other; what is undone last was done first. */
+export function all(...remedies: readonly Remedy[]): Remedy {
+  return {
+    fix: remedies.flatMap(({ fix }) => fix),
+    undo: remedies.flatMap(({ undo }) => undo).reverse(),
+    persistent: [...new Set(remedies.flatMap(({ persistent }) => persistent))],
+  };
+}
+
+/** Advice that is no command: a comment of the shell. */
+export function advice(...lines: readonly string[]): Remedy {
+  return { ...NO_REMEDY, fix: lines.map((line) => `# ${line}`) };
+}
+
+const udev = (device: string, what: string) =>
+  `/etc/udev/rules.d/90-steering.rules: ACTION=="add|change", SUBSYSTEM=="net", KERNEL=="${device}", ${what}`;
+
+/** Sets a file of a device's queue. */
+function queueFile(device: string, file: string, value: string, was: string): Remedy {
+  const path = quoted(`/sys/class/net/${device}/queues/${file}`);
+  return {
+    fix: [`echo ${value} > ${path}`],
+    undo: [`echo ${was} > ${path}`],
+    persistent: [udev(device, `ATTR{queues/${file}}="${value}"`)],
+  };
+}
+
+/** RPS of a queue. */
+export function setRps(
+  device: string,
+  queue: number,
+  cpus: readonly number[],
+  was: readonly number[],
+): Remedy {
+  return queueFile(device, `rx-${queue}/rps_cpus`, formatCpuMask(cpus), formatCpuMask(was));
+}
+
+/** XPS of a queue. */
+export function setXps(
+  device: string,
+  queue: number,
+  cpus: readonly number[],
+  was: readonly number[],
+): Remedy {
+  return queueFile(device, `tx-${queue}/xps_cpus`, formatCpuMask(cpus), formatCpuMask(was));
+}
+
+/** Flow table of a queue. */
+export function setFlows(device: string, queue: number, entries: number, was: number): Remedy {
+  return queueFile(device, `rx-${queue}/rps_flow_cnt`, `${entries}`, `${was}`);
+}
+
+/** A file of the device itself. */
+export function setAttribute(device: string, file: string, value: string, was: string): Remedy {
+  const path = quoted(`/sys/class/net/${device}/${file}`);
+  return {
+    fix: [`echo ${value} > ${path}`],
+    undo: [`echo ${was} > ${path}`],
+    persistent: [udev(device, `ATTR{${file}}="${value}"`)],
+  };
+}
+
+/** A sysctl. */
+export function setSysctl(name: string, value: string | number, was: string | number): Remedy {
+  return {
+    fix: [`sysctl -w ${name}=${value}`],
+    undo: [`sysctl -w ${name}=${was}`],
+    persistent: [`/etc/sysctl.d/90-steering.conf: ${name} = ${value}`],
+  };
+}
+
+/** An ethtool command: `-K`, `ntuple on`. @param was the words that take it back; null: see `undo` */
+export function ethtool(flag: string, device: string, words: string, was: string | null): Remedy {
+  const name = quoted(device);
+  return {
+    fix: [`ethtool ${flag} ${name} ${words}`],
+    undo: was === null ? [] : [`ethtool ${flag} ${name} ${was}`],
+    persistent: [udev(device, `RUN+="/usr/sbin/ethtool ${flag} $name ${words}"`)],
+  };
+}
+
+/** The number of channels, in the form of systemd too. */
+export function setChannels(device: string, kind: 'combined' | 'rx', count: number, was: number): Remedy {
+  const key = kind === 'combined' ? 'CombinedChannels' : 'RxChannels';
+  return {
+    ...ethtool('-L', device, `${kind} ${count}`, `${kind} ${was}`),
+    persistent: [
+      `/etc/systemd/network/10-${device}.link: [Match] OriginalName=${device} [Link] ${key}=${count}`,
+    ],
+  };
+}
+
+/** Where an interrupt goes. Numbers change from boot to boot, so the persistent form looks for the name. */
+export function setAffinity(
+  irq: number,
+  action: string,
+  cpus: readonly number[],
+  was: readonly number[],
+): Remedy {
+  const find = `$(awk -v name=${quoted(action)} '$NF == name {print $1 + 0}' /proc/interrupts)`;
+  return {
+    fix: [`echo ${formatCpuList(cpus)} > /proc/irq/${irq}/smp_affinity_list`],
+    undo: [`echo ${formatCpuList(was)} > /proc/irq/${irq}/smp_affinity_list`],
+    persistent: [
+      `a oneshot unit of systemd, after the driver: echo ${formatCpuList(cpus)} > /proc/irq/${find}/smp_affinity_list`,
+    ],
+  };
+}
+
+/** CPUs that a thread may use. */
+export function pinThread(tid: number, cpus: readonly number[], was: readonly number[]): Remedy {
+  return {
+    fix: [`taskset -pc ${formatCpuList(cpus)} ${tid}`],
+    undo: [`taskset -pc ${formatCpuList(was)} ${tid}`],
+    persistent: [],
+  };
+}
+
+/** A rule that sends a guest's frames to one queue. @param location a free one, so that it can be taken back */
+export function ruleByMac(device: Device, mac: string, queue: number, location: number): Remedy {
+  const rule = `flow-type ether dst ${mac} action ${queue} loc ${location}`;
+  return {
+    fix: [`ethtool -N ${quoted(device.name)} ${rule}`],
+    undo: [`ethtool -N ${quoted(device.name)} delete ${location}`],
+    persistent: [udev(device.name, `RUN+="/usr/sbin/ethtool -N $name ${rule}"`)],
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * Packs notes into an archive, packed by gzip.
+ *
+ * Promise: what the doctor reads of the archive is what it read of the host. With `secret`, MAC and IP addresses become
+ * others, the same one always the same, that nobody without the secret can turn back; addresses that name nobody (zero,
+ * broadcast, loopback) stay.
+ */
+import { createHmac } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { Header, Pax } from 'tar';
+import type { Noted } from './recorder.js';
+
+const BLOCK = 512;
+
+/** Addresses in a text become others. */
+export function hideAddresses(text: string, secret: Uint8Array): string {
+  const digest = (address: string) => createHmac('sha256', secret).update(address.toLowerCase()).digest();
+  return text
+    .replace(/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/gi, (mac) => {
+      if (/^(00:){5}00$|^(ff:){5}ff$/i.test(mac)) return mac;
+      const bytes = digest(mac).subarray(0, 5);
+      // Locally administered, unicast.
+      return `02:${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
+    })
+    .replace(/\b(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\b(?!\.)/g, (ip, ...parts: string[]) => {
+      const bytes = parts.slice(0, 4).map(Number);
+      if (bytes.some((byte) => byte > 255) || bytes[0] === 0 || bytes[0] === 127 || bytes[0] === 255)
+        return ip;
+      return `10.${[...digest(ip).subarray(0, 3)].join('.')}`;
+    })
+    .replace(/\b(?:[0-9a-f]{1,4}:){3,7}(?::?[0-9a-f]{1,4}){1,4}\b/gi, (ip) => {
+      const hex = digest(ip).toString('hex').slice(0, 16);
+      return `fd00::${hex.match(/.{4}/g)!.join(':')}`;
+    });
+}
+
+/** Versions look like addresses: where they stand nothing is hidden. */
+const PLAIN = /\/(osrelease|version|softnet_stat|interrupts|stat|softirqs|cpulist|rps_cpus|xps_cpus)$/;
+
+function entry(path: string, noted: Noted, bytes: Buffer): Buffer[] {
+  const type = noted.kind === 'link' ? 'SymbolicLink' : 'File';
+  const data = {
+    path: path.slice(1),
+    mode: 0o644,
+    size: bytes.length,
+    mtime: new Date(0),
+    type,
+    ...(noted.kind === 'link' ? { linkpath: noted.target } : {}),
+  } as const;
+  const header = new Header(data);
+  const parts: Buffer[] = [];
+  if (header.encode()) parts.push(new Pax(data).encode());
+  parts.push(header.block!, bytes, Buffer.alloc((BLOCK - (bytes.length % BLOCK)) % BLOCK));
+  return parts;
+}
+
+/** The archive's bytes. @param secret null: addresses stay */
+export function pack(notes: ReadonlyMap<string, Noted>, secret: Uint8Array | null): Buffer {
+  const folders = new Set<string>();
+  for (const path of notes.keys()) {
+    for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1))
+      folders.add(path.slice(0, cut));
+  }
+  const parts: Buffer[] = [];
+  for (const [path, noted] of [...notes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    // A name that turned out to be a folder is there by what is in it.
+    if (noted.kind === 'name' && folders.has(path)) continue;
+    const text = noted.kind === 'file' ? noted.text : '';
+    const shown = secret === null || PLAIN.test(path) ? text : hideAddresses(text, secret);
+    parts.push(...entry(path, noted, Buffer.from(shown)));
+  }
+  parts.push(Buffer.alloc(2 * BLOCK));
+  return gzipSync(Buffer.concat(parts));
+}

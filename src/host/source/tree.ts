@@ -1,0 +1,174 @@
+/**
+ * A collected host: a folder or an archive with `proc` and `sys` in it, one that the doctor packed, or a sosreport.
+ *
+ * Promise: links are followed inside the tree and never lead out of it, absolute ones begin at its root. What is not in
+ * it is `Unknown` ("not in the collection"), since nobody can tell whether the host had it.
+ */
+import { type EthtoolFacts, type Statistics, withUnknowns } from '../ask/ethtool-facts.js';
+import { ethtoolFromTexts, statisticsFromText } from '../ask/ethtool-text.js';
+import type { NetdevFacts } from '../ask/netdev.js';
+import { type Fact, known, map, unknown } from '../fact.js';
+import { byName, type Source } from './source.js';
+
+/** An entry of a tree; links are not followed. */
+export type Node =
+  | { readonly kind: 'file'; readonly text: () => Fact<string> }
+  | { readonly kind: 'folder'; readonly names: () => Fact<string[]> }
+  | { readonly kind: 'link'; readonly target: string };
+
+/** Looks up an exact path (`/proc/stat`; `/` is the root), without following its last part. */
+export type Lookup = (path: string) => Node | null;
+
+/** Where the doctor puts what is no file of the host. */
+export const OWN = '/rxsteer';
+
+/** Where sosreports keep what commands printed. */
+const SOS_NETWORKING = '/sos_commands/networking';
+const SOS_FOLDERS = ['/sos_commands/openvswitch', SOS_NETWORKING, '/sos_commands/host'];
+
+const LINKS_MAX = 40;
+
+/** How sosreports write a command's line as a file's name. */
+function fileNameOf(command: string): string {
+  return command.replaceAll(' ', '_').replaceAll('/', '.');
+}
+
+/** Reads a tree by its lookup. */
+export class TreeSource implements Source {
+  readonly isLive = false;
+  readonly #known = new Map<string, Node | null>();
+  readonly #folders = new Map<string, string | null>([['/', '/']]);
+
+  /**
+   * @param base where the host's files lie in the tree; `` for the root itself
+   * @param later the second sample lies under `${OWN}/later`: read from there first
+   */
+  constructor(
+    readonly name: string,
+    private readonly lookup: Lookup,
+    private readonly base = '',
+    private readonly later = false,
+  ) {}
+
+  /** The same tree at the time of its second sample; null where it has none. */
+  secondSample(): TreeSource | null {
+    const other = new TreeSource(this.name, this.lookup, this.base, true);
+    return this.#at(`${OWN}/later`) === null ? null : other;
+  }
+
+  read(path: string): Fact<string> {
+    if (this.later) {
+      const text = this.#text(`${OWN}/later${path}`);
+      if (known(text)) return text;
+    }
+    return this.#text(path);
+  }
+
+  #text(path: string): Fact<string> {
+    const node = this.#at(path);
+    if (node === null) return unknown(`${path}: not in the collection`, 'absent');
+    return node.kind === 'file' ? node.text() : unknown(`${path}: no file`);
+  }
+
+  list(path: string): Fact<string[]> {
+    const node = this.#at(path);
+    if (node === null) return unknown(`${path}: not in the collection`, 'absent');
+    if (node.kind !== 'folder') return unknown(`${path}: no folder`);
+    const names = node.names();
+    return known(names) ? [...names].sort(byName) : names;
+  }
+
+  linkName(path: string): Fact<string> {
+    const cut = path.lastIndexOf('/');
+    const folder = this.resolve(path.slice(0, cut) || '/');
+    const node = folder === null ? null : this.#node(join(folder, path.slice(cut + 1)));
+    if (node === null) return unknown(`${path}: not in the collection`, 'absent');
+    if (node.kind !== 'link') return unknown(`${path}: no link`);
+    return node.target.slice(node.target.lastIndexOf('/') + 1);
+  }
+
+  /** Every folder is walked to once: a host has thousands of files under the same few links. */
+  resolve(path: string, links = 0): string | null {
+    if (path === '' || path === '/') return '/';
+    const remembered = this.#folders.get(path);
+    if (remembered !== undefined) return remembered;
+    const result = this.#walk(path, links);
+    this.#folders.set(path, result);
+    return result;
+  }
+
+  #walk(path: string, links: number): string | null {
+    const cut = path.lastIndexOf('/');
+    const name = path.slice(cut + 1);
+    const folder = this.resolve(path.slice(0, cut), links);
+    if (folder === null || links > LINKS_MAX) return null;
+    if (name === '' || name === '.') return folder;
+    if (name === '..') return folder.slice(0, folder.lastIndexOf('/')) || '/';
+    const here = join(folder, name);
+    const node = this.#node(here);
+    if (node === null) return null;
+    if (node.kind !== 'link') return here;
+    const target = node.target.startsWith('/') ? node.target : join(folder, node.target);
+    return this.resolve(target, links + 1);
+  }
+
+  #node(path: string): Node | null {
+    const remembered = this.#known.get(path);
+    if (remembered !== undefined) return remembered;
+    const node = this.lookup(`${this.base}${path === '/' ? '' : path}` || '/');
+    this.#known.set(path, node);
+    return node;
+  }
+
+  #at(path: string): Node | null {
+    const real = this.resolve(path);
+    return real === null ? null : this.#node(real);
+  }
+
+  netdev(): Fact<NetdevFacts> {
+    return this.#json<NetdevFacts>(`${OWN}/netdev.json`);
+  }
+
+  ethtool(device: string): Fact<EthtoolFacts> {
+    const own = this.#json<Partial<EthtoolFacts>>(`${OWN}/ethtool/${device}.json`);
+    if (known(own)) return withUnknowns(own, 'not in the collection');
+    return ethtoolFromTexts((option) => this.#printed(option.replace('DEV', device)));
+  }
+
+  statistics(device: string): Fact<Statistics> {
+    const own = this.#json<Statistics>(`${OWN}/statistics/${device}.json`);
+    return known(own) ? own : map(this.#printed(`-S ${device}`), statisticsFromText);
+  }
+
+  /** What `ethtool WORDS` printed. */
+  #printed(words: string): Fact<string> {
+    for (const folder of [SOS_NETWORKING, `${OWN}/ethtool`]) {
+      const text = this.read(`${folder}/ethtool_${fileNameOf(words)}`);
+      if (known(text)) return text;
+    }
+    return unknown(`ethtool ${words}: not in the collection`, 'absent');
+  }
+
+  answer(command: string): Fact<string> {
+    for (const folder of [`${OWN}/answers`, ...SOS_FOLDERS]) {
+      const text = this.read(`${folder}/${fileNameOf(command)}`);
+      if (known(text)) return text;
+    }
+    return unknown(`${command}: not in the collection`, 'absent');
+  }
+
+  #json<T>(path: string): Fact<T> {
+    const text = this.read(path);
+    if (!known(text)) return text;
+    try {
+      const value = JSON.parse(text) as unknown;
+      return typeof value === 'object' && value !== null ? (value as T) : unknown(`${path}: no object`);
+    } catch {
+      return unknown(`${path}: not JSON`);
+    }
+  }
+}
+
+function join(folder: string, name: string): string {
+  return folder === '/' ? `/${name}` : `${folder}/${name}`;
+}
