@@ -12,6 +12,7 @@ export default defineConfig({
     env: { RXSTEER_WHOLE: '1' },
     fileParallelism: false,
     testTimeout: 24 * 3600 * 1000,
+    hookTimeout: 3600 * 1000,
     server: { deps: { external: [/\/dist\//] } },
   },
 });

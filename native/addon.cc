@@ -20,7 +20,7 @@
 #include "ports/receive_guard.h"
 #include "ports/super_frame.h"
 #include "ports/tag_mover.h"
-#include "ports/xsk_tx.h"
+#include "ports/xsk_socket.h"
 #include "ports/tap.h"
 #include "ports/unread.h"
 #include "privileges.h"
@@ -219,16 +219,17 @@ Napi::Value openXsk(const Info& info) {
   const Span<uint8_t> staging = bytes(info[2], "staging");
   if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
   const bool late = info.Length() > 3 && info[3].ToBoolean();
-  return adopted(env, control(env, "interface index " + std::to_string(ifindex), [&] {
-                   return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
-                 }));
+  OpenXsk opened = control(env, "interface index " + std::to_string(ifindex), [&] {
+    return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
+  });
+  return Napi::Number::New(env, EnvState::of(env)->adopt(std::move(opened.fd), std::move(opened.socket)));
 }
 
-// Arguments: staging memory, MTU.
+// Arguments: descriptor of an AF_XDP socket, MTU.
 void xskMtu(const Info& info) {
-  const Span<uint8_t> staging = bytes(info[0], "staging");
-  if (staging.length < kXskStagingBytes) throw invalid(info.Env(), "staging is too short");
-  setXskMtu(staging.data, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
+  const auto socket = findXsk(intArgument(info, 0, "fd"));
+  if (socket == nullptr) throw invalid(info.Env(), "fd is no AF_XDP socket of this process");
+  setXskMtu(*socket, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
 }
 
 Napi::Value statistics(const Info& info) {

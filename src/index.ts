@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Simulation, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -418,6 +418,26 @@ export {
   type TrafficProtocol,
   type TrafficTunnel,
 } from './traffic/options.js';
+
+// Simulation: hosts of virtual machines on virtual time
+
+export type { Costs, PartialCosts } from './simulate/costs/schema.js';
+export { COST_SETS, type Confidence, type CostSet, type Origin } from './simulate/costs/sets.js';
+export { CLASSES as CPU_CLASSES, type CpuClass } from './simulate/machine/classes.js';
+export type { CapturedPackets } from './simulate/model/loads.js';
+export type {
+  ClassShares,
+  CpuResult,
+  GuestResult,
+  Limit,
+  Published,
+  RunResult,
+  SimulationResult,
+} from './simulate/result/result.js';
+export { fitScaling, type Scaling, scaled } from './simulate/result/scaling.js';
+export { parseScenario, parseScenarioText, readCosts, readScenario } from './simulate/scenario/parse.js';
+export type { Scenario, ScenarioInput } from './simulate/scenario/schema.js';
+export { type SimulateOptions, simulate } from './simulate/simulate.js';
 
 // Engine: forwards packets
 

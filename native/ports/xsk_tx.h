@@ -5,8 +5,8 @@
 // nothing is received. Frames are copied into staging chunks; a chunk is used again only when the kernel has
 // completed it, as the AF_XDP protocol asks, even where the driver copies the data at once.
 //
-// Threads: a socket belongs to a transmit queue. Workers that share the queue share socket, rings and staging
-// memory; the lock of the transmit queue, which they hold while sending, makes that safe. Its release and taking
+// Threads: a socket belongs to a transmit queue. Workers that share the queue share all of it (`XskSocket`);
+// the lock of the transmit queue, which they hold while sending, makes that safe. Its release and taking
 // order all plain accesses here. Between this program and the kernel the ring indices are stored with release and
 // loaded with acquire, as the kernel does on its side (net/xdp/xsk_queue.h).
 #pragma once
@@ -15,35 +15,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "ports/frames.h"
+#include "ports/xsk_socket.h"
 #include "util/fd.h"
 
-struct xdp_desc;
-
 namespace rxsteer {
-
-// Staging memory of a socket: chunks, then the list of free ones. One page more than that is needed, so that a page
-// boundary is found in any memory.
-constexpr uint32_t kXskChunkBytes = 2048;
-constexpr uint32_t kXskChunks = 1024;
-constexpr size_t kXskStagingBytes = (size_t{kXskChunks} * kXskChunkBytes) + (3 * 4096);
-
-// Opens a socket that sends on a queue of an interface, with `staging` (at least kXskStagingBytes) as its UMEM; all
-// chunks become free. `tellsLate`: treats the kernel as one that tells late what it has sent (tests; it is found out else).
-// Throws SystemError: the kernel may lack AF_XDP, or another socket may have the queue.
-UniqueFd openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLate = false);
-
-// The interface's MTU is another one now. Any thread.
-void setXskMtu(uint8_t* staging, uint32_t mtu);
-
-// The mapped rings of a socket.
-struct XskRings {
-  uint8_t* tx = nullptr;
-  uint8_t* done = nullptr;
-};
-
-struct XskShared;
 
 class XskTransmit {
  public:
@@ -52,8 +30,9 @@ class XskTransmit {
   XskTransmit& operator=(const XskTransmit&) = delete;
   ~XskTransmit() { close(); }
 
-  // Duplicates the descriptor and maps its rings; false (errno) where that fails.
-  bool attach(int fd, uint8_t* staging);
+  // Duplicates the descriptor of a socket of this process; false where it is none, or has other staging memory. The
+  // caller keeps that memory until `close`.
+  bool attach(int fd, const uint8_t* staging);
   void close();
   bool ready() const { return static_cast<bool>(socket_); }
 
@@ -76,21 +55,10 @@ class XskTransmit {
   bool begin();
 
   UniqueFd socket_;
-  uint8_t* chunks_ = nullptr;
-  FreeList free_;
-  XskShared* shared_ = nullptr;
+  std::shared_ptr<XskSocket> shared_;
   // Of the frames that are being sent.
   std::array<int32_t, kXskChunks> chunkOf_{};
   int error_ = 0;
-  XskRings rings_;
-  // Those of them that are this object's.
-  XskRings mapped_;
-  uint32_t* txProducer_ = nullptr;
-  uint32_t* txConsumer_ = nullptr;
-  xdp_desc* tx_ = nullptr;
-  uint32_t* doneProducer_ = nullptr;
-  uint32_t* doneConsumer_ = nullptr;
-  uint64_t* done_ = nullptr;
 };
 
 }  // namespace rxsteer

@@ -20,8 +20,8 @@ EnvState* EnvState::install(Napi::Env env) {
   return state;
 }
 
-int EnvState::adopt(UniqueFd fd) {
-  fds_.insert(fd.get());
+int EnvState::adopt(UniqueFd fd, std::shared_ptr<void> with) {
+  fds_.emplace(fd.get(), std::move(with));
   return fd.release();
 }
 
@@ -37,7 +37,7 @@ void EnvState::closeAll() {
     object->state_ = nullptr;
   }
   objects_.clear();
-  for (int fd : fds_) ::close(fd);
+  for (const auto& [fd, with] : fds_) ::close(fd);
   fds_.clear();
 }
 

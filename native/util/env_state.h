@@ -1,5 +1,5 @@
-// What the addon keeps for one JavaScript environment (main thread or worker): there is no other state, so that
-// it can be loaded once per thread.
+// What the addon keeps for one JavaScript environment (main thread or worker), so that it can be loaded once per thread.
+// The only state beside it is that of AF_XDP sockets, which threads share (ports/xsk_socket.h).
 //
 // Promise: descriptors opened through this environment and objects made in it are released when it ends (its
 // thread stops, or is terminated), if nobody closed them before. Used by the environment's own thread only.
@@ -9,6 +9,8 @@
 #include <poll.h>
 
 #include <cstdint>
+#include <memory>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -44,8 +46,8 @@ class EnvState {
   EnvState(const EnvState&) = delete;
   EnvState& operator=(const EnvState&) = delete;
 
-  // Takes ownership of a descriptor that is handed to JavaScript as a number.
-  int adopt(UniqueFd fd);
+  // Takes ownership of a descriptor that is handed to JavaScript as a number; `with` is kept as long as it is open.
+  int adopt(UniqueFd fd, std::shared_ptr<void> with = nullptr);
   // Closes an adopted descriptor. False where it is not one: closing a number that the kernel may have given to
   // somebody else meanwhile would be worse than not closing.
   bool closeDescriptor(int fd);
@@ -58,7 +60,7 @@ class EnvState {
  private:
   friend class Closable;
   void closeAll();
-  std::unordered_set<int> fds_;
+  std::unordered_map<int, std::shared_ptr<void>> fds_;
   std::unordered_set<Closable*> objects_;
 };
 

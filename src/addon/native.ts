@@ -2,8 +2,8 @@
  * The typed face of the native addon, and its loader.
  *
  * Promise: `loadNative()` returns the addon or null with the reason (`nativeProblem()`), never throws. The addon
- * has no policy and no global state: it is loaded once per worker thread, every object belongs to the thread
- * that made it, and file descriptors and mappings are released by `close()`, by garbage collection or when the
+ * has no policy and, but for a list of AF_XDP sockets, no global state: it is loaded once per worker thread, every object
+ * belongs to the thread that made it, and file descriptors and mappings are released by `close()`, by garbage collection or when the
  * thread's environment ends, whichever is first.
  *
  * Errors thrown by the addon are `Error`s with `code` (an errno name such as 'ENODEV') and a one-line message
@@ -271,8 +271,8 @@ export interface Native extends NativeHash {
    */
   openXskSend(ifindex: number, queue: number, staging: Uint8Array, late?: boolean): number;
   readonly xskStagingBytes: number;
-  /** The interface of the socket with this staging memory has another MTU now: frames beyond it are `tooLong`. */
-  setXskMtu(staging: Uint8Array, mtu: number): void;
+  /** The interface of such a socket has another MTU now: frames beyond it are `tooLong`. */
+  setXskMtu(fd: number, mtu: number): void;
   /**
    * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
    * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.

@@ -67,7 +67,7 @@ describe('/proc/interrupts', () => {
     ['  9:   1 2   IO-APIC   9-fasteoi', 'IO-APIC', []],
   ])('%s', (line, chip, actions) => {
     const [row] = rows([line]);
-    expect(row!.counts).toHaveLength(2);
+    expect(row!.total).toBeGreaterThan(2);
     if (!line.includes('xen-dyn    ')) expect([row!.chip, row!.actions]).toEqual([chip, actions]);
     else expect(row!.actions.join(' ')).toContain('eth0-q0-rx');
   });
@@ -77,7 +77,7 @@ describe('/proc/interrupts', () => {
       '      CPU0  CPU2  CPU3\n 40:  1  2  3  PCI-MSI 1-edge  eth0\nLOC: 1 2 3 x\nERR: 0\n',
     );
     expect(cpus).toEqual([0, 2, 3]);
-    expect(found).toEqual([{ irq: 40, actions: ['eth0'], chip: 'PCI-MSI', counts: [1, 2, 3] }]);
+    expect(found).toEqual([{ irq: 40, actions: ['eth0'], chip: 'PCI-MSI', total: 6 }]);
   });
 
   it('reads rows of 1152 CPUs', () => {
@@ -86,7 +86,7 @@ describe('/proc/interrupts', () => {
       [` 12: ${counts.map((n) => `${n}`.padStart(10)).join(' ')}  IR-PCI-MSI 4-edge eth0-TxRx-3`],
       1152,
     );
-    expect(row!.counts).toEqual(counts);
+    expect(row!.total).toBe((1151 * 1152) / 2);
     expect(row!.actions).toEqual(['eth0-TxRx-3']);
   });
 });

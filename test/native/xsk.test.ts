@@ -5,7 +5,7 @@
 import { describe, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
-import { expectBoth, expectFull, FULL_CASES, XSK_SEND } from '../support/xsk-verdict.js';
+import { expectBoth, expectFull, expectScribble, FULL_CASES, XSK_SEND } from '../support/xsk-verdict.js';
 
 describe.skipIf(!canForward())('AF_XDP transmit', () => {
   it('takes plain frames; those with a virtio-net header go through the packet socket', async () => {
@@ -14,6 +14,15 @@ describe.skipIf(!canForward())('AF_XDP transmit', () => {
       await lab.veth(ns, 'a0', ns, 'a1');
       await lab.veth(ns, 'b0', ns, 'b1');
       expectBoth(await lab.exec(ns, process.execPath, XSK_SEND, 'both'));
+    });
+  });
+
+  it('follows nothing that JavaScript has written to the staging memory', async () => {
+    await withLab(async (lab) => {
+      const ns = await lab.namespace();
+      await lab.veth(ns, 'a0', ns, 'a1');
+      await lab.veth(ns, 'b0', ns, 'b1');
+      expectScribble(await lab.exec(ns, process.execPath, XSK_SEND, 'scribble'));
     });
   });
 

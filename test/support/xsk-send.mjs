@@ -1,6 +1,6 @@
 /**
- * Sends through an AF_XDP socket and prints, as JSON, which way each frame went: `node xsk-send.mjs both`, or
- * `node xsk-send.mjs full QUEUE late|probe`. Runs where it is started, as root: in a network namespace of a test
+ * Sends through an AF_XDP socket and prints, as JSON, which way each frame went: `node xsk-send.mjs both`,
+ * `node xsk-send.mjs scribble`, or `node xsk-send.mjs full QUEUE late|probe`. Runs where it is started, as root: in a network namespace of a test
  * (test/native/xsk.test.ts) or in a virtual machine with another kernel (test/soak/kernels.test.ts). The interfaces
  * that it asks for are there, up, and quiet (no IPv6). What the output must be: xsk-verdict.ts.
  */
@@ -33,6 +33,8 @@ function senderOf(count, ifindex, tellsLate) {
   return {
     pool,
     arrays,
+    staging,
+    xsk,
     sender: new native.PacketSender(plain, -1, Int32Array.of(0, 0), pool, arrays, ifindex, xsk, staging),
   };
 }
@@ -43,6 +45,53 @@ function both() {
   arrays.flags[6] = arrays.flags[7] = 1;
   const sent = sender.send(0, 8);
   return { sent, results: [...arrays.result], xsk: received('b1'), packet: received('a1') };
+}
+
+/**
+ * veth pairs a0-a1 and b0-b1, AF_XDP on b0. Between bursts every word of the staging memory is overwritten; then the
+ * socket is used with memory that is not its own, and by a number that is no AF_XDP socket any more. Tells
+ * how many frames were sent and which pair has got them.
+ */
+function scribble() {
+  const b0 = native.linkInfo('b0').index;
+  const { pool, arrays, sender, staging, xsk } = senderOf(64, b0);
+  const capture = native.openPacketReceive({
+    ifindex: native.linkInfo('b1').index,
+    slots: 4096,
+    promiscuous: true,
+  });
+  const words = new Int32Array(staging.buffer);
+  const answers = [];
+  for (const word of [-1, 0, 1, 0x7fff_ffff, 0x4141_4141, -0x8000_0000]) {
+    words.fill(word);
+    answers.push(sender.send(0, 64));
+  }
+  sender.close();
+  const taken = native.packetUnread(capture);
+  const before = received('a1');
+  const path = Int32Array.of(0, 0);
+  const plain = native.openPacketSend({ ifindex: native.linkInfo('a0').index, bypass: true });
+  const others = [];
+  // Not its own memory; none that it ever was; a descriptor that is closed, and the number given again.
+  const other = new Uint8Array(new SharedArrayBuffer(native.xskStagingBytes));
+  const attempt = (fd, memory) => {
+    const one = new native.PacketSender(plain, -1, path, pool, arrays, b0, fd, memory);
+    others.push(one.send(0, 64));
+    one.close();
+  };
+  attempt(xsk, other);
+  attempt(plain, staging);
+  native.closeDescriptor(xsk);
+  attempt(xsk, staging);
+  const again = native.openPacketSend({ ifindex: b0, bypass: true });
+  attempt(again, staging);
+  let refused = '';
+  try {
+    native.setXskMtu(again, 1500);
+  } catch (error) {
+    refused = error.message;
+  }
+  return { answers, taken, others, elsewhere: received('a1') - before, sameNumber: again === xsk, refused };
 }
 
 /**
@@ -87,4 +136,5 @@ function full(queue, tellsLate) {
 }
 
 const [what, queue, kernel] = process.argv.slice(2);
-console.log(JSON.stringify(what === 'both' ? both() : full(queue, kernel === 'late')));
+const run = { both, scribble, full: () => full(queue, kernel === 'late') }[what];
+console.log(JSON.stringify(run()));

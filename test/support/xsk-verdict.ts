@@ -19,6 +19,21 @@ export function expectBoth(output: string): void {
   expect(JSON.parse(output)).toEqual({ sent: 8, results: Array(8).fill(0), xsk: 6, packet: 2 });
 }
 
+/**
+ * Nothing that JavaScript writes to the staging memory keeps a frame from going; a socket with memory that is not its
+ * own, and a number that is no AF_XDP socket, are not used at all: then the packet socket has everything.
+ */
+export function expectScribble(output: string): void {
+  expect(JSON.parse(output)).toEqual({
+    answers: Array(6).fill(64),
+    taken: 6 * 64,
+    others: Array(4).fill(64),
+    elsewhere: 4 * 64,
+    sameNumber: true,
+    refused: 'fd is no AF_XDP socket of this process',
+  });
+}
+
 /** Each frame has gone one way, once, in order; the socket is used again as soon as the device takes frames again. */
 export function expectFull(output: string, queue: number): void {
   const steps = JSON.parse(output) as { read: number[]; elsewhere: number }[];

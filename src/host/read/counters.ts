@@ -109,7 +109,7 @@ export function parseSnmp(text: string): ReadonlyMap<string, number> {
 }
 
 function totals(interrupts: Interrupts): ReadonlyMap<number, number> {
-  return new Map(interrupts.rows.map(({ irq, counts }) => [irq, counts.reduce((a, b) => a + b, 0)]));
+  return new Map(interrupts.rows.map(({ irq, total }) => [irq, total]));
 }
 
 function deviceStatistics(source: Source, device: string): Readonly<Record<string, number>> {

@@ -1,19 +1,9 @@
 /** Lookup in a folder of this machine: a tree that somebody unpacked, or the root of a host seen from a container. */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { type Fact, unknown } from '../fact.js';
 import { faultOf } from './faults.js';
+import { readFd } from './read-fd.js';
 import type { Lookup } from './tree.js';
-
-const FILE_BYTES_MAX = 32 << 20;
 
 /** Read-only, and without waiting: what is a pipe or a device is not read. Links are not followed here. */
 function textOf(path: string): Fact<string> {
@@ -24,15 +14,7 @@ function textOf(path: string): Fact<string> {
       constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW,
     );
     if (!fstatSync(fd).isFile()) return unknown(`${path}: no file`);
-    const parts: Buffer[] = [];
-    for (let size = 0; ; ) {
-      const part = Buffer.allocUnsafe(16 << 10);
-      const count = readSync(fd, part, 0, part.length, null);
-      if (count === 0) return Buffer.concat(parts).toString();
-      parts.push(part.subarray(0, count));
-      size += count;
-      if (size > FILE_BYTES_MAX) return unknown(`${path}: larger than ${FILE_BYTES_MAX} bytes`);
-    }
+    return readFd(fd);
   } catch (error) {
     return faultOf(error, path);
   } finally {

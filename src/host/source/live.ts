@@ -5,7 +5,7 @@
  * 25 MiB of /proc/interrupts); the kernel gets only requests that ask (see `ask/`). No right is needed beyond what a
  * file itself asks for.
  */
-import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Asker } from '../ask/asker.js';
 import type { EthtoolFacts, Statistics } from '../ask/ethtool-facts.js';
@@ -13,29 +13,13 @@ import { askEthtool, askStatistics } from '../ask/ethtool-ioctl.js';
 import { askNetdev, type NetdevFacts } from '../ask/netdev.js';
 import { type Fact, unknown } from '../fact.js';
 import { faultOf } from './faults.js';
+import { readFd } from './read-fd.js';
 import { byName, type Source } from './source.js';
-
-const FILE_BYTES_MAX = 32 << 20;
-const CHUNK = 16 << 10;
-
-/** One buffer for all files: most have a few bytes, and a new one each would be garbage by the megabyte. */
-const chunk = Buffer.allocUnsafe(CHUNK);
 
 function readText(path: string): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
-    const count = readSync(fd, chunk, 0, CHUNK, null);
-    const parts = [count === CHUNK ? Buffer.from(chunk) : chunk.subarray(0, count)];
-    // Files of /proc come in pieces of any size: only an empty one is the end.
-    for (let size = count; count > 0; ) {
-      const part = Buffer.allocUnsafe(size < CHUNK ? 256 : CHUNK);
-      const more = readSync(fd, part, 0, part.length, null);
-      if (more === 0) break;
-      parts.push(part.subarray(0, more));
-      size += more;
-      if (size > FILE_BYTES_MAX) throw new Error(`larger than ${FILE_BYTES_MAX} bytes`);
-    }
-    return parts.length === 1 ? parts[0]!.toString() : Buffer.concat(parts).toString();
+    return readFd(fd);
   } finally {
     closeSync(fd);
   }

@@ -6,32 +6,30 @@
  * broadcast, loopback) stay.
  */
 import { createHmac } from 'node:crypto';
+import { isIPv4, isIPv6 } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { Header, Pax } from 'tar';
 import type { Noted } from './recorder.js';
 
 const BLOCK = 512;
 
-/** Addresses in a text become others. */
+const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+const NOBODY = /^((00:){5}00|(ff:){5}ff|0\.0\.0\.0|127\..*|255\..*)$/i;
+
+/** Addresses in a text become others. Each word is looked at once: what stands for one address is not taken for another. */
 export function hideAddresses(text: string, secret: Uint8Array): string {
   const digest = (address: string) => createHmac('sha256', secret).update(address.toLowerCase()).digest();
-  return text
-    .replace(/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/gi, (mac) => {
-      if (/^(00:){5}00$|^(ff:){5}ff$/i.test(mac)) return mac;
-      const bytes = digest(mac).subarray(0, 5);
+  return text.replace(/[0-9a-f][0-9a-f:.]*[0-9a-f]/gi, (word, at: number) => {
+    // A part of a longer word, such as the end of a name, is no address.
+    if (/[\w]/.test(text[at - 1] ?? ' ') || /\w/.test(text[at + word.length] ?? ' ') || NOBODY.test(word))
+      return word;
+    if (MAC.test(word)) {
       // Locally administered, unicast.
-      return `02:${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
-    })
-    .replace(/\b(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\b(?!\.)/g, (ip, ...parts: string[]) => {
-      const bytes = parts.slice(0, 4).map(Number);
-      if (bytes.some((byte) => byte > 255) || bytes[0] === 0 || bytes[0] === 127 || bytes[0] === 255)
-        return ip;
-      return `10.${[...digest(ip).subarray(0, 3)].join('.')}`;
-    })
-    .replace(/\b(?:[0-9a-f]{1,4}:){3,7}(?::?[0-9a-f]{1,4}){1,4}\b/gi, (ip) => {
-      const hex = digest(ip).toString('hex').slice(0, 16);
-      return `fd00::${hex.match(/.{4}/g)!.join(':')}`;
-    });
+      return `02:${digest(word).toString('hex', 0, 5).match(/../g)!.join(':')}`;
+    }
+    if (isIPv4(word)) return `10.${[...digest(word).subarray(0, 3)].join('.')}`;
+    return isIPv6(word) ? `fd00::${digest(word).toString('hex', 0, 8).match(/.{4}/g)!.join(':')}` : word;
+  });
 }
 
 /** Versions look like addresses: where they stand nothing is hidden. */

@@ -93,7 +93,7 @@ export class TreeSource implements Source {
     const remembered = this.#folders.get(path);
     if (remembered !== undefined) return remembered;
     const result = this.#walk(path, links);
-    this.#folders.set(path, result);
+    if (result !== null && this.#known.get(result)?.kind === 'folder') this.#folders.set(path, result);
     return result;
   }
 
@@ -116,7 +116,8 @@ export class TreeSource implements Source {
     const remembered = this.#known.get(path);
     if (remembered !== undefined) return remembered;
     const node = this.lookup(`${this.base}${path === '/' ? '' : path}` || '/');
-    this.#known.set(path, node);
+    // Files are read once or twice; there are thousands, and few folders and links.
+    if (node !== null && node.kind !== 'file') this.#known.set(path, node);
     return node;
   }
 

@@ -172,7 +172,7 @@ export class TransmitSockets {
   follow(link: LinkInfo): void {
     this.link = link;
     if (this.mtu !== link.mtu) {
-      for (const memory of this.staging) this.native.setXskMtu(new Uint8Array(memory), link.mtu);
+      for (const fd of this.xsk) this.native.setXskMtu(fd, link.mtu);
       this.mtu = link.mtu;
     }
     this.learnOffloads(link);

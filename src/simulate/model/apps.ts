@@ -1,0 +1,191 @@
+/**
+ * Applications of a host or a guest: their threads, and what they do with a packet.
+ *
+ * Promise: a flow belongs to one thread. Threads are placed as the scenario says, by draws of the application's own.
+ */
+import { UserError } from '../../errors.js';
+import { Class } from '../machine/classes.js';
+import { unit } from '../machine/random.js';
+import { ps } from '../machine/sim.js';
+import type { Step } from '../machine/step.js';
+import type { AppSpec } from '../scenario/schema.js';
+import { Answer, AskAgain, PassOn, Record, ReleaseSocket } from './app-steps.js';
+import type { Kernel } from './kernel.js';
+import type { Parts, Starter } from './parts.js';
+import type { Steerer } from './steering.js';
+import { AppWork } from './steps.js';
+import { AppTask, Deliver, type Outlet, type Placement, SendTask } from './tasks.js';
+import { Finish } from './world.js';
+
+/** Where applications live. */
+export interface Home {
+  readonly name: string;
+  /** Number of the guest, -1 = the host. */
+  readonly guest: number;
+  readonly kernel: Kernel;
+  readonly node: number;
+  /** Receive steering that is told where applications run. */
+  readonly steerers: () => readonly Steerer[];
+  /** CPU of this kernel on which a flow's protocol work is done. */
+  readonly softirqCpu: (flow: number) => number;
+  readonly protocol: number;
+  readonly send: number;
+  /** From an application to the outside. */
+  readonly transmit: (isBypass: boolean) => Step[];
+  readonly outlet: Outlet;
+}
+
+export class App {
+  readonly threads: AppTask[] = [];
+  readonly #seed: number;
+  #flows = 0;
+  /** Numbers of the threads among the world's readers. */
+  readonly #numbers = new Map<AppTask, number>();
+  readonly #cpus: readonly number[];
+
+  /** @param isClient it runs on the second host and asks instead of answering. */
+  constructor(
+    private readonly parts: Parts,
+    private readonly home: Home,
+    readonly spec: AppSpec,
+    private readonly isClient = false,
+  ) {
+    this.#seed = parts.seedOf(`${home.name}/${spec.name}`);
+    const { contexts } = home.kernel;
+    this.#cpus = spec.cpus ?? contexts.map(({ id }) => id);
+    const high = this.#cpus.find((cpu) => cpu >= contexts.length);
+    if (high !== undefined) {
+      throw new UserError(
+        `${home.name}: application ${spec.name}: cpus: CPU ${high} does not exist; CPUs: 0 to ${contexts.length - 1}`,
+      );
+    }
+  }
+
+  get name(): string {
+    return `${this.home.name}/${this.spec.name}`;
+  }
+
+  /** Where thread `i` runs; `local` = the CPU of its flow's softirq, or null. */
+  placement(i: number, local: number | null): Placement {
+    const { spec, home } = this;
+    const { contexts } = home.kernel;
+    const isLocal = local !== null && unit(this.#seed, i) < spec.local;
+    const own = contexts[isLocal ? local : this.#cpus[i % this.#cpus.length]!]!;
+    const all = this.#cpus.map((cpu) => contexts[cpu]!);
+    const isFree = !spec.pin || spec.wake !== 'home';
+    return {
+      allowed: isFree ? [own, ...all.filter((context) => context !== own)] : [own],
+      rule: spec.pin ? spec.wake : spec.wake === 'home' ? 'idle' : spec.wake,
+      affinity: spec.affinity,
+      seed: this.#seed ^ i,
+    };
+  }
+
+  /** Gives a flow its thread. */
+  assign(flow: number): void {
+    const { spec, parts, home } = this;
+    const { world } = parts;
+    const i = this.#flows++;
+    const count = spec.threads === 'flow' ? i + 1 : spec.threads;
+    while (this.threads.length < count) {
+      const n = this.threads.length;
+      const local = spec.threads === 'flow' && spec.local > 0 ? home.softirqCpu(flow) : null;
+      this.threads.push(this.#thread(n, this.placement(n, local)));
+    }
+    const thread = this.threads[i % count]!;
+    world.flows.task[flow] = this.#numbers.get(thread)!;
+  }
+
+  #thread(n: number, place: Placement): AppTask {
+    const { spec, parts } = this;
+    const backlog = spec.socketLock === 'limited' ? spec.socket : 1 << 24;
+    const thread = new AppTask(`${this.name} ${n}`, Class.app, place, parts.world, spec.socket, backlog);
+    this.#numbers.set(thread, parts.world.readers.push(thread) - 1);
+    return thread;
+  }
+
+  /** What follows the driver and steering: protocol, socket, application, and what it does then. */
+  receiveSteps(bytes: number): Step[] {
+    const { spec, parts, home } = this;
+    const { world, price } = parts;
+    if (spec.kind === 'forward') {
+      const steps = spec.bypass ? [parts.work(price.bypassReceive)] : [parts.work(price.route)];
+      return [...steps, ...home.transmit(spec.bypass)];
+    }
+    const steps: Step[] = [
+      parts.work(spec.bypass ? price.bypassReceive : home.protocol),
+      new Deliver(world),
+      parts.touch(price.lines.socket),
+    ];
+    const steerers = home.steerers();
+    if (steerers.length > 0) steps.push(new Record(world, steerers));
+    steps.push(this.#work());
+    if (spec.socketLock !== 'none') steps.push(new ReleaseSocket(world, 0, price.socketBacklog));
+    if (this.isClient) steps.push(new AskAgain(world, bytes));
+    else if (spec.kind === 'echo') steps.push(new Answer(world, spec.replyBytes ?? bytes));
+    else return [...steps, new Finish(world)];
+    return [...steps, parts.work(home.send), ...home.transmit(false)];
+  }
+
+  #work(): Step {
+    const { spec, parts } = this;
+    const { price } = parts;
+    return new AppWork(
+      spec.workNs === undefined ? price.application : ps(spec.workNs),
+      spec.byteNs * 1000,
+      price.interference * spec.pressure,
+      parts.chance,
+      parts.draw,
+    );
+  }
+
+  /** Threads that need no packet from outside. `flows` are those that it sends. */
+  starters(flowsOf: (thread: number) => number[], after: () => Step[]): Starter[] {
+    const { spec, parts, home } = this;
+    const { world, price } = parts;
+    const count = spec.threads === 'flow' ? 1 : spec.threads;
+    if (spec.kind === 'ping') return this.#pingers(count, flowsOf);
+    if (spec.kind !== 'send') return [];
+    parts.begin();
+    const program = world.program([
+      ...(spec.bypass ? [] : [this.#work()]),
+      parts.work(spec.bypass ? price.bypassSend : home.send),
+      ...after(),
+    ]);
+    return Array.from({ length: count }, (_, i) => {
+      const flows = flowsOf(i);
+      for (const flow of flows) world.flows.program[flow] = program;
+      const interval = spec.rate === undefined ? 0 : Math.round(1e12 / spec.rate);
+      return new SendTask(
+        `${this.name} ${i}`,
+        Class.app,
+        this.placement(i, null),
+        world,
+        flows,
+        spec.bytes,
+        interval,
+        home.outlet,
+        home.node,
+      );
+    });
+  }
+
+  #pingers(count: number, flowsOf: (thread: number) => number[]): Starter[] {
+    const { parts } = this;
+    const { world } = parts;
+    for (let i = 0; i < 2 * count; i++) this.threads.push(this.#thread(i, this.placement(i, null)));
+    return Array.from({ length: count }, (_, pair) => ({
+      start: () => {
+        const [flow] = flowsOf(pair);
+        parts.begin();
+        const pass = new PassOn(world, this.threads.slice(2 * pair, 2 * pair + 2), () => program);
+        const program: number = world.program([this.#work(), pass]);
+        world.flows.program[flow!] = program;
+        const p = world.make(flow!, 1);
+        const first = this.threads[2 * pair]!;
+        first.inbox.push(p);
+        first.wake(null, null);
+      },
+    }));
+  }
+}

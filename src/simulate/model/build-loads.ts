@@ -1,0 +1,329 @@
+/**
+ * Loads and applications: which flows there are, who reads them, what they do on their way.
+ *
+ * Promise: numbers of flows follow from the scenario alone; each source has a seed of its own by load and target.
+ */
+import { UserError, unknownName } from '../../errors.js';
+import { flowWeights } from '../../traffic/shares.js';
+import { Counters } from '../machine/counters.js';
+import { mix } from '../machine/random.js';
+import { ps } from '../machine/sim.js';
+import type { Step } from '../machine/step.js';
+import { type AppSpec, DEFAULT_APP, type LoadSpec } from '../scenario/schema.js';
+import { App, type Home } from './apps.js';
+import { type Built, buildHostSide, guestHome, hasherOf, hostHome, nicNamed } from './build.js';
+import { makeFrame } from './flows.js';
+import type { Guest } from './guest.js';
+import { type CapturedPackets, CaptureSource, ClosedSource, OpenSource } from './loads.js';
+import { Parts } from './parts.js';
+import type { NicSide } from './sides.js';
+
+/** Where a load goes: the host or a guest. */
+interface Target {
+  readonly name: string;
+  readonly guest: Guest | null;
+}
+
+/** Enters flows and their hashes. */
+class FlowMaker {
+  readonly #hasher;
+
+  constructor(private readonly built: Built) {
+    this.#hasher = hasherOf(built.parts);
+  }
+
+  /** A flow with a frame; its hash is the NIC's where that hashes, else the kernel's. */
+  add(frame: Uint8Array, seed: number, load: number, guest: number, nic: NicSide | null): number {
+    const { flows } = this.built.world;
+    const flow = flows.add(frame, seed, load, guest);
+    flows.hash[flow] = this.#hasher.hashFrame(frame, 0, frame.length);
+    const chooser = nic?.nic.chooser;
+    if (chooser !== null && chooser !== undefined) {
+      nic!.nic.ask(flow);
+      if (chooser.hash !== 0) flows.hash[flow] = chooser.hash;
+    }
+    return flow;
+  }
+}
+
+/** Adds applications and loads to a world. `captures` by load. */
+export function buildLoads(built: Built, captures: ReadonlyMap<number, CapturedPackets>): void {
+  const { parts, guests, side } = built;
+  const { scenario } = parts;
+  const maker = new FlowMaker(built);
+  const apps = new Map<string, App>();
+  const appsOf = (target: Target): readonly AppSpec[] | undefined =>
+    target.guest === null ? scenario.host.apps : target.guest.spec.apps;
+  const homeOf = (target: Target, nic: NicSide): Home =>
+    target.guest === null ? hostHome(parts, side, nic, 'host') : guestHome(parts, target.guest, nic);
+  const appFor = (target: Target, load: LoadSpec, nic: NicSide, place: string): App => {
+    const specs = appsOf(target) ?? [defaultApp(load, target)];
+    const readers = specs.filter(({ kind }) => kind === 'echo' || kind === 'sink' || kind === 'forward');
+    const spec = load.app === undefined ? readers[0] : specs.find(({ name }) => name === load.app);
+    if (spec === undefined) {
+      throw unknownName(
+        `${place}: application`,
+        load.app ?? '',
+        specs.map(({ name }) => name),
+      );
+    }
+    const key = `${target.name}/${spec.name}`;
+    const app = apps.get(key) ?? new App(parts, homeOf(target, nic), spec);
+    apps.set(key, app);
+    return app;
+  };
+  scenario.load.forEach((load, number) => {
+    const place = `load[${number}]`;
+    const nic = nicNamed(side, load.nic, place);
+    for (const target of targetsOf(load, guests, place)) {
+      const app = appFor(target, load, nic, place);
+      buildLoad(built, maker, load, number, target, nic, app, captures.get(number) ?? null);
+    }
+  });
+  for (const target of [
+    { name: 'host', guest: null },
+    ...guests.map((guest) => ({ name: guest.name, guest })),
+  ]) {
+    const nic = nicNamed(side, undefined, target.name);
+    for (const spec of appsOf(target) ?? []) {
+      if (spec.kind === 'send' || spec.kind === 'ping')
+        buildOwn(built, maker, spec, target, homeOf(target, nic), nic);
+    }
+  }
+  (built.apps as App[]).push(...apps.values());
+}
+
+function defaultApp(load: LoadSpec, target: Target): AppSpec {
+  const kind = load.kind === 'closed' ? 'echo' : 'sink';
+  return { ...DEFAULT_APP, kind, threads: target.guest === null ? 'flow' : target.guest.spec.vcpus };
+}
+
+function targetsOf(load: LoadSpec, guests: readonly Guest[], place: string): Target[] {
+  if (load.to === undefined) {
+    return guests.length === 0
+      ? [{ name: 'host', guest: null }]
+      : guests.map((guest) => ({ name: guest.name, guest }));
+  }
+  return load.to.flatMap((name): Target[] => {
+    if (name === 'host') return [{ name, guest: null }];
+    const found = guests.filter((guest) => guest.name === name || guest.name.replace(/\d+$/, '') === name);
+    if (found.length === 0) {
+      throw new UserError(
+        `${place}: ${unknownName('guest', name, ['host', ...guests.map((guest) => guest.name)]).message}`,
+      );
+    }
+    return found.map((guest) => ({ name: guest.name, guest }));
+  });
+}
+
+/** The steps of packets from a NIC to an application. */
+function ingress(built: Built, nic: NicSide, guest: Guest | null, app: App, bytes: number): number {
+  const { parts, world } = built;
+  parts.begin();
+  const steps: Step[] =
+    guest === null
+      ? [...nic.receiveSteps(), ...app.receiveSteps(bytes)]
+      : [
+          ...(guest.path.isDirect ? [] : nic.receiveSteps()),
+          ...guest.path.receive(),
+          ...guest.receiveSteps(),
+          ...app.receiveSteps(bytes),
+        ];
+  return world.program(steps);
+}
+
+function buildLoad(
+  built: Built,
+  maker: FlowMaker,
+  load: LoadSpec,
+  number: number,
+  target: Target,
+  nic: NicSide,
+  app: App,
+  captured: CapturedPackets | null,
+): void {
+  const { world, parts, starters } = built;
+  const { flows } = world;
+  const { guest } = target;
+  const index = guest?.place.index ?? -1;
+  const seed = parts.seedOf(`load/${load.name ?? number}/${target.name}`);
+  const program = ingress(built, nic, guest, app, load.bytes);
+  const isClosed = load.kind === 'closed';
+  const source = world.sources.length;
+  const relaxed = parts.relaxed?.kind === 'clients' ? parts.relaxed.factor : 1;
+  const count = isClosed ? load.clients * relaxed : load.flows;
+  const protocol = load.protocol ?? (isClosed ? 'tcp' : 'udp');
+  const first = flows.count;
+  const n = captured === null ? count : 1 + captured.flows.reduce((most, f) => Math.max(most, f), -1);
+  for (let i = 0; i < n; i++) {
+    const frame = captured?.frames[i] ?? makeFrame(protocol, seed, i, index);
+    const flow = maker.add(frame, mix(seed, i), source, index, nic);
+    flows.program[flow] = program;
+  }
+  // After all of them are known: threads are placed by what steering says.
+  if (app.spec.kind !== 'forward') for (let i = 0; i < n; i++) app.assign(first + i);
+  const { inbound, outbound } = nic.nic.parts;
+  if (isClosed) {
+    if (load.mirror) {
+      buildMirror(built, maker, load, first, count, seed, source, nic, app);
+      return;
+    }
+    const closed = new ClosedSource(
+      world,
+      inbound,
+      first,
+      count,
+      load.bytes,
+      ps(load.thinkUs * 1000),
+      load.think === 'exponential',
+      ps(load.retryMs * 1e6),
+    );
+    world.sources.push(closed);
+    starters.push(closed);
+  } else if (captured !== null) {
+    const source = new CaptureSource(world, inbound, first, captured, ps(load.startMs * 1e6));
+    world.sources.push(source);
+    starters.push(source);
+  } else {
+    const source = new OpenSource(world, inbound, {
+      ...{ first, flows: n, bytes: load.bytes, arrival: load.arrival, burst: load.burst, seed },
+      rate: load.rate * relaxed,
+      shares: sharesOf(load),
+    });
+    world.sources.push(source);
+    starters.push(source);
+  }
+  outbound.receive = (p) => {
+    const from = world.sources[flows.load[world.packets.flow[p]!]!];
+    if (from instanceof ClosedSource) from.answered(p);
+    else world.finish(p);
+  };
+}
+
+function sharesOf({ flows, skew, elephants, elephantShare }: LoadSpec): Float64Array | null {
+  if (skew === 0 && elephants === 0) return null;
+  const shares = flowWeights(flows, skew, Math.min(elephants, flows), elephantShare);
+  const total = shares.reduce((a, b) => a + b, 0);
+  let sum = 0;
+  return shares.map((share) => {
+    sum += share / total;
+    return sum;
+  });
+}
+
+/** Clients on a second host like the first. */
+function buildMirror(
+  built: Built,
+  maker: FlowMaker,
+  load: LoadSpec,
+  first: number,
+  count: number,
+  seed: number,
+  source: number,
+  nic: NicSide,
+  app: App,
+): void {
+  const { world, parts, policy, starters } = built;
+  const { flows } = world;
+  const peerParts = new Parts(
+    world,
+    parts.scenario,
+    parts.price,
+    parts.topology,
+    parts.seedOf('peer'),
+    parts.relaxed,
+    new Counters(),
+  );
+  const peer = buildHostSide(peerParts, policy, 'peer');
+  const peerNic = nicNamed(peer, load.nic, 'peer');
+  const client = new App(peerParts, hostHome(peerParts, peer, peerNic, 'peer'), app.spec, true);
+  const back: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const flow = maker.add(makeFrame('tcp', seed, i, -1, true), mix(seed, ~i), source, -1, peerNic);
+    flows.reverse[first + i] = flow;
+    flows.reverse[flow] = first + i;
+    back.push(flow);
+  }
+  for (const flow of back) client.assign(flow);
+  peerParts.begin();
+  const program = world.program([...peerNic.receiveSteps(), ...client.receiveSteps(load.bytes)]);
+  for (const flow of back) flows.program[flow] = program;
+  nic.nic.parts.outbound.receive = (p) => {
+    world.packets.flow[p] = flows.reverse[world.packets.flow[p]!]!;
+    peerNic.nic.receive(p);
+  };
+  peerNic.nic.parts.outbound.receive = (p) => nic.nic.receive(p);
+  const closed = new ClosedSource(
+    world,
+    nic.nic.parts.inbound,
+    first,
+    count,
+    load.bytes,
+    0,
+    false,
+    ps(load.retryMs * 1e6),
+  );
+  world.sources.push(closed);
+  starters.push(closed);
+}
+
+/** Applications that need nothing from outside. */
+function buildOwn(
+  built: Built,
+  maker: FlowMaker,
+  spec: AppSpec,
+  target: Target,
+  home: Home,
+  nic: NicSide,
+): void {
+  const { world, parts, starters, guests } = built;
+  const index = target.guest?.place.index ?? -1;
+  const seed = parts.seedOf(`app/${target.name}/${spec.name}`);
+  const app = new App(parts, home, spec);
+  const source = world.sources.push({ lost: () => {} }) - 1;
+  const receiver = spec.to === undefined ? null : guests.find(({ name }) => name === spec.to);
+  if (receiver === undefined) {
+    throw unknownName(
+      `${home.name}: application ${spec.name}: to: guest`,
+      spec.to!,
+      guests.map(({ name }) => name),
+    );
+  }
+  const reader = receiver === null ? null : readerOf(built, receiver, nic);
+  let count = 0;
+  const flowsOf = () =>
+    Array.from({ length: spec.flows }, () => {
+      const frame = makeFrame('udp', seed, count++, index, true);
+      const flow = maker.add(frame, mix(seed, count), source, receiver?.place.index ?? index, null);
+      reader?.assign(flow);
+      return flow;
+    });
+  const after = (): Step[] => {
+    if (receiver === null || reader === null) return home.transmit(spec.bypass);
+    const out = target.guest === null ? [] : target.guest.transmitSteps();
+    return [
+      ...out,
+      ...receiver.path.receive(),
+      ...receiver.receiveSteps(),
+      ...reader.receiveSteps(spec.bytes),
+    ];
+  };
+  starters.push(...app.starters(flowsOf, after));
+  (built.apps as App[]).push(app);
+  const { outbound } = nic.nic.parts;
+  const before = outbound.receive;
+  outbound.receive = (p) => {
+    const from = world.sources[world.flows.load[world.packets.flow[p]!]!];
+    if (from instanceof ClosedSource) before(p);
+    else world.finish(p);
+  };
+}
+
+/** The application of a guest that takes what other guests send. */
+function readerOf(built: Built, guest: Guest, nic: NicSide): App {
+  const specs = guest.spec.apps ?? [{ ...DEFAULT_APP, kind: 'sink' as const, threads: guest.spec.vcpus }];
+  const spec = specs.find(({ kind }) => kind === 'sink' || kind === 'forward');
+  if (spec === undefined)
+    throw new UserError(`guest ${guest.name}: no application of kind sink or forward to send to`);
+  return new App(built.parts, guestHome(built.parts, guest, nic), spec);
+}

@@ -1,0 +1,136 @@
+/**
+ * The policy under test on a host: in its NICs, or behind them.
+ *
+ * Promise: compiled by the library. Stage `nic` chooses queues (of a policy without queues, worker = queue); stage `cpu`
+ * chooses CPUs by software on the CPU that received, behind whatever the NIC's own policy is. Workers of rps and rfs are
+ * CPUs; those of other policies are the scenario's `workers`, else all CPUs in order.
+ */
+import { UserError } from '../../errors.js';
+import { arp, ethernet } from '../../packet/build.js';
+import { compilePolicy } from '../../policy/compile.js';
+import { MacSteering } from '../../policy/mac.js';
+import { parsePolicy } from '../../policy/parse.js';
+import type { PolicySpec } from '../../policy/spec.js';
+import type { PolicyPort, Steering } from '../../policy/steering.js';
+import { macOf } from './flows.js';
+import type { Guest } from './guest.js';
+import type { Parts } from './parts.js';
+import type { HostSide } from './sides.js';
+
+/** What a NIC gets of it. */
+export interface NicSteering {
+  readonly queues: number;
+  /** Chooses the queue; null = queue 0. */
+  readonly chooser: Steering | null;
+  /** Chooses a CPU behind the queue; null = none does. */
+  readonly behind: Steering | null;
+}
+
+export interface HostPolicy {
+  /** As it was given, or `none`. */
+  readonly text: string;
+  readonly spec: PolicySpec | null;
+  /** CPU of each worker. */
+  readonly cpus: readonly number[];
+  readonly ports: readonly PolicyPort[];
+  forNic(port: number): NicSteering;
+  /** Compiles another policy in its place. */
+  compile(policy: string | object, nicQueues: number): { spec: PolicySpec; steering: Steering };
+  /** Guests announce themselves, so that policies that learn know them. */
+  introduce(side: HostSide, guests: readonly Guest[]): void;
+}
+
+/** @throws UserError */
+export function compileHostPolicy(
+  parts: Parts,
+  given: string | object | null,
+  guests: readonly string[],
+): HostPolicy {
+  const { scenario, topology } = parts;
+  const nics = Object.entries(scenario.nics);
+  const ports = [...nics.map(([name]) => name), ...guests].map((name) => ({ name }));
+  const all = topology.places.map((_, cpu) => cpu);
+  const parsed =
+    given === null
+      ? null
+      : withUplinks(
+          parsePolicy(given),
+          nics.map(([name]) => name),
+        );
+  const isByCpu = parsed?.policy === 'rps' || parsed?.policy === 'rfs';
+  const cpus = isByCpu ? all : (scenario.workers ?? all);
+  const high = cpus.find((cpu) => cpu >= all.length);
+  if (high !== undefined)
+    throw new UserError(`workers: CPU ${high} does not exist; CPUs: 0 to ${all.length - 1}`);
+  const workersOf = (spec: PolicySpec, nicQueues: number) => {
+    if (spec.policy === 'rss' || spec.policy === 'pools') return undefined;
+    return spec.stage === 'nic' ? nicQueues : cpus.length;
+  };
+  const compile = (spec: PolicySpec, nicQueues: number): Steering => {
+    const workers = workersOf(spec, nicQueues);
+    return compilePolicy(spec, { ports, ...(workers === undefined ? {} : { workers }) });
+  };
+  return {
+    ...{ text: parsed?.text ?? 'none', spec: parsed, cpus, ports },
+    compile: (policy, nicQueues) => {
+      const spec = withUplinks(
+        parsePolicy(policy),
+        nics.map(([name]) => name),
+      );
+      return { spec, steering: compile(spec, nicQueues) };
+    },
+    forNic: (port) => {
+      const [, nic] = nics[port]!;
+      if (parsed !== null && parsed.stage === 'nic') {
+        const steering = compile(parsed, nic.queues);
+        return {
+          chooser: steering,
+          behind: null,
+          queues: Math.max(steering.queues, steering.workers, nic.queues),
+        };
+      }
+      const own = nic.policy ?? (nic.queues > 1 ? `rss:queues=${nic.queues}` : null);
+      const chooser = own === null ? null : compilePolicy(parsePolicy(own), { ports });
+      return {
+        chooser,
+        behind: parsed === null || parsed.policy === 'single' ? null : compile(parsed, nic.queues),
+        queues: Math.max(nic.queues, chooser?.queues ?? 1),
+      };
+    },
+    introduce: (side, built) => {
+      for (const { nic, policy } of side.nics.values()) {
+        for (const runner of [nic.chooser, policy?.runner]) {
+          if (runner === null || runner === undefined) continue;
+          introduceTo(runner, built, nics.length, cpus);
+        }
+      }
+    },
+  };
+}
+
+/** A NIC of the host is an uplink of MAC steering, unless the policy says what is. */
+function withUplinks(spec: PolicySpec, nics: readonly string[]): PolicySpec {
+  return spec.policy === 'mac' && spec.uplink.length === 0 ? { ...spec, uplink: [...nics] } : spec;
+}
+
+function introduceTo(
+  runner: { readonly steering: Steering; show(frame: Uint8Array, port: number): void },
+  guests: readonly Guest[],
+  firstPort: number,
+  cpus: readonly number[],
+): void {
+  const { steering } = runner;
+  guests.forEach((guest, i) => {
+    const port = firstPort + i;
+    const worker = cpus.indexOf(guest.consumerCpu);
+    if (steering instanceof MacSteering && worker >= 0 && worker < steering.workers) {
+      if (steering.spec.policy === 'mac' && steering.spec.assign === 'follow-cpu') {
+        steering.owners.setPortOwner(port, worker);
+      }
+    }
+    const mac = macOf(i);
+    const ip = `10.128.${(i + 2) >> 8}.${(i + 2) & 255}`;
+    const announcement = arp({ operation: 1, senderMac: mac, senderIp: ip, targetIp: ip });
+    runner.show(ethernet({ src: mac, dst: 'ff:ff:ff:ff:ff:ff' }, announcement), port);
+  });
+}

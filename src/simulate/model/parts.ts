@@ -1,0 +1,83 @@
+/**
+ * What builders share: the world, the prices, the scenario, and how steps are made from them.
+ *
+ * Promise: a step's draws are told apart by a number that the builder counts up within a program, so that a change
+ * in one path leaves the others' draws alone.
+ */
+import type { Cpu } from '../machine/cpu.js';
+import { Lock, type LockKind } from '../machine/lock.js';
+import { entitySeed } from '../machine/random.js';
+import type { Step } from '../machine/step.js';
+import type { Scenario } from '../scenario/schema.js';
+import type { Price } from './prices.js';
+import { type Chance, Copy, Locked, Touch, Work } from './steps.js';
+import type { Topology } from './topology.js';
+import type { World } from './world.js';
+
+/** What is given to find out what limits: this is made faster or larger. */
+export interface Relaxed {
+  readonly kind: 'cpu' | 'lock' | 'queue' | 'link' | 'clients';
+  /** CPU ids; names of locks, queues, links. */
+  readonly cpus?: readonly number[];
+  readonly names?: readonly string[];
+  /** So many times as much of it. */
+  readonly factor: number;
+}
+
+export class Parts {
+  readonly chance: Chance;
+  #draws = 0;
+
+  constructor(
+    readonly world: World,
+    readonly scenario: Scenario,
+    readonly price: Price,
+    readonly topology: Topology,
+    readonly seed: number,
+    readonly relaxed: Relaxed | null,
+    /** What happens on this host. */
+    readonly counters = world.counters,
+  ) {
+    this.chance = { kind: scenario.variation, spread: scenario.spread, flows: world.flows };
+  }
+
+  /** A new program begins. */
+  begin(): void {
+    this.#draws = 0;
+  }
+
+  get draw(): number {
+    return this.#draws++;
+  }
+
+  seedOf(name: string): number {
+    return entitySeed(this.seed, name);
+  }
+
+  work(time: number, perByte = 0): Step {
+    return new Work(time, this.chance, this.draw, perByte);
+  }
+
+  touch(lines: number, misses = 0): Step {
+    return new Touch(this.topology, lines, misses);
+  }
+
+  copy(node: number): Step {
+    return new Copy(this.topology, node);
+  }
+
+  lock(name: string, kind: LockKind, lines = 1): Lock {
+    const lock = new Lock(name, kind, this.topology, lines);
+    this.world.locks.push(lock);
+    return lock;
+  }
+
+  locked(lockOf: (cpu: Cpu, packet: number) => Lock, hold: number): Step {
+    return new Locked(lockOf, hold, this.chance, this.draw);
+  }
+}
+
+/** Something that has begun to run when the clock starts. */
+export interface Starter {
+  start(): void;
+}

@@ -1,0 +1,68 @@
+/**
+ * Asks a compiled policy of the library where a packet goes.
+ *
+ * Promise: the shipped policy decides, on a dissected burst of one real frame. What it says of a flow is kept where it
+ * says that it depends on the flow alone (`isByFlow`), until `forget`.
+ */
+import type { LinuxFlowHash } from '../../linux/flow-hash.js';
+import { Burst } from '../../packet/burst.js';
+import { dissectBurst } from '../../packet/dissect.js';
+import type { Steering } from '../../policy/steering.js';
+import type { Flows } from './flows.js';
+
+const FRAME_BYTES = 256;
+
+/** The library's view of one frame. */
+export class FrameBurst {
+  readonly burst = new Burst(new Uint8Array(FRAME_BYTES), false);
+
+  /** Fills the burst with one frame, dissected. */
+  fill(frame: Uint8Array, port: number, queue: number): Burst {
+    const { burst } = this;
+    burst.n = 0;
+    burst.port = port;
+    burst.queue = queue;
+    burst.bytes.set(frame, 0);
+    burst.add(0, frame.length);
+    dissectBurst(burst);
+    return burst;
+  }
+}
+
+export class PolicyRunner {
+  readonly #frame = new FrameBurst();
+  /** What it said of the last packet. */
+  worker = 0;
+  queue = -1;
+  hash = 0;
+  /** Its burst, for policies that are told what became of it. */
+  readonly burst: Burst;
+
+  constructor(
+    public steering: Steering,
+    private readonly flows: Flows,
+    /** Index of the port that packets come in by. */
+    private readonly port: number,
+  ) {
+    this.burst = this.#frame.burst;
+  }
+
+  /** Asks about a packet of a flow that came in by a receive queue. */
+  ask(flow: number, rxQueue: number): void {
+    const burst = this.#frame.fill(this.flows.frames[flow]!, this.port, rxQueue);
+    this.steering.steer(burst);
+    this.worker = burst.worker[0]!;
+    this.queue = burst.rxq[0]!;
+    this.hash = burst.hash[0]!;
+  }
+
+  /** A frame of somebody is seen on a port, so that policies that learn know of it. */
+  show(frame: Uint8Array, port: number): void {
+    this.steering.steer(this.#frame.fill(frame, port, 0));
+  }
+}
+
+/** The kernel's hash of a flow's packets. */
+export function kernelHash(hash: LinuxFlowHash, frame: Uint8Array): number {
+  return hash.hashFrame(frame, 0, frame.length);
+}

@@ -1,0 +1,200 @@
+/**
+ * Receive steering in software, of a host's NIC or a guest's device: a policy behind the NIC, or RPS, RFS and
+ * accelerated RFS as sysfs sets them.
+ *
+ * Promise: decisions come from the library (`src/policy`, `src/linux`); this file only feeds them and does what they
+ * say. A packet that goes to a backlog costs `steer` on the CPU that steers it.
+ */
+import { type AcceleratedDevice, AcceleratedRpsQueue } from '../../linux/arfs.js';
+import { CpuReverseMap } from '../../linux/cpu-rmap.js';
+import { onlineCpus, RpsQueue, type RpsQueueOptions } from '../../linux/rps.js';
+import { DevFlowTable, RpsMap, SockFlowTable } from '../../linux/rps-tables.js';
+import { RfsSteering } from '../../policy/rfs.js';
+import { Class } from '../machine/classes.js';
+import type { Context } from '../machine/context.js';
+import type { Cpu } from '../machine/cpu.js';
+import { Next, type Step } from '../machine/step.js';
+import type { RpsSettings } from '../scenario/schema.js';
+import { UNKNOWN } from './flows.js';
+import type { Kernel } from './kernel.js';
+import type { PolicyRunner } from './policy-runner.js';
+import type { World } from './world.js';
+
+/** Says where a packet is processed. */
+export interface Steerer {
+  /** The CPU whose backlog gets the packet; -1 = it stays here. */
+  choose(cpu: Cpu, packet: number, queue: number): number;
+  /** What became of it: accepted by a CPU's backlog, or refused. */
+  settle(cpuId: number, isAccepted: boolean): void;
+  /** An application has read a packet of the flow on a CPU. */
+  record(flow: number, cpuId: number): void;
+}
+
+/** A policy of stage `cpu`. */
+export class PolicySteerer implements Steerer {
+  readonly #rfs: RfsSteering | null;
+  /** The kernel hands packets to the backlog of the CPU itself too; what is no kernel rule does not. */
+  readonly #ownToo: boolean;
+  readonly #tails: Int32Array;
+  readonly #before: Int32Array;
+  readonly #fate = new Int32Array(64);
+
+  /** @param cpus CPU of each worker. */
+  constructor(
+    readonly runner: PolicyRunner,
+    kernel: Kernel,
+    private readonly world: World,
+    private readonly cpus: readonly number[],
+  ) {
+    const { steering } = runner;
+    this.#ownToo = steering.spec.policy === 'rps' || steering.spec.policy === 'rfs';
+    this.#rfs = steering instanceof RfsSteering ? steering : null;
+    this.#tails = new Int32Array(steering.workers);
+    this.#before = new Int32Array(steering.workers);
+    this.#rfs?.attach(kernel.heads, this.#tails);
+  }
+
+  /** CPU of a worker. */
+  cpuOf(worker: number): number {
+    return this.cpus[worker]!;
+  }
+
+  choose(cpu: Cpu, packet: number, queue: number): number {
+    const { flows, packets } = this.world;
+    const flow = packets.flow[packet]!;
+    let target = flows.cpu[flow]!;
+    if (target === UNKNOWN) {
+      if (this.#rfs !== null) this.#before.set(this.#tails);
+      this.runner.ask(flow, queue);
+      target = this.cpus[this.runner.worker]!;
+      if (this.runner.steering.isByFlow === true) flows.cpu[flow] = target;
+    }
+    return target === cpu.context.id && !this.#ownToo ? -1 : target;
+  }
+
+  settle(_cpuId: number, isAccepted: boolean): void {
+    if (isAccepted || this.#rfs === null) return;
+    this.#fate[0] = 1;
+    this.#rfs.settle(this.runner.burst, this.#fate, 1, this.#before);
+  }
+
+  record(flow: number, cpuId: number): void {
+    if (this.#rfs === null) return;
+    const worker = this.cpus.indexOf(cpuId);
+    if (worker >= 0) this.#rfs.recordFlow(this.world.flows.hash[flow]!, worker);
+  }
+}
+
+/** RPS, RFS, accelerated RFS of a device. */
+export class SysfsSteerer implements Steerer {
+  readonly queues: RpsQueue[];
+  readonly #sock: SockFlowTable | null;
+  #last: RpsQueue | null = null;
+  /** Filters that accelerated RFS has set: queue of each flow. */
+  readonly filters = new Map<number, number>();
+  #flow = -1;
+
+  /**
+   * @param queues receive queues of the device
+   * @param irqs CPU of each queue's interrupt, for acceleration
+   */
+  constructor(
+    private readonly settings: RpsSettings,
+    queues: number,
+    irqs: readonly number[],
+    private readonly kernel: Kernel,
+    private readonly world: World,
+  ) {
+    const { flows, sockEntries } = settings;
+    const cpus = kernel.contexts.length;
+    this.#sock = sockEntries === undefined ? null : new SockFlowTable(sockEntries, cpus);
+    const online = onlineCpus(cpus);
+    const optionsOf = (queue: number): RpsQueueOptions => {
+      const list = this.#cpusOf(queue);
+      return {
+        ...(list.length === 0 ? {} : { map: new RpsMap(list) }),
+        ...(flows === undefined ? {} : { flows: new DevFlowTable(flows) }),
+        ...(this.#sock === null ? {} : { sock: this.#sock }),
+        online,
+      };
+    };
+    if (settings.accelerated) {
+      const rmap = new CpuReverseMap(queues, kernel.topology.forMaps);
+      for (let queue = 0; queue < queues; queue++) rmap.update(queue, [irqs[queue]!]);
+      const list: RpsQueue[] = [];
+      const device: AcceleratedDevice = {
+        queues: list,
+        rmap,
+        ntuple: true,
+        driver: {
+          steer: (queue, flowId) => {
+            this.filters.set(this.#flow, queue);
+            return flowId & 0x7fff;
+          },
+        },
+      };
+      for (let q = 0; q < queues; q++) list.push(new AcceleratedRpsQueue(device, q, optionsOf(q)));
+      this.queues = list;
+    } else this.queues = Array.from({ length: queues }, (_, q) => new RpsQueue(optionsOf(q)));
+  }
+
+  #cpusOf(queue: number): readonly number[] {
+    const { cpus } = this.settings;
+    if (cpus === undefined || cpus.length === 0) return [];
+    return typeof cpus[0] === 'number' ? (cpus as number[]) : ((cpus as number[][])[queue] ?? []);
+  }
+
+  /** Writes `rps_cpus` of all queues. */
+  write(cpus: readonly number[]): void {
+    for (const queue of this.queues) queue.map = cpus.length === 0 ? undefined : new RpsMap(cpus);
+  }
+
+  choose(_cpu: Cpu, packet: number, queue: number): number {
+    const { flows, packets } = this.world;
+    const rps = this.queues[queue]!;
+    this.#last = rps;
+    this.#flow = packets.flow[packet]!;
+    return rps.steer(flows.hash[this.#flow]!, this.kernel.heads);
+  }
+
+  settle(cpuId: number, isAccepted: boolean): void {
+    if (isAccepted) this.#last!.enqueued(this.kernel.tails[cpuId]!);
+  }
+
+  record(flow: number, cpuId: number): void {
+    this.#sock?.record(this.world.flows.hash[flow]!, cpuId);
+  }
+}
+
+/** The step at which a packet changes CPUs, or not. */
+export class Steer implements Step {
+  readonly isVisible = false;
+
+  /** @param price picoseconds of hash, table and enqueue. */
+  constructor(
+    private readonly steerer: Steerer,
+    private readonly kernel: Kernel,
+    private readonly world: World,
+    private readonly price: number,
+  ) {}
+
+  run(cpu: Cpu, packet: number): number {
+    const { world, kernel } = this;
+    if (cpu.phase === 0) {
+      const target = this.steerer.choose(cpu, packet, world.packets.mark[packet]!);
+      if (target < 0) return Next.step;
+      cpu.scratch = target;
+      cpu.phase = 1;
+      cpu.spend(this.price);
+      return Next.pay;
+    }
+    const flow = world.packets.flow[packet]!;
+    const from: Context = cpu.context;
+    cpu.park(packet);
+    const refused = kernel.backlogs[cpu.scratch]!.accept(packet, world.flows.hash[flow]!, from);
+    this.steerer.settle(cpu.scratch, refused === null);
+    if (refused !== null) world.drop(packet, refused);
+    if (from.class !== Class.softirq) from.flushTargets(cpu);
+    return Next.done;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What limits a scenario: found by running it again with twice as much of each suspect.
+ *
+ * Promise: nothing is guessed. Suspects are the busiest CPUs (each alone, and all that are as busy together), locks that
+ * somebody waited for, queues that were full, links that were busy, and the clients. The one whose doubling gains most
+ * is the limit, if it gains more than 3 %; the clients are where nothing else does.
+ */
+import { CLASSES } from '../machine/classes.js';
+import type { Relaxed } from '../model/parts.js';
+import type { Limit } from './result.js';
+import { type Measured, type RunInput, run } from './run.js';
+import { throughputOf } from './summary.js';
+
+const FACTOR = 2;
+/** Gain below which doubling something changed nothing. */
+const LEAST_GAIN = 0.03;
+/** CPUs as busy as the busiest, within this share, are one suspect together. */
+const ALIKE = 0.05;
+
+interface Suspect {
+  readonly relaxed: Relaxed;
+  readonly name: string;
+  readonly utilisation: number;
+}
+
+const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
+
+function suspects(measured: Measured): Suspect[] {
+  const { cpus, window, locks, links, built } = measured;
+  const found: Suspect[] = [];
+  const loads = cpus.map((times, id) => ({ id, share: sum(times) / window, times }));
+  loads.sort((a, b) => b.share - a.share || a.id - b.id);
+  const [first] = loads;
+  if (first !== undefined && first.share > 0.3) {
+    const cls = CLASSES[first.times.indexOf(first.times.reduce((a, b) => Math.max(a, b), 0))]!;
+    found.push(cpuSuspect([first.id], `cpu${first.id} ${cls}`, first.share));
+    const alike = loads.filter(({ share }) => share > first.share - ALIKE);
+    if (alike.length > 1) {
+      const ids = alike.map(({ id }) => id).sort((a, b) => a - b);
+      found.push(cpuSuspect(ids, `${ids.length} CPUs (${listText(ids)})`, first.share));
+    }
+  }
+  const waited = locks.filter(({ name, waits }) => waits > 0 && !name.startsWith('peer '));
+  waited.sort((a, b) => b.waited - a.waited);
+  for (const { name, held } of waited.slice(0, 2)) {
+    found.push({
+      relaxed: { kind: 'lock', names: [name], factor: FACTOR },
+      name,
+      utilisation: held / window,
+    });
+  }
+  const { droppedInWindow } = built.world.meter;
+  const full: string[] = [];
+  if ((droppedInWindow.ring ?? 0) > 0) for (const nic of built.side.nics.keys()) full.push(`${nic} ring`);
+  if ((droppedInWindow.tap ?? 0) > 0) for (const guest of built.guests) full.push(`${guest.name} tap`);
+  if ((droppedInWindow.guestRing ?? 0) > 0)
+    for (const { queues } of built.guests) for (const { name } of queues) full.push(name);
+  if (full.length > 0) {
+    const name = full.length === 1 ? full[0]! : `${full[0]} and ${full.length - 1} more`;
+    found.push({ relaxed: { kind: 'queue', names: full, factor: FACTOR }, name, utilisation: 1 });
+  }
+  for (const { name, busy } of links) {
+    const share = busy / window;
+    if (share < 0.5 || name.startsWith('peer ')) continue;
+    const link = name.replace(/ (in|out)bound$/, ' link');
+    found.push({ relaxed: { kind: 'link', names: [link], factor: FACTOR }, name, utilisation: share });
+  }
+  if (built.parts.scenario.load.some(({ kind }) => kind !== 'capture')) {
+    found.push({ relaxed: { kind: 'clients', factor: FACTOR }, name: 'the clients', utilisation: 0 });
+  }
+  return found;
+}
+
+function cpuSuspect(cpus: readonly number[], name: string, utilisation: number): Suspect {
+  return { relaxed: { kind: 'cpu', cpus, factor: FACTOR }, name, utilisation };
+}
+
+function listText(ids: readonly number[]): string {
+  const parts: string[] = [];
+  for (let i = 0; i < ids.length; ) {
+    let end = i;
+    while (ids[end + 1] === ids[end]! + 1) end++;
+    parts.push(end === i ? String(ids[i]) : `${ids[i]}-${ids[end]}`);
+    i = end + 1;
+  }
+  return parts.join(',');
+}
+
+const WORDS: Record<Limit['kind'], (name: string) => string> = {
+  cpu: (name) => `${name} twice as fast`,
+  lock: (name) => `${name} held and handed over in half the time`,
+  queue: (name) => `${name} twice as long`,
+  link: (name) => `${name} twice as fast`,
+  clients: () => 'twice the clients or the rate',
+};
+
+/** Runs a scenario again with each suspect doubled. `part`: share of its times that these runs take. */
+export function findLimit(input: RunInput, measured: Measured, part = 0.5): Limit | null {
+  const base = throughputOf(part === 1 ? measured : run({ ...input, part })).value;
+  if (base === 0) return null;
+  const tried = suspects(measured).map((suspect) => {
+    const { value } = throughputOf(run({ ...input, part, relaxed: suspect.relaxed }));
+    return { suspect, gain: value / base - 1 };
+  });
+  const best = tried.reduce<(typeof tried)[number] | null>(
+    (most, one) => (most === null || one.gain > most.gain ? one : most),
+    null,
+  );
+  const list = tried.map(({ suspect, gain }) => ({ kind: suspect.relaxed.kind, name: suspect.name, gain }));
+  if (best === null || best.gain < LEAST_GAIN) {
+    // Doubling no single thing helps: several are the limit at once, or all.
+    const busiest = suspects(measured)[0];
+    if (busiest === undefined) return null;
+    const why = `doubling none of ${list.length} suspects alone gains ${Math.round(LEAST_GAIN * 100)} %`;
+    return {
+      kind: busiest.relaxed.kind,
+      name: busiest.name,
+      utilisation: busiest.utilisation,
+      why,
+      tried: list,
+    };
+  }
+  const { suspect, gain } = best;
+  const why = `${WORDS[suspect.relaxed.kind](suspect.name)}: ${(100 * gain).toFixed(0)} % more`;
+  return {
+    kind: suspect.relaxed.kind,
+    name: suspect.name,
+    utilisation: suspect.utilisation,
+    why,
+    tried: list,
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * The result of a simulation, as `rxsteer simulate --json` prints it.
+ *
+ * Promise: plain data. Shares are of one; times are in the unit of their name.
+ */
+import type { CpuClass } from '../machine/classes.js';
+
+/** CPU time by class, as shares of all CPUs' time. */
+export type ClassShares = Record<CpuClass, number>;
+
+/** What limits the throughput, found by running again with more of it. */
+export interface Limit {
+  readonly kind: 'cpu' | 'lock' | 'queue' | 'link' | 'clients';
+  readonly name: string;
+  readonly utilisation: number;
+  readonly why: string;
+  /** What was tried: twice as much of each, and the throughput then, relative to before. */
+  readonly tried: readonly { readonly kind: Limit['kind']; readonly name: string; readonly gain: number }[];
+}
+
+/** One CPU. */
+export interface CpuResult {
+  readonly id: number;
+  readonly busyShare: number;
+  readonly classes: ClassShares;
+}
+
+/** One guest. */
+export interface GuestResult {
+  readonly name: string;
+  /** Operations in the window. */
+  readonly packets: number;
+  /** CPUs of the host that worked for it. */
+  readonly cpus: number;
+  /** Exits a second. */
+  readonly exits: number;
+  /** Shares of its vCPUs' time, by what the guest's kernel did. */
+  readonly classes: { readonly irq: number; readonly softirq: number; readonly app: number };
+  readonly vcpus: readonly { readonly id: number; readonly exits: number; readonly busyShare: number }[];
+}
+
+/** A published figure beside it. */
+export interface Published {
+  readonly value?: number | undefined;
+  readonly cpu?: number | undefined;
+  readonly source: string;
+}
+
+/** One run of a scenario under one policy. */
+export interface RunResult {
+  readonly policy: string;
+  readonly throughput: {
+    readonly value: number;
+    readonly unit: string;
+    /** From the means of 20 parts of the window. */
+    readonly ci95: readonly [number, number];
+  };
+  /** Received or sent bits of operations, a second. */
+  readonly bitsPerSecond: number;
+  readonly cpu: {
+    readonly busyShare: number;
+    readonly usPerOperation: number;
+    readonly classes: ClassShares;
+  };
+  readonly latencyUs: {
+    readonly mean: number;
+    readonly p50: number;
+    readonly p90: number;
+    readonly p99: number;
+    readonly p999: number;
+  };
+  readonly perPacket: {
+    readonly ipis: number;
+    readonly guestIpis: number;
+    readonly interrupts: number;
+    readonly wakeups: number;
+    readonly exits: number;
+    readonly userExits: number;
+    readonly kicks: number;
+    readonly contextSwitches: number;
+    readonly remoteLines: number;
+    readonly lockWaitNs: number;
+    readonly copiedBytes: number;
+  };
+  /** The same events a second. */
+  readonly perSecond: {
+    readonly ipis: number;
+    readonly guestIpis: number;
+    readonly exits: number;
+    readonly polls: number;
+  };
+  readonly limit: Limit | null;
+  readonly cpus: readonly CpuResult[];
+  readonly guests: readonly GuestResult[];
+  readonly locks: readonly {
+    readonly name: string;
+    readonly utilisation: number;
+    readonly taken: number;
+    readonly waits: number;
+    readonly meanWaitNs: number;
+  }[];
+  /** In the window, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly reordered: number;
+  /** Of the whole run: arrived = delivered + dropped + under way. */
+  readonly packets: {
+    readonly arrived: number;
+    readonly delivered: number;
+    readonly dropped: number;
+    readonly underWay: number;
+  };
+  readonly published?: Published;
+  readonly digest: string;
+  readonly events: number;
+}
+
+/** A scenario under its policies. */
+export interface SimulationResult {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly virtualMs: number;
+  readonly events: number;
+  /** The same for the same scenario, costs, seed and version. */
+  readonly digest: string;
+  readonly results: readonly RunResult[];
+}

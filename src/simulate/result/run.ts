@@ -1,0 +1,153 @@
+/**
+ * One run: builds the world, warms up, measures a window.
+ *
+ * Promise: a pure function of scenario, costs, seed, policy, captures and version. Busy time and idle time of a CPU add
+ * up to the window.
+ */
+import { createHash } from 'node:crypto';
+import type { Costs } from '../costs/schema.js';
+import { type CounterValues, since } from '../machine/counters.js';
+import { ps } from '../machine/sim.js';
+import { type Built, buildWorld } from '../model/build.js';
+import { buildLoads } from '../model/build-loads.js';
+import { Changes } from '../model/changes.js';
+import type { CapturedPackets } from '../model/loads.js';
+import type { Relaxed } from '../model/parts.js';
+import type { Scenario } from '../scenario/schema.js';
+import { MODEL_VERSION } from '../version.js';
+
+/** What a run is given. */
+export interface RunInput {
+  readonly scenario: Scenario;
+  readonly costs: Costs;
+  readonly seed: number;
+  readonly policy: string | object | null;
+  readonly captures: ReadonlyMap<number, CapturedPackets>;
+  readonly relaxed?: Relaxed;
+  /** Share of the scenario's times that is run; default 1. */
+  readonly part?: number;
+}
+
+/** What was measured. */
+export interface Measured {
+  readonly built: Built;
+  /** Window in picoseconds. */
+  readonly window: number;
+  readonly counters: CounterValues;
+  /** Picoseconds by class, for each CPU of the host. */
+  readonly cpus: readonly Float64Array[];
+  readonly locks: readonly {
+    readonly name: string;
+    readonly held: number;
+    readonly taken: number;
+    readonly waits: number;
+    readonly waited: number;
+  }[];
+  readonly links: readonly { readonly name: string; readonly busy: number }[];
+  readonly vcpus: readonly (readonly { readonly exits: number; readonly booked: Float64Array }[])[];
+  readonly events: number;
+  readonly trace: number;
+  readonly digest: string;
+}
+
+/** Settles what is under way, so that sums are those of this moment. */
+function settle(built: Built): void {
+  const { now } = built.world.sim;
+  for (const lock of built.world.locks) lock.settle(now);
+}
+
+interface Snapshot {
+  readonly counters: CounterValues;
+  readonly cpus: readonly Float64Array[];
+  readonly locks: Measured['locks'];
+  readonly links: Measured['links'];
+  readonly vcpus: Measured['vcpus'];
+}
+
+function snapshot(built: Built): Snapshot {
+  settle(built);
+  const { world, side, guests, parts } = built;
+  return {
+    counters: parts.counters.snapshot(),
+    cpus: side.host.cpus.map((cpu) => cpu.settled()),
+    locks: world.locks.map(({ name, held, taken, waits, waited }) => ({ name, held, taken, waits, waited })),
+    links: world.links.map((link) => ({ name: link.name, busy: link.busy - link.ahead })),
+    vcpus: guests.map(({ vcpus }) =>
+      vcpus.map(({ exits, inner }) => ({ exits, booked: Float64Array.from(inner.booked) })),
+    ),
+  };
+}
+
+const minus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value - b[i]!);
+
+/** Runs a scenario under one policy. @throws UserError for what the scenario asks for and does not have */
+export function run(input: RunInput): Measured {
+  const { scenario, costs, seed, policy, captures, relaxed, part = 1 } = input;
+  const built = buildWorld(scenario, { costs, seed, policy, relaxed: relaxed ?? null });
+  buildLoads(built, captures);
+  const { world } = built;
+  if (relaxed?.kind === 'lock') {
+    for (const lock of world.locks) {
+      if (relaxed.names?.includes(lock.name.replace(/^peer /, '')) === true)
+        lock.slowness = 1 / relaxed.factor;
+    }
+  }
+  const changes = new Changes(built);
+  for (const starter of built.starters) starter.start();
+  for (const guest of built.guests) for (const worker of guest.path.workers) worker.wake(null, null);
+  const warmup = Math.round(ps(scenario.warmupMs * 1e6) * part);
+  const window = Math.max(1, Math.round(ps(scenario.durationMs * 1e6) * part));
+  changes.start(warmup + window);
+  world.sim.run(warmup);
+  const before = snapshot(built);
+  world.meter.open(world.sim.now, window);
+  world.sim.run(warmup + window);
+  const after = snapshot(built);
+  world.check();
+  const counters = since(after.counters, before.counters);
+  return {
+    ...{ built, window, counters, events: world.sim.events, trace: world.sim.trace },
+    cpus: after.cpus.map((cpu, i) => minus(cpu, before.cpus[i]!)),
+    locks: after.locks.map((lock, i) => {
+      const from = before.locks[i]!;
+      return {
+        name: lock.name,
+        held: lock.held - from.held,
+        taken: lock.taken - from.taken,
+        waits: lock.waits - from.waits,
+        waited: lock.waited - from.waited,
+      };
+    }),
+    links: after.links.map((link, i) => ({ name: link.name, busy: link.busy - before.links[i]!.busy })),
+    vcpus: after.vcpus.map((vcpus, g) =>
+      vcpus.map(({ exits, booked: times }, v) => {
+        const from = before.vcpus[g]![v]!;
+        return { exits: exits - from.exits, booked: minus(times, from.booked) };
+      }),
+    ),
+    digest: digestOf(input, built, counters),
+  };
+}
+
+/** A hash over what went in and what happened. */
+function digestOf(input: RunInput, built: Built, counters: CounterValues): string {
+  const { scenario, costs, seed, policy } = input;
+  const { sim, meter } = built.world;
+  const { name: _, about: __, published: ___, ...asked } = scenario;
+  const hash = createHash('sha256');
+  hash.update(
+    JSON.stringify({
+      version: MODEL_VERSION,
+      asked,
+      costs,
+      seed,
+      policy,
+      events: sim.events,
+      trace: sim.trace,
+    }),
+  );
+  const { arrived, delivered, operations, reordered, latency } = meter;
+  hash.update(JSON.stringify({ counters, arrived, delivered, operations, reordered, latency: latency.sum }));
+  hash.update(JSON.stringify(Object.entries(meter.dropped).sort(([a], [b]) => (a < b ? -1 : 1))));
+  return `sha256:${hash.digest('hex')}`;
+}
