@@ -206,12 +206,14 @@ export class Engine implements LiveEngine {
     const { global } = this.views;
     Atomics.store(global, Global.warming, plan.warmUp ? plan.active : 0);
     for (const w of starting) hosting.host(w);
-    let most = 0;
+    let most = Number.NEGATIVE_INFINITY;
     let deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
       const missing = starting.filter((w) => !hosting.running(w));
       if (missing.length === 0) break;
-      const steps = 2 * plan.active - missing.length - Atomics.load(global, Global.warming);
+      // Many workers on few CPUs take their turns: any of them that has begun, warmed up or reported is progress.
+      const steps =
+        Atomics.load(global, Global.begun) - Atomics.load(global, Global.warming) - missing.length;
       if (steps > most) {
         most = steps;
         deadline = performance.now() + START_TIMEOUT_MS;

@@ -64,6 +64,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 export default async function runWorker({ config, worker, port }: WorkerTask): Promise<string[]> {
   const { plan, memory } = config;
   const views = attachEngine(plan, memory);
+  Atomics.add(views.global, Global.begun, 1);
   const native = loadNative();
   const clock = new ThreadClock(native);
   const words = views.workers[worker]!;
