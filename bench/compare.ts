@@ -5,9 +5,8 @@
  * in one report only is named. Comparing never fails for a result: runs on different machines or under load differ,
  * and the reader sees the machines.
  */
-import { readFileSync } from 'node:fs';
 import { UserError } from '#rxsteer/errors.js';
-import { fileFault } from '#rxsteer/text-file.js';
+import { readTextFile } from '#rxsteer/text-file.js';
 import type { Machine } from './machine.js';
 import type { Result } from './runner.js';
 import type { Interval } from './stats.js';
@@ -54,12 +53,7 @@ function isResult(value: unknown): value is Result {
 
 /** Reads a report that `bench --json` has printed. Throws UserError. */
 export function readReport(file: string): OldReport {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UserError(`--compare ${file}: ${fileFault(error)}`);
-  }
+  const text = readTextFile(file, `--compare ${file}`);
   let report: Partial<OldReport> | null = null;
   try {
     report = JSON.parse(text) as Partial<OldReport> | null;

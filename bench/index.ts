@@ -18,6 +18,7 @@ import { replay } from './replay.js';
 import { ring } from './ring.js';
 import type { BenchOptions, Report, Suite } from './runner.js';
 import { scaling } from './scaling.js';
+import { simulate } from './simulate.js';
 import { toeplitz } from './toeplitz.js';
 
 export const SUITES: readonly Suite[] = [
@@ -29,6 +30,7 @@ export const SUITES: readonly Suite[] = [
   pipeline,
   flowVsMac,
   scaling,
+  simulate,
   forward,
   live,
   peers,

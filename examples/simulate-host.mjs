@@ -6,6 +6,7 @@ import {
   fitScaling,
   parseScenario,
   parseScenarioText,
+  readCaptures,
   readCosts,
   readScenario,
   scaled,
@@ -26,8 +27,9 @@ guests:
 load: [ { kind: open, rate: 150000, flows: 64 } ]
 `);
 const scenario = file === undefined ? made : readScenario(file);
+const captures = await readCaptures(scenario);
 const costs = costsFile === undefined ? COST_SETS[0].name : readCosts(costsFile);
-for (const { policy, throughput, cpu, perPacket, limit } of simulate(scenario, { costs }).results) {
+for (const { policy, throughput, cpu, perPacket, limit } of simulate(scenario, { costs, captures }).results) {
   const most = CPU_CLASSES.reduce((a, b) => (cpu.classes[b] > cpu.classes[a] ? b : a));
   console.log(
     `${policy.padEnd(33)} ${Math.round(throughput.value / 1000)}k ${throughput.unit}, ` +

@@ -1,5 +1,4 @@
 // Registration of the addon: argument conversion only. The interface is `Native` in src/addon/native.ts.
-#include <linux/if_packet.h>
 #include <napi.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -13,20 +12,12 @@
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
+#include "ports/bindings.h"
 #include "ports/memory_rx.h"
-#include "ports/packet_rx.h"
-#include "ports/packet_socket.h"
-#include "ports/packet_tx.h"
-#include "ports/receive_guard.h"
-#include "ports/super_frame.h"
-#include "ports/tag_mover.h"
-#include "ports/xsk_socket.h"
-#include "ports/tap.h"
-#include "ports/unread.h"
 #include "privileges.h"
-#include "steering_bpf.h"
 #include "util/args.h"
 #include "util/bound.h"
+#include "util/control.h"
 #include "util/env_state.h"
 #include "wait.h"
 #include "watch.h"
@@ -34,23 +25,6 @@
 namespace rxsteer {
 
 namespace {
-
-using Info = Napi::CallbackInfo;
-
-// Runs a control call; a failed system call becomes a JavaScript error whose text ends with `subject`.
-template <typename Call>
-auto control(Napi::Env env, const std::string& subject, Call call) {
-  try {
-    return call();
-  } catch (const SystemError& failure) {
-    throw errnoError(env, failure.error, subject.empty() ? failure.what : failure.what + " (" + subject + ")",
-                     failure.hint);
-  }
-}
-
-Napi::Number adopted(Napi::Env env, UniqueFd fd) {
-  return Napi::Number::New(env, EnvState::of(env)->adopt(std::move(fd)));
-}
 
 std::string nameArgument(const Info& info) {
   const std::string name = stringValue(info[0], "name");
@@ -109,163 +83,6 @@ Napi::Value ethtool(const Info& info) {
   return result;
 }
 
-uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
-  if (mode == "hash") return PACKET_FANOUT_HASH;
-  if (mode == "lb") return PACKET_FANOUT_LB;
-  if (mode == "cpu") return PACKET_FANOUT_CPU;
-  if (mode == "rnd") return PACKET_FANOUT_RND;
-  if (mode == "qm") return PACKET_FANOUT_QM;
-  throw invalid(env, "fanout mode \"" + mode + "\" is none of hash, lb, cpu, qm, rnd");
-}
-
-Napi::Value openReceive(const Info& info) {
-  Napi::Env env = info.Env();
-  const Napi::Object options = objectArgument(info, 0, "options");
-  PacketReceiveConfig config{};
-  config.ifindex = intValue(options.Get("ifindex"), "ifindex");
-  const int slots = intValue(options.Get("slots"), "slots");
-  if (slots < 1 || static_cast<uint32_t>(slots) > kRingSlotsMax)
-    throw invalid(env, "slots must be 1 to " + std::to_string(kRingSlotsMax));
-  config.slots = static_cast<uint32_t>(slots);
-  config.promiscuous = options.Get("promiscuous").ToBoolean();
-  const Napi::Value fanout = options.Get("fanout");
-  if (fanout.IsObject()) {
-    const auto object = fanout.As<Napi::Object>();
-    config.fanout = Fanout{intValue(object.Get("group"), "fanout.group"),
-                           fanoutMode(env, stringValue(object.Get("mode"), "fanout.mode"))};
-  }
-  const Napi::Value guard = options.Get("guard");
-  if (guard.IsNumber()) config.guard = intValue(guard, "guard");
-  const Napi::Value buffer = options.Get("bufferBytes");
-  if (buffer.IsNumber()) config.receiveBufferBytes = intValue(buffer, "bufferBytes");
-  return adopted(env, control(env, "interface index " + std::to_string(config.ifindex),
-                              [&] { return openPacketReceive(config); }));
-}
-
-Napi::Value groupOf(const Info& info) {
-  return Napi::Number::New(info.Env(), control(info.Env(), "", [&] { return fanoutGroup(intArgument(info, 0, "fd")); }));
-}
-
-void quiet(const Info& info) {
-  if (!info[0].IsArray()) throw invalid(info.Env(), "an array of descriptors is needed");
-  const auto array = info[0].As<Napi::Array>();
-  std::vector<int> sockets;
-  for (uint32_t i = 0; i < array.Length(); i++) sockets.push_back(intValue(array.Get(i), "fd"));
-  stopReceiving(sockets);
-}
-
-Napi::Value unreadPackets(const Info& info) {
-  return Napi::Number::New(info.Env(), packetUnread(intArgument(info, 0, "fd")));
-}
-
-Napi::Value unreadTap(const Info& info) {
-  return Napi::Number::New(info.Env(), tapUnread(intArgument(info, 0, "fd")));
-}
-
-Napi::Value canOpen(const Info& info) {
-  const int count = intArgument(info, 0, "count");
-  return Napi::Boolean::New(info.Env(), canOpenDescriptors(count < 0 ? 0 : static_cast<uint32_t>(count)));
-}
-
-Napi::Value openGuard(const Info& info) {
-  Napi::Env env = info.Env();
-  ReceiveGuard guard = openReceiveGuard();
-  if (!guard.program) return env.Null();
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("program", adopted(env, std::move(guard.program)));
-  result.Set("counters", adopted(env, std::move(guard.counters)));
-  return result;
-}
-
-Napi::Value deviceLacks(const Info& info) {
-  return Napi::Number::New(info.Env(), static_cast<int32_t>(~deviceSegmentation(intArgument(info, 0, "ifindex"))));
-}
-
-Napi::Value openMover(const Info& info) {
-  UniqueFd mover = openTagMover(intArgument(info, 0, "ifindex"));
-  return mover ? adopted(info.Env(), std::move(mover)) : info.Env().Null();
-}
-
-Napi::Value readGuard(const Info& info) {
-  const GuardCounters counted = readReceiveGuard(intArgument(info, 0, "counters"));
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("refused", static_cast<double>(counted.refused));
-  result.Set("unclaimed", static_cast<double>(counted.unclaimed));
-  return result;
-}
-
-void receiveBuffer(const Info& info) {
-  setReceiveBuffer(intArgument(info, 0, "fd"), intArgument(info, 1, "bytes"));
-}
-
-Napi::Value shut(const Info& info) {
-  return Napi::Boolean::New(info.Env(), shutReceive(intArgument(info, 0, "fd")));
-}
-
-Napi::Value openSend(const Info& info) {
-  Napi::Env env = info.Env();
-  const Napi::Object options = objectArgument(info, 0, "options");
-  const int ifindex = intValue(options.Get("ifindex"), "ifindex");
-  const bool bypass = options.Get("bypass").ToBoolean();
-  return adopted(env, control(env, "interface index " + std::to_string(ifindex),
-                              [&] { return openPacketSend(ifindex, bypass); }));
-}
-
-// Arguments: interface index, queue, staging memory; true = take the kernel for one that tells late what it has sent.
-Napi::Value openXsk(const Info& info) {
-  Napi::Env env = info.Env();
-  const int ifindex = intArgument(info, 0, "ifindex");
-  const int queue = intArgument(info, 1, "queue");
-  const Span<uint8_t> staging = bytes(info[2], "staging");
-  if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
-  const bool late = info.Length() > 3 && info[3].ToBoolean();
-  OpenXsk opened = control(env, "interface index " + std::to_string(ifindex), [&] {
-    return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
-  });
-  return Napi::Number::New(env, EnvState::of(env)->adopt(std::move(opened.fd), std::move(opened.socket)));
-}
-
-// Arguments: descriptor of an AF_XDP socket, MTU.
-void xskMtu(const Info& info) {
-  const auto socket = findXsk(intArgument(info, 0, "fd"));
-  if (socket == nullptr) throw invalid(info.Env(), "fd is no AF_XDP socket of this process");
-  setXskMtu(*socket, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
-}
-
-Napi::Value statistics(const Info& info) {
-  Napi::Env env = info.Env();
-  const int fd = intArgument(info, 0, "fd");
-  tpacket_stats stats{};
-  socklen_t size = sizeof stats;
-  if (::getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0)
-    throw errnoError(env, errno, "PACKET_STATISTICS");
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("packets", stats.tp_packets);
-  result.Set("drops", stats.tp_drops);
-  return result;
-}
-
-Napi::Value openTapCall(const Info& info) {
-  Napi::Env env = info.Env();
-  const Napi::Object options = objectArgument(info, 0, "options");
-  const std::string name = stringValue(options.Get("name"), "name");
-  checkInterfaceName(env, name);
-  const int queues = intValue(options.Get("queues"), "queues");
-  const bool offload = options.Get("offload").ToBoolean();
-  Tap tap = control(env, "", [&] { return openTap(name, queues < 0 ? 0 : static_cast<uint32_t>(queues), offload); });
-  Napi::Array fds = Napi::Array::New(env, tap.queues.size());
-  for (uint32_t q = 0; q < tap.queues.size(); q++) fds.Set(q, adopted(env, std::move(tap.queues[q])));
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("fds", fds);
-  result.Set("created", Napi::Boolean::New(env, tap.created));
-  result.Set("index", tap.ifindex);
-  return result;
-}
-
-Napi::Value steerTap(const Info& info) {
-  return Napi::Boolean::New(info.Env(), setTapSteering(intArgument(info, 0, "fd")));
-}
-
 void linkUp(const Info& info) {
   const std::string name = nameArgument(info);
   control(info.Env(), "", [&] { setLinkUp(name); });
@@ -275,18 +92,6 @@ void mtu(const Info& info) {
   const std::string name = nameArgument(info);
   const int bytes = intArgument(info, 1, "mtu");
   control(info.Env(), "", [&] { setMtu(name, bytes); });
-}
-
-Napi::Value tapCarrier(const Info& info) {
-  return Napi::Boolean::New(info.Env(), setTapCarrier(intArgument(info, 0, "fd"), info[1].ToBoolean()));
-}
-
-Napi::Value attached(const Info& info) {
-  return Napi::Boolean::New(info.Env(), tapAttached(intArgument(info, 0, "fd")));
-}
-
-Napi::Value bound(const Info& info) {
-  return Napi::Boolean::New(info.Env(), packetAttached(intArgument(info, 0, "fd")));
 }
 
 void closeDescriptor(const Info& info) {
@@ -414,30 +219,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("linkInfo", linkInfo);
   function("netlink", netlink);
   function("ethtool", ethtool);
-  function("openPacketReceive", openReceive);
-  function("openReceiveGuard", openGuard);
-  function("deviceLacks", deviceLacks);
-  function("openTagMover", openMover);
-  function("readReceiveGuard", readGuard);
-  function("setReceiveBuffer", receiveBuffer);
-  function("shutReceive", shut);
-  function("openPacketSend", openSend);
-  function("packetStatistics", statistics);
-  function("fanoutGroup", groupOf);
-  function("stopReceiving", quiet);
-  function("packetUnread", unreadPackets);
-  function("tapUnread", unreadTap);
-  function("canOpen", canOpen);
-  function("openXskSend", openXsk);
-  function("setXskMtu", xskMtu);
-  exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
-  function("openTap", openTapCall);
-  function("setTapSteering", steerTap);
   function("setLinkUp", linkUp);
   function("setMtu", mtu);
-  function("setTapCarrier", tapCarrier);
-  function("tapAttached", attached);
-  function("packetAttached", bound);
   function("closeDescriptor", closeDescriptor);
   function("openEvent", openEventCall);
   function("wake", wakeCall);
@@ -455,10 +238,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("limitCapabilities", limitCall);
   function("mayAccess", accessCall);
   function("peerUser", peerUser);
-  exports.Set("PacketReceiver", PacketReceiver::define(env));
-  exports.Set("PacketSender", PacketSender::define(env));
-  exports.Set("TapReceiver", TapReceiver::define(env));
-  exports.Set("TapSender", TapSender::define(env));
+  definePorts(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);
   return exports;

@@ -10,6 +10,7 @@ const LAYERS = {
   policy: 'Policy',
   capture: 'Capture',
   traffic: 'Traffic',
+  simulate: 'Simulation',
   addon: 'Engine',
   dataplane: 'Engine',
 };

@@ -1,3 +1,5 @@
+import { type ErrorCode, isErrorCode } from './error-codes.js';
+
 /** Characters of a message at most: what is quoted in it may be a whole file. */
 const MESSAGE_MAX = 1000;
 
@@ -46,22 +48,82 @@ export function printableLines(text: string, isColoured: boolean): string {
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
+  #code: ErrorCode;
 
-  constructor(message: string, options?: ErrorOptions) {
+  /** @param options its `code` is one of `ERROR_CODES`; default `RXS_USAGE` */
+  constructor(message: string, options?: ErrorOptions & { readonly code?: ErrorCode }) {
     super(printable(message), options);
+    this.#code = options?.code ?? 'RXS_USAGE';
   }
+
+  /** Which fault it is, for programs. */
+  get code(): ErrorCode {
+    return this.#code;
+  }
+
+  /** Gives a code to an error that has only the general one. */
+  sort(code: ErrorCode): this {
+    if (this.#code === 'RXS_USAGE') this.#code = code;
+    return this;
+  }
+}
+
+/** Calls; what a UserError of it says nothing more of is a fault of this kind. */
+export function inArea<T>(code: ErrorCode, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw error instanceof UserError ? error.sort(code) : error;
+  }
+}
+
+/** The same of something that takes time. */
+export async function inAreaOf<T>(code: ErrorCode, pending: Promise<T>): Promise<T> {
+  try {
+    return await pending;
+  } catch (error) {
+    throw error instanceof UserError ? error.sort(code) : error;
+  }
+}
+
+const DESCRIPTOR_FAULTS = ['EMFILE', 'ENFILE'];
+
+/** The code of anything that was thrown. */
+export function errorCode(error: unknown): ErrorCode {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (isErrorCode(code)) return code;
+  if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return 'RXS_FAILED';
+  return DESCRIPTOR_FAULTS.includes(code) ? 'RXS_DESCRIPTORS' : 'RXS_SYSTEM';
+}
+
+/**
+ * An interrupt has ended what had not begun yet: nothing was done, and nothing has failed (exit code 130, as that of a
+ * program that the interrupt ends).
+ */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly code = 'RXS_INTERRUPTED' satisfies ErrorCode;
 }
 
 /**
  * The call asks for what the NIC does not have (more queues than RSS reaches, another table size, a key of another
  * length). A grid over several NICs leaves such a combination out; everywhere else it is as wrong as any other.
  */
-export class NicLimit extends UserError {}
+export class NicLimit extends UserError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, { ...options, code: 'RXS_NIC_LIMIT' });
+  }
+}
 
 /** The same error with the place before its message. */
 export function atPlaceOf(place: string, error: Error): UserError {
   const text = `${place}: ${error.message}`;
-  return error instanceof NicLimit ? new NicLimit(text) : new UserError(text);
+  return error instanceof NicLimit ? new NicLimit(text) : new UserError(text, { code: codeWithin(error) });
+}
+
+/** The code of an error that is told again; what was no UserError becomes a wrong call. */
+function codeWithin(error: Error): ErrorCode {
+  return error instanceof UserError ? error.code : 'RXS_USAGE';
 }
 
 /** Levenshtein distance, for suggestions only. */
@@ -100,5 +162,6 @@ export function nearestNames(name: string, known: readonly string[], most = 3): 
 export function unknownName(what: string, name: string, known: readonly string[]): UserError {
   const near = nearestNames(name, known);
   const hint = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
-  return new UserError(`unknown ${what} "${name}": ${hint}known: ${known.join(', ')}`);
+  const text = `unknown ${what} "${name}": ${hint}known: ${known.join(', ')}`;
+  return new UserError(text, { code: 'RXS_UNKNOWN_NAME' });
 }

@@ -15,6 +15,7 @@
 
 // Errors
 
+export { ERROR_CODES, type ErrorCode } from './error-codes.js';
 export { UserError } from './errors.js';
 export type { FilesAllowed } from './text-file.js';
 
@@ -435,6 +436,7 @@ export type {
   SimulationResult,
 } from './simulate/result/result.js';
 export { fitScaling, type Scaling, scaled } from './simulate/result/scaling.js';
+export { readCaptures } from './simulate/scenario/captures.js';
 export { parseScenario, parseScenarioText, readCosts, readScenario } from './simulate/scenario/parse.js';
 export type { Scenario, ScenarioInput } from './simulate/scenario/schema.js';
 export { type SimulateOptions, simulate } from './simulate/simulate.js';

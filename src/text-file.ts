@@ -55,7 +55,9 @@ function oddity(stats: Stats): string | null {
  */
 export function readTextFile(path: string | 0, place: string, allowed: FilesAllowed = 'pipes'): string {
   if (path === 0 && allowed === 'regular') {
-    throw new UserError(`${place}: a running forwarder reads no standard input, give a file`);
+    throw new UserError(`${place}: a running forwarder reads no standard input, give a file`, {
+      code: 'RXS_FILE',
+    });
   }
   let fd = 0;
   try {
@@ -64,14 +66,17 @@ export function readTextFile(path: string | 0, place: string, allowed: FilesAllo
     const odd = oddity(stats);
     const isStream = path === 0 || stats.isFIFO();
     if (odd !== null && !(isStream && allowed === 'pipes' && odd !== 'a directory')) {
-      throw new UserError(`${place}: ${odd}, not a regular file`);
+      throw new UserError(`${place}: ${odd}, not a regular file`, { code: 'RXS_FILE' });
     }
     if (stats.isFile() && stats.size > TEXT_BYTES_MAX) throw tooLarge(place);
     const bytes = readAll(fd, place);
-    if (bytes.length === 0 && stats.isFIFO()) throw new UserError(`${place}: a pipe that nobody writes to`);
+    if (bytes.length === 0 && stats.isFIFO())
+      throw new UserError(`${place}: a pipe that nobody writes to`, { code: 'RXS_FILE' });
     return bytes.toString('utf8');
   } catch (error) {
-    throw error instanceof UserError ? error : new UserError(`${place}: ${fileFault(error)}`);
+    throw error instanceof UserError
+      ? error
+      : new UserError(`${place}: ${fileFault(error)}`, { code: 'RXS_FILE' });
   } finally {
     if (fd > 0) closeSync(fd);
   }
@@ -84,17 +89,19 @@ export function checkTextFile(path: string, place: string): void {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const stats = fstatSync(fd);
     const odd = oddity(stats);
-    if (odd !== null) throw new UserError(`${place}: ${odd}, not a regular file`);
+    if (odd !== null) throw new UserError(`${place}: ${odd}, not a regular file`, { code: 'RXS_FILE' });
     if (stats.size > TEXT_BYTES_MAX) throw tooLarge(place);
   } catch (error) {
-    throw error instanceof UserError ? error : new UserError(`${place}: ${fileFault(error)}`);
+    throw error instanceof UserError
+      ? error
+      : new UserError(`${place}: ${fileFault(error)}`, { code: 'RXS_FILE' });
   } finally {
     if (fd >= 0) closeSync(fd);
   }
 }
 
 function tooLarge(place: string): UserError {
-  return new UserError(`${place}: larger than ${TEXT_BYTES_MAX} bytes`);
+  return new UserError(`${place}: larger than ${TEXT_BYTES_MAX} bytes`, { code: 'RXS_FILE' });
 }
 
 /** Reads up to the limit. A pipe without bytes is looked at again until its writer has written or gone. */

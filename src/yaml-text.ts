@@ -15,7 +15,7 @@ export const NESTING_MAX = 32;
 const TOKEN_NESTING_MAX = 4 * NESTING_MAX;
 
 function tooDeep(place: string): UserError {
-  return new UserError(`${place}: nested more than ${NESTING_MAX} deep`);
+  return new UserError(`${place}: nested more than ${NESTING_MAX} deep`, { code: 'RXS_SYNTAX' });
 }
 
 /** Throws UserError where a value is nested deeper than anything that is meant; never overflows itself. */
@@ -87,7 +87,8 @@ export function parseYaml(text: string, place: string): unknown {
     value = document.toJS();
   } catch (error) {
     // The library shows the line below its message, which ends in a colon therefore.
-    throw new UserError(`${place}: ${(error as Error).message.split('\n')[0]!.replace(/:$/, '')}`);
+    const message = (error as Error).message.split('\n')[0]!.replace(/:$/, '');
+    throw new UserError(`${place}: ${message}`, { code: 'RXS_SYNTAX' });
   }
   checkNesting(value, place);
   return value;

@@ -138,6 +138,10 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
       for (const count of counts) expect(count).toBeGreaterThan(150);
     }
   },
+  'errors.mjs': (lines) => {
+    expect(lines[0]).toMatch(/^RXS_NIC_LIMIT: the NIC does not have what the policy asks for: .*reaches 16/);
+    expect(lines[1]).toMatch(/^RXS_UNKNOWN_NAME: .*did you mean rss/);
+  },
   'flows-for-queue.mjs': (lines) => {
     expect(lines[0]).toBe('4032 of 64512 source ports, by algebra');
     expect(lines[5]).toBe(Array(16).fill(1).join(' '));

@@ -17,7 +17,7 @@ const names = Object.keys(rxsteer).sort();
 /** All exported values, sorted. */
 const FACE = `
   ANY_VLAN ARRIVALS AcceleratedRpsQueue AddressKind Atr AtrFlowType BURST_MAX Burst COST_SETS CPUMAP_BULK
-  CPUMAP_QSIZE_MAX CPU_CLASSES CaptureWriter CpuMap CpuReverseMap DROP_REASONS DevFlowTable Engine
+  CPUMAP_QSIZE_MAX CPU_CLASSES CaptureWriter CpuMap CpuReverseMap DROP_REASONS DevFlowTable ERROR_CODES Engine
   EtherType Experiment FLOW_FIELDS FLOW_PROTOCOLS FLOW_TYPES FanoutFlag FanoutGroup FanoutMode FlowKeys
   FlowLimit FlowSlot FrameFlag GENERIC_TYPES HASH_TYPE_NAMES HashFilter HashType IPV4_FIELDS IPV6_FIELDS
   IndirectionTable InnerPacket KEY_NAMES KeyObserver Kind Learned LinkType LinuxFlowHash MODERN MacFilters
@@ -41,10 +41,11 @@ const FACE = `
   onlineCpus openCapture ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseFreeze
   parseHex parseKey parseMac parseMask parseNtuple parsePolicy parsePort parseScenario parseScenarioText
   parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe queueCounters
-  queueLoads randomKey readCosts readHashReport readScenario rebalance receiveOn recordedRxQueue replay
-  routingExtension rscale scaled sctp simulate staleAfter startForwarder steerFrames summarize sweep tcp
-  toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp virtioTunnelMask vxlan withEntries
-  writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt writeRpsSockFlowEntries xorHash
+  queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
+  recordedRxQueue replay routingExtension rscale scaled sctp simulate staleAfter startForwarder
+  steerFrames summarize sweep tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
+  virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
+  writeRpsSockFlowEntries xorHash
 `;
 
 describe('the public face', () => {

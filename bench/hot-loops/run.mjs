@@ -1,6 +1,6 @@
 // What each trick of the hot loops brings (docs/hot-loops.md): the built code beside copies of it in which one trick is
 // undone, in processes of their own, visited A B B A; medians and ranges of the rounds' ratios.
-// Usage: node bench/hot-loops/run.mjs [ROUNDS] [--threads] (ROUNDS: default 7; --threads: also the tricks between threads)
+// Usage: node bench/hot-loops/run.mjs [ROUNDS] [threads] (ROUNDS: default 7; threads: also the tricks between threads)
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -80,7 +80,7 @@ function compare(title, tricks, measure) {
 
 try {
   compare('rx stage of one worker, a frame', ONE_THREAD, rxStage);
-  if (process.argv.includes('--threads')) compare('two workers, a frame', TWO_THREADS, pipeline);
+  if (process.argv.includes('threads')) compare('two workers, a frame', TWO_THREADS, pipeline);
 } finally {
   rmSync(place, { recursive: true, force: true });
 }

@@ -8,8 +8,8 @@
  * Use: `while (!core.decode()) { read at most core.room() bytes to core.bytes[core.end…]; core.added(n) }`, and
  * `core.finish()` at the end of the input.
  */
-import { UserError } from '../errors.js';
 import { type Decoder, MAGIC_BYTES } from './decode.js';
+import { captureError } from './errors.js';
 import { CaptureBatch, type CaptureStatus, HEADER_BLOCK_MAX, linkTypeProblem } from './format.js';
 import { PcapDecoder, pcapOrder } from './pcap.js';
 import { PcapngDecoder } from './pcapng.js';
@@ -101,7 +101,7 @@ export class CaptureCore {
     const decoder = this.decoder;
     const consumed = decoder.decode(this.bytes, this.start, this.end, batch);
     if (decoder instanceof PcapDecoder && decoder.skippedLinkType >= 0) {
-      throw new UserError(`${this.name}: ${linkTypeProblem(decoder.skippedLinkType)}`);
+      throw captureError(`${this.name}: ${linkTypeProblem(decoder.skippedLinkType)}`);
     }
     this.start += consumed;
     this.passed += consumed;
@@ -109,7 +109,7 @@ export class CaptureCore {
     status.skipped = decoder.skipped;
     if (decoder.damage !== '') {
       this.stopped = true;
-      if (status.packets === 0) throw new UserError(`${this.name}: ${decoder.damage} at byte ${this.passed}`);
+      if (status.packets === 0) throw captureError(`${this.name}: ${decoder.damage} at byte ${this.passed}`);
       this.warn(
         `${decoder.damage} at byte ${this.passed}, after packet ${status.packets}; the rest is not read`,
       );
@@ -124,7 +124,7 @@ export class CaptureCore {
       0;
     if (word === 0x0a0d0d0a) return new PcapngDecoder();
     if (pcapOrder(word) !== 0) return new PcapDecoder();
-    throw new UserError(
+    throw captureError(
       `${this.name}: not a capture (pcap or pcapng, possibly compressed by gzip or zstd, is permitted)`,
     );
   }
@@ -136,11 +136,11 @@ export class CaptureCore {
     const because = cause === '' ? '' : ` (${cause})`;
     if (decoder === null || (decoder instanceof PcapDecoder && decoder.linkType < 0)) {
       const what = this.passed + left === 0 ? 'is empty' : 'is too short to be a capture';
-      throw new UserError(`${this.name}: ${what}${because}`);
+      throw captureError(`${this.name}: ${what}${because}`);
     }
-    if (decoder.linkType < 0) throw new UserError(`${this.name}: holds no interface description${because}`);
+    if (decoder.linkType < 0) throw captureError(`${this.name}: holds no interface description${because}`);
     if (status.packets === 0 && decoder.skippedLinkType >= 0) {
-      throw new UserError(`${this.name}: ${linkTypeProblem(decoder.skippedLinkType)}`);
+      throw captureError(`${this.name}: ${linkTypeProblem(decoder.skippedLinkType)}`);
     }
     if (this.stopped) return;
     if (cause !== '') this.warn(`${cause} after packet ${status.packets}; the rest is not read`);

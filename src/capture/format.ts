@@ -113,5 +113,7 @@ export function fileProblem(name: string, error: unknown, use: 'read' | 'write' 
     EIO: 'input/output error',
   };
   const message = (error as Error).message?.split('\n')[0] ?? String(error);
-  return new UserError(`${name}: ${(code !== undefined && reasons[code]) || message}`);
+  return new UserError(`${name}: ${(code !== undefined && reasons[code]) || message}`, {
+    code: use === 'read' ? 'RXS_FILE' : 'RXS_OUTPUT',
+  });
 }

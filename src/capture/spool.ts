@@ -25,6 +25,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { UserError } from '../errors.js';
 import { CaptureCore } from './core.js';
+import { captureError } from './errors.js';
 import { CaptureFile } from './file.js';
 import { fileProblem } from './format.js';
 import { ByteSource } from './inflate.js';
@@ -60,8 +61,8 @@ function openRegular(path: string): number {
   const stats = fstatSync(fd);
   if (stats.isFile()) return fd;
   closeSync(fd);
-  if (stats.isDirectory()) throw new UserError(`${path}: is a directory`);
-  throw new UserError(
+  if (stats.isDirectory()) throw captureError(`${path}: is a directory`);
+  throw captureError(
     `${path}: is ${stats.isFIFO() ? 'a pipe' : 'a device'}, not a regular file; - reads standard input`,
   );
 }
@@ -156,7 +157,7 @@ async function copyDecompressed(
     }
     if (fd < 0) {
       const why = source.problem === '' ? '' : ` (${source.problem})`;
-      throw new UserError(
+      throw captureError(
         `${name}: ${first.length === 0 ? 'is empty' : 'is too short to be a capture'}${why}`,
       );
     }
@@ -169,7 +170,7 @@ async function copyDecompressed(
 }
 
 function tooLarge(name: string): UserError {
-  return new UserError(
+  return captureError(
     `${name}: decompressed it does not fit into ${tmpdir()}, which must keep ${RESERVE_BYTES >> 20} MB free: decompress it to a file, or set TMPDIR`,
   );
 }

@@ -9,6 +9,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { UserError } from '../errors.js';
 import { copyBytes } from './copy.js';
+import { outputError } from './errors.js';
 import { fileProblem, PACKET_BYTES_MAX } from './format.js';
 
 /** Room for the largest record and many small ones. */
@@ -33,7 +34,7 @@ export function checkCaptureName(path: string, gzip: boolean): void {
   const ending = COMPRESSED.exec(path)?.[0];
   if (ending === undefined || (gzip && /^\.gz$/i.test(ending))) return;
   const can = gzip ? 'is compressed by gzip only (.gz)' : 'is not compressed while it is written';
-  throw new UserError(`${path}: a capture ${can}: give a name without ${ending}`);
+  throw outputError(`${path}: a capture ${can}: give a name without ${ending}`);
 }
 
 function pcapHeader(): Uint8Array {
@@ -66,7 +67,7 @@ export function createCaptureFile(path: string): void {
   try {
     const there = statSync(path, { throwIfNoEntry: false });
     if (there !== undefined && !there.isFile() && !there.isCharacterDevice()) {
-      throw new UserError(`${path}: is ${there.isDirectory() ? 'a directory' : 'not a regular file'}`);
+      throw outputError(`${path}: is ${there.isDirectory() ? 'a directory' : 'not a regular file'}`);
     }
     const fd = openSync(path, 'w', 0o644);
     try {

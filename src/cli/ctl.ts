@@ -18,6 +18,7 @@ import { renderChange, renderPlan, renderPolicy, renderRebalance, renderStatus }
 import { checkTraceFile, renderTrace, type TracedDecision, writeTrace } from './ctl-trace.js';
 import { renderRates, renderSummary } from './forward-report.js';
 import { noteLine, print, printJson, printJsonLine } from './output.js';
+import { checkOutput, replaceFile } from './outputs.js';
 
 interface Flags {
   readonly socket?: string;
@@ -124,6 +125,21 @@ async function trace(flags: Flags, count: string): Promise<void> {
   else print(`${entries.length} decisions written to ${flags.write}`);
 }
 
+/** Writes the running configuration: YAML, or JSON where the name ends so; `-` is standard output. */
+async function save(flags: Flags, file: string): Promise<void> {
+  const config = await ask<object>(await socketOf(flags), 'GET', '/config');
+  const isJson = /\.json$/i.test(file) || (file === '-' && flags.json === true);
+  const text = isJson ? `${JSON.stringify(config, null, 2)}\n` : (await import('yaml')).stringify(config);
+  if (file === '-') {
+    print(text.trimEnd());
+    return;
+  }
+  checkOutput('', file, []);
+  replaceFile(file, text);
+  if (flags.json === true) printJson({ file, config });
+  else print(`saved to ${file}; check it with: rxsteer forward --config ${file} --check`);
+}
+
 const REBALANCE_NUMBERS = ['threshold', 'intervals', 'gain', 'moves', 'bound', 'least'] as const;
 
 async function rebalance(flags: Flags, mode: string | undefined): Promise<void> {
@@ -156,10 +172,13 @@ export function register(program: Command): void {
     .option('--socket <path>', 'control socket (default: that of the one running forwarder)')
     .option('--json', 'print one JSON document')
     .allowExcessArguments()
+    // Options behind a misspelt command are not the mistake.
+    .allowUnknownOption()
     .action(() => {
       const names = ctl.commands.map((command) => command.name());
-      const [given] = ctl.args;
+      const given = ctl.args.find((word) => !word.startsWith('-'));
       if (given !== undefined) throw unknownName('ctl command', given, names);
+      if (ctl.args[0] !== undefined) throw new UserError(`unknown option '${ctl.args[0]}'`);
       throw new UserError(`ctl needs a command: ${names.join(', ')}`);
     });
   const flagsOf = (command: Command) => command.optsWithGlobals<Flags>();
@@ -236,6 +255,9 @@ export function register(program: Command): void {
         '/port',
         action === 'remove' ? { action, name: port } : { action, port: absolutePort(port) },
       ),
+  );
+  add('save <file>', 'write the running configuration as a file for forward --config').action(
+    (file: string, _o, command: Command) => save(flagsOf(command), file),
   );
   const rebalancing = add('rebalance [mode]', 'show or set the rebalancer: off, dry or auto')
     .option('--threshold <ratio>', 'act when a worker has more than so many times its fair share')

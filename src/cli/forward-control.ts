@@ -46,7 +46,10 @@ export function controlFlags(
 export interface PreparedControl {
   /** Null where there is no place for one. */
   readonly path: string | null;
-  readonly start: (engine: Engine) => Promise<ControlServer | null>;
+  readonly start: (
+    engine: Engine,
+    config?: (control: ControlServer) => unknown,
+  ) => Promise<ControlServer | null>;
 }
 
 /** A place for the socket, found before anything is opened. The server's code is loaded while the engine starts. */
@@ -58,20 +61,22 @@ export async function prepareControl(
   const loading = import('../control/server.js');
   // Waited for below; an engine that does not start leaves it alone.
   loading.catch(() => {});
-  const start = async (engine: Engine): Promise<ControlServer | null> => {
+  const start: PreparedControl['start'] = async (engine, config) => {
     if ('problem' in place) {
       say(`rxsteer: warning: no control socket: ${place.problem} (--control PATH, or --no-control)`);
       return null;
     }
     const { startControl } = await loading;
-    return startControl(engine, {
+    const server: ControlServer = await startControl(engine, {
       path: place.path,
       another: () => placeSocket(flags.path),
       version: version(),
       rebalance: flags.rebalance,
       allowJs: flags.allowJs,
+      ...(config === undefined ? {} : { config: () => config(server) }),
       say: (line) => say(`rxsteer: ${line}`),
     });
+    return server;
   };
   return { path: 'problem' in place ? null : place.path, start };
 }

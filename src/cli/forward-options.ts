@@ -5,7 +5,6 @@
  * permitted. Flags override the file.
  */
 
-import { z } from 'zod';
 import { nativeHashKernels } from '../addon/hash-kernels.js';
 import {
   DEFAULT_BACKLOG,
@@ -18,12 +17,11 @@ import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
 import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/packet/receive-memory.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { checkLimit, type LimitedOption } from '../dataplane/shared/limits.js';
-import { UserError, unknownName } from '../errors.js';
+import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
-import { readTextFile } from '../text-file.js';
-import { parseYaml } from '../yaml-text.js';
+import { type ForwardConfig, readConfig } from './forward-config.js';
 import { type ControlFlags, controlFlags } from './forward-control.js';
 
 export interface ForwardFlags {
@@ -56,6 +54,7 @@ export interface ForwardFlags {
   readonly allowJs?: boolean;
   readonly drop?: boolean;
   readonly endWithStdin?: boolean;
+  readonly check?: boolean;
   readonly json?: boolean;
 }
 
@@ -64,64 +63,6 @@ function implementationOf(text: string | undefined): Implementation | undefined 
     return text as Implementation | undefined;
   }
   throw new UserError(`--implementation ${text}: expected ${IMPLEMENTATIONS.join(', ')}`);
-}
-
-const count = z.union([z.number(), z.string()]).transform(String);
-
-/** The file: the same names as the flags; `policy` may be an object, `fdb` lists static addresses of the switch. */
-const configSchema = z.strictObject({
-  ports: z.array(z.string()).optional(),
-  mode: z.enum(['wire', 'switch']).optional(),
-  policy: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
-  implementation: z.enum(IMPLEMENTATIONS).optional(),
-  workers: count.optional(),
-  maxWorkers: count.optional(),
-  cpus: count.optional(),
-  duration: count.optional(),
-  stats: count.optional(),
-  backlog: count.optional(),
-  frames: count.optional(),
-  largeFrames: count.optional(),
-  spin: count.optional(),
-  warmUp: z.boolean().optional(),
-  postponeMaxMs: count.optional(),
-  holdMax: count.optional(),
-  holdMaxMs: count.optional(),
-  macAge: count.optional(),
-  macLimit: count.optional(),
-  receiveMemory: count.optional(),
-  control: z.union([z.string(), z.literal(false)]).optional(),
-  rebalance: z.string().optional(),
-  allowJs: z.boolean().optional(),
-  drop: z.boolean().optional(),
-  fdb: z
-    .array(
-      z.strictObject({
-        mac: z
-          .string()
-          .regex(/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/, 'expected a MAC address such as 02:00:00:00:00:01')
-          .regex(/^.[02468aceACE]/, 'a group address has no port of its own: frames to it go to all ports'),
-        vlan: z.number().int().min(0).max(4094).optional(),
-        port: z.string(),
-      }),
-    )
-    .optional(),
-});
-type Config = z.infer<typeof configSchema>;
-
-function readConfig(path: string): Config {
-  const place = `--config ${path}`;
-  const result = configSchema.safeParse(parseYaml(readTextFile(path === '-' ? 0 : path, place), place));
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    if (issue.code === 'unrecognized_keys' && issue.path.length === 0) {
-      const { message } = unknownName('key', issue.keys[0]!, Object.keys(configSchema.shape));
-      throw new UserError(`${place}: ${message}`);
-    }
-    const at = issue.path.length > 0 ? issue.path.join('.') : 'top level';
-    throw new UserError(`${place}: ${at}: ${issue.message}`);
-  }
-  return result.data;
 }
 
 function whole(flag: string, text: string, option: LimitedOption): number {
@@ -137,6 +78,21 @@ function seconds(flag: string, text: string | undefined): number | null {
   return value * 1000;
 }
 
+/** A list of CPUs as the flag has it. */
+function listText(cpus: ForwardConfig['cpus']): string | undefined {
+  return cpus === undefined ? undefined : [cpus].flat().join('+');
+}
+
+/** What is refused of the file names the place in it. */
+function placed<T>(place: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${place}: ${error.message}`, { cause: error, code: error.code });
+  }
+}
+
 export interface ParsedForward {
   readonly engine: EngineOptions;
   readonly durationMs: number | null;
@@ -145,14 +101,22 @@ export interface ParsedForward {
   readonly control: ControlFlags | null;
   /** Give up all capabilities once the ports are open. */
   readonly drop: boolean;
+  /** As it was given. */
+  readonly implementation: Implementation | undefined;
 }
 
 /** Parses and checks everything. Throws UserError. */
 export function forwardOptions(flags: ForwardFlags, warn: (message: string) => void): ParsedForward {
-  const file: Config = flags.config === undefined ? {} : readConfig(flags.config);
-  const pick = (key: keyof ForwardFlags & keyof Config) => (flags[key] ?? file[key]) as string | undefined;
-  const texts = flags.port.length > 0 ? flags.port : (file.ports ?? []);
-  const ports = texts.map(parsePort);
+  const file: ForwardConfig = flags.config === undefined ? {} : readConfig(flags.config);
+  const pick = (key: keyof ForwardFlags & keyof ForwardConfig) => {
+    const value = flags[key] ?? file[key];
+    return value === undefined ? undefined : String(value);
+  };
+  const inFile = <T>(key: string, parse: () => T) => placed(`--config ${flags.config}: ${key}`, parse);
+  const ports =
+    flags.port.length > 0
+      ? flags.port.map(parsePort)
+      : (file.ports ?? []).map((text, i) => inFile(`ports.${i}`, () => parsePort(text)));
   if (ports.length < 2) {
     throw new UserError(
       `forward needs at least two ports (--port NAME=KIND:TARGET, twice or more), not ${ports.length}`,
@@ -166,11 +130,14 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const workersText = pick('workers');
   const asked = workersText === undefined ? undefined : whole('--workers', workersText, 'workers');
   const implementation = implementationOf(pick('implementation'));
-  const policy = parsePolicy(given, {
-    command: 'forward',
-    ...(implementation === undefined ? {} : { implementation }),
-    ...(asked === undefined ? {} : { workers: asked }),
-  });
+  const parse = () =>
+    parsePolicy(given, {
+      command: 'forward',
+      ...(implementation === undefined ? {} : { implementation }),
+      ...(asked === undefined ? {} : { workers: asked }),
+    });
+  const isFiled = flags.policy === undefined && file.policy !== undefined;
+  const policy = isFiled ? inFile('policy', parse) : parse();
   // Refused here in one line rather than by every worker.
   if ('implementation' in policy) chooseKernels(policy.implementation, nativeHashKernels(), 'implementation');
   const portIndex = new Map(ports.map((port, index) => [port.name, index]));
@@ -202,7 +169,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     return text === undefined ? fallback : whole(flag, text, option);
   };
-  const cpuText = pick('cpus');
+  const cpuText = flags.cpus ?? listText(file.cpus);
   const mostText = pick('maxWorkers');
   const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 'maxWorkers');
   // Commander gives true where --no-warm-up is not there.
@@ -245,5 +212,6 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       flags.allowJs ?? file.allowJs ?? false,
     ),
     drop: flags.drop ?? file.drop ?? false,
+    implementation,
   };
 }

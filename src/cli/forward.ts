@@ -3,26 +3,32 @@
  *
  * Promise: prints one line `ready` on standard error when every port is open and every worker runs; ends at
  * --duration, at SIGINT, SIGTERM or SIGHUP, or when all finite sources are drained; then drains and prints the summary.
- * An interrupt while a port is being opened (a pipe that nobody writes to) ends the start. A second interrupt ends at once with exit code 130.
+ * With --config SIGHUP reads the file again instead, as long as the terminal is there that it was started on.
+ * An interrupt while a port is being opened (a pipe that nobody writes to) ends the start, with exit code 130: there is
+ * nothing to sum up. A second interrupt ends at once with exit code 130.
  */
-import { existsSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { loadNative } from '../addon/native.js';
 import { DROPPED_TEXT, limitPrivileges } from '../addon/privileges.js';
 import type { ControlServer } from '../control/server.js';
 import { socketPid } from '../control/socket.js';
+import type { Engine } from '../dataplane/engine/engine.js';
 import { Guard } from '../dataplane/engine/guarded.js';
 import type { EngineOptions } from '../dataplane/engine/plan.js';
 import type { Summary } from '../dataplane/engine/summary.js';
-import { UserError } from '../errors.js';
+import { Interrupted, UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
 import { type ControlFlags, prepareControl } from './forward-control.js';
-import { type ForwardFlags, forwardOptions } from './forward-options.js';
+import { type ForwardFlags, forwardOptions, type ParsedForward } from './forward-options.js';
+import type { Reloader } from './forward-reload.js';
 import { renderRates, renderSummary } from './forward-report.js';
+import { runningConfig } from './forward-save.js';
 import { sweepDead } from './lab.js';
 import { noteLine, print, printJson } from './output.js';
+import { version } from './version.js';
 
 export function register(program: Command): void {
   program
@@ -54,6 +60,7 @@ export function register(program: Command): void {
     .option('--duration <SECONDS>', 'stop after this time')
     .option('--stats <SECONDS>', 'print a line of rates on standard error at this interval')
     .option('--config <FILE>', 'read all of this from a YAML or JSON file; flags override it')
+    .option('--check', 'check everything that can be without opening a port, and end')
     .option('--backlog <FRAMES>', 'frames that may wait between two workers (default 4096)')
     .option('--frames <N>', 'small frames (up to 1984 bytes) in the pool (default 32768)')
     .option('--large-frames <N>', 'large frames (up to 64 KiB) in the pool (default 1024)')
@@ -98,9 +105,11 @@ function say(line: string): void {
 }
 
 async function forward(flags: ForwardFlags): Promise<void> {
+  if (flags.check === true) return check(flags);
   // What a killed run of this program left behind goes now; live ones' namespaces are never touched.
   for (const name of sweepDead()) say(`rxsteer: removed ${name}, left by a killed run`);
-  const parsed = forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`));
+  const warn = (message: string) => say(`rxsteer: warning: ${message}`);
+  const parsed = forwardOptions(flags, warn);
   const { policy, workers } = parsed.engine;
   // The policies that have something to warn of; a user's module is loaded by the workers only.
   if (policy.policy === 'rss' || policy.policy === 'pools') {
@@ -118,6 +127,10 @@ async function forward(flags: ForwardFlags): Promise<void> {
     control: parsed.control,
     endWithStdin: flags.endWithStdin === true,
     drop: parsed.drop,
+    saved: (engine, server) => runningConfig(engine, server, parsed),
+    ...(flags.config === undefined || flags.config === '-'
+      ? {}
+      : { reload: { started: parsed, read: () => forwardOptions(flags, warn) } }),
     onReady: (socket) => {
       say('ready');
       // Programs that start it know where to look.
@@ -126,6 +139,15 @@ async function forward(flags: ForwardFlags): Promise<void> {
   });
   if (flags.json === true) printJson(summary);
   else print(renderSummary(summary).trimEnd());
+}
+
+/** `--check`. @throws UserError */
+async function check(flags: ForwardFlags): Promise<void> {
+  const { checkForward, renderChecked } = await import('./forward-check.js');
+  const checked = checkForward(forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`)));
+  for (const warning of checked.warnings) say(`rxsteer: warning: ${warning}`);
+  if (flags.json === true) printJson(checked);
+  else print(renderChecked(checked));
 }
 
 /** Short runs tell all in their summary. */
@@ -156,6 +178,10 @@ export interface RunHooks {
   readonly endWithStdin?: boolean;
   /** Privileges are limited when the ports are open, with `drop` given up altogether; absent = kept. */
   readonly drop?: boolean;
+  /** What `ctl save` writes. */
+  readonly saved?: (engine: Engine, control: ControlServer) => unknown;
+  /** What SIGHUP does instead of ending the run: reads the configuration again. */
+  readonly reload?: { readonly started: ParsedForward; readonly read: () => ParsedForward };
   /** @param socket path of the control socket, or null */
   readonly onReady: (socket: string | null) => void;
 }
@@ -172,7 +198,14 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   const starting = new AbortController();
   const guard = new Guard((line) => say(`rxsteer: warning: ${line}`));
   let control: ControlServer | null = null;
-  const onSignal = () => {
+  let reloader: Reloader | null = null;
+  const hadTerminal = hasTerminal();
+  const onSignal = (signal: NodeJS.Signals) => {
+    // A terminal that is closed sends it too.
+    if (signal === 'SIGHUP' && hooks.reload !== undefined && !(hadTerminal && !hasTerminal())) {
+      void reloader?.reload();
+      return;
+    }
     interrupts++;
     if (interrupts > 1) {
       guard.run('control socket', () => control?.remove());
@@ -180,7 +213,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
       hardExit();
     }
     interrupted();
-    starting.abort(new Error('interrupted while its ports were being opened'));
+    starting.abort(new Interrupted('interrupted while its ports were being opened'));
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   let timer: NodeJS.Timeout | undefined;
@@ -191,12 +224,14 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     const engine = await Engine.start({ ...options, opened, signal: starting.signal });
     if (prepared !== null) {
       try {
-        control = await prepared.start(engine);
+        const { saved } = hooks;
+        control = await prepared.start(engine, saved && ((server) => saved(engine, server)));
       } catch (error) {
         await engine.stop();
         throw error;
       }
     }
+    if (hooks.reload !== undefined) reloader = await reloaderOf(engine, control, hooks.reload);
     hooks.onReady(control?.path ?? null);
     const ends = [interrupt, engine.drained, engine.failed];
     if (hooks.endWithStdin === true) {
@@ -236,6 +271,30 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     if (hooks.endWithStdin === true) process.stdin.pause();
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** Whether this process has a terminal that it could be ended from. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', constants.O_RDONLY | constants.O_NOCTTY));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function reloaderOf(
+  engine: Engine,
+  control: ControlServer | null,
+  { started, read }: NonNullable<RunHooks['reload']>,
+): Promise<Reloader> {
+  const { Reloader } = await import('./forward-reload.js');
+  const { Controller } = await import('../control/controller.js');
+  const controller = control?.controller ?? new Controller(engine, version());
+  return new Reloader(
+    { controller, watcher: control?.watcher ?? null, read, say: (line) => say(`rxsteer: ${line}`) },
+    started,
+  );
 }
 
 /** Gives up what is not needed once all ports are open. @throws UserError */

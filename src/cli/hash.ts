@@ -76,7 +76,9 @@ class ToeplitzCache {
 function checkNative(name: HashFunction, place: string): void {
   if (name !== 'toeplitz') throw new UserError(`${place}: there is no native ${name}; use table or bitwise`);
   if (loadNative() === null)
-    throw new UserError(`${place}: native: ${nativeProblem()}; table and bitwise work without it`);
+    throw new UserError(`${place}: native: ${nativeProblem()}; table and bitwise work without it`, {
+      code: 'RXS_NO_ADDON',
+    });
 }
 
 /** @throws UserError for a key too short, in the words of the other implementations. */

@@ -4,9 +4,10 @@
  * Promise: what cannot be written, or would overwrite a file that the command reads, is one line before anything is
  * read or written: not after an hour of reading, and not with the capture gone.
  */
-import { realpathSync, statSync } from 'node:fs';
+import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError } from '../errors.js';
+import { fileFault } from '../text-file.js';
 
 /** The file behind a name, through links; null where there is none. */
 function realPath(path: string): string | null {
@@ -29,11 +30,31 @@ export function checkOutput(flag: string, path: string, inputs: readonly string[
   const real = realPath(path);
   if (real === null) {
     const folder = dirname(path);
-    if (realPath(folder) === null) throw new UserError(`${place}: there is no folder ${folder}`);
+    if (realPath(folder) === null)
+      throw new UserError(`${place}: there is no folder ${folder}`, { code: 'RXS_OUTPUT' });
     return;
   }
-  if (statSync(real).isDirectory()) throw new UserError(`${place}: is a directory`);
+  if (statSync(real).isDirectory()) throw new UserError(`${place}: is a directory`, { code: 'RXS_OUTPUT' });
   if (inputs.some((input) => input !== '-' && realPath(input) === real)) {
-    throw new UserError(`${place}: is read by this command, and would be overwritten: name another file`);
+    throw new UserError(`${place}: is read by this command, and would be overwritten: name another file`, {
+      code: 'RXS_OUTPUT',
+    });
+  }
+}
+
+/**
+ * Writes a file as a whole or not at all: beside it first, then it takes its place. Only the user may read a new one: a
+ * configuration holds hash keys. @throws UserError
+ */
+export function replaceFile(path: string, text: string): void {
+  const target = realPath(path) ?? path;
+  const beside = `${target}.${process.pid}.tmp`;
+  try {
+    const mode = statSync(target, { throwIfNoEntry: false })?.mode ?? 0o600;
+    writeFileSync(beside, text, { mode: mode & 0o777, flag: 'wx' });
+    renameSync(beside, target);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw new UserError(`${path}: ${fileFault(error)}`, { code: 'RXS_OUTPUT' });
   }
 }

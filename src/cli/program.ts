@@ -1,13 +1,16 @@
 /**
  * The program `rxsteer`, as a function.
  *
- * Promise: exit code 0 for done, 2 for a wrong call or configuration, 1 for a failure while running; whatever goes
- * wrong is one line on standard error, `rxsteer: …`, and a stack trace only with `--debug`. The code of a command is
+ * Promise: exit code 0 for done, 2 for a wrong call or configuration, 1 for a failure while running, 130 for a start
+ * that was interrupted; whatever goes
+ * wrong is one line on standard error, `rxsteer: …`, with `--json` also one document `{ error, code }` on standard output
+ * (codes: `error-codes.ts`), and a stack trace only with `--debug`. The code of a command is
  * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command, CommanderError } from 'commander';
-import { nearestNames, printable, UserError } from '../errors.js';
+import type { ErrorCode } from '../error-codes.js';
+import { errorCode, Interrupted, nearestNames, printable, UserError } from '../errors.js';
 import { helpBelow } from './help.js';
 import { version } from './version.js';
 
@@ -33,6 +36,8 @@ const commandNames = [
   'bench',
   'policies',
   'nics',
+  'schema',
+  'completion',
 ];
 
 function moduleUrl(name: string): URL {
@@ -61,7 +66,9 @@ function takeOver(command: Command): void {
   if (needed.length > 0) {
     command.hook('preAction', () => {
       const missing = needed.find((option) => command.getOptionValue(option.attributeName()) === undefined);
-      if (missing !== undefined) throw new UserError(`required option '${missing.flags}' not specified`);
+      if (missing !== undefined) {
+        throw new UserError(`required option '${missing.flags}' not specified`, { code: 'RXS_OPTION' });
+      }
     });
   }
   const below = helpBelow(command.name());
@@ -82,7 +89,7 @@ async function build(argv: readonly string[]): Promise<Command> {
     .helpOption('-h, --help')
     .showHelpAfterError(false);
   const present = commandNames.filter((name) => existsSync(moduleUrl(name)));
-  const wanted = argv.find((argument) => !argument.startsWith('-'));
+  const wanted = argv.find((argument) => argument !== '' && !argument.startsWith('-'));
   const isVersion = argv[0] === '--version' || argv[0] === '-V';
   const load = isVersion ? [] : wanted !== undefined && present.includes(wanted) ? [wanted] : present;
   for (const name of load) {
@@ -97,7 +104,9 @@ async function build(argv: readonly string[]): Promise<Command> {
     if (wanted === undefined) program.help({ error: false });
     const near = nearestNames(wanted ?? '', present);
     const hint = near.length > 0 ? `did you mean ${near.join(' or ')}? ` : '';
-    throw new UserError(`unknown command "${wanted}": ${hint}commands: ${present.join(', ')}`);
+    throw new UserError(`unknown command "${wanted}": ${hint}commands: ${present.join(', ')}`, {
+      code: 'RXS_UNKNOWN_NAME',
+    });
   });
   program.allowExcessArguments();
   takeOver(program);
@@ -136,21 +145,44 @@ function openFilesLimit(): string {
   }
 }
 
-/** Prints the one line and gives the exit code. */
-function report(error: unknown, debug: boolean): number {
-  if (isCommanderError(error)) {
-    // Help and version end the parse by throwing too.
-    if (error.exitCode === 0) return 0;
-    process.stderr.write(`rxsteer: ${printable(oneLine(error.message)).replace(/^error: /, '')}\n`);
-    return 2;
+/** Prints the one line, with `--json` the document too, and gives the exit code. */
+function report(error: unknown, argv: readonly string[]): number {
+  const isOption = isCommanderError(error);
+  // Help and version end the parse by throwing too.
+  if (isOption && error.exitCode === 0) return 0;
+  const line = printable(isOption ? oneLine(error.message).replace(/^error: /, '') : told(error));
+  process.stderr.write(`rxsteer: ${line}\n`);
+  if (argv.includes('--json')) {
+    const code: ErrorCode = isOption ? 'RXS_OPTION' : errorCode(error);
+    process.stdout.write(`${JSON.stringify({ error: line, code })}\n`);
   }
-  process.stderr.write(`rxsteer: ${printable(told(error))}\n`);
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  return error instanceof UserError ? 2 : 1;
+  if (!isOption && argv.includes('--debug') && error instanceof Error)
+    process.stderr.write(`${error.stack}\n`);
+  if (error instanceof Interrupted) return 130;
+  return isOption || error instanceof UserError ? 2 : 1;
+}
+
+/** `__complete`: what may come next. Whatever goes wrong is no candidate. */
+async function answerShell(words: readonly string[]): Promise<void> {
+  try {
+    // For the command's name alone no command need be loaded.
+    const program = await build(words.length > 1 ? words : ['--version']);
+    const { complete } = await import('./complete.js');
+    const present = commandNames.filter((name) => existsSync(moduleUrl(name)));
+    for (const [value, text] of await complete(program, present, words)) {
+      process.stdout.write(`${printable(value)}${text === undefined ? '' : `\t${printable(text)}`}\n`);
+    }
+  } catch {
+    // A shell has no use for an error.
+  }
 }
 
 /** Runs one command line (without `node` and the program's name); gives the exit code. `help X` is `X --help`. Never throws. */
 export async function runProgram(words: readonly string[]): Promise<number> {
+  if (words[0] === '__complete') {
+    await answerShell(words.slice(1));
+    return 0;
+  }
   const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : words;
   try {
     const plain = PLAIN_COMMANDS.includes(argv[0] ?? '')
@@ -160,6 +192,6 @@ export async function runProgram(words: readonly string[]): Promise<number> {
     else await (await build(argv)).parseAsync([...argv], { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (error) {
-    return report(error, argv.includes('--debug'));
+    return report(error, argv);
   }
 }

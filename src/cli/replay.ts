@@ -76,7 +76,9 @@ function checkFiles(files: readonly string[]): void {
     throw new UserError('standard input (-) is given twice: it can be read once');
   }
   for (const file of files) {
-    if (file !== '-' && !existsSync(file)) throw new UserError(`${file}: no such file`);
+    if (file !== '-' && !existsSync(file)) {
+      throw new UserError(`${file}: no such file`, { code: 'RXS_FILE' });
+    }
   }
 }
 

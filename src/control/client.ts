@@ -7,6 +7,7 @@
  */
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { isErrorCode } from '../error-codes.js';
 import { UserError } from '../errors.js';
 import { closedDirectories, liveSockets, socketDirectories, socketPid } from './socket.js';
 import { isTrusted, peerUser, socketProblem } from './trust.js';
@@ -26,7 +27,7 @@ function connectTo(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const problem = socketProblem(path);
     if (problem !== null) {
-      reject(new UserError(problem));
+      reject(new UserError(problem, { code: 'RXS_SOCKET' }));
       return;
     }
     const socket = connect(path);
@@ -38,7 +39,12 @@ function connectTo(path: string): Promise<Socket> {
       else {
         socket.destroy();
         reject(
-          new UserError(`${path}: a process of user ${user} listens there, whom this command does not trust`),
+          new UserError(
+            `${path}: a process of user ${user} listens there, whom this command does not trust`,
+            {
+              code: 'RXS_NOT_TRUSTED',
+            },
+          ),
         );
       }
     });
@@ -49,7 +55,7 @@ function connectTo(path: string): Promise<Socket> {
 function told(path: string, error: NodeJS.ErrnoException): Error {
   const reason = REASONS[error.code ?? ''];
   if (error instanceof UserError) return error;
-  if (reason !== undefined) return new UserError(`${path}: ${reason}`);
+  if (reason !== undefined) return new UserError(`${path}: ${reason}`, { code: 'RXS_SOCKET' });
   return new Error(`${path}: ${error.code === 'ECONNRESET' ? 'the forwarder has ended' : error.message}`);
 }
 
@@ -96,13 +102,15 @@ async function check(socket: string, response: IncomingMessage): Promise<void> {
   if (status < 300) return;
   const text = await textOf(response);
   let line = text.split('\n')[0] ?? '';
+  let code: unknown;
   try {
-    line = (JSON.parse(text) as { error: string }).error;
+    ({ error: line, code } = JSON.parse(text) as { error: string; code?: string });
   } catch {
     // Not ours: shown as it is.
   }
-  if (status === 400 || status === 403 || status === 404 || status === 413) throw new UserError(line);
-  throw new Error(status === 409 ? line : `${socket}: ${line}`);
+  const coded = isErrorCode(code) ? { code } : {};
+  if (status === 400 || status === 403 || status === 404 || status === 413) throw new UserError(line, coded);
+  throw Object.assign(new Error(status === 409 ? line : `${socket}: ${line}`), coded);
 }
 
 /** One request and its answer. */
@@ -152,10 +160,12 @@ export async function findSocket(): Promise<string> {
     if (closed.length > 0) {
       throw new UserError(
         `no forwarder of this user is running, and ${closed.join(' and ')} is for its owner only: ask as that user (sudo rxsteer ctl …)`,
+        { code: 'RXS_NO_FORWARDER' },
       );
     }
     throw new UserError(
       `no running forwarder found in ${socketDirectories().join(' or ')}: start one, or name its socket with --socket PATH`,
+      { code: 'RXS_NO_FORWARDER' },
     );
   }
   const briefs = await Promise.all(
@@ -170,5 +180,6 @@ export async function findSocket(): Promise<string> {
   );
   throw new UserError(
     `${sockets.length} forwarders run: choose one with --socket PATH: ${briefs.join(', ')}`,
+    { code: 'RXS_SEVERAL_FORWARDERS' },
   );
 }

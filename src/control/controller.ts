@@ -188,6 +188,33 @@ export class Controller {
     });
   }
 
+  /**
+   * Plans and carries out a change to a policy from whom this process trusts with its files and modules.
+   * @param planned gets the plan before it is carried out
+   */
+  applySpec(to: PolicySpec, planned: (plan: ChangePlan) => void): Promise<ChangeResult> {
+    return this.#change('apply', async () => {
+      const { plan, target } = inBackground(() => planChange(this.running(), to, {}));
+      planned(plan);
+      // What else a policy says (its order) is a change although nothing moves.
+      const isSame = plan.method === 'none' && to.order === this.engine.plan.policy.order;
+      const changes =
+        plan.method === 'none' && !isSame
+          ? [await this.engine.applyPolicy(to)]
+          : await this.#carryOut(plan, target);
+      return { plan: null, changes };
+    });
+  }
+
+  /** A port from whom this process trusts with its files. */
+  addPort(text: string): Promise<ChangeResult> {
+    return this.#single('port', () => this.engine.addPort(parsePort(text)));
+  }
+
+  removePort(name: string): Promise<ChangeResult> {
+    return this.#single('port', () => this.engine.removePort(name));
+  }
+
   /** Undoes the last change of policy, table or owners. */
   rollback(): Promise<ChangeResult> {
     return this.#single('rollback', () => this.engine.rollback());

@@ -1,12 +1,13 @@
 /**
  * What goes wrong with a request before a route of ours has it: peers, HTTP, JSON.
  *
- * Promise: every answer is `{ "error": "…" }` with one line of ours that says what would be right, whichever layer
+ * Promise: every answer is `{ "error": "…", "code": "RXS_…" }` with one line of ours that says what would be right, whichever layer
  * below found the fault; a body is no deeper than `DEPTH_MAX`, so that nothing that walks it can run out of stack.
  */
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { printable, UserError } from '../errors.js';
+import type { ErrorCode } from '../error-codes.js';
+import { errorCode, printable, UserError } from '../errors.js';
 import { ConflictError } from './errors.js';
 import { isTrustedPeer } from './trust.js';
 
@@ -18,6 +19,7 @@ export const DEPTH_MAX = 32;
 /** A request that HTTP permits and this server does not. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
+  readonly code = 'RXS_REQUEST';
   constructor(
     readonly status: number,
     line: string,
@@ -35,12 +37,18 @@ const TEXTS: Readonly<Record<string, readonly [status: number, text: string]>> =
 export const REFUSED_MS = 1000;
 const NOT_HTTP = 'this is no HTTP request: rxsteer ctl asks this socket';
 
-/** Status and line of an error. */
-export function answerTo(error: Error): { readonly status: number; readonly line: string } {
-  const line = printable(error.message.split('\n')[0] || 'failed');
-  if (error instanceof UserError) return { status: 400, line };
-  if (error instanceof ConflictError) return { status: 409, line };
-  return { status: error instanceof RequestError ? error.status : 500, line };
+/** What a refused request is answered with. */
+export interface Refusal {
+  readonly error: string;
+  readonly code: ErrorCode;
+}
+
+/** Status and body for an error. */
+export function answerTo(error: Error): { readonly status: number; readonly refusal: Refusal } {
+  const refusal = { error: printable(error.message.split('\n')[0] || 'failed'), code: errorCode(error) };
+  if (error instanceof UserError) return { status: 400, refusal };
+  if (error instanceof ConflictError) return { status: 409, refusal };
+  return { status: error instanceof RequestError ? error.status : 500, refusal };
 }
 
 /** Whether a JSON text nests deeper than so. Brackets inside strings do not count. */
@@ -64,27 +72,30 @@ export function isDeeper(text: string, most: number): boolean {
 export function parseJson(text: string): unknown {
   if (text.trim() === '') return undefined;
   if (isDeeper(text, DEPTH_MAX)) {
-    throw new UserError(`the body nests deeper than ${DEPTH_MAX} lists and objects`);
+    throw new UserError(`the body nests deeper than ${DEPTH_MAX} lists and objects`, { code: 'RXS_REQUEST' });
   }
   try {
     // A key of this name would be the object's prototype wherever the object is copied field by field.
     return JSON.parse(text, (key, value: unknown) => {
-      if (key === '__proto__') throw new UserError('the body has a field "__proto__"');
+      if (key === '__proto__')
+        throw new UserError('the body has a field "__proto__"', { code: 'RXS_REQUEST' });
       return value;
     });
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`the body is not valid JSON: ${(error as Error).message.split('\n')[0]}`);
+    throw new UserError(`the body is not valid JSON: ${(error as Error).message.split('\n')[0]}`, {
+      code: 'RXS_REQUEST',
+    });
   }
 }
 
 /** One line as a whole HTTP answer, for a connection that no request was made of. */
-function refuse(socket: Socket, status: number, line: string): void {
+function refuse(socket: Socket, status: number, line: string, code: ErrorCode = 'RXS_REQUEST'): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify({ error: line });
+  const body = JSON.stringify({ error: line, code } satisfies Refusal);
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
@@ -109,6 +120,6 @@ export function trustPeers(server: Server): void {
     // What it sends is thrown away: a connection that is closed with unread bytes loses the answer.
     socket.on('error', () => {}).resume();
     socket.setTimeout(REFUSED_MS, () => socket.destroy());
-    refuse(socket, 403, 'only the user of the forwarder and root may ask it');
+    refuse(socket, 403, 'only the user of the forwarder and root may ask it', 'RXS_NOT_TRUSTED');
   });
 }

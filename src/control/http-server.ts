@@ -1,7 +1,7 @@
 /**
  * A small HTTP server of routes that take and give JSON.
  *
- * Promise: a request is answered once, by its route or with `{ "error": "…" }` in one line; a body is read only as
+ * Promise: a request is answered once, by its route or with `{ "error": "…", "code": "RXS_…" }` in one line; a body is read only as
  * far as `BODY_BYTES_MAX`, and only where it says that it is JSON. Nothing is printed, nothing is thrown outside of
  * routes, and a client that goes in the middle of something disturbs nobody.
  *
@@ -144,9 +144,9 @@ export function jsonServer(routes: ReadonlyMap<string, Route>): Server {
         if (!request.complete) await forgetBody(request);
         // It ended in the middle of its body: there is nobody to answer.
         if (request.errored !== null) return;
-        const { status, line } = answerTo(error);
+        const { status, refusal } = answerTo(error);
         if (!request.complete) response.setHeader('connection', 'close');
-        answer(response, status, { error: line });
+        answer(response, status, refusal);
       },
     );
   });

@@ -33,7 +33,7 @@ function mapPolicy(given: string | object, change: (path: string) => string): st
     );
   }
   const { policy, name } = given as { policy?: unknown; name?: unknown };
-  const key = FILE_KEYS[String(policy ?? name)];
+  const key = FILE_KEYS[String(policy === undefined ? name : policy)];
   const path = key === undefined ? undefined : (given as Record<string, unknown>)[key];
   return typeof path === 'string' ? { ...given, [key!]: change(path) } : given;
 }

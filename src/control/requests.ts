@@ -91,7 +91,7 @@ export function parseBody<N extends BodyName>(name: N, value: unknown): Body<N> 
     throw unknownName(`field of ${name}`, issue.keys[0]!, fieldsOf(name));
   }
   const place = issue.path.length > 0 ? `${name} ${issue.path.join('.')}` : name;
-  throw new UserError(`${place}: ${issue.message}`);
+  throw new UserError(`${place}: ${issue.message}`, { code: 'RXS_REQUEST' });
 }
 
 function fieldsOf(name: BodyName): string[] {

@@ -3,7 +3,7 @@
  *
  * Promise: nothing but the socket is listened on, and only its owner and root may connect: it has mode 0600, and whoever
  * comes in all the same is known by its user and turned away. Every wrong request
- * gets one line that says what is permitted, `{ "error": "…" }`; none can stop the forwarder or grow without bound
+ * gets one line that says what is permitted, `{ "error": "…", "code": "RXS_…" }`; none can stop the forwarder or grow without bound
  * (bodies, connections and waits are limited). This server's socket is gone when `close` resolves, no other's.
  *
  * Threads: the main thread, which is never in the data path; what a request reads are counters, what it changes goes
@@ -38,6 +38,8 @@ export interface ControlOptions {
   readonly rebalance: RebalanceMode;
   /** Policies `js:FILE` may come through the socket; else only the one that the engine was started with. */
   readonly allowJs?: boolean;
+  /** The configuration of what runs, as a file would have it; absent: it cannot be saved. */
+  readonly config?: () => unknown;
   /** Gets one line for people. */
   readonly say: (line: string) => void;
 }
@@ -59,7 +61,7 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
   const watcher = new Watcher(controller, options.say, options.rebalance);
   const streams = new Set<ServerResponse>();
   const guard = new Guard((line) => options.say(`warning: ${line}`));
-  const server = jsonServer(routesOf(controller, watcher, streams, guard));
+  const server = jsonServer(routesOf(controller, watcher, streams, guard, options.config));
   trustPeers(server);
   server.maxConnections = CONNECTIONS_MAX;
   let file: SocketFile;
@@ -105,10 +107,13 @@ async function claim(server: Server, options: ControlOptions): Promise<SocketFil
       if (code !== 'EEXIST' || options.another === undefined) {
         throw new UserError(
           `control socket ${path}: ${code === 'EEXIST' ? 'EADDRINUSE' : (code ?? message)}`,
+          { code: 'RXS_SOCKET' },
         );
       }
       const place = await options.another();
-      if ('problem' in place) throw new UserError(`control socket: ${place.problem}`);
+      if ('problem' in place) {
+        throw new UserError(`control socket: ${place.problem}`, { code: 'RXS_SOCKET' });
+      }
       path = place.path;
     }
   }
@@ -119,6 +124,7 @@ function routesOf(
   watcher: Watcher,
   streams: Set<ServerResponse>,
   guard: Guard,
+  config: (() => unknown) | undefined,
 ): Map<string, Route> {
   const post = <N extends BodyName>(
     name: N,
@@ -145,6 +151,7 @@ function routesOf(
     ],
     ['GET /policy', () => controller.policy()],
     ['GET /rebalance', () => watcher.state()],
+    ...(config === undefined ? [] : [['GET /config', config] as [string, Route]]),
     post('plan', (body) => controller.plan(body)),
     post('apply', (body) => controller.apply(body)),
     post('rollback', () => controller.rollback()),

@@ -155,19 +155,25 @@ export type SocketPlace = { readonly path: string } | { readonly problem: string
 export async function placeSocket(asked: string | null): Promise<SocketPlace> {
   if (asked !== null) {
     if (Buffer.byteLength(asked) > PATH_BYTES_MAX) {
-      throw new UserError(`--control ${asked}: a socket's path has at most ${PATH_BYTES_MAX} bytes`);
+      throw new UserError(`--control ${asked}: a socket's path has at most ${PATH_BYTES_MAX} bytes`, {
+        code: 'RXS_SOCKET',
+      });
     }
     const there = lstatSync(asked, { throwIfNoEntry: false });
     const folder = dirname(asked);
-    if (!existsSync(folder)) throw new UserError(`--control ${asked}: there is no folder ${folder}`);
+    if (!existsSync(folder))
+      throw new UserError(`--control ${asked}: there is no folder ${folder}`, { code: 'RXS_SOCKET' });
     const problem = folderProblem(folder);
     if (problem !== null)
-      throw new UserError(`--control ${asked}: its folder is not to be trusted: ${problem}`);
+      throw new UserError(`--control ${asked}: its folder is not to be trusted: ${problem}`, {
+        code: 'RXS_SOCKET',
+      });
     if (there === undefined) return { path: asked };
-    if (!there.isSocket()) throw new UserError(`--control ${asked}: exists and is not a socket`);
+    if (!there.isSocket())
+      throw new UserError(`--control ${asked}: exists and is not a socket`, { code: 'RXS_SOCKET' });
     const file = socketFile(asked);
     if (file !== null && !((await probeSocket(asked)) === 'dead' && removeSocket(file))) {
-      throw new UserError(`--control ${asked}: another instance listens there`);
+      throw new UserError(`--control ${asked}: another instance listens there`, { code: 'RXS_SOCKET' });
     }
     return { path: asked };
   }

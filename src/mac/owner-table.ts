@@ -13,21 +13,27 @@
  * Keyed by (VLAN, MAC); VLAN 0 stands for untagged and priority-tagged frames, `ANY_VLAN` for owners that were
  * configured without a VLAN.
  */
-import { PORT_MASK as PORT_FIELD } from '../packet/descriptor.js';
-import {
-  addressBytes,
-  initialiseAddresses,
-  PORT_MASK,
-  PORT_STATIC,
-  SLOT_USED,
-  SLOT_WORDS,
-  Slot,
-  secretSeed,
-} from './address-layout.js';
+import { PORT_MASK, PORT_STATIC, SLOT_USED, SLOT_WORDS, Slot } from './address-layout.js';
 import { AddressUpkeep } from './address-upkeep.js';
+import {
+  ANY_VLAN,
+  attachOwners,
+  OWNER_PORTS_MAX,
+  OWNER_WORKERS_MAX,
+  type OwnerEntry,
+  type OwnerLimits,
+  preparedOwners,
+} from './owner-layout.js';
+import { OwnerLoads } from './owner-loads.js';
 
-/** Key of owners that hold on every VLAN. */
-export const ANY_VLAN = 4095;
+export {
+  ANY_VLAN,
+  OWNER_PORTS_MAX,
+  OWNER_WORKERS_MAX,
+  type OwnerEntry,
+  type OwnerLimits,
+  ownerTableBytes,
+} from './owner-layout.js';
 
 /** No owner. */
 export const NO_OWNER = -1;
@@ -35,76 +41,11 @@ export const NO_OWNER = -1;
 /** What insertion came to. */
 export const Learned = { known: 0, added: 1, full: 2, busy: 3 } as const;
 
-/** Workers that the table has room for, whatever is in use: its size then depends on `guests` only. */
-export const OWNER_WORKERS_MAX = 1024;
-/** Ports, the same: as many as a frame's descriptor can name. */
-export const OWNER_PORTS_MAX = PORT_FIELD + 1;
-
-const DEFAULT_AGEING_SECONDS = 300;
-
 // Fields of what `lookup` gives: worker, and the port with `PORT_STATIC` for configured owners.
 const WORKER_MASK = 0x0fff;
 const PORT_SHIFT = 12;
-
-/** A guest in the table. */
-export interface OwnerEntry {
-  /** VLAN id, or `ANY_VLAN`. */
-  readonly vlan: number;
-  /** MAC as the words of a burst. */
-  readonly high: number;
-  readonly low: number;
-  readonly worker: number;
-  /** Port on which it was seen last; -1 for configured owners. */
-  readonly port: number;
-}
-
-/** Limits of an owner table. */
-export interface OwnerLimits {
-  /** Workers that may own, at most `OWNER_WORKERS_MAX`. */
-  readonly workers: number;
-  /** Guests that are remembered at most; slots are twice as many. */
-  readonly guests: number;
-  /** Guests that one port may bring, so that one sender of forged addresses cannot fill the table. */
-  readonly guestsPerPort: number;
-  /** Seconds without a frame of its own after which a learned guest is forgotten; default 300, as the switch. */
-  readonly ageingSeconds?: number;
-  /** Share of each worker in what is placed by load; 0 = nothing is placed there. Absent = all alike. */
-  readonly weights?: readonly number[];
-  /**
-   * A worker that is asked for (the port's) is given only while it owns at most so many times its share of all
-   * guests, rounded up; else the least loaded one. Absent = always.
-   */
-  readonly bound?: number;
-  /** The worker whose thread this is, for the lock; default: the control thread. */
-  readonly user?: number;
-}
-
-/** Bytes of the part that is alike in every table of addresses. */
-function tableBytes(guests: number): number {
-  return addressBytes({ capacity: guests, ports: OWNER_PORTS_MAX, users: 0 });
-}
-
-/** Bytes of shared memory that a table for so many guests needs. */
-export function ownerTableBytes(guests: number): number {
-  return tableBytes(guests) + 4 * (OWNER_WORKERS_MAX + OWNER_PORTS_MAX + 1);
-}
-
-/** The memory as a table, which the first one to attach makes of it. */
-function prepared(shared: SharedArrayBuffer, limits: OwnerLimits): SharedArrayBuffer {
-  const needed = ownerTableBytes(limits.guests);
-  if (shared.byteLength < needed) {
-    throw new RangeError(`owner table needs ${needed} bytes, ${shared.byteLength} are given`);
-  }
-  initialiseAddresses(shared, {
-    capacity: limits.guests,
-    ports: OWNER_PORTS_MAX,
-    users: 0,
-    ageingSeconds: limits.ageingSeconds ?? DEFAULT_AGEING_SECONDS,
-    learnLimit: limits.guestsPerPort,
-    seed: secretSeed(),
-  });
-  return shared;
-}
+/** Behind the owners of ports: how many owners hold on every VLAN. */
+const ANY_AT = OWNER_PORTS_MAX;
 
 /** Owners of guests in shared memory. */
 export class OwnerTable extends AddressUpkeep {
@@ -112,16 +53,17 @@ export class OwnerTable extends AddressUpkeep {
   now = 0;
   readonly limits: OwnerLimits;
   protected readonly title = 'owner table';
-  readonly #extra: Int32Array;
-  readonly #portOwnerAt = OWNER_WORKERS_MAX;
-  readonly #anyAt = OWNER_WORKERS_MAX + OWNER_PORTS_MAX;
+  /** Owners of the ports + 1; behind them, how many owners hold on every VLAN. */
+  readonly #ports: Int32Array;
+  readonly #loads: OwnerLoads;
 
   /** Attaches to `shared` (zeroed, or already in use by other workers with the same limits). */
   constructor(shared: SharedArrayBuffer, limits: OwnerLimits) {
-    super(prepared(shared, limits), limits.user ?? OWNER_WORKERS_MAX);
+    super(preparedOwners(shared, limits), limits.user ?? OWNER_WORKERS_MAX);
     this.limits = limits;
-    // Loads of the workers, owners of the ports + 1, and how many owners hold on every VLAN.
-    this.#extra = new Int32Array(shared, tableBytes(limits.guests), OWNER_WORKERS_MAX + OWNER_PORTS_MAX + 1);
+    const { ports, loads } = attachOwners(shared, limits.guests);
+    this.#ports = ports;
+    this.#loads = new OwnerLoads(loads, limits);
   }
 
   /** Guests in the table, with those that have aged and were not swept yet. */
@@ -131,7 +73,7 @@ export class OwnerTable extends AddressUpkeep {
 
   /** Guests that a worker owns. */
   load(worker: number): number {
-    return Atomics.load(this.#extra, worker);
+    return this.#loads.of(worker);
   }
 
   /** Owner of a port: configured, or that of the first guest learned there, or `port mod workers`. */
@@ -142,13 +84,13 @@ export class OwnerTable extends AddressUpkeep {
 
   /** The owner that a port was given or has learned, or `NO_OWNER`. */
   knownPortOwner(port: number): number {
-    return port < OWNER_PORTS_MAX ? this.#extra[this.#portOwnerAt + port]! - 1 : NO_OWNER;
+    return port < OWNER_PORTS_MAX ? this.#ports[port]! - 1 : NO_OWNER;
   }
 
   /** Sets the owner of a port, for what has no owner itself. @throws RangeError for a port beyond `OWNER_PORTS_MAX`. */
   setPortOwner(port: number, worker: number): void {
     this.checkPort(port);
-    Atomics.store(this.#extra, this.#portOwnerAt + port, worker + 1);
+    Atomics.store(this.#ports, port, worker + 1);
   }
 
   /** Carries a port's owner over from another table, unless it has one or the worker does not exist here. */
@@ -170,7 +112,7 @@ export class OwnerTable extends AddressUpkeep {
   lookup(vlan: number, high: number, low: number): number {
     this.seek(keyOf(vlan, high), low | 0, this.now);
     if (this.foundPort < 0) {
-      if (this.#extra[this.#anyAt] === 0) return -1;
+      if (this.#ports[ANY_AT] === 0) return -1;
       this.seek(keyOf(ANY_VLAN, high), low | 0, this.now);
       if (this.foundPort < 0) return -1;
     }
@@ -217,7 +159,7 @@ export class OwnerTable extends AddressUpkeep {
     if (this.find(vlan, high, low) >= 0) return Learned.known;
     if ((this.atLimit(port) || this.isFull()) && !this.isSwept(now)) this.sweepPart(now);
     if (this.atLimit(port)) return Learned.full;
-    const owner = worker >= 0 && this.#hasRoom(worker) ? worker : this.#leastLoaded();
+    const owner = worker >= 0 && this.#loads.hasRoom(worker, this.guests) ? worker : this.#loads.least();
     if (!this.#insert(keyOf(vlan, high), low | 0, port, owner)) return Learned.full;
     this.#claimPort(port, owner);
     return Learned.added;
@@ -225,7 +167,7 @@ export class OwnerTable extends AddressUpkeep {
 
   #claimPort(port: number, worker: number): void {
     if (this.knownPortOwner(port) >= 0 || port >= OWNER_PORTS_MAX) return;
-    Atomics.compareExchange(this.#extra, this.#portOwnerAt + port, 0, worker + 1);
+    Atomics.compareExchange(this.#ports, port, 0, worker + 1);
   }
 
   /**
@@ -253,7 +195,7 @@ export class OwnerTable extends AddressUpkeep {
       this.seek(key, low | 0, this.now);
       if (this.foundPort >= 0) return true;
       if (port >= 0 && this.atLimit(port)) return false;
-      const owner = worker >= 0 ? worker : this.#leastLoaded();
+      const owner = worker >= 0 ? worker : this.#loads.least();
       return this.#insert(key, low | 0, port < 0 ? PORT_STATIC : port, owner);
     });
   }
@@ -286,10 +228,10 @@ export class OwnerTable extends AddressUpkeep {
     if (may) {
       const slot = this.foundSlot;
       const before = this.foundOwner;
-      const owner = worker >= 0 && this.#hasRoom(worker) ? worker : before;
+      const owner = worker >= 0 && this.#loads.hasRoom(worker, this.guests) ? worker : before;
       this.movePort(slot, port, owner, this.now);
-      this.#addLoad(before, -1);
-      this.#addLoad(owner, 1);
+      this.#loads.add(before, -1);
+      this.#loads.add(owner, 1);
     }
     this.lock.release();
     return may;
@@ -315,7 +257,7 @@ export class OwnerTable extends AddressUpkeep {
       (words[slot]! & SLOT_USED) !== 0 &&
       words[slot + Slot.port] === port &&
       words[slot + Slot.owner] !== worker &&
-      this.#hasRoom(worker);
+      this.#loads.hasRoom(worker, this.guests);
     let moved = 0;
     const end = this.slotsAt + this.slots * SLOT_WORDS;
     for (let slot = this.slotsAt; slot < end; slot += SLOT_WORDS) {
@@ -360,8 +302,8 @@ export class OwnerTable extends AddressUpkeep {
     const slot = this.freeSlot(key, low, this.now);
     if (slot < 0) return false;
     this.writeSlot(slot, key, low, port, owner, this.now);
-    this.#addLoad(owner, 1);
-    if (key === keyOf(ANY_VLAN, key & 0xffff)) Atomics.add(this.#extra, this.#anyAt, 1);
+    this.#loads.add(owner, 1);
+    if (key === keyOf(ANY_VLAN, key & 0xffff)) Atomics.add(this.#ports, ANY_AT, 1);
     return true;
   }
 
@@ -371,53 +313,21 @@ export class OwnerTable extends AddressUpkeep {
     this.beginSlot(slot);
     Atomics.store(this.words, slot + Slot.owner, worker);
     this.endSlot(slot);
-    this.#addLoad(before, -1);
-    this.#addLoad(worker, 1);
+    this.#loads.add(before, -1);
+    this.#loads.add(worker, 1);
   }
 
   protected override removeSlot(slot: number): void {
-    this.#addLoad(this.words[slot + Slot.owner]!, -1);
+    this.#loads.add(this.words[slot + Slot.owner]!, -1);
     super.removeSlot(slot);
   }
 
   protected override recount(): void {
-    this.#extra.fill(0, 0, OWNER_WORKERS_MAX);
+    this.#loads.clear();
     const end = this.slotsAt + this.slots * SLOT_WORDS;
     for (let slot = this.slotsAt; slot < end; slot += SLOT_WORDS) {
-      if ((this.words[slot]! & SLOT_USED) !== 0) this.#addLoad(this.words[slot + Slot.owner]!, 1);
+      if ((this.words[slot]! & SLOT_USED) !== 0) this.#loads.add(this.words[slot + Slot.owner]!, 1);
     }
-  }
-
-  #addLoad(worker: number, change: number): void {
-    Atomics.add(this.#extra, worker, change);
-  }
-
-  /** Fewest guests for its weight, one more counted; ties to the lowest id. */
-  #leastLoaded(): number {
-    const { weights, workers } = this.limits;
-    let best = -1;
-    let least = 0;
-    let leastWeight = 1;
-    for (let worker = 0; worker < workers; worker++) {
-      const weight = weights?.[worker] ?? 1;
-      if (weight === 0) continue;
-      const load = this.load(worker) + 1;
-      // load / weight < least / leastWeight, without rounding.
-      if (best < 0 || load * leastWeight < least * weight) {
-        best = worker;
-        least = load;
-        leastWeight = weight;
-      }
-    }
-    return Math.max(0, best);
-  }
-
-  /** True while one more guest keeps a worker within the bound. */
-  #hasRoom(worker: number): boolean {
-    const { bound, weights, workers } = this.limits;
-    if (bound === undefined) return true;
-    const share = (weights?.[worker] ?? 1) / (weights?.reduce((a, b) => a + b, 0) ?? workers);
-    return this.load(worker) + 1 <= Math.ceil(bound * share * (this.guests + 1));
   }
 }
 

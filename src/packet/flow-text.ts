@@ -8,7 +8,7 @@
  * Promise: what does not fit that form is a UserError that shows it. Pure; not for the hot path.
  */
 import { isIPv4, isIPv6 } from 'node:net';
-import { UserError } from '../errors.js';
+import { inArea, UserError } from '../errors.js';
 import { ethernet, icmp, icmpv6, ipv4, ipv6, type Payload, sctp, type Transport, tcp, udp } from './build.js';
 
 /** Protocols that flow text knows. */
@@ -57,6 +57,10 @@ function parseEnd(text: string, wantsPort: boolean, place: string): { address: s
 
 /** @param place names where the text stands, for errors. @throws UserError */
 export function parseFlow(text: string, place: string): Flow {
+  return inArea('RXS_FLOW', () => parsed(text, place));
+}
+
+function parsed(text: string, place: string): Flow {
   const match = /^\s*([a-z]+)\s+(.*?)\s*(?:->|>)\s*(.*?)\s*$/i.exec(text);
   if (match === null) throw new UserError(`${place}: "${text}" is not a flow; ${FORM}`);
   const protocol = match[1]!.toLowerCase() as FlowProtocol;

@@ -4,6 +4,7 @@
  * Promise: what those give (tests compare). Loading all policies takes as long as replaying half a
  * million packets.
  */
+import { inAreaOf } from '../errors.js';
 import { compileContext } from './compile-context.js';
 import { parsePlain } from './plain.js';
 import type { PolicySpec } from './spec.js';
@@ -22,7 +23,11 @@ export function insistsOnNative(spec: PolicySpec): boolean {
 }
 
 /** @throws UserError as `compilePolicy` does. */
-export async function compileAlone(spec: PolicySpec, options: CompileOptions = {}): Promise<Steering> {
+export function compileAlone(spec: PolicySpec, options: CompileOptions = {}): Promise<Steering> {
+  return inAreaOf('RXS_POLICY', compiled(spec, options));
+}
+
+async function compiled(spec: PolicySpec, options: CompileOptions): Promise<Steering> {
   if (spec.policy === 'single') {
     const { SingleSteering } = await import('./single.js');
     return new SingleSteering(spec, compileContext(options, options.workers ?? 1));

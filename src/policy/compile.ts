@@ -4,6 +4,7 @@
  * Promise: what depends on the number of workers and on the ports is checked here; a compiled policy never fails
  * later. Called once a worker thread; instances of one policy with the same `shared` memory agree.
  */
+import { inArea } from '../errors.js';
 import { OwnerTable, ownerTableBytes } from '../mac/owner-table.js';
 import { compileContext } from './compile-context.js';
 import { MacSteering, macHighestWorker } from './mac.js';
@@ -61,6 +62,10 @@ export function recoverPolicy(
 
 /** @throws UserError where the policy asks for what the workers, ports or NIC do not have. */
 export function compilePolicy(spec: PolicySpec, options: CompileOptions = {}): Steering {
+  return inArea('RXS_POLICY', () => compileOf(spec, options));
+}
+
+function compileOf(spec: PolicySpec, options: CompileOptions): Steering {
   const context = compileContext(options, options.workers ?? defaultWorkers(spec));
   switch (spec.policy) {
     case 'single':

@@ -5,7 +5,7 @@
  * its schema. Everything else is a UserError of one line that names the place and what is permitted there.
  */
 import type { z } from 'zod';
-import { hasControl, UserError, unknownName } from '../errors.js';
+import { hasControl, inArea, UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
 import type { Implementation } from '../hash/kernel.js';
 import { parseMac } from '../mac/address.js';
@@ -42,6 +42,10 @@ export interface ParseOptions {
  * @throws UserError
  */
 export function parsePolicy(given: string | object, options: ParseOptions = {}): PolicySpec {
+  return inArea('RXS_POLICY', () => parseChecked(given, options));
+}
+
+function parseChecked(given: string | object, options: ParseOptions): PolicySpec {
   const context: PolicyContext = options.command === 'forward' ? 'forward' : 'model';
   const { files = 'pipes' } = options;
   const read = parseGiven(given, files);
@@ -168,7 +172,7 @@ function parseJs(rest: string, text: string): Parsed {
 
 function parseObject(given: object, text: string, place: string): Parsed {
   const { policy, name, ...rest } = given as Record<string, unknown>;
-  const chosen = policy ?? name;
+  const chosen = policy === undefined ? name : policy;
   if (typeof chosen !== 'string') {
     throw new UserError(`${place}: "policy" is missing: one of ${POLICY_NAMES.join(', ')}`);
   }

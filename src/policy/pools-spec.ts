@@ -6,9 +6,11 @@
 import { z } from 'zod';
 import { filterKeys, tableKeys } from './nic-spec.js';
 import {
+  alsoAs,
   commonKeys,
   integer,
   keyText,
+  NUMBER_LIST,
   numberList,
   oneOf,
   stringList,
@@ -20,9 +22,12 @@ const POOLS_MAX = 63;
 const pool = integer(0, POOLS_MAX);
 const poolSet = numberList(POOLS_MAX, 'pools');
 const vlan = integer(0, 4094);
-const flag = z.preprocess(
-  (value) => (value === 'on' ? true : value === 'off' ? false : value),
-  z.boolean({ error: 'true or false' }),
+const flag = alsoAs(
+  z.preprocess(
+    (value) => (value === 'on' ? true : value === 'off' ? false : value),
+    z.boolean({ error: 'true or false' }),
+  ),
+  { enum: ['on', 'off'] },
 );
 
 /** Values of single pools: `pool: value`. */
@@ -41,12 +46,24 @@ const mirror = z.strictObject({
   to: pool,
 });
 
-const macFilters = z.preprocess(
-  (value) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.entries(value).map(([mac, pools]) => ({ mac, pools }))
-      : value,
-  z.array(macFilter, { error: 'a list of { mac, pools }, or MAC: pool' }),
+const macFilters = alsoAs(
+  z.preprocess(
+    (value) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).map(([mac, pools]) => ({ mac, pools }))
+        : value,
+    z.array(macFilter, { error: 'a list of { mac, pools }, or MAC: pool' }),
+  ),
+  {
+    type: 'object',
+    additionalProperties: {
+      anyOf: [
+        { type: 'array', minItems: 1, items: { type: 'integer', minimum: 0, maximum: POOLS_MAX } },
+        { type: 'integer', minimum: 0, maximum: POOLS_MAX },
+        { type: 'string', pattern: NUMBER_LIST },
+      ],
+    },
+  },
 );
 
 export const poolsSchema = z.strictObject({

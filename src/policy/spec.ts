@@ -10,8 +10,10 @@ import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { RSS_FUNCTIONS } from '../nic/rss-hash.js';
 import { TUNNEL_NAMES } from '../packet/tunnel.js';
 import { nicKeys } from './nic-spec.js';
+import { wholePattern } from './number-pattern.js';
 import { poolsSchema } from './pools-spec.js';
 import {
+  alsoAs,
   commonKeys,
   cpuList,
   decimal,
@@ -89,7 +91,11 @@ const js = z.strictObject({
   ...commonKeys,
   file: z.string({ error: 'a file' }).min(1, { error: 'a file' }),
   /** For the module; behind the file name in a policy string. */
-  options: z.record(z.string(), z.coerce.string()).default({}),
+  options: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String), {
+      error: 'key: value',
+    })
+    .default({}),
 });
 
 const worker = integer(0, WORKER_MAX);
@@ -104,17 +110,47 @@ const owner = z
   })
   .refine((value) => (value.worker === undefined) !== (value.cpu === undefined), {
     error: 'worker (or cpu) is needed, one of them',
-  });
+  })
+  .meta({ oneOf: [{ required: ['worker'] }, { required: ['cpu'] }] });
+
+/** A number in the JSON Schema of owners. */
+const ownerNumber = (maximum: number) => ({
+  anyOf: [
+    { type: 'integer', minimum: 0, maximum },
+    { type: 'string', pattern: `^${wholePattern(0, maximum)}$` },
+  ],
+});
 
 /** Owners as a list, or short as `mac: worker`. */
-const owners = z.preprocess(
-  (value) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.entries(value).map(([mac, entry]) =>
-          typeof entry === 'object' && entry !== null ? { mac, ...entry } : { mac, worker: entry },
-        )
-      : value,
-  z.array(owner, { error: 'a list of { mac, vlan, worker }, or MAC: worker' }),
+const owners = alsoAs(
+  z.preprocess(
+    (value) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).map(([mac, entry]) =>
+            typeof entry === 'object' && entry !== null ? { mac, ...entry } : { mac, worker: entry },
+          )
+        : value,
+    z.array(owner, { error: 'a list of { mac, vlan, worker }, or MAC: worker' }),
+  ),
+  {
+    type: 'object',
+    additionalProperties: {
+      anyOf: [
+        ownerNumber(WORKER_MAX),
+        {
+          type: 'object',
+          properties: {
+            mac: { type: 'string' },
+            vlan: ownerNumber(4094),
+            worker: ownerNumber(WORKER_MAX),
+            cpu: ownerNumber(WORKER_MAX),
+          },
+          additionalProperties: false,
+          oneOf: [{ required: ['worker'] }, { required: ['cpu'] }],
+        },
+      ],
+    },
+  },
 );
 
 const mac = z.strictObject({

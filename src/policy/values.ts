@@ -8,14 +8,29 @@ import { z } from 'zod';
 import { IMPLEMENTATIONS } from '../hash/kernel.js';
 import { SYMMETRIC } from '../hash/tuple-hash.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
+import { decimalPattern, wholePattern } from './number-pattern.js';
 import { parseNumberList, QUEUES_MAX, WORKER_MAX } from './numbers.js';
 
 export { parseNumberList, QUEUES_MAX, WORKER_MAX };
 
+/**
+ * Tells the JSON Schema (`json-schema.ts`) in which other forms parsing takes a value. Of lists in texts the form is all that
+ * a schema can say.
+ */
+export function alsoAs<T extends z.ZodType>(schema: T, ...also: readonly object[]): T {
+  return schema.meta({ also });
+}
+
+/** A text of this form. */
+const text = (pattern: string) => ({ type: 'string', pattern });
+
+/** Form of a list of numbers as a text. */
+export const NUMBER_LIST = '^\\d+(-\\d+)?(\\+\\d+(-\\d+)?)*$';
+
 /** A whole number, as a number or as decimal digits. */
 export function integer(least: number, most: number) {
   const expected = `a whole number from ${least} to ${most}`;
-  return z.preprocess(
+  const schema = z.preprocess(
     (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),
     z
       .number({ error: expected })
@@ -23,15 +38,17 @@ export function integer(least: number, most: number) {
       .min(least, { error: expected })
       .max(most, { error: expected }),
   );
+  return alsoAs(schema, text(`^${wholePattern(least, most)}$`));
 }
 
 /** A number with or without a fraction, as a number or as digits. */
 export function decimal(least: number, most: number) {
   const expected = `a number from ${least} to ${most}`;
-  return z.preprocess(
+  const schema = z.preprocess(
     (value) => (typeof value === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : value),
     z.number({ error: expected }).min(least, { error: expected }).max(most, { error: expected }),
   );
+  return alsoAs(schema, text(`^${decimalPattern(least, most)}$`));
 }
 
 /** One of some words. */
@@ -41,12 +58,19 @@ export function oneOf<const T extends readonly [string, ...string[]]>(names: T) 
 
 /** A `+` list or an array of names. */
 export function nameList<const T extends readonly [string, ...string[]]>(names: T) {
-  return z.preprocess(splitPlus, z.array(oneOf(names)).min(1, { error: 'at least one name' }));
+  const any = `(${names.join('|')})`;
+  return alsoAs(
+    z.preprocess(splitPlus, z.array(oneOf(names)).min(1, { error: 'at least one name' })),
+    text(`^${any}(\\+${any})*$`),
+  );
 }
 
 /** A `+` list or an array of free names. */
 export function stringList() {
-  return z.preprocess(splitPlus, z.array(z.string({ error: 'a name' }).min(1, { error: 'a name' })));
+  return alsoAs(
+    z.preprocess(splitPlus, z.array(z.string({ error: 'a name' }).min(1, { error: 'a name' }))),
+    text('^[^+]+(\\+[^+]+)*$'),
+  );
 }
 
 function splitPlus(value: unknown): unknown {
@@ -55,15 +79,19 @@ function splitPlus(value: unknown): unknown {
 
 /** CPU ids: `0-3+5`, a number, or an array; each once. */
 export function cpuList() {
-  return numberList(WORKER_MAX, 'CPU ids').refine((cpus) => new Set(cpus).size === cpus.length, {
+  const schema = numberList(WORKER_MAX, 'CPU ids').refine((cpus) => new Set(cpus).size === cpus.length, {
     error: 'each CPU once',
+  });
+  return schema.meta({
+    also: [text(NUMBER_LIST), { type: 'integer', minimum: 0, maximum: WORKER_MAX }],
+    uniqueItems: true,
   });
 }
 
 /** Whole numbers: `1+2+3`, ranges, or an array; `example` is what errors show. */
 export function numberList(most: number, what: string, example = '0-1+3') {
   const expected = `${what} from 0 to ${most} such as ${example}`;
-  return z.preprocess(
+  const schema = z.preprocess(
     (value) => {
       if (typeof value === 'number') return [value];
       if (typeof value !== 'string') return value;
@@ -84,6 +112,7 @@ export function numberList(most: number, what: string, example = '0-1+3') {
       )
       .min(1, { error: expected }),
   );
+  return alsoAs(schema, text(NUMBER_LIST), { type: 'integer', minimum: 0, maximum: most });
 }
 
 /** A key: name, `random` or hex. YAML reads digits-only hex as a number, which loses digits: refused here. */
@@ -92,13 +121,15 @@ export function keyText() {
 }
 
 /** A kernel release, for `linuxBehaviour`; YAML reads 6.18 as a number (and 6.10 as 6.1: in quotes there). */
-export const kernelKey = z.preprocess(
-  (value) => (typeof value === 'number' ? String(value) : value),
-  z
-    .string({ error: 'a kernel release such as 6.18' })
-    .regex(/^\d{1,3}\.\d{1,3}([.-].{0,40})?$/, { error: 'a kernel release such as 6.18' })
-    .optional(),
-);
+export const kernelKey = alsoAs(
+  z.preprocess(
+    (value) => (typeof value === 'number' ? String(value) : value),
+    z
+      .string({ error: 'a kernel release such as 6.18' })
+      .regex(/^\d{1,3}\.\d{1,3}([.-].{0,40})?$/, { error: 'a kernel release such as 6.18' }),
+  ),
+  { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1000, not: { type: 'integer' } },
+).optional();
 
 /** Keys that every policy has. */
 export const commonKeys = {

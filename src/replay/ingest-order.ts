@@ -3,6 +3,7 @@
  *
  * Promise: plain data. See ingest-source and ingest-thread.
  */
+import type { ErrorCode } from '../error-codes.js';
 import type { PacketChoice } from './choice.js';
 import type { ChunkNote } from './chunk.js';
 import type { ClockOptions } from './clock.js';
@@ -28,7 +29,13 @@ export interface IngestOrder {
 export type IngestMessage =
   | { readonly note: ChunkNote; readonly isUserError?: never; readonly end?: never }
   | { readonly end: IngestEnd; readonly note?: never; readonly isUserError?: never }
-  | { readonly message: string; readonly isUserError: boolean; readonly note?: never; readonly end?: never };
+  | {
+      readonly message: string;
+      readonly isUserError: boolean;
+      readonly code: ErrorCode;
+      readonly note?: never;
+      readonly end?: never;
+    };
 
 /** Instead of a chunk's number: read no further. */
 export const STOP_READING = -1;

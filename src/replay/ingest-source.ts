@@ -54,7 +54,11 @@ export class IngestThread {
       this.#onMessage = (message) => {
         if (message.end !== undefined) resolve(message.end);
         else if (message.note === undefined) {
-          reject(message.isUserError ? new UserError(message.message) : new Error(message.message));
+          reject(
+            message.isUserError
+              ? new UserError(message.message, { code: message.code })
+              : new Error(message.message),
+          );
         } else {
           const { chunk: index } = message.note;
           const chunk = this.chunks[index]!;

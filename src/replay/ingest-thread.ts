@@ -4,7 +4,7 @@
  * Keep its imports few: it is started before everything else so that it reads while the policies are loaded.
  */
 import { parentPort } from 'node:worker_threads';
-import { UserError } from '../errors.js';
+import { errorCode, UserError } from '../errors.js';
 import { Chunk } from './chunk.js';
 import { Ingest } from './ingest.js';
 import { endOf } from './ingest-here.js';
@@ -59,7 +59,11 @@ async function main({ paths, clock, choice, chunks: memories }: IngestOrder): Pr
     }
     say({ end: endOf(ingest, reader, clock) });
   } catch (error) {
-    say({ message: (error as Error).message, isUserError: error instanceof UserError });
+    say({
+      message: (error as Error).message,
+      isUserError: error instanceof UserError,
+      code: errorCode(error),
+    });
   } finally {
     await reader?.close();
     port.close();

@@ -50,7 +50,11 @@ export class PolicyPool {
       answer.then(
         (value) => {
           if ('message' in value) {
-            this.#fail(value.isUserError ? new UserError(value.message) : new Error(value.message));
+            this.#fail(
+              value.isUserError
+                ? new UserError(value.message, { code: value.code })
+                : new Error(value.message),
+            );
           }
         },
         (error) => this.#fail(error as Error),

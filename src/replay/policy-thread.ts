@@ -6,7 +6,8 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { nativeHashKernels } from '../addon/hash-kernels.js';
-import { UserError } from '../errors.js';
+import type { ErrorCode } from '../error-codes.js';
+import { errorCode, UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { Chunk, type ChunkNote } from './chunk.js';
@@ -27,7 +28,7 @@ export interface PolicyOrder {
 /** What it returns. */
 export type PolicyAnswer =
   | { readonly counts: RunCounts[] }
-  | { readonly message: string; readonly isUserError: boolean };
+  | { readonly message: string; readonly isUserError: boolean; readonly code: ErrorCode };
 
 /** The Piscina task. */
 export default async function runPolicies({
@@ -62,7 +63,11 @@ export default async function runPolicies({
       });
     });
   } catch (error) {
-    return { message: (error as Error).message, isUserError: error instanceof UserError };
+    return {
+      message: (error as Error).message,
+      isUserError: error instanceof UserError,
+      code: errorCode(error),
+    };
   } finally {
     port.close();
   }

@@ -63,7 +63,9 @@ export async function runPasses(
       try {
         const answer = await runner(pass.task);
         if ('message' in answer) {
-          throw answer.isUserError ? new UserError(answer.message) : new Error(answer.message);
+          throw answer.isUserError
+            ? new UserError(answer.message, { code: answer.code })
+            : new Error(answer.message);
         }
         if (!isStopped()) onLines(linesOf(pass, answer.measures), pass);
       } catch (error) {

@@ -3,7 +3,8 @@
  *
  * Promise: never throws: what goes wrong is in the answer, because errors lose their class between threads.
  */
-import { UserError } from '../errors.js';
+import type { ErrorCode } from '../error-codes.js';
+import { errorCode, UserError } from '../errors.js';
 import { DEFAULT_APPS, parseApps } from '../replay/apps.js';
 import type { PacketChoice } from '../replay/choice.js';
 import { DEFAULT_MODEL, parseModel } from '../replay/model.js';
@@ -31,7 +32,7 @@ export type Measures = Omit<
 /** Measures by policy, or why there are none. */
 export type SweepAnswer =
   | { readonly measures: Measures[] }
-  | { readonly message: string; readonly isUserError: boolean };
+  | { readonly message: string; readonly isUserError: boolean; readonly code: ErrorCode };
 
 export default async function runTask(task: SweepTask): Promise<SweepAnswer> {
   try {
@@ -67,6 +68,6 @@ export default async function runTask(task: SweepTask): Promise<SweepAnswer> {
     return { measures };
   } catch (error) {
     const message = error instanceof Error ? error.message.split('\n')[0]! : String(error);
-    return { message, isUserError: error instanceof UserError };
+    return { message, isUserError: error instanceof UserError, code: errorCode(error) };
   }
 }

@@ -36,6 +36,7 @@ describe('rxsteer bench', () => {
   it.each([
     [['forwrad'], /unknown suite "forwrad".*forward/],
     [['--compare', '/nonexistent', 'parse'], /--compare \/nonexistent: ENOENT/],
+    [['--compare', '/dev/zero', 'parse'], /--compare \/dev\/zero: a device, not a regular file/],
     [['--rounds', '0', 'parse'], /--rounds 0: expected a whole number from 1/],
   ])('refuses %j in one line', (args, message) => {
     const { status, stdout, stderr } = run(...args);

@@ -53,7 +53,7 @@ describe('finding a forwarder', () => {
     await forward('--policy', 'single');
     const several = await ctl('status', '--json');
     expect(several.code).toBe(2);
-    expect(several.stdout).toBe('');
+    expect(JSON.parse(several.stdout).code).toBe('RXS_SEVERAL_FORWARDERS');
     expect(several.stderr).toMatch(/^rxsteer: 2 forwarders run: choose one with --socket PATH: .*\n$/);
     for (const socket of sockets()) expect(several.stderr).toContain(socket);
     const chosen = await ctl('--socket', first!, 'status', '--json');
@@ -63,6 +63,9 @@ describe('finding a forwarder', () => {
   it.each([
     ['no command', [], 'ctl needs a command: status, stats, policy, plan'],
     ['a wrong one', ['statsu'], 'unknown ctl command "statsu": did you mean stats'],
+    ['a wrong one with options', ['bogus', '--x', '1'], 'unknown ctl command "bogus": known: status'],
+    ['a wrong option', ['--x'], "unknown option '--x'"],
+    ['a wrong option of a command', ['stats', '--x'], "unknown option '--x'"],
     ['no such socket', ['--socket', '/nowhere/x.sock', 'status'], '/nowhere/x.sock: no such socket'],
     ['no number', ['trace', 'many'], 'trace many: expected a whole number from 1 to 10000'],
     ['another capture', ['trace', '1', '--write', 'x.pcap'], '--write x.pcap: the name must end in .pcapng'],

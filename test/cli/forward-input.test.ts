@@ -127,12 +127,22 @@ const calls: [string, string[], string | RegExp][] = [
   [
     'a port of the config',
     config('port.yaml', 'ports: [a=memory:source, 7]\n'),
-    `--config ${configPath('port.yaml')}: ports.1: Invalid input: expected string, received number`,
+    `--config ${configPath('port.yaml')}: ports.1: expected a port NAME=KIND:TARGET[,option=value…], KIND one of af_packet, tap, pcap, memory`,
   ],
   [
     'a number of the config',
     config('n.yaml', `${list}workers: 0\n`),
-    '--workers 0: expected a whole number from 1 to 256',
+    `--config ${configPath('n.yaml')}: workers: expected a whole number from 1 to 256`,
+  ],
+  [
+    'a kind of port in the config',
+    config('kind.yaml', 'ports: ["a=memory:source", "b=memory:snk"]\n'),
+    /^--config .*kind\.yaml: ports\.1: .*"snk": did you mean sink/,
+  ],
+  [
+    'a policy of the config',
+    config('policy.yaml', `${list}policy: rsss\n`),
+    /^--config .*policy\.yaml: policy: unknown policy "rsss": did you mean rss/,
   ],
   [
     'a MAC address of the config',

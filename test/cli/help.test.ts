@@ -22,6 +22,8 @@ const COMMANDS = [
   'bench',
   'policies',
   'nics',
+  'schema',
+  'completion',
 ];
 
 describe('help', () => {

@@ -1,7 +1,8 @@
 /** Interrupts of commands that read: what was read is reported; only a second interrupt throws it away. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ReplayResult } from '#rxsteer/replay/result.js';
 import * as files from '../capture/files.js';
 import { mixedPackets } from '../replay/traffic.js';
@@ -46,6 +47,21 @@ describe('an interrupt', () => {
       expect(output.stderr).toMatch(/^rxsteer: interrupted: ends with what was read/);
     },
   );
+
+  it('ends a forwarder that is still opening its ports: nothing failed, and there is nothing to sum up', async () => {
+    const ports = ['--port', 'a=pcap:-', '--port', 'b=memory:sink', '--no-control'];
+    const { child, output } = start([CLI, 'forward', ...ports, '--json']);
+    // Nothing comes, so it waits. Node itself watches for SIGINT, but not for the last one of the forwarder's signals.
+    const caught = () =>
+      /^SigCgt:.*([0-9a-f])$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? '0';
+    await vi.waitUntil(() => (Number.parseInt(caught(), 16) & 1) !== 0, { timeout: 20_000, interval: 5 });
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([130, null]);
+    expect(output).toEqual({
+      stdout: '{"error":"interrupted while its ports were being opened","code":"RXS_INTERRUPTED"}\n',
+      stderr: 'rxsteer: interrupted while its ports were being opened\n',
+    });
+  });
 
   it('reads what the writer of the pipe has left to say', async () => {
     const { child, output } = start([CLI, 'replay', '-', '--policy', 'rss:queues=2', '--json']);

@@ -16,7 +16,18 @@ const texts = [
 const all = texts.map(([, text]) => text).join('\n');
 
 /** Options that the documents show of other programs, or as a pattern. */
-const FOREIGN = new Set(['--unix-socket', '--flag', '--trace-gc', '--trace-deopt', '--banirq']);
+const FOREIGN = new Set([
+  '--threads',
+  '--unix-socket',
+  '--flag',
+  '--trace-gc',
+  '--trace-deopt',
+  '--banirq',
+  '--ignore-scripts',
+  '--omit',
+  '--provenance',
+  '--now',
+]);
 const NAME = /(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]/g;
 
 const options = new Set<string>();

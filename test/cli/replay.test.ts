@@ -151,9 +151,11 @@ describe('rxsteer replay', () => {
         'rss',
         '--json',
       ]);
-      expect([code, stdout]).toEqual([2, '']);
+      expect(code).toBe(2);
       expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(message)]);
       expect(stderr).toMatch(/^rxsteer: .*wrong\.pcap: /);
+      expect(`rxsteer: ${JSON.parse(stdout).error}\n`).toBe(stderr);
+      expect(JSON.parse(stdout).code).toBe('RXS_CAPTURE');
     },
   );
 

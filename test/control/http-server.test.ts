@@ -108,13 +108,22 @@ describe('a server of JSON routes', () => {
   });
 
   it('gives what a route throws one line and a status', async () => {
-    expect(await ask('POST', '/wrong')).toMatchObject({ status: 400, text: '{"error":"that is wrong"}' });
-    expect(await ask('POST', '/later')).toMatchObject({ status: 409, text: '{"error":"later"}' });
-    expect(await ask('POST', '/broken')).toMatchObject({ status: 500, text: '{"error":"broken"}' });
+    expect(await ask('POST', '/wrong')).toMatchObject({
+      status: 400,
+      text: '{"error":"that is wrong","code":"RXS_USAGE"}',
+    });
+    expect(await ask('POST', '/later')).toMatchObject({
+      status: 409,
+      text: '{"error":"later","code":"RXS_CONFLICT"}',
+    });
+    expect(await ask('POST', '/broken')).toMatchObject({
+      status: 500,
+      text: '{"error":"broken","code":"RXS_FAILED"}',
+    });
     const line = 'no such route; there are GET value, nothing, own; POST echo, wrong, later, broken, wait';
     expect(await ask('POST', '/value')).toMatchObject({
       status: 404,
-      text: JSON.stringify({ error: `POST /value: ${line}` }),
+      text: JSON.stringify({ error: `POST /value: ${line}`, code: 'RXS_REQUEST' }),
     });
   });
 

@@ -148,7 +148,9 @@ describe.skipIf(!isRoot)('the forwarder', () => {
     expect(await ask(path, 'POST', '/')).toEqual({ asked: 1 });
     const code = `require('http').request({ socketPath: process.argv[1], method: 'POST', path: '/' }, (r) => r.pipe(process.stdout)).on('error', (e) => console.log(e.code)).end()`;
     const answer = await asStranger(code, path);
-    expect(answer).toBe('{"error":"only the user of the forwarder and root may ask it"}');
+    expect(answer).toBe(
+      '{"error":"only the user of the forwarder and root may ask it","code":"RXS_NOT_TRUSTED"}',
+    );
     // It never came as far as a route.
     expect(asked).toBe(1);
   });

@@ -30,6 +30,7 @@ const PERMITTED = [
   /^docs\/[\w-]+\.md$/,
   /^docs\/img\/[\w.-]+$/,
   /^examples\/([\w-]+\/)*[\w.-]+$/,
+  /^packaging\/rxsteer\.service$/,
 ];
 const NEEDED = [
   'dist/index.js',

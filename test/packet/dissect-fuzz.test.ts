@@ -5,70 +5,17 @@
 
 import { expect, it } from 'vitest';
 import { SeededRandom } from '#rxsteer/hash/random.js';
-import {
-  concatBytes,
-  ethernet,
-  fragmentExtension,
-  geneve,
-  gre,
-  gtpu,
-  homeAddressExtension,
-  icmp,
-  ipv4,
-  ipv6,
-  mpls,
-  pppoe,
-  routingExtension,
-  sctp,
-  tcp,
-  udp,
-  vxlan,
-} from '#rxsteer/packet/build.js';
 import { BURST_MAX, Burst, Kind } from '#rxsteer/packet/burst.js';
 import { describeFrame } from '#rxsteer/packet/describe.js';
-import { DESCRIPTOR_WORDS, GROUP_BIT, VLAN_SHIFT } from '#rxsteer/packet/descriptor.js';
+import { DESCRIPTOR_WORDS } from '#rxsteer/packet/descriptor.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { findExAddresses } from '#rxsteer/packet/ipv6-ex.js';
 import { compilePolicy } from '#rxsteer/policy/compile.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { descriptorParts, frameSeeds } from '../support/frame-seeds.js';
 
-const v4 = { src: '192.0.2.1', dst: '198.51.100.2' };
-const v6 = { src: '2001:db8::1', dst: '2001:db8::2' };
-const ports = { sport: 1000, dport: 2000 };
-
-const seeds: Uint8Array[] = [
-  ethernet({}, ipv4(v4, tcp(ports, 10))),
-  ethernet({}, ipv4(v4, udp(ports))),
-  ethernet({ vlans: [5] }, ipv4({ ...v4, options: new Uint8Array(12) }, tcp(ports))),
-  ethernet({ vlans: [{ id: 5, tpid: 0x88a8 }, 6] }, ipv6(v6, udp(ports, 4))),
-  ethernet({}, ipv4({ ...v4, moreFragments: true }, udp(ports, 16))),
-  ethernet({}, ipv6({ ...v6, extensions: [fragmentExtension(0, true)] }, tcp(ports))),
-  ethernet(
-    {},
-    ipv6(
-      { ...v6, extensions: [homeAddressExtension('2001:db8::3'), routingExtension(2, '2001:db8::4')] },
-      udp(ports),
-    ),
-  ),
-  ethernet({}, ipv6({ ...v6, extensions: [{ type: 0, body: new Uint8Array(14) }] }, sctp(ports))),
-  ethernet({}, ipv4(v4, gre({ key: 1 }, ipv4(v4, icmp({ type: 8 }))))),
-  ethernet({}, ipv4(v4, udp({ sport: 9, dport: 4789 }, vxlan(1, ethernet({}, ipv4(v4, tcp(ports))))))),
-  ethernet({}, ipv4(v4, udp({ sport: 9, dport: 6081 }, geneve(1, ipv6(v6, tcp(ports)))))),
-  ethernet({}, ipv4(v4, udp({ sport: 9, dport: 2152 }, gtpu(1, ipv4(v4, tcp(ports)))))),
-  ethernet({ vlans: [3] }, mpls([16, 17], ipv4(v4, tcp(ports)))),
-  ethernet({}, pppoe(1, ipv6(v6, udp(ports)))),
-];
-
-/** GTP-U with two extension headers of 4 bytes: flags, then the chain behind the optional fields. */
-function gtpuWithExtensions(): Uint8Array {
-  const chain = Uint8Array.of(0, 0, 0, 0x85, 1, 0, 0, 0x85, 1, 0, 0, 0);
-  const inner = ipv4(v4, tcp(ports));
-  const bytes = concatBytes(chain, inner.bytes);
-  const frame = ethernet({}, ipv4(v4, udp({ sport: 9, dport: 2152 }, gtpu(1, { ...inner, bytes }))));
-  frame[42] = 0x34;
-  return frame;
-}
-seeds.push(gtpuWithExtensions());
+const seeds = frameSeeds();
+const PORT = 5;
 
 /** A random frame: noise, or one of the seeds cut, flipped, or with interesting bytes. */
 function makeFrame(random: SeededRandom): Uint8Array {
@@ -144,19 +91,6 @@ const policies: (string | object)[] = [
 /** Longer than any frame that is made. */
 const TAIL_BYTES = 256;
 
-/** The words of a descriptor that dissection packs, read from the frame byte by byte. */
-function partsOf(frame: Uint8Array, id: number, vlan: number): number[] {
-  const number = (at: number, bytes: number, least: number) => {
-    let value = 0;
-    for (let k = 0; k < bytes; k++) value = (value << 8) | frame[at + k]!;
-    return frame.length < least ? 0 : value;
-  };
-  const group = frame.length > 0 && (frame[0]! & 1) === 1 ? GROUP_BIT : 0;
-  const macs = (number(0, 2, 6) << 16) | number(6, 2, 12);
-  const tag = vlan < 0 ? 0 : (vlan & 0xfff) + 1;
-  return [number(2, 4, 6), frame.length | group, number(8, 4, 12), id, macs, 5 | (tag << VLAN_SHIFT)];
-}
-
 it('reads no byte outside the frame on a million random and mutated frames', { timeout: 120_000 }, () => {
   const random = new SeededRandom(20);
   const steerings = policies.map((given) => compilePolicy(parsePolicy(given), { workers: 4 }));
@@ -166,7 +100,7 @@ it('reads no byte outside the frame on a million random and mutated frames', { t
   // Alone, each frame lies at the very end of a buffer: what reads behind it throws. Nor are whole descriptors asked
   // for, which must make no difference to the fields.
   const single = new Burst(new Uint8Array(TAIL_BYTES), false);
-  single.port = 5;
+  single.port = PORT;
   const seenKinds = new Set<number>();
   for (let round = 0; round < rounds; round++) {
     const frames = Array.from({ length: BURST_MAX }, () => makeFrame(random));
@@ -174,7 +108,7 @@ it('reads no byte outside the frame on a million random and mutated frames', { t
     const total = frames.reduce((sum, frame) => sum + frame.length + 8, 8);
     const bytes = noise.slice(0, total);
     const together = new Burst(bytes);
-    together.port = 5;
+    together.port = PORT;
     let at = 8;
     for (const frame of frames) {
       bytes.set(frame, at);
@@ -202,7 +136,7 @@ it('reads no byte outside the frame on a million random and mutated frames', { t
         }
       }
       const parts = together.parts.subarray(i * DESCRIPTOR_WORDS + 2, (i + 1) * DESCRIPTOR_WORDS);
-      const wanted = partsOf(frames[i]!, i, together.vlan[i]!);
+      const wanted = descriptorParts(frames[i]!, i, together.vlan[i]!, PORT);
       for (let k = 0; k < wanted.length; k++) {
         if (parts[k] === wanted[k]) continue;
         expect.fail(`descriptor of ${Buffer.from(frames[i]!).toString('hex')}: ${parts} is not ${wanted}`);

@@ -133,7 +133,7 @@ describe('passes', () => {
       const passes = planPasses(planSweep(whole).cells, whole, 3);
       let calls = 0;
       const failing: TaskRunner = async (task) =>
-        ++calls === 2 ? { message: 'a: damaged', isUserError: true } : answer(task);
+        ++calls === 2 ? { message: 'a: damaged', isUserError: true, code: 'RXS_CAPTURE' } : answer(task);
       const lines: SweepLine[] = [];
       const run = runPasses(passes, failing, 1, (some) => lines.push(...some));
       await expect(run).rejects.toThrow(new UserError('a: damaged'));

@@ -288,7 +288,9 @@ export function setOwners(
     const moves = changes.map((change) => checkOwner(core, entries, change));
     const news = moves.filter(({ seen }) => seen.length === 0).length;
     if (owners.guests + news > owners.limits.guests) {
-      throw new UserError(`owner ${changes[0]!.mac}: the table is full (guests=${owners.limits.guests})`);
+      throw new UserError(`owner ${changes[0]!.mac}: the table is full (guests=${owners.limits.guests})`, {
+        code: 'RXS_NO_ROOM',
+      });
     }
     const text = moves.length === 1 ? moves[0]!.text : `owners of ${moves.length} guests`;
     const report = await core.report('owner', text, () => moveOwners(core, owners, moves, perSecond));
@@ -342,7 +344,9 @@ export function ownersOf(core: EngineCore): readonly Owner[] | null {
 export function rollback(core: EngineCore): Promise<ChangeReport> {
   return core.change(async () => {
     const last = core.undo.at(-1);
-    if (last === undefined) throw new UserError('there is no change to roll back');
+    if (last === undefined) {
+      throw new UserError('there is no change to roll back', { code: 'RXS_CONFLICT' });
+    }
     const report = await last.run();
     core.undo.pop();
     return report;

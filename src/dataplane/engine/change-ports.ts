@@ -72,7 +72,11 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
     const { plan } = core;
     const there = plan.ports.filter(({ removed }) => !removed);
     const port = there.find((info) => info.name === name);
-    if (port === undefined) throw new UserError(`port ${name}: there is none; ports: ${names(there)}`);
+    if (port === undefined) {
+      throw new UserError(`port ${name}: there is none; ports: ${names(there)}`, {
+        code: 'RXS_UNKNOWN_NAME',
+      });
+    }
     if (there.length === 1) throw new UserError(`port ${name} is the only one: it cannot be removed`);
     const gone: PortInfo = {
       ...port,
@@ -173,6 +177,7 @@ function requireDescriptors({ plan, ports }: EngineCore, info: PortInfo): void {
   if (native.canOpen(wanted)) return;
   throw new UserError(
     `--port ${info.name}: too few file descriptors are left for the workers (${wanted} are needed): raise the limit (ulimit -n, LimitNOFILE=) or remove a port`,
+    { code: 'RXS_DESCRIPTORS' },
   );
 }
 
@@ -190,7 +195,9 @@ function names(ports: readonly PortInfo[]): string {
 function placeFor({ plan, stuck }: EngineCore): PortPlace {
   const free = plan.ports.find(({ removed, index }) => removed && !stuck.has(index));
   const index = free?.index ?? plan.ports.length;
-  if (index >= plan.room.ports) throw new UserError(`${index + 1} ports: there can be ${plan.room.ports}`);
+  if (index >= plan.room.ports) {
+    throw new UserError(`${index + 1} ports: there can be ${plan.room.ports}`, { code: 'RXS_NO_ROOM' });
+  }
   return { index, generation: free === undefined ? 0 : free.generation + 1, firstQueue: 0, firstLock: 0 };
 }
 
@@ -209,11 +216,13 @@ function numbersFor({ plan, stuck }: EngineCore, port: PortInfo): Pick<PortInfo,
   if (firstQueue + port.rxQueues > room.queues) {
     throw new UserError(
       `--port ${port.name}: no room for ${port.rxQueues} receive queues: all ports together can have ${room.queues}`,
+      { code: 'RXS_NO_ROOM' },
     );
   }
   if (firstLock + port.txQueues > room.txQueues) {
     throw new UserError(
       `--port ${port.name}: no room for ${port.txQueues} transmit queues: all ports together can have ${room.txQueues}; give txqueues=`,
+      { code: 'RXS_NO_ROOM' },
     );
   }
   return { firstQueue, firstLock };

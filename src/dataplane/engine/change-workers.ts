@@ -21,7 +21,9 @@ export function addWorker(core: EngineCore, hosting: Hosting): Promise<ChangeRep
     const { plan } = core;
     const id = plan.active;
     if (id >= plan.workers) {
-      throw new UserError(`worker ${id}: memory was laid out for ${plan.workers} workers (--max-workers)`);
+      throw new UserError(`worker ${id}: memory was laid out for ${plan.workers} workers (--max-workers)`, {
+        code: 'RXS_NO_ROOM',
+      });
     }
     const change = policyChange(core, { ...plan, active: id + 1 });
     return core.report('workers', `worker ${id} added`, async () => {

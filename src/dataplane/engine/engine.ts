@@ -13,11 +13,9 @@ import { MacControl } from '../../forward/mac-control.js';
 import { policyBytes } from '../../policy/compile.js';
 import { RfsSteering, type TableRewrite } from '../../policy/rfs.js';
 import type { PolicySpec } from '../../policy/spec.js';
-import { ringDrained } from '../memory/ring.js';
 import type { LivePort } from '../ports/device.js';
 import { type OpenPorts, openPorts } from '../ports/open.js';
 import type { PortSpec } from '../ports/port-spec.js';
-import { WorkerCounter } from '../shared/counters.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -25,38 +23,29 @@ import {
   type EngineViews,
 } from '../shared/engine-memory.js';
 import { CensusReader } from '../shared/flow-census.js';
-import { allocateSwitching, secondsNow } from '../shared/forwarding.js';
+import { allocateSwitching } from '../shared/forwarding.js';
 import type { EnginePlan } from '../shared/plan.js';
 import type { TraceEntry, TraceOptions } from '../shared/trace.js';
 import { traceDecisions } from '../shared/trace.js';
 import { makeWaker } from '../shared/waker.js';
-import { Global, Phase, WorkerWord } from '../shared/words.js';
+import { Global, Phase } from '../shared/words.js';
 import * as livePolicy from './change-policy.js';
 import * as livePorts from './change-ports.js';
 import * as liveWorkers from './change-workers.js';
 import type { ChangeReport, LiveEngine, Owner, OwnerChange, TableChange, TableOptions } from './changes.js';
 import { ConsumerWatch } from './consumers.js';
-import { delay, EngineCore } from './core.js';
+import { EngineCore } from './core.js';
+import { drain } from './drain.js';
 import { Guard, guarded } from './guarded.js';
 import { Hosting } from './hosting.js';
 import { LinkWatch } from './link-watch.js';
 import { MoveWatch } from './move-watch.js';
 import { checkNumbers, type EngineOptions, planEngine, workerCapacity } from './plan.js';
 import { type PortSummary, portSummaries } from './port-summary.js';
+import { Upkeep } from './upkeep.js';
 
-/** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
-export const START_TIMEOUT_MS = 20_000;
 /** Frames are drained within this time after a stop, or the stop gives up waiting. */
 const DRAIN_TIMEOUT_MS = 5000;
-const POLL_MS = 2;
-/** Interval of sweeping aged addresses out of the MAC table and the owner table. */
-const SWEEP_MS = 5000;
-/** Interval of looking at links, consumers and sources; where none of them needs to be looked at, the longer one. */
-const WATCH_MS = 100;
-const QUIET_MS = 250;
-/** Interval of the census windows. */
-const CENSUS_MS = 1000;
-
 /**
  * A running forwarder: `await Engine.start(options)`, then `await engine.drained` (finite sources) and `await
  * engine.stop()`; `summarize(engine)` reads its counters; `LiveEngine` says what can be changed meanwhile. For the
@@ -75,8 +64,8 @@ export class Engine implements LiveEngine {
   private hosting: Hosting | null = null;
   private startFailure: Error | null = null;
   private readonly flowCensus: CensusReader;
-  private turnedAt = 0;
   private readonly links: LinkWatch;
+  private readonly upkeep: Upkeep;
   /** Under which everything runs that nobody awaits. */
   private readonly guard: Guard;
   private stopped: Promise<void> | null = null;
@@ -84,9 +73,6 @@ export class Engine implements LiveEngine {
   private lastPorts: PortSummary[] | null = null;
   private lastOrder: EnginePlan['order'] | null = null;
   private readonly moveWatch: MoveWatch;
-  private sweptAt = 0;
-  private watch: NodeJS.Timeout | null = null;
-  private sourcesEnded: (() => void) | null = null;
   /** Resolves when all finite sources are drained; never without any. */
   readonly drained: Promise<void>;
   /** Resolves when the engine cannot go on (see `failure`). */
@@ -128,9 +114,13 @@ export class Engine implements LiveEngine {
     );
     this.consumers.adopt(compiled);
     for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
-    this.drained = new Promise((resolve) => {
-      this.sourcesEnded = resolve;
+    this.upkeep = new Upkeep(this.core, this.guard, {
+      links: this.links,
+      consumers: this.consumers,
+      moves: this.moveWatch,
+      census: this.flowCensus,
     });
+    this.drained = this.upkeep.drained;
     this.failed = new Promise((resolve) => {
       this.fail = resolve;
     });
@@ -144,6 +134,11 @@ export class Engine implements LiveEngine {
   /** The shared memory; a change of policy replaces that of the policy. */
   get memory(): EngineMemory {
     return this.core.memory;
+  }
+
+  /** The ports that there are, as they were given. */
+  portSpecs(): PortSpec[] {
+    return [...this.core.specs].sort(([a], [b]) => a - b).map(([, spec]) => spec);
   }
 
   /** Workers that have run at any time: 0 … n-1. */
@@ -202,32 +197,11 @@ export class Engine implements LiveEngine {
     const { plan } = this;
     const hosting = new Hosting(this.core, () => this.fail());
     this.hosting = hosting;
-    const starting = Array.from({ length: plan.active }, (_, w) => w);
-    const { global } = this.views;
-    Atomics.store(global, Global.warming, plan.warmUp ? plan.active : 0);
-    for (const w of starting) hosting.host(w);
-    let most = Number.NEGATIVE_INFINITY;
-    let deadline = performance.now() + START_TIMEOUT_MS;
-    for (;;) {
-      const missing = starting.filter((w) => !hosting.running(w));
-      if (missing.length === 0) break;
-      // Many workers on few CPUs take their turns: any of them that has begun, warmed up or reported is progress.
-      const steps =
-        Atomics.load(global, Global.begun) - Atomics.load(global, Global.warming) - missing.length;
-      if (steps > most) {
-        most = steps;
-        deadline = performance.now() + START_TIMEOUT_MS;
-      }
-      if (performance.now() > deadline) {
-        const names = missing.length > 8 ? `${missing.slice(0, 8).join(', ')} …` : missing.join(', ');
-        throw new Error(`worker ${names} did not report within ${START_TIMEOUT_MS / 1000} s`);
-      }
-      await delay(POLL_MS);
-    }
+    await hosting.start(plan.active);
     this.startedAt = performance.now();
     // From now on it hears of changes at once.
     this.guard.run('links', () => this.links.look());
-    this.watchOn();
+    this.upkeep.begin();
   }
 
   applyPolicy(spec: PolicySpec): Promise<ChangeReport> {
@@ -287,54 +261,6 @@ export class Engine implements LiveEngine {
   }
 
   /**
-   * Periodic: links, consumers, ageing, the census, ports that wait for a late worker, finite sources. What fails is
-   * tried again at its next turn and keeps none of the others from theirs.
-   */
-  private look(): void {
-    const { core, guard } = this;
-    guard.run('links', () => this.links.look());
-    guard.run('consumers', () => this.consumers.refresh());
-    const now = performance.now();
-    if (now - this.sweptAt > SWEEP_MS) guard.run('ageing addresses', () => this.sweep(now));
-    guard.run('addresses that move', () => this.moveWatch.look(now));
-    if (now - this.turnedAt > CENSUS_MS) {
-      this.turnedAt = now;
-      guard.run('flow census', () => this.turnCensus(now));
-    }
-    guard.run('removed ports', () => livePorts.letGo(core));
-    if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();
-  }
-
-  /** Where a worker has a table just now the sweep goes on at the next look. */
-  private sweep(now: number): void {
-    const { core } = this;
-    const addresses = core.macTable?.sweep(secondsNow(this.plan)) ?? 0;
-    if (livePolicy.sweepOwners(core) && addresses >= 0) this.sweptAt = now;
-  }
-
-  private turnCensus(now: number): void {
-    const { worker } = this.views.counters;
-    const received = worker.reduce((sum, counters) => sum + counters[WorkerCounter.received]!, 0);
-    this.flowCensus.turn(this.plan.ports, now, received);
-  }
-
-  private finite(): boolean {
-    return this.plan.ports.some((port) => port.source?.finite === true);
-  }
-
-  /** An idle process pays for every time that it wakes. */
-  private watchOn(): void {
-    const busy = this.finite() || this.consumers.following || this.links.restless;
-    this.watch = setTimeout(
-      () => {
-        this.look();
-        this.watchOn();
-      },
-      busy ? WATCH_MS : QUIET_MS,
-    );
-  }
-
-  /**
    * The application of the flow with this hash runs on `worker` now (`sock_rps_record_flow`): under policy rfs its
    * frames go there. The hash is the policy's own, as `explain` shows it. Throws UserError for a worker that does not
    * exist, and under policies that follow no flows.
@@ -372,10 +298,6 @@ export class Engine implements LiveEngine {
     return this.ports.live.get(port);
   }
 
-  private wakeAll(): void {
-    this.core.wakeAll();
-  }
-
   /**
    * Stops receiving, drains, ends the workers, closes the ports. A change that is under way is finished first, or given
    * up where it only waits. A second call waits for the first one's end.
@@ -386,21 +308,11 @@ export class Engine implements LiveEngine {
   }
 
   private async stopNow(): Promise<void> {
-    const { global, workers, rings } = this.views;
     this.core.stop();
     await this.core.settled();
-    if (this.watch !== null) clearTimeout(this.watch);
-    this.watch = null;
+    this.upkeep.end();
     this.links.rest();
-    Atomics.store(global, Global.phase, Phase.drain);
-    await this.until(() =>
-      this.core.hosted.every((w) => Atomics.load(workers[w]!, WorkerWord.phaseSeen) === Phase.drain),
-    );
-    await this.until(() => rings.every(ringDrained));
-    const left = this.views.pool.inFlight();
-    if (left > 0) this.warn(`${left} frame(s) were still in flight when the drain was given up`);
-    Atomics.store(global, Global.phase, Phase.exit);
-    this.wakeAll();
+    await drain(this.core, DRAIN_TIMEOUT_MS, () => this.failure !== null);
     await this.hosting?.allEnded(DRAIN_TIMEOUT_MS);
     this.stoppedAt = performance.now();
     // Nobody receives any more: what the kernel still has for this program is counted, then its last drop counters.
@@ -414,18 +326,10 @@ export class Engine implements LiveEngine {
     this.ports.close();
   }
 
-  private async until(done: () => boolean): Promise<void> {
-    const deadline = performance.now() + DRAIN_TIMEOUT_MS;
-    while (!done() && this.failure === null && performance.now() < deadline) {
-      this.wakeAll();
-      await delay(POLL_MS);
-    }
-  }
-
   /** Ends the threads. The loops are told to exit first: a thread inside a native wait cannot be terminated. */
   private async abandon(): Promise<void> {
     Atomics.store(this.views.global, Global.phase, Phase.exit);
-    this.wakeAll();
+    this.core.wakeAll();
     const { hosting } = this;
     if (hosting !== null) {
       await hosting.allEnded(DRAIN_TIMEOUT_MS);

@@ -14,6 +14,9 @@ import { delay, type EngineCore } from './core.js';
 import { Guard } from './guarded.js';
 import { reclaimWorker } from './reclaim.js';
 
+/** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
+const START_TIMEOUT_MS = 20_000;
+const START_POLL_MS = 2;
 /**
  * A worker that dies so often in a row, each time within `SHORT_LIFE_MS` of its last death, is not started again. A
  * streak rather than a rate: on a busy machine a doomed worker dies as surely, but slowly.
@@ -97,6 +100,32 @@ export class Hosting {
       worker,
       this.run(worker).finally(() => this.core.disconnect(worker)),
     );
+  }
+
+  /** Hosts workers 0 … count-1; resolves when all run their loops. Throws what kept one from that. */
+  async start(count: number): Promise<void> {
+    const starting = Array.from({ length: count }, (_, w) => w);
+    const { global } = this.core.views;
+    Atomics.store(global, Global.warming, this.core.plan.warmUp ? count : 0);
+    for (const w of starting) this.host(w);
+    let most = Number.NEGATIVE_INFINITY;
+    let deadline = performance.now() + START_TIMEOUT_MS;
+    for (;;) {
+      const missing = starting.filter((w) => !this.running(w));
+      if (missing.length === 0) return;
+      // Many workers on few CPUs take their turns: any of them that has begun, warmed up or reported is progress.
+      const steps =
+        Atomics.load(global, Global.begun) - Atomics.load(global, Global.warming) - missing.length;
+      if (steps > most) {
+        most = steps;
+        deadline = performance.now() + START_TIMEOUT_MS;
+      }
+      if (performance.now() > deadline) {
+        const names = missing.length > 8 ? `${missing.slice(0, 8).join(', ')} …` : missing.join(', ');
+        throw new Error(`worker ${names} did not report within ${START_TIMEOUT_MS / 1000} s`);
+      }
+      await delay(START_POLL_MS);
+    }
   }
 
   /** True when the worker runs its loop. Throws what it failed of before. */

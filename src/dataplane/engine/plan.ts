@@ -106,8 +106,12 @@ export function checkNumbers(options: EngineOptions): void {
   }
 }
 
-/** Checks and completes. */
-export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {
+/**
+ * Everything that can be checked before any port is opened; gives the mode.
+ * @throws UserError
+ */
+export function checkOptions(options: EngineOptions): 'wire' | 'switch' {
+  checkNumbers(options);
   const { workers } = options;
   if (options.ports.length > PORTS_MAX) {
     throw new UserError(`${options.ports.length} ports: there can be ${PORTS_MAX} at most`);
@@ -127,7 +131,14 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
   }
   checkConsumers(options.ports, workers);
   if (options.fault !== null) parseFaults(options.fault);
-  const mode = chooseMode(options.ports.length, options.mode);
+  workerCapacity(options);
+  return chooseMode(options.ports.length, options.mode);
+}
+
+/** Checks and completes. */
+export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan {
+  const { workers } = options;
+  const mode = checkOptions(options);
   const order = settleOrder(options.policy, ports.live.values(), options.warn);
   const multiQueueWithoutPolling = options.ports.length > 0 && workers > availableParallelism() * 8;
   if (multiQueueWithoutPolling) options.warn(`${workers} workers on ${availableParallelism()} CPUs`);
@@ -216,6 +227,7 @@ export function settleOrder(
     if (strictRefused !== '' && order === 'strict') {
       throw new UserError(
         `port ${spec.name}: order=strict can't be promised: ${strictRefused}; use order=none`,
+        { code: 'RXS_ORDER' },
       );
     }
   }

@@ -34,6 +34,19 @@ export interface OldDescriptors {
 
 const NONE: OldDescriptors = { receive: [], others: [] };
 
+/** The interface of a packet port, which must be there and up. @throws UserError */
+export function usableLink({ name, interface: device }: PacketPortSpec, link: LinkInfo | null): LinkInfo {
+  if (link === null) {
+    throw new UserError(`--port ${name}: there is no interface "${device}"`, { code: 'RXS_NO_INTERFACE' });
+  }
+  if (!link.up) {
+    throw new UserError(`--port ${name}: interface ${device} is down (ip link set ${device} up)`, {
+      code: 'RXS_INTERFACE_DOWN',
+    });
+  }
+  return link;
+}
+
 /** `ring=` was given. */
 function ringGiven({ text }: PacketPortSpec): boolean {
   return /,ring=/.test(text);
@@ -74,7 +87,7 @@ export class LivePort {
   ) {
     const before = native.linkInfo(spec.interface);
     if (spec.kind === 'af_packet') {
-      const link = this.requireLink(before);
+      const link = usableLink(spec, before);
       if (spec.fanout === 'qm' && spec.queues > link.rxQueues) {
         throw new UserError(
           `--port ${spec.name}: queues=${spec.queues}: ${spec.interface} has ${link.rxQueues} receive queue(s), and fanout=qm follows them`,
@@ -97,15 +110,6 @@ export class LivePort {
     }
   }
 
-  private requireLink(link: LinkInfo | null): LinkInfo {
-    const { name, interface: device } = this.spec;
-    if (link === null) throw new UserError(`--port ${name}: there is no interface "${device}"`);
-    if (!link.up) {
-      throw new UserError(`--port ${name}: interface ${device} is down (ip link set ${device} up)`);
-    }
-    return link;
-  }
-
   /** Opens all descriptors; on failure closes what was opened. */
   private open(link: LinkInfo | null): void {
     try {
@@ -116,7 +120,7 @@ export class LivePort {
     } catch (error) {
       this.closeDescriptors();
       if (error instanceof UserError) throw error;
-      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
+      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`, { code: 'RXS_OPEN' });
     }
   }
 
@@ -399,7 +403,7 @@ export class LivePort {
     try {
       this.native.setMtu(this.spec.interface, wanted);
     } catch (error) {
-      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`);
+      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`, { code: 'RXS_OPEN' });
     }
   }
 

@@ -9,7 +9,7 @@ import { loadNative, type Native, nativeProblem } from '../../addon/native.js';
 import { type CapabilityName, hasCapability, privilegesDropped } from '../../addon/privileges.js';
 import { type CaptureSpool, spoolCapture } from '../../capture/spool.js';
 import { createCaptureFile } from '../../capture/writer.js';
-import { UserError } from '../../errors.js';
+import { atPlaceOf, UserError } from '../../errors.js';
 import { latencyBytes } from '../memory/latency.js';
 import { FLOOD_RATE } from '../shared/flood-budget.js';
 import { type PortInfo, STATE_WORDS, spareOffset } from '../shared/port-info.js';
@@ -60,7 +60,7 @@ function requireCapability(native: Native, spec: PortSpec, name: CapabilityName)
   const why = privilegesDropped()
     ? ', which this forwarder has given up (--drop): only pcap: and memory: ports can be added'
     : ` (run as root, or setcap ${name.toLowerCase()}+ep)`;
-  throw new UserError(`--port ${spec.name}: ${spec.kind} needs ${name}${why}`);
+  throw new UserError(`--port ${spec.name}: ${spec.kind} needs ${name}${why}`, { code: 'RXS_CAPABILITY' });
 }
 
 /** Opens all ports of a run. @throws UserError */
@@ -135,7 +135,7 @@ export async function openPort(
     if (port.source !== null) ports.files.set(index, port.source.spool.fd);
     return { ...base, ...port };
   }
-  if (ports.native === null) throw new UserError(`live ports: ${nativeProblem()}`);
+  if (ports.native === null) throw new UserError(`live ports: ${nativeProblem()}`, { code: 'RXS_NO_ADDON' });
   requireCapability(ports.native, spec, spec.kind === 'tap' ? 'CAP_NET_ADMIN' : 'CAP_NET_RAW');
   const others = [...ports.live.values()].map((port) => port.spec);
   const share = shareOf([...others, ...(options.coming ?? [spec])], options.receiveMib);
@@ -251,6 +251,6 @@ async function capturePort(spec: CapturePortSpec, { warn, signal }: OpenOptions)
     const source = { kind: 'capture' as const, spool, finite: true as const };
     return { rxQueues: 1, txQueues: 0, source, state: stateWords(1) };
   } catch (error) {
-    throw error instanceof UserError ? new UserError(`--port ${spec.name}: ${error.message}`) : error;
+    throw error instanceof UserError ? atPlaceOf(`--port ${spec.name}`, error) : error;
   }
 }

@@ -6,7 +6,7 @@
  */
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { hasControl, UserError, unknownName } from '../../errors.js';
+import { atPlaceOf, hasControl, inArea, UserError, unknownName } from '../../errors.js';
 import { parseSources, type SourceRules } from '../../mac/source-rules.js';
 import { WORKER_MAX } from '../../policy/values.js';
 import { LIVE_QUEUES_MAX } from '../shared/words.js';
@@ -95,6 +95,10 @@ export type PortSpec = PacketPortSpec | TapPortSpec | CapturePortSpec | MemoryPo
 
 /** Parses one `--port`. Throws UserError. */
 export function parsePort(text: string): PortSpec {
+  return inArea('RXS_PORT', () => parsed(text));
+}
+
+function parsed(text: string): PortSpec {
   const match = /^([^=:,]+)=([a-z_]+):([^,]*)(?:,(.*))?$/.exec(text);
   if (match === null) {
     throw new UserError(
@@ -183,7 +187,7 @@ function memorySource(r: OptionReader): MemorySourceOptions {
   try {
     return parseMemoryOptions('source', r.rest()) as MemorySourceOptions;
   } catch (error) {
-    throw error instanceof UserError ? new UserError(`${r.where}: ${error.message}`) : error;
+    throw error instanceof UserError ? atPlaceOf(r.where, error) : error;
   }
 }
 
@@ -292,6 +296,10 @@ function sameFile(path: string): string {
 
 /** Checks a whole set of ports: names and interfaces used once, files that are written used by one port only. */
 export function checkPorts(ports: readonly PortSpec[]): void {
+  inArea('RXS_PORT', () => check(ports));
+}
+
+function check(ports: readonly PortSpec[]): void {
   const names = new Set<string>();
   const interfaces = new Map<string, string>();
   const files = new Map<string, CapturePortSpec>();

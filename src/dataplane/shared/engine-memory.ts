@@ -136,6 +136,7 @@ function allocate<T>(bytes: number, flags: string, make: () => T): T {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(
       `${flags} ask for ${(bytes / 2 ** 30).toFixed(1)} GiB of memory: choose less${strict() ? ' (vm.overcommit_memory=2 counts also what is never used)' : ''}`,
+      { code: 'RXS_MEMORY' },
     );
   }
 }

@@ -191,7 +191,8 @@ export async function traceDecisions(
   if (!Number.isInteger(n) || n < 1 || n > TRACE_MAX) {
     throw new UserError(`trace ${n}: expected 1 to ${TRACE_MAX} decisions`);
   }
-  if (collector.busy) throw new UserError('another trace is running: one at a time');
+  if (collector.busy)
+    throw new UserError('another trace is running: one at a time', { code: 'RXS_CONFLICT' });
   signal?.throwIfAborted();
   return collector.collect(n, timeoutMs, signal);
 }

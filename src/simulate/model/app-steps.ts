@@ -63,6 +63,25 @@ export class AskAgain implements Step {
   }
 }
 
+/** A request is complete, and the next one takes its place. */
+export class Resubmit implements Step {
+  readonly isVisible = true;
+
+  constructor(
+    private readonly world: World,
+    private readonly program: () => number,
+  ) {}
+
+  run(cpu: Cpu, packet: number): number {
+    const { world } = this;
+    world.count(packet);
+    world.packets.born[packet] = world.sim.now;
+    world.packets.sequence[packet] = world.flows.next[world.packets.flow[packet]!]!++;
+    cpu.jump(this.program());
+    return Next.step;
+  }
+}
+
 /** Threads that wake each other: a token goes to the partner, and that is an operation. */
 export class PassOn implements Step {
   readonly isVisible = true;

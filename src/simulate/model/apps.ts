@@ -9,7 +9,7 @@ import { unit } from '../machine/random.js';
 import { ps } from '../machine/sim.js';
 import type { Step } from '../machine/step.js';
 import type { AppSpec } from '../scenario/schema.js';
-import { Answer, AskAgain, PassOn, Record, ReleaseSocket } from './app-steps.js';
+import { Answer, AskAgain, PassOn, Record, ReleaseSocket, Resubmit } from './app-steps.js';
 import type { Kernel } from './kernel.js';
 import type { Parts, Starter } from './parts.js';
 import type { Steerer } from './steering.js';
@@ -33,6 +33,8 @@ export interface Home {
   /** From an application to the outside. */
   readonly transmit: (isBypass: boolean) => Step[];
   readonly outlet: Outlet;
+  /** A block device's way back, up to the guest's driver; undefined where there is none. */
+  readonly disk?: ((deviceUs: number) => Step[]) | undefined;
 }
 
 export class App {
@@ -98,8 +100,8 @@ export class App {
 
   #thread(n: number, place: Placement): AppTask {
     const { spec, parts } = this;
-    const backlog = spec.socketLock === 'limited' ? spec.socket : 1 << 24;
-    const thread = new AppTask(`${this.name} ${n}`, Class.app, place, parts.world, spec.socket, backlog);
+    const isLimited = spec.socketLock === 'limited';
+    const thread = new AppTask(`${this.name} ${n}`, Class.app, place, parts.world, spec.socket, isLimited);
     this.#numbers.set(thread, parts.world.readers.push(thread) - 1);
     return thread;
   }
@@ -120,7 +122,8 @@ export class App {
     const steerers = home.steerers();
     if (steerers.length > 0) steps.push(new Record(world, steerers));
     steps.push(this.#work());
-    if (spec.socketLock !== 'none') steps.push(new ReleaseSocket(world, 0, price.socketBacklog));
+    if (spec.socketLock !== 'none')
+      steps.push(new ReleaseSocket(world, price.socketBacklog, price.socketBacklog));
     if (this.isClient) steps.push(new AskAgain(world, bytes));
     else if (spec.kind === 'echo') steps.push(new Answer(world, spec.replyBytes ?? bytes));
     else return [...steps, new Finish(world)];
@@ -145,6 +148,7 @@ export class App {
     const { world, price } = parts;
     const count = spec.threads === 'flow' ? 1 : spec.threads;
     if (spec.kind === 'ping') return this.#pingers(count, flowsOf);
+    if (spec.kind === 'block') return this.#askers(count, flowsOf);
     if (spec.kind !== 'send') return [];
     parts.begin();
     const program = world.program([
@@ -167,6 +171,36 @@ export class App {
         home.outlet,
         home.node,
       );
+    });
+  }
+
+  /** Threads that keep so many requests of a disk under way. */
+  #askers(count: number, flowsOf: (thread: number) => number[]): Starter[] {
+    const { spec, parts, home } = this;
+    const { world } = parts;
+    if (home.disk === undefined) {
+      throw new UserError(`${home.name}: application ${spec.name}: block: goes with path vhost-scsi`);
+    }
+    parts.begin();
+    const again = new Resubmit(world, () => program);
+    const program: number = world.program([
+      this.#work(),
+      ...home.transmit(false),
+      ...home.disk(spec.deviceUs),
+      new Deliver(world),
+      again,
+    ]);
+    return Array.from({ length: count }, (_, i) => {
+      const thread = this.#thread(i, this.placement(i, null));
+      const [flow] = flowsOf(i);
+      world.flows.program[flow!] = program;
+      world.flows.task[flow!] = this.#numbers.get(thread)!;
+      return {
+        start: () => {
+          for (let n = 0; n < spec.depth; n++) thread.inbox.push(world.make(flow!, spec.bytes));
+          thread.wake(null, null);
+        },
+      };
     });
   }
 

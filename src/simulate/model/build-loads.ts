@@ -4,6 +4,7 @@
  * Promise: numbers of flows follow from the scenario alone; each source has a seed of its own by load and target.
  */
 import { UserError, unknownName } from '../../errors.js';
+import { parseMac } from '../../mac/address.js';
 import { flowWeights } from '../../traffic/shares.js';
 import { Counters } from '../machine/counters.js';
 import { mix } from '../machine/random.js';
@@ -12,11 +13,14 @@ import type { Step } from '../machine/step.js';
 import { type AppSpec, DEFAULT_APP, type LoadSpec } from '../scenario/schema.js';
 import { App, type Home } from './apps.js';
 import { type Built, buildHostSide, guestHome, hasherOf, hostHome, nicNamed } from './build.js';
-import { makeFrame } from './flows.js';
+import { macOf, makeFrame } from './flows.js';
 import type { Guest } from './guest.js';
 import { type CapturedPackets, CaptureSource, ClosedSource, OpenSource } from './loads.js';
 import { Parts } from './parts.js';
 import type { NicSide } from './sides.js';
+
+/** Applications that need nothing from outside. */
+const OWN_KINDS = new Set<AppSpec['kind']>(['send', 'ping', 'block']);
 
 /** Where a load goes: the host or a guest. */
 interface Target {
@@ -74,6 +78,11 @@ export function buildLoads(built: Built, captures: ReadonlyMap<number, CapturedP
   };
   scenario.load.forEach((load, number) => {
     const place = `load[${number}]`;
+    if (load.kind === 'capture' && !captures.has(number)) {
+      throw new UserError(
+        `${place}: the packets of ${load.file ?? 'its capture'} were not read (readCaptures)`,
+      );
+    }
     const nic = nicNamed(side, load.nic, place);
     for (const target of targetsOf(load, guests, place)) {
       const app = appFor(target, load, nic, place);
@@ -86,8 +95,7 @@ export function buildLoads(built: Built, captures: ReadonlyMap<number, CapturedP
   ]) {
     const nic = nicNamed(side, undefined, target.name);
     for (const spec of appsOf(target) ?? []) {
-      if (spec.kind === 'send' || spec.kind === 'ping')
-        buildOwn(built, maker, spec, target, homeOf(target, nic), nic);
+      if (OWN_KINDS.has(spec.kind)) buildOwn(built, maker, spec, target, homeOf(target, nic), nic);
     }
   }
   (built.apps as App[]).push(...apps.values());
@@ -116,9 +124,15 @@ function targetsOf(load: LoadSpec, guests: readonly Guest[], place: string): Tar
   });
 }
 
+/** A block device carries no packets. */
+function noNetwork(guest: string): UserError {
+  return new UserError(`guest ${guest}: path vhost-scsi is a block device: packets need another path`);
+}
+
 /** The steps of packets from a NIC to an application. */
 function ingress(built: Built, nic: NicSide, guest: Guest | null, app: App, bytes: number): number {
   const { parts, world } = built;
+  if (guest?.path.disk !== undefined) throw noNetwork(guest.name);
   parts.begin();
   const steps: Step[] =
     guest === null
@@ -156,7 +170,7 @@ function buildLoad(
   const first = flows.count;
   const n = captured === null ? count : 1 + captured.flows.reduce((most, f) => Math.max(most, f), -1);
   for (let i = 0; i < n; i++) {
-    const frame = captured?.frames[i] ?? makeFrame(protocol, seed, i, index);
+    const frame = capturedFrame(captured, i, index) ?? makeFrame(protocol, seed, i, index);
     const flow = maker.add(frame, mix(seed, i), source, index, nic);
     flows.program[flow] = program;
   }
@@ -198,6 +212,18 @@ function buildLoad(
     if (from instanceof ClosedSource) from.answered(p);
     else world.finish(p);
   };
+}
+
+/** A frame of a capture, addressed to its target. */
+function capturedFrame(captured: CapturedPackets | null, i: number, guest: number): Uint8Array | null {
+  const frame = captured?.frames[i];
+  if (frame === undefined) return null;
+  const { high, low } = parseMac(macOf(guest), 'guest');
+  const addressed = frame.slice();
+  const view = new DataView(addressed.buffer);
+  view.setUint16(0, high);
+  view.setInt32(2, low);
+  return addressed;
 }
 
 function sharesOf({ flows, skew, elephants, elephantShare }: LoadSpec): Float64Array | null {
@@ -277,6 +303,7 @@ function buildOwn(
   nic: NicSide,
 ): void {
   const { world, parts, starters, guests } = built;
+  if (spec.kind === 'send' && target.guest?.path.disk !== undefined) throw noNetwork(target.name);
   const index = target.guest?.place.index ?? -1;
   const seed = parts.seedOf(`app/${target.name}/${spec.name}`);
   const app = new App(parts, home, spec);

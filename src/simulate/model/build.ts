@@ -238,6 +238,10 @@ export function guestHome(parts: Parts, guest: Guest, nicSide: NicSide): Home {
     ...{ protocol: price.guestProtocol, send: price.guestSend },
     transmit: () => [...guest.transmitSteps(), ...(guest.path.endsAtSwitch ? nicSide.transmitSteps() : [])],
     outlet: guest.path.outlet,
+    disk:
+      guest.path.disk === undefined
+        ? undefined
+        : (deviceUs) => [...guest.path.disk!(deviceUs), ...guest.receiveSteps()],
   };
 }
 

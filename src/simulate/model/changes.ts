@@ -1,8 +1,8 @@
 /**
  * What happens while a scenario runs: changes of policy, writes to `rps_cpus`, the rebalancer.
  *
- * Promise: a change is planned by the library's planner on the flows that were seen, and carried out at its time; the
- * rebalancer is the library's, and moves what it says. Flows in flight are not waited for, as in a kernel whose tables
+ * Promise: a change is compiled by the library and holds from its time on; the rebalancer is the library's, and moves
+ * what it says. Flows in flight are not waited for, as in a kernel whose tables
  * are written: reordering that follows is counted.
  */
 import { UserError } from '../../errors.js';
@@ -108,7 +108,9 @@ export class Changes {
     const sample = bucketLoads(steering, workers, this.#census(nic, steering), NOTHING_FROZEN);
     const { moves } = this.#rebalancer!.observe(sample, true);
     for (const { index, to } of moves) {
-      steering.table.set(sample.buckets[index]!, queueFor(steering, to, workers));
+      const entries = Array.from(steering.table.entries);
+      entries[sample.buckets[index]!] = queueFor(steering, to, workers);
+      steering.setTable(entries);
       this.moves++;
     }
     if (moves.length > 0) nic.nic.forget();

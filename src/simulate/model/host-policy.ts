@@ -90,7 +90,7 @@ export function compileHostPolicy(
         };
       }
       const own = nic.policy ?? (nic.queues > 1 ? `rss:queues=${nic.queues}` : null);
-      const chooser = own === null ? null : compilePolicy(parsePolicy(own), { ports });
+      const chooser = own === null ? null : compile({ ...parsePolicy(own), stage: 'nic' }, nic.queues);
       return {
         chooser,
         behind: parsed === null || parsed.policy === 'single' ? null : compile(parsed, nic.queues),

@@ -5,12 +5,13 @@
  * says that it depends on the flow alone (`isByFlow`), until `forget`.
  */
 import type { LinuxFlowHash } from '../../linux/flow-hash.js';
-import { Burst } from '../../packet/burst.js';
+import { Burst, FrameFlag } from '../../packet/burst.js';
 import { dissectBurst } from '../../packet/dissect.js';
 import type { Steering } from '../../policy/steering.js';
 import type { Flows } from './flows.js';
 
-const FRAME_BYTES = 256;
+/** Bytes of a frame that policies see: all headers that they look at. */
+export const FRAME_BYTES = 256;
 
 /** The library's view of one frame. */
 export class FrameBurst {
@@ -23,7 +24,8 @@ export class FrameBurst {
     burst.port = port;
     burst.queue = queue;
     burst.bytes.set(frame, 0);
-    burst.add(0, frame.length);
+    // Cut off behind the headers: lengths that point beyond it are no contradiction.
+    burst.add(0, frame.length, FrameFlag.truncated);
     dissectBurst(burst);
     return burst;
   }

@@ -35,11 +35,12 @@ export class AppTask extends Task implements Reader {
     place: Placement,
     world: World,
     limit: number,
-    backlogLimit: number,
+    /** Senders are refused before the socket's lock when queue and backlog together are full. */
+    readonly isLimited: boolean,
   ) {
     super(name, cpuClass, place.allowed, place.rule, place.affinity, place.seed);
     this.inbox = new Fifo(world.packets, 'socket', limit);
-    this.backlog = new Fifo(world.packets, 'socketBacklog', backlogLimit);
+    this.backlog = new Fifo(world.packets, 'socketBacklog', 1 << 24);
   }
 
   pick(cpu: Cpu): number {
@@ -61,7 +62,8 @@ export class Deliver implements Step {
     const task = world.readers[world.flows.task[world.packets.flow[packet]!]!]!;
     cpu.park(packet);
     const queue = task.isLocked ? task.backlog : task.inbox;
-    if (!queue.push(packet)) world.drop(packet, queue.reason);
+    const isFull = task.isLimited && task.inbox.length + task.backlog.length >= task.inbox.limit;
+    if (isFull || !queue.push(packet)) world.drop(packet, 'socket');
     else if (!task.isLocked) task.wake(cpu, cpu.context);
     return Next.done;
   }

@@ -20,6 +20,7 @@ export interface Reader extends Task {
   /** The reader is inside the socket's lock: what comes meanwhile goes to the backlog. */
   isLocked: boolean;
   readonly backlog: Fifo;
+  readonly isLimited: boolean;
 }
 
 /** What a source of packets is told. */

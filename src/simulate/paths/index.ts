@@ -5,6 +5,7 @@ import { qemuE1000 } from './qemu-e1000.js';
 import { qemuVirtio } from './qemu-virtio.js';
 import { sriov } from './sriov.js';
 import { vhostMacvtap } from './vhost-macvtap.js';
+import { vhostScsi } from './vhost-scsi.js';
 import { vhostTap } from './vhost-tap.js';
 import { vhostUser } from './vhost-user.js';
 
@@ -15,4 +16,5 @@ export const PATHS: Readonly<Record<PathName, Path>> = {
   'vhost-macvtap': vhostMacvtap,
   'vhost-user': vhostUser,
   sriov,
+  'vhost-scsi': vhostScsi,
 };

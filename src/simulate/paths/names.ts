@@ -6,6 +6,7 @@ export const PATH_NAMES = [
   'vhost-macvtap',
   'vhost-user',
   'sriov',
+  'vhost-scsi',
 ] as const;
 /** One of `PATH_NAMES`. */
 export type PathName = (typeof PATH_NAMES)[number];

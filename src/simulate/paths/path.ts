@@ -48,6 +48,8 @@ export interface BuiltPath {
   readonly isDirect: boolean;
   /** Whether packets from the switch leave by the host's NIC, or the path itself ends on the wire. */
   readonly endsAtSwitch: boolean;
+  /** For block devices: the disk, which takes so many microseconds, up to the guest's queue. */
+  readonly disk?: (deviceUs: number) => Step[];
   readonly outlet: Outlet;
   readonly workers: readonly WorkerTask[];
 }

@@ -36,6 +36,8 @@ export interface RingDevice {
   readonly guestTransmit: () => Step[];
   /** The signal beyond the exit; whether it takes an exit at all. */
   readonly kick: { readonly price: number; readonly needsExit: boolean };
+  /** A call for each batch of what is sent; default that into tun. */
+  readonly call?: number;
   /** Threads poll without end, the NIC too. */
   readonly polls: boolean;
 }
@@ -107,7 +109,7 @@ export function buildRingDevice(guest: PathGuest, device: RingDevice): BuiltPath
       ...device.guestTransmit(),
       new Kick(world, sending, senders, vcpuOn, device.kick.price, device.kick.needsExit),
       parts.touch(price.lines.ring, price.misses.receive),
-      new BatchedCall(helpers.workerOf, spec.batch, price.tunCall),
+      new BatchedCall(helpers.workerOf, spec.batch, device.call ?? price.tunCall),
       ...device.transmit(helpers),
       ...device.fromRing(),
     ],

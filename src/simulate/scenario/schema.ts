@@ -252,7 +252,7 @@ const load = z.strictObject({
 const change = z.strictObject({
   atMs: decimal(0, 1e6),
   nic: name().optional(),
-  /** The policy from then on; what moves is planned as `rxsteer ctl plan` does. */
+  /** The policy from then on, of the same stage. */
   policy: policy().optional(),
   /** `rps_cpus` of all queues of the NIC. */
   rpsCpus: cpuList().optional(),

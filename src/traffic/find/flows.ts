@@ -202,7 +202,7 @@ export function findFlows(steering: Steering, query: FlowQuery): FoundFlows {
   if (solution.differences.length === 0) {
     const sure = solution.method === 'algebra' ? 'no flow' : 'no flow found';
     const others = `${sure} like "${like}" that goes to ${place}, whatever the ${tried}`;
-    throw new UserError(`${others}; of that one: ${reason}`);
+    throw new UserError(`${others}; of that one: ${reason}`, { code: 'RXS_NO_FLOW' });
   }
   const flows = steered(look, drawn(look, space, solution, base.protocol), target, link);
   const { differences: _, ...rest } = solution;

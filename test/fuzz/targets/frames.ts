@@ -5,37 +5,17 @@
  * would change a result); fields and descriptor equal those of a slow reader written from the RFCs alone; every policy
  * names a worker that there is; an explanation never throws.
  */
-import {
-  ethernet,
-  fragmentExtension,
-  geneve,
-  gre,
-  gtpu,
-  homeAddressExtension,
-  icmp,
-  ipv4,
-  ipv6,
-  mpls,
-  pppoe,
-  routingExtension,
-  sctp,
-  tcp,
-  udp,
-  vxlan,
-} from '#rxsteer/packet/build.js';
 import { Burst, Kind } from '#rxsteer/packet/burst.js';
-import { DESCRIPTOR_WORDS, GROUP_BIT, VLAN_SHIFT } from '#rxsteer/packet/descriptor.js';
+import { DESCRIPTOR_WORDS } from '#rxsteer/packet/descriptor.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { compilePolicy } from '#rxsteer/policy/compile.js';
 import { explainFrame } from '#rxsteer/policy/explanation.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { descriptorParts, frameSeeds } from '../../support/frame-seeds.js';
 import type { FuzzTarget } from '../driver.js';
 import { must } from '../promise.js';
 import { readSlowly } from '../slow-reader.js';
 
-const v4 = { src: '192.0.2.1', dst: '198.51.100.2' };
-const v6 = { src: '2001:db8::1', dst: '2001:db8::2' };
-const ports = { sport: 1000, dport: 2000 };
 const WORKERS = 4;
 const PORT = 5;
 const MOST = 400;
@@ -69,18 +49,7 @@ function place(burst: Burst, at: number, frame: Uint8Array): void {
 }
 
 function checkDescriptor(frame: Uint8Array): void {
-  const number = (at: number, bytes: number, least: number) => {
-    let value = 0;
-    for (let k = 0; k < bytes; k++) value = (value << 8) | frame[at + k]!;
-    return frame.length < least ? 0 : value;
-  };
-  const group = frame.length > 0 && (frame[0]! & 1) === 1 ? GROUP_BIT : 0;
-  const vlan = readSlowly(frame).vlan;
-  const wanted = [
-    ...[number(2, 4, 6), frame.length | group, number(8, 4, 12), single.id[0]!],
-    (number(0, 2, 6) << 16) | number(6, 2, 12),
-    PORT | ((vlan < 0 ? 0 : (vlan & 0xfff) + 1) << VLAN_SHIFT),
-  ];
+  const wanted = descriptorParts(frame, single.id[0]!, readSlowly(frame).vlan, PORT);
   const packed = single.parts.subarray(2, DESCRIPTOR_WORDS);
   for (const [k, word] of wanted.entries())
     must(packed[k] === word, `word ${k} of the descriptor is ${packed[k]}, not ${word}`);
@@ -90,29 +59,7 @@ export const frames: FuzzTarget = {
   name: 'frames',
   covers: /\/dist\/(packet|linux|nic|policy)\//,
   maxBytes: MOST - 8,
-  seeds: () => [
-    ethernet({}, ipv4(v4, tcp(ports, 10))),
-    ethernet({}, ipv4(v4, udp(ports))),
-    ethernet({ vlans: [5] }, ipv4({ ...v4, options: new Uint8Array(12) }, tcp(ports))),
-    ethernet({ vlans: [{ id: 5, tpid: 0x88a8 }, 6] }, ipv6(v6, udp(ports, 4))),
-    ethernet({}, ipv4({ ...v4, moreFragments: true }, udp(ports, 16))),
-    ethernet({}, ipv6({ ...v6, extensions: [fragmentExtension(0, true)] }, tcp(ports))),
-    ethernet(
-      {},
-      ipv6(
-        { ...v6, extensions: [homeAddressExtension('2001:db8::3'), routingExtension(2, '2001:db8::4')] },
-        udp(ports),
-      ),
-    ),
-    ethernet({}, ipv6({ ...v6, extensions: [{ type: 0, body: new Uint8Array(14) }] }, sctp(ports))),
-    ethernet({}, ipv4(v4, gre({ key: 1 }, ipv4(v4, icmp({ type: 8 }))))),
-    ethernet({}, ipv4(v4, udp({ sport: 9, dport: 4789 }, vxlan(1, ethernet({}, ipv4(v4, tcp(ports))))))),
-    ethernet({}, ipv4(v4, udp({ sport: 9, dport: 6081 }, geneve(1, ipv6(v6, tcp(ports)))))),
-    ethernet({}, ipv4(v4, udp({ sport: 9, dport: 2152 }, gtpu(1, ipv4(v4, tcp(ports)))))),
-    ethernet({ vlans: [3] }, mpls([16, 17], ipv4(v4, tcp(ports)))),
-    ethernet({}, pppoe(1, ipv6(v6, udp(ports)))),
-    new Uint8Array(0),
-  ],
+  seeds: () => [...frameSeeds(), new Uint8Array(0)],
   check(frame) {
     const start = MOST - frame.length;
     place(single, start, frame);
