@@ -58,23 +58,6 @@ bool drain(int fd) {
 
 }  // namespace
 
-void parseFamily(const NetlinkMessage& message, const char* group, GenericFamily& family) {
-  if (message.type != GENL_ID_CTRL) return;
-  eachAttributeBehind<genlmsghdr>(message, [&](const NetlinkAttribute& a) {
-    if (a.type == CTRL_ATTR_FAMILY_ID) family.id = a.number<uint16_t>();
-    if (a.type != CTRL_ATTR_MCAST_GROUPS) return;
-    eachAttribute(a.data, a.length, [&](const NetlinkAttribute& one) {
-      std::string name;
-      uint32_t id = 0;
-      eachAttribute(one.data, one.length, [&](const NetlinkAttribute& field) {
-        if (field.type == CTRL_ATTR_MCAST_GRP_NAME) name = field.text();
-        if (field.type == CTRL_ATTR_MCAST_GRP_ID) id = field.number<uint32_t>();
-      });
-      if (name == group) family.group = id;
-    });
-  });
-}
-
 // What it throws is an uncaught exception there. At the end of its environment it is not called any more.
 void callHeard(Napi::Env env, Napi::Function callback, std::nullptr_t*, void*) {
   if (static_cast<napi_env>(env) == nullptr) return;

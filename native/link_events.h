@@ -22,15 +22,6 @@
 
 namespace rxsteer {
 
-// A family of generic netlink: its number, and that of one of its multicast groups; 0 = none.
-struct GenericFamily {
-  uint16_t id = 0;
-  uint32_t group = 0;
-};
-
-// What a reply to CTRL_CMD_GETFAMILY says of a family and its group of that name.
-void parseFamily(const NetlinkMessage& message, const char* group, GenericFamily& family);
-
 // Calls the function of JavaScript in its thread.
 void callHeard(Napi::Env env, Napi::Function callback, std::nullptr_t*, void*);
 

@@ -1,5 +1,6 @@
 #include "netlink.h"
 
+#include <linux/genetlink.h>
 #include <sys/socket.h>
 
 #include <vector>
@@ -33,6 +34,23 @@ int netlinkExchange(int fd, const nlmsghdr& request, const std::function<void(co
     });
   }
   return result;
+}
+
+void parseFamily(const NetlinkMessage& message, const char* group, GenericFamily& family) {
+  if (message.type != GENL_ID_CTRL) return;
+  eachAttributeBehind<genlmsghdr>(message, [&](const NetlinkAttribute& a) {
+    if (a.type == CTRL_ATTR_FAMILY_ID) family.id = a.number<uint16_t>();
+    if (a.type != CTRL_ATTR_MCAST_GROUPS) return;
+    eachAttribute(a.data, a.length, [&](const NetlinkAttribute& one) {
+      std::string name;
+      uint32_t id = 0;
+      eachAttribute(one.data, one.length, [&](const NetlinkAttribute& field) {
+        if (field.type == CTRL_ATTR_MCAST_GRP_NAME) name = field.text();
+        if (field.type == CTRL_ATTR_MCAST_GRP_ID) id = field.number<uint32_t>();
+      });
+      if (name == group) family.group = id;
+    });
+  });
 }
 
 }  // namespace rxsteer

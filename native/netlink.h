@@ -118,4 +118,13 @@ UniqueFd netlinkSocket(int protocol, int flags = 0);
 // Sends one request; `visit` gets each reply. Returns the errno that the kernel replied, or 0. Throws SystemError.
 int netlinkExchange(int fd, const nlmsghdr& request, const std::function<void(const NetlinkMessage&)>& visit);
 
+// A family of generic netlink: its number, and that of one of its multicast groups; 0 = none.
+struct GenericFamily {
+  uint16_t id = 0;
+  uint32_t group = 0;
+};
+
+// What a reply to CTRL_CMD_GETFAMILY says of a family and its group of that name.
+void parseFamily(const NetlinkMessage& message, const char* group, GenericFamily& family);
+
 }  // namespace rxsteer

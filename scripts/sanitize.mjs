@@ -7,11 +7,13 @@
 // The addon is built apart, and the tests run in a copy of the tree that has it in the usual place, so that neither the
 // program nor the tests know of it. Node itself is not instrumented: its own leaks would drown ours, so leaks are not
 // looked for (descriptors and mappings have tests). ThreadSanitizer cannot be loaded into a program that is not built
-// for it; what native code threads share is tested by a program without Node (test/native/fixtures/hash_threads.cc).
+// for it; what native code threads share is tested by a program without Node (test/native/fixtures/hash_threads.cc). What
+// it parses is fuzzed last (native-fuzz.mjs).
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fuzzNative } from './native-fuzz.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -120,6 +122,9 @@ const compiled = spawnSync('g++', [
 if (compiled.status !== 0) fail(`they do not build: ${String(compiled.stderr).trim().split('\n')[0]}`);
 const raced = spawnSync(program, { encoding: 'utf8' });
 if (raced.status !== 0) fail(`they race: ${raced.stdout}${raced.stderr}`);
+
+const faults = fuzzNative(say);
+if (faults.length > 0) fail(faults.join('; '));
 
 const findings = readdirSync(logs);
 for (const name of findings) process.stderr.write(readFileSync(join(logs, name)));

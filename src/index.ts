@@ -462,16 +462,14 @@ export { type PortSummary, type Summary, summarize, type WorkerSummary } from '.
 export type { FlowClass } from './dataplane/order/flow-class.js';
 export type { OrderLimits } from './dataplane/order/guard.js';
 export type { GuestSharing, MoveSummary, OrderFigures } from './dataplane/order/summary.js';
+export type { CapturePortSpec } from './dataplane/ports/capture/kind.js';
+export type { Consumer } from './dataplane/ports/kind.js';
+export type { PortSpec } from './dataplane/ports/kinds.js';
+export type { MemoryPortSpec } from './dataplane/ports/memory/kind.js';
 export type { MemorySourceOptions } from './dataplane/ports/memory/options.js';
-export {
-  type CapturePortSpec,
-  type Consumer,
-  type MemoryPortSpec,
-  type PacketPortSpec,
-  type PortSpec,
-  parsePort,
-  type TapPortSpec,
-} from './dataplane/ports/port-spec.js';
+export type { PacketPortSpec } from './dataplane/ports/packet/kind.js';
+export { parsePort } from './dataplane/ports/port-spec.js';
+export type { TapPortSpec } from './dataplane/ports/tap/kind.js';
 export { DROP_REASONS, type DropReason } from './dataplane/shared/counters.js';
 export type { FlowSample } from './dataplane/shared/flow-census.js';
 export type { SwitchingOptions } from './dataplane/shared/forwarding.js';

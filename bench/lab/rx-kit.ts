@@ -32,13 +32,12 @@ const SEED = 1;
 
 /** Memory for `workers` workers with a port for input and one for output, which nobody opens. */
 function makePorts(): OpenPorts {
-  const common = { kind: 'memory' as const, offload: true, source: null, staging: [] };
-  const state = new SharedArrayBuffer(64);
+  const common = { kind: 'memory', finite: false, data: null };
   const infos = [
-    { ...common, index: 0, name: 'a', rxQueues: 1, txQueues: 0, sink: null, state },
-    { ...common, index: 1, name: 'b', rxQueues: 0, txQueues: 1, sink: null, state },
+    { ...common, index: 0, name: 'a', rxQueues: 1, txQueues: 0 },
+    { ...common, index: 1, name: 'b', rxQueues: 0, txQueues: 1 },
   ];
-  return { infos, live: new Map(), native: null, close: () => {} } as unknown as OpenPorts;
+  return { infos, live: new Map(), native: null, attachers: {}, close: () => {} } as unknown as OpenPorts;
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   readLatency,
   readLatencySlices,
 } from '#rxsteer/dataplane/memory/latency.js';
+import type { MemoryData } from '#rxsteer/dataplane/ports/memory/data.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
@@ -64,8 +65,7 @@ const engine = await Engine.start({
 await new Promise((resolve) => setTimeout(resolve, WARM_MS));
 
 const counters = engine.views.counters.worker[1]!;
-const sink = engine.plan.ports[1]!.sink;
-const shared = sink?.kind === 'memory' ? sink.latency : null;
+const shared = (engine.plan.ports[1]!.data as MemoryData).latency;
 let since: Float64Array | undefined;
 let sinceNs = 0;
 /** CLOCK_MONOTONIC, as the sink's. */

@@ -11,6 +11,7 @@ import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import { engineDefaults } from '#rxsteer/dataplane/engine/plan.js';
 import { summarize } from '#rxsteer/dataplane/engine/summary.js';
 import { latencyPercentile, readLatency } from '#rxsteer/dataplane/memory/latency.js';
+import type { MemoryData } from '#rxsteer/dataplane/ports/memory/data.js';
 import { guestMac } from '#rxsteer/dataplane/ports/memory/templates.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { WorkerCounter } from '#rxsteer/dataplane/shared/counters.js';
@@ -100,9 +101,10 @@ const guests = counted.slice(1);
 let latency: RunAnswer['latency'] = null;
 if (timed && mix.path === 'memory') {
   let counts: Float64Array | null = null;
-  for (const { sink } of engine.plan.ports) {
-    if (sink?.kind !== 'memory' || sink.latency === null) continue;
-    const one = readLatency(sink.latency);
+  for (const { data } of engine.plan.ports) {
+    const shared = (data as MemoryData).latency;
+    if (shared === null) continue;
+    const one = readLatency(shared);
     counts = counts === null ? one : counts.map((count, bucket) => count + one[bucket]!);
   }
   if (counts !== null) {

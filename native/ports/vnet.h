@@ -65,7 +65,8 @@ inline VnetVerdict judgeVnet(const VnetHeader& header, uint32_t frameBytes) {
   if (header.gsoType == 0) return VnetVerdict::fine;
   const int type = header.gsoType & ~kGsoEcn;
   if (type != kGsoTcp4 && type != kGsoTcp6 && type != kGsoUdpL4) return VnetVerdict::absurd;
-  return frameBytes > kSegmentsMost * header.gsoSize ? VnetVerdict::absurd : VnetVerdict::fine;
+  const bool many = header.gsoSize == 0 || frameBytes > kSegmentsMost * header.gsoSize;
+  return many ? VnetVerdict::absurd : VnetVerdict::fine;
 }
 
 // Segments beyond one of a frame whose header is fine; at most `kSegmentsMost`.

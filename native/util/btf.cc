@@ -43,8 +43,10 @@ uint32_t word(const uint8_t* at) {
 
 }  // namespace
 
-std::optional<KernelTypes> KernelTypes::read() {
-  KernelTypes types{readFile("/sys/kernel/btf/vmlinux")};
+std::optional<KernelTypes> KernelTypes::read() { return parse(readFile("/sys/kernel/btf/vmlinux")); }
+
+std::optional<KernelTypes> KernelTypes::parse(std::vector<uint8_t> data) {
+  KernelTypes types{std::move(data)};
   btf_header header{};
   if (types.data_.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, types.data_.data(), sizeof header);

@@ -16,6 +16,8 @@ class KernelTypes {
  public:
   // Nothing where there is no BTF or it is not understood.
   static std::optional<KernelTypes> read();
+  // The same of bytes in BTF's format. Whatever they say, nothing outside them is read.
+  static std::optional<KernelTypes> parse(std::vector<uint8_t> data);
 
   // Bytes from the start of the structure to a member that lies directly in it.
   std::optional<uint32_t> memberOffset(const std::string& structure, const std::string& member) const;

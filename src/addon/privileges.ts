@@ -126,7 +126,3 @@ export function limitPrivileges(native: Native | null, files: NeededFiles, drop:
   native.limitCapabilities(drop ? 0 : maskOf(neededFor(native, needed)));
   dropped = drop;
 }
-
-/** What can no longer be done after `--drop`, for people. */
-export const DROPPED_TEXT =
-  'interfaces that vanish are not opened again when they are back, and no port of an interface (af_packet:, tap:) can be added';

@@ -6,6 +6,7 @@
  * when it is asked for.
  */
 import { readdirSync } from 'node:fs';
+import type { PortOption } from '../dataplane/ports/options.js';
 import { POLICY_LINES } from './policy-list.js';
 
 /** A value, and a few words about it. */
@@ -128,30 +129,37 @@ function pairs(word: string, from: number, keys: ReadonlyMap<string, readonly st
 
 /** `a=af_packet:et` */
 export async function completePort(word: string): Promise<Candidate[]> {
-  const { PORT_KINDS, parsePort } = await import('../dataplane/ports/port-spec.js');
-  const match = /^([^=:,]+)=(?:([a-z_-]*)(?::([^,]*)(,.*)?)?)?$/.exec(word);
+  const [{ findKind, portKinds }, { CONSUMER_OPTIONS, SOURCE_OPTIONS }, { findForm, isPlaceholder }] =
+    await Promise.all([
+      import('../dataplane/ports/kinds.js'),
+      import('../dataplane/ports/port-spec.js'),
+      import('../dataplane/ports/kind.js'),
+    ]);
+  const match = /^([^=:,]+)=(?:([a-z0-9_-]*)(?::([^,]*)(,.*)?)?)?$/.exec(word);
   if (match === null) return [];
-  const [, name, kind = '', target, rest] = match as unknown as [string, string, string?, string?, string?];
+  const [, name, typed = '', target, rest] = match as unknown as [string, string, string?, string?, string?];
   if (target === undefined) {
-    return PORT_KINDS.filter((one) => one.startsWith(kind)).map((one): Candidate => [`${name}=${one}:`]);
+    const kinds = portKinds().filter((kind) => kind.name.startsWith(typed));
+    return kinds.map((kind): Candidate => [`${name}=${kind.name}:`]);
   }
-  const head = `${name}=${kind}:`;
+  const kind = findKind(typed);
+  if (kind === undefined) return [];
+  const head = `${name}=${typed}:`;
   if (rest === undefined) {
-    if (kind === 'pcap' || kind === 'vhost-user') return [[':files']];
-    const targets = kind === 'memory' ? ['source', 'sink'] : interfaces();
+    if (kind.forms.some(({ targetIs }) => targetIs === 'file')) return [[':files']];
+    const targets = kind.forms.flatMap((form) =>
+      isPlaceholder(form) ? (form.targetIs === 'interface' ? interfaces() : []) : [form.target],
+    );
     return targets.filter((one) => one.startsWith(target)).map((one): Candidate => [head + one]);
   }
-  let known: string[] = [];
-  try {
-    parsePort(`${head}${target},?=1`);
-  } catch (error) {
-    known = /known: (.*)$/.exec((error as Error).message)?.[1]?.split(', ') ?? [];
-  }
-  const values = new Map<string, readonly string[]>(known.map((key) => [key, []]));
-  for (const key of ['offload', 'bypass', 'xsk', 'steer', 'mergeable', 'latency', 'copy']) {
-    if (values.has(key)) values.set(key, ['on', 'off']);
-  }
-  if (values.has('fanout')) values.set('fanout', ['hash', 'cpu', 'qm', 'lb', 'rnd']);
-  if (kind === 'pcap') values.set('mode', ['read', 'write']);
+  const options = { ...findForm(kind, target)?.options, ...CONSUMER_OPTIONS };
+  const values = new Map(Object.entries(options).map(([key, option]) => [key, wordsOf(option)]));
+  for (const key of SOURCE_OPTIONS) values.set(key, []);
   return pairs(word, word.indexOf(',') + 1, values);
+}
+
+/** The words that the value of a port's option may be. */
+function wordsOf(option: PortOption): readonly string[] {
+  if (option.type === 'switch') return ['on', 'off'];
+  return option.type === 'choice' ? option.values : Object.keys(option.words ?? {});
 }

@@ -6,7 +6,8 @@
  */
 import { z } from 'zod';
 import { REBALANCE_MODES } from '../control/modes.js';
-import { PORT_KINDS } from '../dataplane/ports/port-spec.js';
+import { portKinds } from '../dataplane/ports/kinds.js';
+import { portSchema } from '../dataplane/ports/schema.js';
 import { ENGINE_LIMITS, type LimitedOption } from '../dataplane/shared/limits.js';
 import { UserError, unknownName } from '../errors.js';
 import { IMPLEMENTATIONS } from '../hash/kernel.js';
@@ -35,11 +36,10 @@ const seconds = (what: string) =>
 
 const flag = (what: string) => z.boolean({ error: 'true or false' }).optional().describe(what);
 
-const PORT_TEXT = `a port NAME=KIND:TARGET[,option=value…], KIND one of ${PORT_KINDS.join(', ')}`;
+const KINDS = portKinds().map(({ name }) => name);
+const PORT_TEXT = `a port NAME=KIND:TARGET[,option=value…], KIND one of ${KINDS.join(', ')}`;
 // What is wrong with a text is said by `parsePort`, which knows more words.
-const port = z
-  .string({ error: PORT_TEXT })
-  .meta({ pattern: `^[^=:,]+=(${PORT_KINDS.join('|')}):[^,]*(,.*)?$` });
+const port = z.string({ error: PORT_TEXT }).meta({ ...portSchema() });
 
 const CPUS = 'CPU ids such as 0-1+3';
 const cpu = z.number({ error: CPUS }).int({ error: CPUS }).min(0, { error: CPUS }).max(WORKER_MAX, {

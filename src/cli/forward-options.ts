@@ -14,9 +14,8 @@ import {
   type EngineOptions,
 } from '../dataplane/engine/plan.js';
 import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
-import { DEFAULT_RECEIVE_MIB } from '../dataplane/ports/packet/receive-memory.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
-import { checkLimit, type LimitedOption } from '../dataplane/shared/limits.js';
+import { checkLimit, DEFAULT_RECEIVE_MIB, type LimitedOption } from '../dataplane/shared/limits.js';
 import { UserError } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';

@@ -11,13 +11,14 @@ import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { loadNative } from '../addon/native.js';
-import { DROPPED_TEXT, limitPrivileges } from '../addon/privileges.js';
+import { limitPrivileges } from '../addon/privileges.js';
 import type { ControlServer } from '../control/server.js';
 import { socketPid } from '../control/socket.js';
 import type { Engine } from '../dataplane/engine/engine.js';
 import { Guard } from '../dataplane/engine/guarded.js';
 import type { EngineOptions } from '../dataplane/engine/plan.js';
 import type { Summary } from '../dataplane/engine/summary.js';
+import { kindOf, portKinds } from '../dataplane/ports/kinds.js';
 import { Interrupted, UserError } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
@@ -144,7 +145,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
 /** `--check`. @throws UserError */
 async function check(flags: ForwardFlags): Promise<void> {
   const { checkForward, renderChecked } = await import('./forward-check.js');
-  const checked = checkForward(forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`)));
+  const checked = await checkForward(forwardOptions(flags, (message) => say(`rxsteer: warning: ${message}`)));
   for (const warning of checked.warnings) say(`rxsteer: warning: ${warning}`);
   if (flags.json === true) printJson(checked);
   else print(renderChecked(checked));
@@ -155,11 +156,7 @@ const SHORT_MS = 10_000;
 
 /** The run goes on until somebody ends it. */
 function isOpenEnded({ engine, durationMs }: ReturnType<typeof forwardOptions>): boolean {
-  const ends = engine.ports.some(
-    (port) =>
-      (port.kind === 'pcap' && port.mode === 'read') ||
-      (port.kind === 'memory' && port.source !== null && port.source.packets > 0),
-  );
+  const ends = engine.ports.some((port) => kindOf(port).ends(port));
   return !ends && (durationMs === null || durationMs > SHORT_MS);
 }
 
@@ -273,6 +270,13 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   }
 }
 
+/** What can no longer be done after `--drop`. */
+function droppedText(): string {
+  const kinds = portKinds().filter(({ capabilities }) => capabilities.length > 0);
+  const names = kinds.map(({ name }) => `${name}:`).join(', ');
+  return `interfaces that vanish are not opened again when they are back, and no port of an interface (${names}) can be added`;
+}
+
 /** Whether this process has a terminal that it could be ended from. */
 function hasTerminal(): boolean {
   try {
@@ -300,11 +304,11 @@ async function reloaderOf(
 /** Gives up what is not needed once all ports are open. @throws UserError */
 function limit({ ports, policy }: EngineOptions, socket: string | null, drop: boolean | undefined): void {
   if (drop === undefined) return;
-  const written = ports.flatMap((port) => (port.kind === 'pcap' && port.mode === 'write' ? [port.path] : []));
+  const written = ports.flatMap((port) => kindOf(port).files?.(port).written ?? []);
   const folder = socket === null ? [] : [dirname(socket)];
   const read = policy.policy === 'js' && existsSync(policy.file) ? [policy.file] : [];
   limitPrivileges(loadNative(), { read, write: [...written, ...folder] }, drop);
-  if (drop) say(`rxsteer: all capabilities are given up (--drop): ${DROPPED_TEXT}`);
+  if (drop) say(`rxsteer: all capabilities are given up (--drop): ${droppedText()}`);
 }
 
 /** Ends the process now with exit code 130, threads inside native calls or not. */

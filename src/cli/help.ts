@@ -3,6 +3,7 @@
  *
  * Promise: no line is wider than 80 columns; texts only.
  */
+import { portUsage } from '../dataplane/ports/usage.js';
 import { POLICY_LINES } from './policy-list.js';
 
 const policies = () =>
@@ -13,14 +14,8 @@ const policies = () =>
     '"rxsteer policies NAME" has the keys of one, "rxsteer nics" the NICs.',
   ].join('\n');
 
-const ports = `Ports (NAME=KIND:TARGET[,option=value…], twice or more):
-  af_packet:IFACE   an interface: queues=N, fanout=hash|cpu|qm|lb|rnd,
-                    offload=on|off
-  tap:IFACE         a TAP, made if absent: queues=N, offload=on|off
-  pcap:FILE         a capture: mode=read|write
-  memory:source     made packets: flows=, guests=, size=N|imix, rate=, burst=,
-                    packets=, seed=
-  memory:sink       counts what it gets
+const ports = () => `Ports (NAME=KIND:TARGET[,option=value…], twice or more):
+${portUsage()}
 Of each: mac=ADDRESS+…, ip=ADDRESS+…: the only ones that frames from it may
 have. All options: docs/forwarding.md.`;
 

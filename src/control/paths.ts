@@ -6,6 +6,7 @@
  * depend on where the forwarder happened to be started.
  */
 import { isAbsolute, resolve } from 'node:path';
+import { findKind, kindOf } from '../dataplane/ports/kinds.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { UserError } from '../errors.js';
 
@@ -45,10 +46,9 @@ export function absolutePolicy(given: string | object): string | object {
 
 /** The port with its file named from the root; other ports, and what is no port, as they are. @throws UserError */
 export function absolutePort(text: string): string {
-  return text.replace(
-    /^([^=:,]+=pcap:)([^,]*)/,
-    (_, head: string, path: string) => head + absolute('port', path),
-  );
+  const [, head, kind, path] = /^([^=:,]+=([^:,]+):)([^,]*)/.exec(text) ?? [];
+  if (head === undefined || findKind(kind!)?.files === undefined) return text;
+  return head + absolute('port', path!) + text.slice(head.length + path!.length);
 }
 
 function refuseRelative(place: string, path: string): void {
@@ -72,5 +72,6 @@ export function checkPolicyPaths(given: string | object): void {
 /** @throws UserError where a port names a file by a relative path */
 export function checkPortPath(text: string): void {
   const spec = parsePort(text);
-  if (spec.kind === 'pcap') refuseRelative(`--port ${spec.name}`, spec.path);
+  const { read, written } = kindOf(spec).files?.(spec) ?? { read: [], written: [] };
+  for (const path of [...read, ...written]) refuseRelative(`--port ${spec.name}`, path);
 }

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
+import { portTables } from '#rxsteer/dataplane/ports/usage.js';
 import { rxsteer } from './run.js';
 
 const docs = new URL('../../docs/', import.meta.url);
@@ -13,6 +14,7 @@ const texts = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ].map((name) => [name, readFileSync(new URL(`../${name}`, docs), 'utf8')] as const);
+const forwarding = () => texts.find(([name]) => name === 'docs/forwarding.md')![1];
 const all = texts.map(([, text]) => text).join('\n');
 
 /** Options that the documents show of other programs, or as a pattern. */
@@ -72,7 +74,13 @@ describe('the options', () => {
       known = /known: (.*)$/.exec((error as Error).message)?.[1]?.split(', ') ?? [];
     }
     expect(known.length).toBeGreaterThanOrEqual(least);
-    const forwarding = texts.find(([name]) => name === 'docs/forwarding.md')![1];
-    expect(known.filter((name) => !forwarding.includes(`\`${name}=`))).toEqual([]);
+    expect(known.filter((name) => !forwarding().includes(`\`${name}=`))).toEqual([]);
+  });
+
+  it('of ports stand there as the list of kinds has them', () => {
+    // To write them anew: node -e "import('./dist/dataplane/ports/usage.js').then((m) => console.log(m.portTables()))"
+    expect(/<!-- What follows .*-->\n\n([\s\S]*?)\n\n<!-- end -->/.exec(forwarding())?.[1]).toBe(
+      portTables(),
+    );
   });
 });

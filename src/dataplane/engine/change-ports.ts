@@ -8,19 +8,16 @@
  * nobody can learn them again. Its counters stay in the summary.
  */
 import { UserError } from '../../errors.js';
-import { LivePort } from '../ports/device.js';
-import { openPort, type PortPlace, settleMtus, settleReceive } from '../ports/open.js';
-import { checkPorts, type PortSpec } from '../ports/port-spec.js';
+import type { PortSpec } from '../ports/kinds.js';
+import type { PortPlace } from '../ports/open.js';
+import { checkPorts } from '../ports/port-spec.js';
 import type { PortInfo } from '../shared/port-info.js';
-import { PORT_FDS } from '../shared/words.js';
 import { policyChange } from './change-policy.js';
 import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeReport } from './changes.js';
 import { checkConsumers } from './consumers.js';
 import { delay, type EngineCore } from './core.js';
 import { portSummary, rawPort } from './port-summary.js';
 
-/** Descriptors that a worker's sender takes at most: its sockets with and without bypass, AF_XDP, and the fallback. */
-const SENDER_DESCRIPTORS = 4;
 /** Kept free for what else comes meanwhile: control connections, a restarted thread. */
 const SPARE_DESCRIPTORS = 16;
 
@@ -34,7 +31,7 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
     checkConsumers([spec], plan.active);
     const place = placeFor(core);
     const { index } = place;
-    const opened = await openPort(spec, place, ports, {
+    const opened = await ports.add(spec, place, {
       ...{ workers: plan.workers, warn, signal: core.stopSignal, regularFilesOnly: true },
       ...core.receive,
     });
@@ -46,13 +43,11 @@ export function addPort(core: EngineCore, spec: PortSpec): Promise<ChangeReport>
       const change = policyChange(core, { ...plan, ports: list });
       requireDescriptors(core, info);
       sized = true;
-      settleMtus(ports.live, warn);
-      settleReceive(ports.live, core.receive.receiveMib);
-      core.views.portFds.fill(-1, index * PORT_FDS, (index + 1) * PORT_FDS);
-      ports.live.get(index)?.publish(core.views.portFds, index);
+      ports.settle({ warn, ...core.receive });
       core.baselines.set(index, rawPort(core, info));
       specs.set(index, spec);
       core.consumers?.add(spec, index);
+      core.followPort(index);
       return await core.report('ports', `port ${spec.name} added`, () => core.publish(change));
     } catch (error) {
       specs.delete(index);
@@ -85,9 +80,8 @@ export function removePort(core: EngineCore, name: string): Promise<ChangeReport
       name: '',
       rxQueues: 0,
       txQueues: 0,
-      source: null,
-      sink: null,
-      staging: [],
+      finite: false,
+      data: null,
     };
     const change = policyChange(core, {
       ...plan,
@@ -120,8 +114,7 @@ export function letGo(core: EngineCore): void {
       const poller = Atomics.load(views.pollers, q);
       if (poller > 0) Atomics.store(views.pollers, q, -poller);
     }
-    const live = ports.live.get(index);
-    if (live !== undefined) LivePort.finish([live]);
+    ports.finish(index);
     core.retired.add(portSummary(core, info));
     stuck.delete(index);
     ports.closePort(index);
@@ -159,8 +152,7 @@ async function forgotten(core: EngineCore, port: PortInfo, allFollowed: boolean)
 /** MTUs of this program's TAPs and receive memory follow the ports that are left; what cannot be set stays as it is. */
 function resettle(core: EngineCore): void {
   try {
-    settleMtus(core.ports.live, () => {});
-    settleReceive(core.ports.live, core.receive.receiveMib);
+    core.ports.settle({ warn: () => {}, ...core.receive });
   } catch (error) {
     core.warn((error as Error).message);
   }
@@ -171,9 +163,10 @@ function resettle(core: EngineCore): void {
  * @throws UserError where the limit leaves too few.
  */
 function requireDescriptors({ plan, ports }: EngineCore, info: PortInfo): void {
-  const { native, live } = ports;
-  if (native === null || !live.has(info.index)) return;
-  const wanted = info.rxQueues + plan.active * SENDER_DESCRIPTORS + SPARE_DESCRIPTORS;
+  const { native } = ports;
+  const needed = ports.descriptors(info.index, plan.active);
+  if (native === null || needed === 0) return;
+  const wanted = needed + SPARE_DESCRIPTORS;
   if (native.canOpen(wanted)) return;
   throw new UserError(
     `--port ${info.name}: too few file descriptors are left for the workers (${wanted} are needed): raise the limit (ulimit -n, LimitNOFILE=) or remove a port`,

@@ -12,7 +12,7 @@
  * and only then switches; frames wait in the kernel, and the pause is reported.
  */
 import type { PolicySpec } from '../../policy/spec.js';
-import type { PortSpec } from '../ports/port-spec.js';
+import type { PortSpec } from '../ports/kinds.js';
 import type { FlowSample } from '../shared/flow-census.js';
 import type { TraceEntry, TraceOptions } from '../shared/trace.js';
 

@@ -15,7 +15,8 @@ import { UserError } from '../../errors.js';
 import { MacSteering } from '../../policy/mac.js';
 import { RfsSteering } from '../../policy/rfs.js';
 import type { Steering } from '../../policy/steering.js';
-import type { Consumer, PortSpec } from '../ports/port-spec.js';
+import type { Consumer } from '../ports/kind.js';
+import type { PortSpec } from '../ports/kinds.js';
 import type { EnginePlan } from '../shared/plan.js';
 
 /** State of a port's consumer. */

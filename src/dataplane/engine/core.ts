@@ -12,8 +12,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
 import type { MacControl } from '../../forward/mac-control.js';
 import type { Steering } from '../../policy/steering.js';
+import type { PortSpec } from '../ports/kinds.js';
 import type { OpenOptions, OpenPorts } from '../ports/open.js';
-import type { PortSpec } from '../ports/port-spec.js';
 import type { LiveConfig } from '../shared/config.js';
 import type { EngineMemory, EngineViews } from '../shared/engine-memory.js';
 import type { EnginePlan } from '../shared/plan.js';
@@ -68,6 +68,8 @@ export class EngineCore {
   readonly trace: TraceCollector;
   /** How much the kernel may hold for receive queues, as ports are opened with it. */
   receive: Pick<OpenOptions, 'receiveMib'> = {};
+  /** A port was added, and no worker knows of it yet. @throws UserError */
+  followPort: (index: number) => void = () => {};
   /** Looks where consumers run; follows the policy. */
   consumers: ConsumerWatch | null = null;
   private readonly channels = new Map<number, MessagePort>();

@@ -13,9 +13,9 @@ import { MacControl } from '../../forward/mac-control.js';
 import { policyBytes } from '../../policy/compile.js';
 import { RfsSteering, type TableRewrite } from '../../policy/rfs.js';
 import type { PolicySpec } from '../../policy/spec.js';
-import type { LivePort } from '../ports/device.js';
+import type { PortSpec } from '../ports/kinds.js';
+import type { LivePort } from '../ports/live-port.js';
 import { type OpenPorts, openPorts } from '../ports/open.js';
-import type { PortSpec } from '../ports/port-spec.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -107,13 +107,14 @@ export class Engine implements LiveEngine {
     if (options.receiveMib !== undefined) this.core.receive = { receiveMib: options.receiveMib };
     this.core.consumers = this.consumers;
     this.links = new LinkWatch(this.core, this.guard);
+    this.core.followPort = (index) => this.links.follow(index);
+    for (const index of ports.live.keys()) this.links.follow(index);
     this.moveWatch = new MoveWatch(
       this.core.macTable,
       (port) => this.plan.ports[port]?.name || String(port),
       this.warn,
     );
     this.consumers.adopt(compiled);
-    for (const [index, live] of ports.live) live.publish(this.views.portFds, index);
     this.upkeep = new Upkeep(this.core, this.guard, {
       links: this.links,
       consumers: this.consumers,

@@ -12,7 +12,7 @@
  */
 
 import { type Native, type NativeLinkEvents, RING_DEAD } from '../../addon/native.js';
-import type { LivePort, OldDescriptors } from '../ports/device.js';
+import { type LivePort, NO_DESCRIPTORS, type OldDescriptors } from '../ports/live-port.js';
 import { PortCounter, portBase } from '../shared/counters.js';
 import { Global, WorkerWord } from '../shared/words.js';
 import type { EngineCore } from './core.js';
@@ -28,6 +28,8 @@ const REPLACE_MOST_MS = 16_000;
 /** What netlink tells is looked at so long after the last look at least, and after so many times what that took. */
 const REST_LEAST_MS = 2;
 const REST_SHARE = 3;
+/** Interval of looking whether all workers have followed a port that told of a change itself. */
+const HURRY_MS = 2;
 
 /** When a port's ring may be replaced again, and the wait after that. */
 interface Patience {
@@ -43,6 +45,8 @@ export class LinkWatch {
   /** Timer of a look because of what was heard. */
   private told: NodeJS.Timeout | null = null;
   private resting = false;
+  /** Timer while workers follow a port that told of a change itself. */
+  private hurrying: NodeJS.Timeout | null = null;
   /** What each port was last warned of, by kind: a number of frames. */
   private readonly warned = new WeakMap<LivePort, Map<string, number>>();
   private readonly patience = new WeakMap<LivePort, Patience>();
@@ -50,7 +54,7 @@ export class LinkWatch {
   private readonly errors = new Map<number, number>();
   /** Ports whose last look failed, and why. */
   private readonly blind = new Map<number, string>();
-  /** What is closed once all workers have attached to an epoch's descriptors. */
+  /** What is done once all workers have attached to an epoch's descriptors: the old ones closed, the port told. */
   private closing: { port: LivePort; old: OldDescriptors; epoch: number }[] = [];
 
   constructor(
@@ -79,7 +83,7 @@ export class LinkWatch {
       const { change, old } = this.check(index, port);
       if (change === 'descriptors') this.replaced(index, port, old);
       port.assure(sent.get(index)!, began);
-      port.tell(core.views.portFds, index, () => this.sent(index));
+      port.tellSenders(() => this.sent(index));
     }
     if (core.plan.mode === 'wire') {
       const [a, b] = [live.get(0), live.get(1)];
@@ -93,6 +97,31 @@ export class LinkWatch {
     this.settle();
   }
 
+  /** A port that is open gets to know its engine: before workers attach to it. @throws UserError */
+  follow(index: number): void {
+    const port = this.core.ports.live.get(index);
+    const changed = () => this.guard.run(`port ${port?.spec.name}`, () => this.changed(index, port));
+    port?.follow({ changed, frames: this.core.views.pool.bytes });
+  }
+
+  private changed(index: number, port: LivePort | undefined): void {
+    if (this.resting || port === undefined || this.core.ports.live.get(index) !== port) return;
+    const { change, old } = this.check(index, port);
+    if (change === 'descriptors') this.replaced(index, port, old);
+    port.tellSenders(() => this.sent(index));
+    this.hurry();
+  }
+
+  /** What waits for the workers waits no longer than they need: a guest may wait for it. */
+  private hurry(): void {
+    if (this.hurrying !== null) clearTimeout(this.hurrying);
+    this.hurrying = null;
+    this.settle();
+    if (this.closing.length === 0 || this.resting) return;
+    const again = () => this.guard.run('ports that changed', () => this.hurry());
+    this.hurrying = setTimeout(again, HURRY_MS).unref();
+  }
+
   /** Lets go of what was replaced, as far as all workers have attached to what came for it. */
   private settle(): void {
     const { core } = this;
@@ -100,6 +129,7 @@ export class LinkWatch {
     this.closing = this.closing.filter(({ port, old, epoch }) => {
       if (hosted.some((words) => ((Atomics.load(words, WorkerWord.epochSeen) - epoch) | 0) < 0)) return true;
       port.closeOld(old);
+      port.attached();
       return false;
     });
   }
@@ -133,12 +163,14 @@ export class LinkWatch {
   private due(): boolean {
     const now = performance.now();
     // Drained first: what changes while the ports are looked at is heard of the next time.
-    const heard = this.heard(this.core.ports.native!);
+    const heard = this.heard(this.core.ports.native);
     return heard || this.restless || now - this.lookedAt >= UNASKED_MS;
   }
 
   /** Without a socket (no descriptor left) everything is looked at every time. */
-  private heard(native: Native): boolean {
+  private heard(native: Native | null): boolean {
+    // Without the addon there is no port of an interface.
+    if (native === null) return false;
     try {
       if (this.events !== null) return this.events.take();
       this.events = new native.LinkEvents(() => this.hear());
@@ -151,7 +183,7 @@ export class LinkWatch {
   /** Looks no more by itself: the engine stops. */
   rest(): void {
     this.resting = true;
-    if (this.told !== null) clearTimeout(this.told);
+    for (const timer of [this.told, this.hurrying]) if (timer !== null) clearTimeout(timer);
     this.events?.close();
     this.events = null;
   }
@@ -177,14 +209,14 @@ export class LinkWatch {
       const { message } = error as Error;
       if (this.blind.get(index) !== message) this.core.warn(`port ${port.spec.name}: ${message}`);
       this.blind.set(index, message);
-      return { change: 'none', old: { receive: [], others: [] } };
+      return { change: 'none', old: NO_DESCRIPTORS };
     }
   }
 
   /** Workers are to attach to a port's new descriptors; the old ones are closed when all have. */
   private replaced(index: number, port: LivePort, old: OldDescriptors): void {
     const { views } = this.core;
-    port.publish(views.portFds, index);
+    port.publish();
     Atomics.add(views.portEpochs, index, 1);
     const epoch = Atomics.add(views.global, Global.portsEpoch, 1) + 1;
     this.closing.push({ port, old, epoch });
@@ -246,14 +278,11 @@ export class LinkWatch {
     for (const { kind, counter, of, text } of PORT_WARNINGS) {
       let count = before === undefined ? 0 : -of(before);
       for (const counters of views.counters.port) count += counters[at + counter]!;
-      if (count > 0) this.note(port, kind, count, `port ${name}: ${text(port.spec.interface)}`);
+      if (count > 0) this.note(port, kind, count, `port ${name}: ${text(port.device)}`);
     }
-    this.note(
-      port,
-      'inexpressible',
-      port.readRefused() + port.ringResets,
-      `port ${name}: the kernel cannot pass on super-frames that virtio-net does not express (UFO, SCTP); they are dropped (kernelDrops). UDP super-frames before Linux 6.2: on the sender, ethtool -K IFACE tx-udp-segmentation off`,
-    );
+    for (const { kind, count, text } of port.counted()) {
+      if (count > 0) this.note(port, kind, count, `port ${name}: ${text}`);
+    }
   }
 
   private note(port: LivePort, kind: string, count: number, text: string): void {

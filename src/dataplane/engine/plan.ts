@@ -12,9 +12,9 @@ import type { PolicySpec } from '../../policy/spec.js';
 import { LARGE_SLOT_BYTES, SMALL_SLOT_BYTES } from '../memory/layout.js';
 import { PORTS_MAX } from '../memory/ring.js';
 import { DEFAULT_ORDER_LIMITS, type OrderLimits } from '../order/guard.js';
-import type { LivePort } from '../ports/device.js';
+import type { PortSpec } from '../ports/kinds.js';
+import type { LivePort } from '../ports/live-port.js';
 import type { OpenPorts } from '../ports/open.js';
-import type { PortSpec } from '../ports/port-spec.js';
 import { formatCpuList, permittedCpus } from '../shared/cpus.js';
 import { dealQueues } from '../shared/deal.js';
 import { parseFaults } from '../shared/faults.js';
@@ -46,7 +46,7 @@ export interface EngineOptions {
    * some 50 ms of CPU time a worker. Default: where a port is a device.
    */
   readonly warmUp?: boolean;
-  /** MiB that the kernel may hold for all receive queues of packet ports together; default `DEFAULT_RECEIVE_MIB`. */
+  /** MiB that the kernel may hold for the receive queues of all ports together; default `DEFAULT_RECEIVE_MIB`. */
   readonly receiveMib?: number;
   readonly switching: SwitchingOptions;
   readonly fault: string | null;
@@ -150,6 +150,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     room: portRoom(mode, ports.infos),
     cpus: Array.from({ length: capacity }, (_, w) => options.cpus[w] ?? -1),
     ports: dealQueues(ports.infos, workers, options.policy),
+    attachers: ports.attachers,
     mode,
     order,
     watches: options.watches ?? true,

@@ -5,13 +5,12 @@
  * is taken off, so a port that follows another one in its place begins at 0.
  */
 
-import type { LivePort } from '../ports/device.js';
-import { PATH_MASK, TRANSMIT_PATHS, type TransmitPath } from '../ports/packet/transmit-path.js';
+import type { PortDetail } from '../ports/kinds.js';
+import type { LivePort } from '../ports/live-port.js';
 import { type Counters, PortCounter, portBase, QueueCounter, queueBase } from '../shared/counters.js';
 import { pollerOf } from '../shared/deal.js';
 import type { EnginePlan } from '../shared/plan.js';
 import type { PortInfo } from '../shared/port-info.js';
-import { PORT_FDS, PortFd } from '../shared/words.js';
 import type { ConsumerSummary } from './consumers.js';
 
 /** Counters of one port. */
@@ -54,18 +53,14 @@ export interface PortSummary {
   /** Where the consumer behind the port runs; null where none was named. */
   consumer: ConsumerSummary | null;
   queues: { id: number; worker: number; packets: number; bytes: number }[];
-  /**
-   * Of an AF_PACKET port; null for other kinds. `transmit`: its way out; `queueChanges`: how often the number of its
-   * device's transmit queues was seen to change; `mayBeLate`: frames, at most, that went past queues which the port did
-   * not know of yet, and may have arrived behind later ones of their flow.
-   */
-  detail: { transmit: TransmitPath; queueChanges: number; mayBeLate: number } | null;
+  /** What the port can do and what was chosen for it, as far as its kind has something to tell; else null. */
+  detail: PortDetail | null;
 }
 
 /** Where the counters are. */
 export interface PortCounts {
   readonly plan: EnginePlan;
-  readonly views: { readonly counters: Counters; readonly portFds: Int32Array };
+  readonly views: { readonly counters: Counters };
   /** Workers that have run at any time. */
   readonly ever: number;
   readonly consumers: { summary(port: number): ConsumerSummary | null } | null;
@@ -73,7 +68,7 @@ export interface PortCounts {
   readonly ports: {
     readonly live: ReadonlyMap<
       number,
-      Pick<LivePort, 'kernelDrops' | 'unread' | 'inexpressible' | 'ringResets' | 'risk'>
+      Pick<LivePort, 'kernelDrops' | 'unread' | 'inexpressible' | 'ringResets' | 'detail'>
     >;
   };
 }
@@ -170,7 +165,7 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
       .map((c) => c[base + PortCounter.txPackets]! + c[base + PortCounter.deliveredPackets]!),
     delivered: { packets: sum(PortCounter.deliveredPackets), bytes: sum(PortCounter.deliveredBytes) },
     consumer: consumers?.summary(info.index) ?? null,
-    detail: info.kind === 'af_packet' ? transmitDetail(views.portFds, info.index) : null,
+    detail: null,
     queues: Array.from({ length: info.rxQueues }, (_, q) => {
       const at = queueBase(info.firstQueue + q);
       return {
@@ -183,11 +178,6 @@ export function rawPort({ plan, views, ever, consumers }: PortCounts, info: Port
   };
 }
 
-function transmitDetail(portFds: Int32Array, port: number): PortSummary['detail'] {
-  const transmit = TRANSMIT_PATHS[portFds[port * PORT_FDS + PortFd.path]! & PATH_MASK];
-  return transmit === undefined ? null : { transmit, queueChanges: 0, mayBeLate: 0 };
-}
-
 /** The counters of a port since it came. */
 export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
   const now = rawPort(counts, info);
@@ -197,8 +187,7 @@ export function portSummary(counts: PortCounts, info: PortInfo): PortSummary {
     now.rx.unread = live.unread;
     now.rx.inexpressible = live.inexpressible;
     now.rx.ringResets = live.ringResets;
-    const { queueChanges, mayBeLate } = live.risk;
-    if (now.detail !== null) now.detail = { ...now.detail, queueChanges, mayBeLate };
+    now.detail = live.detail() as PortDetail | null;
   }
   const before = counts.baselines.get(info.index);
   return before === undefined ? now : { ...now, ...difference(now, before) };

@@ -97,6 +97,6 @@ export class Upkeep {
   }
 
   private finite(): boolean {
-    return this.core.plan.ports.some((port) => port.source?.finite === true);
+    return this.core.plan.ports.some((port) => port.finite);
   }
 }

@@ -40,6 +40,8 @@ export interface Sender {
   readonly offload: boolean;
   /** True for sinks and capture writers: a frame given to it is `delivered`, not `transmitted`. */
   readonly delivers: boolean;
+  /** Transmit queue of the port that it sends to; absent: that of its worker's number. See `PortInfo.choosesQueue`. */
+  readonly txQueue?: number;
   /**
    * Sends frames from … to-1 in order, a `SendResult` for each; returns how many were taken. Ends at a frame that gets
    * `SendResult.segment`: that one's segments are to be sent next, then those behind it (`untried`).

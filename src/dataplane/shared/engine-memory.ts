@@ -15,7 +15,7 @@ import { carveCounters } from './counters.js';
 import { carveFloods } from './flood-budget.js';
 import { carveCensus } from './flow-census.js';
 import type { EnginePlan } from './plan.js';
-import { PORT_FDS, WORKER_WORDS } from './words.js';
+import { WORKER_WORDS } from './words.js';
 
 /** Bytes per worker behind the slots where software segmentation builds its segments. */
 export const SCRATCH_SLOT_BYTES = 16 * 1024;
@@ -47,8 +47,7 @@ export interface EngineViews {
   readonly workers: Int32Array[];
   /** One lock per port and transmit queue, see `lockIndex`. */
   readonly locks: Int32Array;
-  readonly portFds: Int32Array;
-  /** Counts each port's changes of descriptors; written before `Global.portsEpoch`. */
+  /** Counts each port's changes of what workers attach to; written before `Global.portsEpoch`. */
   readonly portEpochs: Int32Array;
   /** Next ingest sequence number of each receive queue (global number), a line each. */
   readonly sequences: Int32Array;
@@ -86,7 +85,6 @@ function carve(carver: Carver, plan: EnginePlan) {
     global: carver.words(4 * LINE_WORDS),
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
     locks: carver.words(txQueues * LINE_WORDS),
-    portFds: carver.words(ports * PORT_FDS),
     portEpochs: carver.words(ports),
     sequences: carver.words(queues * LINE_WORDS),
     pollers: carver.words(queues),
@@ -178,7 +176,6 @@ export function allocateEngineMemory(
   views.pool.initialise();
   for (const ring of views.rings) startRing(ring, start);
   for (let q = 0; q < plan.room.queues; q++) views.sequences[q * LINE_WORDS] = start;
-  views.portFds.fill(-1);
   return memory;
 }
 

@@ -7,6 +7,9 @@ import { UserError } from '../../errors.js';
 
 export const WORKERS_MAX = 256;
 
+/** MiB that the kernel may hold for the receive queues of all ports together, where nothing is said. */
+export const DEFAULT_RECEIVE_MIB = 1536;
+
 /** Least and most of each number, both permitted. Milliseconds, microseconds and seconds as the names say. */
 export const ENGINE_LIMITS = {
   workers: [1, WORKERS_MAX],

@@ -19,6 +19,8 @@ export interface EnginePlan {
   /** CPU to pin each worker to; -1 = not pinned. */
   readonly cpus: readonly number[];
   readonly ports: readonly PortInfo[];
+  /** URL of the module that attaches workers to the ports of a kind, by the kind's name: of all that may yet be added. */
+  readonly attachers: Readonly<Record<string, string>>;
   readonly mode: 'wire' | 'switch';
   /** The order that this run keeps. */
   readonly order: 'strict' | 'linux' | 'none';

@@ -1,5 +1,5 @@
 /**
- * The control words that all threads of one engine share: phases, a worker's control block, a port's descriptors.
+ * The control words that all threads of one engine share: phases, a worker's control block.
  *
  * Promise: names and numbers only; `engine-memory.ts` lays them out.
  */
@@ -48,26 +48,6 @@ export const WorkerWord = {
 export const WORKER_WORDS = 2 * LINE_WORDS;
 
 export const WorkerState = { absent: 0, running: 1, ended: 2 } as const;
-
-/** Queues of one kind (receive, transmit) that a live port has at most: what PACKET_FANOUT and tun allow. */
-export const LIVE_QUEUES_MAX = 256;
-/**
- * Descriptor words of a port: one per receive queue, then per transmit queue its packet socket past the queueing
- * discipline (a TAP's queue), its AF_XDP socket and its packet socket through the queueing discipline;
- * the interface's index, and the number of the way out (`TRANSMIT_PATHS`).
- */
-export const PortFd = {
-  receive: 0,
-  send: LIVE_QUEUES_MAX,
-  sendXsk: 2 * LIVE_QUEUES_MAX,
-  sendQueued: 3 * LIVE_QUEUES_MAX,
-  ifindex: 4 * LIVE_QUEUES_MAX,
-  path: 4 * LIVE_QUEUES_MAX + 1,
-  /** Behind `path`: senders take both. Kinds of super-frames that are not left to the kernel, see `TransmitSockets`. */
-  withheld: 4 * LIVE_QUEUES_MAX + 2,
-} as const;
-/** Words per port in `portFds`. */
-export const PORT_FDS = 4 * LIVE_QUEUES_MAX + 3;
 
 /** Doubles of `EngineViews.pauses[worker]`. */
 export const Pause = { count: 0, ns: 1 } as const;

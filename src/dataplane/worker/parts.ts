@@ -68,7 +68,6 @@ function inOneShape(views: EngineViews): EngineViews {
     global: views.global,
     workers: views.workers,
     locks: views.locks,
-    portFds: views.portFds,
     portEpochs: views.portEpochs,
     sequences: views.sequences,
     pollers: views.pollers,

@@ -16,6 +16,7 @@ import type { Steering } from '../../policy/steering.js';
 import { ThreadClock } from '../memory/clock.js';
 import { OrderHistory } from '../order/history.js';
 import { QUEUE_SLOTS } from '../order/ledger.js';
+import { loadAttachers } from '../ports/attacher.js';
 import type { LiveConfig, WorkerTask } from '../shared/config.js';
 import { attachEngine } from '../shared/engine-memory.js';
 import { CensusWriter } from '../shared/flow-census.js';
@@ -63,6 +64,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** Returns what sources, sinks and policies have to complain of, one line each. */
 export default async function runWorker({ config, worker, port }: WorkerTask): Promise<string[]> {
   const { plan, memory } = config;
+  const attachers = await loadAttachers(plan);
   const views = attachEngine(plan, memory);
   Atomics.add(views.global, Global.begun, 1);
   const native = loadNative();
@@ -75,7 +77,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   const status = new Int32Array(RECEIVE_STATUS_WORDS);
   const waker = makeWaker(native, views.workers, memory.events);
   const held = new WorkerPorts(
-    { plan, views, pool: views.pool, native, clock, worker, burst, status },
+    { plan, views, pool: views.pool, native, clock, worker, burst, status, attachers },
     waker,
   );
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
@@ -83,7 +85,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   try {
     if (plan.warmUp) {
       const compile = (practised: LiveConfig) => practiceSteering(practised, worker);
-      warmUp({ config, worker, views, native, clock, burst, status, compile });
+      warmUp({ config, worker, views, native, clock, burst, status, attachers, compile });
       awaitWarm(views.global);
     }
     const parts = makeParts({

@@ -31,7 +31,7 @@ const ADDRESSES = 1024;
 /** Records of the flow census, a power of two. */
 export const CENSUS_RECORDS = 64;
 
-type PracticeWords = Omit<EngineViews, 'pool' | 'rings' | 'ledger' | 'portFds' | 'portEpochs'>;
+type PracticeWords = Omit<EngineViews, 'pool' | 'rings' | 'ledger' | 'portEpochs'>;
 
 /** The words of the engine as one worker needs them: what is there for each worker is there once. */
 function carve(carver: Carver, plan: EnginePlan): PracticeWords {

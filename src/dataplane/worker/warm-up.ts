@@ -18,6 +18,7 @@ import { ClockTime, type ThreadClock } from '../memory/clock.js';
 import type { FramePool } from '../memory/pool.js';
 import { OrderHistory } from '../order/history.js';
 import { receiveQueue } from '../ports/attach.js';
+import type { Attachers } from '../ports/attacher.js';
 import type { LiveConfig } from '../shared/config.js';
 import { type EngineViews, practiceQueue } from '../shared/engine-memory.js';
 import { CensusWriter } from '../shared/flow-census.js';
@@ -30,7 +31,6 @@ import { WorkerLoop } from './loop.js';
 import { makeParts } from './parts.js';
 import { PracticeFrames } from './warm-up-frames.js';
 import { CENSUS_RECORDS, PracticeMemory } from './warm-up-memory.js';
-import { practiceReceivers, practiceSender } from './warm-up-ports.js';
 import { WorkerPorts } from './worker-ports.js';
 
 /** What a warm-up takes of its worker. */
@@ -42,6 +42,7 @@ export interface WarmUpParts {
   readonly clock: ThreadClock;
   readonly burst: Burst;
   readonly status: Int32Array;
+  readonly attachers: Attachers;
   /** A steering for a warm-up under this configuration. */
   readonly compile: (config: LiveConfig) => Steering;
 }
@@ -62,6 +63,14 @@ const WAYS = [0, 1, 3, 1];
 /** All slots of the ledger are one queue's to the history of a warm-up. */
 const HISTORY_SLOTS = 1 << 27;
 
+/** The ports of whose kinds something stands for them. */
+function practisedPorts({ ports }: EnginePlan, attachers: Attachers) {
+  return ports.flatMap((info) => {
+    const stand = attachers.get(info.kind)?.practice;
+    return stand === undefined || info.removed ? [] : [{ info, stand }];
+  });
+}
+
 /** One loop of a warm-up. */
 class Practice {
   private readonly loop: WorkerLoop;
@@ -77,7 +86,7 @@ class Practice {
     private readonly practice: PracticeMemory,
     steering: Steering,
   ) {
-    const { worker, native, clock, burst, status } = p;
+    const { worker, native, clock, burst, status, attachers } = p;
     const { memory } = practice;
     const views = practice.views();
     const { pool } = views;
@@ -86,7 +95,10 @@ class Practice {
     this.span = config.span;
     this.queue = practiceQueue(plan, worker);
     const waker = makeWaker(native, views.workers, memory.events);
-    const held = new WorkerPorts({ plan, views, pool, native, clock, worker, burst, status }, waker);
+    const held = new WorkerPorts(
+      { plan, views, pool, native, clock, worker, burst, status, attachers },
+      waker,
+    );
     const parts = makeParts({
       plan,
       memory,
@@ -128,26 +140,28 @@ class Practice {
   }
 
   private openPorts(
-    { worker, native, burst, status }: WarmUpParts,
+    { worker, native, burst, status, attachers }: WarmUpParts,
     plan: EnginePlan,
     practice: PracticeMemory,
     held: WorkerPorts,
     pool: FramePool,
   ): void {
-    const targets = plan.ports.filter(({ txQueues }) => txQueues > 0).slice(0, PORTS);
-    targets.forEach((info, k) => {
-      held.senders[info.index] = practiceSender(k, info);
+    const practised = practisedPorts(plan, attachers);
+    const targets = practised.filter(({ info }) => info.txQueues > 0).slice(0, PORTS);
+    targets.forEach(({ info, stand }, k) => {
+      held.senders[info.index] = stand.sender(info, k);
       held.floods[info.index] = 1;
       // A queue that is shared is locked.
-      held.lockOf[info.index] = info.txQueues < plan.active ? info.index : -1;
+      const isShared = info.choosesQueue === true || info.txQueues < plan.active;
+      held.lockOf[info.index] = isShared ? info.index : -1;
     });
     const arrays = { id: burst.id, off: burst.off, len: burst.len, flags: burst.flags, status };
-    const origins = plan.ports.filter(({ rxQueues }) => rxQueues > 0).slice(0, PORTS);
-    held.receivers = origins.flatMap((info) => {
-      const other = targets.find(({ index }) => index !== info.index) ?? info;
+    const origins = practised.filter(({ info }) => info.rxQueues > 0).slice(0, PORTS);
+    held.receivers = origins.flatMap(({ info, stand }) => {
+      const other = targets.find((target) => target.info !== info)?.info ?? info;
       const frames = new PracticeFrames(burst, status, pool, worker, info.index, other.index, practice.kept);
       const counted = { receive: (max: number) => (this.mayReceive() ? frames.receive(max) : 0) };
-      const receivers = practiceReceivers(info, counted, { native, pool, worker, arrays });
+      const receivers = stand.receivers({ native, pool, worker, arrays }, info, counted);
       return receivers.map((receiver) => receiveQueue(info.index, 0, this.queue, false, receiver));
     });
     held.polled.adopt(held.receivers);
@@ -185,7 +199,8 @@ const KEPT: { practices: readonly object[] } = { practices: [] };
  */
 export function warmUp(p: WarmUpParts): void {
   // Frames that a worker only gets from others have been received too, so without a receive queue there are none.
-  if (KEPT.practices.length > 0 || !p.config.plan.ports.some(({ rxQueues }) => rxQueues > 0)) return;
+  const origins = practisedPorts(p.config.plan, p.attachers).filter(({ info }) => info.rxQueues > 0);
+  if (KEPT.practices.length > 0 || origins.length === 0) return;
   KEPT.practices = practise(p);
 }
 

@@ -11,7 +11,8 @@
  * writes of the former poller are seen by the next. One object per worker thread.
  */
 
-import { type AttachParts, attachReceiver, attachSender, type ReceiveQueue } from '../ports/attach.js';
+import { attachReceiver, attachSender, type ReceiveQueue } from '../ports/attach.js';
+import type { AttachParts } from '../ports/attacher.js';
 import type { Sender } from '../ports/port.js';
 import { pollerOf } from '../shared/deal.js';
 import { type EnginePlan, lockIndex } from '../shared/plan.js';
@@ -109,12 +110,22 @@ export class WorkerPorts {
    * with it, and after one has left they are told the lower one, so that at no time one takes the lock and another one,
    * which sends to the same queue, does not.
    */
-  private share({ index, txQueues }: PortInfo, span: number): void {
+  private share({ index, txQueues, choosesQueue }: PortInfo, span: number): void {
     const { plan, worker } = this.p;
+    if (choosesQueue === true) {
+      this.lockChosen(index);
+      return;
+    }
     const queue = txQueues === 0 ? 0 : worker % txQueues;
     const workers = Math.max(span, worker + 1);
     const users = txQueues === 0 ? 0 : Math.ceil((workers - queue) / txQueues);
     this.lockOf[index] = users > 1 ? lockIndex(plan, index, queue) : -1;
+  }
+
+  /** Others may come to this queue, or leave it, at any time that they attach: it is locked always. */
+  private lockChosen(index: number): void {
+    const { txQueue } = this.senders[index] ?? {};
+    this.lockOf[index] = txQueue === undefined ? -1 : lockIndex(this.p.plan, index, txQueue);
   }
 
   /** Opens the queues of this worker that nobody holds; true when it has all of its queues. */
@@ -210,7 +221,7 @@ export class WorkerPorts {
     const epoch = this.epochOf(index);
     const receiver = attachReceiver(this.p, port, q);
     this.held.set(port.firstQueue + q, { port: index, generation, queue: q, epoch, receiver });
-    if (port.source?.finite !== true) return;
+    if (!port.finite) return;
     Atomics.store(this.p.views.workers[this.p.worker]!, WorkerWord.sourcesDone, 0);
   }
 
@@ -222,6 +233,7 @@ export class WorkerPorts {
     this.generations[index] = port.generation;
     this.floods[index] = this.senders[index] === null || port.removed ? 0 : 1;
     this.floodRates[index] = port.removed ? 0 : (port.flood ?? 0);
+    if (port.choosesQueue === true) this.lockChosen(index);
   }
 
   private collect(): void {

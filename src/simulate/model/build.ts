@@ -141,7 +141,6 @@ function transmitSteps(parts: Parts, side: TxSide, nic: Nic): Step[] {
   }
   const prices = {
     ...{ transmit: price.transmit, enqueue: price.qdiscEnqueue, dequeue: price.qdiscDequeue },
-    ...{ lines: price.lines.transmit, lockLines: price.lines.lock },
   };
   const send = (_: unknown, packet: number) => {
     if (!outbound.send(packet)) world.drop(packet, 'transmit');

@@ -19,13 +19,11 @@ import type { World } from './world.js';
 
 const QUOTA = 64;
 
-/** Prices of sending, in picoseconds; lines are numbers. */
+/** Prices of sending, in picoseconds. */
 export interface TransmitPrices {
   readonly transmit: number;
   readonly enqueue: number;
   readonly dequeue: number;
-  readonly lines: number;
-  readonly lockLines: number;
 }
 
 /** One transmit queue. */

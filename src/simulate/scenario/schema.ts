@@ -202,14 +202,13 @@ const guest = z.strictObject({
   /** Packets of one call into tun. */
   batch: integer(1, 1024).default(1),
   zeroCopy: truth().default(false),
-  /** Registers that an emulated device's driver touches for each packet received, sent, and each interrupt. */
+  /** Registers that an emulated device's driver touches for each packet received and sent. */
   registers: z
     .strictObject({
       receive: integer(0, 100).default(1),
       transmit: integer(0, 100).default(1),
-      interrupt: integer(0, 100).default(2),
     })
-    .default({ receive: 1, transmit: 1, interrupt: 2 }),
+    .default({ receive: 1, transmit: 1 }),
   softirq: softirq.optional(),
   apps: z.array(app, { error: 'a list of applications' }).optional(),
 });

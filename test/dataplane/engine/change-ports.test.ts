@@ -18,7 +18,12 @@ it('are closed when it has followed, not before, with all that it counted until 
       // Queue 5 was given back, queue 6 belonged to a worker that died.
       pollers: Int32Array.of(0, 0, 0, 0, 0, -1, 2, 1),
     },
-    ports: { live: new Map(), closePort: (index: number) => closed.push(index) },
+    ports: {
+      live: new Map(),
+      finish: () => {},
+      settle: () => {},
+      closePort: (index: number) => closed.push(index),
+    },
     macTable: { forgetPort: (index: number) => forgotten.push(index) },
     consumers: null,
     baselines: new Map(),

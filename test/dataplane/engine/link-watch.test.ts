@@ -16,6 +16,7 @@ function core() {
   const closed: number[] = [];
   const port = (name: string) => ({
     spec: { name },
+    device: `${name}0`,
     state: 'up',
     ringResets: 0,
     refused: 0,
@@ -24,9 +25,11 @@ function core() {
     closeOld: (old: { others: number[] }) => closed.push(...old.others),
     publish: vi.fn(),
     assure: vi.fn(),
-    tell: vi.fn(),
-    readRefused() {
-      return this.refused;
+    attached: vi.fn(),
+    tellSenders: vi.fn(),
+    counted() {
+      const count = this.refused + this.ringResets;
+      return [{ kind: 'inexpressible', count, text: 'the kernel cannot pass on super-frames' }];
     },
     replaceReceive: vi.fn(function (this: { ringResets: number; next: number }) {
       this.ringResets++;
@@ -41,7 +44,6 @@ function core() {
   const words = new Int32Array(64);
   const views = {
     queueErrors: new Int32Array(4),
-    portFds: new Int32Array(4),
     portEpochs: new Int32Array(2),
     global,
     workers: [words],
@@ -154,7 +156,7 @@ it('looks at once when netlink tells of a change, and rests in between', () => {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
   try {
     const { kernel, live, watch } = core();
-    const { check, tell } = live.get(1)!;
+    const { check, tellSenders: tell } = live.get(1)!;
     watch.look();
     // Each look takes 20 ms.
     check.mockImplementation(() => {

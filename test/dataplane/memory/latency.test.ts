@@ -16,6 +16,7 @@ import {
   stampHigh,
   stampLow,
 } from '#rxsteer/dataplane/memory/latency.js';
+import type { MemoryData } from '#rxsteer/dataplane/ports/memory/data.js';
 import { engineOptions, ROOMY } from '../engine/run-engine.js';
 
 describe('latency buckets', () => {
@@ -93,8 +94,7 @@ describe('an engine', () => {
     const engine = await Engine.start(engineOptions({ ports, workers: 2, more: ROOMY }));
     await engine.drained;
     await engine.stop();
-    const { sink } = engine.plan.ports[1]!;
-    const shared = sink?.kind === 'memory' ? sink.latency : null;
+    const { latency: shared } = engine.plan.ports[1]!.data as MemoryData;
     const sums = readLatency(shared!);
     expect(sums.reduce((a, b) => a + b)).toBe(2000);
     expect(latencyPercentile(sums, 0.5)).toBeGreaterThan(0);

@@ -9,6 +9,7 @@ import { NativeMemorySource } from '#rxsteer/dataplane/ports/memory/native-sourc
 import type { MemorySourceOptions } from '#rxsteer/dataplane/ports/memory/options.js';
 import { MemorySource } from '#rxsteer/dataplane/ports/memory/source.js';
 import type { ReceiveArrays, Receiver } from '#rxsteer/dataplane/ports/port.js';
+import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 
 export function makePool(smallPerWorker = 512, largePerWorker = 4): FramePool {
   const size = { workers: 1, smallPerWorker, largePerWorker };
@@ -47,6 +48,18 @@ export function takeFrames(pool: FramePool, arrays: ReceiveArrays, n: number): U
     pool.free(0, arrays.id[i]!);
   }
   return frames;
+}
+
+/** The options of a memory source as they are written. */
+export function sourceOptions(
+  given: Readonly<Record<string, string | number | boolean>>,
+): MemorySourceOptions {
+  const text = (value: string | number | boolean) =>
+    typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
+  const options = Object.entries(given).map(([key, value]) => `,${key}=${text(value)}`);
+  const spec = parsePort(`s=memory:source${options.join('')}`);
+  if (spec.kind !== 'memory' || spec.source === null) throw new Error(`${spec.text} is no source`);
+  return spec.source;
 }
 
 /** The two memory sources: made in TypeScript, and by the addon. */

@@ -13,6 +13,7 @@ import { practiceRings } from '#rxsteer/dataplane/memory/ring.js';
 import { QUEUE_SLOTS, SLOT_WORDS } from '#rxsteer/dataplane/order/ledger.js';
 import type { OpenPorts } from '#rxsteer/dataplane/ports/open.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
+import { attacher } from '#rxsteer/dataplane/ports/tap/attach.js';
 import {
   allocateEngineMemory,
   attachEngine,
@@ -43,13 +44,10 @@ function openPorts(): OpenPorts {
     kind: 'tap',
     rxQueues: 1,
     txQueues: 1,
-    offload: true,
-    source: null,
-    sink: null,
-    staging: [],
-    state: new SharedArrayBuffer(64),
+    finite: false,
+    data: { offload: true },
   }));
-  return { infos, live: new Map(), native: null, close: () => {} } as unknown as OpenPorts;
+  return { infos, live: new Map(), native: null, attachers: {}, close: () => {} } as unknown as OpenPorts;
 }
 
 /** An engine's memory in which a worker has died that had frames on their way: everything has some value. */
@@ -155,6 +153,7 @@ describe('nobody notices the warm-up', () => {
           clock: new ThreadClock(null),
           burst,
           status: new Int32Array(RECEIVE_STATUS_WORDS),
+          attachers: new Map([['tap', attacher]]),
           compile: (config) => {
             const steering = compilePolicy(config.plan.policy, {
               workers: WORKERS,

@@ -2,11 +2,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Native } from '#rxsteer/addon/native.js';
-import type { ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
+import { DownSender, type ReceiveQueue } from '#rxsteer/dataplane/ports/attach.js';
+import type { PortAttacher } from '#rxsteer/dataplane/ports/attacher.js';
+import { attacher } from '#rxsteer/dataplane/ports/packet/attach.js';
+import { PACKET_WORDS, type PacketData, PacketWord } from '#rxsteer/dataplane/ports/packet/data.js';
 import type { EngineViews } from '#rxsteer/dataplane/shared/engine-memory.js';
 import type { EnginePlan } from '#rxsteer/dataplane/shared/plan.js';
 import type { PortInfo } from '#rxsteer/dataplane/shared/port-info.js';
-import { PORT_FDS, PortFd } from '#rxsteer/dataplane/shared/words.js';
 import { WorkerPorts } from '#rxsteer/dataplane/worker/worker-ports.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { makePool } from '../ports/harness.js';
@@ -23,16 +25,25 @@ function port(index: number, queues = 1, more: Partial<PortInfo> = {}): PortInfo
     kind: 'af_packet',
     rxQueues: queues,
     txQueues: queues,
-    offload: true,
-    source: null,
-    sink: null,
-    staging: [],
-    state: new SharedArrayBuffer(queues * 16),
+    finite: false,
+    data: {
+      words: new SharedArrayBuffer(PACKET_WORDS * 4),
+      state: new SharedArrayBuffer(queues * 16),
+      offload: true,
+      staging: [],
+    } satisfies PacketData,
     ...more,
   } as PortInfo;
 }
 
 const PORTS = 4;
+
+/** A kind whose senders use the queue that a word names, and nothing while that is -1. */
+const chooser: PortAttacher<Int32Array> = {
+  receiver: () => null,
+  sender: (_, { data }) =>
+    data[0]! < 0 ? null : { ...new DownSender(), txQueue: data[0]!, send: () => 0, close: () => {} },
+};
 
 /** Worker `me` of `active`, and a log of what it opens and closes by the descriptor. */
 function worker(ports: readonly PortInfo[], active = 1, me = 0) {
@@ -51,24 +62,34 @@ function worker(ports: readonly PortInfo[], active = 1, me = 0) {
   const words = (n: number) => new Int32Array(new SharedArrayBuffer(n * 4));
   const views = {
     pollers: words(PORTS * 4),
-    portFds: words(PORTS * PORT_FDS).fill(-1),
     portEpochs: words(PORTS),
     workers: [words(64), words(64)],
   } as unknown as EngineViews;
   const plan = { ports, active, workers: 8, room: { ports: PORTS, queues: PORTS * 4 } } as EnginePlan;
   const pool = makePool();
   const burst = new Burst(pool.bytes);
-  const parts = { plan, views, pool, native, clock: {} as never, worker: me, burst, status: words(8) };
+  const attachers = new Map([
+    ['af_packet', attacher as PortAttacher],
+    ['chooser', chooser as PortAttacher],
+  ]);
+  const parts = {
+    plan,
+    views,
+    pool,
+    native,
+    clock: {} as never,
+    worker: me,
+    burst,
+    status: words(8),
+    attachers,
+  };
   const held = new WorkerPorts(parts, { wake: () => false });
   /** The main thread gives a port other descriptors: `fd` for receiving, `fd + 100` for sending. */
   const publish = (index: number, fd: number) => {
-    const { rxQueues, txQueues } = ports[index]!;
-    for (let q = 0; q < rxQueues; q++) {
-      views.portFds[index * PORT_FDS + PortFd.receive + q] = fd < 0 ? -1 : fd + q;
-    }
-    for (let q = 0; q < txQueues; q++) {
-      views.portFds[index * PORT_FDS + PortFd.send + q] = fd < 0 ? -1 : fd + q + 100;
-    }
+    const { rxQueues, txQueues, data } = ports[index]!;
+    const fds = new Int32Array((data as PacketData).words).fill(-1);
+    for (let q = 0; q < rxQueues; q++) fds[PacketWord.receive + q] = fd < 0 ? -1 : fd + q;
+    for (let q = 0; q < txQueues; q++) fds[PacketWord.send + q] = fd < 0 ? -1 : fd + q + 100;
     Atomics.add(views.portEpochs, index, 1);
   };
   return { held, plan, views, publish, take: () => log.splice(0) };
@@ -135,4 +156,23 @@ it('takes a lock where another worker that runs, joins or leaves sends to the sa
       held.close();
     }),
   );
+});
+
+it('takes the lock of the queue that a kind has chosen, alone or not, and of another one when it attaches anew', () => {
+  const chosen = new Int32Array([2]);
+  const info = port(1, 0, { kind: 'chooser', txQueues: 4, choosesQueue: true, data: chosen });
+  const { held, plan, views } = worker([port(0, 1, { txQueues: 0 }), info]);
+  held.release(plan, plan.active);
+  expect(held.lockOf[1]).toBe(info.firstLock + 2);
+  const attach = (queue: number) => {
+    chosen[0] = queue;
+    Atomics.add(views.portEpochs, 1, 1);
+    held.reattach();
+    return [held.lockOf[1], held.senders[1]?.txQueue];
+  };
+  expect(attach(3)).toEqual([info.firstLock + 3, 3]);
+  // Nobody is there: nothing is shared.
+  expect(attach(-1)).toEqual([-1, undefined]);
+  expect(attach(0)).toEqual([info.firstLock, 0]);
+  held.close();
 });

@@ -9,9 +9,6 @@
  * None of it is charged to a memory cgroup before frames lie in it: this is what bounds it.
  */
 
-/** MiB, for all queues together, where nothing is said. */
-export const DEFAULT_RECEIVE_MIB = 1536;
-
 const SLOT_BYTES = 2048;
 const MIB = 1 << 20;
 /** Slots of a ring: 2 MiB and 16 MiB. */

@@ -16,8 +16,8 @@
  */
 
 import type { LinkInfo, Native } from '../../../addon/native.js';
-import { PortFd } from '../../shared/words.js';
-import type { PacketPortSpec } from '../port-spec.js';
+import { PacketWord } from './data.js';
+import type { PacketPortSpec } from './kind.js';
 import { OrderRisk } from './order-risk.js';
 import {
   chooseTransmit,
@@ -63,7 +63,7 @@ export class TransmitSockets {
   constructor(
     private readonly native: Native,
     private readonly spec: PacketPortSpec,
-    private readonly warn: (message: string) => void,
+    private readonly warn: (message: string) => unknown,
     link: LinkInfo,
   ) {
     const own = spec.txQueues > 0 ? spec.txQueues : Math.max(1, link.txQueues);
@@ -203,23 +203,23 @@ export class TransmitSockets {
     this.turned = false;
   }
 
-  /** Writes descriptors and path to the port's words of `portFds`, whose first is at `base`. */
-  publish(portFds: Int32Array, base: number): void {
+  /** Writes descriptors and path to the port's words. */
+  publish(words: Int32Array): void {
     const { bypassing, queueing } = this;
     for (let q = 0; q < this.queues; q++) {
-      portFds[base + PortFd.send + q] = bypassing[q % bypassing.length] ?? -1;
-      portFds[base + PortFd.sendQueued + q] = queueing[q % queueing.length] ?? -1;
+      words[PacketWord.send + q] = bypassing[q % bypassing.length] ?? -1;
+      words[PacketWord.sendQueued + q] = queueing[q % queueing.length] ?? -1;
     }
-    portFds.set(this.xsk, base + PortFd.sendXsk);
-    this.tell(portFds, base);
+    words.set(this.xsk, PacketWord.sendXsk);
+    this.tell(words);
   }
 
   /** Writes the path, and what the last look at the device's offloads means, for senders. */
-  tell(portFds: Int32Array, base: number): void {
+  tell(words: Int32Array): void {
     // Where it stays the same, what senders have noted beside it stays, too.
     const path = TRANSMIT_PATHS.indexOf(this.path);
-    if ((portFds[base + PortFd.path]! & PATH_MASK) !== path) Atomics.store(portFds, base + PortFd.path, path);
-    Atomics.store(portFds, base + PortFd.withheld, this.withheld);
+    if ((words[PacketWord.path]! & PATH_MASK) !== path) Atomics.store(words, PacketWord.path, path);
+    Atomics.store(words, PacketWord.withheld, this.withheld);
   }
 
   /** Gives all descriptors away. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { SendResult } from '#rxsteer/addon/native.js';
-import { type MemorySourceOptions, parseMemoryOptions } from '#rxsteer/dataplane/ports/memory/options.js';
 import { MemorySink } from '#rxsteer/dataplane/ports/memory/sink.js';
 import {
   guestMac,
@@ -13,9 +12,15 @@ import {
 import { UserError } from '#rxsteer/errors.js';
 import { macBytes, verifySum } from '#rxsteer/packet/build.js';
 import { internetChecksum } from '#rxsteer/packet/checksum.js';
-import { makeArrays, makePool, makeSource, makeState, type SourceKind, takeFrames } from '../harness.js';
-
-const options = (text: Record<string, string>) => parseMemoryOptions('source', text) as MemorySourceOptions;
+import {
+  makeArrays,
+  makePool,
+  makeSource,
+  makeState,
+  sourceOptions as options,
+  type SourceKind,
+  takeFrames,
+} from '../harness.js';
 
 /** Runs a source, `burst` frames a call, until it ends or has given `count` frames. */
 function run(
@@ -165,8 +170,8 @@ describe.each(['typescript', 'native'] as const)('memory source, %s', (kind) => 
   });
 });
 
-describe('parseMemoryOptions', () => {
-  it('has defaults, and takes maps and records', () => {
+describe('the options of a source', () => {
+  it('have defaults', () => {
     const defaults = {
       target: 'source',
       flows: 64,
@@ -181,29 +186,26 @@ describe('parseMemoryOptions', () => {
       elephant: 'none',
       share: 50,
     };
-    expect(parseMemoryOptions('source', {})).toEqual(defaults);
-    const given = new Map([
-      ['size', 'imix'],
-      ['rate', '1000000'],
-    ]);
-    expect(parseMemoryOptions('source', given)).toEqual({ ...defaults, size: 0, rate: 1_000_000 });
-    expect(parseMemoryOptions('sink', {})).toEqual({ target: 'sink' });
+    expect(options({})).toEqual(defaults);
+    const given = { size: 'imix', rate: 1_000_000, stamp: true };
+    expect(options(given)).toEqual({ ...defaults, size: 0, rate: 1_000_000, stamp: true });
   });
 
   it.each([
-    ['source', { flows: '0' }, /flows="0" is not a whole number from 1 to 1048576/],
-    ['source', { flows: '1e3' }, /flows="1e3"/],
-    ['source', { size: '59' }, /size="59" is not a whole number from 60 to 1984/],
-    ['source', { size: 'big' }, /size="big" is neither imix nor a number from 60 to 1984/],
-    ['source', { seed: '4294967296' }, /seed=/],
-    ['source', { packets: '-1' }, /packets="-1"/],
-    ['source', { guests: '' }, /guests=""/],
-    ['source', { flow: '3' }, /option of memory:source "flow": did you mean flows/],
-    ['sink', { flows: '3' }, /memory:sink takes no options/],
-    ['sinc', {}, /memory port "sinc": did you mean sink/],
-  ])('refuses %s %o', (target, text, message) => {
-    expect(() => parseMemoryOptions(target, text as Record<string, string>)).toThrow(UserError);
-    expect(() => parseMemoryOptions(target, text as Record<string, string>)).toThrow(message);
+    [{ flows: '0' }, 'flows=0: expected a whole number from 1 to 1048576'],
+    [{ flows: '1e3' }, 'flows=1e3'],
+    [{ size: '59' }, 'size=59: expected imix or a whole number from 60 to 1984'],
+    [{ size: 'big' }, 'size=big: expected imix or a whole number from 60 to 1984'],
+    [{ seed: '4294967296' }, 'seed='],
+    [{ packets: '-1' }, 'packets=-1'],
+    [{ packets: '9007199254740993' }, 'packets=9007199254740993'],
+    [{ guests: '' }, 'guests='],
+    [{ stamp: 'yes' }, 'stamp=yes: expected one of off, on'],
+    [{ elephant: 'cat' }, 'elephant=cat: expected one of none, flow, guest'],
+    [{ flow: '3' }, 'unknown option of port s "flow": did you mean flows'],
+  ])('refuse %o', (text, message) => {
+    expect(() => options(text as Record<string, string>)).toThrow(UserError);
+    expect(() => options(text as Record<string, string>)).toThrow(message);
   });
 });
 

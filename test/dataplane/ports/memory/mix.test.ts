@@ -6,7 +6,7 @@ import {
   placeInTurn,
   SHARE_ONE,
 } from '#rxsteer/dataplane/ports/memory/mix.js';
-import { type MemorySourceOptions, parseMemoryOptions } from '#rxsteer/dataplane/ports/memory/options.js';
+import type { MemorySourceOptions } from '#rxsteer/dataplane/ports/memory/options.js';
 import { GuestSink, guestQueueBytes } from '#rxsteer/dataplane/ports/memory/sink.js';
 import {
   flowFrames,
@@ -14,13 +14,14 @@ import {
   STAMP_SEQUENCE_OFFSET,
 } from '#rxsteer/dataplane/ports/memory/templates.js';
 import { toSteering } from '#rxsteer/policy/experiment.js';
-import { makeArrays, makePool, makeSource, makeState, takeFrames } from '../harness.js';
-
-const options = (text: Record<string, string | number>) =>
-  parseMemoryOptions(
-    'source',
-    Object.fromEntries(Object.entries(text).map(([key, value]) => [key, String(value)])),
-  ) as MemorySourceOptions;
+import {
+  makeArrays,
+  makePool,
+  makeSource,
+  makeState,
+  sourceOptions as options,
+  takeFrames,
+} from '../harness.js';
 
 /** Flow id and sequence number of every frame of every queue. */
 function frames(of: MemorySourceOptions, queueOf: Int32Array): [number, number][][] {

@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { divideSource, placeInTurn } from '#rxsteer/dataplane/ports/memory/mix.js';
-import { type MemorySourceOptions, parseMemoryOptions } from '#rxsteer/dataplane/ports/memory/options.js';
-import { makeArrays, makePool, makeSource, makeState, type SourceKind, takeFrames } from '../harness.js';
-
-const options = (of: Record<string, string | number | boolean>) =>
-  parseMemoryOptions(
-    'source',
-    Object.fromEntries(Object.entries(of).map(([key, value]) => [key, String(value)])),
-  ) as MemorySourceOptions;
+import type { MemorySourceOptions } from '#rxsteer/dataplane/ports/memory/options.js';
+import {
+  makeArrays,
+  makePool,
+  makeSource,
+  makeState,
+  sourceOptions as options,
+  type SourceKind,
+  takeFrames,
+} from '../harness.js';
 
 /** Time stamps differ from run to run: words 13 and 14 of a frame, if it is stamped, count as set or not. */
 function maskStamp(of: MemorySourceOptions, frame: Uint8Array): string {

@@ -1,7 +1,8 @@
 /** What receive queues may hold of the kernel's memory, shares and sums. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DEFAULT_RECEIVE_MIB, receiveShare } from '#rxsteer/dataplane/ports/packet/receive-memory.js';
+import { receiveShare } from '#rxsteer/dataplane/ports/packet/receive-memory.js';
+import { DEFAULT_RECEIVE_MIB } from '#rxsteer/dataplane/shared/limits.js';
 
 const MIB = 1 << 20;
 /** The kernel doubles what it is asked for. */

@@ -1,10 +1,14 @@
 /** The main thread's side of a live port, with a kernel that says what a test wants. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { LinkInfo, Native } from '#rxsteer/addon/native.js';
-import { LivePort, type LiveSpec } from '#rxsteer/dataplane/ports/device.js';
-import { DeviceCounters } from '#rxsteer/dataplane/ports/packet/device-counters.js';
+import { DeviceCounters } from '#rxsteer/dataplane/ports/device/device-counters.js';
+import { PacketWord } from '#rxsteer/dataplane/ports/packet/data.js';
+import type { PacketPortSpec } from '#rxsteer/dataplane/ports/packet/kind.js';
+import { PacketPort } from '#rxsteer/dataplane/ports/packet/packet-port.js';
+import { receiveShare } from '#rxsteer/dataplane/ports/packet/receive-memory.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
-import { PORT_FDS, PortFd } from '#rxsteer/dataplane/shared/words.js';
+import type { TapPortSpec } from '#rxsteer/dataplane/ports/tap/kind.js';
+import { TapPort } from '#rxsteer/dataplane/ports/tap/tap-port.js';
 
 /** An interface as the kernel shows it, the sockets bound to it, and what was warned of. */
 function kernel() {
@@ -37,17 +41,26 @@ function kernel() {
   return { native, state };
 }
 
+/** A port of either kind, and its words: the first is the descriptor that queue 0 is received from. */
+function open(text: string, native: Native, warn: (line: string) => unknown = () => {}) {
+  const spec = parsePort(text);
+  const parts = { native, devices: new DeviceCounters(), warn };
+  if (spec.kind === 'tap') {
+    const port = new TapPort({ ...parts, spec: spec as TapPortSpec });
+    return { port, words: port.fds };
+  }
+  const port = new PacketPort({ ...parts, spec: spec as PacketPortSpec }, receiveShare(64, 1));
+  return { port, words: port.words };
+}
+
 it.each(['a=af_packet:d0', 'a=tap:d0'])(
   '%s: an interface that was replaced between two looks is noticed by its descriptors, though all else is equal',
   (text) => {
     const { native, state } = kernel();
     const warnings: string[] = [];
-    const port = new LivePort(native, parsePort(text) as LiveSpec, new DeviceCounters(), (line) =>
-      warnings.push(line),
-    );
+    const { port, words } = open(text, native, (line) => warnings.push(line));
     const fds = () => {
-      const words = new Int32Array(4096);
-      port.publish(words, 0);
+      port.publish();
       return words[0]!;
     };
     const first = fds();
@@ -69,44 +82,34 @@ it.each([
   const { native, state } = kernel();
   state.link = { ...state.link!, kind, txQueues: 4 };
   const warnings: string[] = [];
-  const port = new LivePort(native, parsePort('a=af_packet:d0') as LiveSpec, new DeviceCounters(), (line) =>
-    warnings.push(line),
-  );
-  const words = new Int32Array(PORT_FDS);
-  port.publish(words, 0);
-  const queued = [...words.subarray(PortFd.sendQueued, PortFd.sendQueued + 4)];
-  expect([new Set(queued).size, queued.includes(-1), words[PortFd.withheld]]).toEqual([
+  const { port, words } = open('a=af_packet:d0', native, (line) => warnings.push(line));
+  const queued = [...words.subarray(PacketWord.sendQueued, PacketWord.sendQueued + 4)];
+  expect([new Set(queued).size, queued.includes(-1), words[PacketWord.withheld]]).toEqual([
     sockets,
     false,
     withheld,
   ]);
   // This kernel refuses the program for tagged frames: said once.
   port.check();
-  port.tell(words, 0, () => 0);
+  port.tellSenders(() => 0);
   expect(warnings).toEqual([expect.stringMatching(/4 transmit queues.*VLAN-tagged/)]);
 });
 
 it('new descriptors leave alone what senders read with every call', () => {
   const { native, state } = kernel();
-  const port = new LivePort(native, parsePort('a=af_packet:d0') as LiveSpec, new DeviceCounters(), () => {});
+  const { port, words } = open('a=af_packet:d0', native);
   const MIXED = 1 << 8;
-  /** Where it was filled: a sender may look in between. */
-  const filled: number[] = [];
-  class Words extends Int32Array {
-    override fill(value: number, start = 0, end = this.length): this {
-      filled.push(end);
-      return super.fill(value, start, end);
-    }
-  }
-  const words = new Words(PORT_FDS);
-  port.publish(words, 0);
-  words[PortFd.path] = words[PortFd.path]! | MIXED;
-  port.publish(words, 0);
-  expect(words[PortFd.path]).toBe(MIXED);
-  expect(filled.every((end) => end <= PortFd.path)).toBe(true);
+  /** Where it is filled: a sender may look in between. */
+  const fill = vi.spyOn(words, 'fill');
+  words[PacketWord.path] = words[PacketWord.path]! | MIXED;
+  port.publish();
+  expect(words[PacketWord.path]).toBe(MIXED);
+  expect(fill.mock.calls).toEqual([[-1, 0, PacketWord.ifindex]]);
+  expect(Math.min(PacketWord.path, PacketWord.withheld)).toBeGreaterThan(PacketWord.ifindex);
   // Another path is another matter.
   state.link = { ...state.link!, qdisc: 'tbf' };
   expect(port.check().change).toBe('none');
-  port.tell(words, 0, () => 0);
-  expect(words[PortFd.path]).toBe(1);
+  port.tellSenders(() => 0);
+  expect(words[PacketWord.path]).toBe(1);
+  expect(port.detail()).toEqual({ transmit: 'queued', queueChanges: 0, mayBeLate: 0 });
 });

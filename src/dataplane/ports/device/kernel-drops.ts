@@ -21,7 +21,12 @@ import type { Native, ReceiveGuard } from '../../../addon/native.js';
 import { DeviceColumn, type DeviceCounters } from './device-counters.js';
 
 /** Where a device's own drops are told, and how far they are to be believed. */
-export type DropSource = 'device' | 'held-tap' | 'own-tap';
+export interface DropSource {
+  /** What the kernel sends into the device is what we receive: its transmit column counts, else its receive column. */
+  readonly column: 'received' | 'sent';
+  /** Others were told of what the device refused to take from them: only what full backlogs dropped behind it counts. */
+  readonly isHeld: boolean;
+}
 
 export class KernelDrops {
   /** Frames that the guard refused. */
@@ -32,7 +37,7 @@ export class KernelDrops {
   /** Of the device that is open, and of those before it. */
   private device = 0;
   private past = 0;
-  private source: DropSource = 'device';
+  private source: DropSource = { column: 'received', isHeld: false };
   private baseline = 0;
   private softnetBaseline = 0;
 
@@ -53,7 +58,7 @@ export class KernelDrops {
     this.device = 0;
     this.source = source;
     this.baseline = this.counted();
-    this.softnetBaseline = source === 'held-tap' ? this.devices.backlogDrops() : 0;
+    this.softnetBaseline = source.isHeld ? this.devices.backlogDrops() : 0;
   }
 
   /** Brings the counters up to date, those of the device to what `devices` last read. @param receiveFds packet sockets of the port */
@@ -81,9 +86,7 @@ export class KernelDrops {
 
   private deviceDrops(): number {
     const drops = this.counted() - this.baseline;
-    return this.source === 'held-tap'
-      ? Math.min(drops, this.devices.backlogDrops() - this.softnetBaseline)
-      : drops;
+    return this.source.isHeld ? Math.min(drops, this.devices.backlogDrops() - this.softnetBaseline) : drops;
   }
 
   /** What cannot be read (before Linux 6.5 once privileges were given up) stays as it was. */
@@ -96,8 +99,7 @@ export class KernelDrops {
 
   /** The device's counter less what the program has received. */
   private counted(): number {
-    // What the kernel sends into a TAP of ours is what we receive.
-    const column = this.source === 'own-tap' ? DeviceColumn.txDropped : DeviceColumn.rxDropped;
+    const column = this.source.column === 'sent' ? DeviceColumn.txDropped : DeviceColumn.rxDropped;
     const drops = this.devices.read(this.interfaceName, column);
     // Read last: a frame is counted by the guard before the kernel's stack counts it.
     this.readGuard();

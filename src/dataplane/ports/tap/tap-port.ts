@@ -1,0 +1,105 @@
+/**
+ * The main thread's side of a TAP: its queues, its MTU, the carrier that it shows.
+ *
+ * Promise: see `DevicePort`. One that this program made goes away with the last descriptor.
+ */
+import type { LinkInfo } from '../../../addon/native.js';
+import { UserError } from '../../../errors.js';
+import { type DeviceParts, DevicePort } from '../device/device-port.js';
+import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
+import type { TapPortSpec } from './kind.js';
+
+export class TapPort extends DevicePort<TapPortSpec> {
+  /** Descriptors by queue, shared with the workers; -1 = none. */
+  readonly fds: Int32Array;
+  protected readonly drops: KernelDrops;
+  /** This program made the interface. */
+  private readonly created: boolean;
+  private carrierShown = true;
+
+  constructor(parts: DeviceParts<TapPortSpec>) {
+    super(parts);
+    const { native, spec, devices } = parts;
+    this.fds = new Int32Array(new SharedArrayBuffer(spec.queues * Int32Array.BYTES_PER_ELEMENT)).fill(-1);
+    const before = native.linkInfo(spec.interface);
+    this.created = before === null;
+    this.drops = new KernelDrops(native, spec.interface, null, devices);
+    this.begin(before);
+    this.publish();
+  }
+
+  protected override openDescriptors(): void {
+    const { native, spec } = this;
+    const tap = native.openTap({ name: spec.interface, queues: spec.queues, offload: spec.offload });
+    this.receiveFds = tap.fds;
+    this.index = tap.index;
+    if (tap.created) native.setLinkUp(spec.interface);
+    if (spec.queues > 1 && !native.setTapSteering(tap.fds[0]!, spec.queues)) {
+      this.strictRefused = `the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF), and its own choice moves a flow's queue when we write`;
+    }
+  }
+
+  protected override dropSource(): DropSource {
+    return { column: 'sent', isHeld: false };
+  }
+
+  override publish(): void {
+    this.fds.fill(-1);
+    this.fds.set(this.receiveFds);
+  }
+
+  /** A TAP's own carrier is what we show, not what we see: two wired TAPs would keep each other down. */
+  protected override carrierOf(link: LinkInfo | null): boolean {
+    return link?.up === true;
+  }
+
+  protected override isAttached(fd: number): boolean {
+    return this.native.tapAttached(fd);
+  }
+
+  /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
+  protected override worksElsewhere(): boolean {
+    const fd = this.receiveFds[0];
+    if (fd === undefined || !this.native.tapAttached(fd)) return false;
+    this.carrier = true;
+    return true;
+  }
+
+  protected override forgetOthers(): number[] {
+    return [];
+  }
+
+  protected override countUnread(fds: readonly number[]): void {
+    for (const fd of fds) this.drops.addUnread(this.native.tapUnread(fd));
+  }
+
+  /** Sets the MTU as its option says, or, where this program made the TAP, to `others`. */
+  override applyMtu(others: number): void {
+    const wanted = this.spec.mtu > 0 ? this.spec.mtu : this.created ? others : 0;
+    if (wanted === 0 || wanted === this.mtu) return;
+    try {
+      this.native.setMtu(this.spec.interface, wanted);
+    } catch (error) {
+      throw new UserError(`--port ${this.spec.name}: ${(error as Error).message}`, { code: 'RXS_OPEN' });
+    }
+  }
+
+  /** Lets it show the carrier of what it is wired to, so that its guest notices a dead link. */
+  override showCarrier(on: boolean): void {
+    const fd = this.receiveFds[0];
+    if (fd === undefined || on === this.carrierShown) return;
+    if (this.native.setTapCarrier(fd, on)) this.carrierShown = on;
+  }
+
+  /** See `PortOpener.finish`. */
+  static finish(ports: readonly TapPort[]): void {
+    const [first] = ports;
+    if (first === undefined) return;
+    first.devices.refresh();
+    for (const port of ports) port.readDrops();
+    for (const port of ports) port.countUnread(port.receiveFds);
+    // What a TAP refused until its queue was read.
+    first.devices.refresh();
+    for (const port of ports) port.readDrops();
+  }
+}
