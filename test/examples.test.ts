@@ -16,6 +16,14 @@ const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 /** What the output of an example must show. */
 const checks: Record<string, (lines: string[], all: string) => void> = {
+  'simulate-host.mjs': (lines) => {
+    const remote = lines.slice(0, 2).map((line) => Number(/([\d.]+) remote lines/.exec(line)![1]));
+    // The guests' owners touch no other CPU's lines that flow steering does not touch too.
+    expect(remote[1]).toBeLessThan(remote[0]!);
+    const times = Number(/16 CPUs would make ([\d.]+) times/.exec(lines[2]!)![1]);
+    expect(times).toBeGreaterThan(8);
+    expect(times).toBeLessThan(20);
+  },
   'sweep.mjs': (lines, all) => {
     expect(lines[0]).toBe('4 workers, best first');
     expect(all).toContain('\n8 workers, best first\n');

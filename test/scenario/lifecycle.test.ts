@@ -105,7 +105,10 @@ describe.skipIf(!canForward())('forward refuses', { timeout: SCENARIO_TIMEOUT_MS
       await lab.down(ns, 'p2');
       const process = lab.start(ns, ...before, 'node', CLI, 'forward', '--json', ...args);
       await process.expectExit(2);
-      expect(process.stdout).toBe('');
+      // The one document of --json: what was wrong, and its code (docs/errors.md).
+      const { error, code } = JSON.parse(process.stdout) as { error: string; code: string };
+      expect(error).toMatch(line);
+      expect(code).toMatch(/^RXS_[A-Z_]+$/);
       expect(process.stderr.trim()).toMatch(line);
       expect(process.stderr.trim().split('\n')).toHaveLength(1);
       expect(await packetSockets(lab, ns)).toBe(0);
