@@ -94,6 +94,7 @@ const configSchema = z.strictObject({
   frames: limited('smallFrames', 'Small frames in the pool'),
   largeFrames: limited('largeFrames', 'Large frames (up to 64 KiB) in the pool'),
   spin: limited('spinMaxUs', 'Microseconds that a worker spins before it sleeps'),
+  warmUp: flag('Workers run on made-up frames before they report; default: where a port is a device'),
   postponeMaxMs: limited('postponeMaxMs', 'Strict order: hold a moving flow after so many milliseconds'),
   holdMax: limited('holdMaxFrames', 'Strict order: frames of one flow that are held at most'),
   holdMaxMs: limited('holdMaxMs', 'Strict order: hold no longer, in milliseconds'),

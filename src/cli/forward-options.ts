@@ -38,6 +38,8 @@ export interface ForwardFlags {
   readonly frames?: string;
   readonly largeFrames?: string;
   readonly spin?: string;
+  /** False for `--no-warm-up`, true where it was not given. */
+  readonly warmUp?: boolean;
   readonly postponeMaxMs?: string;
   readonly holdMax?: string;
   readonly holdMaxMs?: string;
@@ -169,6 +171,8 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
   const cpuText = flags.cpus ?? listText(file.cpus);
   const mostText = pick('maxWorkers');
   const maxWorkers = mostText === undefined ? undefined : whole('--max-workers', mostText, 'maxWorkers');
+  // Commander gives true where --no-warm-up is not there.
+  const warmUp = flags.warmUp === false ? false : file.warmUp;
   const engine: EngineOptions = {
     ports,
     ...(mode === undefined ? {} : { mode }),
@@ -186,6 +190,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     smallFrames: number('frames', 'smallFrames', DEFAULT_SMALL_FRAMES),
     largeFrames: number('largeFrames', 'largeFrames', DEFAULT_LARGE_FRAMES),
     spinMaxUs: number('spin', 'spinMaxUs', DEFAULT_SPIN_US),
+    ...(warmUp === undefined ? {} : { warmUp }),
     receiveMib: number('receiveMemory', 'receiveMib', DEFAULT_RECEIVE_MIB),
     switching: {
       ageingSeconds: number('macAge', 'ageingSeconds', 300),

@@ -33,6 +33,7 @@ function fixed({ engine, control, drop, durationMs, statsMs }: ParsedForward): R
     frames: engine.smallFrames,
     largeFrames: engine.largeFrames,
     spin: engine.spinMaxUs,
+    warmUp: engine.warmUp,
     'postponeMaxMs, holdMax, holdMaxMs': engine.orderLimits,
     'macAge, macLimit, fdb': engine.switching,
     receiveMemory: engine.receiveMib,

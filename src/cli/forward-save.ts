@@ -48,6 +48,7 @@ function engineKeys(engine: Engine, options: EngineOptions): ForwardConfig {
     frames: options.smallFrames,
     largeFrames: options.largeFrames,
     spin: options.spinMaxUs,
+    ...(options.warmUp === undefined ? {} : { warmUp: options.warmUp }),
     ...(orderLimits === undefined
       ? {}
       : {

@@ -67,6 +67,10 @@ export function register(program: Command): void {
     .option('--large-frames <N>', 'large frames (up to 64 KiB) in the pool (default 1024)')
     .option('--spin <US>', 'microseconds that a worker spins before it sleeps (default 5)')
     .option(
+      '--no-warm-up',
+      'start sooner, some 50 ms a worker; the first frames meet code that is not compiled yet',
+    )
+    .option(
       '--postpone-max-ms <MS>',
       'strict order: hold a moving flow whose old worker has not drained it by then (default 10)',
     )

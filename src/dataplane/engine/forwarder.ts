@@ -21,7 +21,7 @@ export interface ForwarderSettings extends Partial<Omit<EngineOptions, 'ports' |
 
 const OTHERS: readonly string[] = [
   ...Object.keys(engineDefaults),
-  ...['ports', 'policy', 'mode', 'workers', 'maxWorkers', 'orderLimits', 'watches'],
+  ...['ports', 'policy', 'mode', 'workers', 'maxWorkers', 'orderLimits', 'watches', 'warmUp'],
 ];
 
 /**

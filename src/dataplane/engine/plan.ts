@@ -41,6 +41,11 @@ export interface EngineOptions {
   readonly smallFrames: number;
   readonly largeFrames: number;
   readonly spinMaxUs: number;
+  /**
+   * Each worker runs its loops on made-up frames before it reports, so that the first real ones find compiled code; takes
+   * some 50 ms of CPU time a worker. Default: where a port is a device.
+   */
+  readonly warmUp?: boolean;
   /** MiB that the kernel may hold for the receive queues of all ports together; default `DEFAULT_RECEIVE_MIB`. */
   readonly receiveMib?: number;
   readonly switching: SwitchingOptions;
@@ -157,6 +162,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     smallPerWorker,
     largePerWorker,
     spinMaxUs: options.spinMaxUs,
+    warmUp: options.warmUp ?? ports.live.size > 0,
     burst: BURST_MAX,
     originMs: performance.timeOrigin + performance.now(),
     fault: options.fault,

@@ -21,6 +21,9 @@ export const HEADROOM = 64;
 export const SMALL_FRAME_MAX = SMALL_SLOT_BYTES - HEADROOM;
 export const LARGE_FRAME_MAX = LARGE_SLOT_BYTES - HEADROOM;
 
+/** Slots of a worker's warm-up, beyond the pool: two bursts. */
+export const PRACTICE_SLOTS = 128;
+
 /** Smallest power of two >= n. */
 export function powerOfTwoAtLeast(n: number): number {
   let p = 1;

@@ -22,6 +22,7 @@ import {
   HEADROOM,
   LARGE_FRAME_MAX,
   LARGE_SLOT_BYTES,
+  PRACTICE_SLOTS,
   SMALL_FRAME_MAX,
   SMALL_SLOT_BYTES,
 } from './layout.js';
@@ -59,12 +60,17 @@ export function poolBytes(size: PoolSize): number {
   return size.workers * (size.smallPerWorker * SMALL_SLOT_BYTES + size.largePerWorker * LARGE_SLOT_BYTES);
 }
 
-/** The shared words of a pool; see `Carver`. */
-export function carvePool(carver: Carver, size: PoolSize) {
+/**
+ * The shared words of a pool; see `Carver`.
+ * @param frameBytes of the frame memory, pool and what lies behind it: slots of a warm-up are there, and have owner words
+ */
+export function carvePool(carver: Carver, size: PoolSize, frameBytes = 0) {
   const slots = size.workers * (size.smallPerWorker + size.largePerWorker);
   return {
-    owner: carver.words(slots),
-    freeSmall: Array.from({ length: size.workers }, () => carver.words(1 + size.smallPerWorker)),
+    owner: carver.words(Math.max(slots, Math.ceil(frameBytes / SMALL_SLOT_BYTES))),
+    freeSmall: Array.from({ length: size.workers }, () =>
+      carver.words(1 + size.smallPerWorker + PRACTICE_SLOTS),
+    ),
     freeLarge: Array.from({ length: size.workers }, () => carver.words(1 + size.largePerWorker)),
   };
 }
@@ -87,17 +93,19 @@ export class FramePool {
   /**
    * Attaches to shared memory; `initialise` only once, before any worker runs.
    * @param rings from worker p to worker c at p * workers + c
+   * @param smallSlots slots with lower numbers are small ones; other than default for a warm-up's, which lie beyond
    */
   constructor(
     memory: SharedArrayBuffer,
-    shared: ReturnType<typeof carvePool>,
+    readonly shared: ReturnType<typeof carvePool>,
     readonly size: PoolSize,
     private readonly rings: readonly RingMemory[] = [],
+    smallSlots: number = size.workers * size.smallPerWorker,
   ) {
     this.bytes = new Uint8Array(memory);
     this.smallPerWorker = size.smallPerWorker;
     this.largePerWorker = size.largePerWorker;
-    this.smallSlots = size.workers * size.smallPerWorker;
+    this.smallSlots = smallSlots;
     this.largeSlots = size.workers * size.largePerWorker;
     this.slots = this.smallSlots + this.largeSlots;
     this.largeStart = this.smallSlots * SMALL_SLOT_BYTES;

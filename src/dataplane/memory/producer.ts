@@ -22,6 +22,8 @@ export class RingProducer {
   readonly words: Int32Array;
   /** The same memory in pairs of words, for copying. */
   readonly wide: Float64Array;
+  /** Where the states of the rings begin; that of the ring to worker w is `w * STATE_WORDS` words behind. */
+  readonly base: number;
   /** Published so far, by worker. */
   private readonly published: Int32Array;
   private readonly mine: number;
@@ -39,9 +41,10 @@ export class RingProducer {
   ) {
     const [ring] = rings as [RingMemory, ...RingMemory[]];
     this.words = ring.area;
-    this.wide = new Float64Array(ring.area.buffer, ring.area.byteOffset, ring.area.length >> 1);
+    this.wide = ring.wide;
+    this.base = ring.state;
     this.published = new Int32Array(rings.length);
-    this.mine = me * STATE_WORDS;
+    this.mine = rings[me]!.state;
     rings.forEach((ring, c) => {
       const { words } = this;
       const tail = Atomics.load(ring.index, TAIL);
@@ -66,7 +69,7 @@ export class RingProducer {
 
   /** The tail with what is appended but not published: what `ringDone` reaches once the newest frame has finished. */
   position(to: number): number {
-    return this.words[to * STATE_WORDS + State.position]!;
+    return this.words[this.base + to * STATE_WORDS + State.position]!;
   }
 
   /**
@@ -122,7 +125,7 @@ export class RingProducer {
    */
   append(to: number, burst: Burst, i: number, seq: number, ledger: number): boolean {
     const { words, wide } = this;
-    const state = to * STATE_WORDS;
+    const state = this.base + to * STATE_WORDS;
     if (words[state + State.position] === words[state + State.limit] && !this.look(to)) return false;
     const position = words[state + State.position]!;
     const entry = (words[state + State.entry]! + (position << DESCRIPTOR_SHIFT)) | 0;
@@ -150,7 +153,7 @@ export class RingProducer {
    * here the frames belong to the producer: should it die before, they are swept with the rest that it holds.
    */
   publish(to: number): number {
-    const position = this.words[to * STATE_WORDS + State.position]! | 0;
+    const position = this.words[this.base + to * STATE_WORDS + State.position]! | 0;
     const count = (position - this.published[to]!) | 0;
     if (count === 0) return 0;
     this.published[to] = position;
@@ -171,7 +174,7 @@ export class RingProducer {
   claim(to: number): void {
     const area = this.words;
     const areaMask = maskBelow(area.length);
-    const state = (to << S_SHIFT) | 0;
+    const state = (this.base + (to << S_SHIFT)) | 0;
     const position = area[state]! | 0;
     const ahead = Math.min((area[state + S_LIMIT]! - position) | 0, BURST_MAX) | 0;
     const end = (position + ahead) | 0;
@@ -195,7 +198,7 @@ export class RingProducer {
 
   private waiting(to: number): number {
     const { words } = this;
-    const at = to * STATE_WORDS;
+    const at = this.base + to * STATE_WORDS;
     return (words[at + State.position]! - words[at + State.full]! + this.limit) | 0;
   }
 

@@ -35,7 +35,7 @@ import {
   PORT_MASK,
 } from '../../forward/batch.js';
 import { FrameFlag } from '../../packet/burst.js';
-import { type Carver, LINE_WORDS, maskedLength, powerOfTwoAtLeast } from './layout.js';
+import { type Carver, LINE_WORDS, maskedLength, PRACTICE_SLOTS, powerOfTwoAtLeast } from './layout.js';
 
 const ENTRY = DESCRIPTOR_WORDS;
 export const RING_ENTRY_BYTES = ENTRY * 4;
@@ -72,11 +72,15 @@ export const State = {
 } as const;
 export const STATE_WORDS = 8;
 export const STATE_SHIFT = 3;
+/** Words of a ring's indices. */
+const INDEX_WORDS = 3 * LINE_WORDS;
 
 export interface RingMemory {
   readonly index: Int32Array;
-  /** The producer's area, and where in it things are. */
+  /** The producer's area, and the same in pairs of words: one object of each for all rings of the area. */
   readonly area: Int32Array;
+  readonly wide: Float64Array;
+  /** Where in the area things are. */
   readonly state: number;
   readonly entries: number;
   /** Entries of each ring of the area. */
@@ -87,14 +91,17 @@ export interface RingMemory {
   readonly idMask: number;
   /** Where in the area the number of large slots is that the ring's frames hold (until they are taken back). */
   readonly large: number;
+  /** Where the area's second part begins, see `practiceRings`. */
+  readonly practice: number;
 }
 
 /** Words in whole lines. */
 export const lines = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
 
 /**
- * Where things are in a area, all rings alike: the state of each, then the large slots of each; the entries of the ring to worker c at `entries + c * stride`, its slot
- * numbers `ids` words behind them. Own frames go straight into the own work: their entries are its memory.
+ * Where things are in an area, all rings alike: the state of each, then the large slots of each; the entries of the ring
+ * to worker c at `entries + c * stride`, its slot numbers `ids` words behind them. Own frames go straight into the own
+ * batch: their entries are its memory.
  */
 function areaLayout(workers: number, least: number, slots: number) {
   const ids = lines(Math.max(least, BATCH_MAX) * ENTRY);
@@ -104,6 +111,29 @@ function areaLayout(workers: number, least: number, slots: number) {
   const stride = ids + lines(idMask + 1);
   return { large, entries, stride, ids, idMask, words: entries + workers * stride };
 }
+type AreaLayout = ReturnType<typeof areaLayout>;
+
+/** The second part of an area: as many rings, for the few frames that a warm-up has under way. */
+const practiceLayout = (workers: number) => areaLayout(workers, BATCH_MAX, PRACTICE_SLOTS);
+
+/** The rings of a part of an area, which begins at word `at`. */
+function ringsAt(
+  at: number,
+  { large, entries, stride, ids, idMask }: AreaLayout,
+  memory: Pick<RingMemory, 'area' | 'wide' | 'practice'>,
+  indices: readonly Int32Array[],
+): RingMemory[] {
+  return indices.map((index, c) => ({
+    index,
+    ...memory,
+    state: at + c * STATE_WORDS,
+    entries: at + entries + c * stride,
+    capacity: (ids / ENTRY) | 0,
+    ids: at + entries + c * stride + ids,
+    idMask,
+    large: at + large + c,
+  }));
+}
 
 /**
  * The rings of one producer to each worker.
@@ -111,18 +141,27 @@ function areaLayout(workers: number, least: number, slots: number) {
  * @param slots of the producer's home: no more frames of it can be under way
  */
 export function carveRings(carver: Carver, workers: number, capacity: number, slots: number): RingMemory[] {
-  const { large, entries, stride, ids, idMask, words } = areaLayout(workers, capacity, slots);
-  const area = carver.words(maskedLength(words));
-  return Array.from({ length: workers }, (_, c) => ({
-    index: carver.words(3 * LINE_WORDS),
-    area,
-    state: c * STATE_WORDS,
-    entries: entries + c * stride,
-    capacity: (ids / ENTRY) | 0,
-    ids: entries + c * stride + ids,
-    idMask,
-    large: large + c,
-  }));
+  const layout = areaLayout(workers, capacity, slots);
+  const area = carver.words(maskedLength(layout.words + practiceLayout(workers).words));
+  const wide = new Float64Array(area.buffer, area.byteOffset, area.length >> 1);
+  const indices = Array.from({ length: workers }, () => carver.words(INDEX_WORDS));
+  return ringsAt(0, layout, { area, wide, practice: layout.words }, indices);
+}
+
+/**
+ * Rings in the second part of a producer's area, with indices that nobody else has: what a worker fills and empties in
+ * its warm-up. In the same area, because code that V8 compiles for a loop over it is code for this array.
+ * @param rings the producer's own
+ */
+export function practiceRings(rings: readonly RingMemory[]): RingMemory[] {
+  const { area, wide, practice } = rings[0]!;
+  const indices = rings.map(() => new Int32Array(new SharedArrayBuffer(INDEX_WORDS * 4)));
+  const fresh = ringsAt(practice, practiceLayout(rings.length), { area, wide, practice }, indices);
+  for (const ring of fresh) {
+    startRing(ring, 0);
+    area[ring.large] = 0;
+  }
+  return fresh;
 }
 
 /** Makes all numbers of a fresh ring begin at `at`. */

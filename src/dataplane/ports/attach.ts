@@ -53,8 +53,21 @@ export function attachReceiver(p: AttachParts, port: PortInfo, q: number): Recei
   };
   const receiver = attacherOf(p, port).receiver(p, port, q, arrays);
   if (receiver === null) return null;
-  const { index, firstQueue, finite } = port;
-  return { port: index, queue: q, global: firstQueue + q, finite, receiver, idle: 0, left: -1 };
+  return receiveQueue(port.index, q, port.firstQueue + q, port.finite, receiver);
+}
+
+/**
+ * A receive queue of a worker. Numbers that came with a message may be doubles to V8, whole as they are: `| 0`, because
+ * the burst takes them over, and one whose fields have turned into doubles is another kind of object to all loops.
+ */
+export function receiveQueue(
+  port: number,
+  queue: number,
+  global: number,
+  finite: boolean,
+  receiver: Receiver,
+): ReceiveQueue {
+  return { port: port | 0, queue: queue | 0, global: global | 0, finite, receiver, idle: 0, left: -1 };
 }
 
 /** This worker's sender of a port; null for ports that cannot send. */

@@ -12,6 +12,7 @@ import type { EngineViews } from '../shared/engine-memory.js';
 import type { EnginePlan } from '../shared/plan.js';
 import type { PortInfo } from '../shared/port-info.js';
 import type { ReceiveArrays, Receiver, Sender } from './port.js';
+import type { PracticePorts } from './practice.js';
 
 /** What a worker attaches to ports with. */
 export interface AttachParts {
@@ -32,6 +33,8 @@ export interface PortAttacher<Data = unknown> {
   receiver(parts: AttachParts, port: PortInfo<Data>, queue: number, arrays: ReceiveArrays): Receiver | null;
   /** This worker's sender; null where the port is down: frames to it are dropped as `portDown`. */
   sender(parts: AttachParts, port: PortInfo<Data>): Sender | null;
+  /** What stands for its ports in a worker's warm-up; absent: nothing does. */
+  readonly practice?: PracticePorts<Data>;
 }
 
 /** By name of the kind. */

@@ -5,7 +5,7 @@
  */
 
 /** Words of each receive queue. */
-const STATE_WORDS = 4;
+export const STATE_WORDS = 4;
 
 /** Bytes of the words of so many queues. */
 export function stateBytes(queues: number): number {

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../errors.js';
-import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast } from '../memory/layout.js';
+import { allocateShared, Carver, LINE_WORDS, powerOfTwoAtLeast, SMALL_SLOT_BYTES } from '../memory/layout.js';
 import { carvePool, FramePool, poolBytes } from '../memory/pool.js';
 import { carveRings, RING_ENTRY_BYTES, type RingMemory, startRing } from '../memory/ring.js';
 import { carveHistory } from '../order/history.js';
@@ -74,10 +74,11 @@ function carve(carver: Carver, plan: EnginePlan) {
   const slots = plan.smallPerWorker + plan.largePerWorker;
   for (let p = 0; p < plan.workers; p++) rings.push(...carveRings(carver, plan.workers, capacity, slots));
   return {
-    pool: carvePool(carver, poolSize(plan)),
+    pool: carvePool(carver, poolSize(plan), scratchOffset(plan, plan.workers)),
     rings,
     counters: carveCounters(carver, { workers: plan.workers, ports, queues }),
-    ledger: carveLedger(carver, queues),
+    // Behind the receive queues there is one for the warm-up of each worker, see `practiceQueue`.
+    ledger: carveLedger(carver, queues + plan.workers),
     orderHistory: carveHistory(carver, queues),
     flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker)),
     consumers: carver.words(ports),
@@ -105,6 +106,19 @@ function poolSize(plan: EnginePlan) {
 /** Offset of worker w's scratch area in the frame memory. */
 export function scratchOffset(plan: EnginePlan, w: number): number {
   return poolBytes(poolSize(plan)) + w * SCRATCH_SLOTS * SCRATCH_SLOT_BYTES;
+}
+
+/**
+ * Slots of a worker's warm-up: pieces of its scratch area, as small as small slots, numbered on as those. They are none
+ * of the pool's; there are `PRACTICE_SLOTS`.
+ */
+export function firstPracticeSlot(plan: EnginePlan, worker: number): number {
+  return scratchOffset(plan, worker) / SMALL_SLOT_BYTES;
+}
+
+/** Number of the receive queue, as the order ledger counts them, whose frames are those of a worker's warm-up. */
+export function practiceQueue(plan: EnginePlan, worker: number): number {
+  return plan.room.queues + worker;
 }
 
 /** Bytes of all backlog rings: by far the most of the shared words when there is too much of them. */

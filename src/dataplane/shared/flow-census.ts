@@ -38,8 +38,7 @@ const ORIGIN_WORDS = 4;
 const QUEUE_SHIFT = 16;
 
 /** Shared words of the census of so many receive queues: a record for each slot of the ledger. */
-export function carveCensus(carver: Carver, queues: number) {
-  const records = queues * QUEUE_SLOTS;
+export function carveCensus(carver: Carver, queues: number, records = queues * QUEUE_SLOTS) {
   return {
     origin: carver.words(records * ORIGIN_WORDS),
     heads: carver.words((records * CENSUS_BYTES) / 4),
@@ -55,7 +54,11 @@ export class CensusWriter {
   private readonly origin: Int32Array;
   private readonly heads: Uint8Array;
 
-  constructor(memory: CensusMemory) {
+  /** @param mask slots whose numbers agree in these bits share a record; other than default for a warm-up's memory */
+  constructor(
+    memory: CensusMemory,
+    private readonly mask = 0x7fff_ffff,
+  ) {
     this.origin = memory.origin;
     const { buffer, byteOffset, byteLength } = memory.heads;
     this.heads = new Uint8Array(buffer, byteOffset, byteLength);
@@ -69,7 +72,7 @@ export class CensusWriter {
   /** Frame i of the burst, of flow `flow`, stands for slot `s`: the flow's first one there, or one of several flows'. */
   enter(s: number, flow: number, burst: Burst, i: number): void {
     const { origin, heads } = this;
-    const record = s / SLOT_WORDS;
+    const record = (s / SLOT_WORDS) & this.mask;
     const at = record * ORIGIN_WORDS;
     Atomics.store(origin, at, 0);
     const length = burst.len[i]!;

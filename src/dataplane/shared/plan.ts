@@ -39,6 +39,8 @@ export interface EnginePlan {
   readonly largePerWorker: number;
   /** Longest spin before sleeping, in microseconds. */
   readonly spinMaxUs: number;
+  /** Workers warm up before they report, see `worker/warm-up.ts`. */
+  readonly warmUp: boolean;
   /** Frames taken from a receive queue at most before others get their turn. */
   readonly burst: number;
   /** Wall-clock milliseconds (performance.timeOrigin + now) that ageing counts from. */

@@ -15,6 +15,10 @@ export const Global = {
   configEpoch: LINE_WORDS + 1,
   /** 1 once a super-frame was received: from then on consumers of rings look how much they take. */
   supers: LINE_WORDS + 2,
+  /** Workers of the start that still warm up: the others wait for them before they receive. */
+  warming: LINE_WORDS + 3,
+  /** Counts worker threads that have begun: a start goes on as long as something does. */
+  begun: LINE_WORDS + 4,
   /** Decisions still wanted by a trace; 0 = none. Workers take from it. */
   trace: 2 * LINE_WORDS,
 } as const;

@@ -55,7 +55,6 @@ const S_ID = State.id;
 
 /** What the loop over a burst reads and writes: arrays in a constant object, docs/hot-loops.md. */
 interface Hot {
-  dispatcher: Dispatcher;
   words: Int32Array;
   wide: Float64Array;
   slots: Int32Array;
@@ -70,8 +69,7 @@ interface Hot {
 const HOT = {} as Hot;
 
 /** Makes a dispatcher's arrays those that the loop works on. Where nothing is watched all flows are one. */
-function bind(dispatcher: Dispatcher, burst: Burst, ledger: Ledger, producer: RingProducer): void {
-  HOT.dispatcher = dispatcher;
+function bind(burst: Burst, ledger: Ledger, producer: RingProducer): void {
   HOT.words = burst.words;
   HOT.wide = burst.wide;
   HOT.slots = ledger.slots;
@@ -84,10 +82,11 @@ function bind(dispatcher: Dispatcher, burst: Burst, ledger: Ledger, producer: Ri
   HOT.tagMask = ledger.watches ? -1 : 0;
 }
 
-/** Arguments of the loop: sequence of frame 0, index of the queue's first slot. */
-const CALL = new Int32Array(2);
+/** Arguments of the loop: sequence of frame 0, index of the queue's first slot, where the states of the rings begin. */
+const CALL = new Int32Array(3);
 const SEQ = 0;
 const SLOT = 1;
+const BASE = 2;
 
 export class Dispatcher implements Release {
   /** What became of each frame of the last burst, a `DispatchResult`. */
@@ -182,6 +181,7 @@ export class Dispatcher implements Release {
     this.shares.begin(n, anyLarge ? this.countLarge(n) : 0);
     CALL[SEQ] = first;
     CALL[SLOT] = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
+    CALL[BASE] = producer.base;
     let i = this.handOver(0, anyLarge ? this.nextLarge(0, n) : n);
     while (i < n) {
       this.dispatchOne(i, (first + i) | 0, queue);
@@ -220,12 +220,17 @@ export class Dispatcher implements Release {
    * one that was not. `CALL` says which sequence and slot.
    */
   private handOver(from: number, n: number): number {
-    if (HOT.dispatcher !== this) bind(this, this.p.burst, this.p.ledger, this.producer);
+    const { burst, ledger } = this.p;
+    // Whatever else is bound follows from these three.
+    if (HOT.words !== burst.words || HOT.slots !== ledger.slots || HOT.area !== this.producer.words) {
+      bind(burst, ledger, this.producer);
+    }
     // No call in the loop, masks, `| 0`, arguments through memory: docs/hot-loops.md.
     // Copying as in `RingProducer.append`; a loop for the ledger and one for the copies take longer than this one.
     const { words, wide, slots, area, areaWide, slotMask, areaMask, wideMask, flowMask, tagMask } = HOT;
     const first = CALL[SEQ]!;
     const firstSlot = CALL[SLOT]!;
+    const base = CALL[BASE]!;
     const end = n & COUNT;
     let i = from & COUNT;
     for (; i < end; i++) {
@@ -239,7 +244,7 @@ export class Dispatcher implements Release {
         else if (slots[s ^ FOURTH] === tag) s ^= FOURTH;
         else break;
       }
-      const ring = (to << S_SHIFT) & areaMask;
+      const ring = (base + (to << S_SHIFT)) & areaMask;
       const position = area[ring]!;
       if (slots[s + OWNER] !== to + 1) break;
       if (position === area[ring + S_LIMIT]!) break;

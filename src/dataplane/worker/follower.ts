@@ -22,8 +22,9 @@ import type { WorkerPorts } from './worker-ports.js';
 export interface FollowerParts {
   readonly views: EngineViews;
   readonly worker: number;
-  readonly held: WorkerPorts;
-  readonly port: MessagePort;
+  readonly held: Pick<WorkerPorts, 'release' | 'acquire' | 'canAcquire'>;
+  /** Where newer configurations come from; null where none will. */
+  readonly port: MessagePort | null;
   /** The steering of a configuration. Must not fail: the main thread has compiled it before. */
   readonly compile: (config: LiveConfig) => Steering;
   /** Puts a configuration to work: everything but ports. `steering` is null where it stays as it is. */
@@ -98,8 +99,9 @@ export class ConfigFollower {
   private read(): void {
     let change: LiveConfig | null = null;
     let preparation: LiveConfig | null = null;
-    for (;;) {
-      const message = receiveMessageOnPort(this.p.port);
+    const { port } = this.p;
+    while (port !== null) {
+      const message = receiveMessageOnPort(port);
       if (message === undefined) break;
       const config = message.message as LiveConfig;
       if (config.prepare) preparation = config;

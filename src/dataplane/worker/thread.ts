@@ -10,28 +10,23 @@ import { nativeHashKernels, OwnedKernels } from '../../addon/hash-kernels.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from '../../addon/native.js';
 import { Burst } from '../../packet/burst.js';
 import { compilePolicy } from '../../policy/compile.js';
+import { parsePolicy } from '../../policy/parse.js';
 import { RssSteering } from '../../policy/rss.js';
 import type { Steering } from '../../policy/steering.js';
 import { ThreadClock } from '../memory/clock.js';
-import { Progress } from '../memory/progress.js';
-import { GuestTable } from '../order/guest-sharing.js';
 import { OrderHistory } from '../order/history.js';
-import { Ledger, QUEUE_SLOTS } from '../order/ledger.js';
-import { OrderMeter } from '../order/meter.js';
+import { QUEUE_SLOTS } from '../order/ledger.js';
 import { loadAttachers } from '../ports/attacher.js';
 import type { LiveConfig, WorkerTask } from '../shared/config.js';
-import { attachEngine, scratchOffset } from '../shared/engine-memory.js';
-import { Fault } from '../shared/faults.js';
-import { FloodBudget } from '../shared/flood-budget.js';
+import { attachEngine } from '../shared/engine-memory.js';
 import { CensusWriter } from '../shared/flow-census.js';
 import { makeForwarder } from '../shared/forwarding.js';
-import { TraceTap } from '../shared/trace.js';
 import { makeWaker } from '../shared/waker.js';
 import { Global, WorkerState, WorkerWord } from '../shared/words.js';
 import { ConfigFollower } from './follower.js';
 import { WorkerLoop } from './loop.js';
-import { Sleeper } from './sleeper.js';
-import { Transmitter } from './transmit.js';
+import { makeParts } from './parts.js';
+import { awaitWarm, warmUp } from './warm-up.js';
 import { WorkerPorts } from './worker-ports.js';
 
 /** Kernels that a steering has bound, to be given back with it. */
@@ -55,6 +50,14 @@ function steeringOf({ plan, memory, table }: LiveConfig, worker: number): Steeri
   return steering;
 }
 
+/** As `steeringOf`, for a warm-up: a user's module shall not see frames that there are not. */
+function practiceSteering(config: LiveConfig, worker: number): Steering {
+  const { plan } = config;
+  if (plan.policy.policy !== 'js') return steeringOf(config, worker);
+  const policy = parsePolicy('single', { command: 'forward', workers: plan.active });
+  return compilePolicy(policy, { workers: plan.active, worker, ports: plan.ports });
+}
+
 /** A turn of this thread's event loop: finalizers of native objects and V8's own tasks run there and nowhere else. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -63,6 +66,7 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   const { plan, memory } = config;
   const attachers = await loadAttachers(plan);
   const views = attachEngine(plan, memory);
+  Atomics.add(views.global, Global.begun, 1);
   const native = loadNative();
   const clock = new ThreadClock(native);
   const words = views.workers[worker]!;
@@ -78,49 +82,31 @@ export default async function runWorker({ config, worker, port }: WorkerTask): P
   );
   // Read before attaching: should descriptors change meanwhile, the loop's first look sees it and attaches anew.
   const epoch = Atomics.load(views.global, Global.portsEpoch);
-  const yieldThread = native === null ? () => {} : native.yieldThread;
   try {
-    const progress = new Progress(views.rings, worker, plan.workers);
-    const history = new OrderHistory(views.orderHistory, QUEUE_SLOTS);
-    const { counters } = views;
-    const touch = new GuestTable(counters.touch[worker]!);
-    const parts = {
+    if (plan.warmUp) {
+      const compile = (practised: LiveConfig) => practiceSteering(practised, worker);
+      warmUp({ config, worker, views, native, clock, burst, status, attachers, compile });
+      awaitWarm(views.global);
+    }
+    const parts = makeParts({
       plan,
       memory,
       views,
       worker,
+      native,
+      clock,
       burst,
       status,
+      held,
+      waker,
       steering: steeringOf(config, worker),
       forwarder: makeForwarder(plan, memory, worker),
-      ledger: new Ledger(views.ledger, progress, history, plan.watches),
-      progress,
+      history: new OrderHistory(views.orderHistory, QUEUE_SLOTS),
       census: new CensusWriter(views.census),
-      trace: new TraceTap(views.global, worker, (message) => port.postMessage(message)),
-      transmitter: new Transmitter({
-        worker,
-        pool: views.pool,
-        senders: held.senders,
-        floods: held.floods,
-        floodBudget: new FloodBudget(views.floods, clock),
-        floodRates: held.floodRates,
-        lockOf: held.lockOf,
-        locks: views.locks,
-        meter: new OrderMeter(views.ledger.finished, history, counters.order[worker]!, touch),
-        counters: counters.worker[worker]!,
-        portCounters: counters.port[worker]!,
-        scratch: scratchOffset(plan, worker),
-        yieldThread,
-      }),
-      sleeper: new Sleeper(native, clock, words, memory.events[worker] ?? -1, plan.spinMaxUs / 1000),
-      waker,
+      post: (message) => port.postMessage(message),
+      event: memory.events[worker] ?? -1,
       epoch,
-      clock,
-      touch,
-      fault: new Fault(plan.fault, worker, words, WorkerWord.faulted),
-      held,
-      yieldThread,
-    };
+    });
     const loop = new WorkerLoop(parts);
     held.takeOverQueue = (queue, own) => loop.takeOverQueue(queue, own);
     held.leave = (queue) => loop.leave(queue);

@@ -8,6 +8,7 @@ import type { MemoryData } from './data.js';
 import { divideSource, placeBySteering, placeInTurn, type SourcePart } from './mix.js';
 import { NativeMemorySource } from './native-source.js';
 import type { MemorySourceOptions } from './options.js';
+import { memoryPractice } from './practice.js';
 import { GuestSink, LatencySink, MemorySink } from './sink.js';
 import { MemorySource } from './source.js';
 import { flowFrames } from './templates.js';
@@ -29,6 +30,8 @@ function sourcePart(
 }
 
 export const attacher: PortAttacher<MemoryData> = {
+  practice: memoryPractice,
+
   receiver({ plan, pool, worker, native, clock }, port, queue, arrays) {
     const { source, state: words } = port.data;
     if (source === null) return null;

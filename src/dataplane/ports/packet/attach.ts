@@ -6,11 +6,14 @@
 
 import type { PortAttacher } from '../attacher.js';
 import { NativeQueue, NativeSendQueue } from '../device/native-queues.js';
+import { devicePractice } from '../device/practice.js';
 import { makeSendArrays } from '../port.js';
 import { stateOf } from '../state.js';
 import { type PacketData, PacketWord } from './data.js';
 
 export const attacher: PortAttacher<PacketData> = {
+  practice: devicePractice,
+
   receiver({ native, pool, worker }, { data }, queue, arrays) {
     const fd = new Int32Array(data.words)[PacketWord.receive + queue]!;
     if (fd < 0 || native === null) return null;

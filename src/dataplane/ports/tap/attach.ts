@@ -5,11 +5,14 @@
  */
 import type { PortAttacher } from '../attacher.js';
 import { NativeQueue, NativeSendQueue } from '../device/native-queues.js';
+import { devicePractice } from '../device/practice.js';
 import { makeSendArrays } from '../port.js';
 import { stateOf } from '../state.js';
 import { spareOf, type TapData } from './data.js';
 
 export const attacher: PortAttacher<TapData> = {
+  practice: devicePractice,
+
   receiver({ native, pool, worker }, { data, rxQueues }, queue, arrays) {
     const fd = new Int32Array(data.fds)[queue]!;
     if (fd < 0 || native === null) return null;
