@@ -139,6 +139,8 @@ async function runLive(interrupt: Interrupt): Promise<DemoRun[] | null> {
         'out=af_packet:u0',
         '--policy',
         'single',
+        // What it takes to make frames is in no figure.
+        '--no-warm-up',
       ]);
       children.push(generator);
       const sent = await generator.summary();

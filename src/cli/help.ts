@@ -3,7 +3,6 @@
  *
  * Promise: no line is wider than 80 columns; texts only.
  */
-import { portUsage } from '../dataplane/ports/usage.js';
 import { POLICY_LINES } from './policy-list.js';
 
 const policies = () =>
@@ -14,8 +13,9 @@ const policies = () =>
     '"rxsteer policies NAME" has the keys of one, "rxsteer nics" the NICs.',
   ].join('\n');
 
-const ports = () => `Ports (NAME=KIND:TARGET[,option=value…], twice or more):
-${portUsage()}
+/** Loaded for the command that has ports: the kinds and what checks their options cost all others a tenth of a second. */
+const ports = async () => `Ports (NAME=KIND:TARGET[,option=value…], twice or more):
+${(await import('../dataplane/ports/usage.js')).portUsage()}
 Of each: mac=ADDRESS+…, ip=ADDRESS+…: the only ones that frames from it may
 have. All options: docs/forwarding.md.`;
 
@@ -25,7 +25,7 @@ const examples = (...lines: readonly string[]) =>
 const P8 = '--policy rss:nic=ixgbe-82599,queues=8,key=microsoft';
 
 /** Texts by command; of most the policies are the first. */
-const TEXTS: Readonly<Record<string, readonly (string | (() => string))[]>> = {
+const TEXTS: Readonly<Record<string, readonly (string | (() => string | Promise<string>))[]>> = {
   forward: [
     ports,
     policies,
@@ -108,6 +108,9 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string))[]>> = {
 };
 
 /** What follows the options of a command's help, or an empty text. */
-export function helpBelow(command: string): string {
-  return (TEXTS[command] ?? []).map((part) => `\n${typeof part === 'string' ? part : part()}`).join('\n');
+export async function helpBelow(command: string): Promise<string> {
+  const parts = await Promise.all(
+    (TEXTS[command] ?? []).map((part) => (typeof part === 'string' ? part : part())),
+  );
+  return parts.map((part) => `\n${part}`).join('\n');
 }

@@ -71,8 +71,6 @@ function takeOver(command: Command): void {
       }
     });
   }
-  const below = helpBelow(command.name());
-  if (below !== '' && command.parent?.parent === null) command.addHelpText('after', below);
   for (const child of command.commands) takeOver(child);
 }
 
@@ -110,6 +108,10 @@ async function build(argv: readonly string[]): Promise<Command> {
   });
   program.allowExcessArguments();
   takeOver(program);
+  for (const command of program.commands) {
+    const below = await helpBelow(command.name());
+    if (below !== '') command.addHelpText('after', below);
+  }
   return program;
 }
 

@@ -57,13 +57,11 @@ describe('help', () => {
     expect(stderr).toMatch(/^rxsteer: unknown command "forwrd": did you mean forward\? commands: .*\n$/);
   });
 
-  it('has examples that work', () => {
+  it('has examples that work', async () => {
     for (const { example } of Object.values(POLICY_LINES)) {
       if (!example.startsWith('js:')) expect(() => parsePolicy(example)).not.toThrow();
     }
-    const texts = COMMANDS.map(helpBelow)
-      .join('\n')
-      .replace(/ \\\n +/g, ' ');
+    const texts = (await Promise.all(COMMANDS.map(helpBelow))).join('\n').replace(/ \\\n +/g, ' ');
     for (const [, policy] of texts.matchAll(/--policy (\S+)/g)) {
       if (!['rss', 'rps'].includes(policy!)) expect(() => parsePolicy(policy!), policy).not.toThrow();
     }

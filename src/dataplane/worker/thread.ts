@@ -10,8 +10,8 @@ import { nativeHashKernels, OwnedKernels } from '../../addon/hash-kernels.js';
 import { loadNative, RECEIVE_STATUS_WORDS } from '../../addon/native.js';
 import { Burst } from '../../packet/burst.js';
 import { compilePolicy } from '../../policy/compile.js';
-import { parsePolicy } from '../../policy/parse.js';
 import { RssSteering } from '../../policy/rss.js';
+import type { PolicySpec } from '../../policy/spec.js';
 import type { Steering } from '../../policy/steering.js';
 import { ThreadClock } from '../memory/clock.js';
 import { OrderHistory } from '../order/history.js';
@@ -50,12 +50,14 @@ function steeringOf({ plan, memory, table }: LiveConfig, worker: number): Steeri
   return steering;
 }
 
+/** Written out: what parses policies would be loaded by every worker. */
+const SINGLE: PolicySpec = { policy: 'single', seed: 1, text: 'single', order: 'none', stage: 'cpu' };
+
 /** As `steeringOf`, for a warm-up: a user's module shall not see frames that there are not. */
 function practiceSteering(config: LiveConfig, worker: number): Steering {
   const { plan } = config;
   if (plan.policy.policy !== 'js') return steeringOf(config, worker);
-  const policy = parsePolicy('single', { command: 'forward', workers: plan.active });
-  return compilePolicy(policy, { workers: plan.active, worker, ports: plan.ports });
+  return compilePolicy(SINGLE, { workers: plan.active, worker, ports: plan.ports });
 }
 
 /** A turn of this thread's event loop: finalizers of native objects and V8's own tasks run there and nowhere else. */

@@ -56,8 +56,8 @@ describe('a kind that is registered', () => {
     expect(portKinds().map(({ name }) => name)).toEqual(['af_packet', 'tap', 'pcap', 'memory', 'loop-back']);
   });
 
-  it('stands in the help and in the schema', () => {
-    expect(helpBelow('forward')).toContain(
+  it('stands in the help and in the schema', async () => {
+    expect(await helpBelow('forward')).toContain(
       '\n  loop-back:PAIR    an end of a pair: queues=N, plugged=on|off\n',
     );
     const { description, examples } = portSchema();
