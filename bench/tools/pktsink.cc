@@ -300,7 +300,9 @@ int main(int argc, char** argv) {
   const uint64_t start = now_ns();
   const uint64_t end = duration > 0 ? start + uint64_t(duration * 1e9) : UINT64_MAX;
   uint64_t first = 0, last = 0;  // arrival times of the first and the last frame
-  while (!stopped) {
+  // What lay in the ring when it was stopped is counted still, but no more than a ring holds.
+  bool is_empty = false;
+  for (int passes = 0; !stopped || (ring && !is_empty && passes < 1024); passes += stopped ? 1 : 0) {
     const uint64_t now = now_ns();
     if (now >= end) break;
     if (idle_ns > 0 && last > 0 && now > last + idle_ns) break;
@@ -345,7 +347,8 @@ int main(int argc, char** argv) {
       }
       ring->release(header);
     }
-    if (taken == 0) ring->wait(idle_ns > 0 ? std::max(1, int(idle_ns / 1000000)) : 50);
+    is_empty = taken == 0;
+    if (is_empty && !stopped) ring->wait(idle_ns > 0 ? std::max(1, int(idle_ns / 1000000)) : 50);
   }
 
   if (!ring) {
