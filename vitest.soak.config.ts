@@ -7,7 +7,7 @@ export default defineConfig({
     include: [
       'test/soak/**/*.test.ts',
       'test/scenario/{iperf,offload,order,wire-order}.test.ts',
-      'test/package/package.test.ts',
+      'test/{package/package,setup}.test.ts',
     ],
     env: { RXSTEER_WHOLE: '1' },
     fileParallelism: false,

@@ -22,6 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { matrix } from './support/matrix.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMPILER = ['cmake', 'g++', 'make'];
@@ -127,11 +128,13 @@ describe('set-up', () => {
     expect(setup().calls).toEqual([]);
   });
 
-  it.each([
+  const offers: { there: string[]; missing: string }[] = [
     { there: ['npm', 'g++', 'make'], missing: 'cmake' },
     { there: ['npm', 'cmake', 'clang++', 'ninja'], missing: '' },
     { there: ['npm'], missing: 'cmake g++ make' },
-  ])('with $there says that "$missing" is missing', ({ there, missing }) => {
+  ];
+
+  it.each(matrix(offers, [1, 2]))('with $there says that "$missing" is missing', ({ there, missing }) => {
     tools(...there);
     const { status, said, calls } = setup();
     expect(status).toBe(0);

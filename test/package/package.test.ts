@@ -4,6 +4,7 @@ import { cpSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { matrix } from '../support/matrix.js';
 import { SLOW } from '../support/slow.js';
 import { bytesBelow, copyPackages, type Installed, install } from './kit.js';
 import { ROOT } from './lock.js';
@@ -187,7 +188,7 @@ describe('its types', () => {
     writeFileSync(join(installed.folder, 'package.json'), '{ "type": "module" }');
   });
 
-  it.each(compilers)(
+  it.each(matrix(compilers, [0]))(
     'hold for a program with module %s',
     async (module, resolution) => {
       const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
