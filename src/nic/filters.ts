@@ -66,12 +66,14 @@ export const FILTER_CHIPS: readonly FilterChip[] = [
 /** Which filter decided; `none` = RSS's turn. */
 export type FilterStage = 'none' | 'mac' | 'ethertype' | 'syn' | 'flex' | 'tuple' | 'vlan-priority';
 
+/** Frames to one destination address (its upper 16 and lower 32 bits) go to a queue. */
 export interface MacQueue {
   readonly high: number;
   readonly low: number;
   readonly queue: number;
 }
 
+/** Frames of one ethertype go to a queue (ETQF/ETQS). */
 export interface EthertypeFilter {
   readonly ethertype: number;
   readonly queue: number;
@@ -117,6 +119,7 @@ function inserted<T extends { readonly priority: number }>(list: readonly T[], f
   return [...list, filter].sort((a, b) => b.priority - a.priority);
 }
 
+/** The receive filters of one chip, asked in its documented order; see the head of this file. One thread. */
 export class NicFilters {
   readonly chip: FilterChip;
   /** Queues that filters may name: of the NIC, or of one pool (the queue is then the index in the pool). */

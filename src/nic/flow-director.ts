@@ -85,6 +85,7 @@ export class SignatureTable {
   }
 }
 
+/** How ATR is set up: queues of the NIC, memory of the signature filters in KiB (`flowDirectorSize`), sampling. */
 export interface AtrOptions {
   /** Packets from sample to sample, 1 to 255; 0 = off. */
   readonly sampleRate?: number;
@@ -92,6 +93,7 @@ export interface AtrOptions {
   readonly queues: number;
 }
 
+/** Application targeted routing of the 82599: what the host transmits writes the filters that receiving asks. One thread. */
 export class Atr {
   readonly table: SignatureTable;
   readonly sampleRate: number;

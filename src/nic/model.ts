@@ -105,6 +105,10 @@ export function filterChipOf(profile: NicProfile): FilterChip {
   return FILTER_CHIPS.find((chip) => chip.id === profile.id) ?? { ...NO_CHIP, id: profile.id };
 }
 
+/**
+ * The receive path of one NIC: pools, filters, flow rules, Flow Director, RSS, in the chip's order. `decide` never throws
+ * and allocates nothing; what a chip lacks is a UserError when it is set. One thread.
+ */
 export class NicModel {
   readonly options: NicModelOptions;
   readonly chip: FilterChip;

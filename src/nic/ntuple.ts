@@ -19,6 +19,7 @@ import type { RssContexts } from './rss-contexts.js';
 
 /** Flow types that rules can name. */
 export const FLOW_TYPES = ['ether', 'ip4', 'tcp4', 'udp4', 'sctp4', 'ip6', 'tcp6', 'udp6', 'sctp6'] as const;
+/** One of `FLOW_TYPES`. */
 export type FlowType = (typeof FLOW_TYPES)[number];
 
 /** Fields that rules can compare. */
@@ -33,6 +34,7 @@ export const NTUPLE_FIELDS = [
   'dst-port',
   'vlan',
 ] as const;
+/** One of `NTUPLE_FIELDS`. */
 export type NtupleField = (typeof NTUPLE_FIELDS)[number];
 
 /** One field of a rule; big-endian bytes. */
@@ -45,6 +47,7 @@ export interface FieldMatch {
 
 export const DROP_ACTION = -1;
 
+/** A flow rule: frames of a flow type whose fields match go to a queue, into an RSS context, or nowhere. */
 export interface NtupleRule {
   readonly flowType: FlowType;
   readonly fields: readonly FieldMatch[];
@@ -93,6 +96,7 @@ interface Compiled {
   readonly bucket: number;
 }
 
+/** The flow rules of a NIC; of those that match the lowest location wins. See the head of this file. One thread. */
 export class NtupleTable {
   readonly limits: NtupleLimits;
   queues: number;

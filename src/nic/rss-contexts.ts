@@ -21,12 +21,14 @@ export interface ContextChange {
   readonly key?: Uint8Array;
 }
 
+/** An RSS context: an indirection table and a key under an id. */
 export interface RssContext {
   readonly id: number;
   readonly table: IndirectionTable;
   readonly key: Uint8Array;
 }
 
+/** Of a NIC's contexts: entries of each table, queues, the main key, the default fill. */
 export interface RssContextsOptions {
   readonly size: number;
   readonly queues: number;
@@ -38,6 +40,7 @@ export interface RssContextsOptions {
 
 export const MAIN_CONTEXT = 0;
 
+/** The RSS contexts of a NIC, the main one (`MAIN_CONTEXT`) included. One writer. */
 export class RssContexts {
   readonly #fill: DefaultFill;
   readonly #most: number;

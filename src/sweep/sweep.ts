@@ -43,6 +43,7 @@ export interface SweepInput {
   readonly apps?: string;
 }
 
+/** How a sweep is run; its results do not depend on it. */
 export interface SweepOptions {
   /** Threads; default 1 = everything in this one. Results do not depend on it. */
   readonly threads?: number;
