@@ -33,6 +33,7 @@ const commandNames = [
   'sweep',
   'ctl',
   'doctor',
+  'compile',
   'bench',
   'policies',
   'nics',

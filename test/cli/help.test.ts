@@ -19,6 +19,7 @@ const COMMANDS = [
   'sweep',
   'ctl',
   'doctor',
+  'compile',
   'bench',
   'policies',
   'nics',
