@@ -81,10 +81,11 @@ export const ONE_THREAD = {
   'arguments through memory': {
     [DISPATCH]: (text) =>
       without(
-        without(text, /this\.handOver\((.*)\);/g, 'this.handOver($1, CALL[SEQ], CALL[SLOT], CALL[BASE]);').replace(
-          'handOver(from, n) {',
-          'handOver(from, n, first, firstSlot, base) {',
-        ),
+        without(
+          text,
+          /this\.handOver\((.*)\);/g,
+          'this.handOver($1, CALL[SEQ], CALL[SLOT], CALL[BASE]);',
+        ).replace('handOver(from, n) {', 'handOver(from, n, first, firstSlot, base) {'),
         /const first = CALL\[SEQ\];\s*const firstSlot = CALL\[SLOT\];\s*const base = CALL\[BASE\];/,
         '',
       ),

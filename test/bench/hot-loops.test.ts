@@ -8,8 +8,7 @@ import { ONE_THREAD, TWO_THREADS } from '../../bench/hot-loops/tricks.mjs';
 
 type Changes = Record<string, (text: string) => string>;
 
-const built = (file: string): string =>
-  readFileSync(new URL(`../../dist/${file}`, import.meta.url), 'utf8');
+const built = (file: string): string => readFileSync(new URL(`../../dist/${file}`, import.meta.url), 'utf8');
 
 describe('every trick of the hot loops can be undone', () => {
   const tricks: [string, Changes][] = Object.entries({ ...ONE_THREAD, ...TWO_THREADS });
