@@ -38,16 +38,23 @@ function importedConstants(text) {
   return without(changed, /$/, '\n');
 }
 
-/** Arrays from a field of the object itself. */
+/** Every call of `handOver` gets `more` as well. */
+const calling = (more) => (text) => without(text, / handOver\((.*)\);/g, ` handOver($1, ${more});`);
+
+/** Arrays from a field of an object that the loop is given. */
 const ownArrays = (text) =>
   without(
     without(
-      text,
-      /if \(HOT\.words !== [^{]*\{\s*bind\((.*?)\);\s*\}/,
-      'if (producer.own === undefined) {\n bind($1);\n producer.own = { ...HOT };\n }',
+      without(
+        text,
+        /if \(HOT\.words !== [^{]*\{\s*bind\((.*?)\);\s*\}/,
+        'if (producer.own === undefined) {\n bind($1);\n producer.own = { ...HOT };\n }',
+      ),
+      'handOver(from, n) {',
+      'handOver(from, n, parts) {',
     ),
     '} = HOT;',
-    '} = producer.own;',
+    '} = parts.own;',
   );
 
 /** The tricks that one thread shows: `files` by name, each with what undoes it there. */
@@ -55,7 +62,7 @@ export const ONE_THREAD = {
   'constants of the module': Object.fromEntries(
     [DISPATCH, HAND_OVER, DISSECT, RECEIVE, POOL, PRODUCER].map((file) => [file, importedConstants]),
   ),
-  'arrays in a constant object': { [HAND_OVER]: ownArrays },
+  'arrays in a constant object': { [DISPATCH]: calling('producer'), [HAND_OVER]: ownArrays },
   'masks instead of bounds': {
     [HAND_OVER]: (text) => without(text, /\(([^;]*?)\) & (area|slot|wide)Mask/g, '($1)'),
   },
@@ -73,15 +80,10 @@ export const ONE_THREAD = {
       ),
   },
   'arguments through memory': {
-    [DISPATCH]: (text) =>
-      without(
-        text,
-        /handOver\(burst, (.*)\);/g,
-        'handOver(burst, $1, first, Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS), producer.base);',
-      ),
+    [DISPATCH]: calling('first, Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS), producer.base'),
     [HAND_OVER]: (text) =>
       without(
-        without(text, 'producer, from, n) {', 'producer, from, n, first, firstSlot, base) {'),
+        without(text, 'handOver(from, n) {', 'handOver(from, n, first, firstSlot, base) {'),
         /const first = CALL\[SEQ\];\s*const firstSlot = CALL\[SLOT\];\s*const base = CALL\[BASE\];/,
         '',
       ),

@@ -126,12 +126,12 @@ export class Dispatcher implements Release {
     if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
     this.unwatched = 0;
     this.shares.begin(n, anyLarge ? this.countLarge(n) : 0);
-    beginBurst(first, Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS), producer);
-    let i = handOver(burst, ledger, producer, 0, anyLarge ? this.nextLarge(0, n) : n);
+    beginBurst(burst, ledger, producer, first, Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS));
+    let i = handOver(0, anyLarge ? this.nextLarge(0, n) : n);
     while (i < n) {
       this.dispatchOne(i, (first + i) | 0, queue);
       i++;
-      i = handOver(burst, ledger, producer, i, anyLarge ? this.nextLarge(i, n) : n);
+      i = handOver(i, anyLarge ? this.nextLarge(i, n) : n);
     }
     if (burst.bad > 0) counters[WorkerCounter.badHeaders]! += burst.bad;
     if (!ledger.watches) this.unwatched = n;

@@ -76,31 +76,31 @@ const SLOT = 1;
 const BASE = 2;
 
 /**
- * What all calls for one burst have in common.
+ * A burst of these parts is to be handed over: what all calls of `handOver` for it have in common.
  * @param first sequence of the burst's frame 0
  * @param firstSlot index of the first word of the queue's first slot
  */
-export function beginBurst(first: number, firstSlot: number, producer: RingProducer): void {
+export function beginBurst(
+  burst: Burst,
+  ledger: Ledger,
+  producer: RingProducer,
+  first: number,
+  firstSlot: number,
+): void {
+  // Whatever else is bound follows from these three.
+  if (HOT.words !== burst.words || HOT.slots !== ledger.slots || HOT.area !== producer.words) {
+    bind(burst, ledger, producer);
+  }
   CALL[SEQ] = first;
   CALL[SLOT] = firstSlot;
   CALL[BASE] = producer.base;
 }
 
 /**
- * Hands over frames from … n - 1, all of them in small slots, until one needs a decision; returns that one, or n.
- * `beginBurst` has said which burst it is.
+ * Hands over frames from … n - 1 of the burst that `beginBurst` named, all of them in small slots, until one needs a
+ * decision; returns that one, or n.
  */
-export function handOver(
-  burst: Burst,
-  ledger: Ledger,
-  producer: RingProducer,
-  from: number,
-  n: number,
-): number {
-  // Whatever else is bound follows from these three.
-  if (HOT.words !== burst.words || HOT.slots !== ledger.slots || HOT.area !== producer.words) {
-    bind(burst, ledger, producer);
-  }
+export function handOver(from: number, n: number): number {
   // No call in the loop, masks, `| 0`, arguments through memory: docs/hot-loops.md.
   // Copying as in `RingProducer.append`; a loop for the ledger and one for the copies take longer than this one.
   const { words, wide, slots, area, areaWide, slotMask, areaMask, wideMask, flowMask, tagMask } = HOT;
