@@ -28,6 +28,8 @@ export interface SimulateOptions {
   readonly durationMs?: number;
   /** Finds out what limits, which takes several runs more. Default true. */
   readonly limit?: boolean;
+  /** Records what each CPU does over time and the way of one packet (`recording`), for a page. Default false. */
+  readonly record?: boolean;
   /** Packets of the scenario's captures, by number of the load (`readCaptures`). */
   readonly captures?: ReadonlyMap<number, CapturedPackets>;
 }
@@ -54,9 +56,16 @@ export function simulate(
   const policies: readonly (string | object | null)[] = options.policies ?? asked.policies ?? [null];
   const captures = options.captures ?? new Map<number, CapturedPackets>();
   const results = policies.map((policy) => {
-    const input: RunInput = { scenario: asked, costs, seed, policy, captures };
+    const input: RunInput = {
+      scenario: asked,
+      costs,
+      seed,
+      policy,
+      captures,
+      record: options.record === true,
+    };
     const measured = run(input);
-    const limit = options.limit === false ? null : findLimit(input, measured);
+    const limit = options.limit === false ? null : findLimit({ ...input, record: false }, measured);
     return summarise(
       measured,
       measured.built.policy.text,
