@@ -45,7 +45,7 @@ const ownArrays = (text) =>
     without(
       without(
         body,
-        /if \(HOT\.dispatcher !== this\)\s*bind\((.*?)\);/,
+        /if \(HOT\.words !== [^{]*\{\s*bind\((.*?)\);\s*\}/,
         'if (this.own === undefined) {\n bind($1);\n this.own = { ...HOT };\n }',
       ),
       '} = HOT;',
@@ -81,11 +81,12 @@ export const ONE_THREAD = {
   'arguments through memory': {
     [DISPATCH]: (text) =>
       without(
-        without(text, /this\.handOver\((.*)\);/g, 'this.handOver($1, CALL[SEQ], CALL[SLOT]);').replace(
-          'handOver(from, n) {',
-          'handOver(from, n, first, firstSlot) {',
-        ),
-        /const first = CALL\[SEQ\];\s*const firstSlot = CALL\[SLOT\];/,
+        without(
+          text,
+          /this\.handOver\((.*)\);/g,
+          'this.handOver($1, CALL[SEQ], CALL[SLOT], CALL[BASE]);',
+        ).replace('handOver(from, n) {', 'handOver(from, n, first, firstSlot, base) {'),
+        /const first = CALL\[SEQ\];\s*const firstSlot = CALL\[SLOT\];\s*const base = CALL\[BASE\];/,
         '',
       ),
   },

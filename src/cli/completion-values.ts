@@ -57,6 +57,7 @@ export const VALUES: Readonly<Record<string, () => Promise<Candidate[]>>> = {
   socket: sockets,
   'policies name': policyNames,
   'nics name': nics,
+  show: async () => each((await import('../simulate/presets/index.js')).presets().map(({ name }) => name)),
   'schema name': fixed('forward', 'policy'),
   'completion shell': fixed('bash', 'zsh', 'fish'),
   'ctl worker action': fixed('add', 'remove'),

@@ -31,6 +31,7 @@ const commandNames = [
   'hash',
   'make',
   'sweep',
+  'simulate',
   'ctl',
   'doctor',
   'bench',

@@ -17,6 +17,7 @@ const COMMANDS = [
   'hash',
   'make',
   'sweep',
+  'simulate',
   'ctl',
   'doctor',
   'bench',
