@@ -12,6 +12,7 @@
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
+#include "notify.h"
 #include "ports/bindings.h"
 #include "ports/memory_rx.h"
 #include "privileges.h"
@@ -209,6 +210,13 @@ Napi::Value peerUser(const Info& info) {
   return Napi::Number::New(info.Env(), peer.uid);
 }
 
+// Address, message.
+void notifyCall(const Info& info) {
+  const std::string address = stringValue(info[0], "address");
+  const std::string message = stringValue(info[1], "message");
+  control(info.Env(), address, [&] { notifyService(address, message); });
+}
+
 }  // namespace
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -238,6 +246,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("limitCapabilities", limitCall);
   function("mayAccess", accessCall);
   function("peerUser", peerUser);
+  function("notifyService", notifyCall);
   definePorts(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);

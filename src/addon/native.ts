@@ -304,6 +304,8 @@ export interface Native extends NativeHash {
   mayAccess(path: string, write: boolean): boolean;
   /** User id behind the other end of a Unix socket (SO_PEERCRED). */
   peerUser(fd: number): number;
+  /** Sends one datagram to a Unix socket: a path, or '@' and an abstract name. Blocks for a second at most. */
+  notifyService(address: string, message: string): void;
 }
 
 let loaded: Native | null | undefined;
