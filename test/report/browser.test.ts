@@ -25,7 +25,7 @@ const result = resultOf([
   ),
 ]);
 
-describe.skipIf(executablePath === undefined)('the report in a browser', { timeout: 60_000 }, () => {
+describe.skipIf(executablePath === undefined)('the report in a browser', { timeout: 180_000 }, () => {
   let browser: Browser;
   let directory: string;
   let page: Page;
@@ -54,7 +54,7 @@ describe.skipIf(executablePath === undefined)('the report in a browser', { timeo
       if (!request.url().startsWith('data:')) requests.push(request.url());
     });
     await page.goto(pathToFileURL(file).href);
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     await browser?.close();

@@ -22,7 +22,7 @@ describe.skipIf(!privileged())('the link of a TAP', () => {
       expect(await link(lab, ns, 't0')).toEqual({ mtu: 1400, carrier: true });
       for (const state of ['down', 'up'] as const) {
         await lab.exec(far, 'ip', 'link', 'set', 'dev', 'g0', state);
-        await vi.waitUntil(async () => (await link(lab, ns, 't0')).carrier === (state === 'up'), 10_000);
+        await vi.waitUntil(async () => (await link(lab, ns, 't0')).carrier === (state === 'up'), 60_000);
       }
       expectConservation(await forwarder.stop());
       // It was made by the forwarder, so it is gone.

@@ -87,7 +87,7 @@ export async function stress(lab: Lab, options: StressOptions): Promise<StressOu
   await generate(lab, ns, { ...first, interface: 't0', 'src-mac': ON_TAP });
   await generate(lab, to, { ...first, interface: 's0', 'src-mac': ON_VETH });
   await expect
-    .poll(() => lab.statistic(from, 'g0', 'rx_packets'), { timeout: 15_000 * SLOW, interval: 20 })
+    .poll(() => lab.statistic(from, 'g0', 'rx_packets'), { timeout: 60_000 * SLOW, interval: 20 })
     .toBeGreaterThanOrEqual(2 * GUESTS);
 
   // Each sink looks at its own direction: a frame to a guest that the switch does not know (yet) reaches both.
