@@ -3,9 +3,10 @@ import { parsePolicy, startForwarder, summarize } from 'rxsteer';
 
 const policy = (text) => parsePolicy(text, { command: 'forward' });
 const engine = await startForwarder({
-  // Fewer frames than a backlog takes: none can overflow, however busy this machine is.
-  smallFrames: 4096,
-  ports: ['in=memory:source,flows=1000,rate=50000', 'out=memory:sink'],
+  // Room for seconds of traffic: none is lost where a busy machine lets a worker wait.
+  smallFrames: 98304,
+  backlog: 32768,
+  ports: ['in=memory:source,flows=1000,rate=5000', 'out=memory:sink'],
   workers: 2,
   maxWorkers: 3,
 });

@@ -66,7 +66,7 @@ describe.skipIf(!privileged())('the link of a TAP', () => {
         [left, 't0'],
         [right, 't1'],
       ] as const) {
-        expect(await link(lab, space, name)).toMatchObject({ carrier: true });
+        await expect.poll(async () => (await link(lab, space, name)).carrier).toBe(true);
       }
       expectConservation(await forwarder.stop());
     });
@@ -90,7 +90,7 @@ describe.skipIf(!privileged())('the link of a TAP', () => {
       // Its MTU is its guest's affair now: a port can still be added.
       await lab.exec(guest, 'ip', 'link', 'set', 'dev', 't0', 'mtu', '1400');
       await lab.exec(ns, 'node', CLI, 'ctl', 'port', 'add', 'c=tap:t2', '--socket', join(folder, 'x.sock'));
-      expect(forwarder.process.stderr).toContain("MTUs differ (a 1400, c 1500)");
+      expect(forwarder.process.stderr).toContain('MTUs differ (a 1400, c 1500)');
       await lab.down(guest, 't0');
       await told(`${away} is down`, 2);
       await lab.exec(guest, 'ip', 'link', 'set', 'dev', 't0', 'name', 'eth0');
