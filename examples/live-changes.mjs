@@ -1,12 +1,9 @@
-// Changing a running engine: policy, table, workers; nothing restarts, nothing is lost.   node examples/live-changes.mjs
+// Changing a running engine: policy, table, workers; nothing restarts, no loss is uncounted.   node examples/live-changes.mjs
 import { parsePolicy, startForwarder, summarize } from 'rxsteer';
 
 const policy = (text) => parsePolicy(text, { command: 'forward' });
 const engine = await startForwarder({
-  // Room for seconds of traffic: none is lost where a busy machine lets a worker wait.
-  smallFrames: 98304,
-  backlog: 32768,
-  ports: ['in=memory:source,flows=1000,rate=5000', 'out=memory:sink'],
+  ports: ['in=memory:source,flows=1000,rate=20000', 'out=memory:sink'],
   workers: 2,
   maxWorkers: 3,
 });
@@ -25,4 +22,6 @@ console.log(`traced: worker ${decision.by} gave a frame to worker ${decision.to}
 await engine.applyPolicy(policy('rps:cpus=5')).catch((error) => console.log(`refused: ${error.message}`));
 await engine.stop();
 const { totals } = summarize(engine);
-console.log(`lost ${totals.received - totals.delivered}, reordered ${totals.reordered}`);
+const dropped = Object.values(totals.dropped).reduce((sum, frames) => sum + frames);
+// A machine without a free CPU overflows a backlog at times, with or without changes: that loss is counted.
+console.log(`lost uncounted ${totals.received - totals.delivered - dropped}, reordered ${totals.reordered}`);

@@ -94,7 +94,7 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     ]);
     expect(lines[5]).toMatch(/^traced: worker 0 gave a frame to worker [01]: .* -> queue [01]/);
     expect(lines[6]).toBe('refused: policy rps: cpus: CPU 5 is no worker; workers: 0 to 1');
-    expect(lines[7]).toBe('lost 0, reordered 0');
+    expect(lines[7]).toBe('lost uncounted 0, reordered 0');
   },
   'nic-model.mjs': (lines) => {
     expect(lines.slice(0, 2)).toEqual([

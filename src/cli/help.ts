@@ -68,6 +68,15 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string | Promise<
       'rxsteer sweep in.pcap --policy rps:cpus=0-3 --vary hash=linux,toeplitz',
     ),
   ],
+  simulate: [
+    policies,
+    examples(
+      'rxsteer simulate --list',
+      'rxsteer simulate lwn-rps/rps',
+      'rxsteer simulate --show lwn-rps/rps > host.yaml',
+      'rxsteer simulate host.yaml --policy rss:queues=1 --policy rss:queues=4',
+    ),
+  ],
   hash: [
     examples(
       'rxsteer hash --key microsoft --input 420995bba18e64500aea06e6',
@@ -93,6 +102,14 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string | Promise<
       'rxsteer doctor eth0 --fail-on W --fix-script fix.sh',
       'rxsteer doctor --collect host.tar.gz --anonymous',
       'rxsteer doctor --root host.tar.gz --json',
+    ),
+  ],
+  compile: [
+    policies,
+    examples(
+      'rxsteer compile --policy rps:cpus=0-3 --to sysfs --dev eth0 --check',
+      'rxsteer compile --policy rss:nic=mlx5,queues=8,key=microsoft \\',
+      '    --to ethtool --dev eth0 --json',
     ),
   ],
   bench: [

@@ -28,6 +28,10 @@ export interface SimulateOptions {
   readonly durationMs?: number;
   /** Finds out what limits, which takes several runs more. Default true. */
   readonly limit?: boolean;
+  /** Records what each CPU does over time and the way of one packet (`recording`), for a page. Default false. */
+  readonly record?: boolean;
+  /** Called before each run, with what is run; for a progress line. */
+  readonly onRun?: (what: string) => void;
   /** Packets of the scenario's captures, by number of the load (`readCaptures`). */
   readonly captures?: ReadonlyMap<number, CapturedPackets>;
 }
@@ -55,13 +59,19 @@ export function simulate(
   const captures = options.captures ?? new Map<number, CapturedPackets>();
   const results = policies.map((policy) => {
     const input: RunInput = { scenario: asked, costs, seed, policy, captures };
-    const measured = run(input);
-    const limit = options.limit === false ? null : findLimit(input, measured);
+    const text = typeof policy === 'string' ? policy : '';
+    options.onRun?.(text);
+    const measured = run({ ...input, record: options.record === true });
+    const limit =
+      options.limit === false
+        ? null
+        : findLimit(input, measured, { onRun: (what) => options.onRun?.(`${text} ${what}`.trim()) });
     return summarise(
       measured,
       measured.built.policy.text,
       limit,
-      publishedOf(asked, measured.built.policy.text),
+      // What was published is true of the scenario's own policies.
+      options.policies === undefined ? publishedOf(asked, measured.built.policy.text) : undefined,
     );
   });
   const digest = createHash('sha256');

@@ -94,11 +94,22 @@ const WORDS: Record<Limit['kind'], (name: string) => string> = {
   clients: () => 'twice the clients or the rate',
 };
 
-/** Runs a scenario again with each suspect doubled. `part`: share of its times that these runs take. */
-export function findLimit(input: RunInput, measured: Measured, part = 0.5): Limit | null {
+/** How the search is made. */
+export interface LimitSearch {
+  /** Share of the scenario's times that its runs take; default half. */
+  readonly part?: number;
+  /** Called before each run. */
+  readonly onRun?: (what: string) => void;
+}
+
+/** Runs a scenario again with each suspect doubled. */
+export function findLimit(input: RunInput, measured: Measured, search: LimitSearch = {}): Limit | null {
+  const { part = 0.5, onRun } = search;
+  onRun?.('half as long');
   const base = throughputOf(part === 1 ? measured : run({ ...input, part })).value;
   if (base === 0) return null;
   const tried = suspects(measured).map((suspect) => {
+    onRun?.(`with twice ${suspect.name}`);
     const { value } = throughputOf(run({ ...input, part, relaxed: suspect.relaxed }));
     return { suspect, gain: value / base - 1 };
   });

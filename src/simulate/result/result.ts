@@ -4,6 +4,7 @@
  * Promise: plain data. Shares are of one; times are in the unit of their name.
  */
 import type { CpuClass } from '../machine/classes.js';
+import type { Recording } from '../record/shown.js';
 
 /** CPU time by class, as shares of all CPUs' time. */
 export type ClassShares = Record<CpuClass, number>;
@@ -110,6 +111,8 @@ export interface RunResult {
     readonly underWay: number;
   };
   readonly published?: Published;
+  /** Where it was asked for. */
+  readonly recording?: Recording;
   readonly digest: string;
   readonly events: number;
 }

@@ -10,7 +10,7 @@ import { engineDefaults, planEngine } from '#rxsteer/dataplane/engine/plan.js';
 import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
 import { PRACTICE_SLOTS } from '#rxsteer/dataplane/memory/layout.js';
 import { practiceRings } from '#rxsteer/dataplane/memory/ring.js';
-import { QUEUE_SLOTS, SLOT_WORDS } from '#rxsteer/dataplane/order/ledger.js';
+import { QUEUE_SLOTS, SLOT_WORDS } from '#rxsteer/dataplane/order/flow-slot.js';
 import type { OpenPorts } from '#rxsteer/dataplane/ports/open.js';
 import { parsePort } from '#rxsteer/dataplane/ports/port-spec.js';
 import { attacher } from '#rxsteer/dataplane/ports/tap/attach.js';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import { summarize } from '#rxsteer/dataplane/engine/summary.js';
-import { Slot, UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
+import { Slot, UNWATCHED } from '#rxsteer/dataplane/order/flow-slot.js';
 import { SLOW } from '../../support/slow.js';
 import { expectConservation, expectNoDrops } from '../../support/summary.js';
 import { engineOptions, ROOMY } from '../engine/run-engine.js';
