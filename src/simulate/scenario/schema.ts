@@ -4,8 +4,9 @@
  * Promise: one schema for YAML, JSON and objects; what is left out has a default that is told here. Names of costs are
  * those of `costs/schema.ts`. CPUs are lists such as `0-3+8`.
  */
-import { z } from 'zod';
+
 import { cpuList, decimal, integer, oneOf, stringList } from '../../policy/values.js';
+import { z } from '../../vendor/zod.js';
 import { type PartialCosts, partialCostsSchema } from '../costs/schema.js';
 import { LOCK_KINDS } from '../machine/lock.js';
 import { WAKE_RULES } from '../machine/task.js';
