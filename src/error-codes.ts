@@ -10,6 +10,8 @@ export const ERROR_CODES = {
   RXS_USAGE: 'a value in the call is not permitted',
   RXS_OPTION: 'an option or argument is unknown, missing or too much',
   RXS_UNKNOWN_NAME: 'there is nothing of that name',
+  RXS_INEXPRESSIBLE: 'a target has no words for the policy',
+  RXS_UNCHECKABLE: 'what a check needs is not here',
   RXS_POLICY: 'a steering policy contradicts itself, its workers or its ports',
   RXS_NIC_LIMIT: 'the NIC does not have what the policy asks for',
   RXS_PORT: 'a port is not described as ports are',

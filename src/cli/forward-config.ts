@@ -4,7 +4,7 @@
  * Promise: the file has the names of the flags; numbers may stand in quotes. What is not permitted is one UserError line
  * that names the place in the file. The JSON Schema (`rxsteer schema forward`) comes from the same source.
  */
-import { z } from 'zod';
+
 import { REBALANCE_MODES } from '../control/modes.js';
 import { portKinds } from '../dataplane/ports/kinds.js';
 import { portSchema } from '../dataplane/ports/schema.js';
@@ -15,6 +15,7 @@ import { type JsonSchema, jsonSchemaOf, policyJsonSchema } from '../policy/json-
 import { WORKER_MAX } from '../policy/numbers.js';
 import { integer, oneOf } from '../policy/values.js';
 import { readTextFile } from '../text-file.js';
+import { z } from '../vendor/zod.js';
 import { parseYaml } from '../yaml-text.js';
 
 /** A number of the engine's. */

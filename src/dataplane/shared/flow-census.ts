@@ -13,7 +13,7 @@
  */
 import type { Burst } from '../../packet/burst.js';
 import type { Carver } from '../memory/layout.js';
-import { FLOW_SLOTS, Owner, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
+import { FLOW_SLOTS, Owner, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/flow-slot.js';
 import type { PortInfo } from './port-info.js';
 
 /** Bytes of a frame that the flow census keeps: all headers that policies look at. */
