@@ -51,7 +51,7 @@ export function runBare(command: string, args: readonly string[], cwd: string, i
     input,
     encoding: 'utf8',
     env: { PATH: dirname(process.execPath), HOME: cwd },
-    timeout: 60_000,
+    timeout: 180_000,
   });
   return { status, stdout, stderr: `${stderr}${error?.message ?? ''}` };
 }

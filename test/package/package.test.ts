@@ -49,7 +49,7 @@ const NEEDED = [
 let installed: Installed;
 beforeAll(() => {
   installed = install();
-}, 60_000 * SLOW);
+}, 200_000 * SLOW);
 afterAll(() => installed?.remove());
 
 const file = (name: string) => join(installed.folder, 'bin', name);

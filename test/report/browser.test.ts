@@ -18,7 +18,7 @@ const result = resultOf([
   ),
 ]);
 
-describe.skipIf(browserPath === undefined)('the report in a browser', { timeout: 60_000 }, () => {
+describe.skipIf(browserPath === undefined)('the report in a browser', { timeout: 180_000 }, () => {
   let browser: Browser;
   let page: Page;
   let complaints: string[];
@@ -28,7 +28,7 @@ describe.skipIf(browserPath === undefined)('the report in a browser', { timeout:
   beforeAll(async () => {
     opened = await open(renderReport(result));
     ({ browser, page, complaints, requests } = opened);
-  }, 60_000);
+  }, 180_000);
 
   afterAll(() => opened?.close());
 

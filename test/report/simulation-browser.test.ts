@@ -7,14 +7,14 @@ import { simulationResult } from './simulation-fixture.js';
 
 if (browserPath === undefined) console.warn('page not shown in a browser: chromium is missing');
 
-describe.skipIf(browserPath === undefined)("the simulator's page in a browser", { timeout: 60_000 }, () => {
+describe.skipIf(browserPath === undefined)("the simulator's page in a browser", { timeout: 180_000 }, () => {
   let page: Page;
   let opened: Opened;
 
   beforeAll(async () => {
     opened = await open(renderSimulationReport(simulationResult()));
     ({ page } = opened);
-  }, 60_000);
+  }, 180_000);
 
   afterAll(() => opened?.close());
 
