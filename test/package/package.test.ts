@@ -33,7 +33,7 @@ const PERMITTED = [
   /^docs\/[\w-]+\.md$/,
   /^docs\/img\/[\w.-]+$/,
   /^examples\/([\w-]+\/)*[\w.-]+$/,
-  /^packaging\/rxsteer\.service$/,
+  /^packaging\/(rxsteer\.service|Containerfile)$/,
 ];
 const NEEDED = [
   'dist/index.js',
