@@ -32,6 +32,7 @@ const PERMITTED = [
   /^bench\/tools\/build\.mjs$/,
   /^docs\/[\w-]+\.md$/,
   /^docs\/img\/[\w.-]+$/,
+  /^dashboards\/[\w.-]+$/,
   /^examples\/([\w-]+\/)*[\w.-]+$/,
   /^packaging\/(rxsteer\.service|Containerfile)$/,
 ];
