@@ -122,7 +122,9 @@ function verdict({ policies }: ReplayResult): string {
   if (compared.length === 0 && sections.length > 1) {
     return sentence('not ranked: no two have as many workers (--workers N gives all of them as many)');
   }
-  return compared.map((section) => best(section.places, policies, amongWorkers(section, sections))).join('\n');
+  return compared
+    .map((section) => best(section.places, policies, amongWorkers(section, sections)))
+    .join('\n');
 }
 
 /** The first two of a section. @param among which policies it is about */

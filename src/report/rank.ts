@@ -53,7 +53,7 @@ export function bestPolicy(policies: readonly PolicyResult[]): number {
   const [most] = rankedPolicies(policies).sort(
     (a, b) => b.places.length - a.places.length || b.workers - a.workers,
   );
-  return most?.places[0]!.members[0] ?? -1;
+  return most === undefined ? -1 : most.places[0]!.members[0]!;
 }
 
 /** ` with 4 workers`, where there are several numbers of them. */
