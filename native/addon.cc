@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ask.h"
+#include "bpf_bindings.h"
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
@@ -239,6 +240,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("mayAccess", accessCall);
   function("peerUser", peerUser);
   definePorts(env, exports);
+  defineBpf(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);
   return exports;
