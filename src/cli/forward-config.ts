@@ -108,6 +108,15 @@ const configSchema = z.strictObject({
     .describe('Control socket; false = none'),
   rebalance: oneOf(REBALANCE_MODES).optional().describe('Even out the workers: say it, do it, or not'),
   allowJs: flag('Take policies js:FILE through the control socket'),
+  metrics: z
+    .union([z.string().min(1), z.number().int().min(0).max(65_535)], { error: 'PORT or ADDRESS:PORT' })
+    .optional()
+    .describe('Listen for Prometheus there; without an address on loopback'),
+  metricsFile: z
+    .string({ error: 'a file that ends in .prom' })
+    .regex(/\.prom$/, { error: 'a file that ends in .prom' })
+    .optional()
+    .describe('Write metrics there, for node_exporter'),
   drop: flag('Give up all capabilities once the ports are open'),
   fdb: z
     .array(fdb, { error: 'a list of { mac, vlan, port }' })

@@ -110,6 +110,16 @@ function dropTable({ dropped }: RunResult): string {
   return rows.length === 0 ? '' : table('Drops', [{ title: 'reason' }, { title: 'packets' }], rows);
 }
 
+/** What changed while it ran. */
+function changeList({ changes = [], rebalanced }: RunResult): string {
+  const items = changes.map(
+    ({ atMs, method, words }) =>
+      `<li>at ${Number(atMs.toPrecision(6))} ms (${method}): ${escapeHtml(words.join('; '))}</li>`,
+  );
+  const moved = rebalanced === undefined ? '' : `<li>the rebalancer moved ${count(rebalanced)}</li>`;
+  return items.length === 0 && moved === '' ? '' : `<h3>Changes</h3><ul>${items.join('')}${moved}</ul>`;
+}
+
 /** One policy. `index` names the section. */
 export function simulationSection(result: RunResult, index: number): string {
   const { policy, latencyUs, packets, reordered, published, recording } = result;
@@ -131,6 +141,7 @@ export function simulationSection(result: RunResult, index: number): string {
 <h2 id="policy-title-${index}"><code>${escapeHtml(policy)}</code></h2>
 ${facts}${source}
 ${limited(result.limit)}
+${changeList(result)}
 ${recording === undefined ? '' : classHeat(recording, `classes-${index}`)}
 ${cpuTable(result)}
 <div class="columns">

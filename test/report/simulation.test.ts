@@ -63,6 +63,15 @@ describe('the page of a simulation', () => {
     expect(bare).toContain('<caption>CPUs</caption>');
   });
 
+  test('changes while it ran are told, and only where there were some', () => {
+    expect(html).not.toContain('<h3>Changes</h3>');
+    const changes = [{ atMs: 2, method: 'table' as const, steps: 3, words: ['3 of <128> buckets', 'more'] }];
+    const [first] = result.results;
+    const changed = renderSimulationReport({ ...result, results: [{ ...first!, changes, rebalanced: 7 }] });
+    expect(changed).toContain('<li>at 2 ms (table): 3 of &lt;128&gt; buckets; more</li>');
+    expect(changed).toContain('the rebalancer moved 7');
+  });
+
   test('published figures stand beside, and only where there are some', () => {
     expect(html).not.toContain('published CPU');
     const published = { value: 139_000, cpu: 0.17, source: 'a <table>' };

@@ -51,6 +51,7 @@ export interface Measured {
   readonly events: number;
   readonly trace: number;
   readonly digest: string;
+  readonly changes: Changes;
   readonly recording: RunRecording | null;
 }
 
@@ -114,7 +115,7 @@ export function run(input: RunInput): Measured {
   world.check();
   const counters = since(after.counters, before.counters);
   return {
-    ...{ built, window, counters, events: world.sim.events, trace: world.sim.trace, recording },
+    ...{ built, window, counters, events: world.sim.events, trace: world.sim.trace, changes, recording },
     cpus: after.cpus.map((cpu, i) => minus(cpu, before.cpus[i]!)),
     locks: after.locks.map((lock, i) => {
       const from = before.locks[i]!;
