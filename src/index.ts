@@ -431,14 +431,13 @@ export type {
   CpuResult,
   GuestResult,
   Limit,
-  Published,
   RunResult,
   SimulationResult,
 } from './simulate/result/result.js';
 export { fitScaling, type Scaling, scaled } from './simulate/result/scaling.js';
 export { readCaptures } from './simulate/scenario/captures.js';
 export { parseScenario, parseScenarioText, readCosts, readScenario } from './simulate/scenario/parse.js';
-export type { Scenario, ScenarioInput } from './simulate/scenario/schema.js';
+export type { Published, Scenario, ScenarioInput } from './simulate/scenario/schema.js';
 export { type SimulateOptions, simulate } from './simulate/simulate.js';
 
 // Engine: forwards packets

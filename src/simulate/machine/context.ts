@@ -85,8 +85,8 @@ export interface Below {
   readonly isIdle: boolean;
   /** There is new work. `by` pays what that costs the sender; null = a device. */
   notify(by: Runner | null, kind: Notice): void;
-  /** What one interrupt costs the sender beyond `ipiSend`, for `targets` of them at once. */
-  sendIpis(by: Runner, targets: readonly Context[]): void;
+  /** Interrupts other CPUs of the same kernel, for their backlogs or for `source`. */
+  sendIpis(by: Runner, targets: readonly Context[], source?: PollSource): void;
 }
 
 /** Why a context is told that it has work. */

@@ -8,11 +8,11 @@
  */
 
 import { Class, Pick } from './classes.js';
-import type { Below, Context } from './context.js';
+import type { Below, Context, PollSource } from './context.js';
 import { Notice } from './context.js';
 import type { Counters } from './counters.js';
 import type { Cpu } from './cpu.js';
-import type { Sim } from './sim.js';
+import type { Actor, Sim } from './sim.js';
 import { Task, type WakeRule } from './task.js';
 
 /** Costs of running guests, in picoseconds. */
@@ -50,7 +50,7 @@ enum Halt {
   hostPolling,
 }
 
-export class Vcpu extends Task implements Below {
+export class Vcpu extends Task implements Below, Actor {
   inner!: Context;
   exits = 0;
   #halt: Halt = Halt.no;
@@ -60,6 +60,9 @@ export class Vcpu extends Task implements Below {
   #owedExits = 0;
   /** End of the present poll. */
   #until = 0;
+  readonly #actor: number;
+  /** What other vCPUs have interrupted this one for. */
+  readonly #sources: PollSource[] = [];
   /** Set by the builder: the CPU below a context of the host. */
   cpuOf!: (context: Context) => Cpu;
 
@@ -74,6 +77,7 @@ export class Vcpu extends Task implements Below {
     private readonly counters: Counters,
   ) {
     super(name, Class.vcpu, allowed, rule, 0, seed);
+    this.#actor = sim.enter(this);
   }
 
   /** Counts and pays an exit on the CPU that runs this vCPU now. */
@@ -112,7 +116,7 @@ export class Vcpu extends Task implements Below {
     if (isForced && kind !== Notice.reschedule && this.#owedExits === 0) this.#owedExits = 1;
   }
 
-  sendIpis(by: Cpu, targets: readonly Context[]): void {
+  sendIpis(by: Cpu, targets: readonly Context[], source?: PollSource): void {
     const { costs, settings } = this;
     if (!settings.hasIpiOffload) {
       if (settings.hasIpiHypercall) this.exit(by, false);
@@ -123,8 +127,20 @@ export class Vcpu extends Task implements Below {
     for (const target of targets) {
       this.counters.guestIpis++;
       by.spend(costs.guestIpi);
-      target.raise(target.backlog, by, Notice.ipi);
+      (target.below as Vcpu).#arriveAt(this.sim.now + by.debt, source ?? target.backlog, by);
     }
+  }
+
+  /** An interrupt between vCPUs arrives when its sender has got that far; the sender wakes a vCPU that sleeps. */
+  #arriveAt(time: number, source: PollSource, by: Cpu): void {
+    if (this.isSleeping) by.spend(by.root.costs.wakeRemote);
+    let n = this.#sources.indexOf(source);
+    if (n < 0) n = this.#sources.push(source) - 1;
+    this.sim.at(time, this.#actor, n);
+  }
+
+  fire(arg: number): void {
+    this.inner.raise(this.#sources[arg]!, null, Notice.ipi);
   }
 
   pick(cpu: Cpu): number {

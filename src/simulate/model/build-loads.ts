@@ -20,7 +20,7 @@ import { Parts } from './parts.js';
 import type { NicSide } from './sides.js';
 
 /** Applications that need nothing from outside. */
-const OWN_KINDS = new Set<AppSpec['kind']>(['send', 'ping', 'block']);
+const OWN_KINDS = new Set<AppSpec['kind']>(['send', 'ping', 'ipi', 'block']);
 
 /** Where a load goes: the host or a guest. */
 interface Target {

@@ -8,7 +8,7 @@ import type { Cpu } from '../machine/cpu.js';
 import { Lock, type LockKind } from '../machine/lock.js';
 import { entitySeed } from '../machine/random.js';
 import type { Step } from '../machine/step.js';
-import type { Scenario } from '../scenario/schema.js';
+import type { Scenario, SwitchKind } from '../scenario/schema.js';
 import type { Price } from './prices.js';
 import { type Chance, Copy, Locked, Touch, Work } from './steps.js';
 import type { Topology } from './topology.js';
@@ -70,6 +70,17 @@ export class Parts {
     const lock = new Lock(name, kind, this.topology, lines);
     this.world.locks.push(lock);
     return lock;
+  }
+
+  /** A switch: its cost; where it has a lock, one for all of that kind is held for its statistics. */
+  switched(kind: SwitchKind, lockKind: LockKind): Step[] {
+    if (kind === 'none') return [];
+    const { price, world } = this;
+    const work = this.work(price[kind]);
+    if (lockKind === 'none') return [work];
+    const name = `${kind} statistics lock`;
+    const lock = world.locks.find((one) => one.name === name) ?? this.lock(name, lockKind, price.lines.lock);
+    return [work, this.locked(() => lock, price.ovsStatistics)];
   }
 
   locked(lockOf: (cpu: Cpu, packet: number) => Lock, hold: number): Step {

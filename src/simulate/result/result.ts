@@ -4,6 +4,7 @@
  * Promise: plain data. Shares are of one; times are in the unit of their name.
  */
 import type { CpuClass } from '../machine/classes.js';
+import type { Published } from '../scenario/schema.js';
 
 /** CPU time by class, as shares of all CPUs' time. */
 export type ClassShares = Record<CpuClass, number>;
@@ -37,13 +38,6 @@ export interface GuestResult {
   /** Shares of its vCPUs' time, by what the guest's kernel did. */
   readonly classes: { readonly irq: number; readonly softirq: number; readonly app: number };
   readonly vcpus: readonly { readonly id: number; readonly exits: number; readonly busyShare: number }[];
-}
-
-/** A published figure beside it. */
-export interface Published {
-  readonly value?: number | undefined;
-  readonly cpu?: number | undefined;
-  readonly source: string;
 }
 
 /** One run of a scenario under one policy. */
@@ -109,6 +103,7 @@ export interface RunResult {
     readonly dropped: number;
     readonly underWay: number;
   };
+  /** As the scenario has it. */
   readonly published?: Published;
   readonly digest: string;
   readonly events: number;

@@ -8,7 +8,8 @@ import { CLASSES, Class } from '../machine/classes.js';
 import type { CounterValues } from '../machine/counters.js';
 import { PS, SECOND } from '../machine/sim.js';
 import { BATCHES } from '../model/meter.js';
-import type { ClassShares, CpuResult, GuestResult, Limit, Published, RunResult } from './result.js';
+import type { Published } from '../scenario/schema.js';
+import type { ClassShares, CpuResult, GuestResult, Limit, RunResult } from './result.js';
 import type { Measured } from './run.js';
 
 /** Student's t for 97.5 % with 19 degrees of freedom. */
@@ -41,6 +42,7 @@ export function unitOf({ built }: Measured): string {
   const apps = [...(host.apps ?? []), ...Object.values(guests).flatMap((guest) => guest.apps ?? [])];
   if (apps.some(({ kind }) => kind === 'block')) return 'requests/s';
   if (apps.some(({ kind }) => kind === 'ping')) return 'switches/s';
+  if (apps.some(({ kind }) => kind === 'ipi')) return 'interrupts/s';
   return 'packets/s';
 }
 
