@@ -10,7 +10,7 @@ export const guestMachines: readonly CostSet[] = [
   {
     name: 'vhost-2023',
     about: 'the unnamed machine of a series for AF_XDP in virtio-net (2023)',
-    costs: { ...MODERN, guestSend: 2350, vhostReceive: 1200, guestProtocol: 1050, bypassReceive: 100 },
+    costs: { ...MODERN, guestSend: 2350, vhostReceive: 1080, guestProtocol: 510, bypassReceive: 100 },
     origins: [
       {
         names: ['guestSend', 'vhostReceive', 'guestProtocol', 'bypassReceive'],

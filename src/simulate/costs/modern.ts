@@ -24,9 +24,9 @@ export const MODERN: Costs = {
   },
   ...{ qemuReceive: 2500, qemuTransmit: 2500, registerAccess: 1500, eventfd: 300, vhostUser: 150 },
   ...{ bypassSend: 200, bypassReceive: 250 },
-  ...{ exit: 800, exitUser: 2500, inject: 400, post: 200, guestIpi: 500, halt: 1000 },
+  ...{ exit: 500, exitUser: 2500, inject: 400, post: 200, guestIpi: 400, halt: 300 },
   ...{ guestHardIrq: 500, guestDriver: 300, guestProtocol: 900, guestSend: 1200, guestTransmit: 150 },
-  ...{ guestContextSwitch: 1250, guestWake: 400 },
+  ...{ guestContextSwitch: 800, guestWake: 400 },
   line: { core: 8, cache: 20, socket: 48, remote: 120 },
   handOver: { core: 10, cache: 25, socket: 60, remote: 150 },
   dram: { local: 80, remote: 131 },
@@ -60,7 +60,7 @@ export const modern: CostSet = {
     },
     { names: ['vhostBlock'], confidence: 'derived', source: 'vhost-scsi with one worker: 488k requests/s' },
     {
-      names: ['guestContextSwitch', 'halt'],
+      names: ['guestContextSwitch', 'guestIpi', 'halt'],
       confidence: 'derived',
       source: 'switches in a guest: 2,493 ns, 1,159-1,489 where the guest polls before it halts',
     },
@@ -72,5 +72,6 @@ export const modern: CostSet = {
     'tap-vhost/batch-64',
     'workers/device-4-jobs',
     'halt-polling/switch',
+    'halt-polling/switch-guest-poll',
   ],
 };

@@ -43,7 +43,7 @@ const FORCEDETH: Costs = {
 /** Two quad-core Xeon E5450 on one bus, with a tg3. */
 const XEON: Costs = {
   ...AMD,
-  ...{ driverReceive: 450, steer: 400, protocol: 1500, application: 1000 },
+  ...{ driverReceive: 450, steer: 400, protocol: 1500, application: 3400, socketBacklog: 1000 },
   ...{ send: 0, qdiscEnqueue: 250, qdiscDequeue: 200, transmit: 800 },
   line: { core: 10, cache: 30, socket: 110, remote: 130 },
   handOver: even(300),
@@ -107,6 +107,12 @@ export const servers2010: readonly CostSet[] = [
       },
       fitted(['handOver'], 'fitted to 50,000 packets/s of eight CPUs that share the queue'),
       fitted(['driverReceive', 'steer'], 'their sum from 1.08 M packets/s without a drop through one CPU'),
+      fitted(['application'], 'about 200,000 packets/s that one reader takes'),
+      {
+        names: ['socketBacklog'],
+        confidence: 'assumed',
+        source: 'a packet of the backlog goes through the socket',
+      },
       { names: ['line'], confidence: 'assumed', source: 'two dual-core caches a socket, both on one bus' },
     ],
     fittedTo: ['transmit-lock/alone', 'transmit-lock/eight', 'softirq/ipis (throughput)'],

@@ -151,6 +151,17 @@ export class Context {
     return this.below.isIdle && this.task === null && this.#queue.length === this.#queueHead;
   }
 
+  /** Nothing waits for this CPU: no interrupt, no poll, no task. */
+  get isQuiet(): boolean {
+    return (
+      this.task === null &&
+      this.#queue.length === this.#queueHead &&
+      this.#interrupts.length === 0 &&
+      this.#polls.length === 0 &&
+      !this.#inRun
+    );
+  }
+
   /** Tasks that run or wait. */
   get load(): number {
     return this.#queue.length - this.#queueHead + (this.task === null ? 0 : 1);

@@ -116,11 +116,9 @@ export class App {
       const steps = spec.bypass ? [parts.work(price.bypassReceive)] : route();
       return [...steps, ...home.transmit(spec.bypass)];
     }
-    const steps: Step[] = [
-      parts.work(spec.bypass ? price.bypassReceive : home.protocol),
-      new Deliver(world),
-      parts.touch(price.lines.socket),
-    ];
+    const protocol = parts.work(spec.bypass ? price.bypassReceive : home.protocol);
+    if (spec.kind === 'drop') return [protocol, new Finish(world)];
+    const steps: Step[] = [protocol, new Deliver(world), parts.touch(price.lines.socket)];
     const steerers = home.steerers();
     if (steerers.length > 0) steps.push(new Record(world, steerers));
     steps.push(this.#work());

@@ -58,7 +58,7 @@ export class TxQueue implements PollSource {
       world.locks.push(lock);
       return lock;
     };
-    this.lock = made('transmit lock');
+    this.lock = made('lock');
     this.root = made('qdisc lock');
     this.busy = made('busylock');
     this.waiting = new Fifo(world.packets, 'qdisc', limit);

@@ -63,6 +63,7 @@ export const softirq: Family = {
     'socket-limited': {
       about: 'the same, with senders refused before the lock',
       ...socket('limited'),
+      published: { value: 200_000, within: 0.25, fitted: true, source: SOCKET },
     },
     'flow-limit-off': {
       about: 'UDP echo at 120 k/s through one backlog that one other flow floods',

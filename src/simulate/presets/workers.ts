@@ -13,7 +13,7 @@ const jobs = (workers: 'device' | 'queue', threads: number): Omit<PresetScenario
     vm: {
       ...{ vcpus: 16, queues: 16, path: 'vhost-scsi', workers, cpus: '0-15', workerCpus: '16-31' },
       // A job is limited by its own work: 160 k requests a second.
-      apps: [{ kind: 'block', threads, depth: 128, workNs: 3500, deviceUs: 80 }],
+      apps: [{ kind: 'block', threads, depth: 128, workNs: 3750, deviceUs: 80 }],
     },
   },
 });

@@ -119,10 +119,11 @@ function cpuListRepeated() {
 const app = z.strictObject({
   name: name().default('app'),
   /**
-   * echo answers, sink takes, send sends without end, forward routes packets on (in the softirq, no thread), ping wakes
+   * echo answers, sink takes, send sends without end, forward routes packets on and drop throws them away (both in the
+   * softirq, without a thread), ping wakes
    * another thread that wakes it, ipi interrupts another CPU and waits for its answer, block asks a disk.
    */
-  kind: oneOf(['echo', 'sink', 'send', 'forward', 'ping', 'ipi', 'block']).default('echo'),
+  kind: oneOf(['echo', 'sink', 'send', 'forward', 'drop', 'ping', 'ipi', 'block']).default('echo'),
   /** Threads; `flow` = one for each flow. Flows go to threads in turn. */
   threads: z
     .union([z.literal('flow'), integer(1, 65536)], { error: 'a number of threads, or flow' })
@@ -155,7 +156,7 @@ const app = z.strictObject({
   /** For send: bytes of a packet, packets a second of a thread (default: as fast as it can). */
   bytes: integer(1, 1 << 20).default(64),
   rate: decimal(0.001, 1e9).optional(),
-  /** For send and forward: packets bypass the stack (AF_XDP, pktgen, a poll-mode driver). */
+  /** For send, sink, forward, drop: packets bypass the stack (AF_XDP, pktgen, a poll-mode driver). */
   bypass: truth().default(false),
   /** For forward: a switch instead of the route, and the lock that it takes for its statistics. */
   switch: oneOf(SWITCHES).optional(),
