@@ -12,6 +12,7 @@
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
+#include "link_object.h"
 #include "ports/bindings.h"
 #include "ports/memory_rx.h"
 #include "privileges.h"
@@ -37,25 +38,7 @@ Napi::Value linkInfo(const Info& info) {
   const std::string name = nameArgument(info);
   const auto link = control(env, "", [&] { return readLink(name); });
   if (!link) return env.Null();
-  Napi::Object result = Napi::Object::New(env);
-  const auto optional = [&](const std::string& value) -> Napi::Value {
-    if (value.empty()) return env.Null();
-    return Napi::String::New(env, value);
-  };
-  result.Set("name", link->name);
-  result.Set("index", link->index);
-  result.Set("up", Napi::Boolean::New(env, link->up));
-  result.Set("running", Napi::Boolean::New(env, link->running));
-  result.Set("mtu", link->mtu);
-  result.Set("mac", link->mac);
-  result.Set("rxQueues", link->rxQueues);
-  result.Set("txQueues", link->txQueues);
-  result.Set("qdisc", link->qdisc);
-  result.Set("master", optional(link->master));
-  result.Set("kind", optional(link->kind));
-  result.Set("tso", Napi::Boolean::New(env, link->tso));
-  result.Set("addresses", link->addresses);
-  return result;
+  return linkObject(env, *link);
 }
 
 // A JavaScript array of Uint8Arrays, one a reply.

@@ -19,14 +19,13 @@ function inside(text, from, to, change) {
 }
 
 const DISPATCH = 'dataplane/worker/dispatch.js';
+const HAND_OVER = 'dataplane/worker/hand-over.js';
 const DISSECT = 'packet/dissect.js';
 const RECEIVE = 'dataplane/worker/receive.js';
 const POOL = 'dataplane/memory/pool.js';
 const PRODUCER = 'dataplane/memory/producer.js';
 const RING = 'dataplane/memory/ring.js';
 
-const handOver = (text, change) =>
-  inside(text, '    handOver(from, n) {', '    /** Frame i of the burst,', change);
 const take = (text, change) =>
   inside(text, '        const start = batch.n | 0;', '        batch.n = (start', change);
 
@@ -39,62 +38,59 @@ function importedConstants(text) {
   return without(changed, /$/, '\n');
 }
 
-/** Arrays from a field of the object itself. */
+/** Every call of `handOver` gets `more` as well. */
+const calling = (more) => (text) => without(text, / handOver\((.*)\);/g, ` handOver($1, ${more});`);
+
+/** Arrays from a field of an object that the loop is given. */
 const ownArrays = (text) =>
-  handOver(text, (body) =>
+  without(
     without(
       without(
-        body,
+        text,
         /if \(HOT\.words !== [^{]*\{\s*bind\((.*?)\);\s*\}/,
-        'if (this.own === undefined) {\n bind($1);\n this.own = { ...HOT };\n }',
+        'if (producer.own === undefined) {\n bind($1);\n producer.own = { ...HOT };\n }',
       ),
-      '} = HOT;',
-      '} = this.own;',
+      'handOver(from, n) {',
+      'handOver(from, n, parts) {',
     ),
+    '} = HOT;',
+    '} = parts.own;',
   );
 
 /** The tricks that one thread shows: `files` by name, each with what undoes it there. */
 export const ONE_THREAD = {
   'constants of the module': Object.fromEntries(
-    [DISPATCH, DISSECT, RECEIVE, POOL, PRODUCER].map((file) => [file, importedConstants]),
+    [DISPATCH, HAND_OVER, DISSECT, RECEIVE, POOL, PRODUCER].map((file) => [file, importedConstants]),
   ),
-  'arrays in a constant object': { [DISPATCH]: ownArrays },
+  'arrays in a constant object': { [DISPATCH]: calling('producer'), [HAND_OVER]: ownArrays },
   'masks instead of bounds': {
-    [DISPATCH]: (text) =>
-      handOver(text, (body) => without(body, /\(([^;]*?)\) & (area|slot|wide)Mask/g, '($1)')),
+    [HAND_OVER]: (text) => without(text, /\(([^;]*?)\) & (area|slot|wide)Mask/g, '($1)'),
   },
   '`| 0` after sums': {
-    [DISPATCH]: (text) => handOver(text, (body) => without(body, /\) \| 0;/g, ');')),
+    [HAND_OVER]: (text) => without(text, /\) \| 0;/g, ');'),
     [RING]: (text) => take(text, (body) => without(body, / \| 0/g, '')),
   },
   'copies of two words': {
-    [DISPATCH]: (text) =>
-      handOver(text, (body) =>
-        without(
-          body,
-          /areaWide\[t \+ (\d)\] = wide\[f \+ \d\];/g,
-          (_, k) =>
-            `area[e + ${2 * k}] = words[2 * f + ${2 * k}]; area[e + ${2 * k + 1}] = words[2 * f + ${2 * k + 1}];`,
-        ),
+    [HAND_OVER]: (text) =>
+      without(
+        text,
+        /areaWide\[t \+ (\d)\] = wide\[f \+ \d\];/g,
+        (_, k) =>
+          `area[e + ${2 * k}] = words[2 * f + ${2 * k}]; area[e + ${2 * k + 1}] = words[2 * f + ${2 * k + 1}];`,
       ),
   },
   'arguments through memory': {
-    [DISPATCH]: (text) =>
+    [DISPATCH]: calling('first, Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS), producer.base'),
+    [HAND_OVER]: (text) =>
       without(
-        without(
-          text,
-          /this\.handOver\((.*)\);/g,
-          'this.handOver($1, CALL[SEQ], CALL[SLOT], CALL[BASE]);',
-        ).replace('handOver(from, n) {', 'handOver(from, n, first, firstSlot, base) {'),
+        without(text, 'handOver(from, n) {', 'handOver(from, n, first, firstSlot, base) {'),
         /const first = CALL\[SEQ\];\s*const firstSlot = CALL\[SLOT\];\s*const base = CALL\[BASE\];/,
         '',
       ),
   },
   'no call in the loop': {
-    [DISPATCH]: (text) =>
-      handOver(text, (body) =>
-        without(body, 'const word = slots[s + WORD];', 'const word = Atomics.load(slots, s + WORD);'),
-      ),
+    [HAND_OVER]: (text) =>
+      without(text, 'const word = slots[s + WORD];', 'const word = Atomics.load(slots, s + WORD);'),
   },
 };
 

@@ -53,6 +53,8 @@ export const VALUES: Readonly<Record<string, () => Promise<Candidate[]>>> = {
   function: fixed('toeplitz', 'crc32c', 'crc32', 'xor'),
   vary: async () => each((await import('../traffic/find/space.js')).FLOW_FIELDS),
   key: keyNames,
+  to: async () => each((await import('../compile/back-ends.js')).TARGET_NAMES),
+  dev: async () => each(interfaces()),
   nics,
   socket: sockets,
   'policies name': policyNames,

@@ -11,9 +11,11 @@ import { absolutePolicy, absolutePort } from '../control/paths.js';
 import type { RebalanceState } from '../control/watcher.js';
 import type { Summary } from '../dataplane/engine/summary.js';
 import { UserError, unknownName } from '../errors.js';
+import type { History } from '../observe/history.js';
 import type { ChangePlan } from '../policy/change-plan.js';
 import { readTextFile } from '../text-file.js';
 import { parseYaml } from '../yaml-text.js';
+import { renderHistory } from './ctl-history.js';
 import { renderChange, renderPlan, renderPolicy, renderRebalance, renderStatus } from './ctl-report.js';
 import { checkTraceFile, renderTrace, type TracedDecision, writeTrace } from './ctl-trace.js';
 import { renderRates, renderSummary } from './forward-report.js';
@@ -201,6 +203,10 @@ export function register(program: Command): void {
   add('stats', 'all counters; with --watch a line at an interval')
     .option('--watch [seconds]', 'go on until interrupted (default every second)')
     .action((_o, command: Command) => stats(flagsOf(command)));
+  add('history', 'one-second figures of the last ten minutes').action(async (_o, command: Command) => {
+    const flags = flagsOf(command);
+    show(flags, await ask<History>(await socketOf(flags), 'GET', '/history'), renderHistory);
+  });
   const policy = ctl.command('policy').description('the running policy');
   policy
     .command('show', { isDefault: true })

@@ -104,6 +104,14 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string | Promise<
       'rxsteer doctor --root host.tar.gz --json',
     ),
   ],
+  compile: [
+    policies,
+    examples(
+      'rxsteer compile --policy rps:cpus=0-3 --to sysfs --dev eth0 --check',
+      'rxsteer compile --policy rss:nic=mlx5,queues=8,key=microsoft \\',
+      '    --to ethtool --dev eth0 --json',
+    ),
+  ],
   bench: [
     examples(
       'rxsteer bench flow-vs-mac',

@@ -34,6 +34,7 @@ const commandNames = [
   'simulate',
   'ctl',
   'doctor',
+  'compile',
   'bench',
   'policies',
   'nics',

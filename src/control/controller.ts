@@ -16,6 +16,7 @@ import { parsePort } from '../dataplane/ports/port-spec.js';
 import { pollerOf } from '../dataplane/shared/deal.js';
 import type { TraceEntry } from '../dataplane/shared/trace.js';
 import { UserError } from '../errors.js';
+import type { EventLog } from '../observe/events.js';
 import type { ChangePlan } from '../policy/change-plan.js';
 import { compilePolicy } from '../policy/compile.js';
 import { parseFreeze } from '../policy/freeze.js';
@@ -77,6 +78,8 @@ export interface ChangeResult {
   readonly durationMs: number;
 }
 
+const hundredths = (ms: number) => Math.round(ms * 100) / 100;
+
 /** Controls one engine. */
 export class Controller {
   #changing: string | null = null;
@@ -89,6 +92,7 @@ export class Controller {
     readonly engine: Engine,
     readonly version: string,
     private readonly allowJs = false,
+    private readonly events: EventLog | null = null,
   ) {
     const { policy } = engine.plan;
     this.#module = policy.policy === 'js' ? resolve(policy.file) : null;
@@ -174,7 +178,12 @@ export class Controller {
   }
 
   plan(body: Body<'plan'>): ChangePlan {
-    return this.#planned(body).plan;
+    const started = performance.now();
+    const { plan, target } = this.#planned(body);
+    const { moved, seen } = plan.flows;
+    const text = `${target.text}: ${moved} of ${seen} flows seen would move`;
+    this.events?.add('plan', text, hundredths(performance.now() - started));
+    return plan;
   }
 
   /** Plans and, unless it is a dry run, carries the plan out. */
@@ -336,11 +345,12 @@ export class Controller {
     const started = performance.now();
     try {
       const { plan, changes } = await make();
-      if (changes.length > 0) this.#last = changes.map((change) => change.text).join('; ');
-      return {
-        ...{ plan, applied: changes.length > 0, changes },
-        durationMs: Math.round((performance.now() - started) * 100) / 100,
-      };
+      const durationMs = hundredths(performance.now() - started);
+      if (changes.length > 0) {
+        this.#last = changes.map((change) => change.text).join('; ');
+        this.events?.add(name, this.#last, durationMs);
+      }
+      return { plan, applied: changes.length > 0, changes, durationMs };
     } finally {
       this.#changing = null;
     }

@@ -14,6 +14,10 @@ import type { Engine } from '../dataplane/engine/engine.js';
 import { Guard } from '../dataplane/engine/guarded.js';
 import { UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
+import { historyOf } from '../observe/history.js';
+import { Recorder } from '../observe/recorder.js';
+import { METRICS_TYPE, scrape } from '../observe/scrape.js';
+import { inBackground } from './background.js';
 import { Controller } from './controller.js';
 import { BODY_BYTES_MAX, trustPeers } from './http-errors.js';
 import { ANSWERED, closeServer, jsonServer, type Route } from './http-server.js';
@@ -38,6 +42,8 @@ export interface ControlOptions {
   readonly rebalance: RebalanceMode;
   /** Policies `js:FILE` may come through the socket; else only the one that the engine was started with. */
   readonly allowJs?: boolean;
+  /** What has been seen so far; absent: this server records for itself. */
+  readonly recorder?: Recorder;
   /** The configuration of what runs, as a file would have it; absent: it cannot be saved. */
   readonly config?: () => unknown;
   /** Gets one line for people. */
@@ -57,11 +63,14 @@ export interface ControlServer {
 
 /** Starts listening. Throws UserError where the path cannot be listened on. */
 export async function startControl(engine: Engine, options: ControlOptions): Promise<ControlServer> {
-  const controller = new Controller(engine, options.version, options.allowJs);
+  const recorder = options.recorder ?? new Recorder(engine);
+  const controller = new Controller(engine, options.version, options.allowJs, recorder.events);
   const watcher = new Watcher(controller, options.say, options.rebalance);
   const streams = new Set<ServerResponse>();
   const guard = new Guard((line) => options.say(`warning: ${line}`));
-  const server = jsonServer(routesOf(controller, watcher, streams, guard, options.config));
+  const server = jsonServer(
+    routesOf({ controller, watcher, recorder, streams, guard, config: options.config }),
+  );
   trustPeers(server);
   server.maxConnections = CONNECTIONS_MAX;
   let file: SocketFile;
@@ -69,6 +78,7 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
     file = await claim(server, options);
   } catch (error) {
     watcher.close();
+    if (options.recorder === undefined) recorder.close();
     await closeServer(server);
     throw error;
   }
@@ -86,6 +96,7 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
     watcher,
     async close() {
       watcher.close();
+      if (options.recorder === undefined) recorder.close();
       controller.close();
       for (const stream of streams) stream.destroy();
       await closeServer(server);
@@ -119,13 +130,16 @@ async function claim(server: Server, options: ControlOptions): Promise<SocketFil
   }
 }
 
-function routesOf(
-  controller: Controller,
-  watcher: Watcher,
-  streams: Set<ServerResponse>,
-  guard: Guard,
-  config: (() => unknown) | undefined,
-): Map<string, Route> {
+interface Behind {
+  readonly controller: Controller;
+  readonly watcher: Watcher;
+  readonly recorder: Recorder;
+  readonly streams: Set<ServerResponse>;
+  readonly guard: Guard;
+  readonly config: (() => unknown) | undefined;
+}
+
+function routesOf({ controller, watcher, recorder, streams, guard, config }: Behind): Map<string, Route> {
   const post = <N extends BodyName>(
     name: N,
     run: (body: ReturnType<typeof parseBody<N>>, gone: AbortSignal) => unknown,
@@ -149,6 +163,23 @@ function routesOf(
         return ANSWERED;
       },
     ],
+    [
+      'GET /history',
+      ({ query }) => {
+        const since = wholeOf(query, 'since');
+        const sinceEvent = wholeOf(query, 'events');
+        return inBackground(() => historyOf(recorder, controller.engine.owners(), { since, sinceEvent }));
+      },
+    ],
+    [
+      'GET /metrics',
+      ({ request, response }) => {
+        const text = scrape(recorder, controller.version);
+        response.writeHead(200, { 'content-type': METRICS_TYPE, 'content-length': Buffer.byteLength(text) });
+        response.end(request.method === 'HEAD' ? undefined : text);
+        return ANSWERED;
+      },
+    ],
     ['GET /policy', () => controller.policy()],
     ['GET /rebalance', () => watcher.state()],
     ...(config === undefined ? [] : [['GET /config', config] as [string, Route]]),
@@ -164,6 +195,13 @@ function routesOf(
       return entries.map((entry) => ({ ...entry, frame: toHex(entry.frame) }));
     }),
   ]);
+}
+
+/** A number of a query; 0 where it is not there. @throws UserError */
+function wholeOf(query: URLSearchParams, name: string): number {
+  const text = query.get(name) ?? '0';
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new UserError(`history ${name}=${text}: expected a whole number`, { code: 'RXS_REQUEST' });
 }
 
 interface StreamOptions {

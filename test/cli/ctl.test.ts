@@ -61,7 +61,7 @@ describe('finding a forwarder', () => {
   });
 
   it.each([
-    ['no command', [], 'ctl needs a command: status, stats, policy, plan'],
+    ['no command', [], 'ctl needs a command: status, stats, history, policy, plan'],
     ['a wrong one', ['statsu'], 'unknown ctl command "statsu": did you mean stats'],
     ['a wrong one with options', ['bogus', '--x', '1'], 'unknown ctl command "bogus": known: status'],
     ['a wrong option', ['--x'], "unknown option '--x'"],

@@ -20,6 +20,7 @@ const COMMANDS = [
   'simulate',
   'ctl',
   'doctor',
+  'compile',
   'bench',
   'policies',
   'nics',

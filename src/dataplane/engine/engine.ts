@@ -257,6 +257,19 @@ export class Engine implements LiveEngine {
     return this.flowCensus.read(this.plan.ports, performance.now());
   }
 
+  /**
+   * The frames of each flow between the last two seconds (see `CensusReader.increments`): to be asked within
+   * `onSecond`, else some are told twice or never.
+   */
+  flowIncrements(visit: Parameters<CensusReader['increments']>[1]): void {
+    this.flowCensus.increments(this.plan.ports, visit);
+  }
+
+  /** Has a function called once a second, on the main thread, while the engine runs; null = none. What it throws ends nothing. */
+  onSecond(call: (() => void) | null): void {
+    this.upkeep.onSecond = call;
+  }
+
   trace(n: number, options: TraceOptions = {}): Promise<TraceEntry[]> {
     return traceDecisions(this.core.trace, n, options);
   }

@@ -123,8 +123,11 @@ function workerSummary(engine: Engine, w: number): WorkerSummary {
   };
 }
 
-/** Reads everything. After `engine.stop()` the result is final and exact. */
-export function summarize(engine: Engine): Summary {
+/**
+ * Reads everything. After `engine.stop()` the result is final and exact.
+ * @param sharing who sent to which guest, where it is known: to find out takes longer than all else
+ */
+export function summarize(engine: Engine, sharing?: GuestSharing): Summary {
   const { plan, views } = engine;
   const { counters } = views;
   const total = (counter: number) => counters.worker.reduce((sum, c) => sum + c[counter]!, 0);
@@ -180,6 +183,6 @@ export function summarize(engine: Engine): Summary {
       ...moveSummary(counters.worker, WorkerCounter.moves),
     },
     orderByClass: orderFigures(counters.order),
-    guestSharing: guestSharing(counters.touch),
+    guestSharing: sharing ?? guestSharing(counters.touch),
   };
 }

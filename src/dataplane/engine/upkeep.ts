@@ -39,6 +39,8 @@ export class Upkeep {
   private timer: NodeJS.Timeout | null = null;
   private sweptAt = 0;
   private turnedAt = 0;
+  /** Called once a second, when the census has turned. */
+  onSecond: (() => void) | null = null;
 
   constructor(
     private readonly core: EngineCore,
@@ -75,9 +77,11 @@ export class Upkeep {
     const now = performance.now();
     if (now - this.sweptAt > SWEEP_MS) guard.run('ageing addresses', () => this.sweep(now));
     guard.run('addresses that move', () => wards.moves.look(now));
-    if (now - this.turnedAt > CENSUS_MS) {
-      this.turnedAt = now;
+    if (now - this.turnedAt >= CENSUS_MS) {
+      // Looks come later than they should: the next turn makes up for it, so that a minute has sixty of them.
+      this.turnedAt = Math.max(this.turnedAt + CENSUS_MS, now - CENSUS_MS / 2);
       guard.run('flow census', () => this.turnCensus(now));
+      guard.run('history', () => this.onSecond?.());
     }
     guard.run('removed ports', () => letGo(core));
     if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();

@@ -16,7 +16,8 @@
  */
 import type { Burst } from '../../packet/burst.js';
 import type { Progress } from '../memory/progress.js';
-import { type Ledger, Owner, Slot } from './ledger.js';
+import { Owner, Slot } from './flow-slot.js';
+import type { Ledger } from './ledger.js';
 import { MoveCounter } from './move-counter.js';
 import { ParkedFlows } from './parked.js';
 

@@ -87,6 +87,24 @@ export class GuestTable {
     this.search(at, high, low);
   }
 
+  /** Whether it was sent to this address and its place was not given to another. Changes nothing. */
+  knows(high: number, low: number): boolean {
+    const { words } = this;
+    let at = this.home(high, low);
+    for (let probe = 0; probe < PROBES; probe++, at = at === 2 * SLOTS ? HEADER : at + 2) {
+      const found = Atomics.load(words, at + 1);
+      if (found === 0) return false;
+      if ((found & KEY_MASK) === (high | VALID) && Atomics.load(words, at) === low) return true;
+    }
+    return false;
+  }
+
+  /** Index of the first place that is looked at; `note` has the same written out. */
+  private home(high: number, low: number): number {
+    const h = Math.imul(low ^ this.mix(high), this.factor);
+    return ((Math.imul(h ^ (h >>> 16), SPREAD) >>> HASH_SHIFT) << 1) + HEADER;
+  }
+
   private mix(high: number): number {
     this.lastHigh = high;
     let h = Math.imul(high ^ this.seed, 0x85ebca6b);
@@ -129,6 +147,12 @@ export class GuestTable {
   private isAged(found: number): boolean {
     return ((this.minute - (found >>> MINUTE_SHIFT)) & MINUTE_MASK) >= AGE_MINUTES;
   }
+}
+
+/** Whether a worker's table has an address (any thread). */
+export function hasGuest(words: Int32Array, high: number, low: number): boolean {
+  // Before its worker has entered anything the table has no seed yet, and it is not for a reader to make one.
+  return words[ENTERED] !== 0 && new GuestTable(words).knows(high, low | 0);
 }
 
 /** How many distinct workers have sent to each guest. */

@@ -15,9 +15,9 @@
 import { BATCH_COUNT, type Batch, DESCRIPTOR_SHIFT, GROUP_BIT, Part } from '../../forward/batch.js';
 import type { Carver } from '../memory/layout.js';
 import { FLOW_CLASSES } from './flow-class.js';
+import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './flow-slot.js';
 import type { GuestTable } from './guest-sharing.js';
 import type { OrderHistory } from './history.js';
-import { MIXED, WORD_CLASS_SHIFT, WORD_SLOT } from './ledger.js';
 
 // Constants of the module: docs/hot-loops.md.
 const COUNT = BATCH_COUNT;

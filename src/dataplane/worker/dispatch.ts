@@ -7,86 +7,33 @@
  *
  * Two kinds of frames. Nearly all find their flow on the worker that it is wanted on and room in the ring there: a loop
  * without calls looks up the flow's slot, copies the descriptor into the ring and notes the frame, whichever worker it
- * goes to. Whatever needs a decision (a new flow, another worker, a full ring, the end of its memory) leaves that loop,
- * and so does a frame in a large slot, of which each ring may have few (`shares.ts`).
+ * goes to (`hand-over.ts`). Whatever needs a decision (a new flow, another worker, a full ring, the end of its memory)
+ * leaves that loop, and so does a frame in a large slot, of which each ring may have few (`shares.ts`).
  *
  * One object per worker thread. Nothing here allocates per burst.
  */
-import { BATCH_MAX, type Batch, DESCRIPTOR_SHIFT, Part } from '../../forward/batch.js';
-import { BURST_COUNT, BURST_MAX, Burst, Field, PARTS } from '../../packet/burst.js';
-import { LINE_WORDS, maskBelow } from '../memory/layout.js';
+import { BATCH_MAX, type Batch } from '../../forward/batch.js';
+import { BURST_MAX, Burst, Field } from '../../packet/burst.js';
+import { LINE_WORDS } from '../memory/layout.js';
 import type { RingProducer } from '../memory/producer.js';
-import { STATE_SHIFT, State } from '../memory/ring.js';
 import { SlotShares } from '../memory/shares.js';
+import { FLOW_SLOTS, Owner, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/flow-slot.js';
 import { HELD, OrderGuard, type Release } from '../order/guard.js';
-import { FLOW_SLOTS, type Ledger, Owner, plainFlow, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
 import { MoveCounter } from '../order/move-counter.js';
 import { Drop, HandoffCounter, handoffBase, WorkerCounter } from '../shared/counters.js';
+import { beginBurst, handOver } from './hand-over.js';
 import type { RxStageParts } from './rx-parts.js';
 
 /** What became of a frame after steering. `stays + w`: it went to worker w, its flow's old one, for order's sake. */
 export const DispatchResult = { asSteered: 0, held: 1, dropped: 2, stays: 16 } as const;
 
 // Constants of the module: docs/hot-loops.md.
-const COUNT = BURST_COUNT;
 const OWNER = Slot.owner;
 const WORD = Slot.word;
-const NEWEST = Slot.newest;
-const TAIL = Slot.tail;
 const FRAMES = Slot.frames;
-const SLOT_SHIFT = Math.log2(SLOT_WORDS);
-/** Distances of a flow's other ways. */
-const SECOND = SLOT_WORDS;
-const THIRD = 2 * SLOT_WORDS;
-const FOURTH = 3 * SLOT_WORDS;
-const ID = Field.id;
 const FLOW = Field.flow;
 const WORKER = Field.worker;
 const KIND = Field.kind;
-const D_LEDGER = Part.ledger;
-const D_SHIFT = DESCRIPTOR_SHIFT;
-/** Descriptors of a burst as pairs of words: where they start, and pairs in one. */
-const B_PAIRS = PARTS >> 1;
-const B_SHIFT = DESCRIPTOR_SHIFT - 1;
-const S_SHIFT = STATE_SHIFT;
-const S_LIMIT = State.limit;
-const S_ENTRY = State.entry;
-const S_ID = State.id;
-
-/** What the loop over a burst reads and writes: arrays in a constant object, docs/hot-loops.md. */
-interface Hot {
-  words: Int32Array;
-  wide: Float64Array;
-  slots: Int32Array;
-  area: Int32Array;
-  areaWide: Float64Array;
-  slotMask: number;
-  areaMask: number;
-  wideMask: number;
-  flowMask: number;
-  tagMask: number;
-}
-const HOT = {} as Hot;
-
-/** Makes a dispatcher's arrays those that the loop works on. Where nothing is watched all flows are one. */
-function bind(burst: Burst, ledger: Ledger, producer: RingProducer): void {
-  HOT.words = burst.words;
-  HOT.wide = burst.wide;
-  HOT.slots = ledger.slots;
-  HOT.area = producer.words;
-  HOT.areaWide = producer.wide;
-  HOT.slotMask = maskBelow(ledger.slots.length);
-  HOT.areaMask = maskBelow(producer.words.length);
-  HOT.wideMask = maskBelow(producer.words.length) >>> 1;
-  HOT.flowMask = ledger.watches ? FLOW_SLOTS - 1 : 0;
-  HOT.tagMask = ledger.watches ? -1 : 0;
-}
-
-/** Arguments of the loop: sequence of frame 0, index of the queue's first slot, where the states of the rings begin. */
-const CALL = new Int32Array(3);
-const SEQ = 0;
-const SLOT = 1;
-const BASE = 2;
 
 export class Dispatcher implements Release {
   /** What became of each frame of the last burst, a `DispatchResult`. */
@@ -179,14 +126,12 @@ export class Dispatcher implements Release {
     if (!ledger.watches) ledger.slotFor(0, 0, queue, 0);
     this.unwatched = 0;
     this.shares.begin(n, anyLarge ? this.countLarge(n) : 0);
-    CALL[SEQ] = first;
-    CALL[SLOT] = Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS);
-    CALL[BASE] = producer.base;
-    let i = this.handOver(0, anyLarge ? this.nextLarge(0, n) : n);
+    beginBurst(burst, ledger, producer, first, Math.imul(queue * QUEUE_SLOTS + this.firstSlot, SLOT_WORDS));
+    let i = handOver(0, anyLarge ? this.nextLarge(0, n) : n);
     while (i < n) {
       this.dispatchOne(i, (first + i) | 0, queue);
       i++;
-      i = this.handOver(i, anyLarge ? this.nextLarge(i, n) : n);
+      i = handOver(i, anyLarge ? this.nextLarge(i, n) : n);
     }
     if (burst.bad > 0) counters[WorkerCounter.badHeaders]! += burst.bad;
     if (!ledger.watches) this.unwatched = n;
@@ -213,59 +158,6 @@ export class Dispatcher implements Release {
     let next = i;
     while (next < n && !this.isLarge(this.p.burst, next)) next++;
     return next;
-  }
-
-  /**
-   * Hands over frames from … n - 1, all of them in small slots, as long as nothing has to be decided; returns the first
-   * one that was not. `CALL` says which sequence and slot.
-   */
-  private handOver(from: number, n: number): number {
-    const { burst, ledger } = this.p;
-    // Whatever else is bound follows from these three.
-    if (HOT.words !== burst.words || HOT.slots !== ledger.slots || HOT.area !== this.producer.words) {
-      bind(burst, ledger, this.producer);
-    }
-    // No call in the loop, masks, `| 0`, arguments through memory: docs/hot-loops.md.
-    // Copying as in `RingProducer.append`; a loop for the ledger and one for the copies take longer than this one.
-    const { words, wide, slots, area, areaWide, slotMask, areaMask, wideMask, flowMask, tagMask } = HOT;
-    const first = CALL[SEQ]!;
-    const firstSlot = CALL[SLOT]!;
-    const base = CALL[BASE]!;
-    const end = n & COUNT;
-    let i = from & COUNT;
-    for (; i < end; i++) {
-      const to = words[WORKER + i]! & 0xffff;
-      const flow = words[FLOW + i]!;
-      const tag = (flow === 0 ? plainFlow(words, i) : flow) & tagMask;
-      let s = (firstSlot + (((tag ^ (tag >>> 15)) & flowMask) << SLOT_SHIFT)) & slotMask;
-      if (slots[s] !== tag) {
-        if (slots[s ^ SECOND] === tag) s ^= SECOND;
-        else if (slots[s ^ THIRD] === tag) s ^= THIRD;
-        else if (slots[s ^ FOURTH] === tag) s ^= FOURTH;
-        else break;
-      }
-      const ring = (base + (to << S_SHIFT)) & areaMask;
-      const position = area[ring]!;
-      if (slots[s + OWNER] !== to + 1) break;
-      if (position === area[ring + S_LIMIT]!) break;
-      const word = slots[s + WORD]!;
-      const next = (first + i) | 0;
-      const after = (position + 1) | 0;
-      const e = (area[ring + S_ENTRY]! + (position << D_SHIFT)) & areaMask;
-      const t = (e >>> 1) & wideMask;
-      const f = B_PAIRS + (i << B_SHIFT);
-      area[e] = next;
-      area[e + D_LEDGER] = word;
-      areaWide[t + 1] = wide[f + 1]!;
-      areaWide[t + 2] = wide[f + 2]!;
-      areaWide[t + 3] = wide[f + 3]!;
-      area[(area[ring + S_ID]! + position) & areaMask] = words[ID + i]!;
-      area[ring] = after;
-      slots[s + NEWEST] = next;
-      slots[s + TAIL] = after;
-      slots[s + FRAMES] = (slots[s + FRAMES]! + 1) | 0;
-    }
-    return i;
   }
 
   /** Frame i of the burst, about which something has to be decided. */

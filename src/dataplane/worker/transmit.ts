@@ -22,15 +22,15 @@ import {
   PORT_MASK,
 } from '../../forward/batch.js';
 import { FrameFlag } from '../../packet/burst.js';
-import { SharedLock } from '../../sync/shared-lock.js';
-import { HEADROOM, LINE_WORDS, SMALL_SLOT_BYTES } from '../memory/layout.js';
+import { HEADROOM, SMALL_SLOT_BYTES } from '../memory/layout.js';
 import type { FramePool } from '../memory/pool.js';
 import type { OrderMeter } from '../order/meter.js';
 import { SEND_MAX, type Sender } from '../ports/port.js';
-import { Drop, PortCounter, portBase, WorkerCounter } from '../shared/counters.js';
+import { Drop, PortCounter, portBase } from '../shared/counters.js';
 import type { FloodBudget } from '../shared/flood-budget.js';
 import { TxCompletions } from './completion.js';
 import { REASON_OF, SoftwareOffload } from './offload.js';
+import { QueueLocks } from './queue-locks.js';
 
 // Constants of the module: docs/hot-loops.md.
 const COUNT = BATCH_COUNT;
@@ -52,12 +52,6 @@ const SLOT_BYTES = SMALL_SLOT_BYTES;
 const FRAME_AT = HEADROOM;
 
 const HEAVY = FrameFlag.gso | FrameFlag.needsCsum;
-
-/**
- * Longest wait for a queue that another worker sends on. One that was descheduled in the middle of a send call is back
- * within a few milliseconds, and on a machine with many runnable threads within some tens.
- */
-const QUEUE_WAIT_MS = 250;
 
 export interface TransmitParts {
   readonly worker: number;
@@ -81,7 +75,6 @@ export interface TransmitParts {
 }
 
 export class Transmitter {
-  private readonly worker: number;
   private readonly pool: FramePool;
   private readonly senders: (Sender | null)[];
   /** Ports that there are now. Written between bursts, by live changes. */
@@ -93,14 +86,13 @@ export class Transmitter {
   /** Batch index of each entry of the send arrays; the other one is for a batch that goes to one port as it is. */
   private readonly frameOf = new Int32Array(SEND_MAX);
   private readonly inOrder = Int32Array.from({ length: SEND_MAX }, (_, k) => k);
-  /** Locks of the transmit queues that this worker has shared so far, by number. */
-  private readonly locks: SharedLock[] = [];
+  private readonly locks: QueueLocks;
   private readonly offloads: SoftwareOffload;
 
   constructor(private readonly parts: TransmitParts) {
-    this.worker = parts.worker;
     this.pool = parts.pool;
     this.senders = parts.senders;
+    this.locks = new QueueLocks(parts.locks, parts.worker, parts.counters, parts.yieldThread);
     this.offloads = new SoftwareOffload(parts.pool.bytes, parts.scratch);
     const room = parts.senders.length;
     this.lists = new Int32Array(room * BATCH_MAX);
@@ -214,8 +206,8 @@ export class Transmitter {
       for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, port, Drop.noRoute);
       return;
     }
-    const lock = this.lockAt(this.parts.lockOf[port]!);
-    if (lock !== null && !this.takeLock(lock)) {
+    const lock = this.locks.at(this.parts.lockOf[port]!);
+    if (lock !== null && !this.locks.take(lock)) {
       completions.detail(batch);
       for (let k = 0; k < count; k++) completions.fail(lists[base + k]!, port, Drop.txFull);
       this.parts.portCounters[portBase(port) + PortCounter.txErrors]! += count;
@@ -267,32 +259,6 @@ export class Transmitter {
     }
     this.sendCollected(port, sender, batch, n, bytes, frameOf);
     if (lock !== null) lock.release();
-  }
-
-  /** Lock `index`; null for -1. */
-  private lockAt(index: number): SharedLock | null {
-    if (index < 0) return null;
-    let lock = this.locks[index];
-    if (lock === undefined) {
-      lock = new SharedLock(this.parts.locks, index * LINE_WORDS, this.worker);
-      this.locks[index] = lock;
-    }
-    return lock;
-  }
-
-  /**
-   * A worker holds one of these locks at a time, so there is no cycle. Waiting is counted, so that the cost of a queue
-   * that workers share is visible; one that stands still with the queue in its hands costs each other one a single wait.
-   */
-  private takeLock(lock: SharedLock): boolean {
-    const { counters, yieldThread } = this.parts;
-    if (lock.tryTake()) return true;
-    const taken = lock.takeUnlessStuck(QUEUE_WAIT_MS, yieldThread);
-    counters[WorkerCounter.lockContended]! += lock.contended;
-    counters[WorkerCounter.lockWaitNs]! += lock.waitedNs;
-    lock.contended = 0;
-    lock.waitedNs = 0;
-    return taken;
   }
 
   /**

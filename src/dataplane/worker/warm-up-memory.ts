@@ -11,8 +11,8 @@ import { policyBytes } from '../../policy/compile.js';
 import { allocateShared, Carver, LINE_WORDS, PRACTICE_SLOTS } from '../memory/layout.js';
 import { FramePool } from '../memory/pool.js';
 import { practiceRings } from '../memory/ring.js';
+import { FLOW_SLOTS, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/flow-slot.js';
 import { carveHistory } from '../order/history.js';
-import { FLOW_SLOTS, QUEUE_SLOTS, SLOT_WORDS, Slot } from '../order/ledger.js';
 import { type Counters, carveCounters, handoffBase } from '../shared/counters.js';
 import {
   type EngineMemory,

@@ -60,6 +60,7 @@ export class AskAgain implements Step {
     packets.born[packet] = sim.now;
     packets.sequence[packet] = flows.next[flow]!++;
     packets.bytes[packet] = this.bytes;
+    packets.recorder?.begun(packet);
     return Next.step;
   }
 }
@@ -78,6 +79,7 @@ export class Resubmit implements Step {
     world.count(packet);
     world.packets.born[packet] = world.sim.now;
     world.packets.sequence[packet] = world.flows.next[world.packets.flow[packet]!]!++;
+    world.packets.recorder?.begun(packet);
     cpu.jump(this.program());
     return Next.step;
   }
@@ -86,6 +88,7 @@ export class Resubmit implements Step {
 /** Interrupts another CPU of the same kernel and waits until that has handled it: an operation. */
 export class Interrupt implements Step {
   readonly isVisible = true;
+  readonly label = 'interrupt of another CPU';
   readonly #handler: PollSource;
   #waiting: Cpu | null = null;
   #isHandled = false;
@@ -129,6 +132,7 @@ export class Interrupt implements Step {
 /** Threads that wake each other: a token goes to the partner, and that is an operation. */
 export class PassOn implements Step {
   readonly isVisible = true;
+  readonly label = 'waking the partner';
 
   constructor(
     private readonly world: World,
@@ -144,6 +148,7 @@ export class PassOn implements Step {
     world.count(packet);
     packets.born[packet] = world.sim.now;
     packets.sequence[packet]!++;
+    packets.recorder?.begun(packet);
     packets.program[packet] = this.program();
     packets.step[packet] = 0;
     partner.inbox.push(packet);
@@ -158,6 +163,7 @@ export class PassOn implements Step {
  */
 export class ReleaseSocket implements Step {
   readonly isVisible = true;
+  readonly label = 'releasing the socket';
 
   /** @param hold time under the lock; @param each time for a packet of the backlog */
   constructor(

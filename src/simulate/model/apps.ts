@@ -112,11 +112,13 @@ export class App {
     const { world, price } = parts;
     if (spec.kind === 'forward') {
       const route = () =>
-        spec.switch === undefined ? [parts.work(price.route)] : parts.switched(spec.switch, spec.switchLock);
-      const steps = spec.bypass ? [parts.work(price.bypassReceive)] : route();
+        spec.switch === undefined
+          ? [parts.work(price.route, 'routing')]
+          : parts.switched(spec.switch, spec.switchLock);
+      const steps = spec.bypass ? [parts.work(price.bypassReceive, 'bypass')] : route();
       return [...steps, ...home.transmit(spec.bypass)];
     }
-    const protocol = parts.work(spec.bypass ? price.bypassReceive : home.protocol);
+    const protocol = parts.work(spec.bypass ? price.bypassReceive : home.protocol, 'protocol');
     if (spec.kind === 'drop') return [protocol, new Finish(world)];
     const steps: Step[] = [protocol, new Deliver(world), parts.touch(price.lines.socket)];
     const steerers = home.steerers();
@@ -127,7 +129,7 @@ export class App {
     if (this.isClient) steps.push(new AskAgain(world, bytes));
     else if (spec.kind === 'echo') steps.push(new Answer(world, spec.replyBytes ?? bytes));
     else return [...steps, new Finish(world)];
-    return [...steps, parts.work(home.send), ...home.transmit(false)];
+    return [...steps, parts.work(home.send, 'sending'), ...home.transmit(false)];
   }
 
   #work(): Step {
@@ -154,7 +156,7 @@ export class App {
     parts.begin();
     const program = world.program([
       ...(spec.bypass ? [] : [this.#work()]),
-      parts.work(spec.bypass ? price.bypassSend : home.send),
+      parts.work(spec.bypass ? price.bypassSend : home.send, 'sending'),
       ...after(),
     ]);
     return Array.from({ length: count }, (_, i) => {

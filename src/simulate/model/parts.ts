@@ -14,6 +14,9 @@ import { type Chance, Copy, Locked, Touch, Work } from './steps.js';
 import type { Topology } from './topology.js';
 import type { World } from './world.js';
 
+/** What switches are called where a packet's way is shown. */
+const SWITCH_LABELS = { bridge: 'bridge', macvlan: 'macvlan', ovs: 'Open vSwitch' } as const;
+
 /** What is given to find out what limits: this is made faster or larger. */
 export interface Relaxed {
   readonly kind: 'cpu' | 'lock' | 'queue' | 'link' | 'clients';
@@ -54,8 +57,9 @@ export class Parts {
     return entitySeed(this.seed, name);
   }
 
-  work(time: number, perByte = 0): Step {
-    return new Work(time, this.chance, this.draw, perByte);
+  /** @param label what it is called where a packet's way is shown */
+  work(time: number, label: string): Step {
+    return new Work(time, this.chance, this.draw, label);
   }
 
   touch(lines: number, misses = 0): Step {
@@ -76,15 +80,15 @@ export class Parts {
   switched(kind: SwitchKind, lockKind: LockKind): Step[] {
     if (kind === 'none') return [];
     const { price, world } = this;
-    const work = this.work(price[kind]);
+    const work = this.work(price[kind], SWITCH_LABELS[kind]);
     if (lockKind === 'none') return [work];
     const name = `${kind} statistics lock`;
     const lock = world.locks.find((one) => one.name === name) ?? this.lock(name, lockKind, price.lines.lock);
-    return [work, this.locked(() => lock, price.ovsStatistics)];
+    return [work, this.locked(() => lock, price.ovsStatistics, 'statistics')];
   }
 
-  locked(lockOf: (cpu: Cpu, packet: number) => Lock, hold: number): Step {
-    return new Locked(lockOf, hold, this.chance, this.draw);
+  locked(lockOf: (cpu: Cpu, packet: number) => Lock, hold: number, label: string): Step {
+    return new Locked(lockOf, hold, this.chance, this.draw, label);
   }
 }
 

@@ -82,7 +82,7 @@ export function buildRingDevice(guest: PathGuest, device: RingDevice): BuiltPath
   };
   const guarded = (): Step[] =>
     spec.tapLock === 'shared'
-      ? [parts.locked((_, packet) => locks[world.packets.mark[packet]!]!, price.tapEnqueue)]
+      ? [parts.locked((_, packet) => locks[world.packets.mark[packet]!]!, price.tapEnqueue, 'tap ring')]
       : [];
   const waitForRoom: BuiltPath['outlet']['waitForRoom'] = (task) => {
     for (const { waiters } of inputs) waiters.push(task);

@@ -11,7 +11,7 @@ import {
   ringReturning,
   State,
 } from '#rxsteer/dataplane/memory/ring.js';
-import { UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
+import { UNWATCHED } from '#rxsteer/dataplane/order/flow-slot.js';
 import { BATCH_MAX, Batch } from '#rxsteer/forward/batch.js';
 import { Burst, Kind } from '#rxsteer/packet/burst.js';
 import { makeLane } from './shared-kit.js';

@@ -10,7 +10,7 @@ import {
   Slot,
   UNWATCHED,
   WORD_SLOT,
-} from '#rxsteer/dataplane/order/ledger.js';
+} from '#rxsteer/dataplane/order/flow-slot.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { orderKit, UDP } from './order-kit.js';
 

@@ -3,9 +3,10 @@
 import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { State } from '#rxsteer/dataplane/memory/ring.js';
+import { carveLedger, Owner, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/order/flow-slot.js';
 import { GuestTable } from '#rxsteer/dataplane/order/guest-sharing.js';
 import { carveHistory, OrderHistory } from '#rxsteer/dataplane/order/history.js';
-import { carveLedger, Ledger, Owner, QUEUE_SLOTS, Slot } from '#rxsteer/dataplane/order/ledger.js';
+import { Ledger } from '#rxsteer/dataplane/order/ledger.js';
 import { classBase, OrderCounter, OrderMeter } from '#rxsteer/dataplane/order/meter.js';
 import { Batch } from '#rxsteer/forward/batch.js';
 import { Kind } from '#rxsteer/packet/burst.js';

@@ -2,7 +2,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { allocateShared, Carver } from '#rxsteer/dataplane/memory/layout.js';
-import { FLOW_SLOTS, QUEUE_SLOTS, SLOT_WORDS, Slot } from '#rxsteer/dataplane/order/ledger.js';
+import { FLOW_SLOTS, QUEUE_SLOTS, SLOT_WORDS, Slot } from '#rxsteer/dataplane/order/flow-slot.js';
 import type { LiveConfig } from '#rxsteer/dataplane/shared/config.js';
 import type { EngineViews } from '#rxsteer/dataplane/shared/engine-memory.js';
 import { CensusReader, CensusWriter, carveCensus } from '#rxsteer/dataplane/shared/flow-census.js';

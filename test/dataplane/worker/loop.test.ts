@@ -5,8 +5,9 @@ import { planEngine } from '#rxsteer/dataplane/engine/plan.js';
 import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
 import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
+import { QUEUE_SLOTS, UNWATCHED } from '#rxsteer/dataplane/order/flow-slot.js';
 import { OrderHistory } from '#rxsteer/dataplane/order/history.js';
-import { Ledger, QUEUE_SLOTS, UNWATCHED } from '#rxsteer/dataplane/order/ledger.js';
+import { Ledger } from '#rxsteer/dataplane/order/ledger.js';
 import { openPorts } from '#rxsteer/dataplane/ports/open.js';
 import type { Receiver } from '#rxsteer/dataplane/ports/port.js';
 import {
