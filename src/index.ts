@@ -427,19 +427,30 @@ export { COST_SETS, type Confidence, type CostSet, type Origin } from './simulat
 export { CLASSES as CPU_CLASSES, type CpuClass } from './simulate/machine/classes.js';
 export type { ChangeResult } from './simulate/model/changes.js';
 export type { CapturedPackets } from './simulate/model/loads.js';
+export { presetNamed, presets } from './simulate/presets/index.js';
+export type { Claim, Family, Preset, PresetScenario } from './simulate/presets/preset.js';
+export {
+  type ValidatedClaim,
+  type ValidatedRow,
+  type ValidateOptions,
+  type Validation,
+  validatePresets,
+} from './simulate/presets/validate.js';
 export type { PacketPath, PathSpan, Recording } from './simulate/record/shown.js';
 export type {
   ClassShares,
   CpuResult,
   GuestResult,
   Limit,
+  Published,
+  PublishedFigure,
   RunResult,
   SimulationResult,
 } from './simulate/result/result.js';
 export { fitScaling, type Scaling, scaled } from './simulate/result/scaling.js';
 export { readCaptures } from './simulate/scenario/captures.js';
 export { parseScenario, parseScenarioText, readCosts, readScenario } from './simulate/scenario/parse.js';
-export type { Published, Scenario, ScenarioInput } from './simulate/scenario/schema.js';
+export type { Scenario, ScenarioInput } from './simulate/scenario/schema.js';
 export { type SimulateOptions, simulate } from './simulate/simulate.js';
 
 // Engine: forwards packets

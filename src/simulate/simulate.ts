@@ -10,11 +10,11 @@ import { completeCosts } from './costs/sets.js';
 import { costsOf } from './model/build.js';
 import type { CapturedPackets } from './model/loads.js';
 import { findLimit } from './result/limit.js';
-import type { SimulationResult } from './result/result.js';
+import type { Published, SimulationResult } from './result/result.js';
 import { type RunInput, run } from './result/run.js';
 import { summarise } from './result/summary.js';
 import { parseCosts, parseScenario } from './scenario/parse.js';
-import type { Published, Scenario, ScenarioInput } from './scenario/schema.js';
+import type { Scenario, ScenarioInput } from './scenario/schema.js';
 
 /** What may be given beside the scenario. */
 export interface SimulateOptions {

@@ -71,6 +71,8 @@ export const modern: CostSet = {
     'tap-vhost/batch-1',
     'tap-vhost/batch-64',
     'workers/device-4-jobs',
+    'workers/device-1-job (work of a job)',
+    'guest-ipis/rps-hypercall (moderation of the device)',
     'halt-polling/switch',
     'halt-polling/switch-guest-poll',
   ],

@@ -115,6 +115,11 @@ export const servers2010: readonly CostSet[] = [
       },
       { names: ['line'], confidence: 'assumed', source: 'two dual-core caches a socket, both on one bus' },
     ],
-    fittedTo: ['transmit-lock/alone', 'transmit-lock/eight', 'softirq/ipis (throughput)'],
+    fittedTo: [
+      'transmit-lock/alone',
+      'transmit-lock/eight',
+      'softirq/ipis (throughput)',
+      'softirq/socket-limited',
+    ],
   },
 ];

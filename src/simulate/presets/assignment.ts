@@ -16,7 +16,7 @@ const saturated = (guest: 'relayed' | 'posted' | null): Omit<PresetScenario, 'ab
   ...{ durationMs: 20, warmupMs: 5 },
   // The guest's kernel costs what the host's does; hardware of 2012 leaves a guest slowly.
   costs: {
-    ...{ base: 'modern', exit: 1000, inject: 2000, guestDriver: 250, guestHardIrq: 500, guestProtocol: 900 },
+    ...{ base: 'modern', exit: 1000, inject: 2200, guestDriver: 250, guestHardIrq: 500, guestProtocol: 900 },
     ...{ guestSend: 1200, guestContextSwitch: 1200, guestWake: 300, guestTransmit: 200 },
     ...{ idleExit: 0, idleExitDevice: 0, misses: { guest: 0 }, lines: { ring: 0 } },
   },

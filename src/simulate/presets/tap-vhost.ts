@@ -13,8 +13,6 @@ const guest = { vcpus: 1, cpus: [2], workerCpus: [1], switch: 'none' as const };
 /** pktgen of the host into a guest that throws everything away. */
 const into = (tapLock: 'shared' | 'split'): Omit<PresetScenario, 'about'> => ({
   ...common,
-  // The guest throws a packet away before it looks at it.
-  costs: { bypassReceive: 50 },
   host: {
     cpus: { cores: 4 },
     apps: [{ kind: 'send', to: 'vm', threads: 1, bypass: true, bytes: 60, cpus: [0] }],

@@ -5,9 +5,8 @@
  * fitted or predicted. Nothing is left out, and a row that misses says so.
  */
 import { UserError } from '../../errors.js';
-import type { RunResult } from '../result/result.js';
+import type { Published, RunResult } from '../result/result.js';
 import { parseScenario } from '../scenario/parse.js';
-import type { Published } from '../scenario/schema.js';
 import { simulate } from '../simulate.js';
 import { FAMILIES, presets } from './index.js';
 import type { Claim, Family } from './preset.js';
@@ -107,7 +106,7 @@ function rowsOf(name: string, result: RunResult, published: Published, runs: Run
       source: published.source,
     };
   };
-  const { value, cpu, within, cpuWithin, fitted, cpuFitted } = published;
+  const { value, cpu, within = 0.15, cpuWithin = 0.2, fitted = false, cpuFitted = false } = published;
   return [
     ...(value === undefined ? [] : [row('throughput.value', value, within, fitted, base?.published?.value)]),
     ...(cpu === undefined ? [] : [row('cpu.busyShare', cpu, cpuWithin, cpuFitted, base?.published?.cpu)]),

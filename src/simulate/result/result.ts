@@ -6,7 +6,6 @@
 import type { CpuClass } from '../machine/classes.js';
 import type { ChangeResult } from '../model/changes.js';
 import type { Recording } from '../record/shown.js';
-import type { Published } from '../scenario/schema.js';
 
 /** CPU time by class, as shares of all CPUs' time. */
 export type ClassShares = Record<CpuClass, number>;
@@ -40,6 +39,35 @@ export interface GuestResult {
   /** Shares of its vCPUs' time, by what the guest's kernel did. */
   readonly classes: { readonly irq: number; readonly softirq: number; readonly app: number };
   readonly vcpus: readonly { readonly id: number; readonly exits: number; readonly busyShare: number }[];
+}
+
+/** A published figure of any kind. */
+export interface PublishedFigure {
+  /** Path in the run's result, e.g. `latencyUs.p99`. */
+  readonly of: string;
+  readonly value: number;
+  /** Share by which the simulated figure may differ. */
+  readonly within: number;
+  /** Costs were fitted to it. */
+  readonly fitted: boolean;
+}
+
+/** What was published about a run. */
+export interface Published {
+  /** Operations a second. */
+  readonly value?: number | undefined;
+  /** Share of all CPUs that is busy. */
+  readonly cpu?: number | undefined;
+  readonly source: string;
+  /** Shares by which value and CPU may differ; default 0.15 and 0.2. */
+  readonly within?: number;
+  readonly cpuWithin?: number;
+  /** Costs were fitted to the value, to the CPU. Default: not. */
+  readonly fitted?: boolean;
+  readonly cpuFitted?: boolean;
+  /** Value and CPU count as ratios to those of this preset. */
+  readonly relativeTo?: string | undefined;
+  readonly figures?: readonly PublishedFigure[] | undefined;
 }
 
 /** One run of a scenario under one policy. */

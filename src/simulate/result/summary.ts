@@ -8,8 +8,7 @@ import { CLASSES, Class } from '../machine/classes.js';
 import type { CounterValues } from '../machine/counters.js';
 import { PS, SECOND } from '../machine/sim.js';
 import { BATCHES } from '../model/meter.js';
-import type { Published } from '../scenario/schema.js';
-import type { ClassShares, CpuResult, GuestResult, Limit, RunResult } from './result.js';
+import type { ClassShares, CpuResult, GuestResult, Limit, Published, RunResult } from './result.js';
 import type { Measured } from './run.js';
 
 /** Student's t for 97.5 % with 19 degrees of freedom. */

@@ -363,7 +363,6 @@ export type TransmitSettings = z.infer<typeof transmit>;
 export type SoftirqSettings = z.infer<typeof softirq>;
 export type MachineSpec = z.infer<typeof machine>;
 export type ChangeSpec = z.infer<typeof change>;
-export type Published = z.infer<typeof published>;
 
 /** Defaults of parts that are optional. */
 export const DEFAULT_TRANSMIT: TransmitSettings = transmit.parse({});
