@@ -97,6 +97,7 @@ class Front:
     # Frames -------------------------------------------------------------------------------------------------------
     def op_send(self, pair=0, frames=(), header="", indirect=False, split=True):
         ring = self.rings[2 * pair + 1]
+        ring.used_total()
         for frame in frames:
             ring.put_frame(bytes.fromhex(frame), bytes.fromhex(header), indirect, split)
         return {"kicked": ring.publish()}
@@ -224,7 +225,7 @@ class Ring:
         if len(frame) > BUFFER - 64:
             # Into the memory behind all buffers, one frame at a time.
             at = self.f.length - 0x100000
-        if not split:
+        if not split and not indirect:
             pieces = [b"".join(pieces)]
         if indirect:
             # A table at the buffer's end, the frame's halves apart.
