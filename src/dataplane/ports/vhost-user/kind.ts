@@ -54,7 +54,7 @@ export const vhostUserKind: PortKind<VhostUserPortSpec, VhostUserDetail> = {
     form({
       target: 'PATH',
       targetIs: 'file',
-      does: "a guest's own rings, through the socket of its VMM",
+      does: "a guest's own rings, by a socket",
       options: {
         mode: choice(['server', 'client'], 'server', 'listen at the socket, or connect to it'),
         queues: number({
