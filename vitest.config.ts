@@ -5,9 +5,9 @@ import { SLOW } from './test/support/slow.js';
 // files, so that no module exists twice. Files below test/serial touch machine-wide settings and run one by one.
 const common = {
   environment: 'node' as const,
-  testTimeout: 30_000 * SLOW,
-  hookTimeout: 30_000 * SLOW,
-  expect: { poll: { timeout: 1000 * SLOW } },
+  testTimeout: 120_000 * SLOW,
+  hookTimeout: 120_000 * SLOW,
+  expect: { poll: { timeout: 60_000 * SLOW } },
   server: { deps: { external: [/\/dist\//] } },
 };
 

@@ -12,6 +12,8 @@
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
+#include "link_object.h"
+#include "notify.h"
 #include "ports/bindings.h"
 #include "ports/memory_rx.h"
 #include "privileges.h"
@@ -38,25 +40,7 @@ Napi::Value linkInfo(const Info& info) {
   const std::string name = nameArgument(info);
   const auto link = control(env, "", [&] { return readLink(name); });
   if (!link) return env.Null();
-  Napi::Object result = Napi::Object::New(env);
-  const auto optional = [&](const std::string& value) -> Napi::Value {
-    if (value.empty()) return env.Null();
-    return Napi::String::New(env, value);
-  };
-  result.Set("name", link->name);
-  result.Set("index", link->index);
-  result.Set("up", Napi::Boolean::New(env, link->up));
-  result.Set("running", Napi::Boolean::New(env, link->running));
-  result.Set("mtu", link->mtu);
-  result.Set("mac", link->mac);
-  result.Set("rxQueues", link->rxQueues);
-  result.Set("txQueues", link->txQueues);
-  result.Set("qdisc", link->qdisc);
-  result.Set("master", optional(link->master));
-  result.Set("kind", optional(link->kind));
-  result.Set("tso", Napi::Boolean::New(env, link->tso));
-  result.Set("addresses", link->addresses);
-  return result;
+  return linkObject(env, *link);
 }
 
 // A JavaScript array of Uint8Arrays, one a reply.
@@ -210,6 +194,13 @@ Napi::Value peerUser(const Info& info) {
   return Napi::Number::New(info.Env(), peer.uid);
 }
 
+// Address, message.
+void notifyCall(const Info& info) {
+  const std::string address = stringValue(info[0], "address");
+  const std::string message = stringValue(info[1], "message");
+  control(info.Env(), address, [&] { notifyService(address, message); });
+}
+
 }  // namespace
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -239,6 +230,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("limitCapabilities", limitCall);
   function("mayAccess", accessCall);
   function("peerUser", peerUser);
+  function("notifyService", notifyCall);
   definePorts(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);

@@ -2,13 +2,18 @@
 
 #include <linux/ethtool.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -62,6 +67,44 @@ void readEthtool(int fd, Link& link) {
   if (channels.tx_count + channels.combined_count > 0) link.txQueues = channels.tx_count + channels.combined_count;
 }
 
+// Asks for a link: by name, or by what else is in the request. Nothing where there is none.
+std::optional<Link> ask(int netlink, const NetlinkRequest<ifinfomsg>& request, const std::string& name) {
+  Link link;
+  const int error =
+      netlinkExchange(netlink, request.header, [&](const NetlinkMessage& message) { parseLink(message, link); });
+  if (error == ENODEV) return std::nullopt;
+  if (error != 0) throw SystemError{error, "RTM_GETLINK of " + name, ""};
+  return link;
+}
+
+constexpr int32_t kNoId = -1;
+
+// What this thread's network namespace calls another one (rtnetlink's nsid), or kNoId.
+int32_t idOf(int netlink, int space) {
+  NetlinkRequest<rtgenmsg> request(RTM_GETNSID, 0);
+  request.add(NETNSA_FD, &space, sizeof space);
+  int32_t id = kNoId;
+  const int error = netlinkExchange(netlink, request.header, [&](const NetlinkMessage& message) {
+    eachAttributeBehind<rtgenmsg>(message, [&](const NetlinkAttribute& a) {
+      if (a.type == NETNSA_NSID && a.length >= sizeof id) id = a.number<int32_t>();
+    });
+  });
+  if (error != 0) throw SystemError{error, "RTM_GETNSID", ""};
+  return id;
+}
+
+// The same; it gets a number where it has none. (Moving an interface there has given it one.)
+int32_t numberOf(int netlink, int space) {
+  const int32_t known = idOf(netlink, space);
+  if (known != kNoId) return known;
+  NetlinkRequest<rtgenmsg> request(RTM_NEWNSID, NLM_F_ACK);
+  request.add(NETNSA_FD, &space, sizeof space);
+  request.add(NETNSA_NSID, &kNoId, sizeof kNoId);
+  const int error = netlinkExchange(netlink, request.header, [](const NetlinkMessage&) {});
+  if (error != 0 && error != EEXIST) throw SystemError{error, "RTM_NEWNSID", ""};
+  return idOf(netlink, space);
+}
+
 }  // namespace
 
 void parseLink(const NetlinkMessage& message, Link& link) {
@@ -79,6 +122,13 @@ void parseLink(const NetlinkMessage& message, Link& link) {
       case IFLA_NUM_TX_QUEUES: link.txQueues = a.number<uint32_t>(); break;
       case IFLA_QDISC: link.qdisc = a.text(); break;
       case IFLA_MASTER: link.master = nameOf(a.number<uint32_t>()); break;
+      case IFLA_STATS64: {
+        rtnl_link_stats64 counters{};
+        if (a.length >= offsetof(rtnl_link_stats64, tx_dropped) + sizeof counters.tx_dropped)
+          std::memcpy(&counters, a.data, std::min(a.length, sizeof counters));
+        link.txDropped = counters.tx_dropped;
+        break;
+      }
       case IFLA_LINKINFO:
         eachAttribute(a.data, a.length, [&](const NetlinkAttribute& nested) {
           if (nested.type == IFLA_INFO_KIND) link.kind = nested.text();
@@ -97,14 +147,31 @@ std::optional<Link> readLink(const std::string& name) {
   const uint32_t mask = RTEXT_FILTER_SKIP_STATS;
   request.add(IFLA_EXT_MASK, &mask, sizeof mask);
 
-  Link link;
-  const int error =
-      netlinkExchange(netlink.get(), request.header, [&](const NetlinkMessage& message) { parseLink(message, link); });
-  if (error == ENODEV) return std::nullopt;
-  if (error != 0) throw SystemError{error, "RTM_GETLINK of " + name, ""};
-  link.addresses = countAddresses(netlink.get(), link.index);
-  readEthtool(netlink.get(), link);
+  std::optional<Link> link = ask(netlink.get(), request, name);
+  if (!link) return link;
+  link->addresses = countAddresses(netlink.get(), link->index);
+  readEthtool(netlink.get(), *link);
   return link;
+}
+
+std::optional<Link> readLinkIn(int space, const std::string& name) {
+  const UniqueFd netlink = netlinkSocket(NETLINK_ROUTE);
+  NetlinkRequest<ifinfomsg> request(RTM_GETLINK, 0);
+  const int32_t id = numberOf(netlink.get(), space);
+  request.add(IFLA_TARGET_NETNSID, &id, sizeof id);
+  request.add(IFLA_IFNAME, name.c_str(), name.size() + 1);
+  return ask(netlink.get(), request, name);
+}
+
+bool isOwnNamespace(int space) {
+  // `net:[4026531840]` for both. (stat and fstat would need glibc 2.33.)
+  const auto named = [](const std::string& path) {
+    char name[64];
+    const ssize_t length = ::readlink(path.c_str(), name, sizeof name);
+    return std::string(name, length < 0 ? 0 : static_cast<size_t>(length));
+  };
+  const std::string own = named("/proc/thread-self/ns/net");
+  return !own.empty() && own == named("/proc/thread-self/fd/" + std::to_string(space));
 }
 
 void setLinkUp(const std::string& name) {

@@ -25,6 +25,8 @@ struct Link {
   bool tso = false;
   // IPv4, and IPv6 of global scope.
   uint32_t addresses = 0;
+  // Frames that the device dropped on their way out, where its counters were asked for.
+  uint64_t txDropped = 0;
 };
 
 // What an RTM_NEWLINK message says; other messages say nothing.
@@ -32,6 +34,13 @@ void parseLink(const NetlinkMessage& message, Link& link);
 
 // Nothing where there is no such interface. Throws SystemError.
 std::optional<Link> readLink(const std::string& name);
+
+// The same by its name in another network namespace of which a descriptor is given: flags, MTU, counters; no queues in
+// use, no addresses. Nothing where there is none. Throws SystemError.
+std::optional<Link> readLinkIn(int space, const std::string& name);
+
+// Whether a network namespace is that of the calling thread.
+bool isOwnNamespace(int space);
 
 // IFF_UP. Throws SystemError.
 void setLinkUp(const std::string& name);

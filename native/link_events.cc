@@ -70,6 +70,7 @@ void callHeard(Napi::Env env, Napi::Function callback, std::nullptr_t*, void*) {
 Napi::Function LinkEvents::define(Napi::Env env) {
   return DefineClass(env, "LinkEvents",
                      {InstanceAccessor<&LinkEvents::queues>("queues"), InstanceMethod<&LinkEvents::take>("take"),
+                      InstanceMethod<&LinkEvents::everywhere>("everywhere"),
                       InstanceMethod<&LinkEvents::close>("close")});
 }
 
@@ -140,6 +141,13 @@ Napi::Value LinkEvents::take(const Napi::CallbackInfo& info) {
   bool heard = links_ && drain(links_.get());
   if (ethtool_ && drain(ethtool_.get())) heard = true;
   arm();
+  return Napi::Boolean::New(info.Env(), heard);
+}
+
+Napi::Value LinkEvents::everywhere(const Napi::CallbackInfo& info) {
+  const int on = 1;
+  const bool heard =
+      links_ && ::setsockopt(links_.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof on) == 0;
   return Napi::Boolean::New(info.Env(), heard);
 }
 

@@ -5,7 +5,8 @@
 // before `take`, which drains and says whether anything was heard. What a message says does not matter: whoever is called
 // looks. Messages that were lost (ENOBUFS) count as heard. The process is not kept alive. Where the kernel has no ethtool
 // family (before Linux 5.6, or ETHTOOL_NETLINK=n) `queues` is false, and changes of queues are heard of only where the
-// driver flaps its carrier for them.
+// driver flaps its carrier for them. After `everywhere` it hears of links in all network namespaces that this one has a
+// number for (`tapPlace` and moving an interface give one), not of queues there; it needs CAP_NET_BROADCAST.
 //
 // Threads: one environment's; one of its own that sleeps until something is to be heard, and ends with it.
 #pragma once
@@ -39,6 +40,7 @@ class LinkEvents final : public Napi::ObjectWrap<LinkEvents>, public Closable {
   void wait();
   Napi::Value take(const Napi::CallbackInfo& info);
   Napi::Value queues(const Napi::CallbackInfo& info);
+  Napi::Value everywhere(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo&) { closeNow(); }
 
   UniqueFd links_;

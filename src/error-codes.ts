@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   RXS_NO_FORWARDER: 'no running forwarder was found',
   RXS_SEVERAL_FORWARDERS: 'several forwarders run',
   RXS_SOCKET: 'the control socket cannot be made or asked',
+  RXS_LISTEN: 'an address cannot be listened on',
   RXS_NOT_TRUSTED: 'the other end of the control socket belongs to another user',
   RXS_REQUEST: 'the control socket was asked something that it does not take',
   RXS_CONFLICT: 'the running forwarder cannot do that now',

@@ -425,7 +425,9 @@ export {
 export type { Costs, PartialCosts } from './simulate/costs/schema.js';
 export { COST_SETS, type Confidence, type CostSet, type Origin } from './simulate/costs/sets.js';
 export { CLASSES as CPU_CLASSES, type CpuClass } from './simulate/machine/classes.js';
+export type { ChangeResult } from './simulate/model/changes.js';
 export type { CapturedPackets } from './simulate/model/loads.js';
+export type { PacketPath, PathSpan, Recording } from './simulate/record/shown.js';
 export type {
   ClassShares,
   CpuResult,

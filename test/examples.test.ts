@@ -309,7 +309,7 @@ describe('examples', () => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(directory, name)], {
       encoding: 'utf8',
       cwd: tmpdir(),
-      timeout: 25_000,
+      timeout: 100_000,
     });
     expect(stderr).toBe('');
     checks[name]?.(stdout.trimEnd().split('\n'), stdout);

@@ -305,7 +305,8 @@ int main(int argc, char** argv) {
   for (int passes = 0; !stopped || (ring && !is_empty && passes < 1024); passes += stopped ? 1 : 0) {
     const uint64_t now = now_ns();
     if (now >= end) break;
-    if (idle_ns > 0 && last > 0 && now > last + idle_ns) break;
+    // Not while frames lie there: it may be this program that had no CPU.
+    if (idle_ns > 0 && last > 0 && now > last + idle_ns && (!ring || ring->next() == nullptr)) break;
     if (packets > 0 && (ring ? totals.checked : totals.packets) >= packets) break;
     if (!ring) {
       const uint64_t count = rx();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "link_object.h"
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
@@ -190,6 +191,16 @@ Napi::Value attached(const Info& info) {
   return Napi::Boolean::New(info.Env(), tapAttached(intArgument(info, 0, "fd")));
 }
 
+// `LinkInfo` with `elsewhere`, or null.
+Napi::Value placeOfTap(const Info& info) {
+  Napi::Env env = info.Env();
+  const auto place = control(env, "", [&] { return tapPlace(intArgument(info, 0, "fd")); });
+  if (!place) return env.Null();
+  Napi::Object result = linkObject(env, place->link);
+  result.Set("elsewhere", Napi::Boolean::New(env, place->elsewhere));
+  return result;
+}
+
 Napi::Value bound(const Info& info) {
   return Napi::Boolean::New(info.Env(), packetAttached(intArgument(info, 0, "fd")));
 }
@@ -220,6 +231,7 @@ void definePorts(Napi::Env env, Napi::Object exports) {
   function("setTapSteering", steerTap);
   function("setTapCarrier", tapCarrier);
   function("tapAttached", attached);
+  function("tapPlace", placeOfTap);
   function("packetAttached", bound);
   exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
   exports.Set("PacketReceiver", PacketReceiver::define(env));

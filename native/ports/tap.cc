@@ -5,13 +5,19 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 
+#include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "ports/vnet.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
+#endif
+
+#ifndef TUNGETDEVNETNS
+#define TUNGETDEVNETNS _IO('T', 227)
 #endif
 
 namespace rxsteer {
@@ -102,6 +108,20 @@ bool setTapCarrier(int fd, bool on) {
 bool tapAttached(int fd) {
   ifreq request{};
   return ::ioctl(fd, TUNGETIFF, &request) == 0;
+}
+
+std::optional<TapPlace> tapPlace(int fd) {
+  ifreq request{};
+  const UniqueFd space(::ioctl(fd, TUNGETDEVNETNS));
+  if (!space || ::ioctl(fd, TUNGETIFF, &request) != 0) return std::nullopt;
+  std::optional<Link> link;
+  try {
+    link = readLinkIn(space.get(), request.ifr_name);
+  } catch (const SystemError& error) {
+    if (error.error != EPERM && error.error != EOPNOTSUPP && error.error != EINVAL) throw;
+  }
+  if (!link) return std::nullopt;
+  return TapPlace{std::move(*link), !isOwnNamespace(space.get())};
 }
 
 }  // namespace rxsteer

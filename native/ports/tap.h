@@ -8,9 +8,11 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "link.h"
 #include "ports/device_watch.h"
 #include "ports/frames.h"
 #include "util/env_state.h"
@@ -35,6 +37,18 @@ bool setTapCarrier(int fd, bool on);
 
 // True while the descriptor is attached to an interface, whatever its name and network namespace (TUNGETIFF).
 bool tapAttached(int fd);
+
+// The interface of a TAP's descriptor, wherever it is.
+struct TapPlace {
+  Link link;
+  // In another network namespace than the calling thread.
+  bool elsewhere = false;
+};
+
+// The interface that a descriptor is attached to, under whatever name and in whatever network namespace, with its
+// counters. Nothing where it has none any more, or where this cannot be told: TUNGETDEVNETNS is there since Linux 5.2
+// and needs CAP_NET_ADMIN over that namespace, as rtnetlink's answer from there does. Throws SystemError.
+std::optional<TapPlace> tapPlace(int fd);
 
 class TapReceiver final : public Napi::ObjectWrap<TapReceiver>, public Closable {
  public:

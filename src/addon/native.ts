@@ -53,6 +53,11 @@ export interface NativeLinkEvents {
   readonly queues: boolean;
   /** True when it heard something since the last call; forgets it. */
   take(): boolean;
+  /**
+   * From now on it hears of links in other network namespaces, too: those that have a number in this one, as each has to
+   * which an interface was moved from here. False without CAP_NET_BROADCAST.
+   */
+  everywhere(): boolean;
   close(): void;
 }
 
@@ -79,6 +84,14 @@ export interface LinkInfo {
   readonly tso: boolean;
   /** Number of IPv4 and global IPv6 addresses. */
   readonly addresses: number;
+}
+
+/** The interface of a TAP's descriptor, wherever it is; in another network namespace queues and addresses are not told. */
+export interface TapPlace extends LinkInfo {
+  /** In another network namespace than this thread. */
+  readonly elsewhere: boolean;
+  /** Frames that the device has dropped on their way to its descriptors, since it was made. */
+  readonly txDropped: number;
 }
 
 export interface PacketReceiveOptions {
@@ -189,6 +202,11 @@ export interface Native extends NativeHash, NativeVhost {
   setTapCarrier(fd: number, on: boolean): boolean;
   /** True while a TAP descriptor has its interface, also under another name or in another network namespace. */
   tapAttached(fd: number): boolean;
+  /**
+   * The interface that a TAP descriptor has now, under whatever name and in whatever network namespace. Null where it has
+   * none, and where it cannot be told (before Linux 5.2, without CAP_NET_ADMIN over that namespace).
+   */
+  tapPlace(fd: number): TapPlace | null;
   /**
    * True while a packet socket is bound to its device. The kernel unbinds it for good when the device is deleted or
    * moved to another network namespace, also where one of the same name and index follows at once.
@@ -306,6 +324,8 @@ export interface Native extends NativeHash, NativeVhost {
   mayAccess(path: string, write: boolean): boolean;
   /** User id behind the other end of a Unix socket (SO_PEERCRED). */
   peerUser(fd: number): number;
+  /** Sends one datagram to a Unix socket: a path, or '@' and an abstract name. Blocks for a second at most. */
+  notifyService(address: string, message: string): void;
 }
 
 let loaded: Native | null | undefined;

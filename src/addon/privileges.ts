@@ -17,6 +17,7 @@ import type { Native } from './native.js';
 const NUMBERS = {
   CAP_DAC_OVERRIDE: 1,
   CAP_DAC_READ_SEARCH: 2,
+  CAP_NET_BROADCAST: 11,
   CAP_NET_ADMIN: 12,
   CAP_NET_RAW: 13,
   CAP_IPC_LOCK: 14,
@@ -31,6 +32,8 @@ export type CapabilityName = keyof typeof NUMBERS;
 const LIVE: readonly CapabilityName[] = [
   // TAPs; promiscuous mode, MTUs, receive buffers beyond the system's limit.
   'CAP_NET_ADMIN',
+  // Hearing of a TAP that was moved into a guest's network namespace.
+  'CAP_NET_BROADCAST',
   // Packet sockets and AF_XDP, of interfaces that come back and of ports that are added.
   'CAP_NET_RAW',
   // Memory of AF_XDP sockets beyond RLIMIT_MEMLOCK.

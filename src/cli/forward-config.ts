@@ -4,7 +4,7 @@
  * Promise: the file has the names of the flags; numbers may stand in quotes. What is not permitted is one UserError line
  * that names the place in the file. The JSON Schema (`rxsteer schema forward`) comes from the same source.
  */
-import { z } from 'zod';
+
 import { REBALANCE_MODES } from '../control/modes.js';
 import { portKinds } from '../dataplane/ports/kinds.js';
 import { portSchema } from '../dataplane/ports/schema.js';
@@ -15,6 +15,7 @@ import { type JsonSchema, jsonSchemaOf, policyJsonSchema } from '../policy/json-
 import { WORKER_MAX } from '../policy/numbers.js';
 import { integer, oneOf } from '../policy/values.js';
 import { readTextFile } from '../text-file.js';
+import { z } from '../vendor/zod.js';
 import { parseYaml } from '../yaml-text.js';
 
 /** A number of the engine's. */
@@ -107,6 +108,15 @@ const configSchema = z.strictObject({
     .describe('Control socket; false = none'),
   rebalance: oneOf(REBALANCE_MODES).optional().describe('Even out the workers: say it, do it, or not'),
   allowJs: flag('Take policies js:FILE through the control socket'),
+  metrics: z
+    .union([z.string().min(1), z.number().int().min(0).max(65_535)], { error: 'PORT or ADDRESS:PORT' })
+    .optional()
+    .describe('Listen for Prometheus there; without an address on loopback'),
+  metricsFile: z
+    .string({ error: 'a file that ends in .prom' })
+    .regex(/\.prom$/, { error: 'a file that ends in .prom' })
+    .optional()
+    .describe('Write metrics there, for node_exporter'),
   drop: flag('Give up all capabilities once the ports are open'),
   fdb: z
     .array(fdb, { error: 'a list of { mac, vlan, port }' })

@@ -10,6 +10,7 @@ import type { ControlServer } from '../control/server.js';
 import { placeSocket } from '../control/socket.js';
 import type { Engine } from '../dataplane/engine/engine.js';
 import { UserError } from '../errors.js';
+import type { Recorder } from '../observe/recorder.js';
 import { version } from './version.js';
 
 /** What the command line asked for. */
@@ -48,6 +49,7 @@ export interface PreparedControl {
   readonly path: string | null;
   readonly start: (
     engine: Engine,
+    recorder: Recorder,
     config?: (control: ControlServer) => unknown,
   ) => Promise<ControlServer | null>;
 }
@@ -61,7 +63,7 @@ export async function prepareControl(
   const loading = import('../control/server.js');
   // Waited for below; an engine that does not start leaves it alone.
   loading.catch(() => {});
-  const start: PreparedControl['start'] = async (engine, config) => {
+  const start: PreparedControl['start'] = async (engine, recorder, config) => {
     if ('problem' in place) {
       say(`rxsteer: warning: no control socket: ${place.problem} (--control PATH, or --no-control)`);
       return null;
@@ -73,6 +75,7 @@ export async function prepareControl(
       version: version(),
       rebalance: flags.rebalance,
       allowJs: flags.allowJs,
+      recorder,
       ...(config === undefined ? {} : { config: () => config(server) }),
       say: (line) => say(`rxsteer: ${line}`),
     });

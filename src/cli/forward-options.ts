@@ -22,6 +22,7 @@ import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
 import { type ForwardConfig, readConfig } from './forward-config.js';
 import { type ControlFlags, controlFlags } from './forward-control.js';
+import { type MetricsFlags, metricsFlags } from './forward-metrics.js';
 
 export interface ForwardFlags {
   readonly port: string[];
@@ -51,6 +52,8 @@ export interface ForwardFlags {
   readonly control?: string | boolean;
   readonly rebalance?: string;
   readonly allowJs?: boolean;
+  readonly metrics?: string;
+  readonly metricsFile?: string;
   readonly drop?: boolean;
   readonly endWithStdin?: boolean;
   readonly check?: boolean;
@@ -98,6 +101,8 @@ export interface ParsedForward {
   readonly statsMs: number | null;
   /** Null = no control socket. */
   readonly control: ControlFlags | null;
+  /** Null = metrics are shown through the control socket only. */
+  readonly metrics: MetricsFlags | null;
   /** Give up all capabilities once the ports are open. */
   readonly drop: boolean;
   /** As it was given. */
@@ -210,6 +215,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       flags.rebalance ?? file.rebalance,
       flags.allowJs ?? file.allowJs ?? false,
     ),
+    metrics: metricsFlags(pick('metrics'), pick('metricsFile')),
     drop: flags.drop ?? file.drop ?? false,
     implementation,
   };

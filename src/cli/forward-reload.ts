@@ -24,7 +24,14 @@ export interface Reloading {
 }
 
 /** Options of the engine that a start sets for good, by the names that the file has for them. */
-function fixed({ engine, control, drop, durationMs, statsMs }: ParsedForward): Record<string, unknown> {
+function fixed({
+  engine,
+  control,
+  metrics,
+  drop,
+  durationMs,
+  statsMs,
+}: ParsedForward): Record<string, unknown> {
   return {
     mode: engine.mode,
     maxWorkers: engine.maxWorkers,
@@ -38,6 +45,7 @@ function fixed({ engine, control, drop, durationMs, statsMs }: ParsedForward): R
     'macAge, macLimit, fdb': engine.switching,
     receiveMemory: engine.receiveMib,
     'control, allowJs': control === null ? null : [control.path, control.allowJs],
+    'metrics, metricsFile': metrics,
     drop,
     duration: durationMs,
     stats: statsMs,

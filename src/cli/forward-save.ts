@@ -5,10 +5,12 @@
  * configured owners that were set since included), workers and limits. What traffic has taught (addresses of the
  * switch, owners of guests that were seen) is no configuration and not in it. Files are named from the root.
  */
+import { resolve } from 'node:path';
 import { absolutePolicy, absolutePort } from '../control/paths.js';
 import type { ControlServer } from '../control/server.js';
 import type { Engine } from '../dataplane/engine/engine.js';
 import type { EngineOptions } from '../dataplane/engine/plan.js';
+import { listenText } from '../observe/listen.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { policyObject } from '../policy/to-object.js';
 import { CONFIG_KEYS, type ForwardConfig } from './forward-config.js';
@@ -76,6 +78,8 @@ export function runningConfig(engine: Engine, control: ControlServer, started: P
     control: started.control?.path ?? undefined,
     rebalance: watcher.state().mode,
     allowJs: started.control?.allowJs === true ? true : undefined,
+    metrics: started.metrics?.listen ? listenText(started.metrics.listen) : undefined,
+    metricsFile: started.metrics?.file == null ? undefined : resolve(started.metrics.file),
     drop: started.drop ? true : undefined,
   };
   return Object.fromEntries(

@@ -20,15 +20,18 @@ import type { EngineOptions } from '../dataplane/engine/plan.js';
 import type { Summary } from '../dataplane/engine/summary.js';
 import { kindOf, portKinds } from '../dataplane/ports/kinds.js';
 import { Interrupted, UserError } from '../errors.js';
+import type { Recorder } from '../observe/recorder.js';
 import { compilePolicy } from '../policy/compile.js';
 import { policyAssumptions, policyWarnings } from '../policy/warnings.js';
 import { type ControlFlags, prepareControl } from './forward-control.js';
+import type { MetricsFlags, ShownMetrics } from './forward-metrics.js';
 import { type ForwardFlags, forwardOptions, type ParsedForward } from './forward-options.js';
 import type { Reloader } from './forward-reload.js';
 import { renderRates, renderSummary } from './forward-report.js';
 import { runningConfig } from './forward-save.js';
 import { sweepDead } from './lab.js';
 import { noteLine, print, printJson } from './output.js';
+import { type ServiceManager, serviceManager } from './service-manager.js';
 import { version } from './version.js';
 
 export function register(program: Command): void {
@@ -85,6 +88,11 @@ export function register(program: Command): void {
     .option('--control <PATH>', 'control socket (default /run/rxsteer/PID.sock)')
     .option('--no-control', 'no control socket')
     .option('--allow-js', 'take policies js:FILE through the control socket: they run as this process')
+    .option(
+      '--metrics <[ADDRESS:]PORT>',
+      'listen for Prometheus there, read only; without an address on loopback',
+    )
+    .option('--metrics-file <FILE.prom>', 'write metrics there every 10 s, for node_exporter')
     .option('--drop', 'give up all capabilities once the ports are open')
     .option(
       '--rebalance <MODE>',
@@ -110,6 +118,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
   // What a killed run of this program left behind goes now; live ones' namespaces are never touched.
   for (const name of sweepDead()) say(`rxsteer: removed ${name}, left by a killed run`);
   const warn = (message: string) => say(`rxsteer: warning: ${message}`);
+  const manager = serviceManager(process.env, warn);
   const parsed = forwardOptions(flags, warn);
   const { policy, workers } = parsed.engine;
   // The policies that have something to warn of; a user's module is loaded by the workers only.
@@ -126,14 +135,17 @@ async function forward(flags: ForwardFlags): Promise<void> {
     durationMs: parsed.durationMs,
     statsMs: parsed.statsMs,
     control: parsed.control,
+    metrics: parsed.metrics,
     endWithStdin: flags.endWithStdin === true,
     drop: parsed.drop,
+    manager,
     saved: (engine, server) => runningConfig(engine, server, parsed),
     ...(flags.config === undefined || flags.config === '-'
       ? {}
       : { reload: { started: parsed, read: () => forwardOptions(flags, warn) } }),
-    onReady: (socket) => {
+    onReady: (socket, metrics) => {
       say('ready');
+      if (metrics !== null && flags.json !== true) say(`metrics: ${metrics}`);
       // Programs that start it know where to look.
       if (flags.json !== true && socket !== null && isOpenEnded(parsed)) say(howToLook(socket));
     },
@@ -171,16 +183,20 @@ export interface RunHooks {
   readonly statsMs: number | null;
   /** The control socket; null or absent = none. */
   readonly control?: ControlFlags | null;
+  /** Metrics for others than those who ask the control socket; null or absent = none. */
+  readonly metrics?: MetricsFlags | null;
   /** Stop when standard input ends. */
   readonly endWithStdin?: boolean;
   /** Privileges are limited when the ports are open, with `drop` given up altogether; absent = kept. */
   readonly drop?: boolean;
+  /** Is told how the run goes; null or absent = nobody. */
+  readonly manager?: ServiceManager | null;
   /** What `ctl save` writes. */
   readonly saved?: (engine: Engine, control: ControlServer) => unknown;
   /** What SIGHUP does instead of ending the run: reads the configuration again. */
   readonly reload?: { readonly started: ParsedForward; readonly read: () => ParsedForward };
-  /** @param socket path of the control socket, or null */
-  readonly onReady: (socket: string | null) => void;
+  /** @param socket path of the control socket, or null. @param metrics address of `--metrics`, or null */
+  readonly onReady: (socket: string | null, metrics: string | null) => void;
 }
 
 /** Starts an engine, runs it until it is to end, stops it; the final summary. Used by `demo` too. */
@@ -195,12 +211,16 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   const starting = new AbortController();
   const guard = new Guard((line) => say(`rxsteer: warning: ${line}`));
   let control: ControlServer | null = null;
+  let shown: ShownMetrics | null = null;
+  let recorder: Recorder | null = null;
   let reloader: Reloader | null = null;
   const hadTerminal = hasTerminal();
+  const manager = hooks.manager ?? null;
   const onSignal = (signal: NodeJS.Signals) => {
     // A terminal that is closed sends it too.
     if (signal === 'SIGHUP' && hooks.reload !== undefined && !(hadTerminal && !hasTerminal())) {
-      void reloader?.reload();
+      const running = reloader;
+      if (running !== null) void (manager ? manager.reload(() => running.reload()) : running.reload());
       return;
     }
     interrupts++;
@@ -217,19 +237,30 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   let stats: NodeJS.Timeout | undefined;
   try {
     const prepared = hooks.control ? await prepareControl(hooks.control, say) : null;
-    const opened = () => limit(options, prepared?.path ?? null, hooks.drop);
+    if (hooks.metrics) {
+      const { ShownMetrics } = await import('./forward-metrics.js');
+      shown = await ShownMetrics.prepare(hooks.metrics, say);
+    }
+    const written = [...(shown?.folders ?? []), ...(prepared?.path ? [dirname(prepared.path)] : [])];
+    const opened = () => limit(options, written, hooks.drop);
     const engine = await Engine.start({ ...options, opened, signal: starting.signal });
-    if (prepared !== null) {
+    if (prepared !== null || shown !== null) {
+      const { Recorder } = await import('../observe/recorder.js');
+      recorder = new Recorder(engine);
+      shown?.begin(recorder);
+    }
+    if (prepared !== null && recorder !== null) {
       try {
         const { saved } = hooks;
-        control = await prepared.start(engine, saved && ((server) => saved(engine, server)));
+        control = await prepared.start(engine, recorder, saved && ((server) => saved(engine, server)));
       } catch (error) {
         await engine.stop();
         throw error;
       }
     }
     if (hooks.reload !== undefined) reloader = await reloaderOf(engine, control, hooks.reload);
-    hooks.onReady(control?.path ?? null);
+    hooks.onReady(control?.path ?? null, shown?.url ?? null);
+    manager?.ready(`${options.ports.length} ports, ${options.workers} workers, ${options.policy.text}`);
     const ends = [interrupt, engine.drained, engine.failed];
     if (hooks.endWithStdin === true) {
       process.stdin.resume();
@@ -255,9 +286,13 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
       }, hooks.statsMs);
     }
     await Promise.race(ends);
+    manager?.stopping();
     clearInterval(stats);
     await control?.close();
     await engine.stop();
+    recorder?.close();
+    await shown?.close();
+    shown = null;
     const summary = summarize(engine);
     if (engine.failure !== null) throw engine.failure;
     return summary;
@@ -265,6 +300,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     clearTimeout(timer);
     clearInterval(stats);
     await control?.close();
+    await shown?.close();
     if (hooks.endWithStdin === true) process.stdin.pause();
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
@@ -302,12 +338,15 @@ async function reloaderOf(
 }
 
 /** Gives up what is not needed once all ports are open. @throws UserError */
-function limit({ ports, policy }: EngineOptions, socket: string | null, drop: boolean | undefined): void {
+function limit(
+  { ports, policy }: EngineOptions,
+  folders: readonly string[],
+  drop: boolean | undefined,
+): void {
   if (drop === undefined) return;
   const written = ports.flatMap((port) => kindOf(port).files?.(port).written ?? []);
-  const folder = socket === null ? [] : [dirname(socket)];
   const read = policy.policy === 'js' && existsSync(policy.file) ? [policy.file] : [];
-  limitPrivileges(loadNative(), { read, write: [...written, ...folder] }, drop);
+  limitPrivileges(loadNative(), { read, write: [...written, ...folders] }, drop);
   if (drop) say(`rxsteer: all capabilities are given up (--drop): ${droppedText()}`);
 }
 

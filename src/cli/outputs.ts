@@ -6,8 +6,10 @@
  */
 import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 import { fileFault } from '../text-file.js';
+import { note } from './output.js';
 
 /** The file behind a name, through links; null where there is none. */
 function realPath(path: string): string | null {
@@ -40,6 +42,16 @@ export function checkOutput(flag: string, path: string, inputs: readonly string[
       code: 'RXS_OUTPUT',
     });
   }
+}
+
+/** Writes the page that `--html` asks for, and says so. @throws UserError */
+export function writePage(path: string, html: string): void {
+  try {
+    writeFileSync(path, html);
+  } catch (error) {
+    throw new UserError(`--html ${fileProblem(path, error, 'write').message}`);
+  }
+  note(`report: ${path}`);
 }
 
 /**

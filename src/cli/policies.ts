@@ -4,9 +4,9 @@
  * Promise: keys and defaults are those of the schemas that read policies, so that nothing here can be out of date.
  */
 import type { Command } from 'commander';
-import type { z } from 'zod';
 import { unknownName } from '../errors.js';
 import { POLICY_NAMES, type PolicyName, schemas } from '../policy/spec.js';
+import type { z } from '../vendor/zod.js';
 import { formatFitting } from './fitting.js';
 import { formatTable, print, printJson } from './output.js';
 import { POLICY_LINES } from './policy-list.js';

@@ -6,10 +6,8 @@
  * reading a million packets: keep the imports of this module few.
  */
 import { existsSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
-import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 import type { QueueCounter } from '../nic/queue-counters.js';
 import { splitLabel } from '../policy/label.js';
@@ -87,13 +85,11 @@ function fileBytes(files: readonly string[]): number {
 }
 
 async function writeReport(path: string, result: ReplayResult, files: readonly string[]): Promise<void> {
-  const { renderReport } = await import('../report/index.js');
-  try {
-    await writeFile(path, renderReport(result, { files, ...origin() }));
-  } catch (error) {
-    throw new UserError(`--html ${fileProblem(path, error, 'write').message}`);
-  }
-  note(`report: ${path}`);
+  const [{ renderReport }, { writePage }] = await Promise.all([
+    import('../report/index.js'),
+    import('./outputs.js'),
+  ]);
+  writePage(path, renderReport(result, { files, ...origin() }));
 }
 
 /** Which packets count. */

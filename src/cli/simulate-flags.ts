@@ -11,6 +11,7 @@ export interface SimulateFlags {
   readonly seed?: string;
   readonly duration?: string;
   readonly limit: boolean;
+  readonly html?: string;
   readonly json?: boolean;
   readonly list?: boolean;
   readonly show?: string;

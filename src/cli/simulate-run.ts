@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../errors.js';
 import type { Costs } from '../simulate/costs/schema.js';
-import { COST_SETS, costSet } from '../simulate/costs/sets.js';
+import { COST_SETS, costSet, DEFAULT_COSTS } from '../simulate/costs/sets.js';
 import { isPresetName, presetNamed } from '../simulate/presets/index.js';
 import type { SimulationResult } from '../simulate/result/result.js';
 import { readCaptures } from '../simulate/scenario/captures.js';
@@ -15,7 +15,9 @@ import { parseScenario, readCosts, readScenario } from '../simulate/scenario/par
 import type { Scenario } from '../simulate/scenario/schema.js';
 import { simulate } from '../simulate/simulate.js';
 import { wholeNumber } from './numbers.js';
+import { origin } from './origin.js';
 import { Progress, print, printJson } from './output.js';
+import { checkOutput, writePage } from './outputs.js';
 import type { SimulateFlags } from './simulate-flags.js';
 import { simulationText } from './simulate-report.js';
 
@@ -50,6 +52,38 @@ function durationOption(text: string | undefined): number | undefined {
   return ms;
 }
 
+/** Files that the command reads. */
+function inputsOf(text: string, { costs }: SimulateFlags, { load }: Scenario): string[] {
+  const captures = load.flatMap((one) =>
+    one.kind === 'capture' && one.file !== undefined ? [one.file] : [],
+  );
+  return [text, ...(costs === undefined ? [] : [costs]), ...captures];
+}
+
+/** What the costs are called. */
+function costsName({ costs }: SimulateFlags, scenario: Scenario): string {
+  if (costs !== undefined) return costs;
+  const { costs: own = DEFAULT_COSTS } = scenario;
+  return typeof own === 'string' ? own : `the scenario's own, over ${own.base ?? DEFAULT_COSTS}`;
+}
+
+async function writeReport(
+  path: string,
+  result: SimulationResult,
+  scenario: Scenario,
+  flags: SimulateFlags,
+): Promise<void> {
+  const { renderSimulationReport } = await import('../report/index.js');
+  const { about } = scenario;
+  const said = { costs: costsName(flags, scenario), ...(about === undefined ? {} : { about }) };
+  writePage(path, renderSimulationReport(result, { ...said, ...origin() }));
+}
+
+/** As the contract has it: a recording is for the page. */
+function withoutRecording({ results, ...whole }: SimulationResult): SimulationResult {
+  return { ...whole, results: results.map(({ recording: _, ...result }) => result) };
+}
+
 /** Runs it, and prints the result. */
 export async function runScenario(text: string, flags: SimulateFlags): Promise<SimulationResult> {
   const seed = flags.seed === undefined ? undefined : wholeNumber(flags.seed, 0, 0xffffffff, '--seed');
@@ -57,18 +91,21 @@ export async function runScenario(text: string, flags: SimulateFlags): Promise<S
   const costs = costsOption(flags.costs);
   const scenario = scenarioOf(text);
   const captures = await readCaptures(scenario);
+  if (flags.html !== undefined) checkOutput('--html', flags.html, inputsOf(text, flags, scenario));
   const progress = new Progress(`simulating ${scenario.name}:`);
   const result = simulate(scenario, {
     captures,
     limit: flags.limit,
     onRun: (what) => progress.update(what),
+    record: flags.html !== undefined,
     ...(flags.policy === undefined ? {} : { policies: flags.policy }),
     ...(seed === undefined ? {} : { seed }),
     ...(durationMs === undefined ? {} : { durationMs }),
     ...(costs === undefined ? {} : { costs }),
   });
   progress.done();
-  if (flags.json === true) printJson(result);
+  if (flags.html !== undefined) await writeReport(flags.html, result, scenario, flags);
+  if (flags.json === true) printJson(withoutRecording(result));
   else print(simulationText(scenario, result));
   return result;
 }

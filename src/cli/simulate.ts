@@ -54,6 +54,7 @@ export function register(program: Command): void {
     .option('--seed <n>', "default the scenario's")
     .option('--duration <ms>', "virtual time measured; default the scenario's")
     .option('--no-limit', 'do not look for what limits: several times as fast')
+    .option('--html <file>', 'write a page: policies side by side, CPUs over time, the way of a packet')
     .option('--json', 'print JSON')
     .option('--list', 'presets and sets of costs')
     .option('--show <name>', 'print a preset or a set of costs as YAML')

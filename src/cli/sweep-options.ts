@@ -5,11 +5,11 @@
  * permitted. A flag replaces the same axis of the file.
  */
 import { dirname, isAbsolute, join } from 'node:path';
-import { z } from 'zod';
 import { UserError, unknownName } from '../errors.js';
 import { Chooser, type PacketChoice, parseDirection } from '../replay/choice.js';
 import type { SweepGrid } from '../sweep/grid.js';
 import { readTextFile } from '../text-file.js';
+import { z } from '../vendor/zod.js';
 import { parseYaml } from '../yaml-text.js';
 import { wholeNumber } from './numbers.js';
 

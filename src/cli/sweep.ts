@@ -4,11 +4,9 @@
  * Promise: results are appended to `--out` as they come, so an interrupted sweep goes on where it was; standard output
  * has the table, or with `--json` one line a result. Everything is checked before the first replay.
  */
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 import { parseApps } from '../replay/apps.js';
 import { parseModel } from '../replay/model.js';
@@ -29,8 +27,8 @@ import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
 import { formatFitting } from './fitting.js';
 import { wholeNumber } from './numbers.js';
 import { origin } from './origin.js';
-import { colour, formatCount, formatTable, note, noteLine, print, printJsonLine } from './output.js';
-import { checkOutput } from './outputs.js';
+import { colour, formatCount, formatTable, noteLine, print, printJsonLine } from './output.js';
+import { checkOutput, writePage } from './outputs.js';
 import { type SweepFlags, sweepGrid } from './sweep-options.js';
 
 /** Reasons of left-out cells that are shown one by one. */
@@ -167,12 +165,7 @@ function axesOf(lines: readonly SweepLine[]): string {
 
 async function writeHtml(path: string, lines: readonly SweepLine[], files: readonly string[]): Promise<void> {
   const { renderSweepReport } = await import('../report/index.js');
-  try {
-    writeFileSync(path, renderSweepReport(lines, { axes: axisRows(lines), files, ...origin() }));
-  } catch (error) {
-    throw new UserError(`--html ${fileProblem(path, error, 'write').message}`);
-  }
-  note(`report: ${path}`);
+  writePage(path, renderSweepReport(lines, { axes: axisRows(lines), files, ...origin() }));
 }
 
 function noteSkipped(skipped: readonly string[]): void {

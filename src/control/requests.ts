@@ -4,8 +4,9 @@
  * Promise: a body that went through its schema has the types and ranges said here; anything else is one UserError
  * line that names the field and what is permitted. What depends on the engine is checked by the engine.
  */
-import { z } from 'zod';
+
 import { UserError, unknownName } from '../errors.js';
+import { z } from '../vendor/zod.js';
 
 const whole = (least: number, most: number) => {
   const error = `expected a whole number from ${least} to ${most}`;

@@ -16,6 +16,7 @@ import { UserError } from '../errors.js';
 import { toHex } from '../hash/hex.js';
 import { historyOf } from '../observe/history.js';
 import { Recorder } from '../observe/recorder.js';
+import { METRICS_TYPE, scrape } from '../observe/scrape.js';
 import { inBackground } from './background.js';
 import { Controller } from './controller.js';
 import { BODY_BYTES_MAX, trustPeers } from './http-errors.js';
@@ -168,6 +169,15 @@ function routesOf({ controller, watcher, recorder, streams, guard, config }: Beh
         const since = wholeOf(query, 'since');
         const sinceEvent = wholeOf(query, 'events');
         return inBackground(() => historyOf(recorder, controller.engine.owners(), { since, sinceEvent }));
+      },
+    ],
+    [
+      'GET /metrics',
+      ({ request, response }) => {
+        const text = scrape(recorder, controller.version);
+        response.writeHead(200, { 'content-type': METRICS_TYPE, 'content-length': Buffer.byteLength(text) });
+        response.end(request.method === 'HEAD' ? undefined : text);
+        return ANSWERED;
       },
     ],
     ['GET /policy', () => controller.policy()],

@@ -5,7 +5,7 @@
  * table that the NIC does not have); what parsing takes, the schema permits. Numbers inside texts (`cpus: 0-3+5`)
  * are checked by parsing alone.
  */
-import { z } from 'zod';
+import { z } from '../vendor/zod.js';
 import { POLICY_NAMES, schemas } from './spec.js';
 
 /** A JSON Schema. */

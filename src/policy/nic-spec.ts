@@ -4,7 +4,7 @@
  * Promise: what passes is well-formed; what the chip lacks is refused when the model is made. Filters and contexts
  * are given in files; flow rules in policy strings too (`rules=flow-type tcp4 dst-port 80 action 2`).
  */
-import { z } from 'zod';
+import { z } from '../vendor/zod.js';
 import { integer, keyText, numberList, oneOf, QUEUES_MAX, stringList } from './values.js';
 
 const queue = integer(0, QUEUES_MAX - 1);

@@ -4,13 +4,14 @@
  * Promise: `NAME`, `NAME:key=value,…`, an object, or `@FILE` (YAML or JSON) with either; the result went through
  * its schema. Everything else is a UserError of one line that names the place and what is permitted there.
  */
-import type { z } from 'zod';
+
 import { hasControl, inArea, UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
 import type { Implementation } from '../hash/kernel.js';
 import { parseMac } from '../mac/address.js';
 import { NIC_NAMES, nicIdOf } from '../nic/profiles.js';
 import { type FilesAllowed, readTextFile } from '../text-file.js';
+import type { z } from '../vendor/zod.js';
 import { checkNesting, parseYaml } from '../yaml-text.js';
 import { compilePolicy } from './compile.js';
 import { withEthtool } from './from-ethtool.js';

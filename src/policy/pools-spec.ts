@@ -3,7 +3,7 @@
  *
  * Promise: what passes is well-formed; whether the chip has so many pools and filters is checked when compiled.
  */
-import { z } from 'zod';
+import { z } from '../vendor/zod.js';
 import { filterKeys, tableKeys } from './nic-spec.js';
 import {
   alsoAs,

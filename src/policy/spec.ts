@@ -4,11 +4,12 @@
  * Promise: a value of type `PolicySpec` came through its schema, so compilers trust its types and ranges; what
  * depends on the machine (number of workers, ports) is checked when the policy is compiled.
  */
-import { z } from 'zod';
+
 import type { HashTypeName } from '../nic/hash-types.js';
 import { TABLE_SIZE_MAX } from '../nic/indirection-table.js';
 import { RSS_FUNCTIONS } from '../nic/rss-hash.js';
 import { TUNNEL_NAMES } from '../packet/tunnel.js';
+import { z } from '../vendor/zod.js';
 import { nicKeys } from './nic-spec.js';
 import { wholePattern } from './number-pattern.js';
 import { poolsSchema } from './pools-spec.js';

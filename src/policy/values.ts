@@ -4,10 +4,11 @@
  * Promise: the text of a policy string and the value of a YAML or JSON file go through the same schema; a wrong
  * value yields one sentence that says what is permitted. Pure.
  */
-import { z } from 'zod';
+
 import { IMPLEMENTATIONS } from '../hash/kernel.js';
 import { SYMMETRIC } from '../hash/tuple-hash.js';
 import { HASH_TYPE_NAMES } from '../nic/hash-types.js';
+import { z } from '../vendor/zod.js';
 import { decimalPattern, wholePattern } from './number-pattern.js';
 import { parseNumberList, QUEUES_MAX, WORKER_MAX } from './numbers.js';
 

@@ -3,16 +3,10 @@
  *
  * Promise: every chart has a text alternative that states its finding; sizes are in user units, the page scales them.
  */
-import { escapeHtml } from './html.js';
+import { round, rowHeight, rowLabels, svg } from './svg.js';
 
 /** Columns of a heat map at most: more intervals than that are added up. */
 const COLUMNS_MAX = 96;
-
-function svg(width: number, height: number, label: string, body: string): string {
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(label)}" preserveAspectRatio="xMidYMid meet">${body}</svg>`;
-}
-
-const round = (value: number) => Math.round(value * 100) / 100;
 
 /** Adds neighbouring intervals up until there are at most `COLUMNS_MAX`; returns how many became one, too. */
 export function mergeIntervals(loads: readonly (readonly number[])[]): { loads: number[][]; merged: number } {
@@ -39,7 +33,7 @@ export function heatMap(loads: readonly (readonly number[])[], seconds: number):
   const most = Math.max(1, ...cells.flat());
   const left = 34;
   const width = 720;
-  const high = Math.max(6, Math.min(36, 300 / rows));
+  const high = rowHeight(rows);
   const wide = (width - left) / cells.length;
   const parts: string[] = [];
   cells.forEach((interval, i) => {
@@ -50,12 +44,6 @@ export function heatMap(loads: readonly (readonly number[])[], seconds: number):
       );
     });
   });
-  const every = Math.ceil(rows / 24);
-  const labels = Array.from({ length: rows }, (_, w) =>
-    w % every === 0
-      ? `<text${rows > 12 && (w / every) % 2 === 1 ? ' class="minor"' : ''} x="${left - 5}" y="${round(w * high + high / 2 + 3.5)}" text-anchor="end">${w}</text>`
-      : '',
-  );
   const foot = rows * high;
   const end = (cells.length * merged * seconds).toPrecision(3);
   const axis = `<text x="${left}" y="${foot + 16}">0 s</text><text x="${width}" y="${foot + 16}" text-anchor="end">${Number(end)} s</text>`;
@@ -64,7 +52,7 @@ export function heatMap(loads: readonly (readonly number[])[], seconds: number):
   );
   const full = totals.indexOf(Math.max(...totals));
   const label = `Heat map of the load of ${rows} workers over ${cells.length} intervals; worker ${full} has most (${totals[full]!} packets), the fullest cell holds ${most} packets.`;
-  return svg(width, foot + 20, label, `<g class="heat">${parts.join('')}</g>${labels.join('')}${axis}`);
+  return svg(width, foot + 20, label, `<g class="heat">${parts.join('')}</g>${rowLabels(rows, left)}${axis}`);
 }
 
 /** Lorenz curve of loads: share of all packets that the idlest x of the workers carry; the diagonal is even. */

@@ -9,10 +9,11 @@ import { busy, RANKING_RULE, type Ranked, whyBetter } from '../replay/ranking.js
 import type { Advice, CaptureFacts, PolicyResult, ReplayResult } from '../replay/result.js';
 import { countedTable } from './counted-section.js';
 import { bar, type Cell, count, escapeHtml, type Heading, number, percent, ratio, table } from './html.js';
-import { originFacts, page, type ReportOrigin } from './page.js';
+import { chooser, factList, originFacts, page, type ReportOrigin } from './page.js';
 import { flowMap, nameOf, policySection } from './policy-section.js';
 import { busiestCpu, hottest, rankedName, rankedPolicies, usefulWorkers } from './rank.js';
 
+export { renderSimulationReport, type SimulationReportOptions } from './simulation.js';
 export { renderSweepReport, type SweepRow } from './sweep.js';
 
 export interface ReportOptions extends ReportOrigin {
@@ -43,9 +44,8 @@ function captureFacts(capture: CaptureFacts, options: ReportOptions): string {
     [`above the MTU of ${capture.mtu}`, capture.superFrames ?? 0],
   ];
   for (const [key, value] of odd) if (value > 0) pairs.push([key, count(value)]);
-  const items = pairs.map(([key, value]) => `<div><dt>${key}</dt><dd>${value}</dd></div>`);
   const warnings = capture.warnings.map((line) => `<p class="warning" role="note">${escapeHtml(line)}</p>`);
-  return `${originFacts(options)}<dl class="facts">${items.join('')}</dl>${warnings.join('')}`;
+  return `${originFacts(options)}${factList(pairs)}${warnings.join('')}`;
 }
 
 function winner(policies: readonly PolicyResult[], order: readonly Ranked[]): string {
@@ -124,15 +124,6 @@ function adviceList(advice: readonly Advice[]): string {
   return `<section id="advice"><h2>Advice</h2><ul class="advice">${items.join('\n')}</ul></section>`;
 }
 
-/** Chooses one policy's section; shown by the script. The hottest comes first: it is the one to look into. */
-function chooser(policies: readonly PolicyResult[], chosen: number): string {
-  const options = policies.map(
-    (policy, i) =>
-      `<option value="${i}"${i === chosen ? ' selected' : ''}>${escapeHtml(policy.label ?? policy.policy)}</option>`,
-  );
-  return `<div class="chooser" hidden><label for="policy">Policy</label> <select id="policy">${options.join('')}<option value="all">all</option></select></div>`;
-}
-
 /**
  * The report of a replay, as HTML.
  *
@@ -151,7 +142,12 @@ export function renderReport(result: ReplayResult, options: ReportOptions = {}):
     adviceList(result.advice),
     countedTable(result),
     flowMap(policies),
-    policies.length > 1 ? chooser(policies, hottest(policies)) : '',
+    policies.length > 1
+      ? chooser(
+          policies.map(({ label, policy }) => label ?? policy),
+          hottest(policies),
+        )
+      : '',
     ...sections,
     `<footer><h2>How this was computed</h2><p>${escapeHtml(result.model)}</p><p>A flow is a directed 5-tuple of the outer headers (ports 0 for fragments, VLAN ignored). Packets are counted where they were steered, before any drop. Fullest / fair and Gini are over workers, by packets, idle ones included.</p></footer>`,
   ].join('\n');

@@ -47,6 +47,19 @@ export function originFacts({ files, command, version, date }: ReportOrigin): st
   return `<dl class="origin">${rows.map(([key, value]) => `<dt>${key}</dt><dd>${value}</dd>`).join('')}</dl>`;
 }
 
+/** Chooses one policy's section, by number; shown by the script. */
+export function chooser(names: readonly string[], chosen: number): string {
+  const options = names.map(
+    (name, i) => `<option value="${i}"${i === chosen ? ' selected' : ''}>${escapeHtml(name)}</option>`,
+  );
+  return `<div class="chooser" hidden><label for="policy">Policy</label> <select id="policy">${options.join('')}<option value="all">all</option></select></div>`;
+}
+
+/** Facts as pairs, side by side. Values are HTML. */
+export function factList(pairs: readonly (readonly [string, string])[]): string {
+  return `<dl class="facts">${pairs.map(([key, value]) => `<div><dt>${key}</dt><dd>${value}</dd></div>`).join('')}</dl>`;
+}
+
 /** What goes into the page. */
 export interface PageParts {
   readonly title: string;
@@ -54,18 +67,20 @@ export interface PageParts {
   readonly body: string;
   /** For the script, under `window.rxsteer`; null leaves the plots out. */
   readonly data: unknown;
+  /** A style sheet of assets/report beside the common one. */
+  readonly style?: string;
 }
 
 /** The hash by which the security policy permits an inline script. */
 const permit = (script: string) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
 
 /** The whole document. */
-export function page({ title, body, data }: PageParts): string {
+export function page({ title, body, data, style: more }: PageParts): string {
   const scripts =
     data === null
       ? [asset('report.js')]
       : [plotFile('uPlot.iife.min.js'), `window.rxsteer = ${embedJson(data)};`, asset('report.js')];
-  const style = `${data === null ? '' : plotFile('uPlot.min.css')}\n${asset('report.css')}`;
+  const style = `${data === null ? '' : plotFile('uPlot.min.css')}\n${asset('report.css')}${more === undefined ? '' : asset(more)}`;
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ${scripts.map(permit).join(' ')}`;
   return `<!doctype html>
 <html lang="en">

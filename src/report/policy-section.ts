@@ -18,6 +18,7 @@ import {
   table,
   text,
 } from './html.js';
+import { factList } from './page.js';
 
 /** Rows of share tables at most; the rest is in the JSON. */
 const SHARES_MAX = 256;
@@ -56,7 +57,7 @@ function shares(caption: string, what: string, rows: readonly (ReplayShare | Wor
 }
 
 function facts(policy: PolicyResult): string {
-  const pairs: [string, string][] = [
+  return factList([
     ['fullest / fair', ratio(policy.fullestOverFair)],
     ['Gini', policy.gini.toFixed(3)],
     ['hand-offs a packet', ratio(policy.handoffsPerPacket)],
@@ -69,9 +70,7 @@ function facts(policy: PolicyResult): string {
       `${count(policy.moves.total)}, ${count(policy.moves.inFlight)} with packets under way`,
     ],
     ['elephants', count(policy.elephants)],
-  ];
-  const items = pairs.map(([key, value]) => `<div><dt>${key}</dt><dd>${value}</dd></div>`);
-  return `<dl class="facts">${items.join('')}</dl>`;
+  ]);
 }
 
 function types(policy: PolicyResult): string {

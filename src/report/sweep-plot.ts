@@ -6,6 +6,7 @@
  */
 import type { Rankable, SweepSection } from '../sweep/summary.js';
 import { escapeHtml } from './html.js';
+import { round, svg } from './svg.js';
 
 /** Policies of one chart at most: more are in the table. */
 const ROWS_MAX = 24;
@@ -14,8 +15,6 @@ const CHARTS_MAX = 12;
 const WIDTH = 720;
 const LEFT = 6;
 const ROW = 34;
-
-const round = (value: number) => Math.round(value * 100) / 100;
 
 function chart<L extends Rankable>({ capture, workers, places }: SweepSection<L>): string {
   const hasClock = places.some(({ mean }) => mean.busiest > 0);
@@ -48,7 +47,7 @@ function chart<L extends Rankable>({ capture, workers, places }: SweepSection<L>
   const [best, worst] = [shown[0]!, shown.at(-1)!];
   const label = `${title}: ${best.name} has ${print(of(best.mean))}, ${worst.name} ${print(of(worst.mean))}.`;
   const more = places.length > ROWS_MAX ? `; the best ${ROWS_MAX} of ${places.length}` : '';
-  return `<figure><figcaption>${escapeHtml(title)}${more}</figcaption><svg class="spread" viewBox="0 0 ${WIDTH} ${shown.length * ROW + 4}" role="img" aria-label="${escapeHtml(label)}"><g class="heat">${rows.join('')}</g></svg></figure>`;
+  return `<figure><figcaption>${escapeHtml(title)}${more}</figcaption>${svg(WIDTH, shown.length * ROW + 4, label, `<g class="heat">${rows.join('')}</g>`, 'spread')}</figure>`;
 }
 
 /** All charts. */

@@ -28,6 +28,8 @@ export interface SimulateOptions {
   readonly durationMs?: number;
   /** Finds out what limits, which takes several runs more. Default true. */
   readonly limit?: boolean;
+  /** Records what each CPU does over time and the way of one packet (`recording`), for a page. Default false. */
+  readonly record?: boolean;
   /** Called before each run, with what is run; for a progress line. */
   readonly onRun?: (what: string) => void;
   /** Packets of the scenario's captures, by number of the load (`readCaptures`). */
@@ -59,7 +61,7 @@ export function simulate(
     const input: RunInput = { scenario: asked, costs, seed, policy, captures };
     const text = typeof policy === 'string' ? policy : '';
     options.onRun?.(text);
-    const measured = run(input);
+    const measured = run({ ...input, record: options.record === true });
     const limit =
       options.limit === false
         ? null

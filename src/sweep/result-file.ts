@@ -5,9 +5,9 @@
  * one torn at the end, which the next run cuts off. A file that is something else is never touched.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { z } from 'zod';
 import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
+import { z } from '../vendor/zod.js';
 
 /** One cell's result: a line of `rxsteer sweep --json`. */
 export interface SweepLine {

@@ -4,10 +4,11 @@
  * Promise: a `TrafficPlan` is complete and consistent; everything else was refused with a UserError that names the
  * option and what is permitted. The same checks serve the command line and the library.
  */
-import { z } from 'zod';
+
 import { UserError, unknownName } from '../errors.js';
 import { shorten } from '../hash/hex.js';
 import { decimal, integer, oneOf } from '../policy/values.js';
+import { z } from '../vendor/zod.js';
 import { ARRIVALS, type Arrival } from './arrivals.js';
 import { parseSizes, type Sizes } from './sizes.js';
 

@@ -80,7 +80,7 @@ const has = (shell: string) => {
   return there;
 };
 const run = (shell: string, script: string) =>
-  execFileSync(shell, ['-c', script], { env, cwd: folder, encoding: 'utf8', timeout: 30_000 * SLOW });
+  execFileSync(shell, ['-c', script], { env, cwd: folder, encoding: 'utf8', timeout: 60_000 * SLOW });
 
 describe.skipIf(!has('bash'))('in bash', () => {
   /** As readline calls it: the words as bash divides them, what is left of the line, and what it would insert. */

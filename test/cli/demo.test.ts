@@ -18,9 +18,13 @@ interface Demo {
 /** Namespaces of a process, as long as it can be named. */
 const namespacesOf = (tag: string) => readdirSync('/run/netns').filter((name) => name.startsWith(tag));
 
-function expectRuns(demo: Demo): void {
+const POLICIES = ['single', 'rss', 'rps', 'mac-hash', 'mac', 'round-robin'];
+
+/** All policies, or those that it had time for, where it says so. */
+function expectRuns(demo: Demo, stderr: string): void {
   const policies = demo.runs.map(({ policy }) => policy.replace(/:.*/, ''));
-  expect(policies).toEqual(['single', 'rss', 'rps', 'mac-hash', 'mac', 'round-robin']);
+  const [, stopped] = stderr.match(/This machine is busy: stopped before ([\w-]+)/) ?? [];
+  expect(policies).toEqual(stopped === undefined ? POLICIES : POLICIES.slice(0, POLICIES.indexOf(stopped)));
   for (const { policy, sent, summary } of demo.runs) {
     expectConservation(summary);
     expect(sent).toBeGreaterThan(0);
@@ -36,18 +40,18 @@ describe('demo', () => {
   it('runs on memory ports without privileges, and says so', async () => {
     const process = start(['demo', '--json'], { before: UNPRIVILEGED });
     // It takes ten seconds on an idle machine; how long on this one decides nothing.
-    const { code } = await process.finish(120_000);
+    const { code } = await process.finish(200_000);
     const { stdout, stderr } = process;
     expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
     expect(stderr).toMatch(/Memory ports instead of real interfaces: network namespaces need root/);
     const demo = JSON.parse(stdout) as Demo;
     expect(demo.live).toBe(false);
-    expectRuns(demo);
+    expectRuns(demo, stderr);
     for (const { sent, summary } of demo.runs) {
       expect(sent).toBe(demo.frames);
       expect(summary.totals.delivered).toBe(demo.frames);
     }
-  }, 130_000);
+  }, 220_000);
 
   it('an interrupt ends it, also on memory ports', async () => {
     const process = start(['demo'], { before: UNPRIVILEGED });
@@ -62,19 +66,19 @@ describe.skipIf(!canForward())('demo with privileges', () => {
     const process = start(['demo', '--json']);
     await process.line(/Every policy forwards/);
     const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
-    expect(await process.finish(120_000)).toEqual({ code: 0, signal: null });
+    expect(await process.finish(200_000)).toEqual({ code: 0, signal: null });
     expect(process.stderr).toMatch(/Real packets/);
     const demo = JSON.parse(process.stdout) as Demo;
     expect(demo.live).toBe(true);
-    expectRuns(demo);
+    expectRuns(demo, process.stderr);
     expect(namespacesOf(tag)).toEqual([]);
-  }, 130_000);
+  }, 220_000);
 
   it('cleans up after an interrupt', async () => {
     const process = start(['demo']);
     await process.line(/Every policy forwards/);
     const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
-    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 * SLOW }).toBe(5);
+    await expect.poll(() => namespacesOf(tag).length, { timeout: 60_000 * SLOW }).toBe(5);
     expect((await process.stop('SIGINT')).code).toBe(130);
     expect(namespacesOf(tag)).toEqual([]);
   });
@@ -83,7 +87,7 @@ describe.skipIf(!canForward())('demo with privileges', () => {
     const process = start(['demo']);
     await process.line(/Every policy forwards/);
     const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
-    await expect.poll(() => namespacesOf(tag).length, { timeout: 10_000 * SLOW }).toBe(5);
+    await expect.poll(() => namespacesOf(tag).length, { timeout: 60_000 * SLOW }).toBe(5);
     await process.stop('SIGKILL');
     const left = namespacesOf(tag);
     expect(left).toHaveLength(5);

@@ -105,7 +105,7 @@ describe('forward --check', () => {
   });
 });
 
-describe.skipIf(!canForward())('a running configuration', { timeout: 60_000 * SLOW }, () => {
+describe.skipIf(!canForward())('a running configuration', { timeout: 180_000 * SLOW }, () => {
   it('is saved as it is, with what was changed since, and starts again as the same', async () => {
     const config = write('x.yaml', { ...base, policy: 'rss:queues=2', backlog: 1024, macAge: 77 });
     const first = start(['forward', '--config', config], { environment });

@@ -8,8 +8,8 @@ import type { Status } from '#rxsteer/control/controller.js';
 import { canForward, startForwarder } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
 
-/** Numbers of CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_NICE, CAP_PERFMON and CAP_BPF (capabilities(7)). */
-const KEPT = [12, 13, 14, 23, 38, 39];
+/** Numbers of CAP_NET_BROADCAST, CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_NICE, CAP_PERFMON and CAP_BPF (capabilities(7)). */
+const KEPT = [11, 12, 13, 14, 23, 38, 39];
 
 /** Numbers of the capabilities in one line of each thread's status; the sets of all threads, each once. */
 function capabilities(pid: number, line: string): number[][] {

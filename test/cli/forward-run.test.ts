@@ -129,7 +129,7 @@ describe('forward', () => {
   it('a signal before it is ready ends it all the same', async () => {
     const process = start(['forward', ...endless, '--json', '--workers', '2']);
     // The handlers are there once the worker threads are.
-    await expect.poll(() => threads(process.pid), { timeout: 20_000 }).toBeGreaterThan(12);
+    await expect.poll(() => threads(process.pid), { timeout: 60_000 }).toBeGreaterThan(12);
     expect(await process.stop('SIGINT')).toEqual({ code: 0, signal: null });
     expectConservation(parse(process.stdout));
   });

@@ -54,7 +54,7 @@ describe('an interrupt', () => {
     // Nothing comes, so it waits. Node itself watches for SIGINT, but not for the last one of the forwarder's signals.
     const caught = () =>
       /^SigCgt:.*([0-9a-f])$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? '0';
-    await vi.waitUntil(() => (Number.parseInt(caught(), 16) & 1) !== 0, { timeout: 20_000, interval: 5 });
+    await vi.waitUntil(() => (Number.parseInt(caught(), 16) & 1) !== 0, { timeout: 60_000, interval: 5 });
     child.kill('SIGINT');
     expect(await once(child, 'close')).toEqual([130, null]);
     expect(output).toEqual({

@@ -18,7 +18,7 @@ export interface CallOptions {
 /** Runs `rxsteer …` to its end. */
 export async function rxsteer(args: readonly string[], options: CallOptions = {}): Promise<Result> {
   const process = start(args, options);
-  const { code } = await process.finish(20_000).catch((error) => {
+  const { code } = await process.finish(60_000).catch((error) => {
     process.kill();
     throw error;
   });

@@ -19,7 +19,7 @@ export function spawnProgram(args: readonly string[], input = ''): Run {
     input,
     encoding: 'utf8',
     env,
-    timeout: 20_000 * SLOW,
+    timeout: 60_000 * SLOW,
   });
   return { code: status, stdout, stderr };
 }

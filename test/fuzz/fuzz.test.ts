@@ -10,7 +10,7 @@ const EXECUTIONS = 700;
 const BUDGET_MS = 500;
 
 describe.each(TARGETS)('$name', (target) => {
-  it('keeps its promises for whatever it is given', { timeout: 60_000 }, async () => {
+  it('keeps its promises for whatever it is given', { timeout: 180_000 }, async () => {
     const report = await fuzz(target, { seed: 1, executions: EXECUTIONS, budgetMs: BUDGET_MS });
     expect(report.executions).toBeGreaterThanOrEqual(target.seeds().length);
     // The guide sees the code that it is to find its way through.

@@ -189,5 +189,5 @@ describe('whatever stands in the files', () => {
       ),
       { numRuns: 150 },
     );
-  }, 30_000);
+  }, 120_000);
 });

@@ -81,7 +81,7 @@ describe.skipIf(!privileged() || loadNative() === null)('in a network namespace'
     expect(device('tap7')).toMatchObject({ kind: 'tap', tunFlags: flags });
     // Processes of other namespaces are seen too.
     expect(facts.tapHolders).toContainEqual({ pid, name: 'tap7', queues: 2 });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe.skipIf(process.platform !== 'linux')('on this host', () => {
@@ -106,7 +106,7 @@ describe.skipIf(process.platform !== 'linux')('on this host', () => {
         expect(asked).toEqual(bits);
       }
     }
-  }, 60_000);
+  }, 120_000);
 
   it('a collection says what the host said', async () => {
     const file = join(folder, 'host.tar.gz');
@@ -119,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('on this host', () => {
       ({ mac }: { mac: string | null }) => (mac === null || /^(00:)+00$/.test(mac) ? [] : [mac]),
     );
     for (const address of addresses) expect(text).not.toContain(address);
-  }, 90_000);
+  }, 120_000);
 
   it.skipIf(!privileged())(
     'nothing is needed to read most, and nothing can be written',

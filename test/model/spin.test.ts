@@ -11,7 +11,7 @@ import { missing, search } from './search.js';
 
 const NONE = { errors: 0, complaint: '' };
 
-describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeout: 120_000 }, () => {
+describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeout: 240_000 }, () => {
   test.each([
     ['two workers', ['N=4', 'W=2']],
     ['two workers, one dies at any moment', ['N=4', 'W=2', 'DEATH']],
@@ -50,7 +50,7 @@ describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeo
   });
 });
 
-describe.skipIf(missing.length > 0)("Linux's rule", { timeout: 60_000 }, () => {
+describe.skipIf(missing.length > 0)("Linux's rule", { timeout: 180_000 }, () => {
   test.each([
     ['two CPUs', []],
     ['three CPUs', ['CPUS=3']],

@@ -23,7 +23,7 @@ export async function scenario<T>(fixture: string, name: string, beside = import
   const file = fileURLToPath(new URL(`fixtures/${fixture}.mjs`, beside));
   const inside = 'mount -t sysfs sysfs /sys && exec "$0" "$@"';
   const { stdout } = await run('unshare', ['-n', '-m', 'sh', '-c', inside, process.execPath, file, name], {
-    timeout: 28_000 * SLOW,
+    timeout: 60_000 * SLOW,
     killSignal: 'SIGKILL',
   });
   return JSON.parse(stdout) as T;

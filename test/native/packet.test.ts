@@ -18,7 +18,7 @@ interface Failure {
 }
 const numbers = (n: number, first = 0) => Array.from({ length: n }, (_, i) => first + i);
 
-describe.skipIf(problem !== '')(title('AF_PACKET port'), { timeout: 30_000 }, () => {
+describe.skipIf(problem !== '')(title('AF_PACKET port'), { timeout: 120_000 }, () => {
   it('passes plain frames byte for byte, in order, and tells what the kernel did not take', async () => {
     const r = await scenario<{
       sent: { sent: number; results: number[] };

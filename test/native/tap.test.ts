@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { problem, scenario, title } from './netns.js';
 
-describe.skipIf(problem !== '')(title('TAP port'), { timeout: 30_000 }, () => {
+describe.skipIf(problem !== '')(title('TAP port'), { timeout: 120_000 }, () => {
   it('passes frames both ways byte for byte: plain, GSO, tagged, partial checksum', async () => {
     const r = await scenario<Record<string, unknown>>('tap', 'roundTrip');
     const whole = [0, 7, 0, 0, 5].map((flags) => [true, flags]);

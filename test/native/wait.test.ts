@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { problem, scenario, title } from './netns.js';
 
-describe.skipIf(problem !== '')(title('waiting, threads, links'), { timeout: 30_000 }, () => {
+describe.skipIf(problem !== '')(title('waiting, threads, links'), { timeout: 120_000 }, () => {
   it('wakes for an event or a descriptor, sleeps as long as asked, and never throws', async () => {
     expect(await scenario('wait', 'wake')).toEqual({
       woken: [0, true],

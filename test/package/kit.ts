@@ -51,7 +51,7 @@ export function runBare(command: string, args: readonly string[], cwd: string, i
     input,
     encoding: 'utf8',
     env: { PATH: dirname(process.execPath), HOME: cwd },
-    timeout: 60_000,
+    timeout: 180_000,
   });
   return { status, stdout, stderr: `${stderr}${error?.message ?? ''}` };
 }
@@ -83,6 +83,8 @@ export function install(): Installed {
   const root = join(modules, 'rxsteer');
   cpSync(join(modules, 'package'), root, { recursive: true });
   rmSync(join(modules, 'package'), { recursive: true });
+  // Instead of what it is bundled from, and of all declarations.
+  execFileSync(process.execPath, ['scripts/bundle.mjs', root], { cwd: ROOT, stdio: 'pipe' });
   // That of this checkout, which is what `npm run prebuild` makes but for its symbols.
   const built = join(ROOT, 'build/Release/rxsteer.node');
   if (existsSync(built)) {

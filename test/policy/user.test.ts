@@ -255,7 +255,7 @@ describe('js:FILE', () => {
       inFlight: 0,
       framesLeaked: 0,
     });
-  }, 20_000);
+  }, 120_000);
 
   it('a faulty module does not stop a forwarder: every frame arrives, and a warning counts the faults', async () => {
     const path = module(`let calls = 0; export default () => ({
@@ -272,5 +272,5 @@ describe('js:FILE', () => {
     expect(stderr).toMatch(
       /warning: policy js: .*mjs: \d+ frames went to worker 0 instead; first: worker 2 /,
     );
-  }, 20_000);
+  }, 120_000);
 });

@@ -1,20 +1,13 @@
-/// <reference lib="dom" />
 /**
  * The report in a real browser: it renders without errors or requests, sorts, switches policies, fits a phone, prints.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderReport } from '#rxsteer/report/index.js';
+import { bareImages, browserPath, leastContrast, type Opened, open, widths } from './browser-kit.js';
 import { policyOf, resultOf } from './fixture.js';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  existsSync,
-);
-if (executablePath === undefined) console.warn('report not shown in a browser: chromium is missing');
+if (browserPath === undefined) console.warn('report not shown in a browser: chromium is missing');
 
 const result = resultOf([
   policyOf('rss:queues=4', [400, 300, 200, 100]),
@@ -25,41 +18,19 @@ const result = resultOf([
   ),
 ]);
 
-describe.skipIf(executablePath === undefined)('the report in a browser', { timeout: 60_000 }, () => {
+describe.skipIf(browserPath === undefined)('the report in a browser', { timeout: 180_000 }, () => {
   let browser: Browser;
-  let directory: string;
   let page: Page;
-  const complaints: string[] = [];
-  const requests: string[] = [];
+  let complaints: string[];
+  let requests: string[];
+  let opened: Opened;
 
   beforeAll(async () => {
-    directory = mkdtempSync(path.join(tmpdir(), 'rxsteer-report-'));
-    const file = path.join(directory, 'report.html');
-    writeFileSync(file, renderReport(result));
-    browser = await chromium.launch({
-      executablePath: executablePath!,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-      ],
-    });
-    page = await browser.newPage();
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('request', (request) => {
-      if (!request.url().startsWith('data:')) requests.push(request.url());
-    });
-    await page.goto(pathToFileURL(file).href);
-  }, 60_000);
+    opened = await open(renderReport(result));
+    ({ browser, page, complaints, requests } = opened);
+  }, 180_000);
 
-  afterAll(async () => {
-    await browser?.close();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  afterAll(() => opened?.close());
 
   const visible = () =>
     page.locator('section[data-policy]:visible').evaluateAll((all) => all.map((s) => s.id));
@@ -110,11 +81,8 @@ describe.skipIf(executablePath === undefined)('the report in a browser', { timeo
   test('fits a phone: nothing but tables scrolls sideways', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
     await page.selectOption('#policy', 'all');
-    const [scroll, client] = await page.evaluate(() => {
-      const root = document.documentElement;
-      return [root.scrollWidth, root.clientWidth];
-    });
-    expect(scroll).toBeLessThanOrEqual(client!);
+    const [whole, seen] = await widths(page);
+    expect(whole).toBeLessThanOrEqual(seen);
     await page.setViewportSize({ width: 1280, height: 800 });
   });
 
@@ -127,11 +95,8 @@ describe.skipIf(executablePath === undefined)('the report in a browser', { timeo
       await other.setContent(
         renderReport(resultOf([...result.policies, policyOf(long, [123_456_789, 10])], { advice })),
       );
-      const [whole, seen] = await other.evaluate(() => {
-        const root = document.documentElement;
-        return [root.scrollWidth, root.clientWidth];
-      });
-      expect(whole).toBeLessThanOrEqual(seen!);
+      const [whole, seen] = await widths(other);
+      expect(whole).toBeLessThanOrEqual(seen);
       const [scroll, client] = await other
         .locator('#comparison .scroll')
         .evaluate((box) => [box.scrollWidth, box.clientWidth]);
@@ -143,42 +108,14 @@ describe.skipIf(executablePath === undefined)('the report in a browser', { timeo
   test('text has contrast in light and dark', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      const worst = await page.evaluate(() => {
-        const luminance = (colour: string) => {
-          const [r, g, b] = colour.match(/[\d.]+/g)!.map((part) => {
-            const c = Number(part) / 255;
-            return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-          });
-          return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
-        };
-        const paperOf = (element: Element): string => {
-          for (let at: Element | null = element; at !== null; at = at.parentElement) {
-            const { backgroundColor } = getComputedStyle(at);
-            if (!/, 0\)$|transparent/.test(backgroundColor)) return backgroundColor;
-          }
-          return 'rgb(255, 255, 255)';
-        };
-        let least = { ratio: 99, what: '' };
-        for (const element of document.querySelectorAll(
-          'p, dt, dd, td, th button, h1, h2, figcaption, .slot, a',
-        )) {
-          const a = luminance(getComputedStyle(element).color);
-          const b = luminance(paperOf(element));
-          const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-          if (ratio < least.ratio) least = { ratio, what: element.outerHTML.slice(0, 80) };
-        }
-        return least;
-      });
+      const worst = await leastContrast(page);
       expect(worst.ratio, `${colorScheme}: ${worst.what}`).toBeGreaterThanOrEqual(4.5);
     }
     expect(complaints).toEqual([]);
   });
 
   test('every picture has a text alternative', async () => {
-    const bare = await page
-      .locator('svg:not([aria-label]), canvas')
-      .evaluateAll((all) => all.filter((one) => one.closest('[role="img"][aria-label]') === null).length);
-    expect(bare).toBe(0);
+    expect(await bareImages(page)).toBe(0);
   });
 
   test('prints every policy', async () => {

@@ -61,7 +61,7 @@ describe.skipIf(!ready)('flows follow their consumer', { timeout: SCENARIO_TIMEO
           for (let cpu = 0; !done; cpu = 1 - cpu) {
             place(cpu);
             const before = lines();
-            await expect.poll(lines, { timeout: 20_000 * SLOW, interval: 20 }).toBeGreaterThan(before + 1);
+            await expect.poll(lines, { timeout: 60_000 * SLOW, interval: 20 }).toBeGreaterThan(before + 1);
           }
           const { sent } = await traffic;
           await settle(lab, scenario, 'p1', sent);

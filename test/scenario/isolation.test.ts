@@ -38,7 +38,7 @@ describe.skipIf(!canForward())('a worker that stands still', { timeout: SCENARIO
         const [, answer] = await driver.line(new RegExp(`^now ${++asked} (.*)$`, 'm'));
         return JSON.parse(answer!) as Summary;
       };
-      const patience = { timeout: 15_000 * SLOW, interval: 20 };
+      const patience = { timeout: 60_000 * SLOW, interval: 20 };
       let sent = 0;
       const send = async (packets: number, more: Settings) => {
         const flows = { interface: 'g0', flows: FLOWS, size: JUMBO, time: 'off' };

@@ -52,7 +52,7 @@ describe.skipIf(!canForward())(
             // All flows are seen, and pass while it is made.
             const before = await received();
             await expect
-              .poll(received, { timeout: 20_000 * SLOW, interval: 20 })
+              .poll(received, { timeout: 60_000 * SLOW, interval: 20 })
               .toBeGreaterThan(before + FLOWS);
             const { plan, applied } = await ask<ChangeResult>(socket, 'POST', '/apply', { policy });
             expect(applied).toBe(true);
@@ -61,7 +61,7 @@ describe.skipIf(!canForward())(
             expect(plan!.flows.moved / plan!.flows.seen).toBeLessThan(0.6);
           }
           const last = await received();
-          await expect.poll(received, { timeout: 20_000 * SLOW, interval: 20 }).toBeGreaterThan(last + FLOWS);
+          await expect.poll(received, { timeout: 60_000 * SLOW, interval: 20 }).toBeGreaterThan(last + FLOWS);
           await generator.stop('SIGTERM');
           await generator.expectExit(0);
           const seen = await sink.finish();

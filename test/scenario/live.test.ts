@@ -26,7 +26,7 @@ describe.skipIf(!ready)(
           burst: 3,
           restMs: 12,
         } as const;
-        const outcome = await stress(lab, { ...options, until: { seconds: 5 } });
+        const outcome = await stress(lab, { ...options, until: { changes: KINDS } });
         expectStrict(outcome);
         // Every kind of change was made while the frames passed, and flows moved by them.
         for (const kind of KINDS) {

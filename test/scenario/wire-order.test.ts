@@ -114,7 +114,7 @@ const cases: readonly Case[] = [
     prepare: (lab, ns) => lab.exec(ns, 'ethtool', '-L', 'p1', 'tx', '1'),
     meanwhile: async (lab, ns) => {
       await expect
-        .poll(() => lab.statistic(ns, 'p1', 'tx_packets'), { timeout: 10_000 })
+        .poll(() => lab.statistic(ns, 'p1', 'tx_packets'), { timeout: 60_000 })
         .toBeGreaterThan(FRAMES / 4);
       await lab.exec(ns, 'ethtool', '-L', 'p1', 'tx', '4');
     },
@@ -197,7 +197,7 @@ describe.skipIf(!canForward())('order on the wire', { timeout: SCENARIO_TIMEOUT_
         ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]),
       );
       await one.meanwhile?.(lab, ns);
-      await generator.finish(30_000);
+      await generator.finish(60_000);
       await generator.expectExit(0);
       await driver.stop('SIGINT');
       await driver.expectExit(0);

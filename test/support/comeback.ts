@@ -128,7 +128,7 @@ export async function comebacks(folder: string, rounds: readonly string[]): Prom
     let [port, times] = ['a', { a: 0, t: 0 } as Record<string, number>];
     const said = async (what: string) => {
       const count = () => forwarder.process.stderr.split(`(port ${port}) ${what}`).length - 1;
-      await expect.poll(count, { timeout: 15_000 * SLOW, interval: 10 }).toBe(times[port]!);
+      await expect.poll(count, { timeout: 60_000 * SLOW, interval: 10 }).toBe(times[port]!);
     };
     const ground: Ground = {
       lab,

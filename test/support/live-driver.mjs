@@ -8,7 +8,8 @@
  * `order`: `strict` makes every kind of change; `round-robin`, `none` and `linux` run policies of that order and make
  * the changes that lose order under them. With `follow` the ports named so follow a task that wanders between CPUs.
  *
- * Prints `ready`, and `late` once 50 frames were reordered; at SIGINT it stops and prints {"summary", "changes",
+ * Prints `ready`, `late` once 50 frames were reordered, and `changed` once every kind named in `changes` was made (a
+ * hundred in all). At SIGUSR2 it changes no more, and prints `rest` when no worker has had anything to do for a while; at SIGINT it stops and prints {"summary", "changes",
  * "refused", "failure"}: how many changes of each kind were made, and the texts of those that were refused. Anything
  * else that fails ends it with an exit code.
  */
@@ -17,15 +18,24 @@ import { Engine } from '../../dist/dataplane/engine/engine.js';
 import { engineDefaults } from '../../dist/dataplane/engine/plan.js';
 import { summarize } from '../../dist/dataplane/engine/summary.js';
 import { parsePort } from '../../dist/dataplane/ports/port-spec.js';
+import { WorkerWord } from '../../dist/dataplane/shared/words.js';
 import { UserError } from '../../dist/errors.js';
 import { parsePolicy } from '../../dist/policy/parse.js';
 
 const LATE = 50;
+/** Changes before all kinds of them count as made. */
+const CHANGES = 100;
+/** Frames that are more than what the switch learned by. */
+const TRAFFIC = 1000;
+/** Looks in which nothing has changed, and the time between two, before it is at rest. */
+const RESTING_LOOKS = 20;
+const LOOK_MS = 50;
 /** Flows whose consumers move at once. */
 const CONSUMERS = 16;
 
 const given = JSON.parse(process.argv[2]);
 const { ports, extra, workers, maxWorkers, seed, order = 'strict', restMs = 20, follow = [] } = given;
+const wanted = given.changes ?? null;
 let state = seed;
 /** A number from 0 to n - 1. */
 const pick = (n) => {
@@ -59,8 +69,15 @@ const engine = await Engine.start({
   warn: () => {},
 });
 let running = true;
-process.once('SIGINT', () => {
+const interrupted = new Promise((resolve) => {
+  process.once('SIGINT', resolve);
+});
+void interrupted.then(() => {
   running = false;
+});
+let quiet = false;
+process.once('SIGUSR2', () => {
+  quiet = true;
 });
 process.stdout.write('ready\n');
 
@@ -157,11 +174,26 @@ const kinds = {
   ],
 };
 
+/** Resolves when no worker has received anything, and all have slept, for so many looks in a row. */
+async function atRest() {
+  let received = -1;
+  for (let looks = 0; looks < RESTING_LOOKS; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const { totals } = summarize(engine);
+    const asleep = engine.views.workers
+      .slice(0, engine.plan.active)
+      .every((words) => Atomics.load(words, WorkerWord.asleep) === 1);
+    if (totals.received !== received || totals.inFlight > 0 || !asleep) looks = -1;
+    received = totals.received;
+  }
+}
+
 const moves = kinds[order];
 const changes = {};
 const refused = [];
 let said = false;
-while (running) {
+let allMade = false;
+while (running && !quiet) {
   try {
     const report = await moves[pick(moves.length)]();
     if (report.pending.length > 0) throw new Error(`${report.text}: pending ${report.pending}`);
@@ -174,7 +206,20 @@ while (running) {
     said = true;
     process.stdout.write('late\n');
   }
+  // What was changed before there was traffic does not count.
+  if (summarize(engine).totals.received < TRAFFIC)
+    for (const kind of Object.keys(changes)) delete changes[kind];
+  const made = Object.values(changes).reduce((a, b) => a + b, 0);
+  if (wanted !== null && !allMade && made >= CHANGES && wanted.every((kind) => (changes[kind] ?? 0) > 0)) {
+    allMade = true;
+    process.stdout.write('changed\n');
+  }
   await new Promise((resolve) => setTimeout(resolve, pick(restMs)));
+}
+if (running) {
+  await atRest();
+  process.stdout.write('rest\n');
+  await interrupted;
 }
 task?.kill();
 await engine.stop();

@@ -10,7 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { SLOW } from './slow.js';
 
 /** Longest time to wait for an expected line or for the end of a stopped process. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 export interface Ended {
   readonly code: number | null;

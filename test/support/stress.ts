@@ -36,8 +36,8 @@ export interface StressOptions {
   readonly flows: number;
   /** Frames of one flow behind each other; default 1. */
   readonly burst?: number;
-  /** Runs so long; `late` = until the ledger has seen 50 frames out of order. */
-  readonly until: { readonly seconds: number } | 'late';
+  /** Runs so long; `late` = until the ledger has seen 50 frames out of order; or until all these kinds of changes were made. */
+  readonly until: { readonly seconds: number } | { readonly changes: readonly string[] } | 'late';
   /** Longest rest between two changes; default 20 ms. */
   readonly restMs?: number;
 }
@@ -60,8 +60,8 @@ export interface StressOutcome {
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
-/** Longest run of a generator that waits for something to be late. */
-const LATE_SECONDS = 60;
+/** Longest run of a generator that waits for something to happen. */
+const LONGEST_SECONDS = 120;
 
 /** One run. Conservation is checked. */
 export async function stress(lab: Lab, options: StressOptions): Promise<StressOutcome> {
@@ -78,6 +78,7 @@ export async function stress(lab: Lab, options: StressOptions): Promise<StressOu
       workers: 2,
       maxWorkers: 4,
       ...{ seed, order, restMs },
+      ...(until !== 'late' && 'changes' in until ? { changes: until.changes } : {}),
     }),
   );
   await driver.line(/^ready$/m);
@@ -87,15 +88,15 @@ export async function stress(lab: Lab, options: StressOptions): Promise<StressOu
   await generate(lab, ns, { ...first, interface: 't0', 'src-mac': ON_TAP });
   await generate(lab, to, { ...first, interface: 's0', 'src-mac': ON_VETH });
   await expect
-    .poll(() => lab.statistic(from, 'g0', 'rx_packets'), { timeout: 15_000 * SLOW, interval: 20 })
+    .poll(() => lab.statistic(from, 'g0', 'rx_packets'), { timeout: 60_000 * SLOW, interval: 20 })
     .toBeGreaterThanOrEqual(2 * GUESTS);
 
   // Each sink looks at its own direction: a frame to a guest that the switch does not know (yet) reaches both.
   const sinks = [
-    await startSink(lab, ns, { interface: 't0', 'idle-ms': 2000, 'max-flows': flows }),
-    await startSink(lab, to, { interface: 's0', 'idle-ms': 2000, 'max-flows': flows, 'first-flow': SECOND }),
+    await startSink(lab, ns, { interface: 't0', 'max-flows': flows }),
+    await startSink(lab, to, { interface: 's0', 'max-flows': flows, 'first-flow': SECOND }),
   ];
-  const duration = until === 'late' ? LATE_SECONDS : until.seconds;
+  const duration = until !== 'late' && 'seconds' in until ? until.seconds : LONGEST_SECONDS;
   const common: Settings = { flows, burst, guests: GUESTS, rate, duration, size: 100 };
   const generators = [
     { ns: from, settings: { ...common, interface: 'g0', 'dst-mac': ON_TAP, 'src-mac': '02:00:00:00:03:01' } },
@@ -112,8 +113,8 @@ export async function stress(lab: Lab, options: StressOptions): Promise<StressOu
       ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]),
     ),
   );
-  if (until === 'late') {
-    await driver.line(/^late$/m, LATE_SECONDS * 1000);
+  if (until === 'late' || 'changes' in until) {
+    await driver.line(until === 'late' ? /^late$/m : /^changed$/m, LONGEST_SECONDS * 1000);
     for (const generator of generators) generator.signal('SIGTERM');
   }
   const sent = await Promise.all(
@@ -123,11 +124,14 @@ export async function stress(lab: Lab, options: StressOptions): Promise<StressOu
       return JSON.parse(generator.stdout) as Generated;
     }),
   );
-  // They end by themselves once nothing has come for a while.
-  const seen = await Promise.all(sinks.map((sink) => sink.finish()));
+  // Changes end, and whatever has arrived is taken. What was sent into a device meets its far end soon after.
+  driver.signal('SIGUSR2');
+  await driver.line(/^rest$/m);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const seen = await Promise.all(sinks.map((sink) => sink.stop()));
   await driver.stop('SIGINT');
   await driver.expectExit(0);
-  const told = JSON.parse(driver.stdout.replace(/^(ready|late)\n/gm, '')) as Pick<
+  const told = JSON.parse(driver.stdout.replace(/^(ready|late|changed|rest)\n/gm, '')) as Pick<
     StressOutcome,
     'summary' | 'changes' | 'refused' | 'failure'
   >;

@@ -73,7 +73,7 @@ export async function iperf(
   if (options.reverse) args.push('-R');
   args.push(...(options.bytes ? ['-n', options.bytes] : ['-t', `${seconds}`]));
   const run = lab.start(client, 'iperf3', ...args);
-  await run.finish(20_000);
+  await run.finish(60_000);
   await listener.stop('SIGINT');
   const result = JSON.parse(run.stdout);
   if (result.error) throw new Error(`iperf3 ${args.join(' ')}: ${result.error}`);
@@ -125,7 +125,7 @@ const flags = (settings: Settings) =>
   Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]);
 
 /** Longest wait for a tool that should end by itself. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Runs `pktgen` in a namespace to its end. Settings are its options without the dashes. */
 export async function generate(

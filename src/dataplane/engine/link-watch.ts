@@ -40,6 +40,7 @@ interface Patience {
 export class LinkWatch {
   /** What tells of changes; null = not open (yet). */
   private events: NativeLinkEvents | null = null;
+  private everywhere = false;
   private lookedAt = Number.NEGATIVE_INFINITY;
   private tookMs = 0;
   /** Timer of a look because of what was heard. */
@@ -82,6 +83,7 @@ export class LinkWatch {
     for (const [index, port] of live) {
       const { change, old } = this.check(index, port);
       if (change === 'descriptors') this.replaced(index, port, old);
+      if (port.leftNamespace) this.listenEverywhere();
       port.assure(sent.get(index)!, began);
       port.tellSenders(() => this.sent(index));
     }
@@ -178,6 +180,13 @@ export class LinkWatch {
       // Tried again.
     }
     return true;
+  }
+
+  /** Where a port's device is in another namespace: it is looked at every two seconds where this is not permitted. */
+  private listenEverywhere(): void {
+    if (this.everywhere || this.events === null) return;
+    this.everywhere = true;
+    this.events.everywhere();
   }
 
   /** Looks no more by itself: the engine stops. */

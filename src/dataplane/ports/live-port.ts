@@ -120,10 +120,15 @@ export abstract class LivePort {
     return NO_DESCRIPTORS;
   }
 
+  /** What is behind it is in another network namespace now, where it is not heard of unless that is asked for. */
+  get leftNamespace(): boolean {
+    return false;
+  }
+
   /** Brings `kernelDrops` up to date. */
   readDrops(): void {}
 
-  /** Longest packet that fits out of the port; null where there is no such limit. */
+  /** Longest packet that fits out of the port; null where there is no such limit, or nothing behind it. */
   get mtu(): number | null {
     return null;
   }

@@ -6,9 +6,9 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { Parser, type ReadEntry } from 'tar';
 import { UserError } from '../../errors.js';
 import { fileFault } from '../../text-file.js';
+import { Parser, type ReadEntry } from '../../vendor/tar.js';
 import type { Lookup, Node } from './tree.js';
 
 const BYTES_MAX = 256 << 20;

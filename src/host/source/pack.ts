@@ -8,7 +8,7 @@
 import { createHmac } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { Header, Pax } from 'tar';
+import { Header, Pax } from '../../vendor/tar.js';
 import type { Noted } from './recorder.js';
 
 const BLOCK = 512;

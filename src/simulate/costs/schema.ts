@@ -4,8 +4,9 @@
  * Promise: one list of names, the same in files, in named sets, and in the code. A set given in part is completed from
  * a named one (`base`). Every parameter is a mechanism: nothing in it refers to a published row.
  */
-import { z } from 'zod';
+
 import { decimal } from '../../policy/values.js';
+import { z } from '../../vendor/zod.js';
 
 /** Nanoseconds, up to ten seconds. */
 const ns = () => decimal(0, 1e10);

@@ -10,6 +10,7 @@
 import { CLASSES, Class, Pick } from './classes.js';
 import type { Context, Runner } from './context.js';
 import type { Packets } from './packets.js';
+import type { Recorder } from './recorder.js';
 import type { Sim } from './sim.js';
 import { Next, type Step } from './step.js';
 
@@ -67,6 +68,8 @@ export class Cpu implements Runner {
   busyUntil = 0;
   slowness = 1;
   siblings: Cpu[] = [];
+  /** Listens; null = nobody does. */
+  recorder: Recorder | null = null;
   readonly actor: number;
   #steps: Step[] | null = null;
   #pc = 0;
@@ -112,6 +115,9 @@ export class Cpu implements Runner {
         }
       }
     }
+    if (this.recorder !== null) {
+      this.recorder.spent(this, Math.max(this.sim.now, this.busyUntil) + this.debt, t);
+    }
     this.debt += t;
     this.booked[this.class]! += t;
     const { context } = this;
@@ -125,6 +131,12 @@ export class Cpu implements Runner {
     this.#steps = programs[packets.program[p]!]!;
     this.#pc = packets.step[p]!;
     this.phase = 0;
+    this.recorder?.loaded(this, p);
+  }
+
+  /** What the present step is called; empty between steps, and where it has no name. */
+  get stepLabel(): string {
+    return this.#steps?.[this.#pc]?.label ?? '';
   }
 
   /** The packet leaves this CPU with the step after the present one next. */
@@ -183,6 +195,7 @@ export class Cpu implements Runner {
   /** The lock that it waits for is its own from `time` on, which is now or later. Returns how long it has waited. */
   grant(time: number): number {
     const waited = time - this.#waitStart;
+    this.recorder?.passed(this, Class.lockWait, this.#waitStart, waited);
     this.booked[Class.lockWait]! += waited;
     if (this.context !== this.root) this.context.booked[Class.lockWait]! += waited;
     this.#state = State.busy;
@@ -262,6 +275,7 @@ export class Cpu implements Runner {
 
   #bookPoll(): void {
     const { now } = this.sim;
+    this.recorder?.passed(this, Class.poll, this.#pollStart, now - this.#pollStart);
     this.booked[Class.poll]! += now - this.#pollStart;
     this.#pollStart = now;
   }
@@ -271,6 +285,7 @@ export class Cpu implements Runner {
     const { now } = this.sim;
     if (this.#state === State.polling) this.#bookPoll();
     else if (this.#state === State.waiting) {
+      this.recorder?.passed(this, Class.lockWait, this.#waitStart, now - this.#waitStart);
       this.booked[Class.lockWait]! += now - this.#waitStart;
       this.#waitStart = now;
     }

@@ -4,7 +4,11 @@
  * Promise: no object per packet; numbers are used again in the order in which packets end. A packet is in one queue at
  * most (`next` links it). A queue refuses what exceeds its limit and counts that under its name.
  */
+import type { Recorder } from './recorder.js';
+
 export class Packets {
+  /** Listens; null = nobody does. */
+  recorder: Recorder | null = null;
   /** Packets that exist now. */
   live = 0;
   flow: Int32Array;
@@ -59,6 +63,7 @@ export class Packets {
 
   /** The packet has ended. */
   end(p: number): void {
+    this.recorder?.gone(p);
     this.live--;
     this.next[p] = this.#free;
     this.#free = p;
@@ -114,6 +119,7 @@ export class Fifo {
     else next[this.#tail] = p;
     this.#tail = p;
     if (++this.length > this.peak) this.peak = this.length;
+    this.packets.recorder?.queued(p, this.reason);
     return true;
   }
 

@@ -22,5 +22,7 @@ export const Next = {
 /** One step of a program. Steps are shared by all packets of a program: state of a passage is in `cpu.phase`. */
 export interface Step {
   readonly isVisible: boolean;
+  /** What it is called where a packet's way is shown. */
+  readonly label?: string;
   run(cpu: Runner, packet: number): number;
 }

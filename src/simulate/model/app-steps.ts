@@ -59,6 +59,7 @@ export class AskAgain implements Step {
     packets.born[packet] = sim.now;
     packets.sequence[packet] = flows.next[flow]!++;
     packets.bytes[packet] = this.bytes;
+    packets.recorder?.begun(packet);
     return Next.step;
   }
 }
@@ -77,6 +78,7 @@ export class Resubmit implements Step {
     world.count(packet);
     world.packets.born[packet] = world.sim.now;
     world.packets.sequence[packet] = world.flows.next[world.packets.flow[packet]!]!++;
+    world.packets.recorder?.begun(packet);
     cpu.jump(this.program());
     return Next.step;
   }
@@ -85,6 +87,7 @@ export class Resubmit implements Step {
 /** Threads that wake each other: a token goes to the partner, and that is an operation. */
 export class PassOn implements Step {
   readonly isVisible = true;
+  readonly label = 'waking the partner';
 
   constructor(
     private readonly world: World,
@@ -100,6 +103,7 @@ export class PassOn implements Step {
     world.count(packet);
     packets.born[packet] = world.sim.now;
     packets.sequence[packet]!++;
+    packets.recorder?.begun(packet);
     packets.program[packet] = this.program();
     packets.step[packet] = 0;
     partner.inbox.push(packet);
@@ -114,6 +118,7 @@ export class PassOn implements Step {
  */
 export class ReleaseSocket implements Step {
   readonly isVisible = true;
+  readonly label = 'releasing the socket';
 
   /** @param hold time under the lock; @param each time for a packet of the backlog */
   constructor(

@@ -111,11 +111,13 @@ export class App {
     const { spec, parts, home } = this;
     const { world, price } = parts;
     if (spec.kind === 'forward') {
-      const steps = spec.bypass ? [parts.work(price.bypassReceive)] : [parts.work(price.route)];
+      const steps = spec.bypass
+        ? [parts.work(price.bypassReceive, 'bypass')]
+        : [parts.work(price.route, 'routing')];
       return [...steps, ...home.transmit(spec.bypass)];
     }
     const steps: Step[] = [
-      parts.work(spec.bypass ? price.bypassReceive : home.protocol),
+      parts.work(spec.bypass ? price.bypassReceive : home.protocol, 'protocol'),
       new Deliver(world),
       parts.touch(price.lines.socket),
     ];
@@ -127,7 +129,7 @@ export class App {
     if (this.isClient) steps.push(new AskAgain(world, bytes));
     else if (spec.kind === 'echo') steps.push(new Answer(world, spec.replyBytes ?? bytes));
     else return [...steps, new Finish(world)];
-    return [...steps, parts.work(home.send), ...home.transmit(false)];
+    return [...steps, parts.work(home.send, 'sending'), ...home.transmit(false)];
   }
 
   #work(): Step {
@@ -153,7 +155,7 @@ export class App {
     parts.begin();
     const program = world.program([
       ...(spec.bypass ? [] : [this.#work()]),
-      parts.work(spec.bypass ? price.bypassSend : home.send),
+      parts.work(spec.bypass ? price.bypassSend : home.send, 'sending'),
       ...after(),
     ]);
     return Array.from({ length: count }, (_, i) => {

@@ -116,7 +116,7 @@ function buildNic(
     ...{ nic, policy: own, sysfs, steerers, waitForRoom },
     receiveSteps: () => [
       parts.touch(0, price.misses.receive),
-      parts.work(price.driverReceive),
+      parts.work(price.driverReceive, 'driver'),
       ...steerers.flatMap((steerer) => [
         new Steer(steerer, host.kernel, world, price.steer),
         parts.touch(price.lines.backlog),
@@ -135,7 +135,11 @@ function transmitSteps(parts: Parts, side: TxSide, nic: Nic): Step[] {
   if (!side.settings.qdisc) {
     return [
       choose,
-      parts.locked((_, packet) => side.queues[world.packets.mark[packet]!]!.lock, price.transmit),
+      parts.locked(
+        (_, packet) => side.queues[world.packets.mark[packet]!]!.lock,
+        price.transmit,
+        'driver, sending',
+      ),
       new SendOnLink(world, outbound),
     ];
   }

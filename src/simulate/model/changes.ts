@@ -1,9 +1,9 @@
 /**
- * What happens while a scenario runs: changes of policy, writes to `rps_cpus`, the rebalancer.
+ * What happens while a scenario runs: changes of policy, their undoing, writes to `rps_cpus`, the rebalancer.
  *
- * Promise: a change is compiled by the library and holds from its time on; the rebalancer is the library's, and moves
- * what it says. Flows in flight are not waited for, as in a kernel whose tables
- * are written: reordering that follows is counted.
+ * Promise: a change of policy is planned by the library when its time comes and carried out step by step; the rebalancer
+ * is the library's, and moves what it says. Flows in flight are not waited for, as in a kernel whose tables are written:
+ * reordering that follows is counted. What was done is kept (`done`).
  */
 import { UserError } from '../../errors.js';
 import { parseMac } from '../../mac/address.js';
@@ -15,22 +15,50 @@ import { listOwners } from '../../policy/owners.js';
 import { bucketLoads, guestLoads, queueFor, Rebalancer } from '../../policy/rebalance.js';
 import { RssSteering } from '../../policy/rss.js';
 import type { Steering } from '../../policy/steering.js';
-import { ps } from '../machine/sim.js';
+import { ps, SECOND } from '../machine/sim.js';
 import type { Built } from './build.js';
 import { nicNamed } from './build.js';
+import { checkChange, prepareChange } from './planned-change.js';
 import type { NicSide } from './sides.js';
 
+/** A change that was made while it ran. */
+export interface ChangeResult {
+  readonly atMs: number;
+  /** How: as plans say it, or what else it was. */
+  readonly method: 'none' | 'table' | 'owners' | 'policy' | 'rpsCpus' | 'rollback';
+  /** Buckets, guests or policies that were moved, one by one. */
+  readonly steps: number;
+  /** The plan in words. */
+  readonly words: readonly string[];
+}
+
+/** Picoseconds in a millisecond. */
+const PICO_PER_MS = 1e9;
+
 export class Changes {
-  /** Moves that the rebalancer made, and changes carried out. */
+  /** Buckets and guests that the rebalancer moved. */
   moves = 0;
+  /** Changes of the scenario that were made, in the order of time. */
+  readonly done: ChangeResult[] = [];
+  readonly #undo: { readonly text: string; readonly undo: () => void }[] = [];
   readonly #actor: number;
   readonly #rebalancer: Rebalancer | null;
+  /** When the last step of the change before is made. */
+  #busyUntil = 0;
   #seen = new Int32Array(0);
 
   constructor(private readonly built: Built) {
     const { world, parts } = built;
     this.#actor = world.sim.enter(this);
-    const { rebalance } = parts.scenario;
+    const { rebalance, changes } = parts.scenario;
+    // What is wrong with one is told before the clock starts.
+    for (const [i, change] of changes.entries()) {
+      const place = `changes[${i}]`;
+      const nic = nicNamed(built.side, change.nic, place);
+      if (change.policy !== undefined) checkChange(built, nic, change.policy, place);
+      if (change.rpsCpus !== undefined && nic.sysfs === null)
+        throw new UserError(`${place}: rpsCpus: the NIC has no rps`);
+    }
     if (rebalance === undefined) this.#rebalancer = null;
     else {
       const { everyMs: _, ...settings } = rebalance;
@@ -57,25 +85,47 @@ export class Changes {
       sim.at(sim.now + ps(this.built.parts.scenario.rebalance!.everyMs * 1e6), this.#actor, -1);
       return;
     }
-    const { side, policy, parts } = this.built;
+    const { side, parts, world } = this.built;
     const change = parts.scenario.changes[arg]!;
-    const nic = nicNamed(side, change.nic, `changes[${arg}]`);
-    this.moves++;
+    const place = `changes[${arg}]`;
+    const nic = nicNamed(side, change.nic, place);
+    const tell = (method: ChangeResult['method'], steps: number, words: readonly string[]) => {
+      this.done.push({ atMs: world.sim.now / PICO_PER_MS, method, steps, words });
+    };
     if (change.rpsCpus !== undefined) {
-      if (nic.sysfs === null) throw new UserError(`changes[${arg}]: rpsCpus: the NIC has no rps`);
-      nic.sysfs.write(change.rpsCpus);
+      nic.sysfs!.write(change.rpsCpus);
+      tell('rpsCpus', 1, [`rps_cpus of all queues: ${change.rpsCpus.join(',')}`]);
+    }
+    if (world.sim.now < this.#busyUntil) {
+      throw new UserError(
+        `${place}: the change before it is not complete: its budget is too small for the time between`,
+      );
     }
     if (change.policy !== undefined) {
-      const { spec, steering } = policy.compile(change.policy, nic.nic.queues.length);
-      const runner = runnerOf(nic, spec.stage === 'nic');
-      if (runner === null) {
-        throw new UserError(
-          `changes[${arg}]: policy: stage ${spec.stage} had no policy at the beginning: give it one`,
-        );
-      }
-      runner.steering = steering;
-      nic.nic.forget();
+      const { plan, steps, undo } = prepareChange(this.built, nic, change, place);
+      this.#carryOut(steps, change.budget);
+      if (steps.length > 0) this.#undo.push({ text: plan.policy, undo });
+      tell(plan.method, steps.length, plan.words);
     }
+    if (change.rollback) {
+      const last = this.#undo.pop();
+      if (last === undefined) throw new UserError(`${place}: rollback: no change was made before`);
+      last.undo();
+      tell('rollback', 1, [`undone: ${last.text}`]);
+    }
+  }
+
+  /** Steps at so many a second, the first at once; all at once without a budget. */
+  #carryOut(steps: readonly (() => void)[], budget: number | undefined): void {
+    if (budget === undefined) {
+      for (const step of steps) step();
+      return;
+    }
+    const { sim } = this.built.world;
+    const actor = sim.enter({ fire: (n) => steps[n]!() });
+    const gap = SECOND / budget;
+    for (let n = 0; n < steps.length; n++) sim.at(sim.now + Math.round(n * gap), actor, n);
+    this.#busyUntil = sim.now + Math.round(Math.max(0, steps.length - 1) * gap);
   }
 
   /** Packets of each flow since the last look. */
@@ -132,8 +182,4 @@ export class Changes {
     }
     if (moves.length > 0) nic.nic.forget();
   }
-}
-
-function runnerOf(nic: NicSide, isNic: boolean) {
-  return isNic ? nic.nic.chooser : (nic.policy?.runner ?? null);
 }

@@ -200,7 +200,7 @@ export class Guest {
     return [
       parts.touch(price.lines.ring, price.misses.guest),
       ...path.guestReceive(),
-      parts.work(path.driver.receive),
+      parts.work(path.driver.receive, 'driver'),
       ...(steerer === null
         ? []
         : [new Steer(steerer, this.kernel, world, price.steer), parts.touch(price.lines.backlog)]),
@@ -213,7 +213,11 @@ export class Guest {
     const { price, world, topology } = parts;
     return [
       new ChooseQueue(world, side, topology, price.lines.transmit),
-      parts.locked((_, packet) => side.queues[world.packets.mark[packet]!]!.lock, path.driver.transmit),
+      parts.locked(
+        (_, packet) => side.queues[world.packets.mark[packet]!]!.lock,
+        path.driver.transmit,
+        'driver, sending',
+      ),
       ...path.transmit(),
     ];
   }

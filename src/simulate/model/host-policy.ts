@@ -15,6 +15,7 @@ import type { PolicyPort, Steering } from '../../policy/steering.js';
 import { macOf } from './flows.js';
 import type { Guest } from './guest.js';
 import type { Parts } from './parts.js';
+import type { PolicyRunner } from './policy-runner.js';
 import type { HostSide } from './sides.js';
 
 /** What a NIC gets of it. */
@@ -34,10 +35,13 @@ export interface HostPolicy {
   readonly cpus: readonly number[];
   readonly ports: readonly PolicyPort[];
   forNic(port: number): NicSteering;
-  /** Compiles another policy in its place. */
-  compile(policy: string | object, nicQueues: number): { spec: PolicySpec; steering: Steering };
+  /** Another policy in its place. */
+  parse(policy: string | object): PolicySpec;
+  compile(spec: PolicySpec, nicQueues: number): Steering;
   /** Guests announce themselves, so that policies that learn know them. */
   introduce(side: HostSide, guests: readonly Guest[]): void;
+  /** The same, to one policy only. */
+  introduceTo(runner: PolicyRunner, guests: readonly Guest[]): void;
 }
 
 /** @throws UserError */
@@ -72,13 +76,13 @@ export function compileHostPolicy(
   };
   return {
     ...{ text: parsed?.text ?? 'none', spec: parsed, cpus, ports },
-    compile: (policy, nicQueues) => {
-      const spec = withUplinks(
+    parse: (policy) =>
+      withUplinks(
         parsePolicy(policy),
         nics.map(([name]) => name),
-      );
-      return { spec, steering: compile(spec, nicQueues) };
-    },
+      ),
+    compile,
+    introduceTo: (runner, built) => introduceTo(runner, built, nics.length, cpus),
     forNic: (port) => {
       const [, nic] = nics[port]!;
       if (parsed !== null && parsed.stage === 'nic') {
@@ -114,7 +118,7 @@ function withUplinks(spec: PolicySpec, nics: readonly string[]): PolicySpec {
 }
 
 function introduceTo(
-  runner: { readonly steering: Steering; show(frame: Uint8Array, port: number): void },
+  runner: PolicyRunner,
   guests: readonly Guest[],
   firstPort: number,
   cpus: readonly number[],

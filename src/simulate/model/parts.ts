@@ -54,8 +54,9 @@ export class Parts {
     return entitySeed(this.seed, name);
   }
 
-  work(time: number, perByte = 0): Step {
-    return new Work(time, this.chance, this.draw, perByte);
+  /** @param label what it is called where a packet's way is shown */
+  work(time: number, label: string): Step {
+    return new Work(time, this.chance, this.draw, label);
   }
 
   touch(lines: number, misses = 0): Step {
@@ -72,8 +73,8 @@ export class Parts {
     return lock;
   }
 
-  locked(lockOf: (cpu: Cpu, packet: number) => Lock, hold: number): Step {
-    return new Locked(lockOf, hold, this.chance, this.draw);
+  locked(lockOf: (cpu: Cpu, packet: number) => Lock, hold: number, label: string): Step {
+    return new Locked(lockOf, hold, this.chance, this.draw, label);
   }
 }
 

@@ -169,6 +169,7 @@ export class SysfsSteerer implements Steerer {
 /** The step at which a packet changes CPUs, or not. */
 export class Steer implements Step {
   readonly isVisible = false;
+  readonly label = 'steering';
 
   /** @param price picoseconds of hash, table and enqueue. */
   constructor(

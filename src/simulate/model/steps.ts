@@ -25,7 +25,7 @@ export function vary(chance: Chance, time: number, cpu: Cpu, packet: number, id:
   return Math.round(time * factor(chance.kind, chance.spread, seed, id));
 }
 
-/** Work of a fixed cost, and of so much a byte. */
+/** Work of a fixed cost. */
 export class Work implements Step {
   readonly isVisible = false;
 
@@ -34,13 +34,11 @@ export class Work implements Step {
     private readonly time: number,
     private readonly chance: Chance,
     private readonly id: number,
-    private readonly perByte = 0,
+    readonly label: string,
   ) {}
 
   run(cpu: Cpu, packet: number): number {
-    let { time } = this;
-    if (this.perByte > 0) time += Math.round(this.perByte * cpu.shared.packets.bytes[packet]!);
-    cpu.spend(vary(this.chance, time, cpu, packet, this.id));
+    cpu.spend(vary(this.chance, this.time, cpu, packet, this.id));
     return Next.step;
   }
 }
@@ -48,6 +46,7 @@ export class Work implements Step {
 /** Work of an application: also slowed by the other busy CPUs of the socket (cache, memory bandwidth). */
 export class AppWork implements Step {
   readonly isVisible = false;
+  readonly label = 'application';
 
   constructor(
     private readonly time: number,
@@ -81,6 +80,7 @@ export interface Memory {
 /** Takes over what another CPU has written: so many lines, and so many misses to the packet's memory. */
 export class Touch implements Step {
   readonly isVisible = false;
+  readonly label = 'lines from another CPU';
 
   constructor(
     private readonly memory: Memory,
@@ -105,6 +105,7 @@ export class Touch implements Step {
 /** Copies the packet into memory of a node (-1 = that of the CPU). */
 export class Copy implements Step {
   readonly isVisible = false;
+  readonly label = 'copy';
 
   constructor(
     private readonly memory: Memory,
@@ -130,6 +131,7 @@ export class Locked implements Step {
     private readonly hold: number,
     private readonly chance: Chance,
     private readonly id: number,
+    readonly label: string,
   ) {}
 
   run(cpu: Cpu, packet: number): number {

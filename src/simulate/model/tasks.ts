@@ -54,6 +54,7 @@ export class AppTask extends Task implements Reader {
 /** Puts a packet into its reader's socket and wakes the reader. */
 export class Deliver implements Step {
   readonly isVisible = true;
+  readonly label = 'into the socket, wake-up';
 
   constructor(private readonly world: World) {}
 

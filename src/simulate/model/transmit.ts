@@ -135,6 +135,7 @@ function everyNth(q: number, queues: number, cpus: number): number[] {
 /** Chooses the queue (into `mark`) and fetches its lines. */
 export class ChooseQueue implements Step {
   readonly isVisible = false;
+  readonly label = 'transmit queue';
 
   constructor(
     private readonly world: World,
@@ -172,6 +173,7 @@ const HELD = 16;
 /** The queueing discipline with its locks. */
 export class Qdisc implements Step {
   readonly isVisible = true;
+  readonly label = 'queueing discipline';
 
   /**
    * @param send hands a packet to what is below; ends it where there is no room

@@ -56,6 +56,7 @@ export class World {
     packets.bytes[p] = bytes;
     packets.program[p] = flows.program[flow]!;
     packets.node[p] = 0;
+    packets.recorder?.begun(p);
     this.meter.arrived++;
     if (this.meter.isOpen) this.meter.arrivedInWindow++;
     return p;
@@ -83,6 +84,7 @@ export class World {
       if (meter.isOpen) meter.reordered++;
     } else flows.last[flow] = sequence;
     meter.complete(sim.now, sim.now - packets.born[packet]!, packets.bytes[packet]!, flows.guest[flow]!);
+    packets.recorder?.completed(packet);
   }
 
   /** Arrived = delivered + dropped + under way. @throws Error where that is not so: a fault of the model */

@@ -15,8 +15,8 @@ export const qemuVirtio: Path = {
     return buildRingDevice(guest, {
       cpuClass: THREAD.io,
       toRing: toSwitch,
-      receive: () => [parts.locked(() => lock, price.qemuReceive), parts.copy(node)],
-      transmit: () => [parts.locked(() => lock, price.qemuTransmit), parts.copy(-1)],
+      receive: () => [parts.locked(() => lock, price.qemuReceive, 'QEMU thread'), parts.copy(node)],
+      transmit: () => [parts.locked(() => lock, price.qemuTransmit, 'QEMU thread'), parts.copy(-1)],
       fromRing: toSwitch,
       driver: { receive: price.guestDriver, transmit: price.guestTransmit },
       guestReceive: () => [],

@@ -17,6 +17,8 @@ import { BatchedCall, ChooseGuestQueue, EnterGuest, EnterRing, Kick } from './st
 /** Bytes from which pages are pinned instead of copied (`vhost_net`'s good_copy_len). */
 export const PIN_LEAST = 256;
 
+const SWITCH_LABELS = { bridge: 'bridge', macvlan: 'macvlan', ovs: 'Open vSwitch' } as const;
+
 /** Packets that a vhost worker takes from one queue before the next (`VHOST_NET_PKT_WEIGHT`). */
 const WEIGHT = 256;
 
@@ -79,7 +81,7 @@ export function buildRingDevice(guest: PathGuest, device: RingDevice): BuiltPath
   };
   const guarded = (): Step[] =>
     spec.tapLock === 'shared'
-      ? [parts.locked((_, packet) => locks[world.packets.mark[packet]!]!, price.tapEnqueue)]
+      ? [parts.locked((_, packet) => locks[world.packets.mark[packet]!]!, price.tapEnqueue, 'tap ring')]
       : [];
   const waitForRoom: BuiltPath['outlet']['waitForRoom'] = (task) => {
     for (const { waiters } of inputs) waiters.push(task);
@@ -156,8 +158,8 @@ export function switchSteps(guest: PathGuest, kind: 'bridge' | 'macvlan' | 'ovs'
   const found = parts.world.locks.find((lock) => lock.name === name);
   const lock = isLocked ? (found ?? parts.lock(name, spec.switchLock, price.lines.lock)) : null;
   return () => [
-    parts.work(price[kind]),
-    ...(lock === null ? [] : [parts.locked(() => lock, price.ovsStatistics)]),
+    parts.work(price[kind], SWITCH_LABELS[kind]),
+    ...(lock === null ? [] : [parts.locked(() => lock, price.ovsStatistics, 'statistics')]),
   ];
 }
 

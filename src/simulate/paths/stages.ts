@@ -29,6 +29,7 @@ export class ChooseGuestQueue implements Step {
 /** Enters the packet in the ring of its queue under that ring's lock, and wakes the reader. */
 export class EnterRing implements Step {
   readonly isVisible = true;
+  readonly label = "into the device's ring, wake-up";
 
   constructor(
     private readonly world: World,
@@ -64,6 +65,7 @@ export class EnterRing implements Step {
 /** Puts the packet into the guest's queue and interrupts the guest, if it is to be. */
 export class EnterGuest implements Step {
   readonly isVisible = true;
+  readonly label = "into the guest's ring, interrupt";
 
   constructor(
     private readonly world: World,
@@ -81,6 +83,7 @@ export class EnterGuest implements Step {
 /** Puts the packet into the transmit ring of its queue; a device thread that sleeps is signalled, by an exit. */
 export class Kick implements Step {
   readonly isVisible = true;
+  readonly label = 'kick';
 
   /** @param price of the signal beyond the exit */
   constructor(
@@ -115,6 +118,7 @@ export class Kick implements Step {
 /** Registers of an emulated device: each is an exit to user space, and the device's lock there. */
 export class Registers implements Step {
   readonly isVisible = true;
+  readonly label = 'registers';
 
   constructor(
     private readonly count: number,
@@ -153,6 +157,7 @@ export class Registers implements Step {
 /** A call whose price is paid once for so many packets in a row. */
 export class BatchedCall implements Step {
   readonly isVisible = false;
+  readonly label = 'call into tun';
 
   constructor(
     private readonly workerOf: (packet: number) => WorkerTask,
@@ -170,6 +175,7 @@ export class BatchedCall implements Step {
 /** Copies the packet, or pins its pages where it is large enough. */
 export class CopyOrPin implements Step {
   readonly isVisible = false;
+  readonly label = 'copy or pin';
 
   constructor(
     private readonly copy: Step,

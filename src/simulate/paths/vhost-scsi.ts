@@ -51,7 +51,7 @@ export const vhostScsi: Path = {
       cpuClass: THREAD.vhost,
       toRing: () => [],
       receive: () => [],
-      transmit: () => [parts.work(price.vhostBlock)],
+      transmit: () => [parts.work(price.vhostBlock, 'vhost worker')],
       fromRing: () => [],
       driver: { receive: price.guestDriver, transmit: price.guestTransmit },
       guestReceive: () => [],

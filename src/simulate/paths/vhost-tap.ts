@@ -20,9 +20,9 @@ export const vhostTap: Path = {
     return buildRingDevice(guest, {
       cpuClass: THREAD.vhost,
       toRing: toSwitch,
-      receive: () => [parts.work(price.vhostReceive), parts.copy(node)],
+      receive: () => [parts.work(price.vhostReceive, 'vhost worker'), parts.copy(node)],
       transmit: () => [
-        parts.work(price.vhostTransmit),
+        parts.work(price.vhostTransmit, 'vhost worker'),
         spec.zeroCopy ? new CopyOrPin(parts.copy(-1), price.pinPages, PIN_LEAST) : parts.copy(-1),
       ],
       fromRing: toSwitch,

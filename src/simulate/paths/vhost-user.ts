@@ -14,8 +14,8 @@ export const vhostUser: Path = {
     return buildRingDevice(guest, {
       cpuClass: THREAD.vhost,
       toRing: () => [],
-      receive: () => [parts.work(price.vhostUser), parts.copy(node)],
-      transmit: () => [parts.work(price.vhostUser), parts.copy(-1)],
+      receive: () => [parts.work(price.vhostUser, 'polling switch'), parts.copy(node)],
+      transmit: () => [parts.work(price.vhostUser, 'polling switch'), parts.copy(-1)],
       fromRing: () => [],
       driver: { receive: price.guestDriver, transmit: price.guestTransmit },
       guestReceive: () => [],

@@ -4,6 +4,8 @@
  * Promise: plain data. Shares are of one; times are in the unit of their name.
  */
 import type { CpuClass } from '../machine/classes.js';
+import type { ChangeResult } from '../model/changes.js';
+import type { Recording } from '../record/shown.js';
 
 /** CPU time by class, as shares of all CPUs' time. */
 export type ClassShares = Record<CpuClass, number>;
@@ -110,6 +112,12 @@ export interface RunResult {
     readonly underWay: number;
   };
   readonly published?: Published;
+  /** What the scenario's `changes` did, where it has some. */
+  readonly changes?: readonly ChangeResult[];
+  /** Buckets and guests that the rebalancer moved, where there is one. */
+  readonly rebalanced?: number;
+  /** Where it was asked for. */
+  readonly recording?: Recording;
   readonly digest: string;
   readonly events: number;
 }

@@ -13,6 +13,7 @@ import { buildLoads } from '../model/build-loads.js';
 import { Changes } from '../model/changes.js';
 import type { CapturedPackets } from '../model/loads.js';
 import type { Relaxed } from '../model/parts.js';
+import { RunRecording } from '../record/recording.js';
 import type { Scenario } from '../scenario/schema.js';
 import { MODEL_VERSION } from '../version.js';
 
@@ -26,6 +27,8 @@ export interface RunInput {
   readonly relaxed?: Relaxed;
   /** Share of the scenario's times that is run; default 1. */
   readonly part?: number;
+  /** Records CPUs over time and the way of a packet. Changes nothing else. */
+  readonly record?: boolean;
 }
 
 /** What was measured. */
@@ -48,6 +51,8 @@ export interface Measured {
   readonly events: number;
   readonly trace: number;
   readonly digest: string;
+  readonly changes: Changes;
+  readonly recording: RunRecording | null;
 }
 
 /** Settles what is under way, so that sums are those of this moment. */
@@ -98,6 +103,10 @@ export function run(input: RunInput): Measured {
   const warmup = Math.round(ps(scenario.warmupMs * 1e6) * part);
   const window = Math.max(1, Math.round(ps(scenario.durationMs * 1e6) * part));
   changes.start(warmup + window);
+  const recording =
+    input.record === true
+      ? new RunRecording(world.sim, world.packets, built.side.host.cpus, warmup, window)
+      : null;
   world.sim.run(warmup);
   const before = snapshot(built);
   world.meter.open(world.sim.now, window);
@@ -106,7 +115,7 @@ export function run(input: RunInput): Measured {
   world.check();
   const counters = since(after.counters, before.counters);
   return {
-    ...{ built, window, counters, events: world.sim.events, trace: world.sim.trace },
+    ...{ built, window, counters, events: world.sim.events, trace: world.sim.trace, changes, recording },
     cpus: after.cpus.map((cpu, i) => minus(cpu, before.cpus[i]!)),
     locks: after.locks.map((lock, i) => {
       const from = before.locks[i]!;

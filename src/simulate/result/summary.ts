@@ -51,7 +51,7 @@ export function summarise(
   limit: Limit | null,
   published: Published | undefined,
 ): RunResult {
-  const { built, window, counters, cpus, locks } = measured;
+  const { built, window, counters, cpus, locks, changes, recording } = measured;
   const { meter, packets } = built.world;
   const { operations, latency } = meter;
   const { value, ci95 } = throughputOf(measured);
@@ -108,9 +108,17 @@ export function summarise(
       underWay: packets.live,
     },
     ...(published === undefined ? {} : { published }),
+    ...(changes.done.length === 0 ? {} : { changes: changes.done }),
+    ...(built.parts.scenario.rebalance === undefined ? {} : { rebalanced: changes.moves }),
+    ...(recording === null ? {} : { recording: recording.shown((flow) => guestOf(measured, flow)) }),
     digest: measured.digest,
     events: measured.events,
   };
+}
+
+/** Name of a flow's guest; null for the host. */
+function guestOf({ built }: Measured, flow: number): string | null {
+  return built.guests[built.world.flows.guest[flow]!]?.name ?? null;
 }
 
 function events(counters: CounterValues, each: (count: number) => number) {

@@ -4,9 +4,10 @@
  * Promise: what is wrong is a UserError of one line with file, path in it, and what would be right; a misspelt key gets
  * the names that are near. Nothing is ignored.
  */
-import { z } from 'zod';
+
 import { UserError, unknownName } from '../../errors.js';
 import { type FilesAllowed, readTextFile } from '../../text-file.js';
+import { z } from '../../vendor/zod.js';
 import { checkNesting, parseYaml } from '../../yaml-text.js';
 import { type Costs, costsSchema, type PartialCosts, partialCostsSchema } from '../costs/schema.js';
 import { completeCosts } from '../costs/sets.js';

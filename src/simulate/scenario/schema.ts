@@ -4,8 +4,9 @@
  * Promise: one schema for YAML, JSON and objects; what is left out has a default that is told here. Names of costs are
  * those of `costs/schema.ts`. CPUs are lists such as `0-3+8`.
  */
-import { z } from 'zod';
+
 import { cpuList, decimal, integer, oneOf, stringList } from '../../policy/values.js';
+import { z } from '../../vendor/zod.js';
 import { type PartialCosts, partialCostsSchema } from '../costs/schema.js';
 import { LOCK_KINDS } from '../machine/lock.js';
 import { WAKE_RULES } from '../machine/task.js';
@@ -251,8 +252,14 @@ const load = z.strictObject({
 const change = z.strictObject({
   atMs: decimal(0, 1e6),
   nic: name().optional(),
-  /** The policy from then on, of the same stage. */
+  /** The policy from then on, of the same stage: planned and applied as by a running forwarder. */
   policy: policy().optional(),
+  /** Buckets or guests moved a second, where the plan goes step by step; default all at once. */
+  budget: decimal(0.001, 1e9).optional(),
+  /** Buckets, guests (MAC addresses) and flows that must stay where they are. */
+  freeze: stringList().optional(),
+  /** Undoes the last change of policy, table or owners that was not undone. */
+  rollback: truth().default(false),
   /** `rps_cpus` of all queues of the NIC. */
   rpsCpus: cpuList().optional(),
 });

@@ -78,7 +78,7 @@ describe('a policy', () => {
     try {
       await engine.applyPolicy(policy('round-robin'));
       await expect
-        .poll(() => summarize(engine).totals.reordered, { timeout: 20_000 * SLOW })
+        .poll(() => summarize(engine).totals.reordered, { timeout: 60_000 * SLOW })
         .toBeGreaterThan(0);
       expect(engine.plan.order).toBe('none');
       await engine.applyPolicy(policy('rss'));
@@ -104,7 +104,7 @@ describe('the indirection table', () => {
       await flow(3000);
       const before = processed();
       await flow();
-      await expect.poll(() => processed()[1], { timeout: 20_000 * SLOW }).toBeGreaterThan(before[1]!);
+      await expect.poll(() => processed()[1], { timeout: 60_000 * SLOW }).toBeGreaterThan(before[1]!);
       expect(processed()[0]).toBe(before[0]);
     });
   });
@@ -302,8 +302,8 @@ describe('ports', () => {
         expect(polled(engine)).toEqual([2, 2]);
         const received = () => summarize(engine).workers.map((worker) => worker.received);
         const [first, second] = received();
-        await expect.poll(() => received()[0], { timeout: 20_000 * SLOW }).toBeGreaterThan(first!);
-        await expect.poll(() => received()[1], { timeout: 20_000 * SLOW }).toBeGreaterThan(second!);
+        await expect.poll(() => received()[0], { timeout: 60_000 * SLOW }).toBeGreaterThan(first!);
+        await expect.poll(() => received()[1], { timeout: 60_000 * SLOW }).toBeGreaterThan(second!);
         await engine.removePort('s0');
         await engine.removePort('s1');
         expect(polled(engine)).toEqual([1, 1]);

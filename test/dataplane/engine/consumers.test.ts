@@ -15,7 +15,7 @@ import { SLOW } from '../../support/slow.js';
 import { expectConservation } from '../../support/summary.js';
 import { engineOptions } from './run-engine.js';
 
-const PATIENCE = { timeout: 15_000 * SLOW, interval: 5 };
+const PATIENCE = { timeout: 60_000 * SLOW, interval: 5 };
 
 describe('where a task runs', () => {
   it('is what the scheduler says, for processes and threads, whatever they are called', async () => {

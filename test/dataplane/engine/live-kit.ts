@@ -44,7 +44,7 @@ export async function whileRunning(
       warnings,
       async flow(frames = 500) {
         const before = received();
-        await expect.poll(received, { timeout: 20_000 * SLOW, interval: 5 }).toBeGreaterThan(before + frames);
+        await expect.poll(received, { timeout: 60_000 * SLOW, interval: 5 }).toBeGreaterThan(before + frames);
       },
       processed: () => summarize(engine).workers.map((worker) => worker.processed),
     });

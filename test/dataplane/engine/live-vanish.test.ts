@@ -20,7 +20,7 @@ const count = (lab: Lab, ns: string, link: string, name: string) => lab.statisti
 async function grows(lab: Lab, ns: string, link: string, name: string, more = 500): Promise<void> {
   const before = await count(lab, ns, link, name);
   await expect
-    .poll(async () => (await count(lab, ns, link, name)) - before, { timeout: 15_000 * SLOW })
+    .poll(async () => (await count(lab, ns, link, name)) - before, { timeout: 60_000 * SLOW })
     .toBeGreaterThan(more);
 }
 

@@ -25,7 +25,7 @@ describe.skipIf(!canForward())('frames that no worker has taken', () => {
       // Nobody reads any more: what is sent now fills the queues.
       process.signal('SIGSTOP');
       const [intoTap, intoVeth] = [
-        await generate(lab, ns, { interface: 't0', duration: 0.1, flows: 50, size: 100 }),
+        await generate(lab, ns, { interface: 't0', duration: 0.5, flows: 50, size: 100 }),
         await generate(lab, far, { interface: 'p1', packets: PACKETS, flows: 50, size: 100 }),
       ];
       // It wakes up with the interrupt: workers read on until they hear of it.

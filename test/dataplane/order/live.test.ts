@@ -16,7 +16,7 @@ import { engineOptions } from '../engine/run-engine.js';
 const LONG_MS = 2000;
 const POSTPONE_ONLY = { postponeMaxMs: LONG_MS, holdMaxFrames: 1000, holdMaxMs: LONG_MS };
 const HOLD_AT_ONCE = { postponeMaxMs: 0, holdMaxFrames: 10_000, holdMaxMs: LONG_MS };
-const PATIENCE = { timeout: 15_000 * SLOW, interval: 2 };
+const PATIENCE = { timeout: 60_000 * SLOW, interval: 2 };
 
 interface Setup {
   readonly policy: string;

@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => unregister());
 
 /** However busy the machine is. */
-const poll = <T>(of: () => T) => expect.poll(of, { timeout: 20_000 });
+const poll = <T>(of: () => T) => expect.poll(of, { timeout: 60_000 });
 const patterns = () => portSchema().anyOf.map(({ pattern }) => new RegExp(pattern, 'u'));
 
 describe('a kind that is registered', () => {

@@ -165,7 +165,7 @@ describe('in a running engine', () => {
       warn: () => {},
     });
     try {
-      const patience = { timeout: 20_000 * SLOW, interval: 10 };
+      const patience = { timeout: 60_000 * SLOW, interval: 10 };
       const words = engine.views.workers[1]!;
       await expect.poll(() => Atomics.load(words, WorkerWord.faulted), patience).toBe(Paused.waits);
       const { totals, workers: now } = summarize(engine);

@@ -204,7 +204,7 @@ describe('code that the warm-up has compiled', () => {
       const fd = openSync(file, 'w');
       const program = new URL('./warm-up-program.mjs', import.meta.url).pathname;
       const flags = ['--trace-opt', '--trace-deopt', program];
-      const { status } = spawnSync(process.execPath, flags, { stdio: ['ignore', fd, fd], timeout: 60_000 });
+      const { status } = spawnSync(process.execPath, flags, { stdio: ['ignore', fd, fd], timeout: 150_000 });
       closeSync(fd);
       const text = readFileSync(file, 'latin1');
       expect([status, status === 0 ? '' : text.slice(-2000)]).toEqual([0, '']);
@@ -222,5 +222,5 @@ describe('code that the warm-up has compiled', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 70_000);
+  }, 180_000);
 });

@@ -18,6 +18,9 @@ import { type LinkChange, LivePort, NO_DESCRIPTORS, type OldDescriptors } from '
 import type { DeviceCounters } from './device-counters.js';
 import type { DropSource, KernelDrops } from './kernel-drops.js';
 
+type Checked = { change: LinkChange; old: OldDescriptors };
+const NOTHING_NEW: Checked = { change: 'none', old: NO_DESCRIPTORS };
+
 /** A port of an interface, as it was asked for. */
 export interface DeviceSpec extends AnyPortSpec {
   readonly interface: string;
@@ -72,10 +75,16 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
     return link?.up === true && link.running;
   }
 
-  /** Where the interface is not found any more: the port goes on working with it elsewhere. */
-  protected worksElsewhere(): boolean {
-    return false;
+  /**
+   * Where its interface is not found here under its name: what it is now, if the port goes on with it there; `untold`
+   * where it does and nothing can be told of it; null where it does not.
+   */
+  protected away(): LinkInfo | 'untold' | null {
+    return null;
   }
+
+  /** The interface is here, under its name. */
+  protected atHome(): void {}
 
   /** Follows an interface that is there. */
   protected followLink(_link: LinkInfo): void {}
@@ -116,15 +125,25 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
     return `${this.spec.interface} (port ${this.spec.name})`;
   }
 
-  override check(): { change: LinkChange; old: OldDescriptors } {
+  override check(): Checked {
     const link = this.native.linkInfo(this.spec.interface);
     this.carrier = this.carrierOf(link);
-    if (link === null || (this.state !== 'gone' && !this.attachedTo(link))) return this.lost();
-    if (this.state === 'gone') return this.found(link);
-    this.followLink(link);
+    if (this.state === 'gone') return link === null ? NOTHING_NEW : this.found(link);
+    if (link !== null && this.attachedTo(link)) {
+      this.atHome();
+      this.followLink(link);
+      return this.noteState(link);
+    }
+    const away = this.away();
+    if (away === null) return this.lost();
+    this.carrier = away === 'untold' || this.carrierOf(away);
+    return away === 'untold' ? NOTHING_NEW : this.noteState(away);
+  }
+
+  private noteState(link: LinkInfo): Checked {
     this.noteCarrier(link);
     const state = link.up ? 'up' : 'down';
-    if (state === this.state) return { change: 'none', old: NO_DESCRIPTORS };
+    if (state === this.state) return NOTHING_NEW;
     this.state = state;
     this.warn(
       state === 'down'
@@ -135,8 +154,7 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
   }
 
   /** The interface is not there (any more), or another one has its name. */
-  private lost(): { change: LinkChange; old: OldDescriptors } {
-    if (this.worksElsewhere() || this.state === 'gone') return { change: 'none', old: NO_DESCRIPTORS };
+  private lost(): Checked {
     this.readDrops();
     const old = this.forget();
     this.state = 'gone';
@@ -145,8 +163,8 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
   }
 
   /** The interface is there again. */
-  private found(link: LinkInfo): { change: LinkChange; old: OldDescriptors } {
-    if (!this.canReopen(link)) return { change: 'none', old: NO_DESCRIPTORS };
+  private found(link: LinkInfo): Checked {
+    if (!this.canReopen(link)) return NOTHING_NEW;
     try {
       this.open(link);
     } catch {
@@ -156,7 +174,7 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
           `${this.title} is back, but what opening it needs was given up (--drop): restart the forwarder`,
         );
       }
-      return { change: 'none', old: NO_DESCRIPTORS };
+      return NOTHING_NEW;
     }
     this.state = 'up';
     this.warn(`${this.title} is back`);
@@ -205,9 +223,9 @@ export abstract class DevicePort<S extends DeviceSpec> extends LivePort {
     return [];
   }
 
-  /** MTU of the interface; 0 when it is gone. */
-  override get mtu(): number {
-    return this.native.linkInfo(this.spec.interface)?.mtu ?? 0;
+  /** MTU of the interface; null when it is gone. */
+  override get mtu(): number | null {
+    return this.native.linkInfo(this.spec.interface)?.mtu ?? null;
   }
 
   override closeOld(old: OldDescriptors): void {

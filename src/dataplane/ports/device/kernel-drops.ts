@@ -43,7 +43,8 @@ export class KernelDrops {
 
   constructor(
     private readonly native: Native,
-    private readonly interfaceName: string,
+    /** What the device itself has counted, at the last look of `devices` or a later one. @param column a `DeviceColumn` */
+    private readonly readDevice: (column: number) => number,
     private readonly guard: ReceiveGuard | null,
     private readonly devices: DeviceCounters,
   ) {}
@@ -100,7 +101,7 @@ export class KernelDrops {
   /** The device's counter less what the program has received. */
   private counted(): number {
     const column = this.source.column === 'sent' ? DeviceColumn.txDropped : DeviceColumn.rxDropped;
-    const drops = this.devices.read(this.interfaceName, column);
+    const drops = this.readDevice(column);
     // Read last: a frame is counted by the guard before the kernel's stack counts it.
     this.readGuard();
     return drops - this.unclaimed;

@@ -63,7 +63,12 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     this.out = new TransmitSockets(native, spec, warn, link);
     this.txQueues = this.out.queues;
     this.guard = native.openReceiveGuard();
-    this.drops = new KernelDrops(native, spec.interface, this.guard, devices);
+    this.drops = new KernelDrops(
+      native,
+      (column) => devices.read(spec.interface, column),
+      this.guard,
+      devices,
+    );
     this.begin(link);
     this.publish();
   }

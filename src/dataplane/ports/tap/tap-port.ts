@@ -1,9 +1,10 @@
 /**
  * The main thread's side of a TAP: its queues, its MTU, the carrier that it shows.
  *
- * Promise: see `DevicePort`. One that this program made goes away with the last descriptor.
+ * Promise: see `DevicePort`. One that this program made goes away with the last descriptor. One that was renamed, or moved
+ * to another network namespace (a guest's, say), goes on working there, and its state and its drops are told from there.
  */
-import type { LinkInfo } from '../../../addon/native.js';
+import type { LinkInfo, TapPlace } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
@@ -16,6 +17,8 @@ export class TapPort extends DevicePort<TapPortSpec> {
   /** This program made the interface. */
   private readonly created: boolean;
   private carrierShown = true;
+  /** Where the interface was at the last look, unless it was here under its name. */
+  private place: TapPlace | null = null;
 
   constructor(parts: DeviceParts<TapPortSpec>) {
     super(parts);
@@ -23,7 +26,7 @@ export class TapPort extends DevicePort<TapPortSpec> {
     this.fds = new Int32Array(new SharedArrayBuffer(spec.queues * Int32Array.BYTES_PER_ELEMENT)).fill(-1);
     const before = native.linkInfo(spec.interface);
     this.created = before === null;
-    this.drops = new KernelDrops(native, spec.interface, null, devices);
+    this.drops = new KernelDrops(native, (column) => this.deviceCount(column), null, devices);
     this.begin(before);
     this.publish();
   }
@@ -57,24 +60,58 @@ export class TapPort extends DevicePort<TapPortSpec> {
     return this.native.tapAttached(fd);
   }
 
-  /** A TAP that was renamed or moved to another network namespace (a guest's, say) goes on working there. */
-  protected override worksElsewhere(): boolean {
+  protected override atHome(): void {
+    this.place = null;
+  }
+
+  protected override away(): LinkInfo | 'untold' | null {
     const fd = this.receiveFds[0];
-    if (fd === undefined || !this.native.tapAttached(fd)) return false;
-    this.carrier = true;
-    return true;
+    if (fd === undefined || !this.native.tapAttached(fd)) return null;
+    const place = this.native.tapPlace(fd);
+    if (place === null) return 'untold';
+    this.place = place;
+    // Back from elsewhere, where its index was taken meanwhile.
+    if (!place.elsewhere && place.name === this.spec.interface) {
+      this.index = place.index;
+      this.place = null;
+    }
+    return place;
+  }
+
+  override get leftNamespace(): boolean {
+    return this.place?.elsewhere === true;
+  }
+
+  protected override get title(): string {
+    const { place, spec } = this;
+    if (place === null) return super.title;
+    const named = place.name === spec.interface ? '' : ` ${place.name}`;
+    return `${spec.interface} (port ${spec.name}, now${named}${place.elsewhere ? ' in another network namespace' : ''})`;
+  }
+
+  /** What the interface has counted: where it is, not at what has its name here. */
+  private deviceCount(column: number): number {
+    if (this.place === null) return this.devices.read(this.spec.interface, column);
+    this.place = this.native.tapPlace(this.receiveFds[0]!) ?? this.place;
+    return this.place.txDropped;
   }
 
   protected override forgetOthers(): number[] {
+    this.place = null;
     return [];
+  }
+
+  override get mtu(): number | null {
+    return this.place === null ? super.mtu : this.place.mtu;
   }
 
   protected override countUnread(fds: readonly number[]): void {
     for (const fd of fds) this.drops.addUnread(this.native.tapUnread(fd));
   }
 
-  /** Sets the MTU as its option says, or, where this program made the TAP, to `others`. */
+  /** Sets the MTU as its option says, or, where this program made the TAP, to `others`. What is not here keeps its own. */
   override applyMtu(others: number): void {
+    if (this.state === 'gone' || this.place !== null) return;
     const wanted = this.spec.mtu > 0 ? this.spec.mtu : this.created ? others : 0;
     if (wanted === 0 || wanted === this.mtu) return;
     try {
