@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ask.h"
+#include "bpf_bindings.h"
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
@@ -232,6 +233,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("peerUser", peerUser);
   function("notifyService", notifyCall);
   definePorts(env, exports);
+  defineBpf(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);
   defineVhost(env, exports);

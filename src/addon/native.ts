@@ -11,6 +11,7 @@
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
+import type { NativeBpf } from './bpf.js';
 import type {
   NativePool,
   NativeReceiveArrays,
@@ -23,6 +24,7 @@ import { findAddon, thisPlace, waysOut } from './find.js';
 import type { NativeHash } from './hash.js';
 import type { NativeVhost } from './native-vhost.js';
 
+export * from './bpf.js';
 export * from './bursts.js';
 export * from './native-vhost.js';
 
@@ -132,7 +134,7 @@ export interface TapOptions {
   readonly offload: boolean;
 }
 
-export interface Native extends NativeHash, NativeVhost {
+export interface Native extends NativeHash, NativeBpf, NativeVhost {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
   /**
@@ -192,8 +194,6 @@ export interface Native extends NativeHash, NativeVhost {
   canOpen(count: number): boolean;
   /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
   openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };
-  /** Sets a header-hash steering program on a multi-queue TAP; false where the kernel refuses it. */
-  setTapSteering(fd: number, queues: number): boolean;
   /** IFF_UP on an interface (the one this program created). */
   setLinkUp(name: string): void;
   /** Sets an interface's MTU in bytes. */
