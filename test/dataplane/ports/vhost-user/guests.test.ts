@@ -85,7 +85,12 @@ describe.skipIf(missing !== null)(
 
     const detail = (name: string) => {
       const port = summarize(engine).ports.find((one) => one.name === name)!;
-      return port.detail as { connected: boolean; enabled: readonly number[]; connections: number; refused: number };
+      return port.detail as {
+        connected: boolean;
+        enabled: readonly number[];
+        connections: number;
+        refused: number;
+      };
     };
 
     it.each([
