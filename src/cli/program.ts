@@ -33,6 +33,7 @@ const commandNames = [
   'sweep',
   'simulate',
   'ctl',
+  'top',
   'doctor',
   'compile',
   'bench',
