@@ -22,7 +22,7 @@ have. All options: docs/forwarding.md.`;
 /** Only where packets are asked about: it is no policy to set up. */
 const HOST =
   '  host:DEV     what this host does with a packet of DEV, as it is set now\n' +
-  '               (root=TREE: a collected host; cpus=, key=, …: what it does not tell)';
+  '               (root=TREE: a collected host; cpus=, key=: what it does not tell)';
 
 const examples = (...lines: readonly string[]) =>
   `Example${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
