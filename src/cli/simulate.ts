@@ -14,6 +14,7 @@ const ACTIONS = {
   show: async (flags: SimulateFlags) => (await import('./simulate-list.js')).show(flags),
   schema: async () => (await import('./simulate-list.js')).schema(),
   validate: async (flags: SimulateFlags) => (await import('./simulate-validate.js')).validate(flags),
+  calibrate: async (flags: SimulateFlags) => (await import('./simulate-calibrate.js')).calibrate(flags),
 } as const;
 
 const isAction = (flags: SimulateFlags) =>
@@ -60,6 +61,7 @@ export function register(program: Command): void {
     .option('--show <name>', 'print a preset or a set of costs as YAML')
     .option('--schema', "the scenario's JSON Schema")
     .option('--validate', 'run every preset with published figures; print both')
+    .option('--calibrate <file>', 'measure this machine and write its costs, for --costs')
     .allowExcessArguments(false)
     .action(act);
 }

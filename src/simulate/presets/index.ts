@@ -6,9 +6,10 @@
 import { UserError, unknownName } from '../../errors.js';
 import { lwnRps } from './lwn-rps.js';
 import type { Family, Preset } from './preset.js';
+import { rxsteerLab } from './rxsteer-lab.js';
 
 /** All families. */
-export const FAMILIES: readonly Family[] = [lwnRps];
+export const FAMILIES: readonly Family[] = [lwnRps, rxsteerLab];
 
 /** All presets. */
 export function presets(): Preset[] {
