@@ -65,7 +65,16 @@ export function calibrationOf(
   set('ipiReceive', ['contextSwitch'], 'a switch', neat);
   set('eventfd', ['systemCall'], 'a system call', neat);
   set('tunCall', ['systemCall'], 'a system call', neat);
-  set('steer', ['steer'], 'as measured', neat);
+  if (known.has('handOff')) {
+    set(
+      'steer',
+      ['handOff'],
+      'a packet handed to another worker, lines included; asking is in driverReceive',
+      neat,
+    );
+    costs.lines = { backlog: 0 };
+    derivations.push('lines.backlog: in steer');
+  } else set('steer', ['steer'], 'as measured', neat);
   set('copyByte', ['copyByte'], "the other node in the set's proportion", (byte) => ({
     local: neat(byte!),
     remote: neat((byte! * base.copyByte.remote) / base.copyByte.local),

@@ -14,9 +14,11 @@ const NOBODY = new Int32Array(0);
 /** Samples of each measurement, and passages in one. */
 const SAMPLES = 15;
 const PASSES = 3000;
+/** Of two threads that spin: a sample is short, so that no other program comes between. */
+const SHORT = 400;
 const WAKES = 40;
 /** Samples of lines and locks to one of wake-ups: they are short, and another program may have the other CPU. */
-const PAIRS = 4;
+const PAIRS = 10;
 /** So long the partner is left alone, so that it sleeps: microseconds. */
 const SETTLE_US = 60;
 
@@ -35,7 +37,7 @@ function partner(): void {
     const kind = seen & 15;
     if (kind === Command.quit) return;
     if (kind === Command.line) {
-      for (let i = 1; i <= PASSES; i++) {
+      for (let i = 1; i <= SHORT; i++) {
         while (Atomics.load(words, Word.ping) !== i) {
           // Spins.
         }
@@ -84,19 +86,19 @@ function timed(count: number, pass: () => void): number {
 
 /** Half of a round trip of two words, each on a line that the other writes; less what the instructions take. */
 function line(): number {
-  const alone = timed(PASSES, () => {
+  const alone = timed(SHORT, () => {
     Atomics.store(words, Word.ping, 0);
     Atomics.load(words, Word.ping);
   });
   tell(Command.line);
   const start = native.monotonic();
-  for (let i = 1; i <= PASSES; i++) {
+  for (let i = 1; i <= SHORT; i++) {
     Atomics.store(words, Word.ping, i);
     while (Atomics.load(words, Word.pong) !== i) {
       // Spins.
     }
   }
-  const each = (native.monotonic() - start) / PASSES / 2;
+  const each = (native.monotonic() - start) / SHORT / 2;
   awaitDone();
   return Math.max(0, each - alone);
 }
@@ -104,16 +106,16 @@ function line(): number {
 /** A lock that the other CPU wants too, less one that nobody else wants; null where the other CPU had no time. */
 function lock(): number | null {
   const pass = () => passLock(words);
-  const alone = timed(PASSES, pass);
+  const alone = timed(SHORT, pass);
   tell(Command.lock);
   spinUs(50);
   const before = Atomics.load(words, Word.serving);
-  const contended = timed(PASSES, pass);
+  const contended = timed(SHORT, pass);
   const passed = (Atomics.load(words, Word.serving) - before) | 0;
   Atomics.store(words, Word.stop, 1);
   awaitDone();
   // Between two of ours there is one of theirs: two hand-overs. Else the partner did not run.
-  if (passed < 1.8 * PASSES) return null;
+  if (passed < 1.8 * SHORT) return null;
   return Math.max(0, contended / 2 - alone);
 }
 

@@ -13,6 +13,7 @@ import { chooser, factList, originFacts, page, type ReportOrigin } from './page.
 import { flowMap, nameOf, policySection } from './policy-section.js';
 import { busiestCpu, hottest, rankedName, rankedPolicies, usefulWorkers } from './rank.js';
 
+export { renderScenarioSweep } from './scenario-sweep.js';
 export { renderSimulationReport, type SimulationReportOptions } from './simulation.js';
 export { renderSweepReport, type SweepRow } from './sweep.js';
 

@@ -39,6 +39,14 @@ describe('costs that follow', () => {
     });
   });
 
+  it('take the hand-over of the forwarder itself for steering, where it was measured', () => {
+    const measurements = [of('steer', 100), of('handOff', 180)];
+    const { costs, derivations } = calibrationOf('a machine', { ...all, measurements }, 'modern');
+    expect(costs).toMatchObject({ steer: 180, lines: { backlog: 0 } });
+    expect(derivations.filter((line) => line.startsWith('steer:'))).toHaveLength(1);
+    expect(parseCosts(costs).lines).toEqual({ ...base.lines, backlog: 0 });
+  });
+
   it('at other distances keep the proportions of the named set', () => {
     const { line } = calibration.costs as { line: typeof base.line };
     expect(line.cache).toBe(40);
