@@ -72,6 +72,18 @@ const AMD_2009: Costs = {
   ...{ siblingSlowdown: 1, interference: 0.03 },
 };
 
+/** The forwarder on a virtual machine with two CPUs: what `--calibrate` measured, over `modern`. */
+const RXSTEER_VM: Costs = {
+  ...MODERN,
+  ...{ hardIrq: 0, softirqEntry: 0, idleExit: 0, idleExitDevice: 0, bridge: 0 },
+  ...{ wakeLocal: 251, contextSwitch: 2000, wakeRemote: 12_400, ipiSend: 12_100, ipiLatency: 7700 },
+  ...{ ipiReceive: 2250, eventfd: 251, tunCall: 251, driverReceive: 2260, steer: 190, tapEnqueue: 440 },
+  line: { core: 68, cache: 171, socket: 410, remote: 1030 },
+  handOver: { core: 33, cache: 83, socket: 199, remote: 498 },
+  copyByte: { local: 0.21, remote: 0.315 },
+  lines: { ...MODERN.lines, backlog: 0 },
+};
+
 const FITTED_2009 =
   'fitted to the RPS tables of 2009 and 2010 (bnx2x, 16 cores): driverReceive, steer and protocol + wake-up follow from 1/throughput, the rest can be traded against each other';
 
@@ -125,6 +137,23 @@ const LIST: readonly CostSet[] = [
         ],
         confidence: 'fitted',
         source: FITTED_2009,
+      },
+    ],
+  },
+  {
+    name: 'rxsteer-vm',
+    about: "the forwarder's own packet sockets and taps on a virtual machine with two CPUs",
+    costs: RXSTEER_VM,
+    origins: [
+      {
+        names: [
+          ...(['wakeLocal', 'contextSwitch', 'wakeRemote', 'ipiSend', 'ipiLatency', 'ipiReceive'] as const),
+          ...(['eventfd', 'tunCall', 'driverReceive', 'steer', 'tapEnqueue'] as const),
+          ...(['line', 'handOver', 'copyByte'] as const),
+        ],
+        confidence: 'measured',
+        source:
+          'rxsteer simulate --calibrate on an Intel Xeon (virtual, 2 CPUs, Linux 6.18) that other programs used as well; hardIrq, softirqEntry, idleExit and bridge are in driverReceive, lines.backlog in steer',
       },
     ],
   },

@@ -55,7 +55,7 @@ function mix(about: string, guests: number, flows: number, more: object = {}) {
 }
 
 /** Between memory ports: a frame through the forwarder without system calls. */
-const MEMORY = { driverReceive: 60, tapEnqueue: 10, steer: 100 } as const;
+const MEMORY = { driverReceive: 45, tapEnqueue: 10, steer: 190 } as const;
 
 export const rxsteerLab: Family = {
   name: 'rxsteer-lab',
