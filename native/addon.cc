@@ -9,10 +9,12 @@
 #include <utility>
 
 #include "ask.h"
+#include "bpf_bindings.h"
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
 #include "link_object.h"
+#include "notify.h"
 #include "ports/bindings.h"
 #include "ports/memory_rx.h"
 #include "privileges.h"
@@ -192,6 +194,13 @@ Napi::Value peerUser(const Info& info) {
   return Napi::Number::New(info.Env(), peer.uid);
 }
 
+// Address, message.
+void notifyCall(const Info& info) {
+  const std::string address = stringValue(info[0], "address");
+  const std::string message = stringValue(info[1], "message");
+  control(info.Env(), address, [&] { notifyService(address, message); });
+}
+
 }  // namespace
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -221,7 +230,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("limitCapabilities", limitCall);
   function("mayAccess", accessCall);
   function("peerUser", peerUser);
+  function("notifyService", notifyCall);
   definePorts(env, exports);
+  defineBpf(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);
   return exports;

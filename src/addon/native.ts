@@ -11,6 +11,7 @@
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
+import type { NativeBpf } from './bpf.js';
 import type {
   NativePool,
   NativeReceiveArrays,
@@ -22,6 +23,7 @@ import type {
 import { findAddon, thisPlace, waysOut } from './find.js';
 import type { NativeHash } from './hash.js';
 
+export * from './bpf.js';
 export * from './bursts.js';
 
 /**
@@ -130,7 +132,7 @@ export interface TapOptions {
   readonly offload: boolean;
 }
 
-export interface Native extends NativeHash {
+export interface Native extends NativeHash, NativeBpf {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
   /**
@@ -190,8 +192,6 @@ export interface Native extends NativeHash {
   canOpen(count: number): boolean;
   /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
   openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };
-  /** Sets a header-hash steering program on a multi-queue TAP; false where the kernel refuses it. */
-  setTapSteering(fd: number, queues: number): boolean;
   /** IFF_UP on an interface (the one this program created). */
   setLinkUp(name: string): void;
   /** Sets an interface's MTU in bytes. */
@@ -322,6 +322,8 @@ export interface Native extends NativeHash {
   mayAccess(path: string, write: boolean): boolean;
   /** User id behind the other end of a Unix socket (SO_PEERCRED). */
   peerUser(fd: number): number;
+  /** Sends one datagram to a Unix socket: a path, or '@' and an abstract name. Blocks for a second at most. */
+  notifyService(address: string, message: string): void;
 }
 
 let loaded: Native | null | undefined;

@@ -31,6 +31,7 @@ import { renderRates, renderSummary } from './forward-report.js';
 import { runningConfig } from './forward-save.js';
 import { sweepDead } from './lab.js';
 import { noteLine, print, printJson } from './output.js';
+import { type ServiceManager, serviceManager } from './service-manager.js';
 import { version } from './version.js';
 
 export function register(program: Command): void {
@@ -117,6 +118,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
   // What a killed run of this program left behind goes now; live ones' namespaces are never touched.
   for (const name of sweepDead()) say(`rxsteer: removed ${name}, left by a killed run`);
   const warn = (message: string) => say(`rxsteer: warning: ${message}`);
+  const manager = serviceManager(process.env, warn);
   const parsed = forwardOptions(flags, warn);
   const { policy, workers } = parsed.engine;
   // The policies that have something to warn of; a user's module is loaded by the workers only.
@@ -136,6 +138,7 @@ async function forward(flags: ForwardFlags): Promise<void> {
     metrics: parsed.metrics,
     endWithStdin: flags.endWithStdin === true,
     drop: parsed.drop,
+    manager,
     saved: (engine, server) => runningConfig(engine, server, parsed),
     ...(flags.config === undefined || flags.config === '-'
       ? {}
@@ -186,6 +189,8 @@ export interface RunHooks {
   readonly endWithStdin?: boolean;
   /** Privileges are limited when the ports are open, with `drop` given up altogether; absent = kept. */
   readonly drop?: boolean;
+  /** Is told how the run goes; null or absent = nobody. */
+  readonly manager?: ServiceManager | null;
   /** What `ctl save` writes. */
   readonly saved?: (engine: Engine, control: ControlServer) => unknown;
   /** What SIGHUP does instead of ending the run: reads the configuration again. */
@@ -210,10 +215,12 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
   let recorder: Recorder | null = null;
   let reloader: Reloader | null = null;
   const hadTerminal = hasTerminal();
+  const manager = hooks.manager ?? null;
   const onSignal = (signal: NodeJS.Signals) => {
     // A terminal that is closed sends it too.
     if (signal === 'SIGHUP' && hooks.reload !== undefined && !(hadTerminal && !hasTerminal())) {
-      void reloader?.reload();
+      const running = reloader;
+      if (running !== null) void (manager ? manager.reload(() => running.reload()) : running.reload());
       return;
     }
     interrupts++;
@@ -253,6 +260,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
     }
     if (hooks.reload !== undefined) reloader = await reloaderOf(engine, control, hooks.reload);
     hooks.onReady(control?.path ?? null, shown?.url ?? null);
+    manager?.ready(`${options.ports.length} ports, ${options.workers} workers, ${options.policy.text}`);
     const ends = [interrupt, engine.drained, engine.failed];
     if (hooks.endWithStdin === true) {
       process.stdin.resume();
@@ -278,6 +286,7 @@ export async function runForwarder(options: EngineOptions, hooks: RunHooks): Pro
       }, hooks.statsMs);
     }
     await Promise.race(ends);
+    manager?.stopping();
     clearInterval(stats);
     await control?.close();
     await engine.stop();

@@ -33,6 +33,7 @@ const commandNames = [
   'sweep',
   'simulate',
   'ctl',
+  'top',
   'doctor',
   'compile',
   'bench',
@@ -116,6 +117,9 @@ async function build(argv: readonly string[]): Promise<Command> {
   }
   return program;
 }
+
+/** The program with all its commands, for what is made from them (`scripts/man.mjs`). Nothing is run. */
+export const commandTree = (): Promise<Command> => build([]);
 
 function firstLine(text: string): string {
   return text.trim().split('\n')[0] ?? '';

@@ -4,7 +4,9 @@ import { type BackEnd, TARGETS, type Target } from './back-end.js';
 
 const LOADERS: Readonly<Partial<Record<Target, () => Promise<BackEnd>>>> = {
   sysfs: async () => (await import('./sysfs/index.js')).sysfs,
+  bpf: async () => (await import('./bpf/index.js')).bpf,
   ethtool: async () => (await import('./ethtool/index.js')).ethtool,
+  xdp: async () => (await import('./xdp/index.js')).xdp,
 };
 
 /** Names of the targets that there are. */

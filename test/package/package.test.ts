@@ -23,6 +23,7 @@ const PERMITTED = [
   /^dist\/([\w-]+\/)*[\w-]+\.js$/,
   /^dist\/vendor\/LICENSES\.txt$/,
   /^types\/index\.d\.ts$/,
+  /^man\/rxsteer(-\w+)?\.1$/,
   /^prebuilds\/linux-(x64|arm64)-glibc\/rxsteer\.node$/,
   /^assets\/report\/[\w.-]+$/,
   /^native\/([\w-]+\/)*[\w-]+\.(cc|h|map|md)$/,

@@ -44,7 +44,10 @@ function nodeOf(version: string, arch: string = process.arch): string {
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rxsteer-install-'));
-  execFileSync(process.execPath, ['scripts/prebuild.mjs'], { cwd: ROOT, stdio: 'pipe' });
+  // As `prepack`, but for the set-up, which this run began with.
+  for (const script of ['prebuild', 'bundle', 'man']) {
+    execFileSync(process.execPath, [`scripts/${script}.mjs`], { cwd: ROOT, stdio: 'pipe' });
+  }
   file = pack(folder).file;
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
