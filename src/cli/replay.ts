@@ -134,7 +134,7 @@ async function advised(
   if (result.capture.interrupted && flags.advice === true) note('rxsteer: warning: no advice: interrupted');
   if (result.capture.interrupted) return result;
   if (flags.advice !== true && flags.html === undefined) return result;
-  const [{ advise, canAdvise }, { rankPolicies }] = await Promise.all([
+  const [{ advise, canAdvise }, { bestPolicy }] = await Promise.all([
     import('../replay/advice/index.js'),
     import('../report/rank.js'),
   ]);
@@ -143,8 +143,8 @@ async function advised(
     return result;
   }
   progress.update('advice');
-  const [best] = rankPolicies(result.policies);
-  const advice = await advise(files, result, specs, workers, best!, choice(flags), signal);
+  const best = bestPolicy(result.policies);
+  const advice = await advise(files, result, specs, workers, best, choice(flags), signal);
   return signal.aborted ? result : { ...result, advice };
 }
 

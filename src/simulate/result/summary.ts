@@ -41,6 +41,7 @@ export function unitOf({ built }: Measured): string {
   const apps = [...(host.apps ?? []), ...Object.values(guests).flatMap((guest) => guest.apps ?? [])];
   if (apps.some(({ kind }) => kind === 'block')) return 'requests/s';
   if (apps.some(({ kind }) => kind === 'ping')) return 'switches/s';
+  if (apps.some(({ kind }) => kind === 'ipi')) return 'interrupts/s';
   return 'packets/s';
 }
 
