@@ -22,6 +22,7 @@
 #include "util/bound.h"
 #include "util/control.h"
 #include "util/env_state.h"
+#include "vhost/bindings.h"
 #include "wait.h"
 #include "watch.h"
 
@@ -235,6 +236,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   defineBpf(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);
+  defineVhost(env, exports);
   return exports;
 }
 

@@ -33,6 +33,11 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines[6]).toMatch(/^busy: (\d+ %(, )?){4}$/);
     expect(lines[7]).toMatch(/^a packet sees CPUs \d( -> \d)*, \d+ us$/);
   },
+  'simulate-presets.mjs': (lines, all) => {
+    const [, halts, polls] = /answers in ([\d.]+) us, with polling of the host in ([\d.]+) us/.exec(all)!;
+    expect(Number(polls)).toBeLessThan(Number(halts));
+    expect(lines.at(-1)).toBe('3 of 4 predictions hold');
+  },
   'sweep.mjs': (lines, all) => {
     expect(lines[0]).toBe('4 workers, best first');
     expect(all).toContain('\n8 workers, best first\n');
