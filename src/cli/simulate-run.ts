@@ -43,7 +43,8 @@ export function costsOption(text: string | undefined): string | Costs | undefine
   return readCosts(text);
 }
 
-function durationOption(text: string | undefined): number | undefined {
+/** `--duration`. @throws UserError */
+export function durationOption(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = Number(text);
   if (text.trim() === '' || !(ms >= 0.001 && ms <= DURATION_MAX_MS)) {
