@@ -34,6 +34,7 @@ const commandNames = [
   'simulate',
   'ctl',
   'top',
+  'dashboard',
   'doctor',
   'compile',
   'bench',
