@@ -17,7 +17,11 @@ import {
 } from './runner.js';
 
 const WINDOWS = { seconds: 0.003, count: 20 };
-const OURS = { words: 'words of 4 bytes', frames: "the engine's ring, 32-byte descriptors" } as const;
+const OURS = {
+  words: 'words of 4 bytes',
+  frames: "the engine's ring, 32-byte descriptors",
+  handover: 'the same, filled by the dispatcher (finds and notes the flow)',
+} as const;
 const RTE = {
   4: 'rte_ring, 4-byte items',
   8: 'rte_ring, 8-byte items',
@@ -34,7 +38,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   requireTwoCpus(suite);
   const notes: string[] = [];
   const side = fileURLToPath(new URL('./ring/side.js', import.meta.url));
-  const entries: Entry[] = (['words', 'frames'] as const).map((kind) => ({
+  const entries: Entry[] = (['words', 'frames', 'handover'] as const).map((kind) => ({
     name: OURS[kind],
     command: [process.execPath, side, kind],
   }));

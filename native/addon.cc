@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ask.h"
+#include "bpf_bindings.h"
 #include "hash/bindings.h"
 #include "link.h"
 #include "link_events.h"
@@ -21,6 +22,7 @@
 #include "util/bound.h"
 #include "util/control.h"
 #include "util/env_state.h"
+#include "vhost/bindings.h"
 #include "wait.h"
 #include "watch.h"
 
@@ -231,8 +233,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("peerUser", peerUser);
   function("notifyService", notifyCall);
   definePorts(env, exports);
+  defineBpf(env, exports);
   defineMemory(env, exports);
   defineHash(env, exports);
+  defineVhost(env, exports);
   return exports;
 }
 

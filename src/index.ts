@@ -404,6 +404,13 @@ export type {
   WorkerLoad,
 } from './replay/result.js';
 export type { SweepLine } from './sweep/result-file.js';
+export type { ScenarioLine, ScenarioRow, ScenarioSection } from './sweep/scenario-line.js';
+export {
+  type ScenarioSweepInput,
+  type ScenarioSweepOptions,
+  type ScenarioSweepResult,
+  sweepScenarios,
+} from './sweep/scenario-sweep.js';
 export type { AxisRow, Rankable, SweepPlace, SweepSection } from './sweep/summary.js';
 export { type SweepInput, type SweepOptions, type SweepResult, sweep } from './sweep/sweep.js';
 export { ARRIVALS, type Arrival } from './traffic/arrivals.js';
@@ -427,6 +434,15 @@ export { COST_SETS, type Confidence, type CostSet, type Origin } from './simulat
 export { CLASSES as CPU_CLASSES, type CpuClass } from './simulate/machine/classes.js';
 export type { ChangeResult } from './simulate/model/changes.js';
 export type { CapturedPackets } from './simulate/model/loads.js';
+export { presetNamed, presets } from './simulate/presets/index.js';
+export type { Claim, Family, Preset, PresetScenario } from './simulate/presets/preset.js';
+export {
+  type ValidatedClaim,
+  type ValidatedRow,
+  type ValidateOptions,
+  type Validation,
+  validatePresets,
+} from './simulate/presets/validate.js';
 export type { PacketPath, PathSpan, Recording } from './simulate/record/shown.js';
 export type {
   ClassShares,
@@ -434,6 +450,7 @@ export type {
   GuestResult,
   Limit,
   Published,
+  PublishedFigure,
   RunResult,
   SimulationResult,
 } from './simulate/result/result.js';

@@ -40,11 +40,11 @@ const FACE = `
   makeFrames makeTraffic mayExpire mpls mrqcFor namedKey nativeHashKernels nativeProblem nicProfile
   onlineCpus openCapture ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseFreeze
   parseHex parseKey parseMac parseMask parseNtuple parsePolicy parsePort parseScenario parseScenarioText
-  parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe queueCounters
+  parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe presetNamed presets queueCounters
   queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
   recordedRxQueue replay routingExtension rscale scaled sctp simulate staleAfter startForwarder
-  steerFrames summarize sweep tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
-  virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
+  steerFrames summarize sweep sweepScenarios tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
+  validatePresets virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
   writeRpsSockFlowEntries xorHash
 `;
 

@@ -1,7 +1,8 @@
 /**
- * The producer's loop of the ring benchmark: the one of `Dispatcher.handOver` without what that does besides, finding and
- * noting each frame's flow. So the ring is measured, as `rte_ring` is; the whole hand-over is what suite `pipeline`
- * measures.
+ * The loop that fills the ring in the benchmark's row for the ring alone: that of `handOver` (worker/hand-over.ts) without
+ * what that does besides, finding and noting each frame's flow, in one loop with the copying (two loops take longer). So
+ * the ring is measured, as `rte_ring` is. The row beside it runs `handOver` itself, and a test holds the memory that both
+ * leave to be the same, so that this one cannot measure what the engine does not do.
  *
  * Constants and the object of arrays as there: a thread has one side of one ring.
  */

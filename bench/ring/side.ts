@@ -1,15 +1,18 @@
 /**
  * A ring between two worker threads, as a program for `Contestant`: `side.js words` = items of 4 bytes, `side.js frames` =
  * the engine's own backlog ring with its descriptors of 32 bytes, slot numbers and all of its indices, filled by a loop of
- * the benchmark (`append.ts`): the dispatcher's does more for each frame.
+ * the benchmark (`append.ts`), `side.js handover` = the same filled by the dispatcher's loop, which does more for each
+ * frame.
  */
 import { Worker } from 'node:worker_threads';
 import { allocateShared, Carver, LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { carveRings, type RingMemory } from '#rxsteer/dataplane/memory/ring.js';
 import { serveWindows } from '../lab/windows.js';
 
+export type RingKind = 'words' | 'frames' | 'handover';
+
 export interface RingRequest {
-  readonly kind: 'words' | 'frames';
+  readonly kind: RingKind;
   readonly side: 'producer' | 'consumer';
   readonly index: Int32Array;
   readonly entries: Int32Array;
@@ -24,7 +27,7 @@ const ITEMS = 4096;
 const SLOTS = 2048;
 const WARM_MS = 500;
 
-const kind = process.argv[2] === 'words' ? 'words' : 'frames';
+const kind = process.argv[2] as RingKind;
 const shared = (words: number) => new Int32Array(new SharedArrayBuffer(4 * words));
 const carve = (carver: Carver) => carveRings(carver, 2, ITEMS, SLOTS);
 const common = {

@@ -4,6 +4,8 @@ import { loadNative } from '#rxsteer/addon/native.js';
 import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { RingConsumer } from '#rxsteer/dataplane/memory/ring.js';
+import { SLOT_WORDS, Slot } from '#rxsteer/dataplane/order/flow-slot.js';
+import { beginBurst, handOver } from '#rxsteer/dataplane/worker/hand-over.js';
 import { Batch, DESCRIPTOR_WORDS, Part } from '#rxsteer/forward/batch.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { appendRun } from './append.js';
@@ -46,6 +48,11 @@ function frames(): void {
     const burst = new Burst(new Uint8Array(64));
     burst.len.fill(60);
     burst.vlan.fill(-1);
+    burst.worker.fill(1);
+    // One flow, which is on worker 1: nothing is watched, as without a ledger.
+    burst.flow.fill(1);
+    const ledger = { slots: new Int32Array(4 * SLOT_WORDS), watches: false };
+    ledger.slots[Slot.owner] = 1 + 1;
     const { id: ids, parts } = burst;
     for (let i = 0; i < 2 * BULK; i++) burst.describe(i, 0, 0, 0, 0);
     // Two halves in turns: as in the engine, a descriptor is complete some time before it is copied.
@@ -58,10 +65,13 @@ function frames(): void {
         id = id + 1 === slots ? 0 : id + 1;
       }
       const end = half + BULK;
+      if (kind === 'handover') beginBurst(burst, ledger, producer, (seq - half) | 0, 0);
       for (let from = half; from < end; ) {
-        from += appendRun(producer, 1, burst, from, end, (seq - half) | 0, 0);
+        if (kind === 'frames') from += appendRun(producer, 1, burst, from, end, (seq - half) | 0, 0);
+        else from = handOver(from, end);
         producer.publish(1);
         producer.claim(1);
+        if (kind === 'handover' && from < end) producer.look(1);
       }
       seq = (seq + BULK) | 0;
     }

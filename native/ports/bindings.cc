@@ -19,7 +19,6 @@
 #include "ports/tap.h"
 #include "ports/unread.h"
 #include "ports/xsk_socket.h"
-#include "steering_bpf.h"
 #include "util/control.h"
 
 namespace rxsteer {
@@ -179,10 +178,6 @@ Napi::Value openTapCall(const Info& info) {
   return result;
 }
 
-Napi::Value steerTap(const Info& info) {
-  return Napi::Boolean::New(info.Env(), setTapSteering(intArgument(info, 0, "fd")));
-}
-
 Napi::Value tapCarrier(const Info& info) {
   return Napi::Boolean::New(info.Env(), setTapCarrier(intArgument(info, 0, "fd"), info[1].ToBoolean()));
 }
@@ -228,7 +223,6 @@ void definePorts(Napi::Env env, Napi::Object exports) {
   function("openXskSend", openXsk);
   function("setXskMtu", xskMtu);
   function("openTap", openTapCall);
-  function("setTapSteering", steerTap);
   function("setTapCarrier", tapCarrier);
   function("tapAttached", attached);
   function("tapPlace", placeOfTap);

@@ -2,7 +2,7 @@
  * The typed face of the native addon, and its loader.
  *
  * Promise: `loadNative()` returns the addon or null with the reason (`nativeProblem()`), never throws. The addon
- * has no policy and, but for a list of AF_XDP sockets, no global state: it is loaded once per worker thread, every object
+ * has no policy and, but for lists of AF_XDP sockets and of guests' rings, no global state: it is loaded once per worker thread, every object
  * belongs to the thread that made it, and file descriptors and mappings are released by `close()`, by garbage collection or when the
  * thread's environment ends, whichever is first.
  *
@@ -11,6 +11,7 @@
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
+import type { NativeBpf } from './bpf.js';
 import type {
   NativePool,
   NativeReceiveArrays,
@@ -21,8 +22,11 @@ import type {
 } from './bursts.js';
 import { findAddon, thisPlace, waysOut } from './find.js';
 import type { NativeHash } from './hash.js';
+import type { NativeVhost } from './native-vhost.js';
 
+export * from './bpf.js';
 export * from './bursts.js';
+export * from './native-vhost.js';
 
 /**
  * Descriptors that are not asked for now, and which of them have become readable. A member costs nothing until it is;
@@ -130,7 +134,7 @@ export interface TapOptions {
   readonly offload: boolean;
 }
 
-export interface Native extends NativeHash {
+export interface Native extends NativeHash, NativeBpf, NativeVhost {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
   /**
@@ -190,8 +194,6 @@ export interface Native extends NativeHash {
   canOpen(count: number): boolean;
   /** Creates or attaches a TAP; all its queues' descriptors, non-blocking, with virtio-net headers. */
   openTap(options: TapOptions): { fds: number[]; created: boolean; index: number };
-  /** Sets a header-hash steering program on a multi-queue TAP; false where the kernel refuses it. */
-  setTapSteering(fd: number, queues: number): boolean;
   /** IFF_UP on an interface (the one this program created). */
   setLinkUp(name: string): void;
   /** Sets an interface's MTU in bytes. */

@@ -1,7 +1,7 @@
 /**
  * `rxsteer compile`: a policy in the words of the kernel, a NIC, a hypervisor or Open vSwitch.
  *
- * Promise: prints commands and runs none, unless `--apply --yes` says so (sysfs, ethtool). Exit code 0: done; 1: the target
+ * Promise: prints commands and runs none, unless `--apply --yes` says so (sysfs, ethtool); `--pin` loads a program and attaches it to nothing. Exit code 0: done; 1: the target
  * cannot express the policy, or a check found a difference; 2: a wrong call.
  */
 import type { Command } from 'commander';
@@ -14,7 +14,7 @@ import { parsePolicy } from '../policy/parse.js';
 import { policyWarnings } from '../policy/warnings.js';
 import { compiledText } from './compile-report.js';
 import { wholeNumber } from './numbers.js';
-import { noteLine, print, printJson } from './output.js';
+import { note, noteLine, print, printJson } from './output.js';
 
 /** Packets of a check where the call does not say. */
 const PACKETS = 10_000;
@@ -28,6 +28,7 @@ interface Flags {
   readonly check?: string | true;
   readonly apply?: boolean;
   readonly yes?: boolean;
+  readonly pin?: string;
   readonly json?: boolean;
 }
 
@@ -59,6 +60,10 @@ async function run(flags: Flags): Promise<void> {
     if (back.check === undefined) throw new Uncheckable(back.name, 'nothing here can be asked');
     check = await back.check(request, compiled, packets);
   }
+  if (flags.pin !== undefined) {
+    if (back.pin === undefined) throw new UserError(`--pin: goes with --to bpf and xdp, not ${flags.to}`);
+    note(`pinned: ${back.pin(request, flags.pin).join(' ')}`);
+  }
   if (flags.apply === true) apply(compiled);
   tell(compiled, check, flags.json === true);
   if (check !== null && check.agree < check.packets) process.exitCode = 1;
@@ -85,6 +90,7 @@ export function register(program: Command): void {
     .option('--check [packets]', `hold the target against the policy (default: ${PACKETS} packets)`)
     .option('--apply', 'run the commands (sysfs, ethtool); needs --yes')
     .option('--yes', 'with --apply: yes, change this host')
+    .option('--pin <path>', 'load the program and pin it there (bpf, xdp)')
     .option('--json', 'print JSON')
     .allowExcessArguments(false)
     .action(run);

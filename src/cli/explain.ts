@@ -108,6 +108,28 @@ function toText({ packet, hash, bucket, queue, worker, reason }: Explanation, as
   return formatFields(fields);
 }
 
+/** About the packet of the call. */
+async function explained(steering: Steering, flags: Flags): Promise<Explanation> {
+  const frame = frameOf(flags);
+  if (frame !== null) return explainFrame(steering, frame);
+  return explainPacket(steering, flags.capture!, wholeNumber(flags.packet ?? '1', 1, 1e12, '--packet'));
+}
+
+function tell(explanation: Explanation, assumed: string[], isJson: boolean): void {
+  if (isJson) printJson(assumed.length === 0 ? explanation : { ...explanation, assumed });
+  else print(toText(explanation, assumed));
+}
+
+/** What a host does with the packet, as it is set now. */
+async function explainHost(flags: Flags): Promise<void> {
+  if (flags.workers !== undefined) {
+    throw new UserError('--workers: a host has the CPUs that it has; leave it out with host:DEV');
+  }
+  const { hostSteering } = await import('../host/policy/host-policy.js');
+  const steering = await hostSteering(flags.policy);
+  tell(await explained(steering, flags), [...steering.assumed], flags.json === true);
+}
+
 export function register(program: Command): void {
   program
     .command('explain')
@@ -124,6 +146,10 @@ export function register(program: Command): void {
     .option('--json', 'print JSON')
     .allowExcessArguments(false)
     .action(async (flags: Flags) => {
+      if (/^host(:|$)/.test(flags.policy)) {
+        await explainHost(flags);
+        return;
+      }
       const spec = await parseAlone(flags.policy);
       const steering = await compileAlone(spec, {
         ...(flags.workers === undefined ? {} : { workers: wholeNumber(flags.workers, 1, 1024, '--workers') }),
@@ -133,17 +159,7 @@ export function register(program: Command): void {
           : {}),
       });
       for (const warning of policyWarnings(steering)) noteLine(`rxsteer: warning: ${warning}`);
-      const frame = frameOf(flags);
-      const explanation =
-        frame === null
-          ? await explainPacket(
-              steering,
-              flags.capture!,
-              wholeNumber(flags.packet ?? '1', 1, 1e12, '--packet'),
-            )
-          : explainFrame(steering, frame);
-      const assumed = policyAssumptions(spec, [typeOf(explanation)]);
-      if (flags.json === true) printJson(assumed.length === 0 ? explanation : { ...explanation, assumed });
-      else print(toText(explanation, assumed));
+      const explanation = await explained(steering, flags);
+      tell(explanation, policyAssumptions(spec, [typeOf(explanation)]), flags.json === true);
     });
 }

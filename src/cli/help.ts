@@ -19,6 +19,11 @@ ${(await import('../dataplane/ports/usage.js')).portUsage()}
 Of each: mac=ADDRESS+…, ip=ADDRESS+…: the only ones that frames from it may
 have. All options: docs/forwarding.md.`;
 
+/** Only where packets are asked about: it is no policy to set up. */
+const HOST =
+  '  host:DEV     what this host does with a packet of DEV, as it is set now\n' +
+  '               (root=TREE: a collected host; cpus=, key=: what it does not tell)';
+
 const examples = (...lines: readonly string[]) =>
   `Example${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 
@@ -37,6 +42,7 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string | Promise<
   ],
   replay: [
     policies,
+    HOST,
     examples(
       'tcpdump -Q in -s 128 -i eth0 -w in.pcap',
       `rxsteer replay in.pcap ${P8} \\`,
@@ -46,6 +52,7 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string | Promise<
   ],
   explain: [
     policies,
+    HOST,
     examples(
       'rxsteer explain --policy rss:nic=mlx5,queues=8 \\',
       '    --flow "tcp 192.0.2.1:1000 > 192.0.2.2:80"',

@@ -6,7 +6,7 @@
  */
 import { type Ranked, whyBetter } from '../replay/ranking.js';
 import type { PolicyResult, ReplayResult } from '../replay/result.js';
-import { rankedPolicies } from '../report/rank.js';
+import { amongWorkers, rankedPolicies } from '../report/rank.js';
 import { formatBreaking, formatFitting, lineColumns, wrap } from './fitting.js';
 import {
   colour,
@@ -115,17 +115,27 @@ function summary(result: ReplayResult): string {
   );
 }
 
-/** Which policy is best, by the rule of the report, and why. */
+/** Which policy is best among those with as many workers, by the rule of the report, and why. */
 function verdict({ policies }: ReplayResult): string {
-  const [best, next] = rankedPolicies(policies);
-  if (best === undefined || next === undefined) return '';
+  const sections = rankedPolicies(policies);
+  const compared = sections.filter(({ places }) => places.length > 1);
+  if (compared.length === 0 && sections.length > 1) {
+    return sentence('not ranked: no two have as many workers (--workers N gives all of them as many)');
+  }
+  return compared
+    .map((section) => best(section.places, policies, amongWorkers(section, sections)))
+    .join('\n');
+}
+
+/** The first two of a section. @param among which policies it is about */
+function best([first, next]: readonly Ranked[], policies: readonly PolicyResult[], among: string): string {
   const name = (one: Ranked) => (one.members.length > 1 ? one.mean.name : nameOf(policies[one.members[0]!]!));
-  const why = whyBetter(best.mean, next.mean, name(next));
-  const seeds = best.members.length > 1 ? ` (mean of ${best.members.length} seeds)` : '';
+  const why = whyBetter(first!.mean, next!.mean, name(next!));
+  const seeds = first!.members.length > 1 ? ` (mean of ${first!.members.length} seeds)` : '';
   return sentence(
     why === ''
-      ? `nothing that is measured here tells ${name(best)} from ${name(next)}`
-      : `best here: ${name(best)}${seeds}: ${why}`,
+      ? `nothing that is measured here tells ${name(first!)} from ${name(next!)}`
+      : `best here${among}: ${name(first!)}${seeds}: ${why}`,
   );
 }
 

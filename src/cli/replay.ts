@@ -9,6 +9,7 @@ import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
+import type { HostSteering } from '../host/policy/host-steering.js';
 import type { QueueCounter } from '../nic/queue-counters.js';
 import { splitLabel } from '../policy/label.js';
 import type { PolicySpec } from '../policy/spec.js';
@@ -134,7 +135,7 @@ async function advised(
   if (result.capture.interrupted && flags.advice === true) note('rxsteer: warning: no advice: interrupted');
   if (result.capture.interrupted) return result;
   if (flags.advice !== true && flags.html === undefined) return result;
-  const [{ advise, canAdvise }, { rankPolicies }] = await Promise.all([
+  const [{ advise, canAdvise }, { bestPolicy }] = await Promise.all([
     import('../replay/advice/index.js'),
     import('../report/rank.js'),
   ]);
@@ -142,10 +143,30 @@ async function advised(
     if (flags.advice === true) note('rxsteer: warning: no advice: it needs captures that can be read twice');
     return result;
   }
+  if (specs.some(({ text }) => text.startsWith('host:'))) {
+    if (flags.advice === true) note('rxsteer: warning: no advice: host:DEV is what is set up already');
+    return result;
+  }
   progress.update('advice');
-  const [best] = rankPolicies(result.policies);
-  const advice = await advise(files, result, specs, workers, best!, choice(flags), signal);
+  const best = bestPolicy(result.policies);
+  const advice = await advise(files, result, specs, workers, best, choice(flags), signal);
   return signal.aborted ? result : { ...result, advice };
+}
+
+/** A policy, or what a host does (`host:DEV`), which is compiled here. */
+async function hostOr(
+  policy: string,
+  workers: number | undefined,
+  parse: (policy: string) => Promise<PolicySpec>,
+): Promise<PolicySpec | HostSteering> {
+  if (!/^host(:|$)/.test(policy)) return parse(policy);
+  const { hostSteering } = await import('../host/policy/host-policy.js');
+  const steering = await hostSteering(policy);
+  if (workers !== undefined && workers < steering.workers) {
+    throw new UserError(`--workers ${workers}: ${policy} has CPUs 0 to ${steering.workers - 1}`);
+  }
+  for (const text of steering.assumed) note(`rxsteer: ${policy}: ${text}`);
+  return steering;
 }
 
 async function run(files: string[], flags: Flags): Promise<void> {
@@ -183,13 +204,14 @@ async function run(files: string[], flags: Flags): Promise<void> {
       ]);
     // Once: what a policy reads may be a pipe, and while that is waited for an interrupt ends the program.
     const named = flags.policy.map((policy) => splitLabel(policy));
-    const specs = await Promise.all(named.map(({ policy }) => parseAlone(policy)));
+    const asked = await Promise.all(named.map(({ policy }) => hostOr(policy, workers, parseAlone)));
+    const specs = asked.map((one) => ('spec' in one ? one.spec : one));
     interrupt = new Interrupt(() =>
       note('rxsteer: interrupted: ends with what was read; a second interrupt ends at once'),
     );
     const divider =
       flags.write === undefined ? null : new (await import('../replay/divide.js')).Divider(flags.write);
-    const replayed = await replayWith(files, specs, {
+    const replayed = await replayWith(files, asked, {
       ...clock,
       ...chosen,
       signal: interrupt.signal,

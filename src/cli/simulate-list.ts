@@ -9,7 +9,7 @@ import { jsonSchemaOf, policyJsonSchema } from '../policy/json-schema.js';
 import { COST_SETS, type CostSet } from '../simulate/costs/sets.js';
 import { FAMILIES, isPresetName, presetNamed, presets } from '../simulate/presets/index.js';
 import { scenarioSchema } from '../simulate/scenario/schema.js';
-import { formatFitting } from './fitting.js';
+import { lineColumns, wrap } from './fitting.js';
 import { colour, print, printJson } from './output.js';
 import type { SimulateFlags } from './simulate-flags.js';
 
@@ -21,24 +21,27 @@ export function list({ json }: SimulateFlags): void {
         ...{ name, family, about },
         published: scenario.published ?? null,
       })),
-      costs: COST_SETS.map(({ name, about, origins }) => ({ name, about, origins })),
+      costs: COST_SETS.map(({ name, about, origins, fittedTo }) => ({ name, about, origins, fittedTo })),
     });
     return;
   }
   const blocks = FAMILIES.map((family) => {
     const rows = presets()
       .filter((preset) => preset.family === family.name)
-      .map(({ name, about }) => [`  ${name}`, about]);
+      .map(({ name, about }) => [name, about] as const);
     return `${colour.bold(family.name)}: ${family.about}\n${plainRows(rows)}`;
   });
-  const sets = COST_SETS.map(({ name, about }) => [`  ${name}`, about]);
+  const sets = COST_SETS.map(({ name, about }) => [name, about] as const);
   print(`${blocks.join('\n\n')}\n\n${colour.bold('costs')}\n${plainRows(sets)}`);
 }
 
-/** Rows without a heading. */
-function plainRows(rows: readonly (readonly string[])[]): string {
-  const lines = formatFitting([{ title: '' }, { title: '' }], rows).split('\n');
-  return lines.slice(1).join('\n');
+/** Names, and what they are behind them. */
+function plainRows(rows: readonly (readonly [string, string])[]): string {
+  const columns = lineColumns();
+  const widest = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, about]) => `${name.padEnd(widest)}  ${about}`);
+  const narrower = columns === null ? null : columns - 2;
+  return lines.map((line) => `  ${wrap(line, narrower, '    ')}`).join('\n');
 }
 
 /** `--show NAME` */
@@ -65,11 +68,11 @@ async function yaml(value: unknown): Promise<string> {
 }
 
 /** Where a set's figures come from, as comments of its file. */
-function originsText({ about, origins }: CostSet): string {
+function originsText({ about, origins, fittedTo }: CostSet): string {
   const lines = origins.map(
     ({ names, confidence, source }) => `${names.join(', ')}: ${confidence}; ${source}`,
   );
-  return [about, ...lines].map((line) => `# ${line}\n`).join('');
+  return [about, ...lines, `fitted to ${fittedTo.join(', ')}`].map((line) => `# ${line}\n`).join('');
 }
 
 /** `--schema` */

@@ -86,7 +86,11 @@ function limitLines({ policy, limit, dropped }: RunResult, isOne: boolean): stri
     .map(({ name, gain }) => `${name} ${gain < 0.005 ? 'nothing' : `${(100 * gain).toFixed(0)} % more`}`);
   const used = limit.utilisation > 0 ? `, ${percent(limit.utilisation)} used` : '';
   const rest = others.length === 0 ? '' : `; twice as much of the others: ${others.join(', ')}`;
-  return [`${who}the limit is ${colour.bold(limit.name)}${used}; ${limit.why}${rest}`, ...drops];
+  const what =
+    limit.kind === 'clients'
+      ? 'no part of the host limits by itself'
+      : `the limit is ${colour.bold(limit.name)}${used}`;
+  return [`${who}${what}; ${limit.why}${rest}`, ...drops];
 }
 
 function publishedLines({ policy, published, throughput, cpu }: RunResult, isOne: boolean): string[] {

@@ -13,7 +13,9 @@ const ACTIONS = {
   list: async (flags: SimulateFlags) => (await import('./simulate-list.js')).list(flags),
   show: async (flags: SimulateFlags) => (await import('./simulate-list.js')).show(flags),
   schema: async () => (await import('./simulate-list.js')).schema(),
-  validate: async (flags: SimulateFlags) => (await import('./simulate-validate.js')).validate(flags),
+  validate: async (flags: SimulateFlags, family: string | undefined) =>
+    (await import('./simulate-validate.js')).validate(flags, family),
+  calibrate: async (flags: SimulateFlags) => (await import('./simulate-calibrate.js')).calibrate(flags),
 } as const;
 
 const isAction = (flags: SimulateFlags) =>
@@ -25,10 +27,10 @@ async function act(scenario: string | undefined, flags: SimulateFlags): Promise<
     throw new UserError(`--${first} and --${second}: one of them at a time`, { code: 'RXS_OPTION' });
   }
   if (first !== undefined) {
-    if (scenario !== undefined) {
+    if (scenario !== undefined && first !== 'validate') {
       throw new UserError(`--${first} takes no scenario: leave out ${scenario}`, { code: 'RXS_OPTION' });
     }
-    await ACTIONS[first](flags);
+    await ACTIONS[first](flags, scenario);
     return;
   }
   if (scenario === undefined) {
@@ -60,6 +62,7 @@ export function register(program: Command): void {
     .option('--show <name>', 'print a preset or a set of costs as YAML')
     .option('--schema', "the scenario's JSON Schema")
     .option('--validate', 'run every preset with published figures; print both')
+    .option('--calibrate <file>', 'measure this machine and write its costs, for --costs')
     .allowExcessArguments(false)
     .action(act);
 }

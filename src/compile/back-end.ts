@@ -70,6 +70,8 @@ export interface BackEnd {
   parse?(commands: readonly string[]): Record<string, unknown>;
   /** Holds the target against the policy. @throws Error with a code where the tools or rights are missing */
   check?(request: Request, compiled: Compiled, packets: number): Promise<Check>;
+  /** Loads the program and gives it a name in a bpf file system; gives the names. @throws Error with the kernel's reason */
+  pin?(request: Request, path: string): string[];
   /** True where `--apply` may run the commands. */
   readonly applies?: boolean;
 }

@@ -26,8 +26,9 @@ export class MacHashSteering implements Steering {
   readonly workers: number;
   readonly queues: number;
   readonly table: IndirectionTable;
-  readonly #toeplitz: Toeplitz;
-  /** Where the input lies in the frame. */
+  readonly toeplitz: Toeplitz;
+  /** Where the input lies in the frame, and how long it is. */
+  readonly input: readonly [offset: number, length: number];
   readonly #offset: number;
   readonly #length: number;
 
@@ -41,17 +42,18 @@ export class MacHashSteering implements Steering {
     this.table = new IndirectionTable(TABLE_ENTRIES, this.queues);
     this.#offset = spec.fields === 'src' ? 6 : 0;
     this.#length = spec.fields === 'both' ? 12 : 6;
+    this.input = [this.#offset, this.#length];
     const key = resolveKey(spec.key ?? 'microsoft', 'policy mac-hash: key', spec.seed, 40, {
       least: this.#length + 4,
       most: KEY_BYTES_MAX,
     });
-    this.#toeplitz = new Toeplitz(key, this.#length);
+    this.toeplitz = new Toeplitz(key, this.#length);
   }
 
   steer(burst: Burst): void {
     const { n, bytes, off, len, hash, hashType, bucket, rxq, worker } = burst;
     const { entries, mask } = this.table;
-    const toeplitz = this.#toeplitz;
+    const toeplitz = this.toeplitz;
     const offset = this.#offset;
     const length = this.#length;
     for (let i = 0; i < n; i++) {
@@ -87,7 +89,7 @@ export class MacHashSteering implements Steering {
       function: 'toeplitz',
       type: 'none',
       input: toHex(burst.bytes.slice(start, start + this.#length)),
-      key: toHex(this.#toeplitz.key),
+      key: toHex(this.toeplitz.key),
       init: hex32(0),
       value: hex32(burst.hash[i]!),
     };

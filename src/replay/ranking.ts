@@ -3,7 +3,8 @@
  *
  * Promise: a stated rule, no weights. What breaks traffic counts before what costs time: reordering, then drops, then
  * how busy the busiest CPU is on virtual time, receiving and handing over included (steps of 2 %), then hand-offs and
- * wake-ups a packet. Where the capture has no clock nobody is busy, and the spread of packets takes that place.
+ * wake-ups a packet. Policies are ranked against others with as many workers only (`rankSections`): that eight workers are
+ * less busy than two says nothing about how they are steered. Where the capture has no clock nobody is busy, and the spread of packets takes that place.
  * Policies that differ only by their seed are one policy, judged by the mean over its seeds: nobody can choose in a
  * kernel or driver what the seed stands for. Pure.
  */
@@ -120,6 +121,26 @@ export function rank(given: readonly Measured[]): Ranked[] {
     .map(({ ranked }) => ranked);
 }
 
+/** Policies with one number of workers. */
+export interface RankedSection {
+  readonly workers: number;
+  /** Best first. `members` are indices of what was given, of all sections. */
+  readonly places: readonly Ranked[];
+}
+
+/** Policies ranked among those with as many workers; few workers first. */
+export function rankSections(given: readonly Measured[]): RankedSection[] {
+  const counts = [...new Set(given.map(({ workers }) => workers))].sort((a, b) => a - b);
+  return counts.map((count) => {
+    const own = given.flatMap(({ workers }, i) => (workers === count ? [i] : []));
+    const places = rank(own.map((i) => given[i]!));
+    return {
+      workers: count,
+      places: places.map((place) => ({ ...place, members: place.members.map((k) => own[k]!) })),
+    };
+  });
+}
+
 /** Why the first of two is better, in words; empty where nothing tells them apart. `other` is how the second is called. */
 export function whyBetter(best: Measured, next: Measured, other: string): string {
   const hasClock = best.busiest > 0 || next.busiest > 0;
@@ -153,4 +174,4 @@ function share(value: number): string {
 
 /** The rule, for readers. */
 export const RANKING_RULE =
-  'Ranked by what breaks traffic first: reordering, then drops on full backlogs, then how busy the busiest CPU is, with receiving and handing over (in steps of 2 %; without a clock, how evenly packets are spread), then hand-offs and wake-ups a packet. Policies that differ only by their seed are one policy: the mean over its seeds counts.';
+  'Ranked among policies with as many workers, by what breaks traffic first: reordering, then drops on full backlogs, then how busy the busiest CPU is, with receiving and handing over (in steps of 2 %; without a clock, how evenly packets are spread), then hand-offs and wake-ups a packet. Policies that differ only by their seed are one policy: the mean over its seeds counts.';

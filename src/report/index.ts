@@ -5,14 +5,16 @@
  * winner and why comes first, then advice, then each policy.
  */
 
-import { busy, RANKING_RULE, type Ranked, whyBetter } from '../replay/ranking.js';
+import { busy, RANKING_RULE, type Ranked, type RankedSection, whyBetter } from '../replay/ranking.js';
 import type { Advice, CaptureFacts, PolicyResult, ReplayResult } from '../replay/result.js';
 import { countedTable } from './counted-section.js';
 import { bar, type Cell, count, escapeHtml, type Heading, number, percent, ratio, table } from './html.js';
+import { LOAD_HEADINGS } from './load-headings.js';
 import { chooser, factList, originFacts, page, type ReportOrigin } from './page.js';
 import { flowMap, nameOf, policySection } from './policy-section.js';
-import { busiestCpu, hottest, rankedName, rankedPolicies, usefulWorkers } from './rank.js';
+import { amongWorkers, busiestCpu, hottest, rankedName, rankedPolicies, usefulWorkers } from './rank.js';
 
+export { renderScenarioSweep } from './scenario-sweep.js';
 export { renderSimulationReport, type SimulationReportOptions } from './simulation.js';
 export { renderSweepReport, type SweepRow } from './sweep.js';
 
@@ -48,7 +50,8 @@ function captureFacts(capture: CaptureFacts, options: ReportOptions): string {
   return `${originFacts(options)}${factList(pairs)}${warnings.join('')}`;
 }
 
-function winner(policies: readonly PolicyResult[], order: readonly Ranked[]): string {
+/** @param among which policies it is about */
+function winner(policies: readonly PolicyResult[], order: readonly Ranked[], among: string): string {
   const [best, next] = order as [Ranked, Ranked | undefined];
   const { members, mean, range } = best;
   const name = `<code>${escapeHtml(rankedName(best, policies))}</code>`;
@@ -66,33 +69,29 @@ function winner(policies: readonly PolicyResult[], order: readonly Ranked[]): st
     why === ''
       ? `nothing that is measured here tells it from <code>${escapeHtml(other)}</code>`
       : escapeHtml(why);
-  return `<p class="winner"><strong>Best here: ${name}</strong> &mdash; ${reason}; ${fullest}.</p>`;
+  return `<p class="winner"><strong>Best here${among}: ${name}</strong> &mdash; ${reason}; ${fullest}.</p>`;
 }
 
 const COLUMNS: readonly Heading[] = [
   { title: 'place' },
   { title: 'policy' },
-  {
-    title: 'busiest CPU',
-    hint: 'busy part of its time on virtual time, receiving and handing over included',
-  },
-  { title: 'fullest / fair', hint: 'packets of the fullest worker over the mean of all workers' },
-  { title: 'workers used', hint: 'all packets over the packets of the fullest worker, were receiving free' },
-  { title: 'Gini', hint: '0 is even' },
-  { title: 'hand-offs', hint: 'a packet' },
-  { title: 'wake-ups', hint: 'a packet' },
-  { title: 'reordered', hint: 'RFC 4737, share of the packets' },
+  ...LOAD_HEADINGS,
   { title: 'drops', hint: 'on full backlogs' },
   { title: 'flows moved', hint: 'have another queue or worker than under the first policy' },
 ];
 
-function comparison(policies: readonly PolicyResult[], order: readonly Ranked[]): string {
+/** One table for all, so that any column sorts all of them. */
+function comparison(policies: readonly PolicyResult[], sections: readonly RankedSection[]): string {
   const most = Math.max(...policies.map(busiestCpu), 1e-9);
-  const placed = order.flatMap(({ members }, place) => members.map((index) => ({ index, place })));
-  const rows = placed.map(({ index, place }): Cell[] => {
+  const placed = sections.flatMap((section) =>
+    section.places.flatMap(({ members }, place) =>
+      members.map((index) => ({ index, place, among: amongWorkers(section, sections) })),
+    ),
+  );
+  const rows = placed.map(({ index, place, among }): Cell[] => {
     const policy = policies[index]!;
     return [
-      number(place + 1),
+      number(place + 1, (value) => `${value}${among}`),
       {
         html: `<a href="#policy-${index}">${nameOf(policy)}</a>`,
         sort: policy.label ?? policy.policy,
@@ -109,7 +108,16 @@ function comparison(policies: readonly PolicyResult[], order: readonly Ranked[])
       policy.flowsMoved === null ? { html: '-', sort: -1, number: true } : number(policy.flowsMoved),
     ];
   });
-  return `${table('Policies compared, best first', COLUMNS, rows, 'cards')}<p class="quiet">${RANKING_RULE}</p>`;
+  const order = sections.length < 2 ? 'best first' : 'best first for each number of workers';
+  return `${table(`Policies compared, ${order}`, COLUMNS, rows, 'cards')}<p class="quiet">${RANKING_RULE}</p>`;
+}
+
+/** The winner among policies with as many workers, wherever there are several. */
+function winners(policies: readonly PolicyResult[], sections: readonly RankedSection[]): string {
+  const compared = sections.filter(({ places }) => places.length > 1);
+  return (compared.length > 0 ? compared : sections)
+    .map((section) => winner(policies, section.places, amongWorkers(section, sections)))
+    .join('');
 }
 
 function adviceList(advice: readonly Advice[]): string {
@@ -131,14 +139,20 @@ function adviceList(advice: readonly Advice[]): string {
  */
 export function renderReport(result: ReplayResult, options: ReportOptions = {}): string {
   const { policies } = result;
-  const order = rankedPolicies(policies);
-  const places = new Map(order.flatMap(({ members }, place) => members.map((index) => [index, place + 1])));
+  const ranked = rankedPolicies(policies);
+  const places = new Map(
+    ranked.flatMap((section) =>
+      section.places.flatMap(({ members }, place) =>
+        members.map((index) => [index, `place ${place + 1}${amongWorkers(section, ranked)}`]),
+      ),
+    ),
+  );
   const sections = policies.map((policy, i) => policySection(policy, i, places.get(i)!));
   const body = [
     `<section id="capture">${captureFacts(result.capture, options)}</section>`,
     policies.length === 0
       ? ''
-      : `<section id="comparison"><h2>Comparison</h2>${winner(policies, order)}${comparison(policies, order)}</section>`,
+      : `<section id="comparison"><h2>Comparison</h2>${winners(policies, ranked)}${comparison(policies, ranked)}</section>`,
     adviceList(result.advice),
     countedTable(result),
     flowMap(policies),

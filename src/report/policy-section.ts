@@ -131,7 +131,7 @@ export function nameOf({ policy, label }: PolicyResult): string {
 }
 
 /** One policy. `index` names the section and its time series. */
-export function policySection(policy: PolicyResult, index: number, place: number): string {
+export function policySection(policy: PolicyResult, index: number, place: string): string {
   const loads = policy.workers.map((worker) => worker.packets);
   // Without several queues the buckets are a CPU list, whose load is that of the workers.
   const hasTable = policy.queues.length > 1 && policy.buckets.some((packets) => packets > 0);
@@ -139,7 +139,7 @@ export function policySection(policy: PolicyResult, index: number, place: number
     ? `<figure><figcaption>Packets by bucket of the indirection table; the line is the mean</figcaption>${bars(policy.buckets, 'buckets')}</figure>`
     : '';
   return `<section class="policy" id="policy-${index}" data-policy="${index}" aria-labelledby="policy-title-${index}">
-<h2 id="policy-title-${index}">${nameOf(policy)} <span class="place">place ${place}</span></h2>
+<h2 id="policy-title-${index}">${nameOf(policy)} <span class="place">${place}</span></h2>
 ${facts(policy)}
 ${assumptions(policy)}
 <div class="charts">

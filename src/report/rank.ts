@@ -1,12 +1,14 @@
 /**
  * The policies of a replay by the rule of replay/ranking.
  *
- * Promise: pure; every policy of the result has one place, policies that differ only by their seed share it.
+ * Promise: pure; every policy of the result has one place among those with as many workers, policies that differ only by
+ * their seed share it.
  */
 import {
   type Measured,
   type Ranked,
-  rank,
+  type RankedSection,
+  rankSections,
   usedWorkers,
   whyBetter as why,
   withoutSeed,
@@ -38,14 +40,25 @@ export function usefulWorkers(policy: PolicyResult): number {
   return usedWorkers({ workers: policy.workers.length, fullestOverFair: policy.fullestOverFair });
 }
 
-/** Policies, each over its seeds, best first. */
-export function rankedPolicies(policies: readonly PolicyResult[]): Ranked[] {
-  return rank(policies.map(measured));
+/** Policies, each over its seeds, best first within one number of workers; few workers first. */
+export function rankedPolicies(policies: readonly PolicyResult[]): RankedSection[] {
+  return rankSections(policies.map(measured));
 }
 
-/** Indices of the policies, best first; equals stay in the order in which they were given. */
-export function rankPolicies(policies: readonly PolicyResult[]): number[] {
-  return rankedPolicies(policies).flatMap(({ members }) => members);
+/**
+ * Index of the policy to be recommended, -1 where there is none: the best of those with the number of workers that most
+ * policies have, of two such numbers the larger one.
+ */
+export function bestPolicy(policies: readonly PolicyResult[]): number {
+  const [most] = rankedPolicies(policies).sort(
+    (a, b) => b.places.length - a.places.length || b.workers - a.workers,
+  );
+  return most === undefined ? -1 : most.places[0]!.members[0]!;
+}
+
+/** ` with 4 workers`, where there are several numbers of them. */
+export function amongWorkers({ workers }: RankedSection, sections: readonly RankedSection[]): string {
+  return sections.length < 2 ? '' : ` with ${workers} worker${workers === 1 ? '' : 's'}`;
 }
 
 /** Why the first of two policies is better, in words; empty where nothing tells them apart. */

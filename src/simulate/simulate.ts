@@ -91,7 +91,7 @@ function costsFrom(costs: string | PartialCosts | Costs): Costs {
 }
 
 /** The published figures of a policy: those by its text, or those for all. */
-function publishedOf({ published }: Scenario, policy: string): Published | undefined {
+export function publishedOf({ published }: Scenario, policy: string): Published | undefined {
   if (published === undefined) return undefined;
   if (typeof (published as Published).source === 'string') return published as Published;
   return (published as Record<string, Published>)[policy];

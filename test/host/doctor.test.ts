@@ -144,6 +144,26 @@ describe('addresses', () => {
 });
 
 describe('whatever stands in the files', () => {
+  it.each([
+    ['/rxsteer/ethtool/eth0.json', '{"rss":3}', /rss: not what the doctor writes/],
+    [
+      '/rxsteer/ethtool/eth0.json',
+      '{"rss":{"entries":"x","key":null,"function":null,"symmetric":"none"}}',
+      /rss/,
+    ],
+    ['/rxsteer/ethtool/eth0.json', '{"channels":[],"rules":{},"features":{"a":1}}', null],
+    ['/rxsteer/netdev.json', '{"queues":{},"counters":[1]}', null],
+    ['/rxsteer/statistics/eth0.json', '{"rx":"many"}', null],
+  ])('%s with %s is unknown, and no check fails', async (path, content, why) => {
+    const host = new FakeHost(4, 2).nic('eth0', { queues: 2 });
+    host.role = null;
+    host.source();
+    host.files.set(path, content);
+    const { unknown } = diagnose(await host.read());
+    expect(unknown.filter(({ subject }) => subject === 'the check itself')).toEqual([]);
+    if (why !== null) expect(JSON.stringify(unknown)).toMatch(why);
+  });
+
   it('no check fails', async () => {
     const paths = (() => {
       const host = new FakeHost(4, 2)

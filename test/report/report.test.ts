@@ -4,7 +4,7 @@ import { withoutSeed } from '#rxsteer/replay/ranking.js';
 import type { PolicyResult } from '#rxsteer/replay/result.js';
 import { heatMap, lorenz, mergeIntervals } from '#rxsteer/report/charts.js';
 import { renderReport, renderSweepReport } from '#rxsteer/report/index.js';
-import { rankPolicies, usefulWorkers, whyBetter } from '#rxsteer/report/rank.js';
+import { bestPolicy, rankedPolicies, usefulWorkers, whyBetter } from '#rxsteer/report/rank.js';
 import { policyOf, resultOf } from './fixture.js';
 
 /** The policy with these busy parts of its workers' time; the last one holds for the rest. */
@@ -13,11 +13,15 @@ function withBusy(policy: PolicyResult, ratios: readonly number[]): PolicyResult
   return { ...policy, workers };
 }
 
+/** Indices of the policies, best first within a number of workers. */
+const rankPolicies = (policies: readonly PolicyResult[]) =>
+  rankedPolicies(policies).flatMap(({ places }) => places.flatMap(({ members }) => members));
+
 describe('which policy is best', () => {
-  test('one worker with everything is no better than it is, however even', () => {
-    const single = policyOf('single', [1000]);
+  test('one worker with everything is no better than it is', () => {
+    const single = policyOf('single', [1000, 0, 0, 0]);
     const rss = policyOf('rss', [400, 200, 200, 200]);
-    expect(single.fullestOverFair).toBe(1);
+    expect(policyOf('single', [1000]).fullestOverFair).toBe(1);
     expect(usefulWorkers(single)).toBe(1);
     expect(usefulWorkers(rss)).toBe(2.5);
     expect(rankPolicies([single, rss])).toEqual([1, 0]);
@@ -87,6 +91,31 @@ describe('which policy is best', () => {
     expect(withoutSeed('rss:seed=9')).toBe('rss');
     expect(withoutSeed('{"policy":"mac-hash","seed":4}')).toBe('{"policy":"mac-hash"}');
     expect(withoutSeed('single')).toBe('single');
+  });
+
+  test('what has more workers is not better for that: like is compared with like', () => {
+    const policies = [
+      policyOf('rss:queues=8', [200, 200, 100, 100, 100, 100, 100, 100]),
+      policyOf('rps:cpus=0-1', [500, 500], { handoffsPerPacket: 0.5 }),
+      policyOf('rss:queues=2', [520, 480]),
+      policyOf('single', [1000]),
+      policyOf('mac', [700, 300]),
+    ];
+    expect(rankPolicies(policies)).toEqual([3, 1, 2, 4, 0]);
+    expect(rankedPolicies(policies).map(({ workers, places }) => [workers, places.length])).toEqual([
+      [1, 1],
+      [2, 3],
+      [8, 1],
+    ]);
+    // Commands are for the best of those that were compared.
+    expect(bestPolicy(policies)).toBe(1);
+    expect(bestPolicy(policies.slice(2, 4))).toBe(0);
+    expect(bestPolicy([])).toBe(-1);
+    const html = renderReport(resultOf(policies));
+    expect(html).toMatch(/Best here with 2 workers: <code>rps:cpus=0-1<\/code>/);
+    expect(html.match(/Best here/g)).toHaveLength(1);
+    expect(html).toContain('place 1 with 8 workers');
+    expect(html).toContain('Policies compared, best first for each number of workers');
   });
 
   test('equals stay in the order in which they were given, and no reason is made up', () => {

@@ -44,7 +44,7 @@ describe.skipIf(!canForward())(
             flags: ['--control', socket, '--backlog', '65536', '--frames', '131072'],
           });
           const [from, to] = [scenario.guests[0]!.ns, scenario.guests[1]!.ns];
-          const sink = await startSink(lab, to, { interface: 'g0', 'max-flows': FLOWS, 'idle-ms': 1500 });
+          const sink = await startSink(lab, to, { interface: 'g0', 'max-flows': FLOWS });
           const settings = ['--flows', `${FLOWS}`, '--rate', '15000', '--size', '100', '--duration', '60'];
           const generator = lab.start(from, tool('pktgen'), '--interface', 'g0', ...settings);
           const received = async () => (await ask<Stats>(socket, 'GET', '/stats')).totals.received;
@@ -64,13 +64,15 @@ describe.skipIf(!canForward())(
           await expect.poll(received, { timeout: 60_000 * SLOW, interval: 20 }).toBeGreaterThan(last + FLOWS);
           await generator.stop('SIGTERM');
           await generator.expectExit(0);
-          const seen = await sink.finish();
           const summary = await scenario.finish();
+          const seen = await sink.stop();
           const context = JSON.stringify({ summary, seen });
           const kernel = summary.ports.reduce((sum, { rx }) => sum + rx.kernelDrops, 0);
-          // By the forwarder nothing at all; the kernel's rings may overflow on a busy machine, which it counts.
-          expectNoDrops({ ...summary, ports: [] });
-          expect(seen.lost, context).toBeLessThanOrEqual(kernel + seen.kernelDrops + seen.rxDropped);
+          // By the forwarder nothing at all, unless a worker was without CPU while it held the transmit queue; the kernel's
+          // rings may overflow on a busy machine. Both are counted.
+          expectNoDrops({ ...summary, ports: [] }, 'txFull');
+          const counted = kernel + summary.totals.dropped.txFull + seen.kernelDrops + seen.rxDropped;
+          expect(seen.lost, context).toBeLessThanOrEqual(counted);
           expect(seen.reordered.packets + seen.late + summary.totals.reordered, context).toBe(0);
           expect(seen.flows).toBe(FLOWS);
           // Most flows have moved at least once; many several times.

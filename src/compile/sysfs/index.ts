@@ -1,5 +1,6 @@
 /** The target `sysfs`: RPS and RFS of the kernel. */
 import type { BackEnd } from '../back-end.js';
+import { checkSysfs } from './check.js';
 import { emitSysfs } from './emit.js';
 import { parseSysfs } from './parse.js';
 
@@ -8,5 +9,6 @@ export const sysfs: BackEnd = {
   does: 'RPS and RFS of the kernel: rps_cpus, rps_flow_cnt, rps_sock_flow_entries',
   emit: emitSysfs,
   parse: parseSysfs,
+  check: checkSysfs,
   applies: true,
 };

@@ -9,9 +9,10 @@ import type { AnyPortSpec, DetailOf, PortKind, SpecOf } from './kind.js';
 import { memoryKind } from './memory/kind.js';
 import { packetKind } from './packet/kind.js';
 import { tapKind } from './tap/kind.js';
+import { vhostUserKind } from './vhost-user/kind.js';
 
 /** In the order in which they are shown. */
-const BUILT_IN = [packetKind, tapKind, captureKind, memoryKind] as const;
+const BUILT_IN = [packetKind, tapKind, vhostUserKind, captureKind, memoryKind] as const;
 
 /** A port of the forwarder, parsed and complete. Made by `parsePort`. */
 export type PortSpec = SpecOf<(typeof BUILT_IN)[number]>;

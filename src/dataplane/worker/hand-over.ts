@@ -40,6 +40,9 @@ const S_LIMIT = State.limit;
 const S_ENTRY = State.entry;
 const S_ID = State.id;
 
+/** What the loop knows of the order ledger. */
+type Watched = Pick<Ledger, 'slots' | 'watches'>;
+
 /** What the loop over a burst reads and writes: arrays in a constant object, docs/hot-loops.md. */
 interface Hot {
   words: Int32Array;
@@ -56,7 +59,7 @@ interface Hot {
 const HOT = {} as Hot;
 
 /** Makes these parts' arrays those that the loop works on. Where nothing is watched all flows are one. */
-function bind(burst: Burst, ledger: Ledger, producer: RingProducer): void {
+function bind(burst: Burst, ledger: Watched, producer: RingProducer): void {
   HOT.words = burst.words;
   HOT.wide = burst.wide;
   HOT.slots = ledger.slots;
@@ -82,7 +85,7 @@ const BASE = 2;
  */
 export function beginBurst(
   burst: Burst,
-  ledger: Ledger,
+  ledger: Watched,
   producer: RingProducer,
   first: number,
   firstSlot: number,

@@ -8,6 +8,7 @@ import { type EthtoolFacts, type Statistics, withUnknowns } from '../ask/ethtool
 import { ethtoolFromTexts, statisticsFromText } from '../ask/ethtool-text.js';
 import type { NetdevFacts } from '../ask/netdev.js';
 import { type Fact, known, map, unknown } from '../fact.js';
+import { collectedEthtool, collectedNetdev, collectedStatistics } from './collected.js';
 import { byName, type Source } from './source.js';
 
 /** An entry of a tree; links are not followed. */
@@ -127,17 +128,17 @@ export class TreeSource implements Source {
   }
 
   netdev(): Fact<NetdevFacts> {
-    return this.#json<NetdevFacts>(`${OWN}/netdev.json`);
+    return this.#json(`${OWN}/netdev.json`, collectedNetdev);
   }
 
   ethtool(device: string): Fact<EthtoolFacts> {
-    const own = this.#json<Partial<EthtoolFacts>>(`${OWN}/ethtool/${device}.json`);
+    const own = this.#json(`${OWN}/ethtool/${device}.json`, collectedEthtool);
     if (known(own)) return withUnknowns(own, 'not in the collection');
     return ethtoolFromTexts((option) => this.#printed(option.replace('DEV', device)));
   }
 
   statistics(device: string): Fact<Statistics> {
-    const own = this.#json<Statistics>(`${OWN}/statistics/${device}.json`);
+    const own = this.#json(`${OWN}/statistics/${device}.json`, collectedStatistics);
     return known(own) ? own : map(this.#printed(`-S ${device}`), statisticsFromText);
   }
 
@@ -158,12 +159,14 @@ export class TreeSource implements Source {
     return unknown(`${command}: not in the collection`, 'absent');
   }
 
-  #json<T>(path: string): Fact<T> {
+  #json<T>(path: string, checked: (value: object, path: string) => Fact<T>): Fact<T> {
     const text = this.read(path);
     if (!known(text)) return text;
     try {
       const value = JSON.parse(text) as unknown;
-      return typeof value === 'object' && value !== null ? (value as T) : unknown(`${path}: no object`);
+      return typeof value === 'object' && value !== null
+        ? checked(value, path)
+        : unknown(`${path}: no object`);
     } catch {
       return unknown(`${path}: not JSON`);
     }

@@ -95,7 +95,7 @@ const shape = {
   post: ns(),
   /** A guest's interrupt to another vCPU, beyond its exit. */
   guestIpi: ns(),
-  /** A vCPU's halt beyond its exit, with the way back. */
+  /** The way back from a vCPU's halt, beyond the exit that it was and the wake-up. */
   halt: ns(),
   // The guest's kernel.
   guestHardIrq: ns(),

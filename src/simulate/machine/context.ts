@@ -85,8 +85,8 @@ export interface Below {
   readonly isIdle: boolean;
   /** There is new work. `by` pays what that costs the sender; null = a device. */
   notify(by: Runner | null, kind: Notice): void;
-  /** What one interrupt costs the sender beyond `ipiSend`, for `targets` of them at once. */
-  sendIpis(by: Runner, targets: readonly Context[]): void;
+  /** Interrupts other CPUs of the same kernel, for their backlogs or for `source`. */
+  sendIpis(by: Runner, targets: readonly Context[], source?: PollSource): void;
 }
 
 /** Why a context is told that it has work. */
@@ -149,6 +149,17 @@ export class Context {
 
   get isIdle(): boolean {
     return this.below.isIdle && this.task === null && this.#queue.length === this.#queueHead;
+  }
+
+  /** Nothing waits for this CPU: no interrupt, no poll, no task. */
+  get isQuiet(): boolean {
+    return (
+      this.task === null &&
+      this.#queue.length === this.#queueHead &&
+      this.#interrupts.length === 0 &&
+      this.#polls.length === 0 &&
+      !this.#inRun
+    );
   }
 
   /** Tasks that run or wait. */

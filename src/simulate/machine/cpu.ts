@@ -22,7 +22,8 @@ enum State {
 }
 
 const RESUME = 0;
-const POKE = 1;
+/** Argument of an event: a poke that arrives later. */
+export const POKE = 1;
 const POLL_END = 2;
 
 /** Where a CPU is. */
@@ -163,9 +164,6 @@ export class Cpu implements Runner {
       this.#resume();
     }
   }
-
-  /** Event argument for a poke that arrives later: an IPI. */
-  static readonly POKE = POKE;
 
   /** There is new work: ends idling or polling. A busy CPU finds the work by itself. */
   poke(byDevice: boolean): void {

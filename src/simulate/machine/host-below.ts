@@ -4,18 +4,20 @@
  * Promise: an interrupt between CPUs costs the sender `ipiSend` and arrives `ipiLatency` after the sender has got that
  * far. A device's interrupt and a timer arrive at once.
  */
-import type { Below, Context, KernelCosts, Notice } from './context.js';
+import type { Below, Context, KernelCosts, Notice, PollSource } from './context.js';
 import { Notice as Kind } from './context.js';
 import type { Counters } from './counters.js';
 import type { Cpu } from './cpu.js';
 import type { Actor, Sim } from './sim.js';
 
-const BACKLOG = 0;
-const RESCHEDULE = 1;
+/** Argument of an event; others are numbers of sources. */
+const RESCHEDULE = -1;
 
 export class HostBelow implements Below, Actor {
   context!: Context;
   readonly #actor: number;
+  /** What has interrupted this CPU for itself: the backlog, few others. */
+  readonly #sources: PollSource[] = [];
 
   constructor(
     private readonly sim: Sim,
@@ -40,21 +42,23 @@ export class HostBelow implements Below, Actor {
     }
   }
 
-  sendIpis(by: Cpu, targets: readonly Context[]): void {
+  sendIpis(by: Cpu, targets: readonly Context[], source?: PollSource): void {
     for (const target of targets) {
       this.counters.ipis++;
       by.spend(this.costs.ipiSend);
-      (target.below as HostBelow).arriveAt(this.sim.now + by.debt + this.costs.ipiLatency);
+      const below = target.below as HostBelow;
+      below.#arriveAt(this.sim.now + by.debt + this.costs.ipiLatency, source ?? target.backlog);
     }
   }
 
-  /** The interrupt for this CPU's backlog arrives at a time. */
-  arriveAt(time: number): void {
-    this.sim.at(time, this.#actor, BACKLOG);
+  #arriveAt(time: number, source: PollSource): void {
+    let n = this.#sources.indexOf(source);
+    if (n < 0) n = this.#sources.push(source) - 1;
+    this.sim.at(time, this.#actor, n);
   }
 
   fire(arg: number): void {
-    if (arg === BACKLOG) this.context.raise(this.context.backlog, null, Kind.ipi);
-    else this.cpu.poke(false);
+    if (arg === RESCHEDULE) this.cpu.poke(false);
+    else this.context.raise(this.#sources[arg]!, null, Kind.ipi);
   }
 }

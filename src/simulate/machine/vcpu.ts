@@ -8,11 +8,11 @@
  */
 
 import { Class, Pick } from './classes.js';
-import type { Below, Context } from './context.js';
+import type { Below, Context, PollSource } from './context.js';
 import { Notice } from './context.js';
 import type { Counters } from './counters.js';
-import type { Cpu } from './cpu.js';
-import type { Sim } from './sim.js';
+import { POKE as CPU_POKE, type Cpu } from './cpu.js';
+import type { Actor, Sim } from './sim.js';
 import { Task, type WakeRule } from './task.js';
 
 /** Costs of running guests, in picoseconds. */
@@ -26,7 +26,7 @@ export interface VcpuCosts {
   readonly post: number;
   /** What a guest's interrupt between vCPUs costs its sender beyond the exit. */
   readonly guestIpi: number;
-  /** Halting: beyond the exit; and coming back from it beyond the wake-up. */
+  /** Coming back from a halt, beyond the exit that it was and the wake-up. */
   readonly halt: number;
 }
 
@@ -50,16 +50,21 @@ enum Halt {
   hostPolling,
 }
 
-export class Vcpu extends Task implements Below {
+export class Vcpu extends Task implements Below, Actor {
   inner!: Context;
   exits = 0;
   #halt: Halt = Halt.no;
+  /** It has left guest mode by a halt and not come back. */
+  #isHalted = false;
   /** It has been in guest mode since its last exit. */
   #isEntered = false;
   /** An exit that was caused by somebody else and is to be paid when it runs. */
   #owedExits = 0;
   /** End of the present poll. */
   #until = 0;
+  readonly #actor: number;
+  /** What other vCPUs have interrupted this one for. */
+  readonly #sources: PollSource[] = [];
   /** Set by the builder: the CPU below a context of the host. */
   cpuOf!: (context: Context) => Cpu;
 
@@ -74,6 +79,7 @@ export class Vcpu extends Task implements Below {
     private readonly counters: Counters,
   ) {
     super(name, Class.vcpu, allowed, rule, 0, seed);
+    this.#actor = sim.enter(this);
   }
 
   /** Counts and pays an exit on the CPU that runs this vCPU now. */
@@ -96,7 +102,12 @@ export class Vcpu extends Task implements Below {
   notify(by: Cpu | null, kind: Notice): void {
     const { costs, settings } = this;
     // A guest that polls sees the flag that its kernel sets.
-    if (kind === Notice.reschedule && !this.isIdle) return;
+    if (kind === Notice.reschedule) {
+      if (!this.isIdle) return;
+      if (by !== null && by.context !== by.root && this.#halt !== Halt.guestPolling) {
+        (by.root.task as Vcpu).#payIpi(by);
+      }
+    }
     if (this.isSleeping) {
       if (by !== null && kind !== Notice.ipi) by.spend(costs.inject);
       this.wake(by, by === null ? null : by.root);
@@ -105,29 +116,52 @@ export class Vcpu extends Task implements Below {
     if (by !== null && kind === Notice.device) by.spend(settings.isPosted ? costs.post : costs.inject);
     const cpu = this.#cpu();
     if (cpu?.isPolling === true) {
-      cpu.poke(false);
+      // It sees the work when that has been put there.
+      if (by === null) cpu.poke(false);
+      else this.sim.at(this.sim.now + by.debt, cpu.actor, CPU_POKE);
       return;
     }
     const isForced = this.isRunning && this.#isEntered && !settings.isPosted && cpu !== by;
     if (isForced && kind !== Notice.reschedule && this.#owedExits === 0) this.#owedExits = 1;
   }
 
-  sendIpis(by: Cpu, targets: readonly Context[]): void {
-    const { costs, settings } = this;
-    if (!settings.hasIpiOffload) {
-      if (settings.hasIpiHypercall) this.exit(by, false);
-      for (const _ of targets) {
-        if (!settings.hasIpiHypercall) this.exit(by, false);
-      }
-    }
+  sendIpis(by: Cpu, targets: readonly Context[], source?: PollSource): void {
+    const { settings } = this;
+    if (settings.hasIpiHypercall && !settings.hasIpiOffload) this.exit(by, false);
     for (const target of targets) {
-      this.counters.guestIpis++;
-      by.spend(costs.guestIpi);
-      target.raise(target.backlog, by, Notice.ipi);
+      this.#payIpi(by, settings.hasIpiHypercall);
+      (target.below as Vcpu).#arriveAt(this.sim.now + by.debt, source ?? target.backlog, by);
     }
   }
 
+  /** An interrupt to another vCPU, sent by the CPU that runs this one; `isLeft`: the exit is paid already. */
+  #payIpi(by: Cpu, isLeft = false): void {
+    if (!isLeft && !this.settings.hasIpiOffload) this.exit(by, false);
+    this.counters.guestIpis++;
+    by.spend(this.costs.guestIpi);
+  }
+
+  /** An interrupt between vCPUs arrives when its sender has got that far; the sender wakes a vCPU that sleeps. */
+  #arriveAt(time: number, source: PollSource, by: Cpu): void {
+    if (this.isSleeping) by.spend(by.root.costs.wakeRemote);
+    let n = this.#sources.indexOf(source);
+    if (n < 0) n = this.#sources.push(source) - 1;
+    this.sim.at(time, this.#actor, n);
+  }
+
+  fire(arg: number): void {
+    this.inner.raise(this.#sources[arg]!, null, Notice.ipi);
+  }
+
   pick(cpu: Cpu): number {
+    if (this.#isHalted && !this.inner.isQuiet) {
+      // Back from the halt: the interrupt that ended it, and the entry.
+      this.#isHalted = false;
+      cpu.context = cpu.root;
+      cpu.class = Class.vcpu;
+      cpu.spend(this.costs.halt);
+      return Pick.spent;
+    }
     if (this.#owedExits > 0) {
       this.#owedExits = 0;
       this.exit(cpu, false);
@@ -146,7 +180,7 @@ export class Vcpu extends Task implements Below {
   }
 
   #idle(cpu: Cpu): number {
-    const { settings, costs, sim } = this;
+    const { settings, sim } = this;
     if (this.#halt === Halt.no) {
       this.#halt = Halt.guestPolling;
       this.#until = sim.now + settings.guestPoll;
@@ -158,7 +192,7 @@ export class Vcpu extends Task implements Below {
       }
       this.#halt = Halt.leaving;
       this.exit(cpu, false);
-      cpu.spend(costs.halt);
+      this.#isHalted = true;
       return Pick.spent;
     }
     if (this.#halt === Halt.leaving) {

@@ -1,6 +1,7 @@
 /**
  * Steps of applications: telling steering where they run, answering, passing on.
  */
+import type { Context, PollSource } from '../machine/context.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Next, type Step } from '../machine/step.js';
 import type { Steerer } from './steering.js';
@@ -79,6 +80,50 @@ export class Resubmit implements Step {
     world.packets.born[packet] = world.sim.now;
     world.packets.sequence[packet] = world.flows.next[world.packets.flow[packet]!]!++;
     world.packets.recorder?.begun(packet);
+    cpu.jump(this.program());
+    return Next.step;
+  }
+}
+
+/** Interrupts another CPU of the same kernel and waits until that has handled it: an operation. */
+export class Interrupt implements Step {
+  readonly isVisible = true;
+  readonly label = 'interrupt of another CPU';
+  readonly #handler: PollSource;
+  #waiting: Cpu | null = null;
+  #isHandled = false;
+
+  constructor(
+    private readonly world: World,
+    private readonly target: Context,
+    private readonly program: () => number,
+  ) {
+    const { interruptCost } = target.backlog;
+    this.#handler = { interruptCost, isBacklog: false, take: () => -1, complete: () => this.#handled() };
+  }
+
+  #handled(): void {
+    this.#isHandled = true;
+    this.#waiting?.grant(this.world.sim.now);
+    this.#waiting = null;
+  }
+
+  run(cpu: Cpu, packet: number): number {
+    const { world } = this;
+    if (cpu.phase === 0) {
+      cpu.phase = 1;
+      this.#isHandled = false;
+      cpu.context.below.sendIpis(cpu, [this.target], this.#handler);
+      return Next.pay;
+    }
+    if (!this.#isHandled) {
+      this.#waiting = cpu;
+      cpu.spin();
+      return Next.wait;
+    }
+    world.count(packet);
+    world.packets.born[packet] = world.sim.now;
+    world.packets.sequence[packet]!++;
     cpu.jump(this.program());
     return Next.step;
   }

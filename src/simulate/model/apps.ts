@@ -9,7 +9,7 @@ import { unit } from '../machine/random.js';
 import { ps } from '../machine/sim.js';
 import type { Step } from '../machine/step.js';
 import type { AppSpec } from '../scenario/schema.js';
-import { Answer, AskAgain, PassOn, Record, ReleaseSocket, Resubmit } from './app-steps.js';
+import { Answer, AskAgain, Interrupt, PassOn, Record, ReleaseSocket, Resubmit } from './app-steps.js';
 import type { Kernel } from './kernel.js';
 import type { Parts, Starter } from './parts.js';
 import type { Steerer } from './steering.js';
@@ -111,16 +111,16 @@ export class App {
     const { spec, parts, home } = this;
     const { world, price } = parts;
     if (spec.kind === 'forward') {
-      const steps = spec.bypass
-        ? [parts.work(price.bypassReceive, 'bypass')]
-        : [parts.work(price.route, 'routing')];
+      const route = () =>
+        spec.switch === undefined
+          ? [parts.work(price.route, 'routing')]
+          : parts.switched(spec.switch, spec.switchLock);
+      const steps = spec.bypass ? [parts.work(price.bypassReceive, 'bypass')] : route();
       return [...steps, ...home.transmit(spec.bypass)];
     }
-    const steps: Step[] = [
-      parts.work(spec.bypass ? price.bypassReceive : home.protocol, 'protocol'),
-      new Deliver(world),
-      parts.touch(price.lines.socket),
-    ];
+    const protocol = parts.work(spec.bypass ? price.bypassReceive : home.protocol, 'protocol');
+    if (spec.kind === 'drop') return [protocol, new Finish(world)];
+    const steps: Step[] = [protocol, new Deliver(world), parts.touch(price.lines.socket)];
     const steerers = home.steerers();
     if (steerers.length > 0) steps.push(new Record(world, steerers));
     steps.push(this.#work());
@@ -150,6 +150,7 @@ export class App {
     const { world, price } = parts;
     const count = spec.threads === 'flow' ? 1 : spec.threads;
     if (spec.kind === 'ping') return this.#pingers(count, flowsOf);
+    if (spec.kind === 'ipi') return this.#interrupters(count, flowsOf);
     if (spec.kind === 'block') return this.#askers(count, flowsOf);
     if (spec.kind !== 'send') return [];
     parts.begin();
@@ -200,6 +201,29 @@ export class App {
       return {
         start: () => {
           for (let n = 0; n < spec.depth; n++) thread.inbox.push(world.make(flow!, spec.bytes));
+          thread.wake(null, null);
+        },
+      };
+    });
+  }
+
+  /** Threads that interrupt the next of their CPUs, one after the other. */
+  #interrupters(count: number, flowsOf: (thread: number) => number[]): Starter[] {
+    const { parts, home } = this;
+    const { world } = parts;
+    const { contexts } = home.kernel;
+    const cpus = this.#cpus;
+    return Array.from({ length: count }, (_, i) => {
+      const thread = this.#thread(i, this.placement(i, null));
+      const target = contexts[cpus[(i + 1) % cpus.length]!]!;
+      const [flow] = flowsOf(i);
+      parts.begin();
+      const interrupt = new Interrupt(world, target, () => program);
+      const program: number = world.program([this.#work(), interrupt]);
+      world.flows.program[flow!] = program;
+      return {
+        start: () => {
+          thread.inbox.push(world.make(flow!, 1));
           thread.wake(null, null);
         },
       };

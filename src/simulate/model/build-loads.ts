@@ -20,7 +20,10 @@ import { Parts } from './parts.js';
 import type { NicSide } from './sides.js';
 
 /** Applications that need nothing from outside. */
-const OWN_KINDS = new Set<AppSpec['kind']>(['send', 'ping', 'block']);
+const OWN_KINDS = new Set<AppSpec['kind']>(['send', 'ping', 'ipi', 'block']);
+
+/** Applications without threads. */
+const IN_SOFTIRQ = new Set<AppSpec['kind']>(['forward', 'drop']);
 
 /** Where a load goes: the host or a guest. */
 interface Target {
@@ -62,7 +65,7 @@ export function buildLoads(built: Built, captures: ReadonlyMap<number, CapturedP
     target.guest === null ? hostHome(parts, side, nic, 'host') : guestHome(parts, target.guest, nic);
   const appFor = (target: Target, load: LoadSpec, nic: NicSide, place: string): App => {
     const specs = appsOf(target) ?? [defaultApp(load, target)];
-    const readers = specs.filter(({ kind }) => kind === 'echo' || kind === 'sink' || kind === 'forward');
+    const readers = specs.filter(({ kind }) => !OWN_KINDS.has(kind));
     const spec = load.app === undefined ? readers[0] : specs.find(({ name }) => name === load.app);
     if (spec === undefined) {
       throw unknownName(
@@ -175,7 +178,7 @@ function buildLoad(
     flows.program[flow] = program;
   }
   // After all of them are known: threads are placed by what steering says.
-  if (app.spec.kind !== 'forward') for (let i = 0; i < n; i++) app.assign(first + i);
+  if (!IN_SOFTIRQ.has(app.spec.kind)) for (let i = 0; i < n; i++) app.assign(first + i);
   const { inbound, outbound } = nic.nic.parts;
   if (isClosed) {
     if (load.mirror) {
@@ -322,7 +325,7 @@ function buildOwn(
     Array.from({ length: spec.flows }, () => {
       const frame = makeFrame('udp', seed, count++, index, true);
       const flow = maker.add(frame, mix(seed, count), source, receiver?.place.index ?? index, null);
-      reader?.assign(flow);
+      if (reader !== null && !IN_SOFTIRQ.has(reader.spec.kind)) reader.assign(flow);
       return flow;
     });
   const after = (): Step[] => {
@@ -349,8 +352,8 @@ function buildOwn(
 /** The application of a guest that takes what other guests send. */
 function readerOf(built: Built, guest: Guest, nic: NicSide): App {
   const specs = guest.spec.apps ?? [{ ...DEFAULT_APP, kind: 'sink' as const, threads: guest.spec.vcpus }];
-  const spec = specs.find(({ kind }) => kind === 'sink' || kind === 'forward');
+  const spec = specs.find(({ kind }) => kind === 'sink' || IN_SOFTIRQ.has(kind));
   if (spec === undefined)
-    throw new UserError(`guest ${guest.name}: no application of kind sink or forward to send to`);
+    throw new UserError(`guest ${guest.name}: no application of kind sink, forward or drop to send to`);
   return new App(built.parts, guestHome(built.parts, guest, nic), spec);
 }

@@ -145,13 +145,15 @@ function transmitSteps(parts: Parts, side: TxSide, nic: Nic): Step[] {
   }
   const prices = {
     ...{ transmit: price.transmit, enqueue: price.qdiscEnqueue, dequeue: price.qdiscDequeue },
+    ...{ lines: price.lines.backlog, queueLines: price.lines.transmit },
   };
   const send = (_: unknown, packet: number) => {
     if (!outbound.send(packet)) world.drop(packet, 'transmit');
   };
-  const again = world.program([new Qdisc(world, side, prices, send, true)]);
+  const [draw] = [parts.draw, parts.draw, parts.draw];
+  const again = world.program([new Qdisc(world, side, prices, topology, parts.chance, draw, send, true)]);
   for (const queue of side.queues) queue.again = again;
-  return [choose, new Qdisc(world, side, prices, send, false)];
+  return [choose, new Qdisc(world, side, prices, topology, parts.chance, draw, send, false)];
 }
 
 /** Builds all of it but the loads (`buildLoads`). */

@@ -8,11 +8,14 @@ import type { Cpu } from '../machine/cpu.js';
 import { Lock, type LockKind } from '../machine/lock.js';
 import { entitySeed } from '../machine/random.js';
 import type { Step } from '../machine/step.js';
-import type { Scenario } from '../scenario/schema.js';
+import type { Scenario, SwitchKind } from '../scenario/schema.js';
 import type { Price } from './prices.js';
 import { type Chance, Copy, Locked, Touch, Work } from './steps.js';
 import type { Topology } from './topology.js';
 import type { World } from './world.js';
+
+/** What switches are called where a packet's way is shown. */
+const SWITCH_LABELS = { bridge: 'bridge', macvlan: 'macvlan', ovs: 'Open vSwitch' } as const;
 
 /** What is given to find out what limits: this is made faster or larger. */
 export interface Relaxed {
@@ -71,6 +74,17 @@ export class Parts {
     const lock = new Lock(name, kind, this.topology, lines);
     this.world.locks.push(lock);
     return lock;
+  }
+
+  /** A switch: its cost; where it has a lock, one for all of that kind is held for its statistics. */
+  switched(kind: SwitchKind, lockKind: LockKind): Step[] {
+    if (kind === 'none') return [];
+    const { price, world } = this;
+    const work = this.work(price[kind], SWITCH_LABELS[kind]);
+    if (lockKind === 'none') return [work];
+    const name = `${kind} statistics lock`;
+    const lock = world.locks.find((one) => one.name === name) ?? this.lock(name, lockKind, price.lines.lock);
+    return [work, this.locked(() => lock, price.ovsStatistics, 'statistics')];
   }
 
   locked(lockOf: (cpu: Cpu, packet: number) => Lock, hold: number, label: string): Step {

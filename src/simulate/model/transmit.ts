@@ -14,7 +14,7 @@ import { type Distances, Lock } from '../machine/lock.js';
 import { Fifo } from '../machine/packets.js';
 import { Next, type Step } from '../machine/step.js';
 import type { TransmitSettings } from '../scenario/schema.js';
-import type { Memory } from './steps.js';
+import { type Chance, type Memory, vary } from './steps.js';
 import type { World } from './world.js';
 
 const QUOTA = 64;
@@ -24,6 +24,9 @@ export interface TransmitPrices {
   readonly transmit: number;
   readonly enqueue: number;
   readonly dequeue: number;
+  /** Cache lines of a packet that another CPU has put there, and of a driver's queue that another CPU used last. */
+  readonly lines: number;
+  readonly queueLines: number;
 }
 
 /** One transmit queue. */
@@ -55,7 +58,7 @@ export class TxQueue implements PollSource {
       world.locks.push(lock);
       return lock;
     };
-    this.lock = made('transmit lock');
+    this.lock = made('lock');
     this.root = made('qdisc lock');
     this.busy = made('busylock');
     this.waiting = new Fifo(world.packets, 'qdisc', limit);
@@ -148,13 +151,19 @@ export class ChooseQueue implements Step {
     const { packets } = this.world;
     const queue = this.side.select(cpu.context.id, packets.flow[packet]!);
     packets.mark[packet] = this.side.queues.indexOf(queue);
-    if (queue.user >= 0 && queue.user !== cpu.id) {
-      cpu.spend(Math.round(this.lines * this.memory.line(queue.user, cpu.id)));
-      cpu.context.counters.remoteLines += this.lines;
-    }
-    queue.user = cpu.id;
+    // Behind a discipline only its owner touches the driver's queue.
+    if (!this.side.settings.qdisc) useQueue(queue, cpu, this.lines, this.memory);
     return Next.step;
   }
+}
+
+/** The lines of a driver's queue, from the CPU that used it last. */
+function useQueue(queue: TxQueue, cpu: Cpu, lines: number, memory: Memory): void {
+  if (queue.user >= 0 && queue.user !== cpu.id) {
+    cpu.spend(Math.round(lines * memory.line(queue.user, cpu.id)));
+    cpu.context.counters.remoteLines += lines;
+  }
+  queue.user = cpu.id;
 }
 
 // Phases of a passage through the discipline. `HELD` = the busylock is held.
@@ -170,7 +179,7 @@ const RESUMED = 8;
 const RETAKEN = 9;
 const HELD = 16;
 
-/** The queueing discipline with its locks. */
+/** The queueing discipline with its locks. Its owner takes over the packets that others have put there. */
 export class Qdisc implements Step {
   readonly isVisible = true;
   readonly label = 'queueing discipline';
@@ -183,6 +192,10 @@ export class Qdisc implements Step {
     private readonly world: World,
     private readonly side: TxSide,
     private readonly prices: TransmitPrices,
+    private readonly memory: Memory,
+    private readonly chance: Chance,
+    /** The first of three draws of each packet. */
+    private readonly draw: number,
     private readonly send: (cpu: Cpu, packet: number) => void,
     private readonly isAgain: boolean,
   ) {}
@@ -207,7 +220,7 @@ export class Qdisc implements Step {
           if (!queue.root.acquire(cpu)) return Next.wait;
           break;
         case ROOT:
-          cpu.spend(Math.round(prices.enqueue * queue.root.slowness));
+          cpu.spend(this.#vary(prices.enqueue * queue.root.slowness, cpu, packet, 0));
           cpu.phase = ADDED | held;
           return Next.pay;
         case ADDED: {
@@ -222,24 +235,26 @@ export class Qdisc implements Step {
           queue.isRunning = true;
           queue.quota = QUOTA;
           if (held !== 0) queue.busy.release(cpu);
-          cpu.spend(Math.round(prices.dequeue * queue.root.slowness));
+          cpu.spend(this.#vary(prices.dequeue * queue.root.slowness, cpu, packet, 1));
           cpu.phase = TAKEN;
           return Next.pay;
         }
         case RESUMED:
           queue.quota = QUOTA;
-          cpu.spend(Math.round(prices.dequeue * queue.root.slowness));
+          cpu.spend(this.#vary(prices.dequeue * queue.root.slowness, cpu, packet, 1));
           cpu.phase = RETAKEN;
           return Next.pay;
         case TAKEN:
         case RETAKEN:
           cpu.scratch = cpu.phase === RETAKEN ? packet : queue.waiting.shift();
           queue.root.release(cpu);
+          this.#takeOver(cpu, cpu.scratch);
           cpu.phase = DRIVER;
           if (!queue.lock.acquire(cpu)) return Next.wait;
           break;
         case DRIVER:
-          cpu.spend(Math.round(prices.transmit * queue.lock.slowness));
+          useQueue(queue, cpu, prices.queueLines, this.memory);
+          cpu.spend(this.#vary(prices.transmit * queue.lock.slowness, cpu, cpu.scratch, 2));
           cpu.phase = SENT;
           return Next.pay;
         case SENT:
@@ -252,7 +267,7 @@ export class Qdisc implements Step {
         default:
           if (queue.waiting.length === 0) queue.isRunning = false;
           else if (queue.quota > 0) {
-            cpu.spend(Math.round(prices.dequeue * queue.root.slowness));
+            cpu.spend(this.#vary(prices.dequeue * queue.root.slowness, cpu, packet, 1));
             cpu.phase = TAKEN;
             return Next.pay;
           } else queue.leave(cpu.context);
@@ -260,5 +275,19 @@ export class Qdisc implements Step {
           return Next.done;
       }
     }
+  }
+
+  #vary(time: number, cpu: Cpu, packet: number, nth: number): number {
+    return vary(this.chance, Math.round(time), cpu, packet, this.draw + nth);
+  }
+
+  /** The packet's own lines, from the CPU that built it. */
+  #takeOver(cpu: Cpu, packet: number): void {
+    const { packets } = this.world;
+    const from = packets.cpu[packet]!;
+    if (from < 0 || from === cpu.id) return;
+    cpu.spend(Math.round(this.prices.lines * this.memory.line(from, cpu.id)));
+    cpu.context.counters.remoteLines += this.prices.lines;
+    packets.cpu[packet] = cpu.id;
   }
 }

@@ -11,13 +11,12 @@ import { ps } from '../machine/sim.js';
 import type { Step } from '../machine/step.js';
 import type { Vcpu } from '../machine/vcpu.js';
 import { WorkerTask } from '../model/tasks.js';
+import type { SwitchKind } from '../scenario/schema.js';
 import type { BuiltPath, PathGuest } from './path.js';
 import { BatchedCall, ChooseGuestQueue, EnterGuest, EnterRing, Kick } from './stages.js';
 
 /** Bytes from which pages are pinned instead of copied (`vhost_net`'s good_copy_len). */
 export const PIN_LEAST = 256;
-
-const SWITCH_LABELS = { bridge: 'bridge', macvlan: 'macvlan', ovs: 'Open vSwitch' } as const;
 
 /** Packets that a vhost worker takes from one queue before the next (`VHOST_NET_PKT_WEIGHT`). */
 const WEIGHT = 256;
@@ -73,7 +72,9 @@ export function buildRingDevice(guest: PathGuest, device: RingDevice): BuiltPath
   const inputs = sending.map((ring, q) => workerAt(q).serve(ring));
   const senders = sending.map((_, q) => workerAt(q));
   const locks = queues.map((_, q) =>
-    spec.tapLock === 'none' ? null : parts.lock(`${guest.name} tap lock ${q}`, 'ticket', price.lines.lock),
+    spec.tapLock === 'none'
+      ? null
+      : parts.lock(`${guest.name} tap lock ${q}`, spec.tapLockKind, price.lines.lock),
   );
   const helpers: Helpers = {
     workerOf: (packet) => workerAt(world.packets.mark[packet]!),
@@ -149,18 +150,8 @@ function makeWorkers(guest: PathGuest, device: RingDevice): WorkerTask[] {
 }
 
 /** The switch of a guest: its cost, under its lock where it has one. */
-export function switchSteps(guest: PathGuest, kind: 'bridge' | 'macvlan' | 'ovs' | 'none'): () => Step[] {
-  const { parts, spec } = guest;
-  const { price } = parts;
-  if (kind === 'none') return () => [];
-  const isLocked = spec.switchLock !== 'none';
-  const name = `${kind} statistics lock`;
-  const found = parts.world.locks.find((lock) => lock.name === name);
-  const lock = isLocked ? (found ?? parts.lock(name, spec.switchLock, price.lines.lock)) : null;
-  return () => [
-    parts.work(price[kind], SWITCH_LABELS[kind]),
-    ...(lock === null ? [] : [parts.locked(() => lock, price.ovsStatistics, 'statistics')]),
-  ];
+export function switchSteps({ parts, spec }: PathGuest, kind: SwitchKind): () => Step[] {
+  return () => parts.switched(kind, spec.switchLock);
 }
 
 /** Classes of device threads. */

@@ -4,11 +4,41 @@
  * Promise: a new family is a file and a line here.
  */
 import { UserError, unknownName } from '../../errors.js';
+import { assignment } from './assignment.js';
+import { guestIpis } from './guest-ipis.js';
+import { haltPolling } from './halt-polling.js';
 import { lwnRps } from './lwn-rps.js';
+import { multiQueue } from './multi-queue.js';
+import { numa } from './numa.js';
+import { paths } from './paths.js';
 import type { Family, Preset } from './preset.js';
+import { rps2010 } from './rps-2010.js';
+import { rxsteerLab } from './rxsteer-lab.js';
+import { softirq } from './softirq.js';
+import { steering } from './steering.js';
+import { tapVhost } from './tap-vhost.js';
+import { transmitLock } from './transmit-lock.js';
+import { vmHost } from './vm-host.js';
+import { workers } from './workers.js';
 
 /** All families. */
-export const FAMILIES: readonly Family[] = [lwnRps];
+export const FAMILIES: readonly Family[] = [
+  lwnRps,
+  rps2010,
+  steering,
+  softirq,
+  transmitLock,
+  vmHost,
+  paths,
+  numa,
+  multiQueue,
+  tapVhost,
+  workers,
+  guestIpis,
+  haltPolling,
+  assignment,
+  rxsteerLab,
+];
 
 /** All presets. */
 export function presets(): Preset[] {

@@ -1,9 +1,9 @@
 /**
  * What limits a scenario: found by running it again with twice as much of each suspect.
  *
- * Promise: nothing is guessed. Suspects are the busiest CPUs (each alone, and all that are as busy together), locks that
+ * Promise: nothing is guessed. Suspects are the busiest CPUs (by what they do: all of them together, and one alone), locks that
  * somebody waited for, queues that were full, links that were busy, and the clients. The one whose doubling gains most
- * is the limit, if it gains more than 3 %; the clients are where nothing else does.
+ * is the limit, if it gains more than 3 %; of CPUs the fewest that gain as much.
  */
 import { CLASSES } from '../machine/classes.js';
 import type { Relaxed } from '../model/parts.js';
@@ -14,6 +14,10 @@ import { throughputOf } from './summary.js';
 const FACTOR = 2;
 /** Gain below which doubling something changed nothing. */
 const LEAST_GAIN = 0.03;
+/** Share of the highest gain that counts as that gain. */
+const AS_MUCH = 0.9;
+/** Gain where there was nothing before. */
+const ALL = 1e6;
 /** CPUs as busy as the busiest, within this share, are one suspect together. */
 const ALIKE = 0.05;
 
@@ -32,12 +36,20 @@ function suspects(measured: Measured): Suspect[] {
   loads.sort((a, b) => b.share - a.share || a.id - b.id);
   const [first] = loads;
   if (first !== undefined && first.share > 0.3) {
-    const cls = CLASSES[first.times.indexOf(first.times.reduce((a, b) => Math.max(a, b), 0))]!;
-    found.push(cpuSuspect([first.id], `cpu${first.id} ${cls}`, first.share));
     const alike = loads.filter(({ share }) => share > first.share - ALIKE);
-    if (alike.length > 1) {
-      const ids = alike.map(({ id }) => id).sort((a, b) => a - b);
-      found.push(cpuSuspect(ids, `${ids.length} CPUs (${listText(ids)})`, first.share));
+    const classes = new Map<string, number[]>();
+    for (const { id, times } of alike) {
+      const cls = mainClass(times);
+      classes.set(cls, [...(classes.get(cls) ?? []), id]);
+    }
+    for (const [cls, ids] of classes) {
+      found.push(cpuSuspect(ids, cpuNames(ids, cls), first.share));
+      // Of many that do the same the busiest alone is tried, too.
+      if (ids.length > 1) found.push(cpuSuspect([ids[0]!], `cpu${ids[0]} ${cls}`, first.share));
+    }
+    if (classes.size > 1) {
+      const ids = alike.map(({ id }) => id);
+      found.push(cpuSuspect(ids, cpuNames(ids, ''), first.share));
     }
   }
   const waited = locks.filter(({ name, waits }) => waits > 0 && !name.startsWith('peer '));
@@ -69,6 +81,18 @@ function suspects(measured: Measured): Suspect[] {
     found.push({ relaxed: { kind: 'clients', factor: FACTOR }, name: 'the clients', utilisation: 0 });
   }
   return found;
+}
+
+/** What a CPU does most. */
+function mainClass(times: Float64Array): string {
+  return CLASSES[times.indexOf(times.reduce((a, b) => Math.max(a, b), 0))]!;
+}
+
+/** `cpu0 softirq`, or `8 softirq CPUs (0-7)`. */
+function cpuNames(ids: readonly number[], cls: string): string {
+  if (ids.length === 1) return `cpu${ids[0]} ${cls}`;
+  const list = listText([...ids].sort((a, b) => a - b));
+  return `${ids.length}${cls === '' ? '' : ` ${cls}`} CPUs (${list})`;
 }
 
 function cpuSuspect(cpus: readonly number[], name: string, utilisation: number): Suspect {
@@ -107,16 +131,17 @@ export function findLimit(input: RunInput, measured: Measured, search: LimitSear
   const { part = 0.5, onRun } = search;
   onRun?.('half as long');
   const base = throughputOf(part === 1 ? measured : run({ ...input, part })).value;
-  if (base === 0) return null;
   const tried = suspects(measured).map((suspect) => {
     onRun?.(`with twice ${suspect.name}`);
     const { value } = throughputOf(run({ ...input, part, relaxed: suspect.relaxed }));
-    return { suspect, gain: value / base - 1 };
+    return { suspect, gain: base > 0 ? value / base - 1 : value > 0 ? ALL : 0 };
   });
-  const best = tried.reduce<(typeof tried)[number] | null>(
-    (most, one) => (most === null || one.gain > most.gain ? one : most),
-    null,
-  );
+  const most = tried.reduce((gain, one) => Math.max(gain, one.gain), 0);
+  // What gains as much with fewer CPUs says more.
+  const size = ({ suspect }: (typeof tried)[number]) => suspect.relaxed.cpus?.length ?? 1;
+  const best = tried
+    .filter(({ gain }) => gain > 0 && gain >= AS_MUCH * most)
+    .reduce<(typeof tried)[number] | null>((a, b) => (a === null || size(b) < size(a) ? b : a), null);
   const list = tried.map(({ suspect, gain }) => ({ kind: suspect.relaxed.kind, name: suspect.name, gain }));
   if (best === null || best.gain < LEAST_GAIN) {
     // Doubling no single thing helps: several are the limit at once, or all.
@@ -132,7 +157,8 @@ export function findLimit(input: RunInput, measured: Measured, search: LimitSear
     };
   }
   const { suspect, gain } = best;
-  const why = `${WORDS[suspect.relaxed.kind](suspect.name)}: ${(100 * gain).toFixed(0)} % more`;
+  const more = gain === ALL ? 'some instead of none' : `${(100 * gain).toFixed(0)} % more`;
+  const why = `${WORDS[suspect.relaxed.kind](suspect.name)}: ${more}`;
   return {
     kind: suspect.relaxed.kind,
     name: suspect.name,

@@ -41,11 +41,33 @@ export interface GuestResult {
   readonly vcpus: readonly { readonly id: number; readonly exits: number; readonly busyShare: number }[];
 }
 
-/** A published figure beside it. */
+/** A published figure of any kind. */
+export interface PublishedFigure {
+  /** Path in the run's result, e.g. `latencyUs.p99`. */
+  readonly of: string;
+  readonly value: number;
+  /** Share by which the simulated figure may differ. */
+  readonly within: number;
+  /** Costs were fitted to it. */
+  readonly fitted: boolean;
+}
+
+/** What was published about a run. */
 export interface Published {
+  /** Operations a second. */
   readonly value?: number | undefined;
+  /** Share of all CPUs that is busy. */
   readonly cpu?: number | undefined;
   readonly source: string;
+  /** Shares by which value and CPU may differ; default 0.15 and 0.2. */
+  readonly within?: number;
+  readonly cpuWithin?: number;
+  /** Costs were fitted to the value, to the CPU. Default: not. */
+  readonly fitted?: boolean;
+  readonly cpuFitted?: boolean;
+  /** Value and CPU count as ratios to those of this preset. */
+  readonly relativeTo?: string | undefined;
+  readonly figures?: readonly PublishedFigure[] | undefined;
 }
 
 /** One run of a scenario under one policy. */
@@ -72,6 +94,8 @@ export interface RunResult {
     readonly p999: number;
   };
   readonly perPacket: {
+    /** Packets that RPS or a policy of the host gave to another CPU. */
+    readonly handOffs: number;
     readonly ipis: number;
     readonly guestIpis: number;
     readonly interrupts: number;
@@ -111,6 +135,7 @@ export interface RunResult {
     readonly dropped: number;
     readonly underWay: number;
   };
+  /** As the scenario has it. */
   readonly published?: Published;
   /** What the scenario's `changes` did, where it has some. */
   readonly changes?: readonly ChangeResult[];

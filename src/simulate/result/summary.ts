@@ -41,6 +41,7 @@ export function unitOf({ built }: Measured): string {
   const apps = [...(host.apps ?? []), ...Object.values(guests).flatMap((guest) => guest.apps ?? [])];
   if (apps.some(({ kind }) => kind === 'block')) return 'requests/s';
   if (apps.some(({ kind }) => kind === 'ping')) return 'switches/s';
+  if (apps.some(({ kind }) => kind === 'ipi')) return 'interrupts/s';
   return 'packets/s';
 }
 
@@ -123,7 +124,7 @@ function guestOf({ built }: Measured, flow: number): string | null {
 
 function events(counters: CounterValues, each: (count: number) => number) {
   const names = [
-    ...(['ipis', 'guestIpis', 'interrupts', 'wakeups', 'exits', 'userExits', 'kicks'] as const),
+    ...(['handOffs', 'ipis', 'guestIpis', 'interrupts', 'wakeups', 'exits', 'userExits', 'kicks'] as const),
     ...(['contextSwitches', 'remoteLines'] as const),
   ];
   return Object.fromEntries(names.map((name) => [name, each(counters[name])])) as Record<

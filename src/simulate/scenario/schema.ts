@@ -12,6 +12,11 @@ import { LOCK_KINDS } from '../machine/lock.js';
 import { WAKE_RULES } from '../machine/task.js';
 import { PATH_NAMES } from '../paths/names.js';
 
+/** Switches of a host. */
+export const SWITCHES = ['bridge', 'macvlan', 'ovs', 'none'] as const;
+/** One of `SWITCHES`. */
+export type SwitchKind = (typeof SWITCHES)[number];
+
 const text = (error: string) => z.string({ error }).min(1, { error });
 const truth = () => z.boolean({ error: 'true or false' });
 const name = () =>
@@ -115,10 +120,11 @@ function cpuListRepeated() {
 const app = z.strictObject({
   name: name().default('app'),
   /**
-   * echo answers, sink takes, send sends without end, forward routes packets on (in the softirq, no thread), ping wakes
-   * another thread that wakes it, block asks a disk.
+   * echo answers, sink takes, send sends without end, forward routes packets on and drop throws them away (both in the
+   * softirq, without a thread), ping wakes
+   * another thread that wakes it, ipi interrupts another CPU and waits for its answer, block asks a disk.
    */
-  kind: oneOf(['echo', 'sink', 'send', 'forward', 'ping', 'block']).default('echo'),
+  kind: oneOf(['echo', 'sink', 'send', 'forward', 'drop', 'ping', 'ipi', 'block']).default('echo'),
   /** Threads; `flow` = one for each flow. Flows go to threads in turn. */
   threads: z
     .union([z.literal('flow'), integer(1, 65536)], { error: 'a number of threads, or flow' })
@@ -151,8 +157,11 @@ const app = z.strictObject({
   /** For send: bytes of a packet, packets a second of a thread (default: as fast as it can). */
   bytes: integer(1, 1 << 20).default(64),
   rate: decimal(0.001, 1e9).optional(),
-  /** For send and forward: packets bypass the stack (AF_XDP, pktgen, a poll-mode driver). */
+  /** For send, sink, forward, drop: packets bypass the stack (AF_XDP, pktgen, a poll-mode driver). */
   bypass: truth().default(false),
+  /** For forward: a switch instead of the route, and the lock that it takes for its statistics. */
+  switch: oneOf(SWITCHES).optional(),
+  switchLock: oneOf(LOCK_KINDS).default('none'),
   /** For block: requests under way of each thread, and the disk's own time. */
   depth: integer(1, 65536).default(1),
   deviceUs: us().default(0),
@@ -196,10 +205,11 @@ const guest = z.strictObject({
   /** RPS inside the guest. */
   rps: rps.optional(),
   transmit: transmit.optional(),
-  switch: oneOf(['bridge', 'macvlan', 'ovs', 'none']).optional(),
+  switch: oneOf(SWITCHES).optional(),
   switchLock: oneOf(LOCK_KINDS).default('none'),
   /** Lock of the tap's ring: `shared` by both ends, one for each end, or none. */
   tapLock: oneOf(['shared', 'split', 'none']).default('split'),
+  tapLockKind: oneOf(LOCK_KINDS).default('ticket'),
   /** Packets of one call into tun. */
   batch: integer(1, 1024).default(1),
   zeroCopy: truth().default(false),
@@ -274,10 +284,32 @@ const rebalance = z.strictObject({
   least: integer(0, 1e9).optional(),
 });
 
+/** A published figure of another kind than throughput and CPU. */
+const figure = z.strictObject({
+  /** Path in the run's result, e.g. `latencyUs.p99`, `perSecond.ipis`, `guests.0.vcpus.31.exits`. */
+  of: text('a path in the result'),
+  value: decimal(0, 1e12),
+  /** Share by which the simulated figure may differ. */
+  within: decimal(0, 1e6).default(0.1),
+  fitted: truth().default(false),
+});
+
+/** What was published about a run, for `--validate`. */
 const published = z.strictObject({
+  /** Operations a second, in the unit of the result. */
   value: decimal(0, 1e12).optional(),
+  /** Share of all CPUs that is busy. */
   cpu: decimal(0, 1).optional(),
   source: z.string().default(''),
+  /** Shares by which value and CPU may differ. */
+  within: decimal(0, 1e6).default(0.15),
+  cpuWithin: decimal(0, 1e6).default(0.2),
+  /** Costs were fitted to the value, to the CPU: they are reproduced, not predicted. */
+  fitted: truth().default(false),
+  cpuFitted: truth().default(false),
+  /** Value and CPU are held against those of this preset, published and simulated: ratios. */
+  relativeTo: z.string().optional(),
+  figures: z.array(figure).optional(),
 });
 
 const whole = z.strictObject({

@@ -8,7 +8,7 @@ import { SLOW } from '../../support/slow.js';
 import { expectPaused, policy, whileRunning } from './live-kit.js';
 import { engineOptions, ROOMY, sum } from './run-engine.js';
 
-const SOURCE = 'a=memory:source,flows=500,guests=8,rate=100000';
+const SOURCE = 'a=memory:source,flows=500,guests=8,rate=20000';
 const SINK = 'b=memory:sink';
 
 describe('a policy', () => {
@@ -110,7 +110,7 @@ describe('the indirection table', () => {
   });
 
   it('moves half of 10,000 flows back and forth, and drops nothing', async () => {
-    const source = 'a=memory:source,flows=10000,guests=64,rate=100000';
+    const source = 'a=memory:source,flows=10000,guests=64,rate=40000';
     const summary = await whileRunning({ ports: [source, SINK], policy: 'rss' }, async ({ engine, flow }) => {
       await flow(20_000);
       for (let round = 0; round < 4; round++) {
@@ -162,7 +162,7 @@ describe('owners', () => {
 
   it('are given, frames follow, and carry over to the next mac policy', async () => {
     await whileRunning(
-      { ports: ['a=memory:source,flows=64,guests=4,rate=50000', SINK], policy: 'mac' },
+      { ports: ['a=memory:source,flows=64,guests=4,rate=10000', SINK], policy: 'mac' },
       async ({ engine, flow, processed }) => {
         for (const n of [1, 2, 3, 4]) expectPaused(await engine.setOwner(guest(n), null, 1));
         await flow(3000);
@@ -240,7 +240,7 @@ describe('workers', () => {
 
   it('that leave take their guests nowhere: others own them', async () => {
     await whileRunning(
-      { ports: ['a=memory:source,flows=64,guests=4,rate=50000', SINK], policy: 'mac' },
+      { ports: ['a=memory:source,flows=64,guests=4,rate=10000', SINK], policy: 'mac' },
       async ({ engine, flow }) => {
         await engine.setOwner('02:00:00:00:00:01', null, 1);
         await engine.removeWorker(1);
@@ -259,7 +259,7 @@ describe('ports', () => {
       { ports: [SOURCE, SINK, 'c=memory:sink'], policy: 'rss', more: switching },
       async ({ engine, flow }) => {
         await flow();
-        expectPaused(await engine.addPort(parsePort('d=memory:source,flows=50,rate=50000')), 0, 1);
+        expectPaused(await engine.addPort(parsePort('d=memory:source,flows=50,rate=10000')), 0, 1);
         await expect
           .poll(() => engine.portSummaries().find(({ name }) => name === 'd')!.rx.packets)
           .toBeGreaterThan(500);

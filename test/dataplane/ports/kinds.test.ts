@@ -53,7 +53,14 @@ describe('a kind that is registered', () => {
   it('is registered once, under a name that can be written', () => {
     expect(() => registerPortKind(kind)).toThrow('a kind of ports is called loop-back already');
     expect(() => registerPortKind({ ...kind, name: 'Loop:back' })).toThrow('is no name');
-    expect(portKinds().map(({ name }) => name)).toEqual(['af_packet', 'tap', 'pcap', 'memory', 'loop-back']);
+    expect(portKinds().map(({ name }) => name)).toEqual([
+      'af_packet',
+      'tap',
+      'vhost-user',
+      'pcap',
+      'memory',
+      'loop-back',
+    ]);
   });
 
   it('stands in the help and in the schema', async () => {

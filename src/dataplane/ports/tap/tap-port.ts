@@ -6,6 +6,8 @@
  */
 import type { LinkInfo, TapPlace } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
+import { flowProgram } from '../../../programs/flow-program.js';
+import { steerTap } from '../../../programs/steer-tap.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
 import type { TapPortSpec } from './kind.js';
@@ -37,7 +39,7 @@ export class TapPort extends DevicePort<TapPortSpec> {
     this.receiveFds = tap.fds;
     this.index = tap.index;
     if (tap.created) native.setLinkUp(spec.interface);
-    if (spec.queues > 1 && !native.setTapSteering(tap.fds[0]!, spec.queues)) {
+    if (spec.queues > 1 && !steerTap(native, tap.fds[0]!, flowProgram())) {
       this.strictRefused = `the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF), and its own choice moves a flow's queue when we write`;
     }
   }

@@ -1,0 +1,70 @@
+// The back-end of one vhost-user port: its rings, the guest's memory, and the locks between those who change them and
+// those who use them.
+//
+// Promise: the main thread changes a ring, its memory or its descriptors only between two bursts, and what it has changed
+// is what the next burst sees: a call that returns has nobody behind it who still uses the old. A worker's burst takes one
+// lock that nobody else wants, as a rule. The rings outlive every worker and every guest; positions are never lost.
+//
+// Threads: found by number from any thread (`findBackend`); control calls are the main thread's.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "util/fd.h"
+#include "vhost/split_ring.h"
+
+namespace rxsteer {
+
+struct LockedRing {
+  std::mutex mutex;
+  SplitRing ring;
+};
+
+class Backend {
+ public:
+  // Ring 2q is what the guest receives on, ring 2q + 1 what it sends on. Throws SystemError.
+  explicit Backend(uint32_t pairs);
+
+  const uint32_t pairs;
+  LockedRing& at(uint32_t index) { return *rings_[index]; }
+  // Readable when the guest has kicked ring 2q + 1: the same descriptor whatever the guest's is.
+  int event(uint32_t pair) const { return events_[pair].get(); }
+
+  // The rest belongs to the main thread. Each may throw SystemError: what the front-end asked for cannot be, or a worker
+  // stands still in the middle of a burst (EBUSY).
+  void setFeatures(uint64_t features);
+  void setMemory(std::vector<std::shared_ptr<Region>> regions);
+  const std::vector<std::shared_ptr<Region>>& regions() const;
+  void setSize(uint32_t index, uint32_t entries);
+  void setBase(uint32_t index, uint32_t next);
+  void setAddresses(uint32_t index, const SplitRing::Addresses& addresses);
+  // An empty descriptor: the guest does not kick, the ring is looked at all the time.
+  void start(uint32_t index, UniqueFd kick);
+  void setCall(uint32_t index, UniqueFd call);
+  void enable(uint32_t index, bool on);
+  uint32_t stop(uint32_t index);
+  // The guest is gone.
+  void reset();
+  // Some ring is broken, or memory was lost: what happened, or null.
+  const char* broken();
+
+ private:
+  std::unique_lock<std::mutex> hold(uint32_t index);
+  void watch(uint32_t index, int fd, bool on);
+
+  std::vector<std::unique_ptr<LockedRing>> rings_;
+  std::vector<UniqueFd> events_;
+  // Always readable.
+  UniqueFd always_;
+  std::shared_ptr<const GuestMemory> memory_;
+};
+
+// Gives the back-end a number; it stays known until the last owner has let go of it.
+int32_t enter(const std::shared_ptr<Backend>& backend);
+std::shared_ptr<Backend> findBackend(int32_t number);
+
+}  // namespace rxsteer

@@ -1,0 +1,325 @@
+#include "vhost/bindings.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ports/frames.h"
+#include "util/args.h"
+#include "util/control.h"
+#include "util/env_state.h"
+#include "vhost/backend.h"
+#include "vhost/unix_socket.h"
+
+namespace rxsteer {
+
+namespace {
+
+Span<uint64_t> longs(Napi::Value value, const char* name, size_t least) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array ||
+      value.As<Napi::TypedArray>().ElementLength() < least)
+    throw invalid(value.Env(), std::string(name) + " must be a BigUint64Array of " + std::to_string(least) + " at least");
+  auto array = value.As<Napi::BigUint64Array>();
+  return {array.Data(), array.ElementLength()};
+}
+
+// A duplicate of a descriptor that stays the caller's; -1 gives none.
+UniqueFd duplicate(Napi::Env env, int fd) {
+  if (fd < 0) return {};
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy) throw errnoError(env, errno, "duplicating a descriptor");
+  return copy;
+}
+
+RegionAddress regionAt(const uint64_t* words) { return {words[0], words[1], words[2], words[3]}; }
+
+// What the main thread has of a port's rings.
+class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closable {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "VhostBackend",
+        {InstanceAccessor<&VhostBackend::number>("number"), InstanceMethod<&VhostBackend::event>("event"),
+         InstanceMethod<&VhostBackend::features>("setFeatures"), InstanceMethod<&VhostBackend::memory>("setMemory"),
+         InstanceMethod<&VhostBackend::addRegion>("addRegion"),
+         InstanceMethod<&VhostBackend::removeRegion>("removeRegion"), InstanceMethod<&VhostBackend::size>("setSize"),
+         InstanceMethod<&VhostBackend::base>("setBase"), InstanceMethod<&VhostBackend::addresses>("setAddresses"),
+         InstanceMethod<&VhostBackend::start>("start"), InstanceMethod<&VhostBackend::call>("setCall"),
+         InstanceMethod<&VhostBackend::enable>("enable"), InstanceMethod<&VhostBackend::stop>("stop"),
+         InstanceMethod<&VhostBackend::reset>("reset"), InstanceMethod<&VhostBackend::broken>("broken"),
+         InstanceMethod<&VhostBackend::close>("close")});
+  }
+
+  explicit VhostBackend(const Info& info) : ObjectWrap(info) {
+    const int pairs = intArgument(info, 0, "pairs");
+    if (pairs < 1 || pairs > 128) throw invalid(info.Env(), "pairs must be 1 to 128");
+    backend_ = control(info.Env(), "", [&] { return std::make_shared<Backend>(static_cast<uint32_t>(pairs)); });
+    number_ = enter(backend_);
+    enlist(EnvState::of(info.Env()));
+  }
+  ~VhostBackend() override { closeNow(); }
+  void closeNow() override { backend_.reset(); }
+
+ private:
+  Backend& open(const Info& info) {
+    if (backend_ == nullptr) throw invalid(info.Env(), "the back-end is closed");
+    return *backend_;
+  }
+  uint32_t ring(const Info& info) {
+    const int index = intArgument(info, 0, "ring");
+    if (index < 0 || static_cast<uint32_t>(index) >= 2 * open(info).pairs)
+      throw errnoError(info.Env(), EINVAL, "a ring that there is not");
+    return static_cast<uint32_t>(index);
+  }
+
+  Napi::Value number(const Info& info) { return Napi::Number::New(info.Env(), number_); }
+  Napi::Value event(const Info& info) {
+    return Napi::Number::New(info.Env(), open(info).event(ring(info) / 2));
+  }
+  void features(const Info& info) {
+    const Span<uint64_t> word = longs(info[0], "features", 1);
+    control(info.Env(), "", [&] { open(info).setFeatures(word.data[0]); });
+  }
+  // Descriptors, and four words for each of them.
+  void memory(const Info& info) {
+    const auto fds = info[0].As<Napi::Array>();
+    const Span<uint64_t> words = longs(info[1], "regions", size_t{4} * fds.Length());
+    control(info.Env(), "", [&] {
+      std::vector<std::shared_ptr<Region>> regions;
+      for (uint32_t i = 0; i < fds.Length(); i++)
+        regions.push_back(std::make_shared<Region>(intValue(fds.Get(i), "fd"), regionAt(words.data + 4 * i)));
+      open(info).setMemory(std::move(regions));
+    });
+  }
+  // One that is there already is taken once.
+  void addRegion(const Info& info) {
+    const RegionAddress address = regionAt(longs(info[1], "region", 4).data);
+    control(info.Env(), "", [&] {
+      auto regions = open(info).regions();
+      for (const auto& region : regions)
+        if (region->address == address) return;
+      regions.push_back(std::make_shared<Region>(intArgument(info, 0, "fd"), address));
+      open(info).setMemory(std::move(regions));
+    });
+  }
+  void removeRegion(const Info& info) {
+    const RegionAddress address = regionAt(longs(info[0], "region", 4).data);
+    control(info.Env(), "", [&] {
+      auto regions = open(info).regions();
+      const size_t gone = std::erase_if(regions, [&](const auto& region) {
+        return region->address.guest == address.guest && region->address.size == address.size &&
+               region->address.user == address.user;
+      });
+      if (gone == 0) throw SystemError{EINVAL, "a memory region that there is not", ""};
+      open(info).setMemory(std::move(regions));
+    });
+  }
+  void size(const Info& info) {
+    const uint32_t index = ring(info);
+    const auto entries = static_cast<uint32_t>(intArgument(info, 1, "entries"));
+    control(info.Env(), "", [&] { open(info).setSize(index, entries); });
+  }
+  void base(const Info& info) {
+    const uint32_t index = ring(info);
+    const auto next = static_cast<uint32_t>(intArgument(info, 1, "next"));
+    control(info.Env(), "", [&] { open(info).setBase(index, next); });
+  }
+  void addresses(const Info& info) {
+    const uint32_t index = ring(info);
+    const Span<uint64_t> words = longs(info[1], "addresses", 3);
+    control(info.Env(), "", [&] { open(info).setAddresses(index, {words.data[0], words.data[1], words.data[2]}); });
+  }
+  void start(const Info& info) {
+    const uint32_t index = ring(info);
+    UniqueFd kick = duplicate(info.Env(), intArgument(info, 1, "kick"));
+    control(info.Env(), "", [&] { open(info).start(index, std::move(kick)); });
+  }
+  void call(const Info& info) {
+    const uint32_t index = ring(info);
+    UniqueFd fd = duplicate(info.Env(), intArgument(info, 1, "call"));
+    control(info.Env(), "", [&] { open(info).setCall(index, std::move(fd)); });
+  }
+  void enable(const Info& info) {
+    const uint32_t index = ring(info);
+    const bool on = info[1].ToBoolean();
+    control(info.Env(), "", [&] { open(info).enable(index, on); });
+  }
+  Napi::Value stop(const Info& info) {
+    const uint32_t index = ring(info);
+    return Napi::Number::New(info.Env(), control(info.Env(), "", [&] { return open(info).stop(index); }));
+  }
+  void reset(const Info& info) {
+    control(info.Env(), "", [&] { open(info).reset(); });
+  }
+  Napi::Value broken(const Info& info) {
+    const char* why = control(info.Env(), "", [&] { return open(info).broken(); });
+    if (why == nullptr) return info.Env().Null();
+    return Napi::String::New(info.Env(), why);
+  }
+  void close(const Info&) { closeNow(); }
+
+  std::shared_ptr<Backend> backend_;
+  int32_t number_ = 0;
+};
+
+// The back-end with this number, and one of its pairs.
+std::shared_ptr<Backend> backendOf(const Info& info, int32_t& pair) {
+  auto backend = findBackend(intArgument(info, 0, "number"));
+  if (backend == nullptr) throw errnoError(info.Env(), ENODEV, "no such back-end");
+  pair = intArgument(info, 1, "pair");
+  if (pair < 0 || static_cast<uint32_t>(pair) >= backend->pairs) throw invalid(info.Env(), "no such pair of rings");
+  return backend;
+}
+
+// What a worker receives from: ring 2 * pair + 1.
+class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closable {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "VhostReceiver",
+                       {InstanceMethod<&VhostReceiver::receive>("receive"), InstanceMethod<&VhostReceiver::close>("close")});
+  }
+  explicit VhostReceiver(const Info& info) : ObjectWrap(info) {
+    int32_t pair = 0;
+    backend_ = backendOf(info, pair);
+    ring_ = static_cast<uint32_t>(2 * pair + 1);
+    pool_.bind(objectArgument(info, 2, "pool"));
+    out_.bind(objectArgument(info, 3, "arrays"));
+    enlist(EnvState::of(info.Env()));
+  }
+  ~VhostReceiver() override { closeNow(); }
+  void closeNow() override { backend_.reset(); }
+
+ private:
+  Napi::Value receive(const Info& info) {
+    int32_t max = 0;
+    napi_get_value_int32(info.Env(), info[0], &max);
+    out_.clearStatus();
+    if (backend_ == nullptr) return Napi::Number::New(info.Env(), 0);
+    LockedRing& locked = backend_->at(ring_);
+    const std::lock_guard<std::mutex> lock(locked.mutex);
+    const int32_t got = locked.ring.take(pool_, out_, std::min(max, out_.capacity()));
+    if (locked.ring.broken() != nullptr) out_.status[kStatusError] = EPROTO;
+    return Napi::Number::New(info.Env(), got);
+  }
+  void close(const Info&) { closeNow(); }
+
+  std::shared_ptr<Backend> backend_;
+  uint32_t ring_ = 0;
+  FramePool pool_;
+  ReceiveArrays out_;
+};
+
+// What a worker sends to. `pairs`: a word for each frame, which pair's ring it goes into.
+class VhostSender final : public Napi::ObjectWrap<VhostSender>, public Closable {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "VhostSender",
+                       {InstanceMethod<&VhostSender::send>("send"), InstanceMethod<&VhostSender::close>("close")});
+  }
+  explicit VhostSender(const Info& info) : ObjectWrap(info) {
+    int32_t pair = 0;
+    backend_ = backendOf(info, pair);
+    in_.bind(info[2], objectArgument(info, 3, "arrays"));
+    const Span<int32_t> pairs = int32s(info[4], "pairs");
+    if (pairs.length < static_cast<size_t>(in_.capacity())) throw invalid(info.Env(), "pairs is too short");
+    pairs_ = pairs.data;
+    keep_ = Napi::Persistent(info[4].As<Napi::Object>());
+    enlist(EnvState::of(info.Env()));
+  }
+  ~VhostSender() override { closeNow(); }
+  void closeNow() override { backend_.reset(); }
+
+ private:
+  Napi::Value send(const Info& info) {
+    int32_t from = 0;
+    int32_t to = 0;
+    napi_get_value_int32(info.Env(), info[0], &from);
+    napi_get_value_int32(info.Env(), info[1], &to);
+    from = std::max(from, 0);
+    to = std::min(to, in_.capacity());
+    int32_t sent = 0;
+    while (from < to) {
+      const auto pair = static_cast<uint32_t>(pairs_[from]);
+      int32_t end = from + 1;
+      while (end < to && pairs_[end] == pairs_[from]) end++;
+      if (backend_ == nullptr || pair >= backend_->pairs) {
+        for (; from < end; from++) in_.result(from, SendResult::down);
+        continue;
+      }
+      int32_t next = end;
+      {
+        LockedRing& locked = backend_->at(2 * pair);
+        const std::lock_guard<std::mutex> lock(locked.mutex);
+        sent += locked.ring.give(in_, from, end, next);
+      }
+      if (next < end) {
+        in_.result(next, SendResult::segment);
+        for (int32_t k = next + 1; k < to; k++) in_.result(k, SendResult::untried);
+        break;
+      }
+      from = end;
+    }
+    return Napi::Number::New(info.Env(), sent);
+  }
+  void close(const Info&) { closeNow(); }
+
+  std::shared_ptr<Backend> backend_;
+  SendArrays in_;
+  int32_t* pairs_ = nullptr;
+  Napi::ObjectReference keep_;
+};
+
+Napi::Value listenCall(const Info& info) {
+  const std::string path = stringValue(info[0], "path");
+  return adopted(info.Env(), control(info.Env(), path, [&] { return listenUnix(path); }));
+}
+
+Napi::Value connectCall(const Info& info) {
+  const std::string path = stringValue(info[0], "path");
+  return adopted(info.Env(), control(info.Env(), path, [&] { return connectUnix(path); }));
+}
+
+Napi::Value acceptCall(const Info& info) {
+  UniqueFd fd = acceptUnix(intArgument(info, 0, "fd"));
+  return fd ? adopted(info.Env(), std::move(fd)) : Napi::Number::New(info.Env(), -1);
+}
+
+Napi::Value receiveCall(const Info& info) {
+  Napi::Env env = info.Env();
+  const Span<uint8_t> into = bytes(info[1], "into");
+  Received received = receiveUnix(intArgument(info, 0, "fd"), into.data, into.length);
+  Napi::Array fds = Napi::Array::New(env, received.fds.size());
+  for (uint32_t i = 0; i < received.fds.size(); i++) fds.Set(i, adopted(env, std::move(received.fds[i])));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("length", static_cast<double>(received.length));
+  result.Set("fds", fds);
+  return result;
+}
+
+Napi::Value sendCall(const Info& info) {
+  const Span<uint8_t> data = bytes(info[1], "data");
+  return Napi::Boolean::New(info.Env(), sendUnix(intArgument(info, 0, "fd"), data.data, data.length));
+}
+
+}  // namespace
+
+void defineVhost(Napi::Env env, Napi::Object exports) {
+  const auto function = [&](const char* name, auto callback) {
+    exports.Set(name, Napi::Function::New(env, callback, name));
+  };
+  function("listenUnix", listenCall);
+  function("connectUnix", connectCall);
+  function("acceptUnix", acceptCall);
+  function("receiveUnix", receiveCall);
+  function("sendUnix", sendCall);
+  exports.Set("VhostBackend", VhostBackend::define(env));
+  exports.Set("VhostReceiver", VhostReceiver::define(env));
+  exports.Set("VhostSender", VhostSender::define(env));
+  exports.Set("SocketEvents", SocketEvents::define(env));
+}
+
+}  // namespace rxsteer

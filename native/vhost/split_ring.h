@@ -1,0 +1,119 @@
+// A split virtqueue as its device sees it (virtio 1.2, 2.7), in memory that a guest writes at any time.
+//
+// Promise: whatever a guest writes into its tables, nothing outside its memory is touched, every loop ends, and each
+// buffer is given back once. What it says is read once and checked then. A ring whose guest breaks the rules is stopped
+// (`broken` says how), and costs nobody else anything. Frames are copied once, into a slot or out of one.
+//
+// Threads: one at a time; the caller has the ring's lock.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "ports/frames.h"
+#include "util/fd.h"
+#include "vhost/guest_memory.h"
+
+namespace rxsteer {
+
+// Feature bits (virtio 1.2, 5.1.3 and 6).
+namespace Feature {
+constexpr uint64_t guestCsum = 1ull << 1;
+constexpr uint64_t guestTso4 = 1ull << 7;
+constexpr uint64_t guestTso6 = 1ull << 8;
+constexpr uint64_t guestEcn = 1ull << 9;
+constexpr uint64_t mergeable = 1ull << 15;
+constexpr uint64_t eventIdx = 1ull << 29;
+constexpr uint64_t protocol = 1ull << 30;
+constexpr uint64_t version1 = 1ull << 32;
+}  // namespace Feature
+
+constexpr uint32_t kRingMost = 32768;
+// Buffers of one frame: as many as the kernel's own vhost takes (UIO_MAXIOV).
+constexpr uint32_t kPiecesMost = 1024;
+
+class SplitRing {
+ public:
+  // As `SET_VRING_ADDR` has them: addresses of the front-end's.
+  struct Addresses {
+    uint64_t desc = 0;
+    uint64_t used = 0;
+    uint64_t avail = 0;
+  };
+
+  // What the front-end says, in any order. Throws SystemError for what cannot be; nothing has changed then.
+  void setSize(uint32_t entries);
+  void setBase(uint32_t next) { last_ = static_cast<uint16_t>(next); usedIdx_ = last_; }
+  void setAddresses(const Addresses& addresses);
+  void setFeatures(uint64_t features);
+  void setMemory(std::shared_ptr<const GuestMemory> memory);
+  void setCall(UniqueFd fd) { call_ = std::move(fd); }
+  void setKick(UniqueFd fd) { kick_ = std::move(fd); }
+  int kick() const { return kick_.get(); }
+  // Begins; the addresses are looked up now. Throws SystemError where they lead nowhere.
+  void start();
+  // Ends; returns the next entry of the available ring.
+  uint16_t stop();
+  // As if it had never been set up. Whether it is enabled stays.
+  void reset();
+  bool enabled = false;
+  bool started() const { return started_; }
+  // What the guest did that cannot be, or null.
+  const char* broken() const { return broken_; }
+
+  // Frames that the guest sends: at most `max` into slots of the pool. Sleeping is announced (`EVENT_IDX`, flags) when
+  // there is none.
+  int32_t take(FramePool& pool, ReceiveArrays& out, int32_t max);
+  // Frames from … to - 1 for the guest, a result each; returns how many it got, and in `next` where it ended (at a frame
+  // that has to be segmented).
+  int32_t give(SendArrays& in, int32_t from, int32_t to, int32_t& next);
+
+ private:
+  struct Piece {
+    uint8_t* at;
+    uint32_t length;
+  };
+  enum class Walk { fine, broken };
+
+  void lookUp();
+  void drop();
+  void fail(const char* why);
+  uint16_t available() const;
+  Walk walk(uint32_t head, bool writable, uint32_t& count, uint64_t& total);
+  void use(uint16_t head, uint32_t written);
+  void useWhole(uint16_t head);
+  void publish();
+  void announceSleep();
+  void announceWork();
+  bool lacks(uint8_t gsoType) const;
+  SendResult giveOne(uint8_t* message, uint32_t length, int32_t flags);
+  void scatter(const uint8_t* from, uint32_t length, uint32_t& piece, uint32_t& within);
+
+  std::shared_ptr<const GuestMemory> memory_;
+  Addresses addresses_;
+  uint64_t features_ = 0;
+  uint32_t size_ = 0;
+  uint32_t headerBytes_ = 12;
+  bool started_ = false;
+  const char* broken_ = nullptr;
+  uint8_t* desc_ = nullptr;
+  uint8_t* avail_ = nullptr;
+  uint8_t* used_ = nullptr;
+  // Next entry of the available ring, next one of the used ring, and where that stood when it was published.
+  uint16_t last_ = 0;
+  uint16_t usedIdx_ = 0;
+  uint16_t published_ = 0;
+  // Behind the last frame that is whole.
+  uint16_t complete_ = 0;
+  bool awake_ = false;
+  bool calledOnce_ = false;
+  UniqueFd call_;
+  UniqueFd kick_;
+  std::array<Piece, kPiecesMost> pieces_{};
+};
+
+// Takes what an eventfd has counted; never waits, whatever the descriptor's flags are. False where it is none.
+bool drainEvent(int fd);
+
+}  // namespace rxsteer

@@ -1,0 +1,80 @@
+/**
+ * The addon's part in vhost-user ports: rings in guests' memory, and Unix sockets with descriptors.
+ *
+ * Promise: whatever a guest writes into its rings, or a front-end says of them, a call touches nothing outside the memory
+ * that it was given and ends. Control calls throw `Error`s with `code`: EINVAL for what cannot be, EBUSY where a worker
+ * stands still on a ring. They belong to the main thread; receivers and senders to the worker that made them.
+ */
+import type {
+  NativePool,
+  NativeReceiveArrays,
+  NativeReceiver,
+  NativeSendArrays,
+  NativeSender,
+} from './bursts.js';
+
+/** The rings of a port: ring 2q is what the guest receives on, ring 2q + 1 what it sends on. */
+export interface NativeVhostBackend {
+  /** By which workers find it. */
+  readonly number: number;
+  /** A descriptor that is readable when the guest has kicked a ring that it sends on: the same for all guests to come. */
+  event(ring: number): number;
+  /** @param features one word: what both sides know */
+  setFeatures(features: BigUint64Array): void;
+  /** All of the memory. @param regions four words each: guest-physical address, size, the front-end's address, offset */
+  setMemory(fds: readonly number[], regions: BigUint64Array): void;
+  addRegion(fd: number, region: BigUint64Array): void;
+  removeRegion(region: BigUint64Array): void;
+  setSize(ring: number, entries: number): void;
+  setBase(ring: number, next: number): void;
+  /** @param addresses of the descriptors, the used ring and the available ring, as the front-end has them */
+  setAddresses(ring: number, addresses: BigUint64Array): void;
+  /** @param kick an eventfd; -1 = the guest does not kick */
+  start(ring: number, kick: number): void;
+  setCall(ring: number, call: number): void;
+  enable(ring: number, on: boolean): void;
+  /** When it returns nobody uses the ring. Returns the entry that would have been next. */
+  stop(ring: number): number;
+  /** The guest is gone: nothing of it is left. */
+  reset(): void;
+  /** What the guest did that cannot be, or null. */
+  broken(): string | null;
+  close(): void;
+}
+
+/** Tells that descriptors became readable. Keeps no process alive. */
+export interface NativeSocketEvents {
+  /** `heard` is called once when it is readable; then it has to be armed again. */
+  arm(fd: number): void;
+  /** Before it is closed. */
+  remove(fd: number): void;
+  close(): void;
+}
+
+export interface NativeVhost {
+  VhostBackend: new (pairs: number) => NativeVhostBackend;
+  VhostReceiver: new (
+    backend: number,
+    pair: number,
+    pool: NativePool,
+    arrays: NativeReceiveArrays,
+  ) => NativeReceiver;
+  /** @param pairs for each entry of the arrays the pair of rings that the frame is for */
+  VhostSender: new (
+    backend: number,
+    pair: number,
+    pool: Uint8Array,
+    arrays: NativeSendArrays,
+    pairs: Int32Array,
+  ) => NativeSender;
+  SocketEvents: new (heard: () => void) => NativeSocketEvents;
+  /** A listening Unix socket; one that a dead process left is replaced. Throws EADDRINUSE for all else that is there. */
+  listenUnix(path: string): number;
+  connectUnix(path: string): number;
+  /** A connection, or -1 where nobody waits. */
+  acceptUnix(fd: number): number;
+  /** Bytes into `into` (0: the peer is gone, -1: nothing now), and the descriptors that came along: the caller's to close. */
+  receiveUnix(fd: number, into: Uint8Array): { readonly length: number; readonly fds: readonly number[] };
+  /** False where the peer is gone or takes nothing more. */
+  sendUnix(fd: number, data: Uint8Array): boolean;
+}

@@ -1,0 +1,28 @@
+/**
+ * What workers know of a vhost-user port: the layout of `PortInfo.data`.
+ *
+ * Promise: shared by the main thread, which writes the words, and the workers, which read them. A worker that reads while
+ * they are written sends to a pair that was enabled a moment ago; the ring itself knows whether it is.
+ */
+import type { GuestQueue } from './kind.js';
+
+export interface VhostData {
+  /** Number of the back-end, for the addon. */
+  readonly backend: number;
+  /** By receive queue: the descriptor that says that the guest has kicked. */
+  readonly events: readonly number[];
+  /** `enabledWords`. */
+  readonly enabled: SharedArrayBuffer;
+  /** Pairs of rings that there can be. */
+  readonly pairs: number;
+  readonly guestQueue: GuestQueue;
+  /** Key of the hash that spreads flows over the guest's rings, 16 bytes. */
+  readonly key: Uint8Array;
+  /** Super-frames and partial checksums may be given to it: what the guest does not take is finished on the way. */
+  readonly offload: boolean;
+}
+
+/** Words: how many pairs the guest has enabled, then their numbers. */
+export function enabledWords(pairs: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((1 + pairs) * Int32Array.BYTES_PER_ELEMENT);
+}

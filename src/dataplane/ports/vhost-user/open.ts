@@ -1,0 +1,32 @@
+/** Opens vhost-user ports on the main thread. Promise: see `PortOpener`. */
+import { randomBytes } from 'node:crypto';
+import { FLOOD_RATE } from '../../shared/flood-budget.js';
+import type { OpenContext, OpenPort, PortOpener } from '../opener.js';
+import type { VhostData } from './data.js';
+import type { VhostUserPortSpec } from './kind.js';
+import { VhostUserPort } from './vhost-port.js';
+
+function open(spec: VhostUserPortSpec, { native, workers, warn }: OpenContext): OpenPort<VhostData> {
+  const port = new VhostUserPort(native!, spec, warn);
+  const { queues, offload, guestQueue, flood = FLOOD_RATE } = spec;
+  // A worker that may send to any ring takes the ring's own lock; where its number says which, that of the queue.
+  const txQueues = queues > 1 && guestQueue === 'rss' ? Math.max(queues, workers) : queues;
+  return {
+    live: port,
+    parts: {
+      ...{ rxQueues: queues, txQueues, flood, finite: false },
+      data: {
+        backend: port.backend.number,
+        events: Array.from({ length: queues }, (_, q) => port.backend.event(2 * q + 1)),
+        enabled: port.enabled,
+        ...{ pairs: queues, guestQueue, offload },
+        key: new Uint8Array(randomBytes(16)),
+      },
+    },
+    // Each pair: what waits for kicks; the guest's own four descriptors.
+    descriptors: () => queues * 5 + 2,
+    close: () => port.close(),
+  };
+}
+
+export const opener: PortOpener<VhostUserPortSpec, VhostUserPort> = { open };
