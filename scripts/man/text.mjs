@@ -151,6 +151,14 @@ export const PAGES = {
       ['Keep what runs for the next start.', 'rxsteer ctl save forward.yaml'],
     ],
   },
+  top: {
+    about: ['Ports, workers and flows of a running `rxsteer forward` in a terminal, drawn anew as they change.'],
+    examples: [['The one forwarder that runs here.', 'rxsteer top']],
+  },
+  dashboard: {
+    about: ['Serves a page that shows a running `rxsteer forward`, to browsers of this machine.'],
+    examples: [['The one forwarder that runs here.', 'rxsteer dashboard']],
+  },
   doctor: {
     about: [
       'Reads how interrupts, queues, RPS, RFS, XPS, hash tables and guests of a Linux host are set up, says what is wrong with it, why, and with which commands it is mended and undone. It changes nothing, and most of it needs no rights. The exit status is 1 where something at or above `--fail-on` was found.',
