@@ -404,6 +404,13 @@ export type {
   WorkerLoad,
 } from './replay/result.js';
 export type { SweepLine } from './sweep/result-file.js';
+export type { ScenarioLine, ScenarioRow, ScenarioSection } from './sweep/scenario-line.js';
+export {
+  type ScenarioSweepInput,
+  type ScenarioSweepOptions,
+  type ScenarioSweepResult,
+  sweepScenarios,
+} from './sweep/scenario-sweep.js';
 export type { AxisRow, Rankable, SweepPlace, SweepSection } from './sweep/summary.js';
 export { type SweepInput, type SweepOptions, type SweepResult, sweep } from './sweep/sweep.js';
 export { ARRIVALS, type Arrival } from './traffic/arrivals.js';

@@ -43,7 +43,7 @@ const FACE = `
   parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe presetNamed presets queueCounters
   queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
   recordedRxQueue replay routingExtension rscale scaled sctp simulate staleAfter startForwarder
-  steerFrames summarize sweep tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
+  steerFrames summarize sweep sweepScenarios tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
   validatePresets virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
   writeRpsSockFlowEntries xorHash
 `;

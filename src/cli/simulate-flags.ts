@@ -17,4 +17,5 @@ export interface SimulateFlags {
   readonly show?: string;
   readonly schema?: boolean;
   readonly validate?: boolean;
+  readonly calibrate?: string;
 }

@@ -21,7 +21,7 @@ export function list({ json }: SimulateFlags): void {
         ...{ name, family, about },
         published: scenario.published ?? null,
       })),
-      costs: COST_SETS.map(({ name, about, origins }) => ({ name, about, origins })),
+      costs: COST_SETS.map(({ name, about, origins, fittedTo }) => ({ name, about, origins, fittedTo })),
     });
     return;
   }
@@ -68,11 +68,11 @@ async function yaml(value: unknown): Promise<string> {
 }
 
 /** Where a set's figures come from, as comments of its file. */
-function originsText({ about, origins }: CostSet): string {
+function originsText({ about, origins, fittedTo }: CostSet): string {
   const lines = origins.map(
     ({ names, confidence, source }) => `${names.join(', ')}: ${confidence}; ${source}`,
   );
-  return [about, ...lines].map((line) => `# ${line}\n`).join('');
+  return [about, ...lines, `fitted to ${fittedTo.join(', ')}`].map((line) => `# ${line}\n`).join('');
 }
 
 /** `--schema` */

@@ -43,7 +43,8 @@ export function costsOption(text: string | undefined): string | Costs | undefine
   return readCosts(text);
 }
 
-function durationOption(text: string | undefined): number | undefined {
+/** `--duration`. @throws UserError */
+export function durationOption(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = Number(text);
   if (text.trim() === '' || !(ms >= 0.001 && ms <= DURATION_MAX_MS)) {
@@ -84,6 +85,20 @@ function withoutRecording({ results, ...whole }: SimulationResult): SimulationRe
   return { ...whole, results: results.map(({ recording: _, ...result }) => result) };
 }
 
+/** What a policy's own errors begin with: they say by themselves whose they are. */
+const OF_POLICY = /^(policy |unknown (policy|NIC|key)|js:|@)/;
+
+/** Calls; what contradicts the scenario as a whole is told with its name, but for policies of the call. */
+function inScenario<T>(name: string, { policy }: SimulateFlags, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    if (policy !== undefined && OF_POLICY.test(error.message)) throw error;
+    throw new UserError(`${name}: ${error.message}`, { code: error.code, cause: error });
+  }
+}
+
 /** Runs it, and prints the result. */
 export async function runScenario(text: string, flags: SimulateFlags): Promise<SimulationResult> {
   const seed = flags.seed === undefined ? undefined : wholeNumber(flags.seed, 0, 0xffffffff, '--seed');
@@ -93,16 +108,18 @@ export async function runScenario(text: string, flags: SimulateFlags): Promise<S
   const captures = await readCaptures(scenario);
   if (flags.html !== undefined) checkOutput('--html', flags.html, inputsOf(text, flags, scenario));
   const progress = new Progress(`simulating ${scenario.name}:`);
-  const result = simulate(scenario, {
-    captures,
-    limit: flags.limit,
-    onRun: (what) => progress.update(what),
-    record: flags.html !== undefined,
-    ...(flags.policy === undefined ? {} : { policies: flags.policy }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(durationMs === undefined ? {} : { durationMs }),
-    ...(costs === undefined ? {} : { costs }),
-  });
+  const result = inScenario(text, flags, () =>
+    simulate(scenario, {
+      captures,
+      limit: flags.limit,
+      onRun: (what) => progress.update(what),
+      record: flags.html !== undefined,
+      ...(flags.policy === undefined ? {} : { policies: flags.policy }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(durationMs === undefined ? {} : { durationMs }),
+      ...(costs === undefined ? {} : { costs }),
+    }),
+  );
   progress.done();
   if (flags.html !== undefined) await writeReport(flags.html, result, scenario, flags);
   if (flags.json === true) printJson(withoutRecording(result));

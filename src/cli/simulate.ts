@@ -15,6 +15,7 @@ const ACTIONS = {
   schema: async () => (await import('./simulate-list.js')).schema(),
   validate: async (flags: SimulateFlags, family: string | undefined) =>
     (await import('./simulate-validate.js')).validate(flags, family),
+  calibrate: async (flags: SimulateFlags) => (await import('./simulate-calibrate.js')).calibrate(flags),
 } as const;
 
 const isAction = (flags: SimulateFlags) =>
@@ -61,6 +62,7 @@ export function register(program: Command): void {
     .option('--show <name>', 'print a preset or a set of costs as YAML')
     .option('--schema', "the scenario's JSON Schema")
     .option('--validate', 'run every preset with published figures; print both')
+    .option('--calibrate <file>', 'measure this machine and write its costs, for --costs')
     .allowExcessArguments(false)
     .action(act);
 }

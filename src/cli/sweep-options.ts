@@ -35,6 +35,10 @@ export interface SweepFlags {
   readonly html?: string;
   readonly top?: string;
   readonly json?: boolean;
+  readonly scenario?: string[];
+  readonly costs?: string;
+  readonly duration?: string;
+  readonly limit?: boolean;
 }
 
 const VALUES_MAX = 10_000;
@@ -120,12 +124,13 @@ function textsOf(vary: Readonly<Record<string, readonly unknown[]>>): Record<str
   return Object.fromEntries(Object.entries(vary).map(([key, values]) => [key, values.map(String)]));
 }
 
-function words(text: string | undefined): string[] | undefined {
+/** `a,b`. */
+export function words(text: string | undefined): string[] | undefined {
   return text?.split(',').map((word) => word.trim());
 }
 
 /** `hash=linux,toeplitz`. @throws UserError */
-function varied(given: readonly string[] | undefined): Record<string, string[]> | undefined {
+export function varied(given: readonly string[] | undefined): Record<string, string[]> | undefined {
   if (given === undefined) return undefined;
   const axes: Record<string, string[]> = {};
   for (const text of given) {

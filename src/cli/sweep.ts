@@ -5,7 +5,6 @@
  * has the table, or with `--json` one line a result. Everything is checked before the first replay.
  */
 import { availableParallelism } from 'node:os';
-import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { parseApps } from '../replay/apps.js';
@@ -30,51 +29,10 @@ import { origin } from './origin.js';
 import { colour, formatCount, formatTable, noteLine, print, printJsonLine } from './output.js';
 import { checkOutput, writePage } from './outputs.js';
 import { type SweepFlags, sweepGrid } from './sweep-options.js';
+import { Bar, untilInterrupted } from './sweep-progress.js';
 
 /** Reasons of left-out cells that are shown one by one. */
 const REASONS_SHOWN = 3;
-
-/** `42 s`, `3 min`; before anything is finished nobody knows. */
-function timeLeft(seconds: number): string {
-  if (!(seconds > 0)) return '?';
-  return seconds < 100 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
-}
-
-/** The bar, on a terminal only; time left is estimated by the bytes of captures that are still to be read. */
-class Bar {
-  readonly #bar: SingleBar | null;
-  #cells = 0;
-
-  constructor(passes: readonly Pass[], done: number, all: number) {
-    const isTerminal = process.stderr.isTTY === true && passes.length > 0;
-    this.#cells = done;
-    this.#bar = isTerminal
-      ? new SingleBar({
-          format: 'sweep [{bar}] {percentage} %  {cells} of {all} cells  {eta_formatted} left',
-          stream: process.stderr,
-          barsize: 30,
-          hideCursor: false,
-          clearOnComplete: true,
-          etaBuffer: 50,
-          formatTime: timeLeft,
-        })
-      : null;
-    this.#bar?.start(
-      passes.reduce((sum, pass) => sum + weight(pass), 0),
-      0,
-      { cells: done, all },
-    );
-  }
-
-  add(pass: Pass): void {
-    this.#cells += pass.cells.length;
-    this.#bar?.increment(weight(pass), { cells: this.#cells });
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-  }
-}
 
 /** Bytes of captures, times cells, from which threads pay: each loads all modules first. */
 const THREAD_WEIGHT = 32 << 20;
@@ -187,40 +145,29 @@ async function compute(
   done: Map<string, SweepLine>,
   onLine: (line: SweepLine) => void,
 ): Promise<void> {
-  let interrupted = false;
   const pool = isThreaded ? await startPool(Math.min(threads, passes.length)) : null;
+  const missing = passes.reduce((sum, pass) => sum + pass.cells.length, 0);
   const bar = new Bar(
-    passes,
-    cells.length - passes.reduce((sum, pass) => sum + pass.cells.length, 0),
+    passes.reduce((sum, pass) => sum + weight(pass), 0),
+    cells.length - missing,
     cells.length,
   );
-  let stop: () => void = () => {};
-  const stopped = new Promise<void>((resolve) => {
-    stop = () => {
-      interrupted = true;
-      resolve();
-    };
-  });
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  let interrupted = false;
   try {
-    const running = runPasses(
-      passes,
-      pool === null ? runTask : (task: SweepTask) => pool.run(task) as Promise<SweepAnswer>,
-      pool === null ? 1 : threads,
-      (lines, pass) => {
-        for (const line of lines) onLine(line);
-        bar.add(pass);
-      },
-      () => interrupted,
+    interrupted = await untilInterrupted((isStopped) =>
+      runPasses(
+        passes,
+        pool === null ? runTask : (task: SweepTask) => pool.run(task) as Promise<SweepAnswer>,
+        pool === null ? 1 : threads,
+        (lines, pass) => {
+          for (const line of lines) onLine(line);
+          bar.add(weight(pass), pass.cells.length);
+        },
+        isStopped,
+      ),
     );
-    // What is torn down while it runs fails, and nobody waits for it.
-    running.catch(() => {});
-    await Promise.race([running, stopped]);
   } finally {
     bar.stop();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
     await pool?.destroy();
   }
   if (interrupted) {
@@ -229,7 +176,18 @@ async function compute(
   }
 }
 
+/** Options that belong to scenarios. */
+const OF_SCENARIOS = ['costs', 'duration', 'limit'] as const;
+
 async function run(captures: string[], flags: SweepFlags): Promise<void> {
+  if (flags.scenario !== undefined) {
+    await (await import('./sweep-scenarios.js')).sweepScenarioFiles(captures, flags);
+    return;
+  }
+  for (const name of OF_SCENARIOS) {
+    if (flags[name] !== undefined)
+      throw new UserError(`--${name}: goes with --scenario, not with captures`, { code: 'RXS_OPTION' });
+  }
   const grid = sweepGrid(captures, flags);
   const threads =
     flags.jobs === undefined ? availableParallelism() : wholeNumber(flags.jobs, 1, 256, '--jobs');
@@ -297,6 +255,14 @@ export function register(program: Command): void {
       (text, all: string[] = []) => [...all, text],
     )
     .option('--seeds <list>', 'seeds, for policies that draw something: 1-10')
+    .option(
+      '--scenario <file|preset>',
+      "instead of captures: scenarios of simulate (several); --vary's keys are paths in them",
+      (text, all: string[] = []) => [...all, text],
+    )
+    .option('--costs <list>', 'of scenarios: sets of costs, files or names')
+    .option('--duration <ms>', 'of scenarios: virtual time measured')
+    .option('--limit', 'of scenarios: find what limits each: several times as long')
     .option('--direction <which>', 'packets that count: in, out or both, as in replay')
     .option('--to <list>', 'only packets to these addresses, as in replay')
     .option('--filter <expression>', 'only packets that a pcap-filter expression takes, as in replay')

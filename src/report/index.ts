@@ -9,10 +9,12 @@ import { busy, RANKING_RULE, type Ranked, type RankedSection, whyBetter } from '
 import type { Advice, CaptureFacts, PolicyResult, ReplayResult } from '../replay/result.js';
 import { countedTable } from './counted-section.js';
 import { bar, type Cell, count, escapeHtml, type Heading, number, percent, ratio, table } from './html.js';
+import { LOAD_HEADINGS } from './load-headings.js';
 import { chooser, factList, originFacts, page, type ReportOrigin } from './page.js';
 import { flowMap, nameOf, policySection } from './policy-section.js';
 import { amongWorkers, busiestCpu, hottest, rankedName, rankedPolicies, usefulWorkers } from './rank.js';
 
+export { renderScenarioSweep } from './scenario-sweep.js';
 export { renderSimulationReport, type SimulationReportOptions } from './simulation.js';
 export { renderSweepReport, type SweepRow } from './sweep.js';
 
@@ -73,16 +75,7 @@ function winner(policies: readonly PolicyResult[], order: readonly Ranked[], amo
 const COLUMNS: readonly Heading[] = [
   { title: 'place' },
   { title: 'policy' },
-  {
-    title: 'busiest CPU',
-    hint: 'busy part of its time on virtual time, receiving and handing over included',
-  },
-  { title: 'fullest / fair', hint: 'packets of the fullest worker over the mean of all workers' },
-  { title: 'workers used', hint: 'all packets over the packets of the fullest worker, were receiving free' },
-  { title: 'Gini', hint: '0 is even' },
-  { title: 'hand-offs', hint: 'a packet' },
-  { title: 'wake-ups', hint: 'a packet' },
-  { title: 'reordered', hint: 'RFC 4737, share of the packets' },
+  ...LOAD_HEADINGS,
   { title: 'drops', hint: 'on full backlogs' },
   { title: 'flows moved', hint: 'have another queue or worker than under the first policy' },
 ];

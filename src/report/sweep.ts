@@ -25,6 +25,7 @@ import {
   table,
   text,
 } from './html.js';
+import { LOAD_HEADINGS } from './load-headings.js';
 import { originFacts, page, type ReportOrigin } from './page.js';
 import { spreadPlot } from './sweep-plot.js';
 
@@ -46,16 +47,7 @@ const HEADINGS: readonly Heading[] = [
   { title: 'policy' },
   { title: 'workers' },
   { title: 'seed' },
-  {
-    title: 'busiest CPU',
-    hint: 'busy part of its time on virtual time, receiving and handing over included',
-  },
-  { title: 'fullest / fair', hint: 'packets of the fullest worker over the mean of all workers' },
-  { title: 'workers used', hint: 'all packets over the packets of the fullest worker, were receiving free' },
-  { title: 'Gini', hint: '0 is even' },
-  { title: 'hand-offs', hint: 'a packet' },
-  { title: 'wake-ups', hint: 'a packet' },
-  { title: 'reordered', hint: 'RFC 4737, share of the packets' },
+  ...LOAD_HEADINGS,
 ];
 
 const AXIS_HEADINGS: readonly Heading[] = [

@@ -198,7 +198,7 @@ function varyOptions(from: readonly Variant[], axes: Readonly<Record<string, rea
 }
 
 /** Size of a capture, and a digest of its size and both ends. @throws UserError */
-function fingerprint(path: string): { size: number; digest: string } {
+export function fingerprint(path: string): { size: number; digest: string } {
   if (path === '-')
     throw new UserError('a sweep reads captures several times: standard input (-) will not do');
   let fd: number;

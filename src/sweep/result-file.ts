@@ -85,15 +85,22 @@ const READ_BYTES = 1 << 16;
 const LINE_MAX = 1 << 20;
 
 /** Where results are appended. */
-export class ResultFile {
+export class ResultFile<L extends { readonly key: string } = SweepLine> {
   /** Results that were there, by key. */
-  readonly done = new Map<string, SweepLine>();
+  readonly done = new Map<string, L>();
   /** Bytes of a torn last line that were cut off. */
   torn = 0;
   readonly #fd: number;
 
-  /** Opens (or creates) the file and reads what is there. @throws UserError where it is no result file */
-  constructor(readonly path: string) {
+  /**
+   * Opens (or creates) the file and reads what is there.
+   * @param schema of a line; default that of captures
+   * @throws UserError where it is no result file
+   */
+  constructor(
+    readonly path: string,
+    private readonly schema: z.ZodType<L> = lineSchema as unknown as z.ZodType<L>,
+  ) {
     try {
       this.#fd = openSync(path, 'a+', 0o644);
     } catch (error) {
@@ -141,7 +148,7 @@ export class ResultFile {
     } catch {
       throw this.#foreign(number);
     }
-    const result = lineSchema.safeParse(value);
+    const result = this.schema.safeParse(value);
     if (!result.success) throw this.#foreign(number);
     this.done.set(result.data.key, result.data);
   }
@@ -153,7 +160,7 @@ export class ResultFile {
   }
 
   /** Appends a result. @throws UserError where it cannot be written */
-  append(line: SweepLine): void {
+  append(line: L): void {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
     try {
       const written = writeSync(this.#fd, bytes);

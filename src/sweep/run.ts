@@ -5,8 +5,8 @@
  * done; the first failure ends the sweep, and what was finished before it has been given. Results do not depend on
  * the number of threads.
  */
-import { UserError } from '../errors.js';
 import type { SweepCell, SweepGrid } from './grid.js';
+import { runLanes, succeeded } from './lanes.js';
 import type { SweepLine } from './result-file.js';
 import type { Measures, SweepAnswer, SweepTask } from './worker.js';
 
@@ -55,28 +55,15 @@ export async function runPasses(
   onLines: (lines: readonly SweepLine[], pass: Pass) => void,
   isStopped: () => boolean = () => false,
 ): Promise<void> {
-  let next = 0;
-  let failed = false;
-  const lane = async () => {
-    while (next < passes.length && !failed && !isStopped()) {
-      const pass = passes[next++]!;
-      try {
-        const answer = await runner(pass.task);
-        if ('message' in answer) {
-          throw answer.isUserError
-            ? new UserError(answer.message, { code: answer.code })
-            : new Error(answer.message);
-        }
-        if (!isStopped()) onLines(linesOf(pass, answer.measures), pass);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  const lanes = await Promise.allSettled(Array.from({ length: threads }, lane));
-  const failure = lanes.find((result) => result.status === 'rejected');
-  if (failure !== undefined) throw failure.reason;
+  await runLanes(
+    passes,
+    threads,
+    async (pass) => {
+      const { measures } = succeeded(await runner(pass.task));
+      if (!isStopped()) onLines(linesOf(pass, measures), pass);
+    },
+    isStopped,
+  );
 }
 
 function linesOf({ cells }: Pass, measures: readonly Measures[]): SweepLine[] {

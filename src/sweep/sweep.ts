@@ -126,16 +126,19 @@ export async function sweep(input: SweepInput, options: SweepOptions = {}): Prom
 }
 
 /** Threads that run passes. Its type is ours: what it is made of is no business of the library's users. */
-export interface SweepPool {
-  run(task: SweepTask): Promise<SweepAnswer>;
+export interface SweepPool<T = SweepTask, A = SweepAnswer> {
+  run(task: T): Promise<A>;
   destroy(): Promise<void>;
 }
 
-/** Starts so many threads. */
-export async function startPool(threads: number): Promise<SweepPool> {
+/** Starts so many threads. @param program what they run, beside this file */
+export async function startPool<T = SweepTask, A = SweepAnswer>(
+  threads: number,
+  program = 'worker.js',
+): Promise<SweepPool<T, A>> {
   const { Piscina } = await import('piscina');
   return new Piscina({
-    filename: new URL('./worker.js', import.meta.url).href,
+    filename: new URL(program, import.meta.url).href,
     minThreads: threads,
     maxThreads: threads,
     idleTimeout: 60_000,

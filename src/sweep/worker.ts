@@ -3,12 +3,11 @@
  *
  * Promise: never throws: what goes wrong is in the answer, because errors lose their class between threads.
  */
-import type { ErrorCode } from '../error-codes.js';
-import { errorCode, UserError } from '../errors.js';
 import { DEFAULT_APPS, parseApps } from '../replay/apps.js';
 import type { PacketChoice } from '../replay/choice.js';
 import { DEFAULT_MODEL, parseModel } from '../replay/model.js';
 import { replay } from '../replay/replay.js';
+import { type Failure, failureOf } from './lanes.js';
 import type { SweepLine } from './result-file.js';
 
 /** Cells of one capture and number of workers: one pass over the capture. */
@@ -30,9 +29,7 @@ export type Measures = Omit<
 >;
 
 /** Measures by policy, or why there are none. */
-export type SweepAnswer =
-  | { readonly measures: Measures[] }
-  | { readonly message: string; readonly isUserError: boolean; readonly code: ErrorCode };
+export type SweepAnswer = { readonly measures: Measures[] } | Failure;
 
 export default async function runTask(task: SweepTask): Promise<SweepAnswer> {
   try {
@@ -67,7 +64,6 @@ export default async function runTask(task: SweepTask): Promise<SweepAnswer> {
     }));
     return { measures };
   } catch (error) {
-    const message = error instanceof Error ? error.message.split('\n')[0]! : String(error);
-    return { message, isUserError: error instanceof UserError, code: errorCode(error) };
+    return failureOf(error);
   }
 }

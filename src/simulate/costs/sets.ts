@@ -7,6 +7,7 @@
 import { unknownName } from '../../errors.js';
 import { guestMachines } from './guests.js';
 import { modern } from './modern.js';
+import { rxsteerVm } from './rxsteer-vm.js';
 import type { Costs, PartialCosts } from './schema.js';
 import { servers2010 } from './servers-2010.js';
 import type { CostSet } from './set.js';
@@ -14,7 +15,7 @@ import type { CostSet } from './set.js';
 export type { Confidence, CostSet, Origin } from './set.js';
 
 /** All named sets. */
-export const COST_SETS: readonly CostSet[] = [modern, ...servers2010, ...guestMachines];
+export const COST_SETS: readonly CostSet[] = [modern, ...servers2010, ...guestMachines, rxsteerVm];
 
 /** The set where a scenario names none. */
 export const DEFAULT_COSTS = 'modern';

@@ -7,6 +7,8 @@ export class Counters {
   /** Interrupts between CPUs: RPS and remote wake-ups of the host; those of guests. */
   ipis = 0;
   guestIpis = 0;
+  /** Packets that RPS or a policy of the host gave to another CPU. */
+  handOffs = 0;
   interrupts = 0;
   wakeups = 0;
   /** Exits from guest mode, and those of them that end in user space. */

@@ -195,6 +195,7 @@ export class Steer implements Step {
     const refused = kernel.backlogs[cpu.scratch]!.accept(packet, world.flows.hash[flow]!, from);
     this.steerer.settle(cpu.scratch, refused === null);
     if (refused !== null) world.drop(packet, refused);
+    else if (cpu.scratch !== from.id && from === cpu.root) from.counters.handOffs++;
     if (from.class !== Class.softirq) from.flushTargets(cpu);
     return Next.done;
   }

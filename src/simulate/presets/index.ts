@@ -13,6 +13,7 @@ import { numa } from './numa.js';
 import { paths } from './paths.js';
 import type { Family, Preset } from './preset.js';
 import { rps2010 } from './rps-2010.js';
+import { rxsteerLab } from './rxsteer-lab.js';
 import { softirq } from './softirq.js';
 import { steering } from './steering.js';
 import { tapVhost } from './tap-vhost.js';
@@ -36,6 +37,7 @@ export const FAMILIES: readonly Family[] = [
   guestIpis,
   haltPolling,
   assignment,
+  rxsteerLab,
 ];
 
 /** All presets. */

@@ -94,6 +94,8 @@ export interface RunResult {
     readonly p999: number;
   };
   readonly perPacket: {
+    /** Packets that RPS or a policy of the host gave to another CPU. */
+    readonly handOffs: number;
     readonly ipis: number;
     readonly guestIpis: number;
     readonly interrupts: number;

@@ -142,7 +142,8 @@ export function run(input: RunInput): Measured {
 function digestOf(input: RunInput, built: Built, counters: CounterValues): string {
   const { scenario, costs, seed, policy } = input;
   const { sim, meter } = built.world;
-  const { name: _, about: __, published: ___, ...asked } = scenario;
+  // What is given beside the scenario is not that of the scenario: costs, seed, policy.
+  const { name: _, about: __, published: ___, costs: _c, seed: _s, policies: _p, ...asked } = scenario;
   const hash = createHash('sha256');
   hash.update(
     JSON.stringify({

@@ -124,7 +124,7 @@ function guestOf({ built }: Measured, flow: number): string | null {
 
 function events(counters: CounterValues, each: (count: number) => number) {
   const names = [
-    ...(['ipis', 'guestIpis', 'interrupts', 'wakeups', 'exits', 'userExits', 'kicks'] as const),
+    ...(['handOffs', 'ipis', 'guestIpis', 'interrupts', 'wakeups', 'exits', 'userExits', 'kicks'] as const),
     ...(['contextSwitches', 'remoteLines'] as const),
   ];
   return Object.fromEntries(names.map((name) => [name, each(counters[name])])) as Record<
