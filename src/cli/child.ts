@@ -74,6 +74,16 @@ export class ForwarderChild {
     return await this.summary();
   }
 
+  /** Resolves when it has ended, however it did. */
+  get gone(): Promise<void> {
+    return this.ended.then(() => {});
+  }
+
+  /** What it said when it ended by itself. */
+  get lastWords(): Error {
+    return this.problem();
+  }
+
   /** Ends it at once, for clean-up. */
   kill(): void {
     this.process.kill('SIGKILL');

@@ -104,8 +104,8 @@ export function renderComparison(runs: readonly DemoRun[], live: boolean): strin
   );
   const lines = findings(runs);
   const next = live
-    ? 'Next: sudo npx rxsteer forward --help, or npx rxsteer explain --help'
-    : 'Next: npx rxsteer explain --help; with root, npm start moves packets between real interfaces.';
+    ? 'Next: sudo npx rxsteer demo --stay keeps this lab running, with a dashboard'
+    : 'Next: npx rxsteer demo --stay keeps this running, with a dashboard; with root\n      npm start moves packets between real interfaces';
   return `${table}\n\n${lines.map((line) => wrap(`- ${line}`, lineColumns(), '  ')).join('\n')}\n\n${next}\n`;
 }
 

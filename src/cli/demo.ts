@@ -10,17 +10,17 @@ import type { Command } from 'commander';
 import { loadNative, nativeProblem } from '../addon/native.js';
 import type { Summary } from '../dataplane/engine/summary.js';
 import { guestMac } from '../dataplane/ports/memory/templates.js';
+import { UserError } from '../errors.js';
 import { parsePolicy } from '../policy/parse.js';
 import type { PolicySpec } from '../policy/spec.js';
 import { ForwarderChild } from './child.js';
+import { announce, build, forwarderArguments, GUESTS, Interrupt, WORKERS } from './demo-lab.js';
 import { type DemoRun, POLICIES, renderComparison } from './demo-report.js';
 import { forwardOptions } from './forward-options.js';
 import { Lab, labProblem, sweepDead } from './lab.js';
 import { colour, note, printJson } from './output.js';
 
-const GUESTS = 4;
 const FLOWS = 64;
-const WORKERS = 2;
 const RATE = 25_000;
 /** No further policy is started after this time. */
 const BUDGET_MS = 22_000;
@@ -32,38 +32,17 @@ const SOURCE = `memory:source,flows=${FLOWS},guests=${GUESTS},rate=${RATE},packe
  * frames: half of them are handed over, and a ring may hold three quarters of what its worker's slots have left.
  */
 const MEMORY_ROOM = { backlog: '32768', frames: '81920' } as const;
-/** The guest behind a TAP; the others are behind veth pairs. */
-const TAP_GUEST = GUESTS - 1;
-
 export function register(program: Command): void {
   program
     .command('demo')
     .description('send real packets through the forwarder under several policies and compare what each did')
     .option('--json', 'print the summaries as one JSON document')
-    .action(async (flags: { json?: boolean }) => {
-      await demo(flags.json === true);
+    .option('--stay', 'keep the lab and its traffic running under one policy, with a dashboard, until Ctrl-C')
+    .action(async (flags: { json?: boolean; stay?: boolean }) => {
+      if (flags.stay === true && flags.json === true) throw new UserError('--stay: has no result for --json');
+      if (flags.stay === true) await (await import('./demo-stay.js')).stay();
+      else await demo(flags.json === true);
     });
-}
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** An interrupt, from the first line on: until it is asked for, a signal would end the process without any clean-up. */
-class Interrupt {
-  raised = false;
-  /** Called at the moment of the interrupt. */
-  action: () => void = () => {};
-  private readonly onSignal = () => {
-    this.raised = true;
-    this.action();
-  };
-
-  constructor() {
-    for (const signal of SIGNALS) process.on(signal, this.onSignal);
-  }
-
-  close(): void {
-    for (const signal of SIGNALS) process.off(signal, this.onSignal);
-  }
 }
 
 async function demo(json: boolean): Promise<void> {
@@ -107,28 +86,13 @@ async function runLive(interrupt: Interrupt): Promise<DemoRun[] | null> {
     for (const child of children) child.kill();
   };
   try {
-    const uplink = lab.namespace('uplink');
-    const host = lab.namespace('host');
-    lab.veth(uplink, 'u0', host, 'up');
-    const guests = Array.from({ length: GUESTS - 1 }, (_, g) => {
-      const guest = lab.namespace(`guest${g}`);
-      lab.veth(guest, 'e0', host, `g${g}`);
-      lab.ip('-n', guest, 'link', 'set', 'dev', 'e0', 'address', guestMac(g));
-      lab.ip('-n', guest, 'addr', 'add', `11.0.0.${g + 1}/8`, 'dev', 'e0');
-      return guest;
-    });
+    const { uplink, host, guests } = build(lab);
     const runs: DemoRun[] = [];
     for (const policy of POLICIES) {
       if (interrupt.raised || late(started, policy)) break;
       const progress = `  ${policy} …`;
       if (process.stderr.isTTY) process.stderr.write(`\r${progress.padEnd(40)}`);
-      const ports = ['up=af_packet:up'];
-      for (let g = 0; g < GUESTS; g++)
-        ports.push(g === TAP_GUEST ? `g${g}=tap:g${g}` : `g${g}=af_packet:g${g}`);
-      const forwarder = new ForwarderChild(host, [
-        ...ports.flatMap((port) => ['--port', port]),
-        ...['--mode', 'switch', '--policy', policy, '--workers', String(WORKERS)],
-      ]);
+      const forwarder = new ForwarderChild(host, forwarderArguments(policy));
       children.push(forwarder);
       await forwarder.ready();
       announce(lab, host, guests);
@@ -166,21 +130,6 @@ function late(started: number, policy: string): boolean {
   if (performance.now() - started < BUDGET_MS) return false;
   note(`This machine is busy: stopped before ${policy}, so that the demo ends within 30 seconds.\n`);
   return true;
-}
-
-/** Makes every guest say its MAC address (gratuitous ARP), as a guest does when it boots, so that it is known. */
-function announce(lab: Lab, host: string, guests: readonly string[]): void {
-  const tap = `g${TAP_GUEST}`;
-  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'down');
-  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'address', guestMac(TAP_GUEST));
-  lab.inside(host, 'sh', '-c', `echo 1 > /proc/sys/net/ipv4/conf/${tap}/arp_notify`);
-  lab.ip('-n', host, 'addr', 'add', `11.0.0.${TAP_GUEST + 1}/8`, 'dev', tap);
-  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'up');
-  for (const guest of guests) {
-    lab.inside(guest, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/e0/arp_notify');
-    lab.ip('-n', guest, 'link', 'set', 'dev', 'e0', 'down');
-    lab.ip('-n', guest, 'link', 'set', 'dev', 'e0', 'up');
-  }
 }
 
 /** The same with memory ports: each guest is a sink with one queue, its address a static entry. */

@@ -108,6 +108,7 @@ const configSchema = z.strictObject({
     .describe('Control socket; false = none'),
   rebalance: oneOf(REBALANCE_MODES).optional().describe('Even out the workers: say it, do it, or not'),
   allowJs: flag('Take policies js:FILE through the control socket'),
+  allowApply: flag('A dashboard may change the policy'),
   metrics: z
     .union([z.string().min(1), z.number().int().min(0).max(65_535)], { error: 'PORT or ADDRESS:PORT' })
     .optional()

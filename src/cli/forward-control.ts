@@ -20,6 +20,8 @@ export interface ControlFlags {
   readonly rebalance: RebalanceMode;
   /** Policies `js:FILE` may be given through the socket. */
   readonly allowJs: boolean;
+  /** A dashboard may change the policy. */
+  readonly allowApply: boolean;
 }
 
 /** @param control value of `--control`, false for `--no-control`. Null = no control. @throws UserError */
@@ -27,6 +29,7 @@ export function controlFlags(
   control: string | boolean | undefined,
   rebalance: string | undefined,
   allowJs: boolean,
+  allowApply: boolean,
 ): ControlFlags | null {
   const mode = REBALANCE_MODES.find((name) => name === (rebalance ?? 'dry'));
   if (mode === undefined) {
@@ -37,10 +40,11 @@ export function controlFlags(
       throw new UserError(`--rebalance ${mode}: does not go with --no-control`);
     }
     if (allowJs) throw new UserError('--allow-js: does not go with --no-control');
+    if (allowApply) throw new UserError('--allow-apply: does not go with --no-control');
     return null;
   }
   if (control === '') throw new UserError('--control: expected the path of a socket');
-  return { path: typeof control === 'string' ? control : null, rebalance: mode, allowJs };
+  return { path: typeof control === 'string' ? control : null, rebalance: mode, allowJs, allowApply };
 }
 
 /** A place for the socket, and what listens there. */
@@ -75,6 +79,7 @@ export async function prepareControl(
       version: version(),
       rebalance: flags.rebalance,
       allowJs: flags.allowJs,
+      allowApply: flags.allowApply,
       recorder,
       ...(config === undefined ? {} : { config: () => config(server) }),
       say: (line) => say(`rxsteer: ${line}`),

@@ -52,6 +52,7 @@ export interface ForwardFlags {
   readonly control?: string | boolean;
   readonly rebalance?: string;
   readonly allowJs?: boolean;
+  readonly allowApply?: boolean;
   readonly metrics?: string;
   readonly metricsFile?: string;
   readonly drop?: boolean;
@@ -214,6 +215,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
       flags.control === true ? file.control : flags.control,
       flags.rebalance ?? file.rebalance,
       flags.allowJs ?? file.allowJs ?? false,
+      flags.allowApply ?? file.allowApply ?? false,
     ),
     metrics: metricsFlags(pick('metrics'), pick('metricsFile')),
     drop: flags.drop ?? file.drop ?? false,

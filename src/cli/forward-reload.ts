@@ -44,7 +44,8 @@ function fixed({
     'postponeMaxMs, holdMax, holdMaxMs': engine.orderLimits,
     'macAge, macLimit, fdb': engine.switching,
     receiveMemory: engine.receiveMib,
-    'control, allowJs': control === null ? null : [control.path, control.allowJs],
+    'control, allowJs, allowApply':
+      control === null ? null : [control.path, control.allowJs, control.allowApply],
     'metrics, metricsFile': metrics,
     drop,
     duration: durationMs,

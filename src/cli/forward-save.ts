@@ -78,6 +78,7 @@ export function runningConfig(engine: Engine, control: ControlServer, started: P
     control: started.control?.path ?? undefined,
     rebalance: watcher.state().mode,
     allowJs: started.control?.allowJs === true ? true : undefined,
+    allowApply: started.control?.allowApply === true ? true : undefined,
     metrics: started.metrics?.listen ? listenText(started.metrics.listen) : undefined,
     metricsFile: started.metrics?.file == null ? undefined : resolve(started.metrics.file),
     drop: started.drop ? true : undefined,

@@ -93,6 +93,7 @@ export function register(program: Command): void {
       'listen for Prometheus there, read only; without an address on loopback',
     )
     .option('--metrics-file <FILE.prom>', 'write metrics there every 10 s, for node_exporter')
+    .option('--allow-apply', 'a dashboard may change the policy; without it it only shows')
     .option('--drop', 'give up all capabilities once the ports are open')
     .option(
       '--rebalance <MODE>',

@@ -42,6 +42,8 @@ export interface ControlOptions {
   readonly rebalance: RebalanceMode;
   /** Policies `js:FILE` may come through the socket; else only the one that the engine was started with. */
   readonly allowJs?: boolean;
+  /** A dashboard may change the policy; `GET /status` tells it. */
+  readonly allowApply?: boolean;
   /** What has been seen so far; absent: this server records for itself. */
   readonly recorder?: Recorder;
   /** The configuration of what runs, as a file would have it; absent: it cannot be saved. */
@@ -69,7 +71,15 @@ export async function startControl(engine: Engine, options: ControlOptions): Pro
   const streams = new Set<ServerResponse>();
   const guard = new Guard((line) => options.say(`warning: ${line}`));
   const server = jsonServer(
-    routesOf({ controller, watcher, recorder, streams, guard, config: options.config }),
+    routesOf({
+      controller,
+      watcher,
+      recorder,
+      streams,
+      guard,
+      config: options.config,
+      allowApply: options.allowApply === true,
+    }),
   );
   trustPeers(server);
   server.maxConnections = CONNECTIONS_MAX;
@@ -137,16 +147,25 @@ interface Behind {
   readonly streams: Set<ServerResponse>;
   readonly guard: Guard;
   readonly config: (() => unknown) | undefined;
+  readonly allowApply: boolean;
 }
 
-function routesOf({ controller, watcher, recorder, streams, guard, config }: Behind): Map<string, Route> {
+function routesOf({
+  controller,
+  watcher,
+  recorder,
+  streams,
+  guard,
+  config,
+  allowApply,
+}: Behind): Map<string, Route> {
   const post = <N extends BodyName>(
     name: N,
     run: (body: ReturnType<typeof parseBody<N>>, gone: AbortSignal) => unknown,
   ): [string, Route] => [`POST /${name}`, async ({ body, gone }) => run(parseBody(name, body), gone)];
 
   return new Map<string, Route>([
-    ['GET /status', () => ({ ...controller.status(), rebalance: watcher.state().mode })],
+    ['GET /status', () => ({ ...controller.status(), rebalance: watcher.state().mode, allowApply })],
     [
       'GET /stats',
       ({ request, response, query }) => {
