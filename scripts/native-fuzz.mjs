@@ -5,7 +5,7 @@
 //     node scripts/native-fuzz.mjs [TARGET…]
 //
 // 15 s a target, or FUZZ_MINUTES for all of them together; FUZZ_SEED (1) to begin elsewhere. What was found to be worth
-// keeping stays in build/fuzz, so that the next run goes on from there. Without clang it is skipped, and says so. Part of
+// keeping stays in build/native-fuzz, so that the next run goes on from there. Without clang it is skipped, and says so. Part of
 // `npm run sanitize`.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const out = 'build/fuzz';
+const out = 'build/native-fuzz';
 const DEFAULT_SECONDS = 15;
 
 /** What each target is built of beside itself. */

@@ -135,9 +135,12 @@ function isCommanderError(error: unknown): error is CommanderError {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
 }
 
-/** What went wrong, in one line. Descriptors may have run out anywhere, also while a module was loaded. */
-function told(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
+/**
+ * What went wrong, in one line. Descriptors may have run out anywhere, also while a module was loaded, and in a worker
+ * thread, whose errors come as texts.
+ */
+export function told(error: unknown): string {
+  const { code = /^(EMFILE|ENFILE)\b/.exec((error as Error).message)?.[1] } = error as NodeJS.ErrnoException;
   if (code === 'EMFILE')
     return `too many open files: raise the limit${openFilesLimit()}, e.g. ulimit -n 1024`;
   if (code === 'ENFILE') return 'too many open files on this machine (fs.file-max)';

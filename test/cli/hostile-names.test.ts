@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { told } from '#rxsteer/cli/program.js';
 import { ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import * as files from '../capture/files.js';
 import { rxsteer } from './run.js';
@@ -47,6 +48,14 @@ describe('names with control characters', () => {
 });
 
 describe('too few descriptors', () => {
+  it('are told as such where a thread could only tell by a text', () => {
+    expect(told(new Error("EMFILE: too many open files, open '/x/y.js'"))).toMatch(
+      /^too many open files: raise/,
+    );
+    expect(told(new Error('ENFILE: file table overflow'))).toMatch(/fs\.file-max/);
+    expect(told('EMFILE')).toBe('EMFILE');
+  });
+
   it('are one line that says so, wherever they run out', async () => {
     const command = `for n in 20 24 32 48; do (ulimit -n $n; "$0" "$1" explain --policy rss:nic=mlx5,table=8 ${flow.map((word) => `'${word}'`).join(' ')} 2>&1; echo "code $?"); done`;
     const { stdout } = await run('bash', ['-c', command, process.execPath, main]);

@@ -32,8 +32,9 @@ const PERMITTED = [
   /^bench\/tools\/build\.mjs$/,
   /^docs\/[\w-]+\.md$/,
   /^docs\/img\/[\w.-]+$/,
+  /^dashboards\/[\w.-]+$/,
   /^examples\/([\w-]+\/)*[\w.-]+$/,
-  /^packaging\/rxsteer\.service$/,
+  /^packaging\/(rxsteer\.service|Containerfile)$/,
 ];
 const NEEDED = [
   'dist/index.js',

@@ -24,6 +24,7 @@ const EXPLAIN = ['explain', '--policy', 'rss:key=microsoft', '--flow', 'udp 192.
 const SIMULATED = ['lwn-rps/rps', 'vm-host/by-software', 'guest-ipis/rps-exits', 'transmit-lock/eight'];
 /** For `npx rxsteer explain` once it is installed. */
 const SOON_MS = 1000;
+const TYPE_TESTS = ['index.test-d.ts', 'commonjs.test-d.cts'];
 const EMULATOR = 'qemu-aarch64-static';
 const FOREIGN_LIBRARIES = '/usr/aarch64-linux-gnu';
 
@@ -80,7 +81,8 @@ describe.each(NODES)('under Node %s', (version) => {
     const said = npm(['install', '--global', '--prefix', prefix, file]);
     expect(said).not.toMatch(/warn/i);
     main = join(prefix, 'lib/node_modules/rxsteer/dist/cli/main.js');
-    // What npm puts on the PATH.
+    // What npm puts on the PATH, and where man looks.
+    expect(existsSync(join(prefix, 'share/man/man1/rxsteer-forward.1'))).toBe(true);
     expect(spawnSync(join(prefix, 'bin/rxsteer'), ['--version'], { env }).status).toBe(0);
   });
 
@@ -154,6 +156,37 @@ describe.each(NODES)('under Node %s', (version) => {
       expectConservation(summary);
       expect(summary.totals.received).toBeGreaterThanOrEqual(100);
     });
+  });
+});
+
+/** The floor, the first that permits `require` of ECMAScript modules, and the one that rxsteer itself is built with. */
+const COMPILERS = ['5.7', '5.8', '6.0'];
+
+describe.each(COMPILERS)('in a project with TypeScript %s', (version) => {
+  let project: string;
+  beforeAll(() => {
+    project = join(folder, `types-${version}`);
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+    npm(['install', file, `typescript@${version}`, '@types/node@20', 'expect-type@1.4'], project);
+    for (const name of TYPE_TESTS) cpSync(join(ROOT, 'test/package', name), join(project, name));
+  });
+
+  it.each([
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ])('types resolve and hold with module %s', (module, moduleResolution) => {
+    const files = TYPE_TESTS.filter(
+      (name) => name.endsWith('.ts') || (module === 'nodenext' && version !== COMPILERS[0]),
+    );
+    const compilerOptions = {
+      ...{ module, moduleResolution, target: 'es2022', lib: ['es2023'], types: ['node'] },
+      ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true },
+    };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    const tsc = join(project, 'node_modules/typescript/bin/tsc');
+    const { status, stdout } = spawnSync(process.execPath, [tsc], { cwd: project, encoding: 'utf8' });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
   });
 });
 

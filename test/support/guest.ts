@@ -61,19 +61,21 @@ export interface GuestOptions {
   readonly address: string;
   /** What it runs once its network is up; it is powered off after it. */
   readonly script: string;
+  /** The socket of a vhost-user port, in place of a TAP, and pairs of rings (one virtual CPU each). */
+  readonly vhostUser?: { readonly path: string; readonly queues: number };
 }
 
 function emulate(lab: Lab, ns: string, kernel: Kernel, disk: string, ...options: string[]): Process {
   return lab.start(
     ns,
     ...['qemu-system-x86_64', '-accel', 'tcg', '-display', 'none', '-no-reboot'],
-    ...['-kernel', kernel.image, '-initrd', disk, '-append', 'console=ttyS0 quiet panic=-1'],
+    ...['-kernel', kernel.image, '-initrd', disk, '-append', 'console=ttyS0 quiet panic=-1 no_timer_check'],
     ...options,
   );
 }
 
 /**
- * Boots a guest whose TAP `link` appears in the namespace; resolves with the running QEMU when it says that its network
+ * Boots a guest whose TAP `link` appears in the namespace (or one behind a vhost-user port); resolves with the running QEMU when it says that its network
  * is up. Its console is the process's standard output.
  */
 export async function bootGuest(
@@ -81,19 +83,24 @@ export async function bootGuest(
   ns: string,
   folder: string,
   link: string,
-  { mac, address, script }: GuestOptions,
+  { mac, address, script, vhostUser }: GuestOptions,
 ): Promise<Process> {
   const kernel = kernelsIn(ROOT, NETWORK)[0]!;
   const up = `ip link set eth0 up; ip address add ${address} dev eth0; echo; echo guest is up`;
   const disk = new GuestRoot(join(folder, link)).pack(kernel, `${up}\n${script}`);
-  const network = `tap,id=n,ifname=${link},script=no,downscript=no,vhost=off`;
-  const guest = emulate(
-    lab,
-    ns,
-    kernel,
-    disk,
-    ...['-m', '192', '-serial', 'stdio', '-netdev', network, '-device', `virtio-net-pci,netdev=n,mac=${mac}`],
-  );
+  const device = `virtio-net-pci,netdev=n,mac=${mac}`;
+  const network =
+    vhostUser === undefined
+      ? [...['-netdev', `tap,id=n,ifname=${link},script=no,downscript=no,vhost=off`], ...['-device', device]]
+      : [
+          ...['-object', 'memory-backend-memfd,id=m,size=192M,share=on', '-numa', 'node,memdev=m'],
+          ...['-smp', `${vhostUser.queues}`],
+          ...['-chardev', `socket,id=c,path=${vhostUser.path},reconnect=1`],
+          ...['-netdev', `vhost-user,id=n,chardev=c,queues=${vhostUser.queues}`],
+          // QEMU 7.2 crashes here with MSI-X.
+          ...['-device', `${device},vectors=0,rx_queue_size=1024,mq=${vhostUser.queues > 1 ? 'on' : 'off'}`],
+        ];
+  const guest = emulate(lab, ns, kernel, disk, '-m', '192', '-serial', 'stdio', ...network);
   await guest.line(/^guest is up/m, 60_000);
   return guest;
 }

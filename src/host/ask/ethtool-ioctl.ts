@@ -78,11 +78,12 @@ class Command {
   }
 }
 
-const word = (bytes: Uint8Array, at: number): number =>
-  new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, LITTLE);
-const long = (bytes: Uint8Array, at: number): bigint =>
-  new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, LITTLE);
+/** Reading what is not there throws a RangeError, which becomes the reason: what lies behind a structure is not its own. */
+const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const word = (bytes: Uint8Array, at: number): number => view(bytes).getUint32(at, LITTLE);
+const long = (bytes: Uint8Array, at: number): bigint => view(bytes).getBigUint64(at, LITTLE);
 const textAt = (bytes: Uint8Array, at: number, size: number): string => {
+  if (at + size > bytes.byteLength) throw new RangeError('the answer is too short');
   const part = Buffer.from(bytes.buffer, bytes.byteOffset + at, size);
   const end = part.indexOf(0);
   return part.toString('utf8', 0, end < 0 ? size : end);

@@ -48,12 +48,13 @@ const ETHTOOL: { readonly [name in keyof EthtoolFacts]: z.ZodType } = {
   ),
 };
 
-const queue = { ifindex: whole, type: z.enum(['rx', 'tx']), id: whole };
+// As wide as netlink has them.
+const queue = { ifindex: number, type: z.enum(['rx', 'tx']), id: number };
 const NETDEV: { readonly [name in keyof NetdevFacts]: z.ZodType } = {
   queues: z.array(z.object({ ...queue, napi: orNull(number) })),
   napis: z.array(
     z.object({
-      ...{ ifindex: whole, id: whole, irq: orNull(number), pid: orNull(number) },
+      ...{ ifindex: number, id: number, irq: orNull(number), pid: orNull(number) },
       ...{ deferHardIrqs: orNull(number), groFlushTimeout: orNull(number) },
     }),
   ),

@@ -30,7 +30,7 @@ async function run(
   setup: Setup,
   body: (lab: Lab) => Promise<void>,
 ): Promise<Summary & { warnings: string[] }> {
-  const { policy, limits = POSTPONE_ONLY, fault = 'transmit@1=', backlog = 16_384 } = setup;
+  const { policy, limits = POSTPONE_ONLY, fault = 'transmit@1=', backlog = 65_536 } = setup;
   const warnings: string[] = [];
   const engine = await Engine.start(
     engineOptions(
@@ -38,7 +38,7 @@ async function run(
         ports: ['a=memory:source,flows=1,rate=4000,burst=2', 'b=memory:sink'],
         policy,
         workers: 3,
-        more: { fault, backlog, orderLimits: limits, smallFrames: 48_000 },
+        more: { fault, backlog, orderLimits: limits, smallFrames: 3 << 16 },
       },
       warnings,
     ),

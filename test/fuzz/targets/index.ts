@@ -1,5 +1,6 @@
 /** All targets that need no privileges. */
 import type { FuzzTarget } from '../driver.js';
+import { ethtoolReplies, netlinkReplies } from './answers.js';
 import { captures } from './captures.js';
 import { control } from './control.js';
 import { frames } from './frames.js';
@@ -17,4 +18,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   configs,
   texts,
   control,
+  netlinkReplies,
+  ethtoolReplies,
 ];
