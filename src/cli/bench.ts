@@ -7,7 +7,10 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { UserError, unknownName } from '../errors.js';
+import type { BenchReport } from './bench-page.js';
+import { origin } from './origin.js';
 import { note, printJson } from './output.js';
+import { checkOutput, replaceFile } from './outputs.js';
 
 interface BenchSuite {
   readonly name: string;
@@ -34,6 +37,7 @@ interface BenchFlags {
   readonly rounds?: string;
   readonly list?: boolean;
   readonly compare?: string;
+  readonly html?: string;
   readonly guests?: string;
   readonly flows?: string;
   readonly size?: string;
@@ -108,6 +112,7 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
   const rounds = parseRounds(flags.rounds);
   const mix = mixOf(flags, names);
   const workers = whole('--workers', flags.workers, 2, 64) ?? null;
+  if (flags.html !== undefined) checkOutput('--html', flags.html, []);
   const module = await load();
   const suites = module.chooseSuites(names);
   if (flags.list === true) {
@@ -137,6 +142,11 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
       progress: note,
     });
     const comparison = old === null ? null : module.compareReports(old.file, old.report, report.results);
+    if (flags.html !== undefined) {
+      const { benchPage } = await import('./bench-page.js');
+      replaceFile(flags.html, benchPage(report as unknown as BenchReport, origin()));
+      note(`written: ${flags.html}`);
+    }
     if (flags.json === true) printJson(comparison === null ? report : { ...report, comparison });
     else {
       process.stdout.write(module.renderReport(report));
@@ -169,6 +179,7 @@ export function register(program: Command): void {
     .option('--capture <file>', 'flow-vs-mac: guests, flows, sizes and shares as in this capture')
     .option('--workers <n>', 'flow-vs-mac: workers (default: the CPUs, 2 to 4)')
     .option('--compare <file>', 'show what became slower than in a report that --json printed before')
+    .option('--html <file>', 'write the figures as a page, too')
     .option('--list', 'list the suites and end')
     .action(bench);
 }

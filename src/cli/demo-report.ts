@@ -49,7 +49,7 @@ const WHY =
   'At this rate a worker drops only when the machine gives it no CPU: backlog = it did not take what was handed to it, txFull = a device or its queue had no room (docs/forwarding.md has all reasons).';
 
 /** Workers per guest port, on average; those with less than one packet in a hundred (floods) are not counted. */
-function workersPerGuest(summary: Summary): number {
+export function workersPerGuest(summary: Summary): number {
   const guests = summary.ports.slice(1);
   const workers = guests.map(({ txByWorker }) => {
     const total = txByWorker.reduce((sum, n) => sum + n, 0);
@@ -113,7 +113,7 @@ function find(runs: readonly DemoRun[], name: string): Summary | undefined {
   return runs.find(({ policy }) => policy.split(':')[0] === name)?.summary;
 }
 
-function findings(runs: readonly DemoRun[]): string[] {
+export function findings(runs: readonly DemoRun[]): string[] {
   const lines: string[] = [];
   const flow = find(runs, 'rss');
   const mac = find(runs, 'mac');

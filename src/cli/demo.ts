@@ -18,7 +18,9 @@ import { announce, build, forwarderArguments, GUESTS, Interrupt, WORKERS } from 
 import { type DemoRun, POLICIES, renderComparison } from './demo-report.js';
 import { forwardOptions } from './forward-options.js';
 import { Lab, labProblem, sweepDead } from './lab.js';
+import { origin } from './origin.js';
 import { colour, note, printJson } from './output.js';
+import { checkOutput, replaceFile } from './outputs.js';
 
 const FLOWS = 64;
 const RATE = 25_000;
@@ -37,24 +39,32 @@ export function register(program: Command): void {
     .command('demo')
     .description('send real packets through the forwarder under several policies and compare what each did')
     .option('--json', 'print the summaries as one JSON document')
+    .option('--html <file>', 'write the comparison as a page, too')
     .option('--stay', 'keep the lab and its traffic running under one policy, with a dashboard, until Ctrl-C')
-    .action(async (flags: { json?: boolean; stay?: boolean }) => {
+    .action(async (flags: DemoFlags) => {
       if (flags.stay === true && flags.json === true) throw new UserError('--stay: has no result for --json');
       if (flags.stay === true) await (await import('./demo-stay.js')).stay();
-      else await demo(flags.json === true);
+      else await demo(flags);
     });
 }
 
-async function demo(json: boolean): Promise<void> {
+interface DemoFlags {
+  readonly json?: boolean;
+  readonly stay?: boolean;
+  readonly html?: string;
+}
+
+async function demo(flags: DemoFlags): Promise<void> {
+  if (flags.html !== undefined) checkOutput('--html', flags.html, []);
   const interrupt = new Interrupt();
   try {
-    await compare(json, interrupt);
+    await compare(flags, interrupt);
   } finally {
     interrupt.close();
   }
 }
 
-async function compare(json: boolean, interrupt: Interrupt): Promise<void> {
+async function compare({ json, html }: DemoFlags, interrupt: Interrupt): Promise<void> {
   const problem = loadNative() === null ? nativeProblem() : labProblem();
   const live = problem === '';
   if (live) {
@@ -73,7 +83,13 @@ async function compare(json: boolean, interrupt: Interrupt): Promise<void> {
     process.exitCode = 130;
     return;
   }
-  if (json) printJson({ live, frames: PACKETS, flows: FLOWS, guests: GUESTS, workers: WORKERS, runs });
+  if (html !== undefined) {
+    const { demoPage } = await import('./demo-page.js');
+    replaceFile(html, demoPage(runs, live, origin()));
+    note(`written: ${html}`);
+  }
+  if (json === true)
+    printJson({ live, frames: PACKETS, flows: FLOWS, guests: GUESTS, workers: WORKERS, runs });
   else process.stdout.write(renderComparison(runs, live));
 }
 
