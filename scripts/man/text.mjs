@@ -152,7 +152,9 @@ export const PAGES = {
     ],
   },
   top: {
-    about: ['Ports, workers and flows of a running `rxsteer forward` in a terminal, drawn anew as they change.'],
+    about: [
+      'Load, rates, hand-offs and order of a running `rxsteer forward` in a terminal, drawn anew as they change.',
+    ],
     examples: [['The one forwarder that runs here.', 'rxsteer top']],
   },
   dashboard: {
