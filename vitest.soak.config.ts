@@ -7,7 +7,8 @@ export default defineConfig({
     include: [
       'test/soak/**/*.test.ts',
       'test/scenario/{iperf,offload,order,wire-order}.test.ts',
-      'test/{package/package,setup}.test.ts',
+      'test/{package/package,setup,cli/demo,model/spin,native/hash,traffic/find/flows}.test.ts',
+      'test/dataplane/ports/vhost-user/hostile.test.ts',
     ],
     env: { RXSTEER_WHOLE: '1' },
     fileParallelism: false,

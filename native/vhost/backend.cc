@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <thread>
 #include <unordered_map>
 
 #include "util/system_error.h"
@@ -32,6 +31,7 @@ void takeEvent(const UniqueFd& fd, const char* what) {
 
 Backend::Backend(uint32_t wanted) : pairs(wanted) {
   always_ = UniqueFd(check(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
+  trouble_ = UniqueFd(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
   for (uint32_t q = 0; q < pairs; q++) {
     rings_.push_back(std::make_unique<LockedRing>());
     rings_.push_back(std::make_unique<LockedRing>());
@@ -39,8 +39,8 @@ Backend::Backend(uint32_t wanted) : pairs(wanted) {
   }
 }
 
-std::unique_lock<std::mutex> Backend::hold(uint32_t index) {
-  std::unique_lock<std::mutex> lock(rings_[index]->mutex, std::try_to_lock);
+std::unique_lock<BurstLock> Backend::hold(uint32_t index) {
+  std::unique_lock<BurstLock> lock(rings_[index]->mutex, std::try_to_lock);
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (!lock.owns_lock()) {
     if (std::chrono::steady_clock::now() > until) throw SystemError{EBUSY, "a worker stands still on the ring", ""};
@@ -146,7 +146,14 @@ void Backend::reset() {
   memory_.reset();
 }
 
+void Backend::report(const SplitRing& ring) {
+  if (!ring.damaged()) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t wrote = ::write(trouble_.get(), &one, sizeof one);
+}
+
 const char* Backend::broken() {
+  drainEvent(trouble_.get());
   if (memory_ != nullptr && memory_->lost()) return "its memory was cut short";
   for (uint32_t i = 0; i < 2 * pairs; i++) {
     const auto lock = hold(i);

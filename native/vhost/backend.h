@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "util/fd.h"
@@ -19,8 +20,22 @@
 
 namespace rxsteer {
 
+// Taken once a burst by a worker, and by the main thread between two. A mutex of the C library would need a newer one
+// for its `trylock` than Node does.
+class BurstLock {
+ public:
+  bool try_lock() { return !taken_.test_and_set(std::memory_order_acquire); }
+  void lock() {
+    while (!try_lock()) std::this_thread::yield();
+  }
+  void unlock() { taken_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag taken_ = ATOMIC_FLAG_INIT;
+};
+
 struct LockedRing {
-  std::mutex mutex;
+  BurstLock mutex;
   SplitRing ring;
 };
 
@@ -33,6 +48,10 @@ class Backend {
   LockedRing& at(uint32_t index) { return *rings_[index]; }
   // Readable when the guest has kicked ring 2q + 1: the same descriptor whatever the guest's is.
   int event(uint32_t pair) const { return events_[pair].get(); }
+  // Readable when a burst has found a broken ring, until `broken` is asked.
+  int trouble() const { return trouble_.get(); }
+  // A burst is over, the ring's lock held: whoever listens is told of a ring that has just broken.
+  void report(const SplitRing& ring);
 
   // The rest belongs to the main thread. Each may throw SystemError: what the front-end asked for cannot be, or a worker
   // stands still in the middle of a burst (EBUSY).
@@ -53,11 +72,12 @@ class Backend {
   const char* broken();
 
  private:
-  std::unique_lock<std::mutex> hold(uint32_t index);
+  std::unique_lock<BurstLock> hold(uint32_t index);
   void watch(uint32_t index, int fd, bool on);
 
   std::vector<std::unique_ptr<LockedRing>> rings_;
   std::vector<UniqueFd> events_;
+  UniqueFd trouble_;
   // Always readable.
   UniqueFd always_;
   std::shared_ptr<const GuestMemory> memory_;

@@ -43,7 +43,8 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "VhostBackend",
-        {InstanceAccessor<&VhostBackend::number>("number"), InstanceMethod<&VhostBackend::event>("event"),
+        {InstanceAccessor<&VhostBackend::number>("number"), InstanceAccessor<&VhostBackend::trouble>("trouble"),
+         InstanceMethod<&VhostBackend::event>("event"),
          InstanceMethod<&VhostBackend::features>("setFeatures"), InstanceMethod<&VhostBackend::memory>("setMemory"),
          InstanceMethod<&VhostBackend::addRegion>("addRegion"),
          InstanceMethod<&VhostBackend::removeRegion>("removeRegion"), InstanceMethod<&VhostBackend::size>("setSize"),
@@ -77,6 +78,7 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
   }
 
   Napi::Value number(const Info& info) { return Napi::Number::New(info.Env(), number_); }
+  Napi::Value trouble(const Info& info) { return Napi::Number::New(info.Env(), open(info).trouble()); }
   Napi::Value event(const Info& info) {
     return Napi::Number::New(info.Env(), open(info).event(ring(info) / 2));
   }
@@ -200,9 +202,9 @@ class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closa
     out_.clearStatus();
     if (backend_ == nullptr) return Napi::Number::New(info.Env(), 0);
     LockedRing& locked = backend_->at(ring_);
-    const std::lock_guard<std::mutex> lock(locked.mutex);
+    const std::lock_guard<BurstLock> lock(locked.mutex);
     const int32_t got = locked.ring.take(pool_, out_, std::min(max, out_.capacity()));
-    if (locked.ring.broken() != nullptr) out_.status[kStatusError] = EPROTO;
+    backend_->report(locked.ring);
     return Napi::Number::New(info.Env(), got);
   }
   void close(const Info&) { closeNow(); }
@@ -253,8 +255,9 @@ class VhostSender final : public Napi::ObjectWrap<VhostSender>, public Closable 
       int32_t next = end;
       {
         LockedRing& locked = backend_->at(2 * pair);
-        const std::lock_guard<std::mutex> lock(locked.mutex);
+        const std::lock_guard<BurstLock> lock(locked.mutex);
         sent += locked.ring.give(in_, from, end, next);
+        backend_->report(locked.ring);
       }
       if (next < end) {
         in_.result(next, SendResult::segment);

@@ -1,5 +1,6 @@
 #include "vhost/guest_memory.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -22,7 +23,6 @@ struct Place {
 };
 std::array<Place, 4096> places;
 struct sigaction before;
-std::once_flag installed;
 std::mutex placing;
 
 void refill(int number, siginfo_t* info, void* context) {
@@ -46,16 +46,16 @@ void refill(int number, siginfo_t* info, void* context) {
   }
 }
 
-void install() {
+bool install() {
   struct sigaction action{};
   action.sa_sigaction = refill;
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
   ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGBUS, &action, &before);
+  return ::sigaction(SIGBUS, &action, &before) == 0;
 }
 
 int enter(uintptr_t begin, uintptr_t end) {
-  std::call_once(installed, install);
+  [[maybe_unused]] static const bool installed = install();
   const std::lock_guard<std::mutex> lock(placing);
   for (size_t i = 0; i < places.size(); i++) {
     if (places[i].end.load() != 0) continue;
@@ -77,10 +77,11 @@ Region::Region(int fd, const RegionAddress& given) : address(given) {
   if (given.size == 0 || wraps(given.guest, given.size) || wraps(given.user, given.size) ||
       wraps(given.offset, given.size) || given.offset + given.size > (uint64_t{1} << 46))
     throw SystemError{EINVAL, "a memory region whose addresses make no sense", ""};
-  struct stat file{};
-  check(::fstat(fd, &file), "looking at guest memory");
-  if (!S_ISREG(file.st_mode)) throw SystemError{EINVAL, "guest memory is no file that can be mapped", ""};
-  if (static_cast<uint64_t>(file.st_size) < given.offset + given.size)
+  // As `fstat`, whose symbol is newer.
+  struct statx file{};
+  check(::statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &file), "looking at guest memory");
+  if (!S_ISREG(file.stx_mode)) throw SystemError{EINVAL, "guest memory is no file that can be mapped", ""};
+  if (file.stx_size < given.offset + given.size)
     throw SystemError{EINVAL, "a memory region ends behind its file", ""};
   // From the file's start: the offset of huge pages need not be one that mmap takes.
   mapped_ = static_cast<size_t>(given.offset + given.size);

@@ -61,6 +61,8 @@ class SplitRing {
   bool started() const { return started_; }
   // What the guest did that cannot be, or null.
   const char* broken() const { return broken_; }
+  // Broken, or its memory was cut short.
+  bool damaged() const { return broken_ != nullptr || (memory_ != nullptr && memory_->lost()); }
 
   // Frames that the guest sends: at most `max` into slots of the pool. Sleeping is announced (`EVENT_IDX`, flags) when
   // there is none.

@@ -1,5 +1,6 @@
 #include "vhost/unix_socket.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -54,9 +55,9 @@ UniqueFd listenUnix(const std::string& path) {
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
         errno != ECONNREFUSED)
       throw SystemError{EADDRINUSE, "binding", ""};
-    struct stat file{};
-    check(::lstat(path.c_str(), &file), "binding");
-    if (!S_ISSOCK(file.st_mode)) throw SystemError{EADDRINUSE, "binding", "something else than a socket is there"};
+    struct statx file{};
+    check(::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &file), "binding");
+    if (!S_ISSOCK(file.stx_mode)) throw SystemError{EADDRINUSE, "binding", "something else than a socket is there"};
     check(::unlink(path.c_str()), "replacing a socket");
     check(bind(), "binding");
   }

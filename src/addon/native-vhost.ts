@@ -37,6 +37,8 @@ export interface NativeVhostBackend {
   stop(ring: number): number;
   /** The guest is gone: nothing of it is left. */
   reset(): void;
+  /** A descriptor that is readable when a burst has found a broken ring, until `broken` is asked. */
+  readonly trouble: number;
   /** What the guest did that cannot be, or null. */
   broken(): string | null;
   close(): void;

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTime, sweepDead } from '#rxsteer/cli/lab.js';
 import { canForward } from '../support/forwarder.js';
+import { WHOLE } from '../support/matrix.js';
 import { SLOW } from '../support/slow.js';
 import { expectConservation, type Summary } from '../support/summary.js';
 import { endAll, start, UNPRIVILEGED } from './run-cli.js';
@@ -37,21 +38,25 @@ function expectRuns(demo: Demo, stderr: string): void {
 afterEach(endAll);
 
 describe('demo', () => {
-  it('runs on memory ports without privileges, and says so', async () => {
-    const process = start(['demo', '--json'], { before: UNPRIVILEGED });
-    // It takes ten seconds on an idle machine; how long on this one decides nothing.
-    const { code } = await process.finish(200_000);
-    const { stdout, stderr } = process;
-    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stderr).toMatch(/Memory ports instead of real interfaces: network namespaces need root/);
-    const demo = JSON.parse(stdout) as Demo;
-    expect(demo.live).toBe(false);
-    expectRuns(demo, stderr);
-    for (const { sent, summary } of demo.runs) {
-      expect(sent).toBe(demo.frames);
-      expect(summary.totals.delivered).toBe(demo.frames);
-    }
-  }, 220_000);
+  it.runIf(WHOLE)(
+    'runs on memory ports without privileges, and says so',
+    async () => {
+      const process = start(['demo', '--json'], { before: UNPRIVILEGED });
+      // It takes ten seconds on an idle machine; how long on this one decides nothing.
+      const { code } = await process.finish(200_000);
+      const { stdout, stderr } = process;
+      expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stderr).toMatch(/Memory ports instead of real interfaces: network namespaces need root/);
+      const demo = JSON.parse(stdout) as Demo;
+      expect(demo.live).toBe(false);
+      expectRuns(demo, stderr);
+      for (const { sent, summary } of demo.runs) {
+        expect(sent).toBe(demo.frames);
+        expect(summary.totals.delivered).toBe(demo.frames);
+      }
+    },
+    220_000,
+  );
 
   it('an interrupt ends it, also on memory ports', async () => {
     const process = start(['demo'], { before: UNPRIVILEGED });
@@ -62,17 +67,21 @@ describe('demo', () => {
 });
 
 describe.skipIf(!canForward())('demo with privileges', () => {
-  it('sends real packets, compares the policies and leaves nothing behind', async () => {
-    const process = start(['demo', '--json']);
-    await process.line(/Every policy forwards/);
-    const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
-    expect(await process.finish(200_000)).toEqual({ code: 0, signal: null });
-    expect(process.stderr).toMatch(/Real packets/);
-    const demo = JSON.parse(process.stdout) as Demo;
-    expect(demo.live).toBe(true);
-    expectRuns(demo, process.stderr);
-    expect(namespacesOf(tag)).toEqual([]);
-  }, 220_000);
+  it.runIf(WHOLE)(
+    'sends real packets, compares the policies and leaves nothing behind',
+    async () => {
+      const process = start(['demo', '--json']);
+      await process.line(/Every policy forwards/);
+      const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
+      expect(await process.finish(200_000)).toEqual({ code: 0, signal: null });
+      expect(process.stderr).toMatch(/Real packets/);
+      const demo = JSON.parse(process.stdout) as Demo;
+      expect(demo.live).toBe(true);
+      expectRuns(demo, process.stderr);
+      expect(namespacesOf(tag)).toEqual([]);
+    },
+    220_000,
+  );
 
   it('cleans up after an interrupt', async () => {
     const process = start(['demo']);

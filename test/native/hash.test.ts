@@ -25,6 +25,7 @@ import {
 import { BURST_MAX, Burst, Field, Kind } from '#rxsteer/packet/burst.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';
 import { Protocol } from '#rxsteer/packet/protocol.js';
+import { WHOLE } from '../support/matrix.js';
 
 const native = loadNative();
 const names = nativeKernelNames();
@@ -104,7 +105,7 @@ function placeHeaders(burst: Burst, random: SeededRandom): void {
 }
 
 describe.each(names)('kernel %s', (name) => {
-  it.each(SYMMETRIC)('symmetric=%s: a million random headers, bursts of every size', (symmetric) => {
+  it.each(SYMMETRIC)('symmetric=%s: random headers, bursts of every size', (symmetric) => {
     const random = new SeededRandom(7);
     const burst = new Burst(POOL);
     for (let key = 0; key < 8; key++) {
@@ -115,7 +116,7 @@ describe.each(names)('kernel %s', (name) => {
         start: key === 0 ? 0 : random.next(),
         exRule: 'intel',
       });
-      for (let b = 0; b < 4000; b++) {
+      for (let b = 0; b < (WHOLE ? 4000 : 800); b++) {
         placeHeaders(burst, random);
         expectEqual(name, tables, kernel, burst);
       }

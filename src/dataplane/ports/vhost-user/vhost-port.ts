@@ -88,6 +88,7 @@ export class VhostUserPort extends LivePort {
 
   override follow(host: PortHost): void {
     this.host = host;
+    listen(this.native, this.backend.trouble, () => this.troubled());
     if (this.listening >= 0) this.listenAgain();
     else this.connect();
   }
@@ -170,11 +171,13 @@ export class VhostUserPort extends LivePort {
     this.host?.changed();
   }
 
+  /** A worker has met a ring that is broken, or memory that is gone. */
+  private troubled(): void {
+    const why = this.backend.broken();
+    if (why !== null && this.connection !== null) this.left(why);
+  }
+
   override check(): { change: LinkChange; old: OldDescriptors } {
-    const broken = this.connection === null ? null : this.backend.broken();
-    if (broken !== null) {
-      this.leaveSoon(broken);
-    }
     this.carrier = this.words[0]! > 0;
     const state = this.carrier ? 'up' : 'down';
     if (state === this.state) return { change: 'none', old: NO_DESCRIPTORS };
@@ -185,14 +188,6 @@ export class VhostUserPort extends LivePort {
         : `${this.title}: no guest has its rings started: frames to it are dropped as portDown`,
     );
     return { change: 'state', old: NO_DESCRIPTORS };
-  }
-
-  /** Not from within `check`, which the engine calls. */
-  private leaveSoon(why: string): void {
-    const { connection } = this;
-    setImmediate(() => {
-      if (this.connection === connection && connection !== null) this.left(why);
-    });
   }
 
   override counted(): readonly CountedWarning[] {
@@ -230,6 +225,7 @@ export class VhostUserPort extends LivePort {
       this.native.closeDescriptor(this.listening);
       rmSync(this.spec.path, { force: true });
     }
+    forget(this.backend.trouble);
     this.backend.close();
   }
 }

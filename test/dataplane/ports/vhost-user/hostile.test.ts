@@ -138,7 +138,7 @@ describe.skipIf(missing !== null)(`hostile guests${missing === null ? '' : `: ${
     return made;
   };
 
-  it.each(matrix(Object.entries(RINGS), [0, 2, 7, 10, 12, 14]))('%s', async (_, pokes) => {
+  it.each(matrix(Object.entries(RINGS), [2, 7, 12]))('%s', async (_, pokes) => {
     const before = refused();
     const a = guest();
     await a.begin(path('a'));
@@ -148,7 +148,7 @@ describe.skipIf(missing !== null)(`hostile guests${missing === null ? '' : `: ${
     await expect.poll(refused).toBe(before + 1);
   });
 
-  it.each(matrix(Object.entries(MESSAGES), [0, 3, 8, 9, 11, 13]))('%s', async (_, message) => {
+  it.each(matrix(Object.entries(MESSAGES), [3, 9, 11]))('%s', async (_, message) => {
     const a = guest();
     await a.begin(path('a'));
     await a.call('raw', { ...message, reply: true });
