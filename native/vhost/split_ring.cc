@@ -159,7 +159,7 @@ SplitRing::Walk SplitRing::walk(uint32_t head, bool writable, uint32_t& count, u
   uint32_t index = head;
   bool indirect = false;
   for (;;) {
-    if (index >= limit || left-- == 0) {
+    if (index >= limit || left-- == 0 || ++steps_ > kStepsMost) {
       fail("a chain of descriptors that leaves its table, or has no end");
       return Walk::broken;
     }
@@ -267,6 +267,7 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
     const uint16_t head = load16(avail_ + 4 + 2 * (last_ & (size_ - 1)), __ATOMIC_RELAXED);
     uint32_t parts = 0;
     uint64_t total = 0;
+    steps_ = 0;
     if (head >= size_) fail("a descriptor that there is not");
     if (broken_ != nullptr || walk(head, false, parts, total) == Walk::broken) break;
     // A ring that the guest has disabled is emptied: it must not find these frames when it enables it again.
@@ -350,6 +351,7 @@ SendResult SplitRing::giveOne(uint8_t* message, uint32_t length, int32_t flags) 
   const uint32_t total = headerBytes_ + length;
   uint32_t parts = 0;
   uint64_t room = 0;
+  steps_ = 0;
   uint32_t buffers = 0;
   // The used entries are written as the buffers are collected, and shown to nobody yet.
   while (room < total) {

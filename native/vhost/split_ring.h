@@ -32,6 +32,8 @@ constexpr uint64_t version1 = 1ull << 32;
 constexpr uint32_t kRingMost = 32768;
 // Buffers of one frame: as many as the kernel's own vhost takes (UIO_MAXIOV).
 constexpr uint32_t kPiecesMost = 1024;
+// Descriptors that are read for one frame: those without a byte are no pieces, and cost as much.
+constexpr uint32_t kStepsMost = 2 * kPiecesMost;
 
 class SplitRing {
  public:
@@ -108,6 +110,8 @@ class SplitRing {
   uint16_t published_ = 0;
   // Behind the last frame that is whole.
   uint16_t complete_ = 0;
+  // Descriptors read for the frame under way.
+  uint32_t steps_ = 0;
   bool awake_ = false;
   bool calledOnce_ = false;
   UniqueFd call_;

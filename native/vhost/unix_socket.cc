@@ -104,7 +104,7 @@ bool sendUnix(int fd, const uint8_t* data, size_t length) {
 Napi::Function SocketEvents::define(Napi::Env env) {
   return DefineClass(env, "SocketEvents",
                      {InstanceMethod<&SocketEvents::arm>("arm"), InstanceMethod<&SocketEvents::remove>("remove"),
-                      InstanceMethod<&SocketEvents::close>("close")});
+                      InstanceMethod<&SocketEvents::take>("take"),                      InstanceMethod<&SocketEvents::close>("close")});
 }
 
 SocketEvents::SocketEvents(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -148,7 +148,12 @@ void SocketEvents::wait() {
     const int got = ::epoll_wait(all_.get(), &event, 1, -1);
     if (got < 0 && errno != EINTR) return;
     if (got == 1 && event.data.fd == end_.get()) return;
-    if (got == 1) callback_.NonBlockingCall();
+    if (got != 1) continue;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ready_.push_back(event.data.fd);
+    }
+    callback_.NonBlockingCall();
   }
 }
 
@@ -161,6 +166,18 @@ void SocketEvents::arm(const Napi::CallbackInfo& info) {
   if (::epoll_ctl(all_.get(), EPOLL_CTL_MOD, fd, &event) != 0 &&
       ::epoll_ctl(all_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
     throw errnoError(info.Env(), errno, "epoll_ctl");
+}
+
+// Those that became readable since the last call.
+Napi::Value SocketEvents::take(const Napi::CallbackInfo& info) {
+  std::vector<int> ready;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ready.swap(ready_);
+  }
+  Napi::Array result = Napi::Array::New(info.Env(), ready.size());
+  for (uint32_t i = 0; i < ready.size(); i++) result.Set(i, ready[i]);
+  return result;
 }
 
 void SocketEvents::remove(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,8 +33,8 @@ Received receiveUnix(int fd, uint8_t* into, size_t most);
 // False where the peer is gone, or does not take its replies.
 bool sendUnix(int fd, const uint8_t* data, size_t length);
 
-// Tells of members that became readable: `heard` is called in the event loop and told nothing; each member is told of
-// once until it is armed again.
+// Tells of members that became readable: `heard` is called in the event loop, and `take` says which they are; each is
+// told of once until it is armed again.
 class SocketEvents final : public Napi::ObjectWrap<SocketEvents>, public Closable {
  public:
   static Napi::Function define(Napi::Env env);
@@ -45,12 +46,16 @@ class SocketEvents final : public Napi::ObjectWrap<SocketEvents>, public Closabl
   void wait();
   void arm(const Napi::CallbackInfo& info);
   void remove(const Napi::CallbackInfo& info);
+  Napi::Value take(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo&) { closeNow(); }
 
   UniqueFd all_;
   UniqueFd end_;
   using Heard = Napi::TypedThreadSafeFunction<std::nullptr_t, void, callHeard>;
   Heard callback_;
+  std::mutex mutex_;
+  // Readable, and not taken yet. Under the mutex.
+  std::vector<int> ready_;
   std::thread waiting_;
 };
 

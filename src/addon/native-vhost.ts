@@ -50,6 +50,8 @@ export interface NativeSocketEvents {
   arm(fd: number): void;
   /** Before it is closed. */
   remove(fd: number): void;
+  /** Those that have become readable since the last call. */
+  take(): readonly number[];
   close(): void;
 }
 

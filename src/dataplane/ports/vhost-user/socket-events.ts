@@ -9,10 +9,11 @@ import type { Native, NativeSocketEvents } from '../../../addon/native.js';
 let events: NativeSocketEvents | null = null;
 const callbacks = new Map<number, () => void>();
 
-/** All are called: which was meant is not told, and a socket that has nothing says so at once. */
+/** A descriptor that was closed and given again meanwhile is called for nothing, and finds nothing. */
 function heard(): void {
-  for (const [fd, callback] of [...callbacks]) {
-    if (callbacks.get(fd) !== callback) continue;
+  for (const fd of events?.take() ?? []) {
+    const callback = callbacks.get(fd);
+    if (callback === undefined) continue;
     callback();
     if (callbacks.get(fd) === callback) events?.arm(fd);
   }

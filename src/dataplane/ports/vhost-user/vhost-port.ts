@@ -95,14 +95,24 @@ export class VhostUserPort extends LivePort {
 
   /** A guest may come. What waits in the socket's queue comes next. */
   private listenAgain(): void {
-    listen(this.native, this.listening, () => this.accept());
+    this.timer = null;
+    listen(this.native, this.listening, () => {
+      if (this.connection === null && !this.accept()) this.listenLater();
+    });
     this.accept();
   }
 
-  private accept(): void {
-    if (this.connection !== null) return;
+  /** False where nobody is there, or no descriptor is left. */
+  private accept(): boolean {
     const fd = this.native.acceptUnix(this.listening);
     if (fd >= 0) this.welcome(fd);
+    return fd >= 0;
+  }
+
+  /** Somebody waits and cannot be let in: not tried again and again. */
+  private listenLater(): void {
+    forget(this.listening);
+    this.timer = setTimeout(() => this.listenAgain(), CONNECT_MS).unref();
   }
 
   private connect(): void {
@@ -173,8 +183,13 @@ export class VhostUserPort extends LivePort {
 
   /** A worker has met a ring that is broken, or memory that is gone. */
   private troubled(): void {
-    const why = this.backend.broken();
-    if (why !== null && this.connection !== null) this.left(why);
+    try {
+      const why = this.backend.broken();
+      if (why !== null && this.connection !== null) this.left(why);
+    } catch (error) {
+      // A worker stands still on a ring; it tells again with its next burst.
+      this.warn(`${this.title}: ${(error as Error).message}`);
+    }
   }
 
   override check(): { change: LinkChange; old: OldDescriptors } {

@@ -60,6 +60,15 @@ const RINGS: Record<string, Poke[]> = {
   'a buffer in a hole': chain(descriptor(0n, 100, 0)),
   'a buffer that wraps': chain(descriptor(-64n, 128, 0)),
   'a buffer that ends outside': chain(descriptor(GPA, 0xffff_ffff, 0)),
+  'a frame of more descriptors than one can have': [
+    // Ring 1 lies at 0x10000: the table is at 0x100000.
+    [
+      'desc',
+      0xf0000,
+      Array.from({ length: 3000 }, (_, k) => descriptor(GPA, 0, k < 2999 ? NEXT : 0, k + 1)).join(''),
+    ],
+    ...chain(descriptor(GPA + 0x100000n, 16 * 3000, INDIRECT)),
+  ],
   'a buffer that may only be written': chain(descriptor(GPA, 100, WRITE)),
 };
 
@@ -138,7 +147,7 @@ describe.skipIf(missing !== null)(`hostile guests${missing === null ? '' : `: ${
     return made;
   };
 
-  it.each(matrix(Object.entries(RINGS), [2, 7, 12]))('%s', async (_, pokes) => {
+  it.each(matrix(Object.entries(RINGS), [2, 7, 14]))('%s', async (_, pokes) => {
     const before = refused();
     const a = guest();
     await a.begin(path('a'));
