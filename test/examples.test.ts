@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { matrix } from './support/matrix.js';
 
 const directory = fileURLToPath(new URL('../examples', import.meta.url));
 const examples = readdirSync(directory).filter((name) => name.endsWith('.mjs'));
@@ -319,7 +320,9 @@ describe('examples', () => {
     expect(Object.keys(checks).sort()).toEqual(examples.sort());
   });
 
-  it.each(examples)('%s', async (name) => {
+  // A third of them every day, the others in the soak.
+  const daily = examples.flatMap((_, place) => (place % 3 === 0 ? [place] : []));
+  it.each(matrix(examples, daily))('%s', async (name) => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(directory, name)], {
       encoding: 'utf8',
       cwd: tmpdir(),

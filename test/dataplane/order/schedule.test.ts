@@ -25,6 +25,7 @@ import { BATCH_MAX, Batch } from '#rxsteer/forward/batch.js';
 import { arp, ethernet, ipv4, udp } from '#rxsteer/packet/build.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { dissectBurst } from '#rxsteer/packet/dissect.js';
+import { WHOLE } from '../../support/matrix.js';
 import { engineOptions } from '../engine/run-engine.js';
 
 const WORKERS = 4;
@@ -372,7 +373,7 @@ describe('every interleaving', { timeout: 120_000 }, () => {
         total.hold += schedule.dropped().hold!;
         total.unwatched += schedule.unwatched();
       }),
-      { numRuns: 1000, seed: 11 },
+      { numRuns: WHOLE ? 1000 : 300, seed: 11 },
     );
     // All of it was exercised.
     for (const [what, count] of Object.entries(total)) expect(count, what).toBeGreaterThan(0);
@@ -458,7 +459,7 @@ describe('every interleaving', { timeout: 120_000 }, () => {
         schedule.expectConserved();
         late += schedule.late;
       }),
-      { numRuns: 400, seed: 12 },
+      { numRuns: WHOLE ? 400 : 150, seed: 12 },
     );
     expect(late).toBeGreaterThan(100);
   });
