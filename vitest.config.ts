@@ -3,11 +3,11 @@ import { SLOW } from './test/support/slow.js';
 
 // Tests import the built modules (`#rxsteer/…` is dist/) and node loads them itself: worker threads load the same
 // files, so that no module exists twice. Files below test/serial touch machine-wide settings and run one by one. Those of
-// `SHARED` leave nothing behind in their process and are run many to one: a process for each costs a fifth of the time.
-const SHARED =
-  'bench bpf calibrate capture compile forward hash linux mac nic observe packet policy programs replay report simulate sweep traffic'
-    .split(' ')
-    .map((folder) => `test/${folder}/**/*.test.ts`);
+// `SHARED` need no privileges (a forwarder in the test's own process gives them up) and leave nothing else behind: they
+// are run many to a process, since one for each costs a fifth of the time.
+const SHARED = 'bench capture forward hash linux mac nic observe packet policy simulate sweep traffic'
+  .split(' ')
+  .map((folder) => `test/${folder}/**/*.test.ts`);
 
 const common = {
   environment: 'node' as const,
