@@ -51,14 +51,15 @@ describe.skipIf(!canForward() || !installed('iperf3'))('offload', { timeout: SCE
     { ports: ['veth', 'tap'] },
     { ports: ['tap', 'veth'] },
   ];
-  it.each(
-    matrix(both, [0, 2]).map((options, i) => [describeScenario(options), families[i]!, options] as const),
-  )('on both ports passes super-frames whole: %s, %s', async (_, family, options) => {
-    const { received, sent, copies } = await transfer(options, family);
-    expect(received).toBeGreaterThan(2 * SEGMENT_MOST);
-    expect(sent).toBeGreaterThan(2 * SEGMENT_MOST);
-    expect(copies).toBe(0);
-  });
+  it.each(matrix(both, [2]).map((options, i) => [describeScenario(options), families[i]!, options] as const))(
+    'on both ports passes super-frames whole: %s, %s',
+    async (_, family, options) => {
+      const { received, sent, copies } = await transfer(options, family);
+      expect(received).toBeGreaterThan(2 * SEGMENT_MOST);
+      expect(sent).toBeGreaterThan(2 * SEGMENT_MOST);
+      expect(copies).toBe(0);
+    },
+  );
 
   const mixed: ScenarioOptions[] = [
     { ports: ['veth', 'veth'], offloads: ['on', 'off'] },
@@ -66,7 +67,7 @@ describe.skipIf(!canForward() || !installed('iperf3'))('offload', { timeout: SCE
     { ports: ['tap', 'veth'], offloads: ['on', 'off'] },
   ];
   it.each(
-    matrix(mixed, [1, 2]).map((options, i) => [describeScenario(options), families[i]!, options] as const),
+    matrix(mixed, [1]).map((options, i) => [describeScenario(options), families[i]!, options] as const),
   )('off on the way out segments in software: %s, %s', async (_, family, options) => {
     const { received, sent, copies } = await transfer(options, family);
     expect(received).toBeGreaterThan(2 * SEGMENT_MOST);
