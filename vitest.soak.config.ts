@@ -8,7 +8,7 @@ export default defineConfig({
       'test/soak/**/*.test.ts',
       'test/scenario/{iperf,offload,order,wire-order}.test.ts',
       'test/{package/package,setup,cli/demo,model/spin,native/hash,traffic/find/flows}.test.ts',
-      'test/examples.test.ts',
+      'test/{examples,index-docs}.test.ts',
       'test/dataplane/{order/schedule,ports/vhost-user/hostile}.test.ts',
     ],
     env: { RXSTEER_WHOLE: '1' },

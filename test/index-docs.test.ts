@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { matrix } from './support/matrix.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const shell = `rxsteer() { '${process.execPath}' dist/cli/main.js "$@"; }; node() { '${process.execPath}' "$@"; };`;
@@ -49,7 +50,9 @@ describe.each(['steering.md', 'library.md'])('docs/%s', (name) => {
     expect(all.length).toBeGreaterThan(5);
   });
 
-  it.each(all)('%s', async (command, shown) => {
+  // Every other one a day, all in the soak.
+  const daily = all.flatMap((_, place) => (place % 2 === 0 ? [place] : []));
+  it.each(matrix(all, daily))('%s', async (command, shown) => {
     expect(await output(command)).toBe(shown);
   });
 
