@@ -130,7 +130,7 @@ describe.skipIf(missing !== null)(
       await c.begin(path('b'), { drop: FEATURE.mergeable });
       await a.send([frame(2, 9000), frame(3, 1000)]);
       expect((await c.receive(1))[0]!.frame).toBe(hex(frame(3, 1000)));
-      expect(summarize(engine).totals.dropped.tooLong).toBe(1);
+      await expect.poll(() => summarize(engine).totals.dropped.tooLong).toBe(1);
     });
 
     it('get super-frames as they are, or what they take of them', async () => {
