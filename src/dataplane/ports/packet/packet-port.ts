@@ -3,8 +3,9 @@
  *
  * Promise: see `DevicePort`.
  */
-import type { LinkInfo, Native, ReceiveGuard } from '../../../addon/native.js';
+import type { LinkInfo, Native } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
+import { openReceiveGuard, type ReceiveGuard } from '../../../programs/receive-guard.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
 import { type CountedWarning, NO_DESCRIPTORS, type OldDescriptors } from '../live-port.js';
@@ -62,7 +63,7 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     }
     this.out = new TransmitSockets(native, spec, warn, link);
     this.txQueues = this.out.queues;
-    this.guard = native.openReceiveGuard();
+    this.guard = openReceiveGuard(native);
     this.drops = new KernelDrops(
       native,
       (column) => devices.read(spec.interface, column),
