@@ -18,8 +18,9 @@ import { dealQueues } from '../shared/deal.js';
 import { secondsNow } from '../shared/forwarding.js';
 import type { EnginePlan } from '../shared/plan.js';
 import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './changes.js';
+import type { ConfigChange } from './config-change.js';
 import { checkNamedConsumers } from './consumers.js';
-import type { ConfigChange, EngineCore } from './core.js';
+import type { EngineCore } from './core.js';
 import { settleOrder } from './plan.js';
 
 /** Changes that can be undone, one after the other. */

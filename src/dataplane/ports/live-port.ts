@@ -9,6 +9,7 @@
  * by `publish`; workers read it when they attach, and attach anew, each at a burst boundary, when `check` has said
  * `descriptors`. `attached` follows once all of them have: what they held before is theirs no more.
  */
+import type { QueueSteering } from './device/queue-steering.js';
 import type { AnyPortSpec } from './kind.js';
 
 /** What changed at the last check: what workers attach to was replaced (they must attach anew), or only the port's state. */
@@ -52,6 +53,8 @@ export abstract class LivePort {
   carrier = true;
   /** Why `order=strict` cannot be promised; empty where it can. */
   strictRefused = '';
+  /** The program that chooses its receive queue by the running policy; null where something else does. */
+  readonly steering: QueueSteering | null = null;
   /** Receive sockets that were replaced because the kernel had given up their ring. */
   ringResets = 0;
 

@@ -7,15 +7,19 @@
  * uneven: each move costs a pause of the queue. The result depends on the plan alone.
  *
  * Two policies leave no choice. Under `stage=nic` the queue decides, so a port's queue q is worker q mod workers, as the
- * policy's is (a port of one queue decides nothing, and is dealt like any other). Under `single` worker 0 does all.
+ * policy's is (a port of one queue decides nothing, and is dealt like any other), and so of a port whose queues the kernel
+ * chooses by the policy (`steered`). Under `single` worker 0 does all.
+ *
+ * While the program of such a port is replaced some of its queues have no poller (`gate`): their frames wait in the kernel.
  */
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortInfo } from './port-info.js';
 
-type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller'>;
+type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'steered' | 'gate'>;
 
-/** The worker that polls queue `queue` of a port. */
+/** The worker that polls queue `queue` of a port; -1: nobody at this moment. */
 export function pollerOf({ active }: { readonly active: number }, port: Dealt, queue: number): number {
+  if (port.gate !== undefined && (port.gate === 'gather') === (queue === 0)) return -1;
   return (port.firstPoller + queue) % active;
 }
 
@@ -30,8 +34,8 @@ export function dealQueues<P extends Dealt>(
   const load = ({ rxQueues }: Dealt, first: number, by: number) => {
     for (let q = 0; q < rxQueues; q++) loads[(first + q) % workers]! += by;
   };
-  const firsts = ports.map(({ rxQueues, firstPoller }) => {
-    if (rxQueues === 0 || (stage === 'nic' && rxQueues > 1)) return 0;
+  const firsts = ports.map(({ rxQueues, firstPoller, steered }) => {
+    if (rxQueues === 0 || ((stage === 'nic' || steered === true) && rxQueues > 1)) return 0;
     return firstPoller < workers ? firstPoller : -1;
   });
   ports.forEach((port, index) => {

@@ -34,6 +34,7 @@ function open(
     live: port,
     parts: {
       ...{ rxQueues: queues, txQueues, flood, finite: false },
+      ...(port.steering === null ? {} : { steered: true, gate: 'scatter' as const }),
       data: {
         words: port.words.buffer as SharedArrayBuffer,
         state: makeState(queues),
