@@ -20,8 +20,7 @@ export interface SteeredPort {
 
 /** What `mac` learns is seen by workers, behind the choice. */
 function learningProblem(spec: MacSpec, port: string): string {
-  if (Object.keys(spec.ports).length > 0) return '';
-  if (spec.assign === 'static' || spec.uplink.includes(port)) return '';
+  if (spec.uplink.includes(port) || (spec.assign === 'static' && spec.ports[port] === undefined)) return '';
   return `assign=${spec.assign} learns guests from frames that a worker has, and a program chooses before that: assign=static, or uplink=${port}`;
 }
 

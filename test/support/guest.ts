@@ -126,6 +126,21 @@ function addProgram(root: GuestRoot): void {
   }
 }
 
+/** A kernel with a virtio network card and these modules besides, in the order of their dependences; undefined = none. */
+export function kernelWith(more: readonly string[]): Kernel | undefined {
+  return kernelsIn(ROOT, [...NETWORK, ...more])[0];
+}
+
+/** What a guest of `runInGuest` has beside the usual. */
+export interface GuestExtras {
+  /** Options of QEMU in place of those for two CPUs and no network. */
+  readonly options?: readonly string[];
+  /** Puts files beside the program. */
+  readonly prepare?: (root: GuestRoot) => void;
+  /** While it runs. */
+  readonly meanwhile?: () => Promise<void>;
+}
+
 /**
  * Runs a shell script in a guest without network that has Node, `ip`, `pktgen`, `pktsink` and the built program; resolves
  * with what its console showed once it is powered off. Rejects when that takes longer than `patienceMs`.
@@ -137,18 +152,21 @@ export async function runInGuest(
   kernel: Kernel,
   script: string,
   patienceMs: number,
+  { options = ['-smp', '2', '-nic', 'none'], prepare, meanwhile }: GuestExtras = {},
 ): Promise<string> {
   const log = join(folder, 'console');
   const root = new GuestRoot(join(folder, kernel.version));
   addProgram(root);
+  prepare?.(root);
   const guest = emulate(
     lab,
     ns,
     kernel,
     root.pack(kernel, `echo; ${script}`),
-    ...['-cpu', 'max', '-smp', '2', '-m', '1500', '-nic', 'none', '-serial', `file:${log}`],
+    ...['-cpu', 'max', '-m', '1500', ...options, '-serial', `file:${log}`],
   );
   const shown = () => readFileSync(log, 'utf8').replaceAll('\r', '');
+  await meanwhile?.();
   await guest.finish(patienceMs).catch((error) => {
     throw new Error(`${error.message}\n${shown()}`);
   });

@@ -29,6 +29,8 @@ export interface ScenarioOptions {
   readonly ipv6?: boolean;
   /** More options of every port, e.g. `queues=2,fanout=hash`. */
   readonly portOptions?: string;
+  /** The same of the first port only. */
+  readonly firstPortOptions?: string;
   readonly flags?: readonly string[];
   /**
    * One CPU receives at the forwarder's veth ends (`rps_cpus`). Otherwise a frame may overtake another before it reaches
@@ -87,7 +89,8 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
       await lab.exec(ns, 'sh', '-c', `echo 1 | tee /sys/class/net/p${i}/queues/rx-*/rps_cpus`);
     }
     const target = kind === 'veth' ? `af_packet:p${i}` : `tap:p${i}`;
-    const more = options.portOptions ? `,${options.portOptions}` : '';
+    const only = i === 0 && options.firstPortOptions ? `,${options.firstPortOptions}` : '';
+    const more = `${options.portOptions ? `,${options.portOptions}` : ''}${only}`;
     flags.push('--port', `p${i}=${target},offload=${offload}${more}`);
   }
   if (options.mode) flags.push('--mode', options.mode);

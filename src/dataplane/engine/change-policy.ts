@@ -55,6 +55,16 @@ export function sweepOwners(core: EngineCore): boolean {
   return !(compiled instanceof MacSteering) || compiled.owners.sweep(secondsNow(plan)) >= 0;
 }
 
+/** A number that changes with the owners of guests under the running `mac` policy; 0 under others. */
+export function ownersNow({ compiled }: EngineCore): number {
+  if (!(compiled instanceof MacSteering)) return 0;
+  let sum = 1;
+  for (const { vlan, high, low, worker } of compiled.owners.entries()) {
+    sum = (Math.imul(sum ^ low, 0x9e3779b1) + high + Math.imul(vlan, 31) + worker) | 0;
+  }
+  return sum;
+}
+
 /**
  * What to publish so that a plan with another policy, other workers or other ports takes effect.
  * @param restore table and owners to begin with; default: those that run, as far as they belong to the policy
