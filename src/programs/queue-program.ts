@@ -4,10 +4,11 @@
  * Promise: with queue q polled by worker q mod workers, each frame meets the worker that the policy names. The queue is the
  * policy's own where the port has all of them, else the number of the worker. What has no such program says why. Pure.
  */
+
+import type { Program } from '../bpf/assembler.js';
+import { ProgramType, Reg } from '../bpf/opcodes.js';
 import type { MacSpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
-import { type Program } from '../bpf/assembler.js';
-import { ProgramType, Reg } from '../bpf/opcodes.js';
 import { FrameAssembler, type FrameStart } from './frame.js';
 import { type NoProgram, policyProgram, queuesOf } from './policy-program.js';
 

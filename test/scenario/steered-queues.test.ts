@@ -9,11 +9,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { tool } from '../../bench/tools/build.mjs';
 import { ask } from '#rxsteer/control/client.js';
 import type { Summary as Stats } from '#rxsteer/dataplane/engine/summary.js';
 import { steerFrames } from '#rxsteer/policy/experiment.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
 import { SCENARIO_TIMEOUT_MS, startScenario } from '../support/scenario.js';
@@ -68,77 +68,98 @@ function predicted(policy: string | object, queues: number): number[] {
   return counts;
 }
 
-describe.skipIf(!canForward())('queues that the kernel chooses by the policy', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.each([
-    ['veth', 'fanout=policy'],
-    ['tap', 'steer=policy'],
-  ] as const)('are the right ones, and keep order: %s, %s', async (kind, option) => {
-    const folder = mkdtempSync(join(tmpdir(), 'rxsteer-steered-'));
-    const socket = join(folder, 'c.sock');
-    try {
-      await withLab(async (lab) => {
-        const scenario = await startScenario(lab, {
-          ports: [kind, 'veth'],
-          addresses: false,
-          orderly: true,
-          policy: 'single',
-          workers: WORKERS,
-          flags: ['--control', socket],
-          firstPortOptions: `queues=4,${option}`,
-        });
-        const [from, to] = [scenario.guests[0]!.ns, scenario.guests[1]!.ns];
-        const stats = () => ask<Stats>(socket, 'GET', '/stats');
-        const counts = async () => (await stats()).ports[0]!.queues.map(({ packets }) => packets);
-        const sum = (list: number[]) => list.reduce((a, b) => a + b, 0);
-        for (const policy of POLICIES) {
-          await ask(socket, 'POST', '/apply', { policy });
-          const before = await counts();
-          await generate(lab, from, { ...TRAFFIC, packets: FLOWS, rate: 10_000 });
-          await expect
-            .poll(async () => sum(await counts()), { timeout: 60_000 * SLOW, interval: 20 })
-            .toBe(sum(before) + FLOWS);
-          const after = await counts();
-          const arrived = after.map((n, q) => n - before[q]!);
-          expect(arrived, JSON.stringify(policy)).toEqual(predicted(policy, 4));
-          expect(arrived.filter((n) => n > 0).length).toBeGreaterThan(1);
-        }
+describe.skipIf(!canForward())(
+  'queues that the kernel chooses by the policy',
+  { timeout: SCENARIO_TIMEOUT_MS },
+  () => {
+    it.each([
+      ['veth', 'fanout=policy'],
+      ['tap', 'steer=policy'],
+    ] as const)('are the right ones, and keep order: %s, %s', async (kind, option) => {
+      const folder = mkdtempSync(join(tmpdir(), 'rxsteer-steered-'));
+      const socket = join(folder, 'c.sock');
+      try {
+        await withLab(async (lab) => {
+          const scenario = await startScenario(lab, {
+            ports: [kind, 'veth'],
+            addresses: false,
+            orderly: true,
+            policy: 'single',
+            workers: WORKERS,
+            flags: ['--control', socket],
+            firstPortOptions: `queues=4,${option}`,
+          });
+          const [from, to] = [scenario.guests[0]!.ns, scenario.guests[1]!.ns];
+          const stats = () => ask<Stats>(socket, 'GET', '/stats');
+          const counts = async () => (await stats()).ports[0]!.queues.map(({ packets }) => packets);
+          const sum = (list: number[]) => list.reduce((a, b) => a + b, 0);
+          for (const policy of POLICIES) {
+            await ask(socket, 'POST', '/apply', { policy });
+            const before = await counts();
+            await generate(lab, from, { ...TRAFFIC, packets: FLOWS, rate: 10_000 });
+            await expect
+              .poll(async () => sum(await counts()), { timeout: 60_000 * SLOW, interval: 20 })
+              .toBe(sum(before) + FLOWS);
+            const after = await counts();
+            const arrived = after.map((n, q) => n - before[q]!);
+            expect(arrived, JSON.stringify(policy)).toEqual(predicted(policy, 4));
+            expect(arrived.filter((n) => n > 0).length).toBeGreaterThan(1);
+          }
 
-        const sink = await startSink(lab, to, { interface: 'g0', 'max-flows': 2 * FLOWS });
-        const rate = ['--flows', `${FLOWS}`, '--guests', `${GUESTS}`, '--rate', '6000', '--size', '100'];
-        const generator = lab.start(from, tool('pktgen'), '--interface', 'g0', ...rate);
-        const trace = await ask<{ reason: string; to: number; worker: number }[]>(socket, 'POST', '/trace', {
-          n: 5,
+          const sink = await startSink(lab, to, { interface: 'g0', 'max-flows': 2 * FLOWS });
+          const rate = [
+            '--flows',
+            `${FLOWS}`,
+            '--guests',
+            `${GUESTS}`,
+            '--rate',
+            '6000',
+            '--size',
+            '100',
+            '--duration',
+            '600',
+          ];
+          const generator = lab.start(from, tool('pktgen'), '--interface', 'g0', ...rate);
+          const trace = await ask<{ reason: string; to: number; worker: number }[]>(
+            socket,
+            'POST',
+            '/trace',
+            {
+              n: 5,
+              timeoutMs: 60_000,
+            },
+          );
+          expect(trace.length).toBe(5);
+          for (const { reason, to: went, worker } of trace) {
+            expect(reason).toContain('chosen in the kernel');
+            expect(went).toBe(worker);
+          }
+          for (const policy of [...POLICIES, 'rss:queues=4', 'rss:queues=4,weight=1+2+0+1']) {
+            const start = (await stats()).totals.received;
+            await expect
+              .poll(async () => (await stats()).totals.received, { timeout: 60_000 * SLOW, interval: 20 })
+              .toBeGreaterThan(start + 4 * FLOWS);
+            await ask(socket, 'POST', '/apply', { policy });
+          }
+          await ask(socket, 'POST', '/rollback');
+          await expect(ask(socket, 'POST', '/apply', { policy: 'rps:cpus=0-1' })).rejects.toThrow(
+            /the kernel cannot choose its queue by policy rps:cpus=0-1: the kernel’s flow hash/,
+          );
+          const handoffs = (await stats()).totals.handoffsPerPacket;
+          await generator.stop('SIGTERM');
+          await generator.expectExit(0);
+          const summary = await scenario.finish();
+          const seen = await sink.stop();
+          const context = JSON.stringify({ summary, seen });
+          expect(seen.flows, context).toBe(FLOWS);
+          expect(seen.reordered.packets + seen.late + summary.totals.reordered, context).toBe(0);
+          expect(handoffs).toBe(0);
+          const counted = summary.ports.reduce((all, { rx }) => all + rx.kernelDrops, 0);
+          expect(seen.lost, context).toBeLessThanOrEqual(counted + seen.kernelDrops + seen.rxDropped);
         });
-        expect(trace.length).toBe(5);
-        for (const { reason, to: went, worker } of trace) {
-          expect(reason).toContain('chosen in the kernel');
-          expect(went).toBe(worker);
-        }
-        for (const policy of [...POLICIES, 'rss:queues=4', 'rss:queues=4,weight=1+2+0+1']) {
-          const start = (await stats()).totals.received;
-          await expect
-            .poll(async () => (await stats()).totals.received, { timeout: 60_000 * SLOW, interval: 20 })
-            .toBeGreaterThan(start + 4 * FLOWS);
-          await ask(socket, 'POST', '/apply', { policy });
-        }
-        await ask(socket, 'POST', '/rollback');
-        await expect(ask(socket, 'POST', '/apply', { policy: 'rps:cpus=0-1' })).rejects.toThrow(
-          /the kernel cannot choose its queue by policy rps:cpus=0-1: the kernel’s flow hash/,
-        );
-        const handoffs = (await stats()).totals.handoffsPerPacket;
-        await generator.stop('SIGTERM');
-        await generator.expectExit(0);
-        const summary = await scenario.finish();
-        const seen = await sink.stop();
-        const context = JSON.stringify({ summary, seen });
-        expect(seen.flows, context).toBe(FLOWS);
-        expect(seen.reordered.packets + seen.late + summary.totals.reordered, context).toBe(0);
-        expect(handoffs).toBe(0);
-        const counted = summary.ports.reduce((all, { rx }) => all + rx.kernelDrops, 0);
-        expect(seen.lost, context).toBeLessThanOrEqual(counted + seen.kernelDrops + seen.rxDropped);
-      });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-});
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
+  },
+);

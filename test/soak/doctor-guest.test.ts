@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { emulatorMissing } from '../support/guest-image.js';
 import { GUEST_REPOSITORY, kernelWith, runInGuest } from '../support/guest.js';
+import { emulatorMissing } from '../support/guest-image.js';
 import { onPath, privileged, withLab } from '../support/lab.js';
 
 const MODULES = [
@@ -32,8 +32,10 @@ const missing = [
   ...(kernel === undefined ? ['a kernel (RXSTEER_GUEST_ROOT)'] : []),
   ...(onPath('ethtool') === undefined ? ['ethtool'] : []),
 ];
-if (missing.length > 0) process.stderr.write(`the doctor in a guest is skipped: missing ${missing.join(', ')}\n`);
+if (missing.length > 0)
+  process.stderr.write(`the doctor in a guest is skipped: missing ${missing.join(', ')}\n`);
 
+const QEMU_TCG = '/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so';
 const doctor = `node ${GUEST_REPOSITORY}/dist/cli/main.js doctor`;
 const ip = '/usr/local/bin/ip';
 /** Files that the wrong settings and their cure are about. */
@@ -42,13 +44,14 @@ const STATE = `for f in /sys/class/net/eth0/queues/*/*ps_cpus /proc/sys/net/core
 
 const script = `
 echo 0 > /proc/sys/kernel/printk
+rxsteer() { node ${GUEST_REPOSITORY}/dist/cli/main.js "$@" 2>&1; }
 ${ip} link add br0 type bridge
 ethtool -L eth0 combined 4
 ${ip} link set eth0 master br0 up
 ${ip} link set br0 up
 qemu-system-x86_64 -name guest=inner -S -accel tcg -m 16 -smp 2 -nodefaults -display none -L /usr/share \
   -netdev tap,id=n,ifname=vnet0,script=no,downscript=no,vhost=off -device virtio-net-pci,netdev=n,romfile= >/tmp/inner 2>&1 &
-n=0; until [ -e /sys/class/net/vnet0 ] || [ $((n += 1)) -gt 240 ]; do sleep 1; done
+n=0; until [ -e /sys/class/net/vnet0 ] || [ $((n += 1)) -gt 120 ]; do sleep 1; done
 cat /tmp/inner
 ${ip} link set vnet0 master br0 up
 echo @ table; ethtool -x eth0; ethtool -l eth0
@@ -67,6 +70,10 @@ ${doctor} --sample 1 --fail-on I --json --collect /tmp/cured.tar.gz >/tmp/cured.
 echo @ cured; cat /tmp/cured.json
 echo @ undo; sh /tmp/fix.sh undo; echo $?
 echo @ undone state; ${STATE}
+echo @ compile; rxsteer compile --policy rss:queues=4,weight=3+1+1+1,key=random,seed=5 --to ethtool --dev eth0 --apply --yes --json
+echo @ compiled table; ethtool -x eth0
+echo @ check; rxsteer compile --policy rss:queues=4,weight=3+1+1+1,key=random,seed=5 --to ethtool --dev eth0 --check 300 --json
+echo @ explain; rxsteer explain --policy host:eth0 --flow 'tcp 66.9.149.187:2794 > 161.142.100.80:1766' --json
 echo @ wrong archive; base64 /tmp/wrong.tar.gz
 echo @ cured archive; base64 /tmp/cured.tar.gz
 echo @ log; cat /tmp/log
@@ -103,6 +110,7 @@ describe.skipIf(!privileged() || missing.length > 0)('a machine that is set wron
               for (const name of ['ethtool', 'qemu-system-x86_64']) root.program(onPath(name)!);
               for (const file of ['seabios/bios-256k.bin', 'qemu/kvmvapic.bin', 'qemu/linuxboot_dma.bin'])
                 root.file(`/usr/share/${file}`, `/usr/share/${file.split('/')[1]}`);
+              root.program(QEMU_TCG, QEMU_TCG);
             },
           });
           if (process.env.DOCTOR_SHOW !== undefined) writeFileSync(process.env.DOCTOR_SHOW, shown);
@@ -111,12 +119,14 @@ describe.skipIf(!privileged() || missing.length > 0)('a machine that is set wron
           const report = (name: string) => JSON.parse(by.get(name)!) as Report;
           const ids = (name: string) => new Set(report(name).findings.map(({ id }) => id));
           const wrong = ids('wrong');
-          for (const id of ['rps-on-rss', 'irq-pileup', 'xps-hole', 'rfs-half']) expect([...wrong]).toContain(id);
+          for (const id of ['rps-on-rss', 'irq-pileup', 'xps-hole', 'rfs-half'])
+            expect([...wrong]).toContain(id);
           expect(by.get('apply')!.trim().split('\n').at(-1)).toBe('0');
           expect(by.get('undo')!.trim().split('\n').at(-1)).toBe('0');
           // What the script speaks of is gone, and nothing else came.
           const cured = ids('cured');
-          for (const id of ['rps-on-rss', 'irq-pileup', 'xps-hole', 'rfs-half']) expect([...cured]).not.toContain(id);
+          for (const id of ['rps-on-rss', 'irq-pileup', 'xps-hole', 'rfs-half'])
+            expect([...cured]).not.toContain(id);
           expect([...cured].filter((id) => !wrong.has(id))).toEqual([]);
           expect(by.get('cured state')).not.toBe(by.get('wrong state'));
           expect(by.get('undone state')).toBe(by.get('wrong state'));

@@ -108,6 +108,11 @@ export async function bootGuest(
 /** Where the built program is in a guest of `runInGuest`, laid out as in the repository. */
 export const GUEST_REPOSITORY = '/rxsteer';
 
+/** Inside the package they are part of the program (`src/vendor`), here they are packages. */
+const VENDORED = ['zod', 'tar', '@isaacs/fs-minipass', 'chownr', 'minipass', 'minizlib', 'yallist'].map(
+  (name) => `node_modules/${name}`,
+);
+
 /** Node, ip, the traffic tools, and the built program with the packages it needs. */
 function addProgram(root: GuestRoot): void {
   root.program(process.execPath, '/usr/local/bin/node');
@@ -121,7 +126,7 @@ function addProgram(root: GuestRoot): void {
   const lock = readFileSync(join(REPOSITORY, 'node_modules/.package-lock.json'), 'utf8');
   const packages: Record<string, { dev?: boolean; optional?: boolean }> = JSON.parse(lock).packages;
   const needed = Object.keys(packages).filter((name) => !packages[name]!.dev && !packages[name]!.optional);
-  for (const name of ['dist', ...needed]) {
+  for (const name of ['dist', ...needed, ...VENDORED]) {
     cpSync(join(REPOSITORY, name), join(root.path, GUEST_REPOSITORY, name), { recursive: true });
   }
 }

@@ -20,8 +20,8 @@ import { UserError } from '../../errors.js';
 import type { Steering } from '../../policy/steering.js';
 import { isProgram } from '../../programs/policy-program.js';
 import { queueProgram } from '../../programs/queue-program.js';
-import type { QueueSteering } from '../ports/device/queue-steering.js';
 import type { OpenPorts } from '../ports/open.js';
+import type { QueueSteering } from '../ports/queue-steering.js';
 import type { LiveConfig } from '../shared/config.js';
 import { QueueCounter, queueBase } from '../shared/counters.js';
 import type { EngineViews } from '../shared/engine-memory.js';
@@ -67,11 +67,7 @@ export class PortPrograms {
   constructor(private readonly p: ProgramParts) {}
 
   /** The ports of a plan whose program is another one under this policy. @throws UserError where it has none */
-  private replacements(
-    plan: EnginePlan,
-    compiled: Steering,
-    table: readonly number[] | null,
-  ): Replacement[] {
+  private replacements(plan: EnginePlan, compiled: Steering, table: readonly number[] | null): Replacement[] {
     const entries = compiled.spec.policy === 'rss' ? table : null;
     return plan.ports.flatMap((info) => {
       if (info.steered !== true || info.removed) return [];

@@ -9,8 +9,9 @@
  * by `publish`; workers read it when they attach, and attach anew, each at a burst boundary, when `check` has said
  * `descriptors`. `attached` follows once all of them have: what they held before is theirs no more.
  */
-import type { QueueSteering } from './device/queue-steering.js';
+
 import type { AnyPortSpec } from './kind.js';
+import type { QueueSteering } from './queue-steering.js';
 
 /** What changed at the last check: what workers attach to was replaced (they must attach anew), or only the port's state. */
 export type LinkChange = 'none' | 'state' | 'descriptors';

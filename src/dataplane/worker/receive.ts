@@ -269,7 +269,8 @@ export class RxStage {
       };
     }
     if (chosen !== '') {
-      const why = steered === wanted ? '' : `, whose program named another than the policy (worker ${wanted})`;
+      const why =
+        steered === wanted ? '' : `, whose program named another than the policy (worker ${wanted})`;
       return { to: steered, why: `${chosen}${why}: worker ${steered} polls it` };
     }
     return steered === wanted ? null : { to: steered, why: `stage=nic: worker ${steered} polls the queue` };

@@ -3,8 +3,9 @@
  *
  * Promise: see `PortKind`.
  */
-import { floodOption } from '../flood-option.js';
+
 import { needQueues } from '../device/need-queues.js';
+import { floodOption } from '../flood-option.js';
 import {
   form,
   INTERFACE_QUEUES_MAX,

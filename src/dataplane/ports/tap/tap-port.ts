@@ -11,7 +11,7 @@ import { flowProgram } from '../../../programs/flow-program.js';
 import { steerTap } from '../../../programs/steer-tap.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
-import { QueueSteering } from '../device/queue-steering.js';
+import { QueueSteering } from '../queue-steering.js';
 import { stateOf } from '../state.js';
 import { spareLength, tapStateBytes } from './data.js';
 import type { TapPortSpec } from './kind.js';

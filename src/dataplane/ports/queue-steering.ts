@@ -7,11 +7,11 @@
  * Main thread only; in what order programs are changed is the engine's affair (`engine/port-programs.ts`).
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type LoadedProgram, loadProgram } from '../../../addon/bpf.js';
-import type { Native } from '../../../addon/native.js';
-import type { Program } from '../../../bpf/assembler.js';
-import type { FrameStart } from '../../../programs/frame.js';
-import { gatherProgram } from '../../../programs/queue-program.js';
+import { type LoadedProgram, loadProgram } from '../../addon/bpf.js';
+import type { Native } from '../../addon/native.js';
+import type { Program } from '../../bpf/assembler.js';
+import type { FrameStart } from '../../programs/frame.js';
+import { gatherProgram } from '../../programs/queue-program.js';
 
 /** The queues that are chosen. */
 export interface SteeredQueues {
