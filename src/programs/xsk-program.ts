@@ -5,14 +5,15 @@
  */
 import { Assembler, type Program } from '../bpf/assembler.js';
 import { Helper, MapType, ProgramType, Reg, Xdp, XdpContext } from '../bpf/opcodes.js';
+import { SOCKETS } from './policy-program.js';
 
 const { r1, r2, r3 } = Reg;
 
-/** The program. Its first map has a socket's descriptor for each of so many queues. */
+/** The program. Its map has a socket's descriptor for each of so many queues. */
 export function xskProgram(queues: number): Program {
   const p = new Assembler();
   const sockets = p.map({
-    ...{ name: 'sockets', type: MapType.xskmap, keyBytes: 4, valueBytes: 4, entries: queues },
+    ...{ name: SOCKETS, type: MapType.xskmap, keyBytes: 4, valueBytes: 4, entries: queues },
     content: [],
   });
   p.load('w', r2, r1, XdpContext.rxQueueIndex);

@@ -3,7 +3,7 @@
  * completed. What devices do meanwhile, deaths and other kinds of ports: test/soak/af-xdp.test.ts.
  */
 import { describe, expect, it } from 'vitest';
-import { detailOf, finishesChecksums, programOn } from '../support/af-xdp.js';
+import { detailOf, finishesChecksums, programOn, steersAsThePolicy } from '../support/af-xdp.js';
 import { CLI, canForward, startForwarder } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
@@ -34,6 +34,10 @@ describe.skipIf(!canForward())('af_xdp', { timeout: SCENARIO_TIMEOUT_MS }, () =>
 
   it('leaves no checksum unfinished', async () => {
     await withLab((lab) => finishesChecksums(lab, ['xdp', 'xdp']));
+  });
+
+  it('steer=on: every frame comes to the worker that the policy wants, whatever it is', async () => {
+    await withLab((lab) => steersAsThePolicy(lab, 'rss:queues=2', 3000));
   });
 
   it('names a program that somebody else has attached, and leaves it alone', async () => {

@@ -1,6 +1,6 @@
 /** AF_XDP ports beside other kinds, when a process is killed, a worker dies, a device goes and comes back. */
 import { describe, expect, it } from 'vitest';
-import { detailOf, finishesChecksums, programOn } from '../support/af-xdp.js';
+import { detailOf, finishesChecksums, programOn, steersAsThePolicy } from '../support/af-xdp.js';
 import { CLI, canForward, startForwarder } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
 import { pingAll, SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
@@ -14,6 +14,15 @@ describe.skipIf(!canForward())('af_xdp', { timeout: SCENARIO_TIMEOUT_MS }, () =>
     { ports: ['veth', 'xdp', 'tap'] },
   ] as const)('$ports: no checksum is left unfinished', async ({ ports }) => {
     await withLab((lab) => finishesChecksums(lab, ports));
+  });
+
+  it.each([
+    'rss:queues=2,types=tcp4+udp6+ipv4',
+    'rps:cpus=0-1,hash=toeplitz',
+    'mac-hash:fields=both',
+    'mac:owner=02:00:00:00:00:02=1',
+  ])('steer=on, %s: every frame comes to the worker that the policy wants', async (policy) => {
+    await withLab((lab) => steersAsThePolicy(lab, policy, 20_000));
   });
 
   it('SIGKILL leaves no program, and the next one starts at once', async () => {

@@ -1,9 +1,10 @@
 /** What tests of AF_XDP ports share. */
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { startForwarder } from './forwarder.js';
 import type { Lab } from './lab.js';
 import { pingAll, startScenario } from './scenario.js';
-import { expectNoDrops, type Summary } from './summary.js';
+import { expectConservation, expectNoDrops, type Summary } from './summary.js';
 
 const here = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 const BULK_BYTES = 3_000_000;
@@ -54,4 +55,24 @@ export async function finishesChecksums(lab: Lab, ports: readonly ('xdp' | 'veth
   expectNoDrops(summary);
   const partial = detailOf(summary, ports.indexOf('xdp')).partialChecksums;
   expect(partial).toBeGreaterThan(20);
+}
+
+/**
+ * The program in front has chosen each frame's worker: that one finds nothing to hand over, although it steers, too. Frames
+ * of all kinds, many of them damaged.
+ */
+export async function steersAsThePolicy(lab: Lab, policy: string, frames: number): Promise<void> {
+  const [ns, from] = [await lab.namespace(), await lab.namespace()];
+  await lab.veth(ns, 'p0', from, 'g0');
+  const ports = ['--port', 'a=af_xdp:p0,steer=on', '--port', 'b=memory:sink'];
+  const forwarder = await startForwarder(lab, ns, ...ports, '--policy', policy, '--workers', '2');
+  await lab.exec(from, 'python3', here('odd.py'), 'g0', `${frames}`, '7');
+  const statistic = () => lab.statistic(ns, 'p0', 'rx_packets');
+  await expect.poll(statistic, { timeout: 30_000 }).toBeGreaterThanOrEqual(frames);
+  const summary = await forwarder.stop();
+  expectConservation(summary);
+  const [a] = summary.ports;
+  expect(a!.rx.packets + a!.rx.kernelDrops).toBe(frames);
+  expect(summary.handoffs.filter(({ packets }) => packets > 0)).toEqual([]);
+  for (const { received } of summary.workers) expect(received).toBeGreaterThan(frames / 20);
 }

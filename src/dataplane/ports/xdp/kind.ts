@@ -12,7 +12,7 @@ import {
   type NamedPort,
   type PortKind,
 } from '../kind.js';
-import { choice, number } from '../options.js';
+import { choice, number, onOff } from '../options.js';
 
 const MODES = ['auto', 'copy', 'zerocopy'] as const;
 
@@ -24,6 +24,8 @@ export interface XdpPortSpec extends NamedPort {
   readonly queues: number;
   /** Who copies frames: the kernel, or nobody where the driver can do without. */
   readonly mode: (typeof MODES)[number];
+  /** The program in front carries out the policy: each worker gets its own frames. */
+  readonly steer: boolean;
   /** Copies a second that floods from this port may cost; 0 = no limit, absent = the default. */
   readonly flood?: number;
 }
@@ -38,6 +40,8 @@ export interface XdpDetail {
   /** Receive queues that are served, and those that the device has. */
   readonly queues: number;
   readonly deviceQueues: number;
+  /** The policy that the program in front carries out; null: none, each receive queue has one socket. */
+  readonly steers: string | null;
   /** Frames are sent from where the kernel put them; else they are copied once. */
   readonly sendsInPlace: boolean;
   /** Longest frame that can be received. */
@@ -68,14 +72,18 @@ export const xdpKind: PortKind<XdpPortSpec, XdpDetail> = {
           'auto',
           'whether the driver receives into the frame pool itself (`zerocopy`), or the kernel copies',
         ),
+        steer: onOff(
+          false,
+          'the XDP program in front gives each frame to the worker that the policy wants: a NIC stage for any interface',
+        ),
         flood: floodOption,
       },
-      spec(target, { queues, mode, flood }, named, where) {
+      spec(target, { queues, mode, steer, flood }, named, where) {
         return {
           ...named,
           kind: 'af_xdp' as const,
           interface: interfaceName(where, target),
-          ...{ queues, mode },
+          ...{ queues, mode, steer },
           ...(flood === null ? {} : { flood }),
         };
       },

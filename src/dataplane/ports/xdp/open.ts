@@ -10,16 +10,17 @@ import { XdpPort } from './xdp-port.js';
 /** Descriptors of a worker's sender: its socket, and one to ask for carrier. */
 const SENDER_DESCRIPTORS = 2;
 
-function open(spec: XdpPortSpec, { native, devices, warn }: OpenContext): OpenPort<XdpData> {
-  const port = new XdpPort({ native: native!, spec, devices, warn });
+function open(spec: XdpPortSpec, { native, devices, warn, workers }: OpenContext): OpenPort<XdpData> {
+  const port = new XdpPort({ native: native!, spec, devices, warn }, workers);
   const { flood = FLOOD_RATE } = spec;
   return {
     live: port,
     parts: {
-      ...{ rxQueues: port.queues, txQueues: 1, flood, finite: false, lends: port.lends },
+      ...{ rxQueues: port.queues * port.each, txQueues: 1, flood, finite: false, lends: port.lends },
+      ...(spec.steer ? { steered: port.each } : {}),
       data: { words: port.words.buffer as SharedArrayBuffer, offload: true },
     },
-    descriptors: (workers) => port.queues + workers * SENDER_DESCRIPTORS,
+    descriptors: (running) => port.queues * port.each + running * SENDER_DESCRIPTORS,
     close: () => port.close(),
   };
 }

@@ -5,12 +5,17 @@
  * a device that has vanished are closed when no worker has them; their slots go back then.
  */
 import type { LinkInfo, XskCounts } from '../../../addon/native.js';
+import type { Program } from '../../../bpf/assembler.js';
 import { UserError } from '../../../errors.js';
+import type { Steering } from '../../../policy/steering.js';
+import { isProgram, policyProgram } from '../../../programs/policy-program.js';
+import { xskProgram } from '../../../programs/xsk-program.js';
 import { SMALL_FRAME_MAX } from '../../memory/layout.js';
 import type { LentSlots } from '../../memory/lent.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
 import { usableLink } from '../device/usable-link.js';
+import { INTERFACE_QUEUES_MAX } from '../kind.js';
 import type { OldDescriptors, PortHost } from '../live-port.js';
 import { XDP_WORDS, XdpWord } from './data.js';
 import type { XdpDetail, XdpPortSpec } from './kind.js';
@@ -21,8 +26,10 @@ import { copiesAtOnce, slotsFor, XdpSockets } from './sockets.js';
 const HEADER_BYTES = 18;
 
 export class XdpPort extends DevicePort<XdpPortSpec> {
-  /** Receive queues that are served, fixed when the port is first opened. */
+  /** Receive queues of the device that are served, fixed when the port is first opened. */
   readonly queues: number;
+  /** Sockets of each: one, or one for each worker that there can be. */
+  readonly each: number;
   /** Slots of the pool that it takes. */
   readonly lends: number;
   override readonly fixesMtu = true;
@@ -30,6 +37,9 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   readonly words = new Int32Array(new SharedArrayBuffer(XDP_WORDS * Int32Array.BYTES_PER_ELEMENT)).fill(-1);
   protected readonly drops: KernelDrops;
   private lent: LentSlots | null = null;
+  private program: Program | null = null;
+  /** The policy that the program carries out. */
+  private steers: string | null = null;
   private xsk: XdpSockets | null = null;
   /** Those that workers may still have, by their first descriptor. */
   private readonly leaving = new Map<number, XdpSockets>();
@@ -41,7 +51,8 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   private mtuSeen = 0;
   private deviceQueues: number;
 
-  constructor(parts: DeviceParts<XdpPortSpec>) {
+  /** @param workers that there can be */
+  constructor(parts: DeviceParts<XdpPortSpec>, workers: number) {
     super(parts);
     const { native, spec, devices } = parts;
     const link = usableLink(spec, native);
@@ -52,8 +63,18 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
       );
     }
     this.queues = spec.queues > 0 ? spec.queues : link.rxQueues;
+    this.each = spec.steer ? workers : 1;
+    if (this.queues * this.each > INTERFACE_QUEUES_MAX) {
+      throw new UserError(
+        `--port ${spec.name}: steer=on: ${this.queues} receive queue(s) for ${workers} workers: ${INTERFACE_QUEUES_MAX} sockets at most (queues=, --max-workers)`,
+      );
+    }
     this.deviceQueues = link.rxQueues;
-    this.lends = slotsFor(this.queues, spec.mode === 'copy' && copiesAtOnce(native, spec.interface));
+    this.lends = slotsFor(
+      this.queues,
+      this.each,
+      spec.mode === 'copy' && copiesAtOnce(native, spec.interface),
+    );
     this.drops = new KernelDrops(native, (column) => this.deviceDrops(column), null, devices);
     this.words[XdpWord.path] = 0;
     this.words[XdpWord.path + 1] = 0;
@@ -75,17 +96,34 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   /** See `LivePort`. @throws UserError */
   override follow(host: PortHost): void {
     this.lent = host.lent;
+    this.program = this.programFor(host.steering);
     this.begin(usableLink(this.spec, this.native));
     this.publish();
+  }
+
+  /** The program in front of the sockets. @throws UserError where the policy has none */
+  private programFor(steering: Steering): Program {
+    const { queues, each, spec } = this;
+    if (!spec.steer) return xskProgram(queues);
+    const outlet = { to: 'sockets', queues, each } as const;
+    const made = policyProgram(steering, { start: 'xdp', workers: true, outlet });
+    if (!isProgram(made)) {
+      throw new UserError(
+        `--port ${spec.name}: steer=on: ${steering.spec.policy} cannot be a program: ${made.why}`,
+      );
+    }
+    this.steers = steering.spec.text;
+    return made;
   }
 
   protected override openDescriptors(link: LinkInfo): void {
     this.index = link.index;
     // The pool is not known yet.
     if (this.lent === null) return;
-    const { native, spec, lent, queues } = this;
+    const { native, spec, lent, queues, each } = this;
     refuseOthers(native, spec, link);
-    this.xsk = XdpSockets.open({ native, spec, lent, queues }, link);
+    const program = this.program!;
+    this.xsk = XdpSockets.open({ native, spec, lent, queues, each, program }, link);
     this.receiveFds = [...this.xsk.receive];
     this.mtuSeen = link.mtu;
     this.deviceQueues = link.rxQueues;
@@ -183,6 +221,7 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
       xdp: xsk?.attached?.xdp ?? 'driver',
       why: xsk?.attached?.why ?? '',
       mode: xsk?.zeroCopy === true ? 'zerocopy' : 'copy',
+      steers: this.steers,
       queues: this.queues,
       deviceQueues: this.deviceQueues,
       sendsInPlace: xsk?.inPlace ?? false,
