@@ -119,6 +119,10 @@ Napi::Value kernelTypes(const Info& info) {
   return found;
 }
 
+Napi::Value programName(const Info& info) {
+  return Napi::String::New(info.Env(), bpfProgramName(static_cast<uint32_t>(intArgument(info, 0, "id"))));
+}
+
 void fanout(const Info& info) {
   control(info.Env(), "",
           [&] { setFanoutProgram(intArgument(info, 0, "socket"), intArgument(info, 1, "program")); });
@@ -148,6 +152,7 @@ void defineBpf(Napi::Env env, Napi::Object exports) {
   function("pinBpf", pin);
   function("linkBpf", link);
   function("kernelTypes", kernelTypes);
+  function("bpfProgramName", programName);
   function("setFanoutProgram", fanout);
   function("setReusePortProgram", reusePort);
   function("setTapSteering", steerTap);

@@ -47,6 +47,8 @@ export interface NativeBpf {
     members: readonly string[],
     enumerators: readonly string[],
   ): { readonly offsets: readonly (number | null)[]; readonly values: readonly (number | null)[] } | null;
+  /** The name of a program by its number; empty where it has none, or it is not told. */
+  bpfProgramName(id: number): string;
   /** The program of a fanout group in mode ebpf. */
   setFanoutProgram(socket: number, program: number): void;
   /** The program of a group of sockets with SO_REUSEPORT. */

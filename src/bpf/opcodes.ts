@@ -57,7 +57,7 @@ export const ProgramType = { socketFilter: 1, schedCls: 3, xdp: 6 } as const;
 /** Places at a device that a program is attached to. */
 export const AttachType = { xdp: 37, tcxEgress: 47 } as const;
 /** Kinds of maps. */
-export const MapType = { hash: 1, array: 2, cpumap: 16 } as const;
+export const MapType = { hash: 1, array: 2, arrayOfMaps: 12, cpumap: 16, xskmap: 17 } as const;
 
 /** Fields of the context of a socket filter (`struct __sk_buff`), by their offset. */
 export const SkBuff = {
@@ -69,6 +69,9 @@ export const SkBuff = {
   hash: 68,
   gsoSize: 176,
 } as const;
+
+/** Fields of the context of an XDP program (`struct xdp_md`), by their offset. */
+export const XdpContext = { data: 0, dataEnd: 4, dataMeta: 8, ifindex: 12, rxQueueIndex: 16 } as const;
 
 /** Verdicts of XDP. */
 export const Xdp = { aborted: 0, drop: 1, pass: 2, tx: 3, redirect: 4 } as const;

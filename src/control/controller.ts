@@ -109,7 +109,7 @@ export class Controller {
       owners: this.engine.owners() ?? [],
       poller: (port, queue) => {
         const info = plan.ports[port]!;
-        return info.steered === true ? -1 : pollerOf(plan, info, queue);
+        return info.programmed === true ? -1 : pollerOf(plan, info, queue);
       },
     };
   }

@@ -12,6 +12,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
 import type { MacControl } from '../../forward/mac-control.js';
 import type { Steering } from '../../policy/steering.js';
+import { LentSlots } from '../memory/lent.js';
 import type { PortSpec } from '../ports/kinds.js';
 import type { OpenOptions, OpenPorts } from '../ports/open.js';
 import type { LiveConfig } from '../shared/config.js';
@@ -63,6 +64,8 @@ export class EngineCore {
   readonly trace: TraceCollector;
   /** Of ports whose queues the kernel chooses by the policy. */
   readonly programs: PortPrograms;
+  /** Slots of the pool that devices have. */
+  readonly lentSlots: LentSlots;
   /** How much the kernel may hold for receive queues, as ports are opened with it. */
   receive: Pick<OpenOptions, 'receiveMib'> = {};
   /** A port was added, and no worker knows of it yet. @throws UserError */
@@ -99,6 +102,7 @@ export class EngineCore {
         return core.stopping;
       },
     });
+    this.lentSlots = new LentSlots(views.pool);
     this.trace = new TraceCollector(views.global, (index) => this.plan.ports[index]?.name ?? `port ${index}`);
   }
 

@@ -70,7 +70,7 @@ export class PortPrograms {
   private replacements(plan: EnginePlan, compiled: Steering, table: readonly number[] | null): Replacement[] {
     const entries = compiled.spec.policy === 'rss' ? table : null;
     return plan.ports.flatMap((info) => {
-      if (info.steered !== true || info.removed) return [];
+      if (info.programmed !== true || info.removed) return [];
       const steering = this.p.ports.live.get(info.index)?.steering;
       if (steering === null || steering === undefined) return [];
       const { queues, start } = steering.to;

@@ -8,19 +8,22 @@
  *
  * Two policies leave no choice. Under `stage=nic` the queue decides, so a port's queue q is worker q mod workers, as the
  * policy's is (a port of one queue decides nothing, and is dealt like any other), and so of a port whose queues the kernel
- * chooses by the policy (`steered`). Under `single` worker 0 does all.
+ * chooses by the policy (`programmed`). Under `single` worker 0 does all. A port with a program in front has a queue for each
+ * worker (`PortInfo.steered`).
  *
- * While the program of such a port is replaced some of its queues have no poller (`gate`): their frames wait in the kernel.
+ * While the program of a `programmed` port is replaced some of its queues have no poller (`gate`): their frames wait in the
+ * kernel.
  */
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortInfo } from './port-info.js';
 
-type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'steered' | 'gate'>;
+type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'steered' | 'programmed' | 'gate'>;
 
 /** The worker that polls queue `queue` of a port; -1: nobody at this moment. */
 export function pollerOf({ active }: { readonly active: number }, port: Dealt, queue: number): number {
-  if (port.gate !== undefined && (port.gate === 'gather') === (queue === 0)) return -1;
-  return (port.firstPoller + queue) % active;
+  const { steered = 0, firstPoller, gate } = port;
+  if (gate !== undefined && (gate === 'gather') === (queue === 0)) return -1;
+  return (steered > 0 ? queue % steered : firstPoller + queue) % active;
 }
 
 /** The ports, by index, with first pollers among `active` workers. */
@@ -31,11 +34,13 @@ export function dealQueues<P extends Dealt>(
 ): P[] {
   const workers = policy === 'single' ? 1 : active;
   const loads = new Array<number>(workers).fill(0);
-  const load = ({ rxQueues }: Dealt, first: number, by: number) => {
-    for (let q = 0; q < rxQueues; q++) loads[(first + q) % workers]! += by;
+  const load = ({ rxQueues, steered = 0 }: Dealt, first: number, by: number) => {
+    const queues = steered > 0 ? Math.min(rxQueues, workers) : rxQueues;
+    for (let q = 0; q < queues; q++) loads[(first + q) % workers]! += by;
   };
-  const firsts = ports.map(({ rxQueues, firstPoller, steered }) => {
-    if (rxQueues === 0 || ((stage === 'nic' || steered === true) && rxQueues > 1)) return 0;
+  const firsts = ports.map(({ rxQueues, firstPoller, steered = 0, programmed }) => {
+    const decides = stage === 'nic' || programmed === true;
+    if (rxQueues === 0 || steered > 0 || (decides && rxQueues > 1)) return 0;
     return firstPoller < workers ? firstPoller : -1;
   });
   ports.forEach((port, index) => {

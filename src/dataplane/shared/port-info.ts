@@ -26,7 +26,7 @@ export interface PortInfo<Data = unknown> {
   /** Queue q is polled by worker (firstPoller + q) mod workers, see `deal.ts`; -1 = not dealt yet. */
   readonly firstPoller: number;
   /** The kernel chooses the receive queue by the running policy: who polls a queue keeps its frames. Absent: false. */
-  readonly steered?: boolean;
+  readonly programmed?: boolean;
   /** While that choice changes (`PortPrograms`): `gather`: nobody polls queue 0; `scatter`: only queue 0 is polled. */
   readonly gate?: 'gather' | 'scatter';
   /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
@@ -38,6 +38,13 @@ export interface PortInfo<Data = unknown> {
   readonly choosesQueue?: boolean;
   /** Copies a second that floods of frames from this port may cost, see `FloodBudget`; 0 or absent = no limit. */
   readonly flood?: number;
+  /**
+   * Its receive queues are for so many workers, whose policy a program in front of the port carries out: queue q is that of
+   * worker q mod this many. Absent: queues are dealt.
+   */
+  readonly steered?: number;
+  /** Small slots of the pool that its device keeps, see `LentSlots`; absent = none. */
+  readonly lends?: number;
   /** Its receive queues have an end. */
   readonly finite: boolean;
   /** What its kind's code in workers makes receivers and senders from: plain data and shared memory. */

@@ -69,7 +69,7 @@ export class RxStage {
   private anyLarge = false;
   /** The port's own queue has chosen the worker: for all ports, and by port. */
   private keep = false;
-  private steered: readonly boolean[] = [];
+  private programmed: readonly boolean[] = [];
   /** Where the policy follows flows' consumers: its side of the data plane. */
   private flows: RfsFeedback | null = null;
 
@@ -187,7 +187,7 @@ export class RxStage {
     if (guard !== null && this.refuseLies(guard, port) === 0) return n;
     fault.reach('steer');
     this.dispatcher.clearFates();
-    const keep = this.keep || this.steered[queue.port] === true;
+    const keep = this.keep || this.programmed[queue.port] === true;
     if (this.p.trace.armed()) this.traced(queue.global, keep);
     else {
       if (keep) burst.worker.fill(this.me, 0, burst.n);
@@ -233,7 +233,7 @@ export class RxStage {
   private takePorts(): void {
     if (this.p.plan.ports === this.ports) return;
     this.ports = this.p.plan.ports;
-    this.steered = this.ports.map(({ steered }) => steered === true);
+    this.programmed = this.ports.map(({ programmed }) => programmed === true);
     this.guards = this.ports.map(({ sources }) => (sources === undefined ? null : new SourceGuard(sources)));
   }
 
@@ -251,7 +251,7 @@ export class RxStage {
     trace.take(this.steering, burst);
     if (keep) burst.worker.fill(this.me, 0, burst.n);
     this.dispatch(queue);
-    const chosen = this.steered[burst.port] === true ? `queue ${burst.queue} chosen in the kernel` : '';
+    const chosen = this.programmed[burst.port] === true ? `queue ${burst.queue} chosen in the kernel` : '';
     trace.finish((i, wanted) => this.fateOf(i, wanted, chosen));
   }
 
@@ -272,6 +272,9 @@ export class RxStage {
       const why =
         steered === wanted ? '' : `, whose program named another than the policy (worker ${wanted})`;
       return { to: steered, why: `${chosen}${why}: worker ${steered} polls it` };
+    }
+    if (this.keep && (this.ports[this.p.burst.port]?.steered ?? 0) > 0) {
+      return { to: steered, why: `decided in XDP: worker ${steered} polls the socket` };
     }
     return steered === wanted ? null : { to: steered, why: `stage=nic: worker ${steered} polls the queue` };
   }

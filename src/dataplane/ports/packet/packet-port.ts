@@ -3,11 +3,12 @@
  *
  * Promise: see `DevicePort`.
  */
-import type { LinkInfo, Native } from '../../../addon/native.js';
+import type { LinkInfo } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
 import { openReceiveGuard, type ReceiveGuard } from '../../../programs/receive-guard.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
+import { usableLink } from '../device/usable-link.js';
 import { type CountedWarning, NO_DESCRIPTORS, type OldDescriptors } from '../live-port.js';
 import { QueueSteering } from '../queue-steering.js';
 import { PACKET_WORDS, PacketWord } from './data.js';
@@ -18,20 +19,6 @@ import { TransmitSockets } from './transmit-sockets.js';
 /** `ring=` was given. */
 function ringGiven({ text }: PacketPortSpec): boolean {
   return /,ring=/.test(text);
-}
-
-/** The interface of a port, which must be there and up. @throws UserError */
-export function usableLink({ name, interface: device }: PacketPortSpec, native: Native): LinkInfo {
-  const link = native.linkInfo(device);
-  if (link === null) {
-    throw new UserError(`--port ${name}: there is no interface "${device}"`, { code: 'RXS_NO_INTERFACE' });
-  }
-  if (!link.up) {
-    throw new UserError(`--port ${name}: interface ${device} is down (ip link set ${device} up)`, {
-      code: 'RXS_INTERFACE_DOWN',
-    });
-  }
-  return link;
 }
 
 export class PacketPort extends DevicePort<PacketPortSpec> {
