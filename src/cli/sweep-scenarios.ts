@@ -6,6 +6,7 @@
 import { parse } from 'yaml';
 import { UserError } from '../errors.js';
 import { planScenarios, type ScenarioCell } from '../sweep/scenario-grid.js';
+import { JobMaker, scenarioLine } from '../sweep/queue/job.js';
 import { type ScenarioLine, scenarioResults } from '../sweep/scenario-line.js';
 import { runCells } from '../sweep/scenario-sweep.js';
 import { checkOutput } from './outputs.js';
@@ -73,9 +74,15 @@ export function scenarioSweep(
 ): Sweep<ScenarioCell, ScenarioLine> {
   const cells = planned(captures, flags);
   if (flags.html !== undefined) checkOutput('--html', flags.html, flags.scenario!);
+  const jobs = new JobMaker();
   return {
     cells,
     results: scenarioResults,
+    queued: (cell) => ({
+      key: cell.key,
+      job: () => jobs.ofScenario(cell),
+      lineOf: (answer) => scenarioLine(cell, answer),
+    }),
     begin: () => {},
     portions: () => cells.map((cell) => ({ cells: [cell], cost: cell.cost })),
     compute,
