@@ -14,10 +14,10 @@ import { startPool } from '../sweep/sweep.js';
 import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
 import { noteLine } from './output.js';
 import { checkOutput } from './outputs.js';
+import type { LocalRun, Sweep } from './sweep-kind.js';
 import { type SweepFlags, sweepGrid } from './sweep-options.js';
 import { Bar, untilInterrupted } from './sweep-progress.js';
 import { tellCaptures } from './sweep-report.js';
-import type { LocalRun, Sweep } from './sweep-run.js';
 
 /** Reasons of left-out cells that are shown one by one. */
 const REASONS_SHOWN = 3;

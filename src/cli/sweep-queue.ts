@@ -4,14 +4,15 @@
  * Promise: whether the packages and the server are there is known before anything else is done. What workers refuse and
  * troubles of the connection are lines on standard error, each once; the bar shows the cells of all workers.
  */
-import type { z } from '../vendor/zod.js';
+
 import { parseQueueAddress } from '../sweep/queue/address.js';
 import { connectQueue, queueName, Troubles } from '../sweep/queue/connect.js';
 import { Coordinator, type QueuedCell } from '../sweep/queue/coordinator.js';
+import type { z } from '../vendor/zod.js';
 import { Interrupt } from './interrupt.js';
 import { noteLine } from './output.js';
+import type { LocalRun } from './sweep-kind.js';
 import { Bar } from './sweep-progress.js';
-import type { LocalRun } from './sweep-run.js';
 import { version } from './version.js';
 
 /** A queue that is there. */

@@ -8,42 +8,11 @@ import { availableParallelism } from 'node:os';
 import { UserError } from '../errors.js';
 import { writePlan } from '../sweep/plan-file.js';
 import { ResultFile } from '../sweep/result-file.js';
-import type { ResultKind } from '../sweep/result-lines.js';
-import { divide, type Portion, parseShard, type Shard, shardText } from '../sweep/shard.js';
-import type { QueuedCell } from '../sweep/queue/coordinator.js';
+import { divide, parseShard, type Shard, shardText } from '../sweep/shard.js';
 import { wholeNumber } from './numbers.js';
 import { noteLine, printJsonLine } from './output.js';
+import type { Sweep } from './sweep-kind.js';
 import type { SweepFlags } from './sweep-options.js';
-import type { Telling } from './sweep-report.js';
-
-/** How cells are computed here. */
-export interface LocalRun<L> {
-  readonly threads: number;
-  /** Whether the number of threads was asked for. */
-  readonly isAsked: boolean;
-  /** Cells that were done before, of so many. */
-  readonly done: number;
-  readonly all: number;
-  readonly onLine: (line: L) => void;
-}
-
-/** A grid whose cells are checked. */
-export interface Sweep<C extends { readonly key: string }, L extends { readonly key: string }> {
-  readonly cells: readonly C[];
-  readonly results: ResultKind<L>;
-  /** Says what is to be said before the first cell. */
-  begin(): void;
-  /** The cells in pieces that belong together, for so many shards. */
-  portions(shards: number): readonly Portion<C>[];
-  /** Computes cells; true where it was interrupted. @throws what the first failing one says */
-  compute(missing: readonly C[], run: LocalRun<L>): Promise<boolean>;
-  /** A cell for workers elsewhere. */
-  queued(cell: C): QueuedCell<L>;
-  /** A result under the names of this call: an earlier one may have called the cell otherwise. */
-  named(line: L, cell: C): L;
-  /** The end: all results, in the order of the grid. */
-  tell(lines: readonly L[], telling: Telling): Promise<void>;
-}
 
 /** Rows of each table that are asked for. @throws UserError */
 export function topOption(text: string | undefined): number | null {
@@ -121,7 +90,9 @@ export async function runSweep<C extends { readonly key: string }, L extends { r
     const run = { threads, isAsked: flags.jobs !== undefined, done: before, all: cells.length, onLine };
     try {
       const compute = () =>
-        queue === null ? sweep.compute(missing, run) : queue.compute(missing.map(sweep.queued), sweep.results, run);
+        queue === null
+          ? sweep.compute(missing, run)
+          : queue.compute(missing.map(sweep.queued), sweep.results, run);
       const interrupted = missing.length > 0 && (await compute());
       if (interrupted) throw new Error(`interrupted after ${count} of ${cells.length} cells`);
     } catch (error) {

@@ -5,15 +5,15 @@
  */
 import { parse } from 'yaml';
 import { UserError } from '../errors.js';
-import { planScenarios, type ScenarioCell } from '../sweep/scenario-grid.js';
 import { JobMaker, scenarioLine } from '../sweep/queue/job.js';
+import { planScenarios, type ScenarioCell } from '../sweep/scenario-grid.js';
 import { type ScenarioLine, scenarioResults } from '../sweep/scenario-line.js';
 import { runCells } from '../sweep/scenario-sweep.js';
 import { checkOutput } from './outputs.js';
 import { costsOption, durationOption, scenarioOf } from './simulate-run.js';
+import type { LocalRun, Sweep } from './sweep-kind.js';
 import { parseRanges, type SweepFlags, varied, words } from './sweep-options.js';
 import { Bar, untilInterrupted } from './sweep-progress.js';
-import type { LocalRun, Sweep } from './sweep-run.js';
 import { tellScenarios } from './sweep-scenario-report.js';
 
 /** Options that belong to captures. */

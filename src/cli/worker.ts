@@ -49,7 +49,9 @@ async function run(flags: WorkerFlags): Promise<void> {
   const troubles = new Troubles(address, say);
   connected.redis.on('error', (error) => troubles.add(error));
   const name = `${hostname().replace(/[^\w.-]/g, '_')}/${process.pid}`;
-  const interrupt = new Interrupt(() => say('ends when the cells in hand are done; a second signal ends it now'));
+  const interrupt = new Interrupt(() =>
+    say('ends when the cells in hand are done; a second signal ends it now'),
+  );
   const pool = await startPool<ThreadTask, SweepAnswer | ScenarioAnswer>(threads, 'queue/thread.js');
   try {
     const worker = new QueueWorker(connected, {
@@ -84,7 +86,10 @@ export function register(program: Command): void {
       (text: string, all: string[] = []) => [...all, text],
     )
     .option('--cache <folder>', 'where captures behind http:// are kept (default: ~/.cache/rxsteer)')
-    .option('--lock <s>', 'seconds after which cells of a worker that stands still go to others (default: 30)')
+    .option(
+      '--lock <s>',
+      'seconds after which cells of a worker that stands still go to others (default: 30)',
+    )
     .option('--drain', 'end when nothing is left to do')
     .option('--allow-js', 'run policies js:FILE: programs that lie on this machine')
     .option('--json', 'one JSON document on standard output, at the end')

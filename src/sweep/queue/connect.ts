@@ -67,7 +67,12 @@ export async function connectQueue(address: QueueAddress): Promise<Connected> {
     ...(user === null ? {} : { username: user }),
     ...(password === null ? {} : { password }),
   };
-  const first = new Redis({ ...common, lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
+  const first = new Redis({
+    ...common,
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
   let last: Error | null = null;
   first.on('error', (error) => {
     last = error;

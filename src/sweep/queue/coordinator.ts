@@ -128,7 +128,8 @@ export class Coordinator<L extends { readonly key: string }> {
 
   /** Keeps the queue full. */
   #fill(): void {
-    if (this.#filling !== null || this.#open.size > WINDOW - CHUNK || this.#next === this.cells.length) return;
+    if (this.#filling !== null || this.#open.size > WINDOW - CHUNK || this.#next === this.cells.length)
+      return;
     const some = this.cells.slice(this.#next, this.#next + CHUNK);
     this.#filling = this.#put(some)
       .catch((error: unknown) => {

@@ -6,7 +6,8 @@
  * password are refused.
  */
 import { createHash } from 'node:crypto';
-import { createWriteStream, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
@@ -116,7 +117,9 @@ export async function fetchCapture(
     },
   });
   try {
-    await pipeline(Readable.fromWeb(response.body as never), counting, createWriteStream(beside));
+    // Opened first: a stream that fails before it has opened its file would make it after it was removed.
+    const file = await open(beside, 'wx');
+    await pipeline(Readable.fromWeb(response.body as never), counting, file.createWriteStream());
     const digest = hash.digest('hex');
     renameSync(beside, join(folder, digest));
     const etag = response.headers.get('etag');

@@ -75,7 +75,9 @@ export class WorkerFiles {
       state = stateOf(stats);
     } catch (error) {
       if (error instanceof Refusal) throw error;
-      throw new Refusal(`${path}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (error as Error).message}`);
+      throw new Refusal(
+        `${path}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (error as Error).message}`,
+      );
     }
     const known = this.#known.get(path);
     if (known?.state === state) return known.content;
@@ -87,17 +89,21 @@ export class WorkerFiles {
 
   async #fetched(address: string, sha256: string, size: number): Promise<string> {
     const name = `${address} ${sha256}`;
-    let fetching = this.#fetching.get(name);
-    if (fetching === undefined) {
-      fetching = fetchCapture(address, this.options.cache, sha256, size);
-      this.#fetching.set(name, fetching);
-      // Asked for again where it failed, or was removed from the cache.
-      fetching.catch(() => this.#fetching.delete(name));
+    // A second time where what was fetched has left the cache, or was spoilt there.
+    for (const isLast of [false, true]) {
+      let fetching = this.#fetching.get(name);
+      if (fetching === undefined) {
+        fetching = fetchCapture(address, this.options.cache, sha256, size);
+        this.#fetching.set(name, fetching);
+        fetching.catch(() => this.#fetching.delete(name));
+      }
+      const path = await fetching;
+      const found =
+        statSync(path, { throwIfNoEntry: false }) === undefined ? null : await this.#content(path);
+      if (found === sha256) return path;
+      this.#fetching.delete(name);
+      if (isLast) break;
     }
-    const path = await fetching;
-    const found = await this.#content(path).catch(() => null);
-    if (found === sha256) return path;
-    this.#fetching.delete(name);
     throw new Refusal(`${address}: has another content than on the coordinator`);
   }
 }

@@ -16,7 +16,9 @@ async function localPolicy<P extends Policy>(policy: P, job: CellJob, files: Wor
   const named = policyFile(policy);
   if (named === null) return policy;
   // The job has its absolute path; the policy the one that was typed.
-  const ref = job.files.find(({ path }) => path === named.path || path.endsWith(`/${named.path.replace(/^\.\//, '')}`));
+  const ref = job.files.find(
+    ({ path }) => path === named.path || path.endsWith(`/${named.path.replace(/^\.\//, '')}`),
+  );
   if (ref === undefined) throw new Refusal(`${named.path}: the job does not say what is in it`);
   return withPolicyFile(policy, await files.local({ ...ref, isCode: named.isCode }));
 }

@@ -99,7 +99,10 @@ export class QueueWorker {
       await Promise.all(Array.from({ length: this.options.threads }, () => this.#lane()));
     } finally {
       clearInterval(this.#renewing);
-      await Promise.race([this.#worker.close(true).catch(() => {}), pause(1000, new AbortController().signal)]);
+      await Promise.race([
+        this.#worker.close(true).catch(() => {}),
+        pause(1000, new AbortController().signal),
+      ]);
     }
   }
 
