@@ -25,7 +25,7 @@ export class TenantThread extends Task {
     packets: Packets,
     readonly isPolling: boolean,
   ) {
-    super(name, Class.app, [context], 'home', 0, 0);
+    super(name, Class.app, context, null, 'home', 0, 0);
     this.inbox = new Fifo(packets, 'thread', Number.POSITIVE_INFINITY);
     this.posted = new Fifo(packets, 'poll queue', Number.POSITIVE_INFINITY);
   }
