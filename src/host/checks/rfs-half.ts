@@ -24,6 +24,8 @@ export const rfsHalf: Check = {
       if (queues.length > 0) yield notKnown('RFS', entries);
       return;
     }
+    // Who forwards has no applications to follow: both tables off, not both on (rfs-forwarder).
+    const forwards = host.role === 'forwarder' || host.role === 'vm-host';
     const sum = set.reduce((total, { flows }) => total + (flows as number), 0);
     if (entries === 0 && set.length > 0) {
       yield found(
@@ -36,7 +38,9 @@ export const rfsHalf: Check = {
             .slice(0, 16)
             .map(({ device, queue, flows }) => `${device.name} rx-${queue}: ${flows as number}`),
         },
-        setSysctl(NAME, pow2up(sum), 0),
+        forwards
+          ? all(...set.map(({ device, queue, flows }) => setFlows(device.name, queue, 0, flows as number)))
+          : setSysctl(NAME, pow2up(sum), 0),
       );
     }
     if (entries > 0 && set.length === 0 && queues.length > 0) {
@@ -50,13 +54,15 @@ export const rfsHalf: Check = {
         'host',
         `the table of sockets has ${entries} entries and no queue has a flow table (rps_flow_cnt): each receive call notes its CPU for nobody`,
         { [NAME]: entries, flows: 0 },
-        all(
-          ...targets.flatMap((device) =>
-            device.rx.map(({ queue }) =>
-              setFlows(device.name, queue, flowShare(entries, device.rx.length), 0),
+        forwards
+          ? setSysctl(NAME, 0, entries)
+          : all(
+              ...targets.flatMap((device) =>
+                device.rx.map(({ queue }) =>
+                  setFlows(device.name, queue, flowShare(entries, device.rx.length), 0),
+                ),
+              ),
             ),
-          ),
-        ),
       );
     }
   },
