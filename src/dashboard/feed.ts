@@ -8,10 +8,14 @@
 import type { ServerResponse } from 'node:http';
 import { ask } from '../control/client.js';
 import type { PolicyState, Status } from '../control/controller.js';
+import type { HeavyFlows } from '../control/flows.js';
 import type { Summary } from '../dataplane/engine/summary.js';
 import type { History } from '../observe/history.js';
 
 const EVERY_MS = 1000;
+/** Flows that are told, and the turns after which they are looked for again. */
+const FLOWS_TOLD = 20;
+const FLOWS_EVERY = 2;
 /** Bytes that may wait for a page, and turns that it may take nothing of them. */
 const WAITING_MAX = 1 << 20;
 const STALLED_TURNS = 30;
@@ -21,6 +25,8 @@ export interface Told {
   readonly status: Status & { readonly allowApply?: boolean };
   readonly stats: Summary;
   readonly policy: PolicyState;
+  /** The heaviest flows, as they were some turns ago at most. */
+  readonly flows: HeavyFlows;
   /** All of it, or what is new. */
   readonly history: History;
 }
@@ -40,6 +46,8 @@ export class Feed {
   private readonly pages = new Set<Page>();
   private timer: NodeJS.Timeout | null = null;
   private asking = false;
+  private flows: HeavyFlows | null = null;
+  private turns = 0;
 
   constructor(private readonly socket: string) {}
 
@@ -78,6 +86,11 @@ export class Feed {
     const pages = this.listening();
     try {
       if (pages.length === 0) return;
+      // A pass over all slots of the ledger, which nobody needs every second.
+      if (this.flows === null || this.turns++ % FLOWS_EVERY === 0) {
+        this.flows = await ask<HeavyFlows>(this.socket, 'GET', `/flows?n=${FLOWS_TOLD}`);
+      }
+      const { flows } = this;
       const [status, stats, policy] = await Promise.all([
         ask<Told['status']>(this.socket, 'GET', '/status'),
         ask<Summary>(this.socket, 'GET', '/stats'),
@@ -94,7 +107,7 @@ export class Feed {
         page.started = isAnew ? 0 : later.started;
         page.next = isAnew ? 0 : later.next;
         page.nextEvent = isAnew ? 0 : later.nextEvent;
-        if (!isAnew) send(page.response, 'told', { status, stats, policy, history: later });
+        if (!isAnew) send(page.response, 'told', { status, stats, policy, flows, history: later });
       }
     } catch (error) {
       for (const { response } of pages) send(response, 'gone', { error: (error as Error).message });

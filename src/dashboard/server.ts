@@ -13,14 +13,12 @@ import { type ListenAddress, urlOf } from '../observe/listen.js';
 import { makeToken, refusal } from './access.js';
 import { Feed, type Told } from './feed.js';
 import { dashboardPage } from './page.js';
-import { type TracedEntry, whyOf } from './why.js';
+import { lookAt } from './why.js';
 
 const CONNECTIONS_MAX = 64;
 /** Pages that may look at a time. */
 const PAGES_MAX = 16;
 const BODY_BYTES_MAX = 1 << 16;
-/** Decisions that are looked at for a guest, and how long they are waited for. */
-const TRACE = { n: 400, timeoutMs: 1500 } as const;
 
 const HEADERS = {
   'cache-control': 'no-store',
@@ -164,12 +162,15 @@ function actionsOf(socket: string): ReadonlyMap<string, Action> {
     ],
     [
       '/why',
-      async ({ mac }) => {
+      ({ mac, flow }) => {
         if (mac !== undefined && (typeof mac !== 'string' || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac))) {
           throw new RequestError(400, 'mac: expected an address such as 02:00:00:00:00:01');
         }
-        const entries = await ask<TracedEntry[]>(socket, 'POST', '/trace', TRACE);
-        return whyOf(entries, mac ?? null);
+        if (flow !== undefined && typeof flow !== 'string') {
+          throw new RequestError(400, 'flow: expected a name from the list of flows');
+        }
+        const wanted = { ...(mac === undefined ? {} : { mac }), ...(flow === undefined ? {} : { flow }) };
+        return lookAt((n, timeoutMs) => ask(socket, 'POST', '/trace', { n, timeoutMs }), wanted);
       },
     ],
   ]);
