@@ -154,7 +154,14 @@
         'Why?',
       ),
     ]);
-    const heads = [left('flow'), right('packets/s'), right('share'), left('port/queue'), right('worker'), left('')];
+    const heads = [
+      left('flow'),
+      right('packets/s'),
+      right('share'),
+      left('port/queue'),
+      right('worker'),
+      left(''),
+    ];
     show('flows', table('Heaviest flows', heads, rows));
   }
 
@@ -192,5 +199,17 @@
     );
   }
 
-  Object.assign(window.rxsteer, { make, table, show, tiles, workers, handoffs, guests, flows, ports, losses, rate });
+  Object.assign(window.rxsteer, {
+    make,
+    table,
+    show,
+    tiles,
+    workers,
+    handoffs,
+    guests,
+    flows,
+    ports,
+    losses,
+    rate,
+  });
 })();

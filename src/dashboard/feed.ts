@@ -14,7 +14,7 @@ import type { History } from '../observe/history.js';
 
 const EVERY_MS = 1000;
 /** Flows that are told, and the turns after which they are looked for again. */
-const FLOWS_TOLD = 20;
+const FLOWS_TOLD = 12;
 const FLOWS_EVERY = 2;
 /** Bytes that may wait for a page, and turns that it may take nothing of them. */
 const WAITING_MAX = 1 << 20;

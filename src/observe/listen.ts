@@ -60,6 +60,13 @@ export function isExpectedHost({ host }: ListenAddress, header: string | undefin
   return given === 'localhost' || isLoopback(given);
 }
 
+/** Why it cannot be listened on an address, by Node's code. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process listens there',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user may not listen there: ports below 1024 need CAP_NET_BIND_SERVICE',
+};
+
 /** Listens; the address with the port that it got. @throws UserError */
 export async function listenOn(
   flag: string,
@@ -68,8 +75,7 @@ export async function listenOn(
 ): Promise<ListenAddress> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason =
-        error.code === 'EADDRINUSE' ? 'another process listens there' : (error.code ?? error.message);
+      const reason = REASONS[error.code ?? ''] ?? error.code ?? error.message;
       reject(new UserError(`${flag} ${urlOf({ host, port }, '')}: ${reason}`, { code: 'RXS_LISTEN' }));
     });
     server.listen({ host, port, exclusive: true }, resolve);

@@ -193,7 +193,8 @@ describe('a request', () => {
       packet: { src: '10.0.0.1', dst: '10.0.0.2', protocol: 17, sport, dport: 53, ethertype: '0x0800' },
     });
     let looks = 0;
-    const trace = async (n: number) => Array.from({ length: n }, (_, i) => entry(++looks === 1000 ? 9 : 1000 + i)) as never;
+    const trace = async (n: number) =>
+      Array.from({ length: n }, (_, i) => entry(++looks === 1000 ? 9 : 1000 + i)) as never;
     const answer = await lookAt(trace, { flow: 'udp 10.0.0.1:9 > 10.0.0.2:53' });
     expect(answer).toMatchObject({ looked: 1200, seen: 1, flows: [{ to: 1, bucket: 7, why: 'so' }] });
     const never = await lookAt(trace, { mac: '02:00:00:00:00:09' });
