@@ -110,7 +110,7 @@ export const PAGES = {
   },
   sweep: {
     about: [
-      'Replays captures under every combination of policies, NICs, queue counts, keys and seeds, on all processors. Results are appended to `--out` as they come, and a sweep that was interrupted goes on where it was.',
+      'Replays captures under every combination of policies, NICs, queue counts, keys and seeds, on all processors. Results are appended to `--out` as they come, and a sweep that was interrupted goes on where it was. `--shard` computes one part of several, for other machines; `merge` joins them.',
     ],
     examples: [
       [
@@ -120,6 +120,28 @@ export const PAGES = {
       [
         'Any option of a policy can be varied.',
         'rxsteer sweep in.pcap --policy rps:cpus=0-3 --vary hash=linux,toeplitz --out results.jsonl',
+      ],
+      [
+        'On two machines, and joined.',
+        'rxsteer sweep in.pcap --policy rss --queues 2-64 --shard 1/2 --out part-1.jsonl',
+        'rxsteer sweep in.pcap --policy rss --queues 2-64 --shard 2/2 --out part-2.jsonl',
+        'rxsteer sweep merge part-1.jsonl part-2.jsonl --out all.jsonl',
+      ],
+    ],
+  },
+  worker: {
+    about: [
+      'Takes cells of sweeps that were started with the same `--queue`, computes them, and gives the results back. Any number of workers may run, on any machines that reach the queue and have the captures: at the same path, below another one (`--map`), or over HTTP. The packages bullmq and ioredis are needed: `npm install -g bullmq ioredis`.',
+    ],
+    examples: [
+      [
+        'On each machine; the sweep on one of them.',
+        'rxsteer worker --queue redis://queue.lan:6379',
+        'rxsteer sweep in.pcap --policy rss --queues 2-64 --queue redis://queue.lan:6379 --out all.jsonl',
+      ],
+      [
+        'The captures are mounted elsewhere here.',
+        'rxsteer worker --queue redis://queue.lan:6379 --map /captures=/mnt/nas --jobs 4',
       ],
     ],
   },
@@ -258,6 +280,11 @@ export const ENVIRONMENT = [
     'file of the native addon, instead of the one that the package brings; it runs with the rights of the program',
   ],
   ['NO_COLOR', 'no colours, also on a terminal'],
+  [
+    'RXSTEER_QUEUE_PASSWORD, RXSTEER_QUEUE_USER',
+    'credentials for the queue of `rxsteer sweep` and `rxsteer worker`; an address that holds them is refused',
+  ],
+  ['XDG_CACHE_HOME', 'below it captures that came over HTTP are kept (default: ~/.cache)'],
   [
     'NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID',
     'set by a service manager, see sd_notify(3); for `rxsteer forward`',

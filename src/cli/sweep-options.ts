@@ -39,6 +39,9 @@ export interface SweepFlags {
   readonly costs?: string;
   readonly duration?: string;
   readonly limit?: boolean;
+  readonly shard?: string;
+  readonly queue?: string;
+  readonly cache?: string;
 }
 
 const VALUES_MAX = 10_000;

@@ -24,9 +24,11 @@ const missing =
 if (missing !== '') process.stderr.write(`the service is not tried under systemd: ${missing}\n`);
 
 const SOCKET = '/run/rxsteer/service.sock';
+// Emulated, a warm-up takes longer than workers are waited for.
 const configuration = (policy: string) => `ports: ['a=af_packet:a0', 'b=af_packet:b0']
 policy: ${policy}
 workers: 2
+warmUp: false
 `;
 /** Emulated, a command of Node takes half a minute. */
 const PATIENT = '[Service]\nTimeoutStartSec=900\nTimeoutStopSec=300\n';

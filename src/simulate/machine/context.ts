@@ -11,6 +11,7 @@
 
 import { Class, Pick } from './classes.js';
 import type { Counters } from './counters.js';
+import type { LoadBoard } from './load-board.js';
 
 /** Runs of the softirq in a row, and their time, before ksoftirqd takes over (`MAX_SOFTIRQ_RESTART`, `_TIME`). */
 const RESTARTS = 10;
@@ -62,6 +63,8 @@ export interface PollSource {
   readonly interruptCost: number;
   /** A backlog: RPS interrupts that wait are sent before it is polled. */
   readonly isBacklog: boolean;
+  /** Its interrupt's handler empties it itself, without the softirq (a disk's completions). */
+  readonly isWhole?: boolean;
   /** Takes a packet; -1 when there is none. */
   take(): number;
   /** It is empty and leaves the poll list: interrupts are on again. */
@@ -81,8 +84,6 @@ export interface KernelCosts extends SchedulerCosts {
 
 /** What lies below a context: a CPU, or a vCPU of a host. */
 export interface Below {
-  /** No work runs and none is waiting. */
-  readonly isIdle: boolean;
   /** There is new work. `by` pays what that costs the sender; null = a device. */
   notify(by: Runner | null, kind: Notice): void;
   /** Interrupts other CPUs of the same kernel, for their backlogs or for `source`. */
@@ -118,6 +119,8 @@ export class Context {
   #taskSince = 0;
   #sliceEnd = 0;
   readonly #interrupts: PollSource[] = [];
+  /** Whose handler runs and empties it. */
+  #handling: PollSource | null = null;
   /** To be polled in the next run; in this one; again in the next, since the weight was used. */
   readonly #polls: PollSource[] = [];
   #list: PollSource[] = [];
@@ -144,11 +147,17 @@ export class Context {
     readonly counters: Counters,
     readonly below: Below,
     readonly cpuClass: number,
-    private readonly distance: (from: number, to: number) => number,
+    readonly board: LoadBoard,
   ) {}
 
+  /** No work runs and none is waiting. */
   get isIdle(): boolean {
-    return this.below.isIdle && this.task === null && this.#queue.length === this.#queueHead;
+    return this.board.isIdle(this.id);
+  }
+
+  /** What lies below has nothing to do any more, or has something again. */
+  setIdle(isIdle: boolean): void {
+    this.board.setIdle(this.id, isIdle);
   }
 
   /** Nothing waits for this CPU: no interrupt, no poll, no task. */
@@ -157,6 +166,7 @@ export class Context {
       this.task === null &&
       this.#queue.length === this.#queueHead &&
       this.#interrupts.length === 0 &&
+      this.#handling === null &&
       this.#polls.length === 0 &&
       !this.#inRun
     );
@@ -165,10 +175,6 @@ export class Context {
   /** Tasks that run or wait. */
   get load(): number {
     return this.#queue.length - this.#queueHead + (this.task === null ? 0 : 1);
-  }
-
-  distanceTo(other: Context): number {
-    return this.distance(this.id, other.id);
   }
 
   /** A source has work and asks for this CPU. `by` = the CPU that causes it; null = a device. */
@@ -195,6 +201,8 @@ export class Context {
   }
 
   enqueue(task: Schedulable): void {
+    this.board.setIdle(this.id, false);
+    this.board.add(this.id, 1);
     const { task: current } = this;
     const isBehind = current !== null && current.runtime - task.runtime > this.costs.granularity;
     // A sleeper keeps no credit without end.
@@ -214,13 +222,24 @@ export class Context {
   /** Chooses what the CPU does next. */
   pick(cpu: Runner): number {
     cpu.context = this;
+    if (this.#handling !== null) {
+      const p = this.#handling.take();
+      if (p >= 0) {
+        this.#enter(cpu, Class.irq);
+        cpu.load(p);
+        return Pick.packet;
+      }
+      this.#handling.complete(this);
+      this.#handling = null;
+    }
     if (this.#interrupts.length > 0) {
       const source = this.#interrupts.shift()!;
       this.#enter(cpu, Class.irq);
       cpu.spend(source.interruptCost);
       this.task?.interrupted(cpu);
       this.counters.interrupts++;
-      this.#polls.push(source);
+      if (source.isWhole === true) this.#handling = source;
+      else this.#polls.push(source);
       return Pick.spent;
     }
     if (this.#inRun || this.#polls.length > 0) {
@@ -359,6 +378,7 @@ export class Context {
       if (picked !== Pick.nothing) return picked;
       task.sleep();
       this.task = null;
+      this.board.add(this.id, -1);
       if (cpu.debt > 0) return Pick.spent;
     }
   }
