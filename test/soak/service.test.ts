@@ -49,7 +49,7 @@ for end in a b; do
   ip -n $side link set e0 up
 done
 systemctl start rxsteer; say start: $?
-[ "$(show ActiveState)" = active ] || { journalctl -u rxsteer -o cat | tail -n 30; exit; }
+[ "$(show ActiveState)" = active ] || { journalctl -u rxsteer -o cat | tail -n 30; echo DRIVEN; systemctl poweroff --force --force; }
 say state: $(show ActiveState) $(show Type) "$(show StatusText)"
 pid=$(main)
 say user: $(stat -c %U /proc/$pid) $(grep CapEff /proc/$pid/status)
