@@ -142,7 +142,9 @@ export class XdpSockets {
         this.zeroCopy = true;
         return fd;
       } catch (error) {
-        if (mode === 'zerocopy' || (error as NodeJS.ErrnoException).code === 'EBUSY') throw error;
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code === 'EBUSY') throw error;
+        if (mode === 'zerocopy') throw new Error(`mode=zerocopy: the driver cannot do it (mode=auto): ${message}`);
       }
     }
     return this.openRetrying(ifindex, 0, false);
