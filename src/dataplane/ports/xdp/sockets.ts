@@ -144,7 +144,8 @@ export class XdpSockets {
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         if (code === 'EBUSY') throw error;
-        if (mode === 'zerocopy') throw new Error(`mode=zerocopy: the driver cannot do it (mode=auto): ${message}`);
+        if (mode === 'zerocopy')
+          throw new Error(`mode=zerocopy: the driver cannot do it (mode=auto): ${message}`);
       }
     }
     return this.openRetrying(ifindex, 0, false);
