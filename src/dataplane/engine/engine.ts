@@ -259,6 +259,10 @@ export class Engine implements LiveEngine {
     return this.flowCensus.read(this.plan.ports, performance.now());
   }
 
+  heaviest(most: number): ReturnType<LiveEngine['heaviest']> {
+    return this.flowCensus.heaviest(this.plan.ports, performance.now(), most);
+  }
+
   /**
    * The frames of each flow between the last two seconds (see `CensusReader.increments`): to be asked within
    * `onSecond`, else some are told twice or never.
