@@ -1,0 +1,18 @@
+/**
+ * Objects whose keys each have a sentence, which the JSON Schema shows.
+ *
+ * Promise: a key without a sentence does not compile.
+ */
+import { z } from '../vendor/zod.js';
+
+/** Sentences for the keys of an object. */
+type Words<S> = { readonly [K in keyof S]: string };
+
+/** An object of these keys and no others, each with its sentence. */
+export function explained<S extends z.ZodRawShape>(shape: S, words: Words<S>) {
+  const described = Object.entries(shape).map(([key, schema]) => [
+    key,
+    (schema as z.ZodType).describe((words as Record<string, string>)[key]!),
+  ]);
+  return z.strictObject(Object.fromEntries(described) as S);
+}
