@@ -205,8 +205,47 @@ export const SCENARIO = {
   host: 'The host',
   nics: 'Its NICs by name',
   guests: 'Its guests by name',
+  disks: 'Its disks by name, with who asks them',
   load: 'What comes from outside',
   changes: 'What changes while it runs',
   rebalance: "The library's rebalancer looks on and moves",
   published: 'What was published about it; by the text of the policy where there are several',
+} as const;
+
+export const TENANT = {
+  count: 'Tenants of this kind; with several their names get a number',
+  threads: 'Threads of each tenant',
+  cpus: 'CPUs of the threads, each one in turn, tenant by tenant; default all',
+  depth: 'Requests under way of each thread',
+  bytes: 'Bytes of a request',
+  reads: 'Share of the requests that read; others write',
+  workNs: 'Nanoseconds of work of a thread for a request',
+  thinkUs: 'Microseconds between a completion and the next request',
+  polled: 'Completions are polled for (IORING_SETUP_IOPOLL), in poll queues',
+} as const;
+
+export const DISK = {
+  queues: 'Queue pairs that the controller grants',
+  vectors: 'Interrupt vectors that it has; default as many as it needs',
+  depth: 'Requests of a queue (tags)',
+  parallelism: 'Requests that the disk works on at once',
+  latencyUs: 'Microseconds of a request in the disk',
+  byteNs: 'Nanoseconds for each byte in addition',
+  coalescePackets: 'Completions that may wait for their interrupt together; 0 = none do',
+  coalesceUs: 'Microseconds that they may wait',
+  writeQueues: 'Queues for writes alone (write_queues of the driver)',
+  pollQueues: 'Queues that are polled (poll_queues of the driver)',
+  rqAffinity: 'Where requests complete (rq_affinity): 0, 1 or 2',
+  kernel: 'Release of Linux whose rules are followed',
+  irqs: "CPU of each vector behind the admin queue's; default the first of those that it may go to",
+  elevator: 'Lock of a scheduler with one lock a device (mq-deadline, bfq), or none',
+  steer:
+    "Who chooses the queue: hctx (the kernel's maps), least-loaded, or a policy; default the policy under test",
+  submitNs: 'A request through the block layer',
+  enqueueNs: "Entering it in the device's queue, under that queue's lock",
+  elevatorNs: "Under the elevator's lock",
+  reapNs: "Taking a completion from the device's queue",
+  completeNs: 'Completing the request',
+  lines: 'Cache lines of a request that follow it from CPU to CPU',
+  tenants: 'Who asks, by name',
 } as const;
