@@ -37,6 +37,8 @@ class BurstLock {
 struct LockedRing {
   BurstLock mutex;
   SplitRing ring;
+  // The main thread's: its kicks are heard.
+  bool watched = false;
 };
 
 class Backend {
@@ -46,8 +48,10 @@ class Backend {
 
   const uint32_t pairs;
   LockedRing& at(uint32_t index) { return *rings_[index]; }
-  // Readable when the guest has kicked ring 2q + 1: the same descriptor whatever the guest's is.
-  int event(uint32_t pair) const { return events_[pair].get(); }
+  // Readable when the guest has kicked a ring that it sends on: one descriptor for all of them, and the same whatever the
+  // guest's are. They are one receive queue, with one poller: a guest that moves a flow between its rings waits only until
+  // its frames are marked as used, and two pollers could then send the later ones first.
+  int event() const { return events_.get(); }
   // Readable when a burst has found a broken ring, until `broken` is asked.
   int trouble() const { return trouble_.get(); }
   // A burst is over, the ring's lock held: whoever listens is told of a ring that has just broken.
@@ -73,13 +77,14 @@ class Backend {
 
  private:
   std::unique_lock<BurstLock> hold(uint32_t index);
-  void watch(uint32_t index, int fd, bool on);
+  void watch(uint32_t index, bool on);
 
   std::vector<std::unique_ptr<LockedRing>> rings_;
-  std::vector<UniqueFd> events_;
+  UniqueFd events_;
   UniqueFd trouble_;
-  // Always readable.
+  // Always readable; a member of `events_` while rings run whose guest does not kick.
   UniqueFd always_;
+  uint32_t silent_ = 0;
   std::shared_ptr<const GuestMemory> memory_;
 };
 

@@ -44,7 +44,7 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
     return DefineClass(
         env, "VhostBackend",
         {InstanceAccessor<&VhostBackend::number>("number"), InstanceAccessor<&VhostBackend::trouble>("trouble"),
-         InstanceMethod<&VhostBackend::event>("event"),
+         InstanceAccessor<&VhostBackend::event>("event"),
          InstanceMethod<&VhostBackend::features>("setFeatures"), InstanceMethod<&VhostBackend::memory>("setMemory"),
          InstanceMethod<&VhostBackend::addRegion>("addRegion"),
          InstanceMethod<&VhostBackend::removeRegion>("removeRegion"), InstanceMethod<&VhostBackend::size>("setSize"),
@@ -80,7 +80,7 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
   Napi::Value number(const Info& info) { return Napi::Number::New(info.Env(), number_); }
   Napi::Value trouble(const Info& info) { return Napi::Number::New(info.Env(), open(info).trouble()); }
   Napi::Value event(const Info& info) {
-    return Napi::Number::New(info.Env(), open(info).event(ring(info) / 2));
+    return Napi::Number::New(info.Env(), open(info).event());
   }
   void features(const Info& info) {
     const Span<uint64_t> word = longs(info[0], "features", 1);
@@ -168,16 +168,13 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
   int32_t number_ = 0;
 };
 
-// The back-end with this number, and one of its pairs.
-std::shared_ptr<Backend> backendOf(const Info& info, int32_t& pair) {
+std::shared_ptr<Backend> backendOf(const Info& info) {
   auto backend = findBackend(intArgument(info, 0, "number"));
   if (backend == nullptr) throw errnoError(info.Env(), ENODEV, "no such back-end");
-  pair = intArgument(info, 1, "pair");
-  if (pair < 0 || static_cast<uint32_t>(pair) >= backend->pairs) throw invalid(info.Env(), "no such pair of rings");
   return backend;
 }
 
-// What a worker receives from: ring 2 * pair + 1.
+// What a worker receives from: all rings that the guest sends on.
 class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closable {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -185,11 +182,9 @@ class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closa
                        {InstanceMethod<&VhostReceiver::receive>("receive"), InstanceMethod<&VhostReceiver::close>("close")});
   }
   explicit VhostReceiver(const Info& info) : ObjectWrap(info) {
-    int32_t pair = 0;
-    backend_ = backendOf(info, pair);
-    ring_ = static_cast<uint32_t>(2 * pair + 1);
-    pool_.bind(objectArgument(info, 2, "pool"));
-    out_.bind(objectArgument(info, 3, "arrays"));
+    backend_ = backendOf(info);
+    pool_.bind(objectArgument(info, 1, "pool"));
+    out_.bind(objectArgument(info, 2, "arrays"));
     enlist(EnvState::of(info.Env()));
   }
   ~VhostReceiver() override { closeNow(); }
@@ -201,16 +196,26 @@ class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closa
     napi_get_value_int32(info.Env(), info[0], &max);
     out_.clearStatus();
     if (backend_ == nullptr) return Napi::Number::New(info.Env(), 0);
-    LockedRing& locked = backend_->at(ring_);
-    const std::lock_guard<BurstLock> lock(locked.mutex);
-    const int32_t got = locked.ring.take(pool_, out_, std::min(max, out_.capacity()));
-    backend_->report(locked.ring);
+    max = std::min(max, out_.capacity());
+    int32_t got = 0;
+    // Another ring is the first each time: a busy one leaves room for the others.
+    first_ = first_ + 1 < backend_->pairs ? first_ + 1 : 0;
+    uint32_t pair = first_;
+    for (uint32_t k = 0; k < backend_->pairs && out_.status[kStatusStopped] == 0; k++) {
+      LockedRing& locked = backend_->at(2 * pair + 1);
+      {
+        const std::lock_guard<BurstLock> lock(locked.mutex);
+        got = locked.ring.take(pool_, out_, got, max);
+        backend_->report(locked.ring);
+      }
+      pair = pair + 1 < backend_->pairs ? pair + 1 : 0;
+    }
     return Napi::Number::New(info.Env(), got);
   }
   void close(const Info&) { closeNow(); }
 
   std::shared_ptr<Backend> backend_;
-  uint32_t ring_ = 0;
+  uint32_t first_ = 0;
   FramePool pool_;
   ReceiveArrays out_;
 };
@@ -223,13 +228,12 @@ class VhostSender final : public Napi::ObjectWrap<VhostSender>, public Closable 
                        {InstanceMethod<&VhostSender::send>("send"), InstanceMethod<&VhostSender::close>("close")});
   }
   explicit VhostSender(const Info& info) : ObjectWrap(info) {
-    int32_t pair = 0;
-    backend_ = backendOf(info, pair);
-    in_.bind(info[2], objectArgument(info, 3, "arrays"));
-    const Span<int32_t> pairs = int32s(info[4], "pairs");
+    backend_ = backendOf(info);
+    in_.bind(info[1], objectArgument(info, 2, "arrays"));
+    const Span<int32_t> pairs = int32s(info[3], "pairs");
     if (pairs.length < static_cast<size_t>(in_.capacity())) throw invalid(info.Env(), "pairs is too short");
     pairs_ = pairs.data;
-    keep_ = Napi::Persistent(info[4].As<Napi::Object>());
+    keep_ = Napi::Persistent(info[3].As<Napi::Object>());
     enlist(EnvState::of(info.Env()));
   }
   ~VhostSender() override { closeNow(); }

@@ -241,6 +241,12 @@ void SplitRing::announceSleep() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
+// As if the guest had kicked.
+void SplitRing::kickAgain() {
+  const uint64_t one = 1;
+  if (kick_) [[maybe_unused]] const ssize_t wrote = ::write(kick_.get(), &one, sizeof one);
+}
+
 // The guest need not kick: with EVENT_IDX an event index that stays behind says so.
 void SplitRing::announceWork() {
   if (awake_) return;
@@ -248,21 +254,22 @@ void SplitRing::announceWork() {
   if ((features_ & Feature::eventIdx) == 0) store16(used_, kNoNotify, __ATOMIC_RELAXED);
 }
 
-int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
-  if (!started_ || max <= 0) return 0;
+int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t from, int32_t to) {
+  if (!started_ || from >= to || out.heavy()) return from;
   uint16_t pending = static_cast<uint16_t>(available() - last_);
   if (pending == 0) {
     announceSleep();
     pending = static_cast<uint16_t>(available() - last_);
-    if (pending == 0) return 0;
+    if (pending == 0) return from;
   }
   if (pending > size_) {
     fail("an available index that jumps");
-    return 0;
+    return from;
   }
   announceWork();
-  int32_t count = 0;
-  for (uint32_t looked = 0; looked < pending && looked < 2 * static_cast<uint32_t>(max) && count < max && !out.heavy();
+  int32_t count = from;
+  uint32_t looked = 0;
+  for (const auto most = 2 * static_cast<uint32_t>(to - from); looked < pending && looked < most && count < to && !out.heavy();
        looked++) {
     const uint16_t head = load16(avail_ + 4 + 2 * (last_ & (size_ - 1)), __ATOMIC_RELAXED);
     uint32_t parts = 0;
@@ -295,16 +302,16 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
     uint32_t have = 0;
     uint64_t copied = 0;
     for (uint32_t k = 0; k < parts; k++) {
-      const uint8_t* from = pieces_[k].at;
+      const uint8_t* piece = pieces_[k].at;
       uint32_t rest = pieces_[k].length;
       if (have < headerBytes_) {
         const uint32_t now = std::min(rest, headerBytes_ - have);
-        std::memcpy(header + have, from, now);
+        std::memcpy(header + have, piece, now);
         have += now;
-        from += now;
+        piece += now;
         rest -= now;
       }
-      std::memcpy(frame + copied, from, rest);
+      std::memcpy(frame + copied, piece, rest);
       copied += rest;
     }
     VnetHeader vnet;
@@ -319,6 +326,8 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
     out.put(count++, id, off, static_cast<uint32_t>(length), vnetFlags(vnet));
   }
   if (started_) publish();
+  // Thrown away was all that was looked at: whoever sleeps now would not hear of the rest.
+  if (started_ && count == from && looked < pending) kickAgain();
   return count;
 }
 

@@ -66,9 +66,10 @@ class SplitRing {
   // Broken, or its memory was cut short.
   bool damaged() const { return broken_ != nullptr || (memory_ != nullptr && memory_->lost()); }
 
-  // Frames that the guest sends: at most `max` into slots of the pool. Sleeping is announced (`EVENT_IDX`, flags) when
-  // there is none.
-  int32_t take(FramePool& pool, ReceiveArrays& out, int32_t max);
+  // Frames that the guest sends, into slots of the pool: entries from … to - 1 of the arrays at most; returns the end of
+  // those that were filled. Status words are added to. Sleeping is announced (`EVENT_IDX`, flags) when there is none; what
+  // waits while nothing was filled is kicked for again.
+  int32_t take(FramePool& pool, ReceiveArrays& out, int32_t from, int32_t to);
   // Frames from … to - 1 for the guest, a result each; returns how many it got, and in `next` where it ended (at a frame
   // that has to be segmented).
   int32_t give(SendArrays& in, int32_t from, int32_t to, int32_t& next);
@@ -89,6 +90,7 @@ class SplitRing {
   void useWhole(uint16_t head);
   void publish();
   void announceSleep();
+  void kickAgain();
   void announceWork();
   bool lacks(uint8_t gsoType) const;
   SendResult giveOne(uint8_t* message, uint32_t length, int32_t flags);

@@ -18,7 +18,7 @@ export interface NativeVhostBackend {
   /** By which workers find it. */
   readonly number: number;
   /** A descriptor that is readable when the guest has kicked a ring that it sends on: the same for all guests to come. */
-  event(ring: number): number;
+  readonly event: number;
   /** @param features one word: what both sides know */
   setFeatures(features: BigUint64Array): void;
   /** All of the memory. @param regions four words each: guest-physical address, size, the front-end's address, offset */
@@ -57,16 +57,15 @@ export interface NativeSocketEvents {
 
 export interface NativeVhost {
   VhostBackend: new (pairs: number) => NativeVhostBackend;
+  /** Of all rings that the guest sends on. */
   VhostReceiver: new (
     backend: number,
-    pair: number,
     pool: NativePool,
     arrays: NativeReceiveArrays,
   ) => NativeReceiver;
   /** @param pairs for each entry of the arrays the pair of rings that the frame is for */
   VhostSender: new (
     backend: number,
-    pair: number,
     pool: Uint8Array,
     arrays: NativeSendArrays,
     pairs: Int32Array,

@@ -60,17 +60,17 @@ export class VhostSender implements Sender {
 export const attacher: PortAttacher<VhostData> = {
   practice: devicePractice,
 
-  receiver({ native, pool, worker }, { data }, queue, arrays) {
+  receiver({ native, pool, worker }, { data }, _queue, arrays) {
     if (native === null) return null;
     const view = pool.nativeView(worker);
-    return new NativeQueue(new native.VhostReceiver(data.backend, queue, view, arrays), data.events[queue]!);
+    return new NativeQueue(new native.VhostReceiver(data.backend, view, arrays), data.event);
   },
 
   sender({ native, pool, worker }, { data }) {
     if (native === null) return null;
     const arrays = makeSendArrays();
     const pairs = new Int32Array(arrays.off.length);
-    const sender = new native.VhostSender(data.backend, 0, pool.bytes, arrays, pairs);
+    const sender = new native.VhostSender(data.backend, pool.bytes, arrays, pairs);
     return new VhostSender(sender, arrays, pool.bytes, pairs, worker, data);
   },
 };

@@ -9,8 +9,8 @@ import type { GuestQueue } from './kind.js';
 export interface VhostData {
   /** Number of the back-end, for the addon. */
   readonly backend: number;
-  /** By receive queue: the descriptor that says that the guest has kicked. */
-  readonly events: readonly number[];
+  /** The descriptor that says that the guest has kicked. */
+  readonly event: number;
   /** `enabledWords`. */
   readonly enabled: SharedArrayBuffer;
   /** Pairs of rings that there can be. */

@@ -14,17 +14,18 @@ function open(spec: VhostUserPortSpec, { native, workers, warn }: OpenContext): 
   return {
     live: port,
     parts: {
-      ...{ rxQueues: queues, txQueues, flood, finite: false },
+      // One poller of all that the guest sends: native/vhost/backend.h.
+      ...{ rxQueues: 1, txQueues, flood, finite: false },
       data: {
         backend: port.backend.number,
-        events: Array.from({ length: queues }, (_, q) => port.backend.event(2 * q + 1)),
+        event: port.backend.event,
         enabled: port.enabled,
         ...{ pairs: queues, guestQueue, offload },
         key: new Uint8Array(randomBytes(16)),
       },
     },
-    // Each pair: what waits for kicks; the guest's own four descriptors.
-    descriptors: () => queues * 5 + 2,
+    // The guest's own four for each pair; what waits for kicks, what tells of trouble, two sockets.
+    descriptors: () => queues * 4 + 4,
     close: () => port.close(),
   };
 }
