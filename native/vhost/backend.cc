@@ -87,6 +87,14 @@ void Backend::setMemory(std::vector<std::shared_ptr<Region>> regions) {
   if (first != nullptr) throw SystemError(*first);
 }
 
+void Backend::setLog(std::shared_ptr<const DirtyLog> log) {
+  log_ = std::move(log);
+  for (uint32_t i = 0; i < 2 * pairs; i++) {
+    const auto lock = hold(i);
+    rings_[i]->ring.setLog(log_);
+  }
+}
+
 const std::vector<std::shared_ptr<Region>>& Backend::regions() const {
   static const std::vector<std::shared_ptr<Region>> none;
   return memory_ == nullptr ? none : memory_->regions();
@@ -130,7 +138,7 @@ void Backend::setCall(uint32_t index, UniqueFd call) {
 
 void Backend::enable(uint32_t index, bool on) {
   const auto lock = hold(index);
-  rings_[index]->ring.enabled = on;
+  rings_[index]->ring.enable(on);
 }
 
 uint32_t Backend::stop(uint32_t index) {
@@ -146,9 +154,10 @@ void Backend::reset() {
     SplitRing& ring = rings_[i]->ring;
     watch(i, false);
     ring.reset();
-    ring.enabled = false;
+    ring.enable(false);
   }
   memory_.reset();
+  log_.reset();
 }
 
 void Backend::report(const SplitRing& ring) {
@@ -159,7 +168,7 @@ void Backend::report(const SplitRing& ring) {
 
 const char* Backend::broken() {
   drainEvent(trouble_.get());
-  if (memory_ != nullptr && memory_->lost()) return "its memory was cut short";
+  if ((memory_ != nullptr && memory_->lost()) || (log_ != nullptr && log_->lost())) return "its memory was cut short";
   for (uint32_t i = 0; i < 2 * pairs; i++) {
     const auto lock = hold(i);
     if (const char* why = rings_[i]->ring.broken()) return why;

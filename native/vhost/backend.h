@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,7 +27,11 @@ class BurstLock {
  public:
   bool try_lock() { return !taken_.test_and_set(std::memory_order_acquire); }
   void lock() {
-    while (!try_lock()) std::this_thread::yield();
+    // Whoever has it is in the middle of a burst: a few microseconds, or descheduled.
+    for (int looks = 0; !try_lock(); looks++) {
+      if (looks < 64) std::this_thread::yield();
+      else std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
   }
   void unlock() { taken_.clear(std::memory_order_release); }
 
@@ -62,6 +67,8 @@ class Backend {
   void setFeatures(uint64_t features);
   void setMemory(std::vector<std::shared_ptr<Region>> regions);
   const std::vector<std::shared_ptr<Region>>& regions() const;
+  // What is written into the guest's memory is marked there, from now on, as far as features and ring addresses say so.
+  void setLog(std::shared_ptr<const DirtyLog> log);
   void setSize(uint32_t index, uint32_t entries);
   void setBase(uint32_t index, uint32_t next);
   void setAddresses(uint32_t index, const SplitRing::Addresses& addresses);
@@ -86,6 +93,7 @@ class Backend {
   UniqueFd always_;
   uint32_t silent_ = 0;
   std::shared_ptr<const GuestMemory> memory_;
+  std::shared_ptr<const DirtyLog> log_;
 };
 
 // Gives the back-end a number; it stays known until the last owner has let go of it.

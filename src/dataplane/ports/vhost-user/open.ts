@@ -4,13 +4,14 @@ import { FLOOD_RATE } from '../../shared/flood-budget.js';
 import type { OpenContext, OpenPort, PortOpener } from '../opener.js';
 import type { VhostData } from './data.js';
 import type { VhostUserPortSpec } from './kind.js';
+import { FLOW_BUCKETS } from './ring-choice.js';
 import { VhostUserPort } from './vhost-port.js';
 
 function open(spec: VhostUserPortSpec, { native, workers, warn }: OpenContext): OpenPort<VhostData> {
   const port = new VhostUserPort(native!, spec, warn);
   const { queues, offload, guestQueue, flood = FLOOD_RATE } = spec;
   // A worker that may send to any ring takes the ring's own lock; where its number says which, that of the queue.
-  const txQueues = queues > 1 && guestQueue === 'rss' ? Math.max(queues, workers) : queues;
+  const txQueues = queues > 1 && guestQueue !== 'worker' ? Math.max(queues, workers) : queues;
   return {
     live: port,
     parts: {
@@ -20,6 +21,8 @@ function open(spec: VhostUserPortSpec, { native, workers, warn }: OpenContext): 
         backend: port.backend.number,
         event: port.backend.event,
         enabled: port.enabled,
+        flows: new SharedArrayBuffer(2 * FLOW_BUCKETS * Int32Array.BYTES_PER_ELEMENT),
+        learned: new SharedArrayBuffer(FLOW_BUCKETS * Int32Array.BYTES_PER_ELEMENT),
         ...{ pairs: queues, guestQueue, offload },
         key: new Uint8Array(randomBytes(16)),
       },
