@@ -22,6 +22,8 @@ export const ERROR_CODES = {
   RXS_FILE: 'a file cannot be read',
   RXS_OUTPUT: 'a file cannot be written',
   RXS_CAPTURE: 'a file is not a capture, or a damaged one',
+  RXS_SWEEP_CONFLICT: 'parts of a sweep contradict each other',
+  RXS_SWEEP_INCOMPLETE: 'cells of a sweep have no result',
   RXS_NO_ADDON: 'the native addon is needed and not there',
   RXS_CAPABILITY: 'a capability is missing',
   RXS_NO_INTERFACE: 'there is no such interface',

@@ -300,7 +300,8 @@ bool SplitRing::taken(uint32_t position) const {
     if (event == published_ && event != 0) untaken = 0;
   }
   if (shown_ - position >= untaken) return true;
-  return !enabled_ && coarseMs() - disabledAt_ >= kDisabledMs;
+  const bool tells = (features_ & Feature::eventIdx) != 0;
+  return !enabled_ && coarseMs() - disabledAt_ >= (tells ? kDisabledMs : kDisabledSilentMs);
 }
 
 int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t from, int32_t to) {

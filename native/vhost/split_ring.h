@@ -36,8 +36,10 @@ constexpr uint32_t kRingMost = 32768;
 constexpr uint32_t kPiecesMost = 1024;
 // Descriptors that are read for one frame: those without a byte are no pieces, and cost as much.
 constexpr uint32_t kStepsMost = 2 * kPiecesMost;
-// So long after a ring was disabled its frames count as taken.
-constexpr int64_t kDisabledMs = 1000;
+// So long after a ring was disabled its frames count as taken: where the guest says when it found the ring empty, and
+// where it need not (without event indices).
+constexpr int64_t kDisabledMs = 60'000;
+constexpr int64_t kDisabledSilentMs = 1000;
 
 class SplitRing {
  public:

@@ -110,7 +110,7 @@ export const PAGES = {
   },
   sweep: {
     about: [
-      'Replays captures under every combination of policies, NICs, queue counts, keys and seeds, on all processors. Results are appended to `--out` as they come, and a sweep that was interrupted goes on where it was.',
+      'Replays captures under every combination of policies, NICs, queue counts, keys and seeds, on all processors. Results are appended to `--out` as they come, and a sweep that was interrupted goes on where it was. `--shard` computes one part of several, for other machines; `merge` joins them.',
     ],
     examples: [
       [
@@ -120,6 +120,12 @@ export const PAGES = {
       [
         'Any option of a policy can be varied.',
         'rxsteer sweep in.pcap --policy rps:cpus=0-3 --vary hash=linux,toeplitz --out results.jsonl',
+      ],
+      [
+        'On two machines, and joined.',
+        'rxsteer sweep in.pcap --policy rss --queues 2-64 --shard 1/2 --out part-1.jsonl',
+        'rxsteer sweep in.pcap --policy rss --queues 2-64 --shard 2/2 --out part-2.jsonl',
+        'rxsteer sweep merge part-1.jsonl part-2.jsonl --out all.jsonl',
       ],
     ],
   },

@@ -39,6 +39,7 @@ export interface SweepFlags {
   readonly costs?: string;
   readonly duration?: string;
   readonly limit?: boolean;
+  readonly shard?: string;
 }
 
 const VALUES_MAX = 10_000;

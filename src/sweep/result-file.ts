@@ -4,10 +4,11 @@
  * Promise: every line is a complete result, written at once; whatever kills a sweep leaves complete lines and at most
  * one torn at the end, which the next run cuts off. A file that is something else is never touched.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
 import { z } from '../vendor/zod.js';
+import { type ResultKind, readResultLines } from './result-lines.js';
 
 /** One cell's result: a line of `rxsteer sweep --json`. */
 export interface SweepLine {
@@ -80,9 +81,12 @@ const lineSchema: z.ZodType<SweepLine> = z.object({
   warnings: z.array(z.string()),
 });
 
-const READ_BYTES = 1 << 16;
-/** Longest line that is believed: 1024 workers and many warnings. */
-const LINE_MAX = 1 << 20;
+/** Results of captures. */
+export const captureResults: ResultKind<SweepLine> = {
+  schema: lineSchema,
+  // A warning begins with the capture's name.
+  names: ['capture', 'policy', 'nic', 'queues', 'hashKey', 'seed', 'base', 'options', 'warnings'],
+};
 
 /** Where results are appended. */
 export class ResultFile<L extends { readonly key: string } = SweepLine> {
@@ -116,47 +120,14 @@ export class ResultFile<L extends { readonly key: string } = SweepLine> {
   }
 
   #load(): void {
-    const buffer = new Uint8Array(READ_BYTES);
-    const decoder = new TextDecoder();
-    let rest = '';
-    let number = 0;
-    let at = 0;
-    let complete = 0;
-    for (;;) {
-      const count = readSync(this.#fd, buffer, 0, READ_BYTES, at);
-      if (count === 0) break;
-      const chunk = buffer.subarray(0, count);
-      const last = chunk.lastIndexOf(0x0a);
-      if (last >= 0) complete = at + last + 1;
-      at += count;
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-      rest = lines.pop()!;
-      for (const line of lines) this.#take(line, ++number);
-      if (rest.length > LINE_MAX) throw this.#foreign(number + 1);
-    }
-    this.torn = at - complete;
-    if (this.torn === 0) return;
-    // Only what this program could have begun is cut off; another file may just lack its last line feed.
-    if (!'{"key":"'.startsWith(rest.slice(0, 8))) throw this.#foreign(number + 1);
-    ftruncateSync(this.#fd, complete);
-  }
-
-  #take(text: string, number: number): void {
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      throw this.#foreign(number);
-    }
-    const result = this.schema.safeParse(value);
-    if (!result.success) throw this.#foreign(number);
-    this.done.set(result.data.key, result.data);
-  }
-
-  #foreign(number: number): UserError {
-    return new UserError(
-      `${this.path}: line ${number} is no result of a sweep: give another file, or remove it`,
+    const { complete, torn } = readResultLines(
+      this.#fd,
+      this.path,
+      () => this.schema,
+      (_, line) => this.done.set(line.key, line),
     );
+    this.torn = torn;
+    if (torn > 0) ftruncateSync(this.#fd, complete);
   }
 
   /** Appends a result. @throws UserError where it cannot be written */

@@ -8,6 +8,7 @@
 import type { SweepCell, SweepGrid } from './grid.js';
 import { runLanes, succeeded } from './lanes.js';
 import type { SweepLine } from './result-file.js';
+import { inKeyOrder, type Portion } from './shard.js';
 import type { Measures, SweepAnswer, SweepTask } from './worker.js';
 
 /** Cells of one pass at most: a pass keeps the state of all its policies. */
@@ -22,8 +23,23 @@ export interface Pass {
   readonly task: SweepTask;
 }
 
-/** The passes that compute these cells, balanced for so many threads; the largest captures first. */
-export function planPasses(cells: readonly SweepCell[], grid: SweepGrid, threads: number): Pass[] {
+/** Work of a pass: bytes that are read once, and steered for each cell. */
+export function passWeight({ cells }: Pick<Pass, 'cells'>): number {
+  return cells[0]!.size * (1 + cells.length);
+}
+
+/** A shard has so many portions at least where cells allow it: what it has too much is less than one. */
+const PORTIONS_LEAST = 4;
+
+/** What shards are made of: cells of one capture and number of workers, as many as one pass may have. */
+export function capturePortions(cells: readonly SweepCell[], shards: number): Portion<SweepCell>[] {
+  const work = cells.reduce((sum, { size }) => sum + size, 0) / (PORTIONS_LEAST * shards);
+  const mostOf = (size: number) => Math.max(1, Math.floor(work / Math.max(1, size)) - 1);
+  return grouped(inKeyOrder(cells), mostOf).map((own) => ({ cells: own, cost: passWeight({ cells: own }) }));
+}
+
+/** Cells by capture and number of workers, in pieces of so many cells at most for captures of a size. */
+function grouped(cells: readonly SweepCell[], mostOf: (size: number) => number): SweepCell[][] {
   const groups = new Map<string, SweepCell[]>();
   for (const cell of cells) {
     const name = JSON.stringify([cell.capture, cell.workers]);
@@ -31,19 +47,25 @@ export function planPasses(cells: readonly SweepCell[], grid: SweepGrid, threads
     if (group === undefined) groups.set(name, [cell]);
     else group.push(cell);
   }
-  const most = Math.max(1, Math.min(CELLS_AT_ONCE, Math.ceil(cells.length / (2 * threads))));
+  return [...groups.values()].flatMap((group) => {
+    const most = Math.min(CELLS_AT_ONCE, mostOf(group[0]!.size));
+    const count = Math.ceil(group.length / most);
+    return Array.from({ length: count }, (_, n) => group.slice(n * most, (n + 1) * most));
+  });
+}
+
+/** The task of cells of one capture and number of workers. */
+export function taskOf(cells: readonly SweepCell[], grid: SweepGrid): SweepTask {
   const { speed, gapUs, model, apps, choice } = grid;
-  const passes = [...groups.values()].flatMap((group) =>
-    Array.from({ length: Math.ceil(group.length / most) }, (_, n): Pass => {
-      const own = group.slice(n * most, (n + 1) * most);
-      const { capture, workers } = own[0]!;
-      const policies = own.map(({ policy }) => policy);
-      return {
-        cells: own,
-        task: { capture, policies, workers, speed, gapUs, model, apps, choice: choice ?? {} },
-      };
-    }),
-  );
+  const { capture, workers } = cells[0]!;
+  const policies = cells.map(({ policy }) => policy);
+  return { capture, policies, workers, speed, gapUs, model, apps, choice: choice ?? {} };
+}
+
+/** The passes that compute these cells, balanced for so many threads; the largest captures first. */
+export function planPasses(cells: readonly SweepCell[], grid: SweepGrid, threads: number): Pass[] {
+  const most = Math.max(1, Math.ceil(cells.length / (2 * threads)));
+  const passes = grouped(cells, () => most).map((own): Pass => ({ cells: own, task: taskOf(own, grid) }));
   return passes.sort((a, b) => b.cells[0]!.size - a.cells[0]!.size);
 }
 

@@ -56,6 +56,8 @@ export interface ScenarioCell {
   /** What is run: plain data. */
   readonly input: ScenarioInput;
   readonly limit: boolean;
+  /** What it is expected to cost: milliseconds of virtual time, for each CPU. */
+  readonly cost: number;
 }
 
 /** A value as people write it. */
@@ -133,6 +135,8 @@ export function planScenarios(grid: ScenarioGrid): ScenarioCell[] {
       const timed = durationMs === null ? input : { ...input, durationMs };
       const place = Object.keys(options).length === 0 ? name : `${name} (${optionsText(options)})`;
       const parsed = parseScenario(timed, place);
+      const { sockets, cores, threads } = parsed.host.cpus;
+      const cost = (parsed.durationMs + parsed.warmupMs) * sockets * cores * threads;
       for (const policy of policies) parsePolicy(policy);
       const under = policies.length > 0 ? policies : (parsed.policies ?? [null]);
       const sets = costs.length > 0 ? costs : [{ name: costsName(parsed), costs: parsed.costs ?? {} }];
@@ -156,6 +160,7 @@ export function planScenarios(grid: ScenarioGrid): ScenarioCell[] {
               options,
               input: run,
               limit,
+              cost,
             });
           }
           if (cells.size > CELLS_MAX) throw new UserError(`the grid has more than ${CELLS_MAX} cells`);

@@ -5,6 +5,7 @@
  * rows are ranked by throughput; where that differs by less than a hundredth, by the CPU of an operation.
  */
 import { z } from '../vendor/zod.js';
+import type { ResultKind } from './result-lines.js';
 
 /** One cell's result. */
 export interface ScenarioLine {
@@ -48,6 +49,11 @@ export const scenarioLineSchema: z.ZodType<ScenarioLine> = z.object({
   ...{ p50Us: z.number(), p99Us: z.number(), perPacket: numbers, dropped: z.number(), reordered: z.number() },
   ...{ limit: z.string().nullable(), digest: z.string() },
 });
+
+export const scenarioResults: ResultKind<ScenarioLine> = {
+  schema: scenarioLineSchema,
+  names: ['scenario', 'policy', 'costs', 'seed', 'options'],
+};
 
 /** Cells that differ by their seed only. */
 export interface ScenarioRow {

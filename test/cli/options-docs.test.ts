@@ -29,6 +29,9 @@ const FOREIGN = new Set([
   '--omit',
   '--provenance',
   '--now',
+  // Slurm and GNU parallel.
+  ...['--job-name', '--array', '--requeue', '--open-mode', '--cpus-per-task', '--output', '--parsable'],
+  ...['--dependency', '--wrap', '--sshloginfile', '--workdir', '--joblog', '--retries'],
 ]);
 const NAME = /(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]/g;
 

@@ -19,7 +19,7 @@ class Spinner extends Task {
     context: Small['contexts'][0],
     private readonly packet: number,
   ) {
-    super('spinner', Class.app, [context], 'home', 0, 0);
+    super('spinner', Class.app, context, null, 'home', 0, 0);
   }
 
   pick(cpu: Cpu): number {

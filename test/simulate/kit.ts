@@ -8,6 +8,7 @@ import { Context, type KernelCosts } from '#rxsteer/simulate/machine/context.js'
 import { Counters } from '#rxsteer/simulate/machine/counters.js';
 import { Cpu, type CpuShared } from '#rxsteer/simulate/machine/cpu.js';
 import { HostBelow } from '#rxsteer/simulate/machine/host-below.js';
+import { LoadBoard } from '#rxsteer/simulate/machine/load-board.js';
 import { type Fifo, Packets } from '#rxsteer/simulate/machine/packets.js';
 import { exponential } from '#rxsteer/simulate/machine/random.js';
 import { Sim } from '#rxsteer/simulate/machine/sim.js';
@@ -55,7 +56,8 @@ export class Small {
       (_, id) => new Cpu(this.sim, id, { core: id, cache: 0, socket: 0, node: 0 }, shared),
     );
     const below = this.cpus.map((cpu) => new HostBelow(this.sim, cpu, all, this.counters));
-    this.contexts = below.map((one, id) => new Context(id, all, this.counters, one, -1, () => 3));
+    const board = new LoadBoard(count, () => 3);
+    this.contexts = below.map((one, id) => new Context(id, all, this.counters, one, -1, board));
     this.contexts.forEach((context, id) => {
       below[id]!.context = context;
       this.cpus[id]!.root = context;
@@ -85,7 +87,7 @@ export class Server extends Task {
     readonly queue: Fifo,
     cpuClass: number = Class.app,
   ) {
-    super('server', cpuClass, [context], 'home', 0, 0);
+    super('server', cpuClass, context, null, 'home', 0, 0);
   }
 
   pick(cpu: Cpu): number {

@@ -73,6 +73,7 @@ export class VhostLab {
       connections: number;
       refused: number;
       memory: number;
+      mtu: number | null;
       features: readonly string[];
     };
   }

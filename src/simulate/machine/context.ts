@@ -11,6 +11,7 @@
 
 import { Class, Pick } from './classes.js';
 import type { Counters } from './counters.js';
+import type { LoadBoard } from './load-board.js';
 
 /** Runs of the softirq in a row, and their time, before ksoftirqd takes over (`MAX_SOFTIRQ_RESTART`, `_TIME`). */
 const RESTARTS = 10;
@@ -81,8 +82,6 @@ export interface KernelCosts extends SchedulerCosts {
 
 /** What lies below a context: a CPU, or a vCPU of a host. */
 export interface Below {
-  /** No work runs and none is waiting. */
-  readonly isIdle: boolean;
   /** There is new work. `by` pays what that costs the sender; null = a device. */
   notify(by: Runner | null, kind: Notice): void;
   /** Interrupts other CPUs of the same kernel, for their backlogs or for `source`. */
@@ -144,11 +143,17 @@ export class Context {
     readonly counters: Counters,
     readonly below: Below,
     readonly cpuClass: number,
-    private readonly distance: (from: number, to: number) => number,
+    readonly board: LoadBoard,
   ) {}
 
+  /** No work runs and none is waiting. */
   get isIdle(): boolean {
-    return this.below.isIdle && this.task === null && this.#queue.length === this.#queueHead;
+    return this.board.isIdle(this.id);
+  }
+
+  /** What lies below has nothing to do any more, or has something again. */
+  setIdle(isIdle: boolean): void {
+    this.board.setIdle(this.id, isIdle);
   }
 
   /** Nothing waits for this CPU: no interrupt, no poll, no task. */
@@ -165,10 +170,6 @@ export class Context {
   /** Tasks that run or wait. */
   get load(): number {
     return this.#queue.length - this.#queueHead + (this.task === null ? 0 : 1);
-  }
-
-  distanceTo(other: Context): number {
-    return this.distance(this.id, other.id);
   }
 
   /** A source has work and asks for this CPU. `by` = the CPU that causes it; null = a device. */
@@ -195,6 +196,8 @@ export class Context {
   }
 
   enqueue(task: Schedulable): void {
+    this.board.setIdle(this.id, false);
+    this.board.add(this.id, 1);
     const { task: current } = this;
     const isBehind = current !== null && current.runtime - task.runtime > this.costs.granularity;
     // A sleeper keeps no credit without end.
@@ -359,6 +362,7 @@ export class Context {
       if (picked !== Pick.nothing) return picked;
       task.sleep();
       this.task = null;
+      this.board.add(this.id, -1);
       if (cpu.debt > 0) return Pick.spent;
     }
   }

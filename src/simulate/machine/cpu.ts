@@ -91,10 +91,6 @@ export class Cpu implements Runner {
     this.actor = sim.enter(this);
   }
 
-  get isIdle(): boolean {
-    return this.#state === State.idle;
-  }
-
   get isPolling(): boolean {
     return this.#state === State.polling;
   }
@@ -177,6 +173,7 @@ export class Cpu implements Runner {
     }
     if (this.#state !== State.idle) return;
     this.#state = State.busy;
+    this.root.setIdle(false);
     this.#count(1);
     const exit = byDevice ? this.shared.idleExitDevice : this.shared.idleExit;
     this.class = Class.idleExit;
@@ -228,7 +225,10 @@ export class Cpu implements Runner {
         if (picked === Pick.spent) continue;
         this.#count(-1);
         if (picked === Pick.poll) this.#startPoll();
-        else this.#state = State.idle;
+        else {
+          this.#state = State.idle;
+          this.root.setIdle(true);
+        }
         return;
       }
       const step = this.#steps[this.#pc]!;

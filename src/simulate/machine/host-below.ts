@@ -28,10 +28,6 @@ export class HostBelow implements Below, Actor {
     this.#actor = sim.enter(this);
   }
 
-  get isIdle(): boolean {
-    return this.cpu.isIdle;
-  }
-
   notify(by: Cpu | null, kind: Notice): void {
     const { cpu, sim } = this;
     if (kind === Kind.device) cpu.poke(true);

@@ -33,6 +33,11 @@ export class Sim {
   readonly #queue = new EventQueue();
   readonly #actors: Actor[] = [];
 
+  /** Steps that keeping events in order took, beyond one for each. */
+  get steps(): number {
+    return this.#queue.steps;
+  }
+
   /** Enters an actor and returns its number, which events name it by. */
   enter(actor: Actor): number {
     return this.#actors.push(actor) - 1;
@@ -48,8 +53,7 @@ export class Sim {
     const queue = this.#queue;
     const actors = this.#actors;
     let { events, trace } = this;
-    while (queue.first <= until) {
-      queue.pop();
+    while (queue.popUntil(until)) {
       const { time, actor, arg } = queue;
       this.now = time;
       events++;

@@ -8,6 +8,7 @@
  * present piece of work; else it goes to the tail and gets its turn after a slice.
  */
 import type { Context, Runner, Schedulable } from './context.js';
+import type { CpuGroup } from './load-board.js';
 import { unit } from './random.js';
 
 /** Where a woken task goes. */
@@ -21,6 +22,9 @@ enum State {
   running,
 }
 
+/** CPUs that tasks share. */
+export type ContextGroup = CpuGroup<Context>;
+
 /** Something that is scheduled: an application, a vhost worker, a QEMU thread, a vCPU. */
 export abstract class Task implements Schedulable {
   /** The context on which it runs or ran last. */
@@ -32,18 +36,20 @@ export abstract class Task implements Schedulable {
 
   /**
    * @param class what its time is booked as.
-   * @param allowed contexts of one machine, nearest to each other first; at least one.
+   * @param own where it runs first.
+   * @param group where it may run, `own` among them; null = only there.
    */
   constructor(
     readonly name: string,
     readonly cpuClass: number,
-    readonly allowed: readonly Context[],
+    readonly own: Context,
+    readonly group: ContextGroup | null,
     readonly rule: WakeRule,
     /** Probability of `affine`, and its seed. */
     readonly affinity: number,
     readonly seed: number,
   ) {
-    this.context = allowed[0]!;
+    this.context = own;
   }
 
   get isSleeping(): boolean {
@@ -91,23 +97,16 @@ export abstract class Task implements Schedulable {
   }
 
   #choose(from: Context | null): Context {
-    const { allowed, rule, context } = this;
-    if (rule === 'home' || allowed.length === 1) return context;
-    const waker = from !== null && allowed.includes(from) ? from : null;
+    const { group, rule, context, own } = this;
+    if (rule === 'home' || group === null) return context;
+    const waker = from !== null && group.has(from) ? from : null;
     if (rule === 'affine') {
       return waker !== null && unit(this.seed, this.wakeups) < this.affinity ? waker : context;
     }
     if (context.isIdle) return context;
     if (waker?.isIdle === true) return waker;
-    let best = context;
-    let bestCost = Number.POSITIVE_INFINITY;
-    for (const other of allowed) {
-      const cost = other.isIdle ? -1e6 + other.distanceTo(context) : other.load;
-      if (cost < bestCost) {
-        best = other;
-        bestCost = cost;
-      }
-    }
-    return best;
+    const { board, bits } = group;
+    const idle = board.nearestIdle(context.id, own.id, bits);
+    return group.at(idle >= 0 ? idle : board.leastLoaded(own.id, bits));
   }
 }

@@ -13,7 +13,7 @@ import { Notice } from './context.js';
 import type { Counters } from './counters.js';
 import { POKE as CPU_POKE, type Cpu } from './cpu.js';
 import type { Actor, Sim } from './sim.js';
-import { Task, type WakeRule } from './task.js';
+import { type ContextGroup, Task, type WakeRule } from './task.js';
 
 /** Costs of running guests, in picoseconds. */
 export interface VcpuCosts {
@@ -70,7 +70,8 @@ export class Vcpu extends Task implements Below, Actor {
 
   constructor(
     name: string,
-    allowed: readonly Context[],
+    own: Context,
+    group: ContextGroup | null,
     rule: WakeRule,
     seed: number,
     private readonly sim: Sim,
@@ -78,7 +79,7 @@ export class Vcpu extends Task implements Below, Actor {
     private readonly settings: VcpuSettings,
     private readonly counters: Counters,
   ) {
-    super(name, Class.vcpu, allowed, rule, 0, seed);
+    super(name, Class.vcpu, own, group, rule, 0, seed);
     this.#actor = sim.enter(this);
   }
 
@@ -97,6 +98,11 @@ export class Vcpu extends Task implements Below, Actor {
 
   get isIdle(): boolean {
     return this.isSleeping || this.#halt !== Halt.no;
+  }
+
+  override wake(by: Cpu | null, from: Context | null): boolean {
+    if (this.isSleeping) this.inner.setIdle(false);
+    return super.wake(by, from);
   }
 
   notify(by: Cpu | null, kind: Notice): void {
@@ -169,7 +175,10 @@ export class Vcpu extends Task implements Below, Actor {
     }
     const picked = this.inner.pick(cpu);
     if (picked !== Pick.nothing) {
-      this.#halt = Halt.no;
+      if (this.#halt !== Halt.no) {
+        this.#halt = Halt.no;
+        this.inner.setIdle(false);
+      }
       this.#isEntered = true;
       return picked;
     }
@@ -183,6 +192,7 @@ export class Vcpu extends Task implements Below, Actor {
     const { settings, sim } = this;
     if (this.#halt === Halt.no) {
       this.#halt = Halt.guestPolling;
+      this.inner.setIdle(true);
       this.#until = sim.now + settings.guestPoll;
     }
     if (this.#halt === Halt.guestPolling) {

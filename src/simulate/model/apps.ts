@@ -5,9 +5,12 @@
  */
 import { UserError } from '../../errors.js';
 import { Class } from '../machine/classes.js';
+import type { Context } from '../machine/context.js';
+import { CpuGroup } from '../machine/load-board.js';
 import { unit } from '../machine/random.js';
 import { ps } from '../machine/sim.js';
 import type { Step } from '../machine/step.js';
+import type { ContextGroup } from '../machine/task.js';
 import type { AppSpec } from '../scenario/schema.js';
 import { Answer, AskAgain, Interrupt, PassOn, Record, ReleaseSocket, Resubmit } from './app-steps.js';
 import type { Kernel } from './kernel.js';
@@ -44,6 +47,7 @@ export class App {
   /** Numbers of the threads among the world's readers. */
   readonly #numbers = new Map<AppTask, number>();
   readonly #cpus: readonly number[];
+  #group: ContextGroup | null = null;
 
   /** @param isClient it runs on the second host and asks instead of answering. */
   constructor(
@@ -73,14 +77,22 @@ export class App {
     const { contexts } = home.kernel;
     const isLocal = local !== null && unit(this.#seed, i) < spec.local;
     const own = contexts[isLocal ? local : this.#cpus[i % this.#cpus.length]!]!;
-    const all = this.#cpus.map((cpu) => contexts[cpu]!);
     const isFree = !spec.pin || spec.wake !== 'home';
     return {
-      allowed: isFree ? [own, ...all.filter((context) => context !== own)] : [own],
+      own,
+      group: isFree ? this.#groupWith(own) : null,
       rule: spec.pin ? spec.wake : spec.wake === 'home' ? 'idle' : spec.wake,
       affinity: spec.affinity,
       seed: this.#seed ^ i,
     };
+  }
+
+  /** The CPUs of the application, and the one where a thread begins. */
+  #groupWith(own: Context): ContextGroup | null {
+    const { contexts } = this.home.kernel;
+    this.#group ??= new CpuGroup(this.#cpus.map((cpu) => contexts[cpu]!));
+    const group = this.#group.has(own) ? this.#group : new CpuGroup([own, ...this.#group.contexts]);
+    return group.contexts.length > 1 ? group : null;
   }
 
   /** Gives a flow its thread. */

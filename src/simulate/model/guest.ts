@@ -11,6 +11,7 @@ import { parsePolicy } from '../../policy/parse.js';
 import { Class } from '../machine/classes.js';
 import type { Cpu } from '../machine/cpu.js';
 import { DeviceQueue } from '../machine/device-queue.js';
+import { CpuGroup } from '../machine/load-board.js';
 import { ps } from '../machine/sim.js';
 import type { Step } from '../machine/step.js';
 import { Vcpu } from '../machine/vcpu.js';
@@ -72,12 +73,14 @@ export class Guest {
       hostPoll: ps(spec.hostPollUs * 1000),
     };
     this.vcpus = placement.map((cpus, v) => {
-      const allowed = cpus.map((cpu) => host.kernel.contexts[cpu]!);
+      const { contexts } = host.kernel;
+      const group = cpus.length > 1 ? new CpuGroup(cpus.map((cpu) => contexts[cpu]!)) : null;
       const seed = parts.seedOf(`${name}/vcpu ${v}`);
-      const rule = allowed.length > 1 ? 'idle' : 'home';
+      const rule = group === null ? 'home' : 'idle';
       const vcpu = new Vcpu(
         `${name} vcpu${v}`,
-        allowed,
+        contexts[cpus[0]!]!,
+        group,
         rule,
         seed,
         world.sim,
@@ -132,7 +135,7 @@ export class Guest {
   /** CPU of the host that a policy with `follow-cpu` takes for this guest's. */
   get consumerCpu(): number {
     const [worker] = this.path.workers;
-    return worker === undefined || worker.allowed.length > 1 ? this.cpus[0]! : worker.allowed[0]!.id;
+    return worker === undefined || worker.group !== null ? this.cpus[0]! : worker.own.id;
   }
 
   #queue(q: number): DeviceQueue {

@@ -7,6 +7,7 @@ import { FlowLimit } from '../../linux/flow-limit.js';
 import { Backlog } from '../machine/backlog.js';
 import { type Below, Context, type KernelCosts } from '../machine/context.js';
 import type { Counters } from '../machine/counters.js';
+import { LoadBoard } from '../machine/load-board.js';
 import type { Packets } from '../machine/packets.js';
 import { ps } from '../machine/sim.js';
 import type { SoftirqSettings } from '../scenario/schema.js';
@@ -31,6 +32,7 @@ export interface KernelParts {
 export class Kernel {
   readonly name: string;
   readonly contexts: Context[];
+  readonly board: LoadBoard;
   readonly backlogs: Backlog[];
   readonly heads: Int32Array;
   readonly tails: Int32Array;
@@ -42,8 +44,9 @@ export class Kernel {
     this.topology = topology;
     const distance = (a: number, b: number) =>
       a < topology.cpus && b < topology.cpus ? topology.level(a, b) : 0;
+    this.board = new LoadBoard(below.length, distance);
     this.contexts = below.map(
-      (one, id) => new Context(id, parts.costs, parts.counters, one, parts.cpuClass, distance),
+      (one, id) => new Context(id, parts.costs, parts.counters, one, parts.cpuClass, this.board),
     );
     this.heads = new Int32Array(below.length);
     this.tails = new Int32Array(below.length);

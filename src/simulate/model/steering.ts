@@ -38,6 +38,8 @@ export class PolicySteerer implements Steerer {
   readonly #tails: Int32Array;
   readonly #before: Int32Array;
   readonly #fate = new Int32Array(64);
+  /** By CPU: its first worker; -1 = none. */
+  readonly #workerOf: Int32Array;
 
   /** @param cpus CPU of each worker. */
   constructor(
@@ -52,6 +54,7 @@ export class PolicySteerer implements Steerer {
     this.#tails = new Int32Array(steering.workers);
     this.#before = new Int32Array(steering.workers);
     this.#rfs?.attach(kernel.heads, this.#tails);
+    this.#workerOf = Int32Array.from(kernel.contexts, ({ id }) => cpus.indexOf(id));
   }
 
   /** CPU of a worker. */
@@ -80,7 +83,7 @@ export class PolicySteerer implements Steerer {
 
   record(flow: number, cpuId: number): void {
     if (this.#rfs === null) return;
-    const worker = this.cpus.indexOf(cpuId);
+    const worker = this.#workerOf[cpuId] ?? -1;
     if (worker >= 0) this.#rfs.recordFlow(this.world.flows.hash[flow]!, worker);
   }
 }

@@ -11,12 +11,14 @@ import type { DeviceQueue } from '../machine/device-queue.js';
 import { Fifo } from '../machine/packets.js';
 import type { Actor, Sim } from '../machine/sim.js';
 import { Next, type Step } from '../machine/step.js';
-import { Task, type WakeRule } from '../machine/task.js';
+import { type ContextGroup, Task, type WakeRule } from '../machine/task.js';
 import type { Reader, World } from './world.js';
 
 /** Where a task may run, and what happens when it is woken. */
 export interface Placement {
-  readonly allowed: readonly Context[];
+  /** Where it runs first, and where it may run; null = only there. */
+  readonly own: Context;
+  readonly group: ContextGroup | null;
   readonly rule: WakeRule;
   readonly affinity: number;
   readonly seed: number;
@@ -38,7 +40,7 @@ export class AppTask extends Task implements Reader {
     /** Senders are refused before the socket's lock when queue and backlog together are full. */
     readonly isLimited: boolean,
   ) {
-    super(name, cpuClass, place.allowed, place.rule, place.affinity, place.seed);
+    super(name, cpuClass, place.own, place.group, place.rule, place.affinity, place.seed);
     this.inbox = new Fifo(world.packets, 'socket', limit);
     this.backlog = new Fifo(world.packets, 'socketBacklog', 1 << 24);
   }
@@ -98,7 +100,7 @@ export class SendTask extends Task implements Actor {
     private readonly outlet: Outlet,
     private readonly node: number,
   ) {
-    super(name, cpuClass, place.allowed, place.rule, place.affinity, place.seed);
+    super(name, cpuClass, place.own, place.group, place.rule, place.affinity, place.seed);
     this.#actor = world.sim.enter(this);
   }
 
@@ -161,7 +163,7 @@ export class WorkerTask extends Task {
     private readonly weight: number,
     private readonly poll: number,
   ) {
-    super(name, cpuClass, place.allowed, place.rule, place.affinity, place.seed);
+    super(name, cpuClass, place.own, place.group, place.rule, place.affinity, place.seed);
   }
 
   /** Serves one more queue. */

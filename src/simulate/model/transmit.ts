@@ -49,6 +49,8 @@ export class TxQueue implements PollSource {
   constructor(
     private readonly world: World,
     readonly name: string,
+    /** Its number among the device's queues. */
+    readonly number: number,
     { lock: kind, limit }: TransmitSettings,
     distances: Distances,
     lines: number,
@@ -104,7 +106,7 @@ export class TxSide {
     const { queues, select } = settings;
     this.queues = Array.from(
       { length: queues },
-      (_, q) => new TxQueue(world, queues === 1 ? name : `${name} queue ${q}`, settings, distances, lines),
+      (_, q) => new TxQueue(world, queues === 1 ? name : `${name} queue ${q}`, q, settings, distances, lines),
     );
     const maps = new XpsMap(cpus);
     for (let q = 0; q < queues; q++) {
@@ -150,7 +152,7 @@ export class ChooseQueue implements Step {
   run(cpu: Cpu, packet: number): number {
     const { packets } = this.world;
     const queue = this.side.select(cpu.context.id, packets.flow[packet]!);
-    packets.mark[packet] = this.side.queues.indexOf(queue);
+    packets.mark[packet] = queue.number;
     // Behind a discipline only its owner touches the driver's queue.
     if (!this.side.settings.qdisc) useQueue(queue, cpu, this.lines, this.memory);
     return Next.step;

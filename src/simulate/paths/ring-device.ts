@@ -6,6 +6,7 @@
  */
 import { Class } from '../machine/classes.js';
 import type { Cpu } from '../machine/cpu.js';
+import { CpuGroup } from '../machine/load-board.js';
 import { Fifo } from '../machine/packets.js';
 import { ps } from '../machine/sim.js';
 import type { Step } from '../machine/step.js';
@@ -138,7 +139,8 @@ function makeWorkers(guest: PathGuest, device: RingDevice): WorkerTask[] {
   return Array.from({ length: count }, (_, w) => {
     const allowed = guest.workerCpus(w).map((cpu) => contexts[cpu]!);
     const place = {
-      allowed,
+      own: allowed[0]!,
+      group: allowed.length > 1 ? new CpuGroup(allowed) : null,
       rule: allowed.length > 1 && spec.workerWake === 'home' ? ('idle' as const) : spec.workerWake,
       affinity: 1,
       seed: parts.seedOf(`${guest.name}/worker ${w}`),

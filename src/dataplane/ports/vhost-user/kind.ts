@@ -42,6 +42,8 @@ export interface VhostUserDetail {
   readonly enabled: readonly number[];
   /** Bytes of the guest's memory. */
   readonly memory: number;
+  /** The guest's MTU, where its front-end told it. */
+  readonly mtu: number | null;
   /** Guests that came so far. */
   readonly connections: number;
   /** Guests that were sent away because of what they did. */

@@ -223,6 +223,7 @@ export class VhostUserPort extends LivePort {
       queues: this.spec.queues,
       enabled: session?.receiving ?? [],
       memory: session?.memory ?? 0,
+      mtu: this.mtu,
       connections: this.connections,
       refused: this.refused,
     };
