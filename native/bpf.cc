@@ -74,10 +74,12 @@ BpfMapSizes bpfMapSizes(int map) {
     case BPF_MAP_TYPE_HASH:
     case BPF_MAP_TYPE_ARRAY:
     case BPF_MAP_TYPE_CPUMAP:
+    case BPF_MAP_TYPE_XSKMAP:
+    case BPF_MAP_TYPE_ARRAY_OF_MAPS:
       return {info.key_size, info.value_size};
     default:
       // Those by CPU copy more than one value; a program is no map.
-      throw SystemError{EINVAL, "bpf", "neither a hash, an array nor a CPU map"};
+      throw SystemError{EINVAL, "bpf", "not a kind of map that is written to here"};
   }
 }
 
@@ -138,6 +140,20 @@ size_t tryBpfProgram(int program, const uint8_t* frames, const uint32_t* offsets
     } else check(-1, "bpf(PROG_TEST_RUN)");
   }
   return refused;
+}
+
+std::string bpfProgramName(uint32_t id) {
+  bpf_attr attributes{};
+  attributes.prog_id = id;
+  const UniqueFd program(bpf(BPF_PROG_GET_FD_BY_ID, attributes));
+  if (!program) return "";
+  bpf_prog_info info{};
+  attributes = {};
+  attributes.info.bpf_fd = static_cast<uint32_t>(program.get());
+  attributes.info.info_len = sizeof info;
+  attributes.info.info = pointer(&info);
+  if (bpf(BPF_OBJ_GET_INFO_BY_FD, attributes) != 0) return "";
+  return std::string(info.name, ::strnlen(info.name, sizeof info.name));
 }
 
 void pinBpf(int fd, const std::string& path) {

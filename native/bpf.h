@@ -40,6 +40,9 @@ UniqueFd loadBpfProgram(uint32_t type, const std::string& name, const uint8_t* c
 constexpr uint32_t kNotTried = 0xffffffff;
 size_t tryBpfProgram(int program, const uint8_t* frames, const uint32_t* offsets, size_t count, uint32_t* results);
 
+// The name of a program by its number in the kernel; empty where it has none or it is not told.
+std::string bpfProgramName(uint32_t id);
+
 void pinBpf(int fd, const std::string& path);
 // Attaches an XDP program for as long as the descriptor is open. flags: XDP_FLAGS_SKB_MODE (2), DRV_MODE (4), or 0.
 UniqueFd attachXdp(int program, int ifindex, uint32_t flags);

@@ -92,6 +92,10 @@ Napi::Value xdp(const Info& info) {
                  }));
 }
 
+Napi::Value programName(const Info& info) {
+  return Napi::String::New(info.Env(), bpfProgramName(static_cast<uint32_t>(intArgument(info, 0, "id"))));
+}
+
 void fanout(const Info& info) {
   control(info.Env(), "",
           [&] { setFanoutProgram(intArgument(info, 0, "socket"), intArgument(info, 1, "program")); });
@@ -120,6 +124,7 @@ void defineBpf(Napi::Env env, Napi::Object exports) {
   function("tryBpfProgram", tryProgram);
   function("pinBpf", pin);
   function("attachXdp", xdp);
+  function("bpfProgramName", programName);
   function("setFanoutProgram", fanout);
   function("setReusePortProgram", reusePort);
   function("setTapSteering", steerTap);

@@ -129,6 +129,11 @@ void parseLink(const NetlinkMessage& message, Link& link) {
         link.txDropped = counters.tx_dropped;
         break;
       }
+      case IFLA_XDP:
+        eachAttribute(a.data, a.length, [&](const NetlinkAttribute& nested) {
+          if (nested.type == IFLA_XDP_PROG_ID) link.xdpProgram = nested.number<uint32_t>();
+        });
+        break;
       case IFLA_LINKINFO:
         eachAttribute(a.data, a.length, [&](const NetlinkAttribute& nested) {
           if (nested.type == IFLA_INFO_KIND) link.kind = nested.text();

@@ -25,6 +25,8 @@ struct Link {
   bool tso = false;
   // IPv4, and IPv6 of global scope.
   uint32_t addresses = 0;
+  // Number of the XDP program that is attached; 0 = none.
+  uint32_t xdpProgram = 0;
   // Frames that the device dropped on their way out, where its counters were asked for.
   uint64_t txDropped = 0;
 };

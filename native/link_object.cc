@@ -22,6 +22,7 @@ Napi::Object linkObject(Napi::Env env, const Link& link) {
   result.Set("master", optional(link.master));
   result.Set("kind", optional(link.kind));
   result.Set("tso", Napi::Boolean::New(env, link.tso));
+  result.Set("xdpProgram", link.xdpProgram);
   result.Set("addresses", link.addresses);
   result.Set("txDropped", Napi::Number::New(env, static_cast<double>(link.txDropped)));
   return result;

@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, MAC, Policy, Capture, Traffic, Simulation, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, Block, MAC, Policy, Capture, Traffic, Simulation, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -288,6 +288,29 @@ export {
   txHash,
   XpsMap,
 } from './linux/xps.js';
+
+// Block: hardware queues of disks, and which CPU uses which
+
+export { type BlockBehaviour, blockBehaviour, MODERN_BLOCK } from './block/behaviour.js';
+export { type Completed, type Completion, completionOf, type RqAffinity } from './block/completion.js';
+export { type CpuGroups, groupCpusEvenly } from './block/group-cpus.js';
+export {
+  type BlockCpu,
+  type BlockMachine,
+  type BlockMachineShape,
+  blockMachine,
+} from './block/machine.js';
+export { type NvmeQueue, type NvmeQueues, type NvmeSetup, nvmeQueues } from './block/nvme.js';
+export {
+  formatQueueCpus,
+  mapQueues,
+  QUEUE_TYPES,
+  type QueueMap,
+  type QueueMaps,
+  type QueueType,
+  queueCpus,
+  queueFor,
+} from './block/queue-map.js';
 
 // MAC: owners of guests
 

@@ -34,6 +34,12 @@ const checks: Record<string, (lines: string[], all: string) => void> = {
     expect(lines[6]).toMatch(/^busy: (\d+ %(, )?){4}$/);
     expect(lines[7]).toMatch(/^a packet sees CPUs \d( -> \d)*, \d+ us$/);
   },
+  'nvme-queues.mjs': (lines, all) => {
+    // The document shows it as it is.
+    expect(readFileSync(join(directory, '../docs/storage.md'), 'utf8')).toContain(all.trimEnd());
+    const [quietHctx, quietOwner] = lines.slice(-2).map((line) => Number(/p99 (\d+)/.exec(line)![1]));
+    expect(quietHctx).toBeGreaterThan(5 * quietOwner!);
+  },
   'simulate-presets.mjs': (lines, all) => {
     const [, halts, polls] = /answers in ([\d.]+) us, with polling of the host in ([\d.]+) us/.exec(all)!;
     expect(Number(polls)).toBeLessThan(Number(halts));

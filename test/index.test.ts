@@ -20,32 +20,32 @@ const FACE = `
   CPUMAP_QSIZE_MAX CPU_CLASSES CaptureWriter CpuMap CpuReverseMap DROP_REASONS DevFlowTable ERROR_CODES Engine
   EtherType Experiment FLOW_FIELDS FLOW_PROTOCOLS FLOW_TYPES FanoutFlag FanoutGroup FanoutMode FlowKeys
   FlowLimit FlowSlot FrameFlag GENERIC_TYPES HASH_TYPE_NAMES HashFilter HashType IPV4_FIELDS IPV6_FIELDS
-  IndirectionTable InnerPacket KEY_NAMES KeyObserver Kind Learned LinkType LinuxFlowHash MODERN MacFilters
-  MacSteering NIC_NAMES NO_OWNER NTUPLE_FIELDS NicFilters NicModel NtupleTable OwnerTable POLICY_NAMES
-  POOL_CHIPS PoolQueues PoolReason PoolSwitch PoolsSteering Protocol RMAP_FAR RPS_NONE Rebalancer
-  RfsSocket RfsSteering RpsDevice RpsMap RpsQueue RpsReason RssContexts RssSteering SYMMETRIC SeededRandom
-  SignatureTable SockFlowTable Softnet SpreadCounter TABLE_SIZE_MAX TRAFFIC_PROTOCOLS TRAFFIC_TUNNELS
-  TUNNEL_NAMES TcpFlag Toeplitz Transmitted TunQueues TupleHash UserError VIRTIO_CLASS_CONTEXT
-  VIRTIO_CLASS_MQ VIRTIO_CLASS_TUNNEL VIRTIO_HASH_HEADER VIRTIO_HASH_TYPES VirtioContextCommand
-  VirtioDevice VirtioFeature VirtioMqCommand VlanFilters XpsMap arp atrCommonWord atrSignatureHash
-  bitRange bucketLoads captureFrames checkVirtioRss collidingDifferences compareCounted compilePolicy
-  compileUserPolicy concatBytes crc32 crc32c decodeFanoutArgument decodeVirtioHash decodeVirtioRss
-  decodeVirtioTunnels defaultTableSize defaultWorkers describeFrame deviceKey dissectBurst
-  dissectInnerBurst effectiveBits encodeFanoutArgument encodeVirtioHash encodeVirtioRss
-  encodeVirtioTunnels engineDefaults ethernet explain explainAt explainHashType findInner fitScaling
-  flowFrame flowIsActive flowsTo formatIpv4 formatIpv6 formatMac formatMask formatNtuple formatPools
-  formatSoftnetStat fragmentExtension fullestOverFair geneve gini gre gtpu guestLoads hash32 hashTypeList
-  hashTypeMask hex32 homeAddressExtension icmp icmpv6 inputBytesOf inputsForHash ipInIp ipv4 ipv6
-  keyBytesFor keyNameOf keySymmetry layoutForFunctions layoutName lintTable linuxBehaviour loadNative
-  makeFrames makeTraffic mayExpire mpls mrqcFor namedKey nativeHashKernels nativeProblem nicProfile
-  onlineCpus openCapture ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseFreeze
-  parseHex parseKey parseMac parseMask parseNtuple parsePolicy parsePort parseScenario parseScenarioText
-  parseSoftnetStat pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe presetNamed presets queueCounters
-  queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
-  recordedRxQueue replay routingExtension rscale scaled sctp simulate staleAfter startForwarder
-  steerFrames summarize sweep sweepScenarios tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
-  validatePresets virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus writeRpsFlowCnt
-  writeRpsSockFlowEntries xorHash
+  IndirectionTable InnerPacket KEY_NAMES KeyObserver Kind Learned LinkType LinuxFlowHash MODERN MODERN_BLOCK
+  MacFilters MacSteering NIC_NAMES NO_OWNER NTUPLE_FIELDS NicFilters NicModel NtupleTable OwnerTable
+  POLICY_NAMES POOL_CHIPS PoolQueues PoolReason PoolSwitch PoolsSteering Protocol QUEUE_TYPES RMAP_FAR RPS_NONE
+  Rebalancer RfsSocket RfsSteering RpsDevice RpsMap RpsQueue RpsReason RssContexts RssSteering SYMMETRIC
+  SeededRandom SignatureTable SockFlowTable Softnet SpreadCounter TABLE_SIZE_MAX TRAFFIC_PROTOCOLS
+  TRAFFIC_TUNNELS TUNNEL_NAMES TcpFlag Toeplitz Transmitted TunQueues TupleHash UserError VIRTIO_CLASS_CONTEXT
+  VIRTIO_CLASS_MQ VIRTIO_CLASS_TUNNEL VIRTIO_HASH_HEADER VIRTIO_HASH_TYPES VirtioContextCommand VirtioDevice
+  VirtioFeature VirtioMqCommand VlanFilters XpsMap arp atrCommonWord atrSignatureHash bitRange blockBehaviour
+  blockMachine bucketLoads captureFrames checkVirtioRss collidingDifferences compareCounted compilePolicy
+  compileUserPolicy completionOf concatBytes crc32 crc32c decodeFanoutArgument decodeVirtioHash decodeVirtioRss
+  decodeVirtioTunnels defaultTableSize defaultWorkers describeFrame deviceKey dissectBurst dissectInnerBurst
+  effectiveBits encodeFanoutArgument encodeVirtioHash encodeVirtioRss encodeVirtioTunnels engineDefaults
+  ethernet explain explainAt explainHashType findInner fitScaling flowFrame flowIsActive flowsTo formatIpv4
+  formatIpv6 formatMac formatMask formatNtuple formatPools formatQueueCpus formatSoftnetStat fragmentExtension
+  fullestOverFair geneve gini gre groupCpusEvenly gtpu guestLoads hash32 hashTypeList hashTypeMask hex32
+  homeAddressExtension icmp icmpv6 inputBytesOf inputsForHash ipInIp ipv4 ipv6 keyBytesFor keyNameOf keySymmetry
+  layoutForFunctions layoutName lintTable linuxBehaviour loadNative makeFrames makeTraffic mapQueues mayExpire
+  mpls mrqcFor namedKey nativeHashKernels nativeProblem nicProfile nvmeQueues onlineCpus openCapture
+  ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseFreeze parseHex parseKey parseMac
+  parseMask parseNtuple parsePolicy parsePort parseScenario parseScenarioText parseSoftnetStat pickTxQueue
+  planChange policyBytes policyWarnings poolMask poolMode pppoe presetNamed presets queueCounters queueCpus
+  queueFor queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
+  recordedRxQueue replay routingExtension rscale scaled sctp simulate staleAfter startForwarder steerFrames
+  summarize sweep sweepScenarios tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
+  validatePresets virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus
+  writeRpsFlowCnt writeRpsSockFlowEntries xorHash
 `;
 
 describe('the public face', () => {

@@ -18,7 +18,7 @@
 #include "ports/tag_mover.h"
 #include "ports/tap.h"
 #include "ports/unread.h"
-#include "ports/xsk_socket.h"
+#include "ports/xsk_bindings.h"
 #include "util/control.h"
 
 namespace rxsteer {
@@ -127,27 +127,6 @@ Napi::Value openSend(const Info& info) {
                               [&] { return openPacketSend(ifindex, bypass); }));
 }
 
-// Arguments: interface index, queue, staging memory; true = take the kernel for one that tells late what it has sent.
-Napi::Value openXsk(const Info& info) {
-  Napi::Env env = info.Env();
-  const int ifindex = intArgument(info, 0, "ifindex");
-  const int queue = intArgument(info, 1, "queue");
-  const Span<uint8_t> staging = bytes(info[2], "staging");
-  if (staging.length < kXskStagingBytes) throw invalid(env, "staging is too short");
-  const bool late = info.Length() > 3 && info[3].ToBoolean();
-  OpenXsk opened = control(env, "interface index " + std::to_string(ifindex), [&] {
-    return openXskSend(ifindex, static_cast<uint32_t>(queue), staging.data, late);
-  });
-  return Napi::Number::New(env, EnvState::of(env)->adopt(std::move(opened.fd), std::move(opened.socket)));
-}
-
-// Arguments: descriptor of an AF_XDP socket, MTU.
-void xskMtu(const Info& info) {
-  const auto socket = findXsk(intArgument(info, 0, "fd"));
-  if (socket == nullptr) throw invalid(info.Env(), "fd is no AF_XDP socket of this process");
-  setXskMtu(*socket, static_cast<uint32_t>(std::max(intArgument(info, 1, "mtu"), 0)));
-}
-
 Napi::Value statistics(const Info& info) {
   Napi::Env env = info.Env();
   const int fd = intArgument(info, 0, "fd");
@@ -220,14 +199,12 @@ void definePorts(Napi::Env env, Napi::Object exports) {
   function("packetUnread", unreadPackets);
   function("tapUnread", unreadTap);
   function("canOpen", canOpen);
-  function("openXskSend", openXsk);
-  function("setXskMtu", xskMtu);
   function("openTap", openTapCall);
   function("setTapCarrier", tapCarrier);
   function("tapAttached", attached);
   function("tapPlace", placeOfTap);
   function("packetAttached", bound);
-  exports.Set("xskStagingBytes", Napi::Number::New(env, double(kXskStagingBytes)));
+  defineXsk(env, exports);
   exports.Set("PacketReceiver", PacketReceiver::define(env));
   exports.Set("PacketSender", PacketSender::define(env));
   exports.Set("TapReceiver", TapReceiver::define(env));

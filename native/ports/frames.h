@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ports/vnet.h"
+#include "ports/xsk_queue.h"
 #include "util/args.h"
 
 namespace rxsteer {
@@ -79,6 +80,8 @@ class FramePool {
                               : smallSlots_ * smallBytes_ + (slot - smallSlots_) * largeBytes_ + headroom_;
   }
   uint8_t* bytes() const { return bytes_; }
+  // The small slots as memory of AF_XDP sockets.
+  XskMemory asMemory() const { return XskMemory(bytes_, smallSlots_, smallBytes_, headroom_); }
   // Small slots only, as values for a loop's registers.
   struct SmallSlots {
     uint8_t* bytes;

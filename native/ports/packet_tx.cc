@@ -130,8 +130,13 @@ int32_t PacketSender::sendRange(int32_t from, int32_t to) {
     }
     const int32_t flags = in_.flags(i);
     if ((flags & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0 && !mixed_) mix();
+    const bool alone = socket_ < 0 && xsk_.ready();
+    if (alone && (flags & kFlagGso) != 0 && xsk_.completes()) {
+      if (flushRun()) stoppedAt_ = i;
+      break;
+    }
     const bool xsk = plainEnough(i);
-    if (!xsk && socket_ < 0 && xsk_.ready()) {
+    if (!xsk && alone) {
       in_.result(i, in_.length(i) > xsk_.longest() ? SendResult::tooLong : SendResult::refused);
       continue;
     }
@@ -173,9 +178,16 @@ bool PacketSender::goesWhole(const uint8_t* message, uint32_t length) {
 }
 
 bool PacketSender::plainEnough(int32_t index) const {
-  if (!bypass_ || mixed_ || !xsk_.ready() || (in_.flags(index) & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0) return false;
+  if (!bypass_ || mixed_ || !xsk_.ready()) return false;
+  const int32_t flags = in_.flags(index);
   const uint32_t length = in_.length(index);
-  if (length < kEthernetHeaderBytes || length > xsk_.longest()) return false;
+  const uint8_t* message = in_.message(index);
+  if (socket_ < 0 && xsk_.completes()) {
+    if ((flags & kFlagNeedsCsum) != 0 && judgeVnet(readVnet(message), length) != VnetVerdict::fine) return false;
+  } else if ((flags & (kFlagVnet | kFlagGso | kFlagNeedsCsum)) != 0) {
+    return false;
+  }
+  if (length < kEthernetHeaderBytes || !xsk_.fits(message + kVnetBytes, length)) return false;
   // A TCP flow is about to have other frames, and what went through AF_XDP before them may still wait to be merged.
   return socket_ < 0 || !isTcp(in_.message(index) + kVnetBytes, length);
 }

@@ -7,17 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
-#include <unordered_map>
+#include <utility>
 
+#include "ports/cookie_registry.h"
 #include "util/system_error.h"
-
-#ifndef AF_XDP
-#define AF_XDP 44
-#endif
-#ifndef SOL_XDP
-#define SOL_XDP 283
-#endif
 
 namespace rxsteer {
 
@@ -29,33 +22,6 @@ constexpr uint32_t kEthernetHeaderBytes = 14;
 
 uint8_t* aligned(uint8_t* staging) {
   return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(staging) + kPage - 1) & ~(kPage - 1));
-}
-
-// The sockets of this process by cookie. Never destroyed: threads may outlive static objects.
-struct Registry {
-  std::mutex lock;
-  std::unordered_map<uint64_t, std::weak_ptr<XskSocket>> sockets;
-};
-
-Registry& registry() {
-  static auto* all = new Registry();
-  return *all;
-}
-
-// 0 where the descriptor is no socket.
-uint64_t cookieOf(int fd) {
-  uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
-
-void enter(int fd, const std::shared_ptr<XskSocket>& socket) {
-  const uint64_t cookie = cookieOf(fd);
-  check(cookie == 0 ? -1 : 0, "SO_COOKIE");
-  Registry& all = registry();
-  const std::lock_guard<std::mutex> hold(all.lock);
-  for (auto at = all.sockets.begin(); at != all.sockets.end();) at = at->second.expired() ? all.sockets.erase(at) : std::next(at);
-  all.sockets[cookie] = socket;
 }
 
 void option(int fd, int name, const void* value, socklen_t size, const char* what) {
@@ -84,6 +50,22 @@ XskSocket::XskSocket(uint8_t* memory) : staging(memory), chunks(aligned(memory))
   for (int32_t chunk = kXskChunks - 1; chunk >= 0; chunk--) free.giveBack(chunk);
 }
 
+XskSocket::XskSocket(std::shared_ptr<XskQueue> of, const int32_t* slots, uint32_t count, bool isDirect)
+    : staging(of->memory.pool),
+      chunks(of->memory.base),
+      queue(std::move(of)),
+      direct(isDirect),
+      free{freeWords_.data()},
+      chunkCount(count),
+      chunkEnd(queue->memory.slots),
+      firstAddress_(queue->memory.frameAddress(0)) {
+  for (uint32_t k = 0; k < count; k++) free.giveBack(slots[k]);
+  XskRing<uint64_t>& ring = queue->shared->completion;
+  doneProducer = ring.producer;
+  doneConsumer = ring.consumer;
+  done = ring.entries;
+}
+
 void XskSocket::map(int fd) {
   xdp_mmap_offsets at{};
   socklen_t size = sizeof at;
@@ -91,14 +73,16 @@ void XskSocket::map(int fd) {
   txBytes_ = at.tx.desc + kXskRing * sizeof(xdp_desc);
   txMapping_ = mapRing(fd, txBytes_, XDP_PGOFF_TX_RING);
   check(txMapping_ == nullptr ? -1 : 0, "mapping the TX ring");
-  doneBytes_ = at.cr.desc + kXskRing * sizeof(uint64_t);
-  doneMapping_ = mapRing(fd, doneBytes_, XDP_UMEM_PGOFF_COMPLETION_RING);
-  check(doneMapping_ == nullptr ? -1 : 0, "mapping the completion ring");
   auto* txRing = static_cast<uint8_t*>(txMapping_);
-  auto* doneRing = static_cast<uint8_t*>(doneMapping_);
   txProducer = reinterpret_cast<uint32_t*>(txRing + at.tx.producer);
   txConsumer = reinterpret_cast<uint32_t*>(txRing + at.tx.consumer);
   tx = reinterpret_cast<xdp_desc*>(txRing + at.tx.desc);
+  // The completion ring is the queue's.
+  if (queue != nullptr) return;
+  doneBytes_ = at.cr.desc + kXskRing * sizeof(uint64_t);
+  doneMapping_ = mapRing(fd, doneBytes_, XDP_UMEM_PGOFF_COMPLETION_RING);
+  check(doneMapping_ == nullptr ? -1 : 0, "mapping the completion ring");
+  auto* doneRing = static_cast<uint8_t*>(doneMapping_);
   doneProducer = reinterpret_cast<uint32_t*>(doneRing + at.cr.producer);
   doneConsumer = reinterpret_cast<uint32_t*>(doneRing + at.cr.consumer);
   done = reinterpret_cast<uint64_t*>(doneRing + at.cr.desc);
@@ -133,20 +117,36 @@ OpenXsk openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLat
   check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface's queue");
   if (tellsLate) socket->publishes = XskPublishes::late;
   setXskMtu(*socket, mtuOf(ifindex));
-  enter(fd.get(), socket);
+  CookieRegistry<XskSocket>::all().enter(fd.get(), socket);
   return {std::move(fd), std::move(socket)};
 }
 
-std::shared_ptr<XskSocket> findXsk(int fd) {
-  const uint64_t cookie = cookieOf(fd);
-  Registry& all = registry();
-  const std::lock_guard<std::mutex> hold(all.lock);
-  const auto found = all.sockets.find(cookie);
-  return found == all.sockets.end() ? nullptr : found->second.lock();
+OpenXsk openXskPoolSend(int receiving, const int32_t* slots, uint32_t count, bool direct, bool tellsLate) {
+  std::shared_ptr<XskQueue> queue = findXskQueue(receiving);
+  if (queue == nullptr || count > kXskChunks) throw SystemError{EINVAL, "sending from the pool", ""};
+  UniqueFd fd(check(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), "AF_XDP socket"));
+  const int entries = kXskRing;
+  option(fd.get(), XDP_TX_RING, &entries, sizeof entries, "XDP_TX_RING");
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kSendBufferBytes, sizeof kSendBufferBytes);
+  auto socket = std::make_shared<XskSocket>(queue, slots, count, direct);
+  socket->map(fd.get());
+  sockaddr_xdp to{};
+  to.sxdp_family = AF_XDP;
+  to.sxdp_flags = XDP_SHARED_UMEM;
+  to.sxdp_ifindex = static_cast<uint32_t>(queue->ifindex);
+  to.sxdp_queue_id = queue->queue;
+  to.sxdp_shared_umem_fd = static_cast<uint32_t>(receiving);
+  check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface's queue");
+  if (tellsLate) socket->publishes = XskPublishes::late;
+  setXskMtu(*socket, mtuOf(queue->ifindex));
+  CookieRegistry<XskSocket>::all().enter(fd.get(), socket);
+  return {std::move(fd), std::move(socket)};
 }
 
+std::shared_ptr<XskSocket> findXsk(int fd) { return CookieRegistry<XskSocket>::all().find(fd); }
+
 void setXskMtu(XskSocket& socket, uint32_t mtu) {
-  const uint32_t longest = std::min<uint64_t>(uint64_t{mtu} + kEthernetHeaderBytes, kXskChunkBytes);
+  const uint32_t longest = std::min<uint64_t>(uint64_t{mtu} + kEthernetHeaderBytes, socket.roomOf());
   __atomic_store_n(&socket.longest, mtu == 0 ? 0 : longest, __ATOMIC_RELAXED);
 }
 

@@ -7,11 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ports/partial_sum.h"
 #include "ports/vnet.h"
-
-#ifndef SOL_XDP
-#define SOL_XDP 283
-#endif
 
 namespace rxsteer {
 
@@ -34,6 +31,13 @@ void store(uint32_t* index, uint32_t value) { __atomic_store_n(index, value, __A
 }  // namespace
 
 uint32_t XskTransmit::longest() const { return __atomic_load_n(&shared_->longest, __ATOMIC_RELAXED); }
+
+bool XskTransmit::fits(const uint8_t* frame, uint32_t length) const {
+  const uint32_t most = longest();
+  if (length <= most) return true;
+  const bool tagged = (frame[12] == 0x81 && frame[13] == 0x00) || (frame[12] == 0x88 && frame[13] == 0xa8);
+  return tagged && length <= most + 4 && length <= shared_->roomOf();
+}
 
 bool XskTransmit::attach(int fd, const uint8_t* staging) {
   UniqueFd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -58,12 +62,13 @@ void XskTransmit::reclaim() {
   uint32_t consumer = *shared_->doneConsumer;
   const uint32_t producer = load(shared_->doneProducer);
   if (consumer == producer) return;
-  for (; consumer != producer; consumer++) {
+  for (; consumer != producer && !shared_->direct; consumer++) {
     // Skipped descriptors (kNowhere) are no chunks: counted as such they filled the list beyond its end.
-    const uint64_t chunk = shared_->done[consumer & (kXskRing - 1)] / kXskChunkBytes;
-    if (chunk < kXskChunks && shared_->free.words[0] < static_cast<int32_t>(kXskChunks))
+    const uint64_t chunk = shared_->chunkOf(shared_->done[consumer & (kXskRing - 1)]);
+    if (chunk < shared_->chunkEnd && shared_->free.words[0] < static_cast<int32_t>(shared_->chunkCount))
       shared_->free.giveBack(static_cast<int32_t>(chunk));
   }
+  consumer = producer;
   store(shared_->doneConsumer, consumer);
 }
 
@@ -116,21 +121,41 @@ bool XskTransmit::begin() {
   return true;
 }
 
+// Writes the descriptor of a frame; false where that takes a chunk and none is free.
+bool XskTransmit::stage(const SendArrays& frames, int32_t index, uint32_t staged, uint32_t at) {
+  uint8_t* frame = frames.message(index) + kVnetBytes;
+  const uint32_t length = frames.length(index);
+  const bool partial = (frames.flags(index) & kFlagNeedsCsum) != 0;
+  uint64_t address = shared_->addressInPool(frame, length);
+  chunkOf_[staged] = -1;
+  field_[staged] = nullptr;
+  if (address == XskSocket::kNoAddress) {
+    if (shared_->free.empty()) return false;
+    chunkOf_[staged] = shared_->free.take();
+    address = shared_->addressOf(chunkOf_[staged]);
+    std::memcpy(shared_->chunks + address, frame, length);
+  }
+  if (partial) {
+    const VnetHeader header = readVnet(frame - kVnetBytes);
+    uint8_t* to = shared_->chunks + address;
+    // Others may get the frame as well.
+    if (chunkOf_[staged] < 0) {
+      field_[staged] = to + header.csumStart + header.csumOffset;
+      std::memcpy(&kept_[staged], field_[staged], 2);
+    }
+    completePartial(to, length, header.csumStart, header.csumOffset);
+  }
+  shared_->tx[at & (kXskRing - 1)] = {address, length, 0};
+  return true;
+}
+
 uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint32_t count) {
   reclaim();
   error_ = ENOBUFS;
   if (!begin()) return 0;
   const uint32_t first = shared_->position;
   uint32_t staged = 0;
-  while (staged < count && !shared_->free.empty()) {
-    const int32_t chunk = shared_->free.take();
-    const uint64_t address = static_cast<uint64_t>(chunk) * kXskChunkBytes;
-    const uint32_t length = frames.length(index[staged]);
-    std::memcpy(shared_->chunks + address, frames.message(index[staged]) + kVnetBytes, length);
-    shared_->tx[(first + staged) & (kXskRing - 1)] = {address, length, 0};
-    chunkOf_[staged] = chunk;
-    staged++;
-  }
+  while (staged < count && stage(frames, index[staged], staged, first + staged)) staged++;
   uint32_t taken = 0;
   int error = 0;
   while (taken < staged && error == 0) {
@@ -154,7 +179,10 @@ uint32_t XskTransmit::send(const SendArrays& frames, const int32_t* index, uint3
   }
   if (error != 0) error_ = error == EBUSY ? ENOBUFS : error;
   abandon(first + taken, first + staged);
-  for (uint32_t k = taken; k < staged; k++) shared_->free.giveBack(chunkOf_[k]);
+  for (uint32_t k = shared_->direct ? 0 : taken; k < staged; k++)
+    if (chunkOf_[k] >= 0) shared_->free.giveBack(chunkOf_[k]);
+  for (uint32_t k = 0; k < staged; k++)
+    if (field_[k] != nullptr) std::memcpy(field_[k], &kept_[k], 2);
   // The frame consumed last was dropped on its way (NET_XMIT_DROP), which ends a call.
   return error == EBUSY && taken > 0 ? taken - 1 : taken;
 }

@@ -3,7 +3,9 @@
 // Promise: `send` gives the kernel the frames that it can take, in order, and says how many of them it took; what
 // follows goes another way (sendmmsg), so that nothing is lost or sent twice. No XDP program is needed or loaded,
 // nothing is received. Frames are copied into staging chunks; a chunk is used again only when the kernel has
-// completed it, as the AF_XDP protocol asks, even where the driver copies the data at once.
+// completed it, as the AF_XDP protocol asks, even where the driver copies the data at once. A socket that sends `direct`ly
+// from the pool (`XskSocket`) copies nothing, and its few chunks are free again when the call returns. Partial checksums are
+// completed where a frame is copied to, or in the frame for the moment of the call.
 //
 // Threads: a socket belongs to a transmit queue. Workers that share the queue share all of it (`XskSocket`);
 // the lock of the transmit queue, which they hold while sending, makes that safe. Its release and taking
@@ -35,9 +37,13 @@ class XskTransmit {
   bool attach(int fd, const uint8_t* staging);
   void close();
   bool ready() const { return static_cast<bool>(socket_); }
+  // It takes frames with partial checksums.
+  bool completes() const { return shared_ != nullptr && shared_->queue != nullptr; }
 
-  // Frames up to this length may be given: the interface's MTU (see `setXskMtu`) and the chunk limit it.
+  // Frames up to this length may be given (a VLAN tag comes on top): the interface's MTU (see `setXskMtu`) and the chunk
+  // limit it.
   uint32_t longest() const;
+  bool fits(const uint8_t* frame, uint32_t length) const;
   // Why the last `send` took less than it was offered; ENOBUFS where no chunk was free.
   int error() const { return error_; }
 
@@ -53,11 +59,15 @@ class XskTransmit {
   void abandon(uint32_t from, uint32_t end);
   uint32_t stoppedAt(uint32_t before, uint32_t end, int error);
   bool begin();
+  bool stage(const SendArrays& frames, int32_t index, uint32_t staged, uint32_t at);
 
   UniqueFd socket_;
   std::shared_ptr<XskSocket> shared_;
-  // Of the frames that are being sent.
+  // Of the frames that are being sent: their chunks (-1: they lie in the pool), and fields of checksums that have to be put
+  // back as they were.
   std::array<int32_t, kXskChunks> chunkOf_{};
+  std::array<uint8_t*, kXskChunks> field_{};
+  std::array<uint16_t, kXskChunks> kept_{};
   int error_ = 0;
 };
 

@@ -34,6 +34,8 @@ export interface NativeBpf {
   pinBpf(fd: number, path: string): void;
   /** Attaches an XDP program as long as the descriptor that it returns is open. @param flags 2: generic, 4: driver, 0: either */
   attachXdp(program: number, ifindex: number, flags: number): number;
+  /** The name of a program by its number; empty where it has none, or it is not told. */
+  bpfProgramName(id: number): string;
   /** The program of a fanout group in mode ebpf. */
   setFanoutProgram(socket: number, program: number): void;
   /** The program of a group of sockets with SO_REUSEPORT. */

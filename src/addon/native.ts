@@ -23,10 +23,12 @@ import type {
 import { findAddon, thisPlace, waysOut } from './find.js';
 import type { NativeHash } from './hash.js';
 import type { NativeVhost } from './native-vhost.js';
+import type { NativeXsk } from './native-xsk.js';
 
 export * from './bpf.js';
 export * from './bursts.js';
 export * from './native-vhost.js';
+export * from './native-xsk.js';
 
 /**
  * Descriptors that are not asked for now, and which of them have become readable. A member costs nothing until it is;
@@ -86,6 +88,8 @@ export interface LinkInfo {
   readonly tso: boolean;
   /** Number of IPv4 and global IPv6 addresses. */
   readonly addresses: number;
+  /** Number of the XDP program that is attached; 0 = none. */
+  readonly xdpProgram: number;
 }
 
 /** The interface of a TAP's descriptor, wherever it is; in another network namespace queues and addresses are not told. */
@@ -134,7 +138,7 @@ export interface TapOptions {
   readonly offload: boolean;
 }
 
-export interface Native extends NativeHash, NativeBpf, NativeVhost {
+export interface Native extends NativeHash, NativeBpf, NativeVhost, NativeXsk {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
   /**
@@ -168,15 +172,6 @@ export interface Native extends NativeHash, NativeBpf, NativeVhost {
    * VLAN devices put them, so that the transmit queue depends on the flow; null where the kernel does not allow it.
    */
   openTagMover(ifindex: number): number | null;
-  /**
-   * An AF_XDP socket that sends on a queue of an interface, with `staging` (`xskStagingBytes` long, shared by the
-   * workers that use the queue) as its memory. Throws where the kernel has no AF_XDP or the queue is taken (EBUSY).
-   * `late`: takes the kernel for one that tells late what it has sent, as older ones do; else that is found out.
-   */
-  openXskSend(ifindex: number, queue: number, staging: Uint8Array, late?: boolean): number;
-  readonly xskStagingBytes: number;
-  /** The interface of such a socket has another MTU now: frames beyond it are `tooLong`. */
-  setXskMtu(fd: number, mtu: number): void;
   /**
    * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
    * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.

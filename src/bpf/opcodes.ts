@@ -51,7 +51,7 @@ export const Helper = {
 /** Kinds of programs. */
 export const ProgramType = { socketFilter: 1, xdp: 6 } as const;
 /** Kinds of maps. */
-export const MapType = { hash: 1, array: 2, cpumap: 16 } as const;
+export const MapType = { hash: 1, array: 2, arrayOfMaps: 12, cpumap: 16, xskmap: 17 } as const;
 
 /** Fields of the context of a socket filter (`struct __sk_buff`), by their offset. */
 export const SkBuff = {
@@ -62,6 +62,9 @@ export const SkBuff = {
   vlanTci: 24,
   hash: 68,
 } as const;
+
+/** Fields of the context of an XDP program (`struct xdp_md`), by their offset. */
+export const XdpContext = { data: 0, dataEnd: 4, dataMeta: 8, ifindex: 12, rxQueueIndex: 16 } as const;
 
 /** Verdicts of XDP. */
 export const Xdp = { aborted: 0, drop: 1, pass: 2, tx: 3, redirect: 4 } as const;

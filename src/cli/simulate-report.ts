@@ -8,6 +8,7 @@ import type { RunResult, SimulationResult } from '../simulate/result/result.js';
 import type { Scenario } from '../simulate/scenario/schema.js';
 import { formatFitting, lineColumns, wrap } from './fitting.js';
 import { colour, formatCount, formatNanoseconds } from './output.js';
+import { diskTables } from './simulate-disks.js';
 
 const right = (title: string) => ({ title, align: 'right' as const });
 const percent = (share: number) => (share === 0 ? '-' : `${(100 * share).toFixed(1)} %`);
@@ -122,6 +123,9 @@ export function simulationText(scenario: Scenario, { results, ...whole }: Simula
     '',
     classTable(results),
     '',
+    ...results.flatMap((result) =>
+      diskTables(result).flatMap((text, i) => [i === 0 ? wrap(text, lineColumns()) : text, '']),
+    ),
     ...lines.map((line) => wrap(`- ${line}`, lineColumns(), '  ')),
     colour.dim(whole.digest),
   ].join('\n');

@@ -5,10 +5,10 @@
  * chooses, for every frame of 14 bytes and more (`dissect.ts` has its two bounds); what has no program says why. Pure.
  *
  * A socket filter (AF_PACKET fanout, TAP, SO_REUSEPORT) returns it; an XDP program sends the frame to the CPU of that number,
- * by a CPU map, or returns it where it is only tried.
+ * by a CPU map, or to a worker's AF_XDP socket, or returns it where it is only tried.
  */
 import type { MapSpec, Program } from '../bpf/assembler.js';
-import { Helper, MapType, ProgramType, Reg, Xdp } from '../bpf/opcodes.js';
+import { Helper, MapType, ProgramType, Reg, Xdp, XdpContext } from '../bpf/opcodes.js';
 import { GENERIC_TYPES, hashTypeMask } from '../nic/hash-types.js';
 import { KEY_BYTES_MAX, resolveKey } from '../policy/key.js';
 import type { MacSteering } from '../policy/mac.js';
@@ -21,14 +21,22 @@ import { FrameAssembler, type FrameStart } from './frame.js';
 import { addMacHash, addOwners } from './mac.js';
 import { addRss, rssProblem } from './rss.js';
 
-const { r0, r1, r2, r3 } = Reg;
+const { r0, r1, r2, r3, r6 } = Reg;
 
 /** Where the result goes. */
 export type Outlet =
   /** It is returned: the queue of a socket filter, or a trial. */
   | { readonly to: 'result' }
   /** The frame goes to the CPU of that number, with a queue of so many frames. */
-  | { readonly to: 'cpus'; readonly cpus: number; readonly frames: number };
+  | { readonly to: 'cpus'; readonly cpus: number; readonly frames: number }
+  /**
+   * The frame goes to the AF_XDP socket of that number among those of its receive queue: so many queues, so many sockets
+   * each, queue by queue in the map `SOCKETS`. Where there is none it is the kernel's.
+   */
+  | { readonly to: 'sockets'; readonly queues: number; readonly each: number };
+
+/** Name of the map of AF_XDP sockets. */
+export const SOCKETS = 'sockets';
 
 /** How a program is made. */
 export interface ProgramOptions {
@@ -112,6 +120,10 @@ function cpuMap(cpus: number, frames: number): MapSpec {
   return { name: 'cpus', type: MapType.cpumap, keyBytes: 4, valueBytes: 4, entries: cpus, content };
 }
 
+function socketMap(entries: number): MapSpec {
+  return { name: SOCKETS, type: MapType.xskmap, keyBytes: 4, valueBytes: 4, entries, content: [] };
+}
+
 /** The program, or why there is none. */
 export function policyProgram(steering: Steering, options: ProgramOptions): Program | NoProgram {
   const { start, outlet = { to: 'result' }, workers = false } = options;
@@ -119,6 +131,15 @@ export function policyProgram(steering: Steering, options: ProgramOptions): Prog
   if (typeof add !== 'function') return add;
   const p = new FrameAssembler(start);
   add(p);
+  if (outlet.to === 'sockets') {
+    const map = p.map(socketMap(outlet.queues * outlet.each));
+    p.load('w', r2, r6, XdpContext.rxQueueIndex);
+    p.alu('mul', r2, outlet.each);
+    p.aluWith('add', r2, r0);
+    p.loadMap(r1, map);
+    p.set(r3, Xdp.pass);
+    p.call(Helper.redirectMap);
+  }
   if (outlet.to === 'cpus') {
     const map = p.map(cpuMap(outlet.cpus, outlet.frames));
     p.move(r2, r0);

@@ -16,7 +16,8 @@ import { expectConservation, type Summary } from './summary.js';
 import { ping, vlan } from './traffic.js';
 
 export interface ScenarioOptions {
-  readonly ports: readonly ('veth' | 'tap')[];
+  /** `xdp` is a veth that is received from and sent to by AF_XDP. */
+  readonly ports: readonly ('veth' | 'tap' | 'xdp')[];
   readonly mode?: 'wire' | 'switch';
   readonly policy?: string;
   readonly workers?: number;
@@ -75,7 +76,7 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
   const flags: string[] = [];
   for (const [i, kind] of ports.entries()) {
     const offload = options.offloads?.[i] ?? options.offload ?? 'on';
-    if (kind === 'veth') {
+    if (kind !== 'tap') {
       await lab.veth(ns, `p${i}`, spaces[i]!, 'g0');
       if (offload === 'off') {
         const features = { tso: 'off', gso: 'off', gro: 'off', tx: 'off', rx: 'off' } as const;
@@ -83,12 +84,13 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
         await lab.offload(spaces[i]!, 'g0', features);
       }
     }
-    if (kind === 'veth' && options.orderly) {
+    if (kind !== 'tap' && options.orderly) {
       await lab.exec(ns, 'sh', '-c', `echo 1 | tee /sys/class/net/p${i}/queues/rx-*/rps_cpus`);
     }
-    const target = kind === 'veth' ? `af_packet:p${i}` : `tap:p${i}`;
+    const target = { veth: 'af_packet', xdp: 'af_xdp', tap: 'tap' }[kind];
+    const passed = kind === 'xdp' ? '' : `,offload=${offload}`;
     const more = options.portOptions ? `,${options.portOptions}` : '';
-    flags.push('--port', `p${i}=${target},offload=${offload}${more}`);
+    flags.push('--port', `p${i}=${target}:p${i}${passed}${more}`);
   }
   if (options.mode) flags.push('--mode', options.mode);
   if (options.policy) flags.push('--policy', options.policy);

@@ -12,6 +12,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
 import type { MacControl } from '../../forward/mac-control.js';
 import type { Steering } from '../../policy/steering.js';
+import { LentSlots } from '../memory/lent.js';
 import type { PortSpec } from '../ports/kinds.js';
 import type { OpenOptions, OpenPorts } from '../ports/open.js';
 import type { LiveConfig } from '../shared/config.js';
@@ -66,6 +67,8 @@ export class EngineCore {
   /** What `rollback` undoes, the last one first to be undone. */
   readonly undo: Undo[] = [];
   readonly trace: TraceCollector;
+  /** Slots of the pool that devices have. */
+  readonly lentSlots: LentSlots;
   /** How much the kernel may hold for receive queues, as ports are opened with it. */
   receive: Pick<OpenOptions, 'receiveMib'> = {};
   /** A port was added, and no worker knows of it yet. @throws UserError */
@@ -91,6 +94,7 @@ export class EngineCore {
     this.ever = first.span;
     Atomics.store(views.global, Global.configEpoch, 1);
     this.guard = new Guard(warn);
+    this.lentSlots = new LentSlots(views.pool);
     this.trace = new TraceCollector(views.global, (index) => this.plan.ports[index]?.name ?? `port ${index}`);
   }
 

@@ -103,7 +103,8 @@ export class LinkWatch {
   follow(index: number): void {
     const port = this.core.ports.live.get(index);
     const changed = () => this.guard.run(`port ${port?.spec.name}`, () => this.changed(index, port));
-    port?.follow({ changed, frames: this.core.views.pool.bytes });
+    const { lentSlots: lent, views, compiled: steering } = this.core;
+    port?.follow({ changed, frames: views.pool.bytes, lent, steering });
   }
 
   private changed(index: number, port: LivePort | undefined): void {

@@ -75,6 +75,8 @@ const DEFAULT_ADDRESS_BYTES = 2 ** 30;
 const SWITCH_PORTS = 256;
 const SPARE_QUEUES = 64;
 const SPARE_TX_QUEUES = 512;
+/** Slots for devices of ports that are added: two AF_XDP queues' worth. */
+const SPARE_LENT = 10_240;
 
 /** Everything but ports, policy and workers, as `rxsteer forward` has it without flags. Warnings go to standard error. */
 export const engineDefaults = {
@@ -161,6 +163,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     backlog: options.backlog,
     smallPerWorker,
     largePerWorker,
+    lentSlots: lentRoom(mode, ports.infos),
     spinMaxUs: options.spinMaxUs,
     warmUp: options.warmUp ?? ports.live.size > 0,
     burst: BURST_MAX,
@@ -196,6 +199,12 @@ export function workerCapacity(options: EngineOptions): number {
   const bytes = smallPerWorker * SMALL_SLOT_BYTES + largePerWorker * LARGE_SLOT_BYTES;
   const fits = Math.floor(DEFAULT_ADDRESS_BYTES / bytes);
   return Math.max(workers, Math.min(availableParallelism(), fits, WORKERS_MAX));
+}
+
+/** Slots for devices: of the ports that there are, and of some that may be added. */
+function lentRoom(mode: 'wire' | 'switch', ports: readonly PortInfo[]): number {
+  const lent = ports.reduce((sum, { lends = 0 }) => sum + lends, 0);
+  return mode === 'wire' ? lent : lent + SPARE_LENT;
 }
 
 /** Ports, receive and transmit queues that memory is laid out for: a wire is what it is, a switch may grow. */

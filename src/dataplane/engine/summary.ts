@@ -172,7 +172,9 @@ export function summarize(engine: Engine, sharing?: GuestSharing): Summary {
       dropped,
       inFlight,
       // Only at rest can free lists be walked; while workers run nothing is known to be lost.
-      framesLeaked: stopped ? views.pool.slots - views.pool.countFree() - inFlight : 0,
+      framesLeaked: stopped
+        ? views.pool.slots - views.pool.countFree() - views.pool.countLent() - inFlight
+        : 0,
       reordered: total(WorkerCounter.reordered),
       orderUnwatched: total(WorkerCounter.unwatched),
       badHeaders: total(WorkerCounter.badHeaders),

@@ -1,11 +1,12 @@
 /**
  * The frame pool: two size classes of slots in shared memory, and which of them are in use.
  *
- * Promise: every slot has a home worker (a fixed range of ids), and is at any time in exactly one state:
+ * Promise: every slot has a home worker (a range of ids, but for small slots that devices had), and is at any time in exactly one state:
  *   free            owner word 0, on a free list of its home
  *   held            owner word home + 1, and in no ring of its home: part of a burst, or held for a move
  *   handed over     owner word home + 1, and on the list of a ring that its home feeds (also the one of its own
  *                   frames): waiting, taken, or finished, as the ring's indices say
+ *   lent            owner word below 0: a device has it, see `lent.ts`
  * so that frames in flight can be counted, and a dead worker's frames swept, without trusting any other counter.
  *
  * Threads: only the home worker (or, while it is dead, the main thread) touches owner words and free lists. Nobody
@@ -16,7 +17,7 @@
  * after everything that the other worker did with the frame.
  */
 
-import type { NativePool } from '../../addon/native.js';
+import type { NativeLent, NativePool } from '../../addon/native.js';
 import {
   type Carver,
   HEADROOM,
@@ -34,6 +35,8 @@ export interface PoolSize {
   /** Slots of each class and worker. */
   readonly smallPerWorker: number;
   readonly largePerWorker: number;
+  /** Further small slots, behind those of the workers: for devices. Absent: none. */
+  readonly lent?: number;
 }
 
 /** Free slots and the like, in a range that V8 knows (see `BURST_COUNT`). */
@@ -56,8 +59,13 @@ function bind(owner: Int32Array, area: Int32Array, small: Int32Array): void {
   HOT.small = small;
 }
 
+/** Small slots of all workers and those for devices. */
+function smallSlotsOf({ workers, smallPerWorker, lent = 0 }: PoolSize): number {
+  return workers * smallPerWorker + lent;
+}
+
 export function poolBytes(size: PoolSize): number {
-  return size.workers * (size.smallPerWorker * SMALL_SLOT_BYTES + size.largePerWorker * LARGE_SLOT_BYTES);
+  return smallSlotsOf(size) * SMALL_SLOT_BYTES + size.workers * size.largePerWorker * LARGE_SLOT_BYTES;
 }
 
 /**
@@ -65,9 +73,14 @@ export function poolBytes(size: PoolSize): number {
  * @param frameBytes of the frame memory, pool and what lies behind it: slots of a warm-up are there, and have owner words
  */
 export function carvePool(carver: Carver, size: PoolSize, frameBytes = 0) {
-  const slots = size.workers * (size.smallPerWorker + size.largePerWorker);
+  const small = smallSlotsOf(size);
+  const slots = small + size.workers * size.largePerWorker;
   return {
     owner: carver.words(Math.max(slots, Math.ceil(frameBytes / SMALL_SLOT_BYTES))),
+    /** Of small slots that devices had: the worker whose they are since then + 1, -1 = nobody's; 0 = as their ids say. */
+    home: carver.words(small),
+    /** Slots that nobody has and devices may get; the main thread's. */
+    stock: carver.words(1 + (size.lent ?? 0)),
     freeSmall: Array.from({ length: size.workers }, () =>
       carver.words(1 + size.smallPerWorker + PRACTICE_SLOTS),
     ),
@@ -82,6 +95,9 @@ export class FramePool {
   readonly slots: number;
   /** Owner word of each slot, see above. */
   readonly owner: Int32Array;
+  /** Slots that may be lent: ids from `ownSmall` on, at first. */
+  private readonly ownSmall: number;
+  private readonly home: Int32Array;
   private readonly freeSmall: Int32Array[];
   private readonly freeLarge: Int32Array[];
   private readonly smallPerWorker: number;
@@ -100,7 +116,7 @@ export class FramePool {
     readonly shared: ReturnType<typeof carvePool>,
     readonly size: PoolSize,
     private readonly rings: readonly RingMemory[] = [],
-    smallSlots: number = size.workers * size.smallPerWorker,
+    smallSlots: number = smallSlotsOf(size),
   ) {
     this.bytes = new Uint8Array(memory);
     this.smallPerWorker = size.smallPerWorker;
@@ -110,6 +126,8 @@ export class FramePool {
     this.slots = this.smallSlots + this.largeSlots;
     this.largeStart = this.smallSlots * SMALL_SLOT_BYTES;
     this.owner = shared.owner;
+    this.ownSmall = size.workers * size.smallPerWorker;
+    this.home = shared.home;
     this.freeSmall = shared.freeSmall;
     this.freeLarge = shared.freeLarge;
     this.span = size.workers;
@@ -125,9 +143,13 @@ export class FramePool {
     this.span = Math.max(span, w + 1, last + 1);
   }
 
-  /** Puts every slot on its home's free list. */
+  /** Puts every slot on its home's free list, and those for devices into the stock. */
   initialise(): void {
     for (let w = 0; w < this.size.workers; w++) this.rebuild(w);
+    const { lent = 0 } = this.size;
+    const { stock } = this.shared;
+    for (let k = 1; k <= lent; k++) stock[k] = this.ownSmall + lent - k;
+    stock[0] = lent;
   }
 
   /** Offset of the frame in slot `id`. */
@@ -142,10 +164,12 @@ export class FramePool {
     return id < this.smallSlots ? SMALL_FRAME_MAX : LARGE_FRAME_MAX;
   }
 
+  /** The home of a slot; -1: it is nobody's. */
   homeOf(id: number): number {
-    return id < this.smallSlots
-      ? (id / this.smallPerWorker) | 0
-      : ((id - this.smallSlots) / this.largePerWorker) | 0;
+    if (id >= this.smallSlots) return ((id - this.smallSlots) / this.largePerWorker) | 0;
+    const home = this.home[id] ?? 0;
+    if (home !== 0) return home > 0 ? home - 1 : -1;
+    return id < this.ownSmall ? (id / this.smallPerWorker) | 0 : -1;
   }
 
   /** A free slot for `length` bytes, held by home worker `w` from now on; -1 when there is none (or none so large). */
@@ -255,15 +279,19 @@ export class FramePool {
     free[0] = count;
   }
 
-  /** Makes home `w`'s free lists anew from the owner words: every slot of its range with owner 0. */
+  /** Makes home `w`'s free lists anew from the owner words: every slot of its own with owner 0. */
   rebuild(w: number): void {
     const small = this.freeSmall[w]!;
     const large = this.freeLarge[w]!;
     small[0] = 0;
     large[0] = 0;
     // Descending, so that the lowest ids are taken first: neighbouring slots, neighbouring owner words.
-    for (let id = (w + 1) * this.smallPerWorker - 1; id >= w * this.smallPerWorker; id--) {
-      if (this.owner[id] === 0) this.putBack(w, id);
+    // Without slots for devices all have stayed where they were.
+    const first = this.size.lent === undefined ? w * this.smallPerWorker : 0;
+    const end = this.size.lent === undefined ? first + this.smallPerWorker : smallSlotsOf(this.size);
+    for (let id = end - 1; id >= first; id--) {
+      // In this order: a device's slot that becomes a worker's gets its home first.
+      if (this.owner[id] === 0 && this.homeOf(id) === w) this.putBack(w, id);
     }
     const firstLarge = this.smallSlots + w * this.largePerWorker;
     for (let id = firstLarge + this.largePerWorker - 1; id >= firstLarge; id--) {
@@ -325,13 +353,20 @@ export class FramePool {
    */
   inFlight(): number {
     let count = 0;
-    for (let id = 0; id < this.slots; id++) if (this.owner[id] !== 0) count++;
+    for (let id = 0; id < this.slots; id++) if (this.owner[id]! > 0) count++;
     return Math.max(0, count - this.returning());
   }
 
-  /** Slots on free lists and on their way back to them; exact at rest. */
+  /** Slots that devices have: in a kernel's ring, or on their way there or back. */
+  countLent(): number {
+    let count = 0;
+    for (let id = 0; id < smallSlotsOf(this.size); id++) if (this.owner[id]! < 0) count++;
+    return count;
+  }
+
+  /** Slots on free lists and on their way back to them, and in the stock; exact at rest. */
   countFree(): number {
-    let count = this.returning();
+    let count = this.returning() + this.shared.stock[0]!;
     for (let w = 0; w < this.size.workers; w++) count += this.available(w);
     return count;
   }
@@ -348,5 +383,10 @@ export class FramePool {
       freeSmall: this.freeSmall[w]!,
       freeLarge: this.freeLarge[w]!,
     };
+  }
+
+  /** What receivers that exchange slots with a device need beside it: see `NativeLent`. */
+  lentView(w: number, tag: number): NativeLent {
+    return { owner: this.owner, home: this.home, worker: w, tag };
   }
 }

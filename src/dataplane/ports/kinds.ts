@@ -10,9 +10,10 @@ import { memoryKind } from './memory/kind.js';
 import { packetKind } from './packet/kind.js';
 import { tapKind } from './tap/kind.js';
 import { vhostUserKind } from './vhost-user/kind.js';
+import { xdpKind } from './xdp/kind.js';
 
 /** In the order in which they are shown. */
-const BUILT_IN = [packetKind, tapKind, vhostUserKind, captureKind, memoryKind] as const;
+const BUILT_IN = [packetKind, xdpKind, tapKind, vhostUserKind, captureKind, memoryKind] as const;
 
 /** A port of the forwarder, parsed and complete. Made by `parsePort`. */
 export type PortSpec = SpecOf<(typeof BUILT_IN)[number]>;

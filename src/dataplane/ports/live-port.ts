@@ -9,6 +9,8 @@
  * by `publish`; workers read it when they attach, and attach anew, each at a burst boundary, when `check` has said
  * `descriptors`. `attached` follows once all of them have: what they held before is theirs no more.
  */
+import type { Steering } from '../../policy/steering.js';
+import type { LentSlots } from '../memory/lent.js';
 import type { AnyPortSpec } from './kind.js';
 
 /** What changed at the last check: what workers attach to was replaced (they must attach anew), or only the port's state. */
@@ -36,6 +38,10 @@ const NOTHING: readonly CountedWarning[] = [];
 export interface PortHost {
   /** The slots of the engine's frame pool, for devices that are given them as their memory. */
   readonly frames: Uint8Array;
+  /** Slots for devices that keep them. */
+  readonly lent: LentSlots;
+  /** The running policy, for ports that carry it out before frames reach a worker; its workers are those that run. */
+  readonly steering: Steering;
   /**
    * Something happened behind the port: it is checked at once, not at the next interval, and told of it (`attached`) as
    * soon as all workers have followed. For event sources of the port's own; not to be called from `check`.

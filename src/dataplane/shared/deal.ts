@@ -7,16 +7,18 @@
  * uneven: each move costs a pause of the queue. The result depends on the plan alone.
  *
  * Two policies leave no choice. Under `stage=nic` the queue decides, so a port's queue q is worker q mod workers, as the
- * policy's is (a port of one queue decides nothing, and is dealt like any other). Under `single` worker 0 does all.
+ * policy's is (a port of one queue decides nothing, and is dealt like any other). Under `single` worker 0 does all. A port
+ * with a program in front has a queue for each worker (`PortInfo.steered`).
  */
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortInfo } from './port-info.js';
 
-type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller'>;
+type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'steered'>;
 
 /** The worker that polls queue `queue` of a port. */
 export function pollerOf({ active }: { readonly active: number }, port: Dealt, queue: number): number {
-  return (port.firstPoller + queue) % active;
+  const { steered = 0, firstPoller } = port;
+  return (steered > 0 ? queue % steered : firstPoller + queue) % active;
 }
 
 /** The ports, by index, with first pollers among `active` workers. */
@@ -27,11 +29,12 @@ export function dealQueues<P extends Dealt>(
 ): P[] {
   const workers = policy === 'single' ? 1 : active;
   const loads = new Array<number>(workers).fill(0);
-  const load = ({ rxQueues }: Dealt, first: number, by: number) => {
-    for (let q = 0; q < rxQueues; q++) loads[(first + q) % workers]! += by;
+  const load = ({ rxQueues, steered = 0 }: Dealt, first: number, by: number) => {
+    const queues = steered > 0 ? Math.min(rxQueues, workers) : rxQueues;
+    for (let q = 0; q < queues; q++) loads[(first + q) % workers]! += by;
   };
-  const firsts = ports.map(({ rxQueues, firstPoller }) => {
-    if (rxQueues === 0 || (stage === 'nic' && rxQueues > 1)) return 0;
+  const firsts = ports.map(({ rxQueues, firstPoller, steered = 0 }) => {
+    if (rxQueues === 0 || steered > 0 || (stage === 'nic' && rxQueues > 1)) return 0;
     return firstPoller < workers ? firstPoller : -1;
   });
   ports.forEach((port, index) => {

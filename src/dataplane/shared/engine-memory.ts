@@ -80,7 +80,7 @@ function carve(carver: Carver, plan: EnginePlan) {
     // Behind the receive queues there is one for the warm-up of each worker, see `practiceQueue`.
     ledger: carveLedger(carver, queues + plan.workers),
     orderHistory: carveHistory(carver, queues),
-    flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker)),
+    flowHashes: carver.words(plan.workers * (plan.smallPerWorker + plan.largePerWorker) + plan.lentSlots),
     consumers: carver.words(ports),
     global: carver.words(4 * LINE_WORDS),
     workers: Array.from({ length: plan.workers }, () => carver.words(WORKER_WORDS)),
@@ -100,6 +100,7 @@ function poolSize(plan: EnginePlan) {
     workers: plan.workers,
     smallPerWorker: plan.smallPerWorker,
     largePerWorker: plan.largePerWorker,
+    ...(plan.lentSlots === 0 ? {} : { lent: plan.lentSlots }),
   };
 }
 

@@ -37,6 +37,8 @@ export interface EnginePlan {
   /** Slots of the pool, each worker's. */
   readonly smallPerWorker: number;
   readonly largePerWorker: number;
+  /** Small slots beside them, for devices that receive into the pool; see `LentSlots`. */
+  readonly lentSlots: number;
   /** Longest spin before sleeping, in microseconds. */
   readonly spinMaxUs: number;
   /** Workers warm up before they report, see `worker/warm-up.ts`. */

@@ -34,6 +34,13 @@ export interface PortInfo<Data = unknown> {
   readonly choosesQueue?: boolean;
   /** Copies a second that floods of frames from this port may cost, see `FloodBudget`; 0 or absent = no limit. */
   readonly flood?: number;
+  /**
+   * Its receive queues are for so many workers, whose policy a program in front of the port carries out: queue q is that of
+   * worker q mod this many. Absent: queues are dealt.
+   */
+  readonly steered?: number;
+  /** Small slots of the pool that its device keeps, see `LentSlots`; absent = none. */
+  readonly lends?: number;
   /** Its receive queues have an end. */
   readonly finite: boolean;
   /** What its kind's code in workers makes receivers and senders from: plain data and shared memory. */

@@ -264,6 +264,9 @@ export class RxStage {
         why: `stays on worker ${result - DispatchResult.stays}, which has frames of the flow`,
       };
     }
+    if (this.keep && (this.ports[this.p.burst.port]?.steered ?? 0) > 0) {
+      return { to: steered, why: `decided in XDP: worker ${steered} polls the socket` };
+    }
     return steered === wanted ? null : { to: steered, why: `stage=nic: worker ${steered} polls the queue` };
   }
 

@@ -63,6 +63,8 @@ export interface PollSource {
   readonly interruptCost: number;
   /** A backlog: RPS interrupts that wait are sent before it is polled. */
   readonly isBacklog: boolean;
+  /** Its interrupt's handler empties it itself, without the softirq (a disk's completions). */
+  readonly isWhole?: boolean;
   /** Takes a packet; -1 when there is none. */
   take(): number;
   /** It is empty and leaves the poll list: interrupts are on again. */
@@ -117,6 +119,8 @@ export class Context {
   #taskSince = 0;
   #sliceEnd = 0;
   readonly #interrupts: PollSource[] = [];
+  /** Whose handler runs and empties it. */
+  #handling: PollSource | null = null;
   /** To be polled in the next run; in this one; again in the next, since the weight was used. */
   readonly #polls: PollSource[] = [];
   #list: PollSource[] = [];
@@ -162,6 +166,7 @@ export class Context {
       this.task === null &&
       this.#queue.length === this.#queueHead &&
       this.#interrupts.length === 0 &&
+      this.#handling === null &&
       this.#polls.length === 0 &&
       !this.#inRun
     );
@@ -217,13 +222,24 @@ export class Context {
   /** Chooses what the CPU does next. */
   pick(cpu: Runner): number {
     cpu.context = this;
+    if (this.#handling !== null) {
+      const p = this.#handling.take();
+      if (p >= 0) {
+        this.#enter(cpu, Class.irq);
+        cpu.load(p);
+        return Pick.packet;
+      }
+      this.#handling.complete(this);
+      this.#handling = null;
+    }
     if (this.#interrupts.length > 0) {
       const source = this.#interrupts.shift()!;
       this.#enter(cpu, Class.irq);
       cpu.spend(source.interruptCost);
       this.task?.interrupted(cpu);
       this.counters.interrupts++;
-      this.#polls.push(source);
+      if (source.isWhole === true) this.#handling = source;
+      else this.#polls.push(source);
       return Pick.spent;
     }
     if (this.#inRun || this.#polls.length > 0) {

@@ -10,6 +10,7 @@ import { haltPolling } from './halt-polling.js';
 import { lwnRps } from './lwn-rps.js';
 import { multiQueue } from './multi-queue.js';
 import { numa } from './numa.js';
+import { nvme } from './nvme.js';
 import { paths } from './paths.js';
 import type { Family, Preset } from './preset.js';
 import { rps2010 } from './rps-2010.js';
@@ -37,6 +38,7 @@ export const FAMILIES: readonly Family[] = [
   guestIpis,
   haltPolling,
   assignment,
+  nvme,
   rxsteerLab,
 ];
 

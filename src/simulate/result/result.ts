@@ -3,6 +3,7 @@
  *
  * Promise: plain data. Shares are of one; times are in the unit of their name.
  */
+import type { DiskResult } from '../disk/result.js';
 import type { CpuClass } from '../machine/classes.js';
 import type { ChangeResult } from '../model/changes.js';
 import type { Recording } from '../record/shown.js';
@@ -135,6 +136,8 @@ export interface RunResult {
     readonly dropped: number;
     readonly underWay: number;
   };
+  /** Where the scenario has disks. */
+  readonly disks?: readonly DiskResult[];
   /** As the scenario has it. */
   readonly published?: Published;
   /** What the scenario's `changes` did, where it has some. */

@@ -6,6 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Costs } from '../costs/schema.js';
+import { buildDisks } from '../disk/build.js';
+import type { Disk } from '../disk/disk.js';
 import { type CounterValues, since } from '../machine/counters.js';
 import { ps } from '../machine/sim.js';
 import { type Built, buildWorld } from '../model/build.js';
@@ -51,6 +53,7 @@ export interface Measured {
   readonly events: number;
   readonly trace: number;
   readonly digest: string;
+  readonly disks: readonly Disk[];
   readonly changes: Changes;
   readonly recording: RunRecording | null;
 }
@@ -90,6 +93,7 @@ export function run(input: RunInput): Measured {
   const { scenario, costs, seed, policy, captures, relaxed, part = 1 } = input;
   const built = buildWorld(scenario, { costs, seed, policy, relaxed: relaxed ?? null });
   buildLoads(built, captures);
+  const disks = buildDisks(built);
   const { world } = built;
   if (relaxed?.kind === 'lock') {
     for (const lock of world.locks) {
@@ -110,12 +114,22 @@ export function run(input: RunInput): Measured {
   world.sim.run(warmup);
   const before = snapshot(built);
   world.meter.open(world.sim.now, window);
+  for (const disk of disks) disk.open();
   world.sim.run(warmup + window);
   const after = snapshot(built);
   world.check();
   const counters = since(after.counters, before.counters);
   return {
-    ...{ built, window, counters, events: world.sim.events, trace: world.sim.trace, changes, recording },
+    ...{
+      built,
+      window,
+      counters,
+      events: world.sim.events,
+      trace: world.sim.trace,
+      disks,
+      changes,
+      recording,
+    },
     cpus: after.cpus.map((cpu, i) => minus(cpu, before.cpus[i]!)),
     locks: after.locks.map((lock, i) => {
       const from = before.locks[i]!;

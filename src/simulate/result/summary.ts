@@ -39,7 +39,8 @@ export function unitOf({ built }: Measured): string {
   const { load, host, guests } = built.parts.scenario;
   if (load.some(({ kind }) => kind === 'closed')) return 'transactions/s';
   const apps = [...(host.apps ?? []), ...Object.values(guests).flatMap((guest) => guest.apps ?? [])];
-  if (apps.some(({ kind }) => kind === 'block')) return 'requests/s';
+  if (apps.some(({ kind }) => kind === 'block') || built.parts.scenario.disks !== undefined)
+    return 'requests/s';
   if (apps.some(({ kind }) => kind === 'ping')) return 'switches/s';
   if (apps.some(({ kind }) => kind === 'ipi')) return 'interrupts/s';
   return 'packets/s';
@@ -108,6 +109,7 @@ export function summarise(
       dropped: sum(Object.values(meter.dropped)),
       underWay: packets.live,
     },
+    ...(measured.disks.length === 0 ? {} : { disks: measured.disks.map((disk) => disk.result()) }),
     ...(published === undefined ? {} : { published }),
     ...(changes.done.length === 0 ? {} : { changes: changes.done }),
     ...(built.parts.scenario.rebalance === undefined ? {} : { rebalanced: changes.moves }),

@@ -8,6 +8,7 @@
 import { cpuList, decimal, integer, oneOf, stringList } from '../../policy/values.js';
 import { z } from '../../vendor/zod.js';
 import { type PartialCosts, partialCostsSchema } from '../costs/schema.js';
+import { disksSchema } from '../disk/spec.js';
 import { LOCK_KINDS } from '../machine/lock.js';
 import { WAKE_RULES } from '../machine/task.js';
 import { PATH_NAMES } from '../paths/names.js';
@@ -339,6 +340,7 @@ const whole = z.strictObject({
     .prefault({}),
   nics: z.record(name(), nic, { error: 'NICs by name' }).prefault({ eth0: {} }),
   guests: z.record(name(), guest, { error: 'guests by name' }).default({}),
+  disks: disksSchema.optional(),
   load: z.array(load, { error: 'a list of loads' }).default([]),
   changes: z.array(change, { error: 'a list of changes' }).default([]),
   rebalance: rebalance.optional(),

@@ -55,6 +55,7 @@ describe('a kind that is registered', () => {
     expect(() => registerPortKind({ ...kind, name: 'Loop:back' })).toThrow('is no name');
     expect(portKinds().map(({ name }) => name)).toEqual([
       'af_packet',
+      'af_xdp',
       'tap',
       'vhost-user',
       'pcap',

@@ -79,11 +79,11 @@ describe('port specification', () => {
     ['a=TAP:x', form('a=TAP:x')],
     [
       'a=xdp:eth0',
-      'unknown kind of port a "xdp": did you mean tap? known: af_packet, tap, vhost-user, pcap, memory',
+      'unknown kind of port a "xdp": did you mean af_xdp or tap? known: af_packet, af_xdp, tap, vhost-user, pcap, memory',
     ],
     [
       'a=afpacket:e',
-      'unknown kind of port a "afpacket": did you mean af_packet? known: af_packet, tap, vhost-user, pcap, memory',
+      'unknown kind of port a "afpacket": did you mean af_packet? known: af_packet, af_xdp, tap, vhost-user, pcap, memory',
     ],
     ['a=tap:x,queues', '--port a: option "queues": expected option=value'],
     ['a=tap:x,=1', '--port a: option "=1": expected option=value'],

@@ -4,12 +4,13 @@
  * Promise: see `PortOpener`. All ports of the kind share what the kernel may hold for them (`receive-memory.ts`).
  */
 import { FLOOD_RATE } from '../../shared/flood-budget.js';
+import { usableLink } from '../device/usable-link.js';
 import type { AnyPortSpec } from '../kind.js';
 import type { OpenContext, OpenPort, PortOpener } from '../opener.js';
 import { makeState } from '../state.js';
 import type { PacketData } from './data.js';
 import type { PacketPortSpec } from './kind.js';
-import { PacketPort, usableLink } from './packet-port.js';
+import { PacketPort } from './packet-port.js';
 import { type ReceiveShare, receiveShare } from './receive-memory.js';
 
 /** Descriptors of a worker's sender at most: its sockets with and without bypass, AF_XDP, and the fallback. */

@@ -3,10 +3,11 @@
  *
  * Promise: see `DevicePort`.
  */
-import type { LinkInfo, Native, ReceiveGuard } from '../../../addon/native.js';
+import type { LinkInfo, ReceiveGuard } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
+import { usableLink } from '../device/usable-link.js';
 import { type CountedWarning, NO_DESCRIPTORS, type OldDescriptors } from '../live-port.js';
 import { PACKET_WORDS, PacketWord } from './data.js';
 import type { PacketDetail, PacketPortSpec } from './kind.js';
@@ -16,20 +17,6 @@ import { TransmitSockets } from './transmit-sockets.js';
 /** `ring=` was given. */
 function ringGiven({ text }: PacketPortSpec): boolean {
   return /,ring=/.test(text);
-}
-
-/** The interface of a port, which must be there and up. @throws UserError */
-export function usableLink({ name, interface: device }: PacketPortSpec, native: Native): LinkInfo {
-  const link = native.linkInfo(device);
-  if (link === null) {
-    throw new UserError(`--port ${name}: there is no interface "${device}"`, { code: 'RXS_NO_INTERFACE' });
-  }
-  if (!link.up) {
-    throw new UserError(`--port ${name}: interface ${device} is down (ip link set ${device} up)`, {
-      code: 'RXS_INTERFACE_DOWN',
-    });
-  }
-  return link;
 }
 
 export class PacketPort extends DevicePort<PacketPortSpec> {

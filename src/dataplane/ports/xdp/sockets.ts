@@ -1,0 +1,194 @@
+/**
+ * The AF_XDP sockets of a port, the slots that they have, and the program in front of them.
+ *
+ * Promise: `open` succeeds completely or leaves nothing behind. The program is attached last: what comes before is the
+ * kernel's, what comes afterwards waits in rings until a worker asks. One socket for each receive queue of the device, all
+ * (or one for each worker, which then share the queue's slots),
+ * all with the pool as their memory, which the first one registers; and one that sends, on queue 0: one way out keeps order.
+ *
+ * It has a socket of its own because a receive socket that can send sends whenever somebody polls it (`xsk_poll`).
+ *
+ * Main thread only.
+ */
+import type { LinkInfo, Native } from '../../../addon/native.js';
+import { type LoadedProgram, loadProgram } from '../../../addon/native.js';
+import type { Program } from '../../../bpf/assembler.js';
+import { SOCKETS } from '../../../programs/policy-program.js';
+import { powerOfTwoAtLeast } from '../../memory/layout.js';
+import type { LentSlots } from '../../memory/lent.js';
+import type { XdpPortSpec } from './kind.js';
+import { type AttachedProgram, attachProgram } from './program.js';
+
+/** Entries of the receive rings of a queue's sockets: of one, of a few, of many. */
+const RING_ENTRIES = { one: 4096, few: 2048, many: 512 } as const;
+const FEW = 8;
+/** Slots for frames that are copied on their way out: a burst's where the kernel has them when the call returns, else more. */
+const COPIES_IN_PLACE = 64;
+const COPIES = 1024;
+/** A queue whose socket was closed a moment ago is taken until then. */
+const TAKEN_MS = 1000;
+const RETRY_MS = 5;
+
+/** ETHTOOL_GDRVINFO: `struct ethtool_drvinfo`, whose second field is the driver's name. */
+const DRIVER_INFO = 3;
+const DRIVER_INFO_BYTES = 196;
+const DRIVER_NAME = { from: 4, to: 36 } as const;
+
+/**
+ * Entries of each socket's ring, and slots that the kernel has for a queue. Each frame that waits takes one of both; a full
+ * ring, whose worker stands still, leaves as many slots as another one holds to the others.
+ */
+export function ringsFor(each: number): { readonly entries: number; readonly slots: number } {
+  if (each === 1) return { entries: RING_ENTRIES.one, slots: RING_ENTRIES.one };
+  const entries = each <= FEW ? RING_ENTRIES.few : RING_ENTRIES.many;
+  return { entries, slots: (each + 1) * entries };
+}
+
+/** Slots that the sockets of a port take. */
+export function slotsFor(queues: number, each: number, inPlace: boolean): number {
+  return queues * ringsFor(each).slots + (inPlace ? COPIES_IN_PLACE : COPIES);
+}
+
+/**
+ * Whether the kernel has copied a frame when a send call returns, in copy mode: all devices but those of the virtio driver,
+ * which get references to our pages (IFF_TX_SKB_NO_LINEAR).
+ */
+export function copiesAtOnce(native: Native, device: string): boolean {
+  const command = new Uint8Array(DRIVER_INFO_BYTES);
+  new DataView(command.buffer).setUint32(0, DRIVER_INFO, true);
+  try {
+    const name = Buffer.from(native.ethtool(device, command).subarray(DRIVER_NAME.from, DRIVER_NAME.to));
+    return !name.toString('latin1').startsWith('virtio_net');
+  } catch {
+    return false;
+  }
+}
+
+/** What sockets are opened with. */
+export interface SocketParts {
+  readonly native: Native;
+  readonly spec: XdpPortSpec;
+  readonly lent: LentSlots;
+  /** Receive queues to serve, and sockets of each: one, or one for each worker. */
+  readonly queues: number;
+  readonly each: number;
+  /** The program in front; its map `SOCKETS` has the sockets, queue by queue. */
+  readonly program: Program;
+}
+
+export class XdpSockets {
+  readonly receive: number[] = [];
+  readonly tag: number;
+  send = -1;
+  zeroCopy = false;
+  inPlace = false;
+  attached: AttachedProgram | null = null;
+  private isShut = false;
+  private program: LoadedProgram | null = null;
+
+  private constructor(private readonly parts: SocketParts) {
+    this.tag = parts.lent.newTag();
+  }
+
+  /** @throws Error with one line */
+  static open(parts: SocketParts, link: LinkInfo): XdpSockets {
+    const sockets = new XdpSockets(parts);
+    try {
+      sockets.openAll(link);
+      return sockets;
+    } catch (error) {
+      sockets.close();
+      throw error;
+    }
+  }
+
+  private openAll(link: LinkInfo): void {
+    const { native, queues, spec, program } = this.parts;
+    this.program = loadProgram(native, program);
+    for (let q = 0; q < Math.min(queues, link.rxQueues); q++) this.openQueue(link.index, q);
+    this.inPlace = !this.zeroCopy && copiesAtOnce(native, spec.interface);
+    const copies = this.lend(this.inPlace ? COPIES_IN_PLACE : COPIES);
+    this.send = native.openXskPoolSend(this.receive[0]!, copies, this.inPlace);
+    this.attached = attachProgram(native, this.program.program, link.index);
+  }
+
+  private openQueue(ifindex: number, queue: number): void {
+    const { native, each } = this.parts;
+    const { slots } = ringsFor(each);
+    for (let k = 0; k < each; k++) {
+      const first = queue === 0 && k === 0;
+      const fd = first ? this.openFirst(ifindex) : this.openRetrying(ifindex, queue, this.zeroCopy);
+      this.receive.push(fd);
+      if (k === 0) native.giveXskSlots(fd, this.lend(slots));
+      this.enter(queue * each + k, fd);
+    }
+  }
+
+  /** The program knows a socket from now on. */
+  private enter(number: number, fd: number): void {
+    const { program } = this.parts;
+    const map = this.program!.maps[program.maps.findIndex(({ name }) => name === SOCKETS)]!;
+    const words = new Uint32Array([number, fd]);
+    const [key, value] = [new Uint8Array(words.buffer, 0, 4), new Uint8Array(words.buffer, 4, 4)];
+    this.parts.native.updateBpfMap(map, key, value);
+  }
+
+  /** The first one finds out whether the driver can do without copies. */
+  private openFirst(ifindex: number): number {
+    const { mode } = this.parts.spec;
+    if (mode !== 'copy') {
+      try {
+        const fd = this.openRetrying(ifindex, 0, true);
+        this.zeroCopy = true;
+        return fd;
+      } catch (error) {
+        if (mode === 'zerocopy' || (error as NodeJS.ErrnoException).code === 'EBUSY') throw error;
+      }
+    }
+    return this.openRetrying(ifindex, 0, false);
+  }
+
+  /** The kernel closes a socket behind its close: whoever comes right after finds the queue taken. */
+  private openRetrying(ifindex: number, queue: number, zeroCopy: boolean): number {
+    const { native, lent, each } = this.parts;
+    const { entries, slots } = ringsFor(each);
+    const options = { ifindex, queue, entries, fillEntries: powerOfTwoAtLeast(slots), zeroCopy };
+    // Of its own queue, if that has one, for those share slots; else the one that has registered the pool.
+    const sharedWith = this.receive[queue * each] ?? this.receive[0] ?? -1;
+    const deadline = performance.now() + TAKEN_MS;
+    for (;;) {
+      try {
+        return native.openXskQueue({ ...options, sharedWith }, lent.memory);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || performance.now() > deadline) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+      }
+    }
+  }
+
+  private lend(count: number): Int32Array {
+    const { lent } = this.parts;
+    const slots = lent.lend(count, this.tag);
+    if (slots !== null) return slots;
+    throw new Error(
+      `the frame pool has ${lent.left} slots for devices, and ${count} are needed: give the port at the start`,
+    );
+  }
+
+  /** Nothing comes in any more: the program is taken away. */
+  shut(): void {
+    if (this.attached !== null && !this.isShut) this.parts.native.closeDescriptor(this.attached.link);
+    this.isShut = true;
+  }
+
+  /** Gives everything back. When no worker has any of it. */
+  close(): void {
+    const { native, lent } = this.parts;
+    this.shut();
+    this.program?.close();
+    this.program = null;
+    for (const fd of [this.send, ...this.receive.splice(0)]) if (fd >= 0) native.closeDescriptor(fd);
+    this.send = -1;
+    lent.takeBack(this.tag);
+  }
+}
