@@ -34,7 +34,7 @@ const HEADERS = [
   join(dirname(process.execPath), '../include/node'),
   ...nodeHeaders(),
 ].flatMap((folder) => ['-isystem', folder]);
-const NODE = [...HEADERS, '-DNAPI_CPP_EXCEPTIONS', '-DNAPI_VERSION=8', '-Wl,--unresolved-symbols=ignore-all'];
+const NODE = [...HEADERS, '-DNAPI_CPP_EXCEPTIONS', '-DNAPI_VERSION=8'];
 
 /** Where cmake-js put Node's headers when it built the addon. */
 function nodeHeaders() {
@@ -73,10 +73,14 @@ export function fuzzNative(say, names = Object.keys(SOURCES)) {
     const corpus = join(out, `${name}-corpus`);
     const found = join(out, `${name}-found-`);
     mkdirSync(join(root, corpus), { recursive: true });
-    const built = spawnSync(clang, [...OPTIONS, ...NODE, '-o', program, `native/fuzz/${name}.cc`, ...sources], {
-      cwd: root,
-      encoding: 'utf8',
-    });
+    const built = spawnSync(
+      clang,
+      [...OPTIONS, ...NODE, '-o', program, `native/fuzz/${name}.cc`, ...sources],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    );
     if (built.status !== 0) {
       faults.push(`${name} does not build: ${(built.stderr ?? String(built.error)).trim().split('\n')[0]}`);
       continue;

@@ -20,6 +20,9 @@
 extern "C" void __asan_poison_memory_region(const volatile void* at, size_t length);
 extern "C" void __asan_unpoison_memory_region(const volatile void* at, size_t length);
 
+// There is no Node: pools and arrays here are bound to nothing of JavaScript's.
+extern "C" napi_status NAPI_CDECL napi_delete_reference(napi_env, napi_ref) { return napi_ok; }
+
 using namespace rxsteer;
 
 namespace {
