@@ -46,8 +46,14 @@ function backend(says: () => number): NativeVhostBackend {
       ring(index);
       words(addresses, 4);
     },
-    start: (index, kick) => (must(kick >= -1, 'a kick'), ring(index)),
-    setCall: (index, call) => (must(call >= -1, 'a call'), ring(index)),
+    start(index, kick) {
+      must(kick >= -1, 'a kick');
+      ring(index);
+    },
+    setCall(index, call) {
+      must(call >= -1, 'a call');
+      ring(index);
+    },
     enable: (index) => ring(index),
     stop(index) {
       ring(index);
