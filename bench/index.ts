@@ -19,6 +19,7 @@ import { ring } from './ring.js';
 import type { BenchOptions, Report, Suite } from './runner.js';
 import { scaling } from './scaling.js';
 import { simulate } from './simulate.js';
+import { sweep } from './sweep.js';
 import { toeplitz } from './toeplitz.js';
 
 export const SUITES: readonly Suite[] = [
@@ -31,6 +32,7 @@ export const SUITES: readonly Suite[] = [
   flowVsMac,
   scaling,
   simulate,
+  sweep,
   forward,
   live,
   peers,

@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   RXS_CAPTURE: 'a file is not a capture, or a damaged one',
   RXS_SWEEP_CONFLICT: 'parts of a sweep contradict each other',
   RXS_SWEEP_INCOMPLETE: 'cells of a sweep have no result',
+  RXS_QUEUE: 'the queue of a sweep cannot be used',
+  RXS_NO_PACKAGE: 'an optional package is not installed',
   RXS_NO_ADDON: 'the native addon is needed and not there',
   RXS_CAPABILITY: 'a capability is missing',
   RXS_NO_INTERFACE: 'there is no such interface',

@@ -129,6 +129,22 @@ export const PAGES = {
       ],
     ],
   },
+  worker: {
+    about: [
+      'Takes cells of sweeps that were started with the same `--queue`, computes them, and gives the results back. Any number of workers may run, on any machines that reach the queue and have the captures: at the same path, below another one (`--map`), or over HTTP. The packages bullmq and ioredis are needed: `npm install -g bullmq ioredis`.',
+    ],
+    examples: [
+      [
+        'On each machine; the sweep on one of them.',
+        'rxsteer worker --queue redis://queue.lan:6379',
+        'rxsteer sweep in.pcap --policy rss --queues 2-64 --queue redis://queue.lan:6379 --out all.jsonl',
+      ],
+      [
+        'The captures are mounted elsewhere here.',
+        'rxsteer worker --queue redis://queue.lan:6379 --map /captures=/mnt/nas --jobs 4',
+      ],
+    ],
+  },
   simulate: {
     about: [
       'A host with interrupts, softirqs, vhost threads and guests on virtual time: throughput, latency, where the processors spend their time and what limits. Presets stand for published measurements; `--validate` shows both side by side.',
@@ -264,6 +280,11 @@ export const ENVIRONMENT = [
     'file of the native addon, instead of the one that the package brings; it runs with the rights of the program',
   ],
   ['NO_COLOR', 'no colours, also on a terminal'],
+  [
+    'RXSTEER_QUEUE_PASSWORD, RXSTEER_QUEUE_USER',
+    'credentials for the queue of `rxsteer sweep` and `rxsteer worker`; an address that holds them is refused',
+  ],
+  ['XDG_CACHE_HOME', 'below it captures that came over HTTP are kept (default: ~/.cache)'],
   [
     'NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID',
     'set by a service manager, see sd_notify(3); for `rxsteer forward`',

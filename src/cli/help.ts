@@ -75,6 +75,12 @@ const TEXTS: Readonly<Record<string, readonly (string | (() => string | Promise<
       'rxsteer sweep in.pcap --policy rps:cpus=0-3 --vary hash=linux,toeplitz',
     ),
   ],
+  worker: [
+    examples(
+      'rxsteer worker --queue redis://queue.lan:6379 --jobs 8',
+      'rxsteer worker --queue redis://queue.lan:6379 --map /captures=/mnt/nas',
+    ),
+  ],
   simulate: [
     policies,
     examples(

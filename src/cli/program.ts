@@ -31,6 +31,7 @@ const commandNames = [
   'hash',
   'make',
   'sweep',
+  'worker',
   'simulate',
   'ctl',
   'top',

@@ -6,16 +6,18 @@
 import { parseApps } from '../replay/apps.js';
 import { parseModel } from '../replay/model.js';
 import { planSweep, type SweepCell } from '../sweep/grid.js';
+import { cacheFolder, fetchCapture, isAddress } from '../sweep/queue/download.js';
+import { captureLine, JobMaker } from '../sweep/queue/job.js';
 import { captureResults, type SweepLine } from '../sweep/result-file.js';
 import { capturePortions, type Pass, passWeight, planPasses, runPasses } from '../sweep/run.js';
 import { startPool } from '../sweep/sweep.js';
 import runTask, { type SweepAnswer, type SweepTask } from '../sweep/worker.js';
 import { noteLine } from './output.js';
 import { checkOutput } from './outputs.js';
+import type { LocalRun, Sweep } from './sweep-kind.js';
 import { type SweepFlags, sweepGrid } from './sweep-options.js';
 import { Bar, untilInterrupted } from './sweep-progress.js';
 import { tellCaptures } from './sweep-report.js';
-import type { LocalRun, Sweep } from './sweep-run.js';
 
 /** Reasons of left-out cells that are shown one by one. */
 const REASONS_SHOWN = 3;
@@ -62,17 +64,34 @@ async function compute(passes: readonly Pass[], run: LocalRun<SweepLine>): Promi
   }
 }
 
+/** Local copies of captures that are named by an address. @throws UserError */
+async function fetched(captures: readonly string[], flags: SweepFlags): Promise<Record<string, string>> {
+  const named = [...new Set(captures)].filter(isAddress);
+  const files = named.map(async (name) => [name, await fetchCapture(name, cacheFolder(flags.cache))]);
+  return Object.fromEntries(await Promise.all(files)) as Record<string, string>;
+}
+
 /** The sweep that flags and captures ask for. @throws UserError */
-export function captureSweep(captures: readonly string[], flags: SweepFlags): Sweep<SweepCell, SweepLine> {
-  const grid = sweepGrid(captures, flags);
+export async function captureSweep(
+  captures: readonly string[],
+  flags: SweepFlags,
+): Promise<Sweep<SweepCell, SweepLine>> {
+  const asked = sweepGrid(captures, flags);
+  const grid = { ...asked, files: await fetched(asked.captures, flags) };
   if (grid.model !== null) parseModel(grid.model);
   if (grid.apps !== null) parseApps(grid.apps);
   if (flags.parquet !== undefined) checkOutput('--parquet', flags.parquet, grid.captures);
   if (flags.html !== undefined) checkOutput('--html', flags.html, grid.captures);
   const { cells, skipped } = planSweep(grid);
+  const jobs = new JobMaker((name) => grid.files[name] ?? name);
   return {
     cells,
     results: captureResults,
+    queued: (cell) => ({
+      key: cell.key,
+      job: () => jobs.ofCapture(cell, grid),
+      lineOf: (answer) => captureLine(cell, answer),
+    }),
     begin: () => noteSkipped(skipped),
     portions: (shards) => capturePortions(cells, shards),
     compute: (missing, run) => compute(planPasses(missing, grid, run.threads), run),

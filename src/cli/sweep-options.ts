@@ -40,6 +40,8 @@ export interface SweepFlags {
   readonly duration?: string;
   readonly limit?: boolean;
   readonly shard?: string;
+  readonly queue?: string;
+  readonly cache?: string;
 }
 
 const VALUES_MAX = 10_000;

@@ -22,7 +22,7 @@ export class Bar {
     this.#cells = done;
     this.#bar = isTerminal
       ? new SingleBar({
-          format: 'sweep [{bar}] {percentage} %  {cells} of {all} cells  {eta_formatted} left',
+          format: 'sweep [{bar}] {percentage} %  {cells} of {all} cells{by}  {eta_formatted} left',
           stream: process.stderr,
           barsize: 30,
           hideCursor: false,
@@ -31,12 +31,17 @@ export class Bar {
           formatTime: timeLeft,
         })
       : null;
-    this.#bar?.start(work, 0, { cells: done, all });
+    this.#bar?.start(work, 0, { cells: done, all, by: '' });
   }
 
   add(work: number, cells: number): void {
     this.#cells += cells;
     this.#bar?.increment(work, { cells: this.#cells });
+  }
+
+  /** Workers elsewhere that share the work. */
+  workers(count: number): void {
+    this.#bar?.update({ by: `, ${count} worker${count === 1 ? '' : 's'}` });
   }
 
   stop(): void {

@@ -8,39 +8,11 @@ import { availableParallelism } from 'node:os';
 import { UserError } from '../errors.js';
 import { writePlan } from '../sweep/plan-file.js';
 import { ResultFile } from '../sweep/result-file.js';
-import type { ResultKind } from '../sweep/result-lines.js';
-import { divide, type Portion, parseShard, type Shard, shardText } from '../sweep/shard.js';
+import { divide, parseShard, type Shard, shardText } from '../sweep/shard.js';
 import { wholeNumber } from './numbers.js';
 import { noteLine, printJsonLine } from './output.js';
+import type { Sweep } from './sweep-kind.js';
 import type { SweepFlags } from './sweep-options.js';
-import type { Telling } from './sweep-report.js';
-
-/** How cells are computed here. */
-export interface LocalRun<L> {
-  readonly threads: number;
-  /** Whether the number of threads was asked for. */
-  readonly isAsked: boolean;
-  /** Cells that were done before, of so many. */
-  readonly done: number;
-  readonly all: number;
-  readonly onLine: (line: L) => void;
-}
-
-/** A grid whose cells are checked. */
-export interface Sweep<C extends { readonly key: string }, L extends { readonly key: string }> {
-  readonly cells: readonly C[];
-  readonly results: ResultKind<L>;
-  /** Says what is to be said before the first cell. */
-  begin(): void;
-  /** The cells in pieces that belong together, for so many shards. */
-  portions(shards: number): readonly Portion<C>[];
-  /** Computes cells; true where it was interrupted. @throws what the first failing one says */
-  compute(missing: readonly C[], run: LocalRun<L>): Promise<boolean>;
-  /** A result under the names of this call: an earlier one may have called the cell otherwise. */
-  named(line: L, cell: C): L;
-  /** The end: all results, in the order of the grid. */
-  tell(lines: readonly L[], telling: Telling): Promise<void>;
-}
 
 /** Rows of each table that are asked for. @throws UserError */
 export function topOption(text: string | undefined): number | null {
@@ -57,6 +29,20 @@ function cellsOf<C extends { readonly key: string }>(
   return sweep.cells.filter(({ key }) => keys.has(key));
 }
 
+const REASONS_SHOWN = 10;
+
+/** Cells that failed on workers: the reasons, each once, and an error for the end. */
+function failedCells(failed: ReadonlyMap<string, string>, all: number): Error {
+  const reasons = new Map<string, number>();
+  for (const reason of failed.values()) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  for (const [reason, count] of [...reasons].slice(0, REASONS_SHOWN))
+    noteLine(`rxsteer: ${count} cell${count === 1 ? '' : 's'} failed: ${reason}`);
+  const error = new Error(
+    `${failed.size} of ${all} cells have no result; the others are done, and the same command tries these again`,
+  );
+  return Object.assign(error, { code: 'RXS_SWEEP_INCOMPLETE' });
+}
+
 /** Computes what is missing and tells the end. @throws UserError, Error after an interrupt */
 export async function runSweep<C extends { readonly key: string }, L extends { readonly key: string }>(
   sweep: Sweep<C, L>,
@@ -66,6 +52,14 @@ export async function runSweep<C extends { readonly key: string }, L extends { r
     flags.jobs === undefined ? availableParallelism() : wholeNumber(flags.jobs, 1, 256, '--jobs');
   const top = topOption(flags.top);
   const shard = flags.shard === undefined ? null : parseShard(flags.shard);
+  if (flags.queue !== undefined && flags.jobs !== undefined) {
+    throw new UserError('--jobs: with --queue it is the workers that compute: rxsteer worker --jobs', {
+      code: 'RXS_OPTION',
+    });
+  }
+  // Whether there is such a queue is known before a file is touched.
+  const queue =
+    flags.queue === undefined ? null : await (await import('./sweep-queue.js')).openQueue(flags.queue);
   const cells = shard === null ? sweep.cells : cellsOf(sweep, shard);
   const file = flags.out === undefined ? null : new ResultFile<L>(flags.out, sweep.results.schema);
   const done = file?.done ?? new Map<string, L>();
@@ -95,15 +89,25 @@ export async function runSweep<C extends { readonly key: string }, L extends { r
     };
     const run = { threads, isAsked: flags.jobs !== undefined, done: before, all: cells.length, onLine };
     try {
-      const interrupted = missing.length > 0 && (await sweep.compute(missing, run));
+      const compute = () =>
+        queue === null
+          ? sweep.compute(missing, run)
+          : queue.compute(missing.map(sweep.queued), sweep.results, run);
+      const interrupted = missing.length > 0 && (await compute());
       if (interrupted) throw new Error(`interrupted after ${count} of ${cells.length} cells`);
     } catch (error) {
       if (file === null || error instanceof UserError) throw error;
       throw new Error(`${(error as Error).message}; the same command goes on with ${file.path}`);
     }
   } finally {
+    queue?.close();
     file?.close();
   }
-  const lines = cells.map((cell) => sweep.named(done.get(cell.key)!, cell));
+  const lines = cells.flatMap((cell) => {
+    const line = done.get(cell.key);
+    return line === undefined ? [] : [sweep.named(line, cell)];
+  });
   await sweep.tell(lines, { ...flags, top });
+  const failed = queue?.failures ?? new Map<string, string>();
+  if (failed.size > 0) throw failedCells(failed, cells.length);
 }

@@ -5,14 +5,15 @@
  */
 import { parse } from 'yaml';
 import { UserError } from '../errors.js';
+import { JobMaker, scenarioLine } from '../sweep/queue/job.js';
 import { planScenarios, type ScenarioCell } from '../sweep/scenario-grid.js';
 import { type ScenarioLine, scenarioResults } from '../sweep/scenario-line.js';
 import { runCells } from '../sweep/scenario-sweep.js';
 import { checkOutput } from './outputs.js';
 import { costsOption, durationOption, scenarioOf } from './simulate-run.js';
+import type { LocalRun, Sweep } from './sweep-kind.js';
 import { parseRanges, type SweepFlags, varied, words } from './sweep-options.js';
 import { Bar, untilInterrupted } from './sweep-progress.js';
-import type { LocalRun, Sweep } from './sweep-run.js';
 import { tellScenarios } from './sweep-scenario-report.js';
 
 /** Options that belong to captures. */
@@ -73,9 +74,15 @@ export function scenarioSweep(
 ): Sweep<ScenarioCell, ScenarioLine> {
   const cells = planned(captures, flags);
   if (flags.html !== undefined) checkOutput('--html', flags.html, flags.scenario!);
+  const jobs = new JobMaker();
   return {
     cells,
     results: scenarioResults,
+    queued: (cell) => ({
+      key: cell.key,
+      job: () => jobs.ofScenario(cell),
+      lineOf: (answer) => scenarioLine(cell, answer),
+    }),
     begin: () => {},
     portions: () => cells.map((cell) => ({ cells: [cell], cost: cell.cost })),
     compute,

@@ -25,7 +25,7 @@ async function run(captures: string[], flags: SweepFlags): Promise<void> {
     if (flags[name] !== undefined)
       throw new UserError(`--${name}: goes with --scenario, not with captures`, { code: 'RXS_OPTION' });
   }
-  await runSweep(captureSweep(captures, flags), flags);
+  await runSweep(await captureSweep(captures, flags), flags);
 }
 
 /** Flags of `merge`: those that it shares with `sweep` come as that command's. @throws UserError for its other ones */
@@ -83,6 +83,8 @@ export function register(program: Command): void {
     .option('--parquet <file>', 'write the results as Parquet')
     .option('--html <file>', 'write a report as one self-contained page')
     .option('--shard <i/n>', 'compute part I of N only, of equal expected cost; merge joins the parts')
+    .option('--queue <url>', 'workers compute (rxsteer worker): redis://HOST:PORT[/DB]')
+    .option('--cache <folder>', 'where captures behind http:// are kept (default: ~/.cache/rxsteer)')
     .option('--top <n>', 'rows of each table (default: 20 in all)')
     .option('--jobs <n>', 'threads (default: the processors)')
     .option('--json', 'one JSON document a line on standard output')

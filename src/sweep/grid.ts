@@ -28,6 +28,8 @@ export interface SweepGrid {
   readonly queues: readonly number[];
   readonly keys: readonly string[];
   readonly seeds: readonly number[];
+  /** Where captures that are named by an address are kept here. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Any other option of policies, by its key, with the values that it takes in policy strings. */
   readonly vary?: Readonly<Record<string, readonly string[]>>;
   /** Which packets count, as replay takes it. */
@@ -46,6 +48,8 @@ export interface SweepCell {
   /** Stable name: 32 hex digits. */
   readonly key: string;
   readonly capture: string;
+  /** Where it is here: the same, but for captures that are named by an address. */
+  readonly file: string;
   /** Bytes of the capture. */
   readonly size: number;
   /** As replay takes it. */
@@ -276,7 +280,8 @@ export function planSweep(grid: SweepGrid): SweepPlan {
   const clock = [grid.speed, grid.gapUs, grid.model, grid.apps, ...chosen];
   const cells = new Map<string, SweepCell>();
   for (const capture of captures) {
-    const { size: bytes, digest } = fingerprint(capture);
+    const file = grid.files?.[capture] ?? capture;
+    const { size: bytes, digest } = fingerprint(file);
     for (const { variant, spec } of good) {
       const { policy, base, options, workers, nic, queues: count, hashKey } = variant;
       const { text: _, ...values } = spec;
@@ -284,7 +289,7 @@ export function planSweep(grid: SweepGrid): SweepPlan {
       const key = createHash('sha256').update(named).digest('hex').slice(0, 32);
       const seed = variant.seed ?? (seeds.length > 0 ? null : spec.seed);
       const axes = { nic, queues: count, hashKey, seed, base, options, workers };
-      cells.set(key, { key, capture, size: bytes, policy, text: shownOf(policy), ...axes });
+      cells.set(key, { key, capture, file, size: bytes, policy, text: shownOf(policy), ...axes });
     }
   }
   return { cells: [...cells.values()], skipped };

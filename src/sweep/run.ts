@@ -57,9 +57,9 @@ function grouped(cells: readonly SweepCell[], mostOf: (size: number) => number):
 /** The task of cells of one capture and number of workers. */
 export function taskOf(cells: readonly SweepCell[], grid: SweepGrid): SweepTask {
   const { speed, gapUs, model, apps, choice } = grid;
-  const { capture, workers } = cells[0]!;
+  const { file, workers } = cells[0]!;
   const policies = cells.map(({ policy }) => policy);
-  return { capture, policies, workers, speed, gapUs, model, apps, choice: choice ?? {} };
+  return { capture: file, policies, workers, speed, gapUs, model, apps, choice: choice ?? {} };
 }
 
 /** The passes that compute these cells, balanced for so many threads; the largest captures first. */
@@ -88,17 +88,17 @@ export async function runPasses(
   );
 }
 
-function linesOf({ cells }: Pass, measures: readonly Measures[]): SweepLine[] {
-  return cells.map(({ key, capture, text, nic, queues, hashKey, seed, base, options }, i) => ({
-    key,
-    capture,
-    policy: text,
-    nic,
-    queues,
-    hashKey,
-    seed,
-    base,
-    options,
-    ...measures[i]!,
-  }));
+/** Results under the names of their cells; a warning names the file that was read. */
+function linesOf({ cells, task }: Pass, measures: readonly Measures[]): SweepLine[] {
+  return cells.map((cell, i) => lineOf(cell, measures[i]!, task.capture));
+}
+
+/** A result under the names of its cell. @param file that was read */
+export function lineOf(cell: SweepCell, measures: Measures, file: string): SweepLine {
+  const { key, capture, text, nic, queues, hashKey, seed, base, options } = cell;
+  const names = { key, capture, policy: text, nic, queues, hashKey, seed, base, options };
+  const warnings = measures.warnings.map((warning) =>
+    warning.startsWith(`${file}: `) ? capture + warning.slice(file.length) : warning,
+  );
+  return { ...names, ...measures, warnings };
 }
