@@ -102,14 +102,15 @@ bool lookupBpfMap(int map, const uint8_t* key, uint8_t* value) {
   return false;
 }
 
-UniqueFd loadBpfProgram(uint32_t type, const std::string& name, const uint8_t* code, size_t bytes) {
+UniqueFd loadBpfProgram(uint32_t type, const std::string& name, const std::string& licence, const uint8_t* code,
+                        size_t bytes) {
   if (bytes == 0 || bytes % sizeof(bpf_insn) != 0 || bytes / sizeof(bpf_insn) > kInstructionsMax)
     throw SystemError{EINVAL, "bpf(PROG_LOAD)", "instructions are 8 bytes each"};
   bpf_attr attributes{};
   attributes.prog_type = type;
   attributes.insns = pointer(code);
   attributes.insn_cnt = static_cast<uint32_t>(bytes / sizeof(bpf_insn));
-  attributes.license = pointer("MIT");
+  attributes.license = pointer(licence.c_str());
   nameInto(attributes.prog_name, name);
   UniqueFd program(bpf(BPF_PROG_LOAD, attributes));
   if (program) return program;
@@ -163,11 +164,11 @@ void pinBpf(int fd, const std::string& path) {
   check(bpf(BPF_OBJ_PIN, attributes), "bpf(OBJ_PIN)");
 }
 
-UniqueFd attachXdp(int program, int ifindex, uint32_t flags) {
+UniqueFd linkBpf(int program, int ifindex, uint32_t type, uint32_t flags) {
   bpf_attr attributes{};
   attributes.link_create.prog_fd = static_cast<uint32_t>(program);
   attributes.link_create.target_ifindex = static_cast<uint32_t>(ifindex);
-  attributes.link_create.attach_type = BPF_XDP;
+  attributes.link_create.attach_type = type;
   attributes.link_create.flags = flags;
   return UniqueFd(check(bpf(BPF_LINK_CREATE, attributes), "bpf(LINK_CREATE)"));
 }

@@ -31,8 +31,10 @@ BpfMapSizes bpfMapSizes(int map);
 void updateBpfMap(int map, const uint8_t* key, const uint8_t* value);
 bool lookupBpfMap(int map, const uint8_t* key, uint8_t* value);
 
-// Loads a program; what the verifier says of one that it refuses is in the hint, its last lines.
-UniqueFd loadBpfProgram(uint32_t type, const std::string& name, const uint8_t* code, size_t bytes);
+// Loads a program; what the verifier says of one that it refuses is in the hint, its last lines. Helpers that are for
+// GPL-compatible programs only need a licence text that says so.
+UniqueFd loadBpfProgram(uint32_t type, const std::string& name, const std::string& licence, const uint8_t* code,
+                        size_t bytes);
 
 // Runs a program over frames that lie one behind the other; frame i begins at offsets[i], the last ends at
 // offsets[count]. Nothing is delivered anywhere. The kernel makes no packet of some frames (IP with less than its header,
@@ -44,8 +46,9 @@ size_t tryBpfProgram(int program, const uint8_t* frames, const uint32_t* offsets
 std::string bpfProgramName(uint32_t id);
 
 void pinBpf(int fd, const std::string& path);
-// Attaches an XDP program for as long as the descriptor is open. flags: XDP_FLAGS_SKB_MODE (2), DRV_MODE (4), or 0.
-UniqueFd attachXdp(int program, int ifindex, uint32_t flags);
+// Attaches a program to a device for as long as the descriptor is open. type: a BPF_ attach type (XDP, TCX egress …).
+// flags, of XDP: XDP_FLAGS_SKB_MODE (2), DRV_MODE (4), or 0.
+UniqueFd linkBpf(int program, int ifindex, uint32_t type, uint32_t flags);
 // PACKET_FANOUT_DATA of a group in mode ebpf, and the program of a group of SO_REUSEPORT.
 void setFanoutProgram(int socket, int program);
 void setReusePortProgram(int socket, int program);

@@ -1,11 +1,13 @@
 #include "bpf_bindings.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "bpf.h"
 #include "steering_bpf.h"
+#include "util/btf.h"
 #include "util/control.h"
 
 namespace rxsteer {
@@ -58,8 +60,9 @@ Napi::Value load(const Info& info) {
   const int type = intArgument(info, 0, "type");
   const std::string name = stringValue(info[1], "name");
   const Span<uint8_t> code = bytes(info[2], "code");
+  const std::string licence = stringValue(info[3], "licence");
   return adopted(info.Env(), control(info.Env(), name, [&] {
-                   return loadBpfProgram(static_cast<uint32_t>(type), name, code.data, code.length);
+                   return loadBpfProgram(static_cast<uint32_t>(type), name, licence, code.data, code.length);
                  }));
 }
 
@@ -85,11 +88,35 @@ void pin(const Info& info) {
   control(info.Env(), path, [&] { pinBpf(fd, path); });
 }
 
-Napi::Value xdp(const Info& info) {
+Napi::Value link(const Info& info) {
   return adopted(info.Env(), control(info.Env(), "", [&] {
-                   return attachXdp(intArgument(info, 0, "program"), intArgument(info, 1, "ifindex"),
-                                    static_cast<uint32_t>(intArgument(info, 2, "flags")));
+                   return linkBpf(intArgument(info, 0, "program"), intArgument(info, 1, "ifindex"),
+                                  static_cast<uint32_t>(intArgument(info, 2, "type")),
+                                  static_cast<uint32_t>(intArgument(info, 3, "flags")));
                  }));
+}
+
+// Names of members ("sk_buff.head") and of enumerators: their offsets and values, null for what the kernel has not.
+Napi::Value kernelTypes(const Info& info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsArray() || !info[1].IsArray()) throw invalid(env, "two arrays of names are needed");
+  const auto types = KernelTypes::read();
+  if (!types) return env.Null();
+  const auto each = [&](const Napi::Array& names, auto look) {
+    Napi::Array values = Napi::Array::New(env, names.Length());
+    for (uint32_t i = 0; i < names.Length(); i++) {
+      const auto value = look(stringValue(names.Get(i), "name"));
+      values.Set(i, value ? Napi::Value(Napi::Number::New(env, static_cast<double>(*value))) : env.Null());
+    }
+    return values;
+  };
+  Napi::Object found = Napi::Object::New(env);
+  found.Set("offsets", each(info[0].As<Napi::Array>(), [&](const std::string& name) {
+              const size_t dot = std::min(name.find('.'), name.size() - 1);
+              return types->memberOffset(name.substr(0, dot), name.substr(dot + 1));
+            }));
+  found.Set("values", each(info[1].As<Napi::Array>(), [&](const std::string& name) { return types->enumerator(name); }));
+  return found;
 }
 
 Napi::Value programName(const Info& info) {
@@ -123,7 +150,8 @@ void defineBpf(Napi::Env env, Napi::Object exports) {
   function("loadBpfProgram", load);
   function("tryBpfProgram", tryProgram);
   function("pinBpf", pin);
-  function("attachXdp", xdp);
+  function("linkBpf", link);
+  function("kernelTypes", kernelTypes);
   function("bpfProgramName", programName);
   function("setFanoutProgram", fanout);
   function("setReusePortProgram", reusePort);

@@ -32,11 +32,26 @@
     return { context, width };
   }
 
+  /**
+   * When each row ended, from the last one backwards by how long each took: a clock that was set meanwhile leaves neither
+   * gap nor overlap.
+   */
+  function ends({ rows: { at, ms } }) {
+    const times = new Array(at.length);
+    let time = at.at(-1) ?? Date.now();
+    for (let i = at.length - 1; i >= 0; i--) {
+      times[i] = time;
+      time -= ms[i];
+    }
+    return times;
+  }
+
   /** The time axis: ten minutes, whether there are as many or not. */
   function axis({ context, width }, height, history) {
     const { at, ms } = history.rows;
     const end = at.at(-1) ?? Date.now();
-    const span = Math.max(60_000, Math.min(600_000, end - (at[0] ?? end) + (ms[0] ?? 0)));
+    const all = ms.reduce((sum, one) => sum + one, 0);
+    const span = Math.max(60_000, Math.min(600_000, all));
     const x = (time) => LEFT + ((time - (end - span)) / span) * (width - LEFT);
     context.fillStyle = colour('--quiet');
     context.textBaseline = 'middle';
@@ -52,14 +67,14 @@
   }
 
   /** Marks of events, numbered as in the list. */
-  function marks({ context }, height, history, x) {
+  function marks({ context, width }, height, history, x) {
     context.strokeStyle = colour('--bad');
     context.fillStyle = colour('--bad');
     context.setLineDash([4, 3]);
     context.textAlign = 'left';
     for (const { id, at } of history.events) {
       const place = x(at);
-      if (place < LEFT) continue;
+      if (place < LEFT || place > width) continue;
       context.beginPath();
       context.moveTo(place, 0);
       context.lineTo(place, height - FOOT);
@@ -76,7 +91,8 @@
     const drawn = begin(canvas, height);
     const { context } = drawn;
     const x = axis(drawn, height, history);
-    const { at, ms } = history.rows;
+    const { ms } = history.rows;
+    const at = ends(history);
     const every = Math.ceil(12 / high);
     rows.forEach(({ name, values }, r) => {
       context.fillStyle = colour('--ink');
@@ -101,6 +117,7 @@
     const drawn = begin(canvas, height);
     const { context, width } = drawn;
     const x = axis(drawn, height, history);
+    const at = ends(history);
     const most = Math.max(1, ...all.flatMap(({ values }) => values));
     const y = (value) => 8 + (1 - value / most) * (height - FOOT - 10);
     context.strokeStyle = colour('--line');
@@ -119,7 +136,7 @@
       context.setLineDash(dash);
       context.beginPath();
       values.forEach((value, i) => {
-        const place = x(history.rows.at[i]);
+        const place = x(at[i]);
         if (place >= LEFT) context.lineTo(place, y(value));
       });
       context.stroke();

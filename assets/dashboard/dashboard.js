@@ -129,6 +129,7 @@
     window.rxsteer.workers(stats, old, ms);
     window.rxsteer.handoffs(stats, old, ms);
     window.rxsteer.guests(past, why);
+    window.rxsteer.flows(told.flows, why);
     window.rxsteer.ports(stats, old, ms);
     window.rxsteer.losses(stats);
     events();
@@ -158,10 +159,19 @@
 
   const problem = (error) => make('p', { class: 'bad' }, error.message);
 
-  async function why(mac) {
-    element('why').replaceChildren(make('p', { class: 'quiet' }, `Looking at the next packets of ${mac} …`));
+  /** The question that was asked last: an answer to an earlier one comes too late. */
+  let asked = 0;
+
+  /** @param wanted `{ mac }` or `{ flow }` */
+  async function why(name, wanted) {
+    const question = ++asked;
+    const answer = (...children) => {
+      if (question === asked) element('why').replaceChildren(...children);
+    };
+    answer(make('p', { class: 'quiet' }, `Looking at the next packets of ${name} …`));
+    element('h-why').scrollIntoView({ block: 'nearest' });
     try {
-      const { flows } = await post('/why', { mac });
+      const { looked, flows } = await post('/why', wanted);
       const rows = flows.map((flow) => [
         make('code', {}, flow.packet),
         flow.from,
@@ -179,10 +189,16 @@
         number('to worker'),
         { title: 'why' },
       ];
-      element('why').replaceChildren(
-        make('h3', {}, `Why ${mac} goes where it goes`),
+      answer(
+        make('h3', {}, name),
         rows.length === 0
-          ? make('p', {}, 'None of its packets came within 1.5 s.')
+          ? make(
+              'p',
+              {},
+              looked === 0
+                ? 'No packet at all came within 1.5 s.'
+                : `None of the ${looked} packets that were looked at was of it: ask again, it may be rare or over.`,
+            )
           : make(
               'div',
               { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Decisions' },
@@ -190,7 +206,7 @@
             ),
       );
     } catch (error) {
-      element('why').replaceChildren(problem(error));
+      answer(problem(error));
     }
   }
 

@@ -120,7 +120,7 @@
           {
             type: 'button',
             'aria-label': `Why does ${guest.mac} go where it goes?`,
-            onclick: () => why(guest.mac),
+            onclick: () => why(guest.mac, { mac: guest.mac }),
           },
           'Why?',
         ),
@@ -128,6 +128,41 @@
     const heads = [left('guest'), right('to it/s'), right('from it/s'), right('owner'), left('port')];
     if (rows.length === 0) show('guests', make('p', { class: 'quiet' }, 'No guest was seen yet.'));
     else show('guests', table('Guests', [...heads, right('workers'), left('')], rows));
+  }
+
+  function flows({ windowMs, seen, packets, flows: heaviest }, why) {
+    const share = (part) => (packets > 0 ? `${((100 * part) / packets).toFixed(1)} %` : '-');
+    const told = heaviest.reduce((sum, one) => sum + one.packets, 0);
+    const text = document.getElementById('flows-text');
+    text.textContent =
+      seen === 0
+        ? 'No packet came lately.'
+        : `${heaviest.length} of ${short(seen)} flows seen lately, with ${share(told)} of their packets.`;
+    const rows = heaviest.map((one) => [
+      { text: make('code', {}, one.shared ? `${one.flow} and others` : one.flow), kind: 'wrap' },
+      short(windowMs > 0 ? (one.packets * 1000) / windowMs : 0),
+      share(one.packets),
+      `${one.port}/${one.queue}`,
+      String(one.worker),
+      make(
+        'button',
+        {
+          type: 'button',
+          'aria-label': `Why does ${one.flow}, received at ${one.port}/${one.queue}, go to worker ${one.worker}?`,
+          onclick: () => why(one.flow, { flow: one.flow }),
+        },
+        'Why?',
+      ),
+    ]);
+    const heads = [
+      left('flow'),
+      right('packets/s'),
+      right('share'),
+      left('port/queue'),
+      right('worker'),
+      left(''),
+    ];
+    show('flows', table('Heaviest flows', heads, rows));
   }
 
   function ports(stats, before, ms) {
@@ -164,5 +199,17 @@
     );
   }
 
-  Object.assign(window.rxsteer, { make, table, show, tiles, workers, handoffs, guests, ports, losses, rate });
+  Object.assign(window.rxsteer, {
+    make,
+    table,
+    show,
+    tiles,
+    workers,
+    handoffs,
+    guests,
+    flows,
+    ports,
+    losses,
+    rate,
+  });
 })();

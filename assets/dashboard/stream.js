@@ -67,7 +67,7 @@
 
   /** Two histories, the second asked for behind the first, as one. */
   function merge(before, later) {
-    if (before === null || later.rows.first !== before.next) return later;
+    if (before === null || later.started !== before.started || later.rows.first !== before.next) return later;
     const old = before.rows.at.length;
     const drop = Math.max(0, old + later.rows.at.length - later.kept.rows);
     const join = (a, b) => [...(a ?? new Array(old).fill(0)).slice(drop), ...b];

@@ -13,9 +13,7 @@
 #include "ports/packet_rx.h"
 #include "ports/packet_socket.h"
 #include "ports/packet_tx.h"
-#include "ports/receive_guard.h"
 #include "ports/super_frame.h"
-#include "ports/tag_mover.h"
 #include "ports/tap.h"
 #include "ports/unread.h"
 #include "ports/xsk_bindings.h"
@@ -31,7 +29,8 @@ uint16_t fanoutMode(Napi::Env env, const std::string& mode) {
   if (mode == "cpu") return PACKET_FANOUT_CPU;
   if (mode == "rnd") return PACKET_FANOUT_RND;
   if (mode == "qm") return PACKET_FANOUT_QM;
-  throw invalid(env, "fanout mode \"" + mode + "\" is none of hash, lb, cpu, qm, rnd");
+  if (mode == "ebpf") return PACKET_FANOUT_EBPF;
+  throw invalid(env, "fanout mode \"" + mode + "\" is none of hash, lb, cpu, qm, rnd, ebpf");
 }
 
 Napi::Value openReceive(const Info& info) {
@@ -52,6 +51,7 @@ Napi::Value openReceive(const Info& info) {
   }
   const Napi::Value guard = options.Get("guard");
   if (guard.IsNumber()) config.guard = intValue(guard, "guard");
+  config.shut = options.Get("shut").ToBoolean();
   const Napi::Value buffer = options.Get("bufferBytes");
   if (buffer.IsNumber()) config.receiveBufferBytes = intValue(buffer, "bufferBytes");
   return adopted(env, control(env, "interface index " + std::to_string(config.ifindex),
@@ -83,32 +83,19 @@ Napi::Value canOpen(const Info& info) {
   return Napi::Boolean::New(info.Env(), canOpenDescriptors(count < 0 ? 0 : static_cast<uint32_t>(count)));
 }
 
-Napi::Value openGuard(const Info& info) {
-  Napi::Env env = info.Env();
-  ReceiveGuard guard = openReceiveGuard();
-  if (!guard.program) return env.Null();
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("program", adopted(env, std::move(guard.program)));
-  result.Set("counters", adopted(env, std::move(guard.counters)));
-  return result;
-}
-
 Napi::Value deviceLacks(const Info& info) {
   return Napi::Number::New(info.Env(), static_cast<int32_t>(~deviceSegmentation(intArgument(info, 0, "ifindex"))));
 }
 
-Napi::Value openMover(const Info& info) {
-  UniqueFd mover = openTagMover(intArgument(info, 0, "ifindex"));
-  return mover ? adopted(info.Env(), std::move(mover)) : info.Env().Null();
+void filter(const Info& info) {
+  control(info.Env(), "", [&] { setReceiveFilter(intArgument(info, 0, "fd"), intArgument(info, 1, "program")); });
 }
 
-Napi::Value readGuard(const Info& info) {
-  const GuardCounters counted = readReceiveGuard(intArgument(info, 0, "counters"));
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("refused", static_cast<double>(counted.refused));
-  result.Set("unclaimed", static_cast<double>(counted.unclaimed));
-  return result;
+Napi::Value isReadable(const Info& info) {
+  return Napi::Boolean::New(info.Env(), readable(intArgument(info, 0, "fd")));
 }
+
+void grace(const Info&) { gracePeriod(); }
 
 void receiveBuffer(const Info& info) {
   setReceiveBuffer(intArgument(info, 0, "fd"), intArgument(info, 1, "bytes"));
@@ -186,12 +173,12 @@ void definePorts(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("openPacketReceive", openReceive);
-  function("openReceiveGuard", openGuard);
   function("deviceLacks", deviceLacks);
-  function("openTagMover", openMover);
-  function("readReceiveGuard", readGuard);
   function("setReceiveBuffer", receiveBuffer);
   function("shutReceive", shut);
+  function("setReceiveFilter", filter);
+  function("readable", isReadable);
+  function("gracePeriod", grace);
   function("openPacketSend", openSend);
   function("packetStatistics", statistics);
   function("fanoutGroup", groupOf);

@@ -14,8 +14,6 @@
 #include <bit>
 #include <cstring>
 
-#include "ports/receive_guard.h"
-
 #ifndef PACKET_IGNORE_OUTGOING
 #define PACKET_IGNORE_OUTGOING 23
 #endif
@@ -94,6 +92,13 @@ bool shutReceive(int fd) {
   return ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
+void setReceiveFilter(int fd, int program) {
+  if (program >= 0)
+    set(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof program, "SO_ATTACH_BPF");
+  else
+    set(fd, SOL_SOCKET, SO_DETACH_FILTER, &program, sizeof program, "SO_DETACH_FILTER");
+}
+
 UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
   UniqueFd socket = packetSocket();
   const int fd = socket.get();
@@ -115,10 +120,10 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
 
   // A filter that takes nothing: between bind and joining the group a socket would see every frame, and those of
   // the other members would be received twice.
-  if (config.fanout) {
+  if (config.fanout || config.shut) {
     if (!shutReceive(fd)) throw SystemError{errno, "SO_ATTACH_FILTER", ""};
-  } else if (config.guard >= 0 && !attachReceiveGuard(fd, config.guard)) {
-    throw SystemError{errno, "SO_ATTACH_BPF", ""};
+  } else if (config.guard >= 0) {
+    setReceiveFilter(fd, config.guard);
   }
   const sockaddr_ll to = address(config.ifindex, ETH_P_ALL);
   check(::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface");
@@ -129,12 +134,7 @@ UniqueFd openPacketReceive(const PacketReceiveConfig& config) {
     const int flags = PACKET_FANOUT_FLAG_IGNORE_OUTGOING | (first ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
     set(fd, PACKET_FANOUT, (first ? 0 : config.fanout->group & 0xffff) | ((config.fanout->mode | flags) << 16),
         "PACKET_FANOUT");
-    if (config.guard >= 0) {
-      if (!attachReceiveGuard(fd, config.guard)) throw SystemError{errno, "SO_ATTACH_BPF", ""};
-    } else {
-      const int none = 0;
-      set(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none, "SO_DETACH_FILTER");
-    }
+    if (!config.shut) setReceiveFilter(fd, config.guard);
   }
   if (config.promiscuous) {
     packet_mreq membership{};

@@ -33,14 +33,19 @@ struct PacketReceiveConfig {
   uint32_t slots;
   std::optional<Fanout> fanout;
   bool promiscuous;
-  // The guard's program (receive_guard.h); -1 = none.
+  // A socket filter, the guard of the ring (src/programs/receive-guard.ts); -1 = none.
   int guard = -1;
+  // Takes in nothing before `setReceiveFilter`.
+  bool shut = false;
   // SO_RCVBUF in bytes: for frames that are longer than a slot.
   int receiveBufferBytes = kReceiveBufferBytes;
 };
 
 // A bound, ready socket with a TPACKET_V2 receive ring. Throws SystemError.
 UniqueFd openPacketReceive(const PacketReceiveConfig& config);
+
+// Puts a socket filter before a packet socket, in place of any other; -1: none, everything passes. Throws SystemError.
+void setReceiveFilter(int fd, int program);
 
 // Number of the fanout group of a socket. Throws SystemError.
 int fanoutGroup(int fd);

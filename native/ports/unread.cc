@@ -3,6 +3,7 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/membarrier.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -37,12 +38,22 @@ uint32_t takenSlots(const uint8_t* ring, uint32_t slots) {
 
 }  // namespace
 
+void gracePeriod() {
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
+  // Not with nohz_full. The release of a packet socket waits for the same (synchronize_net).
+  UniqueFd(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)).reset();
+}
+
+bool readable(int fd) {
+  pollfd polled{fd, POLLIN, 0};
+  return ::poll(&polled, 1, 0) > 0 && (polled.revents & POLLIN) != 0;
+}
+
 void stopReceiving(const std::vector<int>& sockets) {
   sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
   const sock_fprog program{1, nothing};
   for (const int fd : sockets) ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
-  // An RCU grace period: whatever runs the old filter on another CPU is over then.
-  if (!sockets.empty()) ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+  if (!sockets.empty()) gracePeriod();
 }
 
 uint32_t packetUnread(int socket) {

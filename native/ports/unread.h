@@ -7,6 +7,12 @@
 
 namespace rxsteer {
 
+// An RCU grace period: what any CPU had begun in the kernel's data path (with an old filter, an old program) is over.
+void gracePeriod();
+
+// Frames wait behind a descriptor that nobody has taken.
+bool readable(int fd);
+
 // From the return on these packet sockets take in nothing more; what is in their rings stays there.
 void stopReceiving(const std::vector<int>& sockets);
 

@@ -23,7 +23,7 @@ export interface NativeBpf {
   /** Null where there is no such key. */
   lookupBpfMap(map: number, key: Uint8Array): Uint8Array | null;
   /** Loads instructions; returns the program's descriptor. */
-  loadBpfProgram(type: number, name: string, code: Uint8Array): number;
+  loadBpfProgram(type: number, name: string, code: Uint8Array, licence: string): number;
   /**
    * Runs a program over frames that lie one behind the other (frame i is `offsets[i]` … `offsets[i + 1] - 1`) and writes
    * what it returned; nothing is delivered anywhere. Of some frames the kernel makes no packet (below 14 bytes; for a
@@ -32,8 +32,21 @@ export interface NativeBpf {
   tryBpfProgram(program: number, frames: Uint8Array, offsets: Uint32Array, results: Uint32Array): number;
   /** Gives a program or map a name in a bpf file system, under which others find it. */
   pinBpf(fd: number, path: string): void;
-  /** Attaches an XDP program as long as the descriptor that it returns is open. @param flags 2: generic, 4: driver, 0: either */
-  attachXdp(program: number, ifindex: number, flags: number): number;
+  /**
+   * Attaches a program to a device as long as the descriptor that it returns is open.
+   * @param type an `AttachType`
+   * @param flags of XDP: 2: generic, 4: driver, 0: either
+   */
+  linkBpf(program: number, ifindex: number, type: number, flags: number): number;
+  /**
+   * What the running kernel tells of its types (BTF; takes tens of milliseconds): bytes from the start of a structure to a
+   * member, by names such as `sk_buff.head`, and values of enumerators; null for what it has not, and for all where it does
+   * not tell.
+   */
+  kernelTypes(
+    members: readonly string[],
+    enumerators: readonly string[],
+  ): { readonly offsets: readonly (number | null)[]; readonly values: readonly (number | null)[] } | null;
   /** The name of a program by its number; empty where it has none, or it is not told. */
   bpfProgramName(id: number): string;
   /** The program of a fanout group in mode ebpf. */
@@ -68,7 +81,7 @@ export function loadProgram(native: Loader, program: Program): LoadedProgram {
       for (const [key, value] of map.content) native.updateBpfMap(fd, key, value);
     }
     const maps = [...open];
-    const fd = native.loadBpfProgram(program.type, program.name, linked(program, maps));
+    const fd = native.loadBpfProgram(program.type, program.name, linked(program, maps), program.licence);
     open.push(fd);
     return { program: fd, maps, close };
   } catch (error) {

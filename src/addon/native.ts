@@ -108,27 +108,15 @@ export interface PacketReceiveOptions {
    * PACKET_FANOUT: absent for a single socket. `group` -1 makes one whose number the kernel chooses (`fanoutGroup` tells
    * it), so that no other program's group can be met; else the socket joins that one.
    */
-  readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' };
+  readonly fanout?: { readonly group: number; readonly mode: 'hash' | 'lb' | 'cpu' | 'qm' | 'rnd' | 'ebpf' };
   /** Take a promiscuous membership (given back when the descriptor closes). */
   readonly promiscuous: boolean;
   /** Program of a `ReceiveGuard`; absent = none. */
   readonly guard?: number;
+  /** Takes in nothing before `setReceiveFilter`; default false. */
+  readonly shut?: boolean;
   /** Bytes of frames that may wait beside the ring because they exceed its slots (SO_RCVBUF). */
   readonly bufferBytes?: number;
-}
-
-/** Two descriptors: a filter before receive rings, and what it counts. */
-export interface ReceiveGuard {
-  readonly program: number;
-  readonly counters: number;
-}
-
-/** What a guard has counted. */
-export interface GuardCounters {
-  /** Super-frames of a type that the virtio-net header cannot express (UFO, SCTP); none of them met the ring. */
-  readonly refused: number;
-  /** Tagged frames, passed on, that no protocol of the kernel takes: its stack counts them as dropped by the device. */
-  readonly unclaimed: number;
 }
 
 export interface TapOptions {
@@ -153,12 +141,12 @@ export interface Native extends NativeHash, NativeBpf, NativeVhost, NativeXsk {
   ethtool(device: string, command: Uint8Array): Uint8Array;
   /** A bound TPACKET socket with its ring set up; returns the descriptor. */
   openPacketReceive(options: PacketReceiveOptions): number;
-  /**
-   * A filter that keeps away from a ring what would kill it, for any number of sockets of this network namespace; null
-   * where the kernel does not allow it (no BTF, no CAP_BPF or CAP_PERFMON).
-   */
-  openReceiveGuard(): ReceiveGuard | null;
-  readReceiveGuard(counters: number): GuardCounters;
+  /** Puts a socket filter before a packet socket, in place of any other; -1: none, everything passes. */
+  setReceiveFilter(fd: number, program: number): void;
+  /** Frames wait behind a descriptor that nobody has taken. */
+  readable(fd: number): boolean;
+  /** Waits (ms) until what any CPU had begun in the kernel's data path, with an old filter or program, is over. */
+  gracePeriod(): void;
   /** Sets SO_RCVBUF of an open socket, as far as the kernel permits. */
   setReceiveBuffer(fd: number, bytes: number): void;
   /** Lets nothing into a receive socket from now on; what comes is counted nowhere. */
@@ -168,10 +156,6 @@ export interface Native extends NativeHash, NativeBpf, NativeVhost, NativeXsk {
   /** Kinds of super-frames that a device does not segment itself, as bits that senders know. */
   deviceLacks(ifindex: number): number;
   /**
-   * For as long as the descriptor is open, VLAN tags of frames that leave through a device are where the kernel's own
-   * VLAN devices put them, so that the transmit queue depends on the flow; null where the kernel does not allow it.
-   */
-  openTagMover(ifindex: number): number | null;
   /**
    * PACKET_STATISTICS since it was read last: packets seen (dropped ones included) and packets dropped for want of a
    * free slot. Receivers read it too, see `ReceiveStatus.kernelDrops`.

@@ -28,7 +28,6 @@ const END = 0xd0;
 /** `src` of a load of 64 bits: a map, or an address in the value of an array map with one entry. */
 const PSEUDO_MAP = 1;
 const PSEUDO_MAP_VALUE = 2;
-const ADD_AND_FETCH = 0x01;
 const JUMP_MAX = 0x7fff;
 
 /** A map of a program. */
@@ -46,6 +45,8 @@ export interface MapSpec {
 export interface Program {
   readonly name: string;
   readonly type: number;
+  /** Helpers for GPL-compatible programs only are there for those whose licence says so. */
+  readonly licence: string;
   /** 8 bytes each. */
   readonly code: Uint8Array;
   readonly maps: readonly MapSpec[];
@@ -118,9 +119,9 @@ export class Assembler {
   storeValue(size: SizeName, base: Register, offset: number, value: number): void {
     this.#put(Class.st | MEM | Size[size], base, 0, offset, value);
   }
-  /** The 32 bits at base + offset grow by src at once, whoever else adds; src = what they were. */
-  fetchAdd(base: Register, offset: number, src: Register): void {
-    this.#put(Class.stx | ATOMIC | Size.w, base, src, offset, ADD_AND_FETCH);
+  /** The 64 bits at base + offset grow by src at once, whoever else adds. */
+  atomicAdd(base: Register, offset: number, src: Register): void {
+    this.#put(Class.stx | ATOMIC | Size.dw, base, src, offset, 0);
   }
 
   /** Adds a map; gives its number. */
@@ -170,7 +171,7 @@ export class Assembler {
   }
 
   /** The program. @throws Error for a label that was not set, or is too far away */
-  finish(name: string, type: number): Program {
+  finish(name: string, type: number, licence = 'MIT'): Program {
     for (const [at, label] of this.#jumps) {
       const distance = label.at - at - 1;
       if (label.at < 0) throw new Error(`instruction ${at} jumps to a label that was not set`);
@@ -185,7 +186,7 @@ export class Assembler {
       view.setInt16(BYTES * i + 2, offset!, true);
       view.setInt32(BYTES * i + 4, immediate!, true);
     });
-    return { name, type, code, maps: this.#maps, uses: this.#uses };
+    return { name, type, licence, code, maps: this.#maps, uses: this.#uses };
   }
 }
 

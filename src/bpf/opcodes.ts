@@ -35,21 +35,27 @@ export const Alu = {
 export type AluName = keyof typeof Alu;
 
 /** Conditions of jumps; unsigned unless they say otherwise. */
-export const Jump = { eq: 0x10, gt: 0x20, ge: 0x30, ne: 0x50, lt: 0xa0, le: 0xb0 } as const;
+/** `set`: they have a bit in common. */
+export const Jump = { eq: 0x10, gt: 0x20, ge: 0x30, set: 0x40, ne: 0x50, lt: 0xa0, le: 0xb0 } as const;
 export type JumpName = keyof typeof Jump;
 
 /** Helpers of the kernel that programs call. */
 export const Helper = {
   mapLookup: 1,
   getSmpProcessorId: 8,
+  skbVlanPush: 18,
+  skbVlanPop: 19,
   skbLoadBytes: 26,
   redirectMap: 51,
   skbLoadBytesRelative: 68,
+  probeReadKernel: 113,
   xdpLoadBytes: 189,
 } as const;
 
 /** Kinds of programs. */
-export const ProgramType = { socketFilter: 1, xdp: 6 } as const;
+export const ProgramType = { socketFilter: 1, schedCls: 3, xdp: 6 } as const;
+/** Places at a device that a program is attached to. */
+export const AttachType = { xdp: 37, tcxEgress: 47 } as const;
 /** Kinds of maps. */
 export const MapType = { hash: 1, array: 2, arrayOfMaps: 12, cpumap: 16, xskmap: 17 } as const;
 
@@ -61,6 +67,7 @@ export const SkBuff = {
   vlanPresent: 20,
   vlanTci: 24,
   hash: 68,
+  gsoSize: 176,
 } as const;
 
 /** Fields of the context of an XDP program (`struct xdp_md`), by their offset. */

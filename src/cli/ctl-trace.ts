@@ -8,28 +8,15 @@ import { CaptureWriter } from '../capture/writer.js';
 import type { TraceEntry } from '../dataplane/shared/trace.js';
 import { UserError } from '../errors.js';
 import type { FrameDescription } from '../packet/describe.js';
-import { protocolName } from '../packet/protocol.js';
+import { flowName } from '../packet/flow-name.js';
 import { formatTable } from './output.js';
 
 /** A decision as the socket gives it: the frame in hex digits. */
 export type TracedDecision = Omit<TraceEntry, 'frame'> & { readonly frame: string };
 
-function packetText({
-  src,
-  dst,
-  protocol,
-  sport,
-  dport,
-  ethertype,
-  length,
-  vlans,
-}: FrameDescription): string {
-  const tag = vlans.length === 0 ? '' : ` vlan ${vlans.join('.')}`;
-  if (src === null) return `ethertype ${ethertype ?? 'none'}, ${length} bytes${tag}`;
-  const end = (address: string | null, port: number | null) =>
-    port === null ? `${address}` : `${address?.includes(':') ? `[${address}]` : address}:${port}`;
-  const name = protocol === null ? 'ip' : protocolName(protocol);
-  return `${name} ${end(src, sport)} > ${end(dst, dport)}${tag}`;
+function packetText(packet: FrameDescription): string {
+  const tag = packet.vlans.length === 0 ? '' : ` vlan ${packet.vlans.join('.')}`;
+  return `${flowName(packet)}${packet.src === null ? `, ${packet.length} bytes` : ''}${tag}`;
 }
 
 /** What became of the frame, in one line. */

@@ -17,6 +17,7 @@ interface Flags {
   readonly socket?: string;
   readonly listen?: string;
   readonly json?: boolean;
+  readonly endWithStdin?: boolean;
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -33,10 +34,11 @@ async function dashboard(flags: Flags): Promise<void> {
   // It must be there, and ours to ask.
   await ask(socket, 'GET', '/status');
   giveUpCapabilities(socket);
+  const server = await startDashboard(socket, address);
   const ended = new Promise<void>((resolve) => {
     for (const signal of SIGNALS) process.once(signal, () => resolve());
+    if (flags.endWithStdin === true) process.stdin.resume().once('end', resolve).once('error', resolve);
   });
-  const server = await startDashboard(socket, address);
   if (!isLoopback(address.host)) {
     noteLine(
       'rxsteer: warning: whoever reaches this address can see the token on its way: HTTP is not encrypted',
@@ -48,6 +50,7 @@ async function dashboard(flags: Flags): Promise<void> {
       `dashboard: ${server.url}\n(the part behind # is the token: who has the address may use it; Ctrl-C ends)`,
     );
   await ended;
+  if (flags.endWithStdin === true) process.stdin.pause();
   await server.close();
 }
 
@@ -58,6 +61,7 @@ export function register(program: Command): void {
     .option('--socket <path>', 'control socket (default: that of the one running forwarder)')
     .option('--listen <[ADDRESS:]PORT>', 'where to listen (default 127.0.0.1:8030; port 0: a free one)')
     .option('--json', 'print the address as one JSON document')
+    .option('--end-with-stdin', 'stop when standard input ends (a parent process holds it)')
     .allowExcessArguments(false)
     .action(dashboard);
 }

@@ -12,7 +12,7 @@ import { MetricsFile } from '../observe/metrics-file.js';
 import { listenForMetrics, type MetricsListener } from '../observe/metrics-listener.js';
 import type { Recorder } from '../observe/recorder.js';
 import { scrape } from '../observe/scrape.js';
-import { checkOutput } from './outputs.js';
+import { checkOutput, checkWritable } from './outputs.js';
 import { version } from './version.js';
 
 /** What the command line asked for. */
@@ -45,7 +45,11 @@ export class ShownMetrics {
 
   /** Listens, and answers that it is not ready yet. @throws UserError */
   static async prepare(flags: MetricsFlags, say: (line: string) => void): Promise<ShownMetrics> {
-    if (flags.file !== null) checkOutput('--metrics-file', flags.file, []);
+    if (flags.file !== null) {
+      checkOutput('--metrics-file', flags.file, []);
+      // It is replaced, not written over.
+      checkWritable(`--metrics-file ${flags.file}`, dirname(flags.file));
+    }
     let shown: ShownMetrics | null = null;
     const failed = (error: Error) => shown?.tell('metrics', error);
     const listener = flags.listen === null ? null : await listenForMetrics(flags.listen, failed);

@@ -8,7 +8,9 @@
  * here and stays.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { UserError } from '../errors.js';
 
 const PREFIX = 'rxsteer';
@@ -49,13 +51,37 @@ function namespaces(): string[] {
   }
 }
 
+/** Those of these names that dead processes of this PID namespace gave. */
+function ofDead(names: readonly string[]): string[] {
+  const here = pidNamespace();
+  return names.filter((name) => {
+    const match = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-(\\d+)-`).exec(name);
+    return here !== null && match !== null && match[3] === here && startTime(Number(match[1])) !== match[2];
+  });
+}
+
+/** A new folder for temporary files, named as namespaces are. */
+export function ownFolder(): string {
+  return mkdtempSync(join(tmpdir(), `${ownTag()}-`));
+}
+
+/** Removes the folders that this user's dead processes left; never throws. */
+export function sweepFolders(): void {
+  try {
+    for (const name of ofDead(readdirSync(tmpdir()))) {
+      const path = join(tmpdir(), name);
+      const { uid } = lstatSync(path);
+      if (uid === process.geteuid?.()) rmSync(path, { recursive: true, force: true });
+    }
+  } catch {
+    // They lie in nobody's way.
+  }
+}
+
 /** Removes the namespaces of this program's dead processes; returns their names. Needs root; never throws. */
 export function sweepDead(): string[] {
   const removed: string[] = [];
-  const here = pidNamespace();
-  for (const name of here === null ? [] : namespaces()) {
-    const match = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-(\\d+)-`).exec(name);
-    if (match === null || match[3] !== here || startTime(Number(match[1])) === match[2]) continue;
+  for (const name of ofDead(namespaces())) {
     if (spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' }).status === 0) removed.push(name);
   }
   return removed;

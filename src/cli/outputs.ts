@@ -4,7 +4,7 @@
  * Promise: what cannot be written, or would overwrite a file that the command reads, is one line before anything is
  * read or written: not after an hour of reading, and not with the capture gone.
  */
-import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileProblem } from '../capture/format.js';
 import { UserError } from '../errors.js';
@@ -34,13 +34,24 @@ export function checkOutput(flag: string, path: string, inputs: readonly string[
     const folder = dirname(path);
     if (realPath(folder) === null)
       throw new UserError(`${place}: there is no folder ${folder}`, { code: 'RXS_OUTPUT' });
+    checkWritable(place, folder);
     return;
   }
   if (statSync(real).isDirectory()) throw new UserError(`${place}: is a directory`, { code: 'RXS_OUTPUT' });
+  checkWritable(place, real);
   if (inputs.some((input) => input !== '-' && realPath(input) === real)) {
     throw new UserError(`${place}: is read by this command, and would be overwritten: name another file`, {
       code: 'RXS_OUTPUT',
     });
+  }
+}
+
+/** A file that may be written, or a folder that files may be made in. @throws UserError */
+export function checkWritable(place: string, path: string): void {
+  try {
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    throw new UserError(`${place}: ${fileFault(error)}`, { code: 'RXS_OUTPUT' });
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * Promise: a pure function of the result. Shares of CPU time are of all CPUs together.
  */
-import { CLASSES, type CpuClass } from '../simulate/machine/classes.js';
+import { CLASS_WORDS } from '../report/cpu-classes.js';
 import type { RunResult, SimulationResult } from '../simulate/result/result.js';
 import type { Scenario } from '../simulate/scenario/schema.js';
 import { formatFitting, lineColumns, wrap } from './fitting.js';
@@ -19,20 +19,6 @@ const rate = (value: number) =>
         .toPrecision(3)
         .replace(/(\.\d*?)0+$/, '$1')
         .replace(/\.$/, '');
-
-/** What a class is called in a table. */
-const CLASS_WORDS: Readonly<Record<CpuClass, string>> = {
-  irq: 'interrupts',
-  softirq: 'softirq',
-  vhost: 'vhost',
-  iothread: 'I/O threads',
-  vcpu: 'vCPUs',
-  app: 'applications',
-  lockWait: 'lock waits',
-  idleExit: 'idle exits',
-  poll: 'polling',
-  scheduler: 'scheduler',
-};
 
 function throughputText({ value, unit, ci95 }: RunResult['throughput']): string {
   const half = (ci95[1] - ci95[0]) / 2;
@@ -66,10 +52,10 @@ function overview(results: readonly RunResult[]): string {
 }
 
 function classTable(results: readonly RunResult[]): string {
-  const used = CLASSES.filter((name) => results.some(({ cpu }) => cpu.classes[name] >= 0.0005));
+  const used = CLASS_WORDS.filter(([cls]) => results.some(({ cpu }) => cpu.classes[cls] >= 0.0005));
   return formatFitting(
-    [{ title: 'CPU time' }, ...used.map((name) => right(CLASS_WORDS[name]))],
-    results.map(({ policy, cpu }) => [policy, ...used.map((name) => percent(cpu.classes[name]))]),
+    [{ title: 'CPU time' }, ...used.map(([, name]) => right(name))],
+    results.map(({ policy, cpu }) => [policy, ...used.map(([cls]) => percent(cpu.classes[cls]))]),
   );
 }
 

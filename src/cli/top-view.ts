@@ -45,6 +45,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ['space, p', 'pause and go on'],
   ['+, -', 'more often, and more rarely'],
   ['h, ?', 'this help'],
+  ['Ctrl-Z', 'stop, until fg'],
   ['q, Esc, Ctrl-C', 'end'],
 ];
 

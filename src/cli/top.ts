@@ -37,10 +37,18 @@ class Readings {
 
   async next(): Promise<Reading> {
     const since = this.history === null ? '' : `?since=${this.history.next}&events=${this.history.nextEvent}`;
-    const [now, later] = await Promise.all([
+    let [now, later] = await Promise.all([
       ask<Summary>(this.socket, 'GET', '/stats'),
       ask<History>(this.socket, 'GET', `/history${since}`),
     ]);
+    if (this.history !== null && later.started !== this.history.started) {
+      // Another one answers there by now: nothing of the first goes on.
+      [now, later] = await Promise.all([
+        ask<Summary>(this.socket, 'GET', '/stats'),
+        ask<History>(this.socket, 'GET', '/history'),
+      ]);
+      this.now = null;
+    }
     this.before = this.now ?? now;
     this.now = now;
     this.history = this.history === null ? later : mergeHistory(this.history, later);

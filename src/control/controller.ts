@@ -107,7 +107,10 @@ export class Controller {
       ports: plan.ports.map(({ name }) => ({ name })),
       flows: this.engine.census().flows,
       owners: this.engine.owners() ?? [],
-      poller: (port, queue) => pollerOf(plan, plan.ports[port]!, queue),
+      poller: (port, queue) => {
+        const info = plan.ports[port]!;
+        return info.programmed === true ? -1 : pollerOf(plan, info, queue);
+      },
     };
   }
 

@@ -19,6 +19,7 @@ import { Recorder } from '../observe/recorder.js';
 import { METRICS_TYPE, scrape } from '../observe/scrape.js';
 import { inBackground } from './background.js';
 import { Controller } from './controller.js';
+import { FLOWS_MAX, heavyFlows } from './flows.js';
 import { BODY_BYTES_MAX, trustPeers } from './http-errors.js';
 import { ANSWERED, closeServer, jsonServer, type Route } from './http-server.js';
 import type { RebalanceMode } from './modes.js';
@@ -30,6 +31,8 @@ import { Watcher } from './watcher.js';
 export { BODY_BYTES_MAX };
 
 const CONNECTIONS_MAX = 64;
+/** Flows that are told where nobody says how many. */
+const FLOWS_DEFAULT = 20;
 /** Interval of streamed statistics in seconds. */
 const WATCH_SECONDS = { least: 0.05, most: 3600 } as const;
 
@@ -185,9 +188,19 @@ function routesOf({
     [
       'GET /history',
       ({ query }) => {
-        const since = wholeOf(query, 'since');
-        const sinceEvent = wholeOf(query, 'events');
+        const since = wholeOf('history', query, 'since');
+        const sinceEvent = wholeOf('history', query, 'events');
         return inBackground(() => historyOf(recorder, controller.engine.owners(), { since, sinceEvent }));
+      },
+    ],
+    [
+      'GET /flows',
+      ({ query }) => {
+        const most = query.get('n') === null ? FLOWS_DEFAULT : wholeOf('flows', query, 'n');
+        if (most < 1 || most > FLOWS_MAX) {
+          throw new UserError(`flows n=${most}: expected 1 to ${FLOWS_MAX}`, { code: 'RXS_REQUEST' });
+        }
+        return inBackground(() => heavyFlows(controller.engine, most));
       },
     ],
     [
@@ -217,10 +230,10 @@ function routesOf({
 }
 
 /** A number of a query; 0 where it is not there. @throws UserError */
-function wholeOf(query: URLSearchParams, name: string): number {
+function wholeOf(route: string, query: URLSearchParams, name: string): number {
   const text = query.get(name) ?? '0';
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new UserError(`history ${name}=${text}: expected a whole number`, { code: 'RXS_REQUEST' });
+  throw new UserError(`${route} ${name}=${text}: expected a whole number`, { code: 'RXS_REQUEST' });
 }
 
 interface StreamOptions {

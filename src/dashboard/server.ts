@@ -5,23 +5,20 @@
  * token, and a policy is applied only where the forwarder was started with `--allow-apply`. Connections, headers, bodies and
  * waits are bounded; whatever a client does ends its connection only.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ask } from '../control/client.js';
 import { answerTo, parseJson, RequestError } from '../control/http-errors.js';
-import { type ListenAddress, listenOn, urlOf } from '../observe/listen.js';
+import { boundedServer, keepOpen, pathOf } from '../observe/bounded-server.js';
+import { type ListenAddress, urlOf } from '../observe/listen.js';
 import { makeToken, refusal } from './access.js';
 import { Feed, type Told } from './feed.js';
 import { dashboardPage } from './page.js';
-import { type TracedEntry, whyOf } from './why.js';
+import { lookAt } from './why.js';
 
 const CONNECTIONS_MAX = 64;
 /** Pages that may look at a time. */
 const PAGES_MAX = 16;
-const HEADER_BYTES_MAX = 8192;
 const BODY_BYTES_MAX = 1 << 16;
-const PATIENCE_MS = 15_000;
-/** Decisions that are looked at for a guest, and how long they are waited for. */
-const TRACE = { n: 400, timeoutMs: 1500 } as const;
 
 const HEADERS = {
   'cache-control': 'no-store',
@@ -47,65 +44,51 @@ export async function startDashboard(
 ): Promise<Dashboard> {
   const page = dashboardPage();
   const feed = new Feed(socket);
-  let address = asked;
   const actions = actionsOf(socket);
-  const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://x');
-    const isPage = pathname === '/';
-    const refused = refusal(request.headers, address, token, !isPage);
+  const answer = async (request: IncomingMessage, response: ServerResponse, at: ListenAddress) => {
+    const path = pathOf(request);
+    const isPage = path === '/';
+    const refused = refusal(request.headers, at, token, !isPage);
     if (refused !== null) throw new RequestError(refused.status, refused.error);
-    if (request.method === 'GET' && isPage) {
-      const headers = { ...HEADERS, 'content-type': 'text/html; charset=utf-8' };
-      response.writeHead(200, { ...headers, 'content-security-policy': page.policy });
-      response.end(page.html);
+    if (isPage && (request.method === 'GET' || request.method === 'HEAD')) {
+      response.writeHead(200, {
+        ...HEADERS,
+        'content-type': 'text/html; charset=utf-8',
+        'content-length': Buffer.byteLength(page.html),
+        'content-security-policy': page.policy,
+      });
+      response.end(request.method === 'HEAD' ? undefined : page.html);
       return;
     }
-    if (request.method === 'GET' && pathname === '/stream') {
+    if (request.method === 'GET' && path === '/stream') {
       if (feed.watching >= PAGES_MAX) throw new RequestError(503, `${PAGES_MAX} pages look already`);
       response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' });
       response.flushHeaders();
-      // The stream goes on; only a client that does not take it is cut off.
-      request.socket.setTimeout(0);
+      // The stream goes on; the feed ends it where nothing is taken.
+      keepOpen(request);
       feed.add(response);
       return;
     }
-    const action = request.method === 'POST' ? actions.get(pathname) : undefined;
+    const action = request.method === 'POST' ? actions.get(path) : undefined;
     if (action === undefined) throw new RequestError(404, 'there is no such thing here');
     const value = await action(await bodyOf(request));
     send(response, 200, value);
   };
-  const server = createServer(
-    {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: PATIENCE_MS,
-      requestTimeout: PATIENCE_MS,
-      connectionsCheckingInterval: 1000,
-      requireHostHeader: false,
-    },
-    (request, response) => {
-      for (const end of [request, response]) end.on('error', () => {});
-      answer(request, response).catch((error: Error) => {
-        if (response.headersSent) {
-          response.destroy();
-          return;
-        }
-        const { status, refusal: told } = answerTo(error);
+  const { address, close } = await boundedServer(asked, {
+    flag: '--listen',
+    connections: CONNECTIONS_MAX,
+    failed: () => {},
+    async answer(request, response, at) {
+      try {
+        await answer(request, response, at);
+      } catch (error) {
+        if (response.headersSent) throw error;
+        const { status, refusal: told } = answerTo(error as Error);
         response.setHeader('connection', 'close');
         send(response, status, told);
-      });
+      }
     },
-  );
-  server.maxConnections = CONNECTIONS_MAX;
-  server.setTimeout(4 * PATIENCE_MS, (client) => client.destroy());
-  server.on('clientError', (_error, client) => {
-    if (client.writable)
-      client.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
-    else client.destroy();
   });
-  server.on('upgrade', (_request, client) => client.destroy());
-  server.on('connect', (_request, client) => client.destroy());
-  address = await listenOn('--listen', server, asked);
-  server.on('error', () => {});
   return {
     // Behind the number sign: it is in no request, no log and no referrer.
     url: `${urlOf(address)}#${token}`,
@@ -113,10 +96,7 @@ export async function startDashboard(
     token,
     close() {
       feed.close();
-      return new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
+      return close();
     },
   };
 }
@@ -182,12 +162,15 @@ function actionsOf(socket: string): ReadonlyMap<string, Action> {
     ],
     [
       '/why',
-      async ({ mac }) => {
+      ({ mac, flow }) => {
         if (mac !== undefined && (typeof mac !== 'string' || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac))) {
           throw new RequestError(400, 'mac: expected an address such as 02:00:00:00:00:01');
         }
-        const entries = await ask<TracedEntry[]>(socket, 'POST', '/trace', TRACE);
-        return whyOf(entries, mac ?? null);
+        if (flow !== undefined && typeof flow !== 'string') {
+          throw new RequestError(400, 'flow: expected a name from the list of flows');
+        }
+        const wanted = { ...(mac === undefined ? {} : { mac }), ...(flow === undefined ? {} : { flow }) };
+        return lookAt((n, timeoutMs) => ask(socket, 'POST', '/trace', { n, timeoutMs }), wanted);
       },
     ],
   ]);

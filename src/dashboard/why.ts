@@ -1,11 +1,10 @@
 /**
  * Why a guest's or a flow's packets go where they go: decisions that were made just now.
  *
- * Promise: pure; of a trace only what concerns the guest is told, each flow once.
+ * Promise: of a trace only what concerns the guest or the flow is told, each flow once.
  */
 import type { TraceEntry } from '../dataplane/shared/trace.js';
-import type { FrameDescription } from '../packet/describe.js';
-import { protocolName } from '../packet/protocol.js';
+import { flowName } from '../packet/flow-name.js';
 
 /** A decision as the socket gives it: the frame in hex digits. */
 export type TracedEntry = Omit<TraceEntry, 'frame'> & { readonly frame: string };
@@ -14,6 +13,8 @@ export type TracedEntry = Omit<TraceEntry, 'frame'> & { readonly frame: string }
 const FLOWS_MAX = 12;
 
 export interface WhyAnswer {
+  /** Decisions that were looked at, and those that concern what was asked about. */
+  readonly looked: number;
   readonly seen: number;
   readonly flows: readonly {
     readonly packet: string;
@@ -26,21 +27,22 @@ export interface WhyAnswer {
   }[];
 }
 
-/** `udp 10.0.0.1:1000 > 10.0.0.2:53`. */
-export function flowText({ src, dst, protocol, sport, dport, ethertype }: FrameDescription): string {
-  if (src === null || dst === null) return `ethertype ${ethertype ?? 'none'}`;
-  const end = (address: string, port: number | null) =>
-    port === null ? address : `${address.includes(':') ? `[${address}]` : address}:${port}`;
-  return `${protocol === null ? 'ip' : protocolName(protocol)} ${end(src, sport)} > ${end(dst, dport)}`;
+/** What is asked about: a guest by its address, a flow by its name, or neither: whatever came. */
+export interface Wanted {
+  /** Lower case with colons. */
+  readonly mac?: string;
+  readonly flow?: string;
 }
 
-/** @param mac the guest, lower case with colons; null: whatever came */
-export function whyOf(entries: readonly TracedEntry[], mac: string | null): WhyAnswer {
+export function whyOf(entries: readonly TracedEntry[], { mac, flow }: Wanted): WhyAnswer {
   const digits = mac?.replaceAll(':', '') ?? '';
-  const mine = entries.filter(({ frame }) => frame.startsWith(digits) || frame.startsWith(digits, 12));
   const flows = new Map<string, WhyAnswer['flows'][number]>();
-  for (const entry of mine) {
-    const packet = flowText(entry.packet);
+  let seen = 0;
+  for (const entry of entries) {
+    if (!entry.frame.startsWith(digits) && !entry.frame.startsWith(digits, 12)) continue;
+    const packet = flowName(entry.packet);
+    if (flow !== undefined && packet !== flow) continue;
+    seen++;
     if (flows.has(packet) || flows.size >= FLOWS_MAX) continue;
     flows.set(packet, {
       packet,
@@ -49,5 +51,30 @@ export function whyOf(entries: readonly TracedEntry[], mac: string | null): WhyA
       why: entry.reason,
     });
   }
-  return { seen: mine.length, flows: [...flows.values()] };
+  return { looked: entries.length, seen, flows: [...flows.values()] };
+}
+
+/** Decisions that are looked at a time, how often, and how long all of it may take. */
+const TRACE_N = 400;
+const ROUNDS_MAX = 40;
+const WAIT_MS = 1500;
+
+/**
+ * Traces until something of what is asked about came, or the time is over: where much else comes, one look would be full of
+ * that.
+ * @param trace the next decisions, fewer when the time is over
+ */
+export async function lookAt(
+  trace: (n: number, timeoutMs: number) => Promise<readonly TracedEntry[]>,
+  wanted: Wanted,
+): Promise<WhyAnswer> {
+  const end = performance.now() + WAIT_MS;
+  let answer = whyOf([], wanted);
+  for (let round = 0; round < ROUNDS_MAX && answer.seen === 0; round++) {
+    const left = Math.ceil(end - performance.now());
+    if (left <= 0) break;
+    const looked = whyOf(await trace(TRACE_N, left), wanted);
+    answer = { ...looked, looked: answer.looked + looked.looked };
+  }
+  return answer;
 }

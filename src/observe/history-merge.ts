@@ -12,7 +12,7 @@ type Thing = Readonly<Record<string, unknown>>;
 export function mergeHistory(earlier: History, later: History): History {
   const before = earlier.rows.at.length;
   const { length } = later.rows.at;
-  if (later.rows.first !== earlier.next) return later;
+  if (later.started !== earlier.started || later.rows.first !== earlier.next) return later;
   const most = later.kept.rows;
   const drop = Math.max(0, before + length - most);
   const joined = (a: readonly number[] | undefined, b: readonly number[] | undefined) => [

@@ -30,6 +30,8 @@ export interface History {
   readonly kept: { readonly rows: number; readonly bytes: number; readonly guests: number };
   /** Ports and queues that there was no place for. */
   readonly leftOut: { readonly ports: number; readonly queues: number };
+  /** When the forwarder started (milliseconds since 1970): another one's rows do not go on where these end. */
+  readonly started: number;
   /** What to give as `since` the next time. */
   readonly next: number;
   readonly nextEvent: number;
@@ -87,6 +89,7 @@ export function historyOf(
   return {
     kept: { rows: ROWS, bytes: recorder.bytes, guests: GUESTS_MAX },
     leftOut: recorder.leftOut,
+    started: Math.round(performance.timeOrigin + recorder.engine.startedAt),
     next: recorder.next,
     nextEvent: (events.at(-1)?.id ?? sinceEvent - 1) + 1,
     rows: {

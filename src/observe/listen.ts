@@ -5,7 +5,7 @@
  * whose name was made to mean 127.0.0.1 (DNS rebinding) names itself, and gets nothing.
  */
 import type { Server } from 'node:http';
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { UserError } from '../errors.js';
 
 /** Where to listen. Port 0: one that is free. */
@@ -35,9 +35,16 @@ export function listenText({ host, port }: ListenAddress): string {
   return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
+/** Addresses of this machine only, however they are written. */
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+LOOPBACK.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
+
 /** Whether an address is this machine only. */
 export function isLoopback(host: string): boolean {
-  return host === '::1' || /^127\./.test(host) || /^::ffff:127\./i.test(host);
+  const version = isIP(host);
+  return version !== 0 && LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }
 
 /** The address for a browser or a scraper. */
@@ -50,8 +57,15 @@ export function isExpectedHost({ host }: ListenAddress, header: string | undefin
   if (!isLoopback(host)) return true;
   const name = /^(?:\[([^\]]+)\]|([^:]+))(?::\d{1,5})?$/.exec(header ?? '');
   const given = (name?.[1] ?? name?.[2] ?? '').toLowerCase();
-  return given === 'localhost' || (isIP(given) !== 0 && isLoopback(given));
+  return given === 'localhost' || isLoopback(given);
 }
+
+/** Why it cannot be listened on an address, by Node's code. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process listens there',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user may not listen there: ports below 1024 need CAP_NET_BIND_SERVICE',
+};
 
 /** Listens; the address with the port that it got. @throws UserError */
 export async function listenOn(
@@ -61,8 +75,7 @@ export async function listenOn(
 ): Promise<ListenAddress> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason =
-        error.code === 'EADDRINUSE' ? 'another process listens there' : (error.code ?? error.message);
+      const reason = REASONS[error.code ?? ''] ?? error.code ?? error.message;
       reject(new UserError(`${flag} ${urlOf({ host, port }, '')}: ${reason}`, { code: 'RXS_LISTEN' }));
     });
     server.listen({ host, port, exclusive: true }, resolve);

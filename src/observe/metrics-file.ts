@@ -2,11 +2,12 @@
  * The metrics in a file, for the textfile collector of Prometheus' node_exporter.
  *
  * Promise: a reader finds a whole file at any time: it is written beside its name, which node_exporter does not read, and
- * renamed. It is readable for everybody. The main thread does not wait for the disk, but for the last one, which has the
+ * renamed. It is readable for everybody, whatever the umask. Where somebody else may write to the folder, no file of theirs
+ * is written through or kept. The main thread does not wait for the disk, but for the last one, which has the
  * final counts. A file that cannot be written is one warning, and is tried again. Main thread.
  */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { closeSync, fchmodSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 
 /** node_exporter is scraped every 15 s or more rarely. */
 const EVERY_MS = 10_000;
@@ -41,7 +42,15 @@ export class MetricsFile {
 
   private async replace(): Promise<void> {
     try {
-      await writeFile(this.beside, this.read(), { mode: MODE });
+      await rm(this.beside, { force: true });
+      // Exclusive: a link that was put there meanwhile is not followed.
+      const file = await open(this.beside, 'wx', MODE);
+      try {
+        await file.chmod(MODE);
+        await file.writeFile(this.read());
+      } finally {
+        await file.close();
+      }
       await rename(this.beside, this.path);
       this.failed(null);
     } catch (error) {
@@ -55,7 +64,14 @@ export class MetricsFile {
     clearInterval(this.timer);
     await this.writing;
     try {
-      writeFileSync(this.beside, this.read(), { mode: MODE });
+      rmSync(this.beside, { force: true });
+      const file = openSync(this.beside, 'wx', MODE);
+      try {
+        fchmodSync(file, MODE);
+        writeFileSync(file, this.read());
+      } finally {
+        closeSync(file);
+      }
       renameSync(this.beside, this.path);
     } catch (error) {
       rmSync(this.beside, { force: true });

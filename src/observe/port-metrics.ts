@@ -1,36 +1,23 @@
 /**
  * Metrics of ports and their receive queues.
  *
- * Promise: pure; a port's series are named after it, those of all removed ports after `(removed)`, which no port is called.
+ * Promise: pure; a port's series are named after it, and count all that had its name; those of a port that was removed stand
+ * still, as long as the summary lists it.
  */
 import type { Summary } from '../dataplane/engine/summary.js';
 import type { Exposition, Sample } from './exposition.js';
+import { namedPorts } from './named-ports.js';
 
 type Port = Summary['ports'][number];
 
-/** Ports by their names; those that were removed are one. */
-function named(ports: readonly Port[]): readonly (readonly [string, readonly Port[]])[] {
-  const gone = ports.filter((port) => port.removed === true);
-  const there = ports.filter((port) => port.removed !== true);
-  return [
-    ...there.map((port) => [port.name, [port]] as const),
-    ...(gone.length === 0 ? [] : [['(removed)', gone] as const]),
-  ];
-}
-
 /** @param down names of ports that are not up */
-export function portMetrics(out: Exposition, all: readonly Port[], down: ReadonlySet<string>): void {
-  const ports = named(all);
-  const there = all.filter((port) => port.removed !== true);
+export function portMetrics(out: Exposition, ports: readonly Port[], down: ReadonlySet<string>): void {
+  const named = namedPorts(ports);
+  const there = named.flatMap((port) => port.there ?? []);
   const each = (read: (port: Port) => number): Sample[] =>
-    ports.map(([port, group]) => [{ port }, group.reduce((sum, one) => sum + read(one), 0)]);
-  /** By queue, as far as there still are any. */
-  const byQueue = (queue: 'packets' | 'bytes'): Sample[] => [
-    ...there.flatMap((port) => port.queues.map((q): Sample => [{ port: port.name, queue: q.id }, q[queue]])),
-    ...ports
-      .filter(([name]) => name === '(removed)')
-      .map(([port, group]): Sample => [{ port }, group.reduce((sum, one) => sum + one.rx[queue], 0)]),
-  ];
+    named.map(({ name, all }) => [{ port: name }, read(all)]);
+  const byQueue = (queue: 'packets' | 'bytes'): Sample[] =>
+    named.flatMap(({ name, all }) => all.queues.map((q): Sample => [{ port: name, queue: q.id }, q[queue]]));
   const p = 'rxsteer_port';
   out.gauge(
     `${p}_up`,
@@ -124,7 +111,7 @@ export function portMetrics(out: Exposition, all: readonly Port[], down: Readonl
   out.counter(
     `${p}_worker_transmit_packets_total`,
     'Packets that each worker sent or delivered to the port.',
-    there.flatMap((port) => port.txByWorker.map((n, worker): Sample => [{ port: port.name, worker }, n])),
+    named.flatMap(({ name, all }) => all.txByWorker.map((n, worker): Sample => [{ port: name, worker }, n])),
   );
   out.counter(
     `${p}_consumer_moves_total`,

@@ -12,6 +12,7 @@ import { type GuestSharing, guestSharing } from '../dataplane/order/summary.js';
 import { DROP_REASONS } from '../dataplane/shared/counters.js';
 import { EventLog } from './events.js';
 import { type GuestCount, GuestRates } from './guest-rates.js';
+import { namedPorts } from './named-ports.js';
 import { ROWS, Series } from './series.js';
 
 /** Ports and receive queues with figures of their own. */
@@ -190,29 +191,37 @@ export class Recorder {
   }
 
   private enterPorts({ ports }: Summary, row: number): void {
-    for (const port of ports) {
-      if (port.removed === true) continue;
-      const place = this.ports.open(port.name, row);
-      if (place >= 0) {
-        const counters = [
-          port.rx.packets,
-          port.rx.bytes,
-          port.tx.packets,
-          port.tx.bytes,
-          port.delivered.packets,
-          port.rx.kernelDrops,
-          port.tx.errors,
-        ];
-        counters.forEach((value, field) => {
-          this.ports.count(place, field, row, value);
-        });
-      }
-      for (const queue of port.queues) {
-        const at = this.queues.open(`${port.name}/${queue.id}`, row);
-        if (at < 0) continue;
-        this.queues.count(at, 0, row, queue.packets);
-        this.queues.count(at, 1, row, queue.bytes);
+    for (const { name, there, all } of namedPorts(ports)) {
+      if (there !== null) {
+        enter(this.ports, name, row, [portFigures(all), portFigures(there)]);
+        for (const [q, { id }] of there.queues.entries()) {
+          const figures = ({ queues }: Port) => [queues[q]!.packets, queues[q]!.bytes];
+          enter(this.queues, `${name}/${id}`, row, [figures(all), figures(there)]);
+        }
       }
     }
   }
+}
+
+type Port = Summary['ports'][number];
+
+/** In the order of `PORT_FIELDS`. */
+function portFigures({ rx, tx, delivered }: Port): number[] {
+  return [rx.packets, rx.bytes, tx.packets, tx.bytes, delivered.packets, rx.kernelDrops, tx.errors];
+}
+
+/** @param counted what all of that name have counted, and what the one has that is there */
+function enter(
+  series: Series<string>,
+  key: string,
+  row: number,
+  [all, own]: readonly [all: readonly number[], own: readonly number[]],
+): void {
+  const isNew = series.placeOf(key) < 0;
+  const place = series.open(key, row);
+  if (place < 0) return;
+  all.forEach((value, field) => {
+    if (isNew) series.begin(place, field, value - own[field]!);
+    series.count(place, field, row, value);
+  });
 }

@@ -109,6 +109,11 @@ export class Series<F extends string> {
     return since;
   }
 
+  /** What a counter had counted before its thing came: the first row is about what it has counted since. */
+  begin(place: number, field: number, value: number): void {
+    this.said[place * this.fields.length + field] = value;
+  }
+
   /** The place of a thing that is known; -1 for others. */
   placeOf(key: string): number {
     return this.byKey.get(key) ?? -1;

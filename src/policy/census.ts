@@ -8,7 +8,7 @@ import { formatMac } from '../mac/address.js';
 import { BURST_MAX, Burst, FrameFlag, Kind } from '../packet/burst.js';
 import { describeFrame } from '../packet/describe.js';
 import { dissectBurst } from '../packet/dissect.js';
-import { protocolName } from '../packet/protocol.js';
+import { flowName } from '../packet/flow-name.js';
 import type { Steering } from './steering.js';
 
 /** A flow as the data plane has seen it. */
@@ -109,14 +109,9 @@ export interface FlowNames {
   readonly key: string;
 }
 
-function flowText(burst: Burst, i: number): string {
-  const { src, dst, protocol, sport, dport } = describeFrame(burst, i);
-  if (src === null || dst === null) return '';
-  const bracket = (address: string) => (address.includes(':') ? `[${address}]` : address);
-  const end = (address: string, port: number | null) =>
-    port === null ? address : `${bracket(address)}:${port}`;
-  const name = protocol === null ? 'ip' : protocolName(protocol).toLowerCase();
-  return `${name} ${end(src, sport)} > ${end(dst, dport)}`;
+function textOf(burst: Burst, i: number): string {
+  const frame = describeFrame(burst, i);
+  return frame.src === null ? '' : flowName(frame);
 }
 
 /**
@@ -140,7 +135,7 @@ export function nameFlows(flows: readonly SeenFlow[], { texts = true } = {}): Fl
     for (let i = 0; i < burst.n; i++) {
       const unicast = burst.len[i]! >= 6 && (burst.kind[i]! & Kind.group) === 0;
       const vlan = burst.vlan[i]! < 0 ? 0 : burst.vlan[i]! & 0xfff;
-      const flow = texts ? flowText(burst, i) : '';
+      const flow = texts ? textOf(burst, i) : '';
       names.push({
         flow,
         mac: unicast ? macOf(burst.dmacHi[i]!, burst.dmacLo[i]!) : null,

@@ -24,7 +24,7 @@ export interface RunningState {
   readonly owners?: readonly GuestOwner[];
   /**
    * In a forwarder, the worker that polls a receive queue: with stage=nic it keeps the frame, since the port has chosen
-   * its queue. Absent = the policy itself stands for the NIC.
+   * its queue; -1 = the port chooses by the policy. Absent = the policy itself stands for the NIC.
    */
   readonly poller?: (port: number, queue: number) => number;
 }
@@ -103,7 +103,11 @@ export class Comparison {
   place(steering: Steering): Int32Array {
     const { flows, poller } = this.running;
     if (steering.spec.stage === 'nic' && poller !== undefined) {
-      return Int32Array.from(flows, (flow) => poller(flow.port, flow.queue));
+      const placed = placeFlows(steering, flows).worker;
+      return Int32Array.from(flows, (flow, i) => {
+        const by = poller(flow.port, flow.queue);
+        return by < 0 ? placed[i]! : by;
+      });
     }
     return placeFlows(steering, flows).worker;
   }

@@ -44,6 +44,8 @@ export interface ProgramOptions {
   readonly outlet?: Outlet;
   /** Workers, not queues: for CPUs. Default false. */
   readonly workers?: boolean;
+  /** The indirection table (queue of each bucket) instead of the policy's own. */
+  readonly entries?: readonly number[];
 }
 
 /** Why there is no program. */
@@ -57,10 +59,22 @@ function resultsOf(entries: ArrayLike<number>, workers: number | null): number[]
   return workers === null ? list : list.map((queue) => queue % workers);
 }
 
+/** Queues that a policy's table names; null for one without queues. @param entries its table as it is now */
+export function queuesOf(steering: Steering, entries: readonly number[] | null = null): number | null {
+  const { policy } = steering.spec;
+  if (policy !== 'rss' && policy !== 'mac-hash') return null;
+  const table = entries ?? (steering as RssSteering | MacHashSteering).table.entries;
+  return Math.max(...table) + 1;
+}
+
 type Add = (p: FrameAssembler) => void;
 
 /** The part of the program that leaves its result in r0. */
-function codeOf(steering: Steering, byWorker: boolean): Add | NoProgram {
+function codeOf(
+  steering: Steering,
+  byWorker: boolean,
+  entries: readonly number[] | undefined,
+): Add | NoProgram {
   const { spec } = steering;
   const workers = byWorker ? steering.workers : null;
   switch (spec.policy) {
@@ -73,7 +87,7 @@ function codeOf(steering: Steering, byWorker: boolean): Add | NoProgram {
       const { options } = rss.rssHash;
       const why = rssProblem(options);
       if (why !== '') return { why };
-      return (p) => addRss(p, options, resultsOf(rss.table.entries, workers), 'table');
+      return (p) => addRss(p, options, resultsOf(entries ?? rss.table.entries, workers), 'table');
     }
     case 'rps':
       return rpsCode(spec);
@@ -126,8 +140,8 @@ function socketMap(entries: number): MapSpec {
 
 /** The program, or why there is none. */
 export function policyProgram(steering: Steering, options: ProgramOptions): Program | NoProgram {
-  const { start, outlet = { to: 'result' }, workers = false } = options;
-  const add = codeOf(steering, workers);
+  const { start, outlet = { to: 'result' }, workers = false, entries } = options;
+  const add = codeOf(steering, workers, entries);
   if (typeof add !== 'function') return add;
   const p = new FrameAssembler(start);
   add(p);

@@ -1,5 +1,5 @@
 /**
- * Classes of CPU time as the pages of the simulator show them: name, colour, meaning.
+ * Classes of CPU time as tables and pages of the simulator show them: name, meaning, colour.
  *
  * Promise: one order everywhere, from the device to the application; colours are classes of the style sheet.
  */
@@ -10,12 +10,12 @@ import { escapeHtml, percent } from './html.js';
 export const CLASS_WORDS: readonly (readonly [CpuClass, name: string, meaning: string])[] = [
   ['irq', 'interrupts', 'hard interrupts, and those from other CPUs'],
   ['softirq', 'softirq', 'driver, steering, switch, protocol'],
-  ['iothread', 'QEMU', "QEMU's device threads"],
+  ['iothread', 'I/O threads', "QEMU's device threads"],
   ['vhost', 'vhost', 'vhost workers and polling switches'],
-  ['vcpu', 'guests', 'vCPUs, exits included'],
+  ['vcpu', 'vCPUs', 'guests, exits included'],
   ['app', 'applications', 'applications of the host'],
   ['scheduler', 'scheduler', 'context switches'],
-  ['idleExit', 'leaving idle', 'on the way out of idle'],
+  ['idleExit', 'idle exits', 'on the way out of idle'],
   ['lockWait', 'lock waits', 'spinning for a lock'],
   ['poll', 'polling', 'looking for work'],
 ];

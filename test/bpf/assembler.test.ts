@@ -30,7 +30,7 @@ describe('the assembler', () => {
     p.load('b', Reg.r1, Reg.fp, -88);
     p.store('w', Reg.fp, -92, Reg.r0);
     p.storeValue('h', Reg.fp, -2, 7);
-    p.fetchAdd(Reg.r1, 0, Reg.r0);
+    p.atomicAdd(Reg.r1, 0, Reg.r0);
     p.call(26);
     p.exit();
     expect(listing(p.finish('t', 1).code)).toEqual([
@@ -45,7 +45,7 @@ describe('the assembler', () => {
       '71 a1 -88 0',
       '63 a -92 0',
       '6a a -2 7',
-      'c3 1 0 1',
+      'db 1 0 0',
       '85 0 0 26',
       '95 0 0 0',
     ]);

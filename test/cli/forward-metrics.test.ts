@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { samplesOf } from '../observe/kit.js';
-import { endAll, rxsteer, start } from './run-cli.js';
+import { endAll, rxsteer, start, UNPRIVILEGED } from './run-cli.js';
 
 let folder: string;
 beforeEach(() => {
@@ -43,7 +43,10 @@ describe('metrics of a forwarder', () => {
       ['--metrics', 'nowhere:1'],
       'rxsteer: --metrics nowhere:1: expected PORT, ADDRESS:PORT or [ADDRESS]:PORT',
     ],
-    [['--metrics', '203.0.113.1:9464'], 'rxsteer: --metrics http://203.0.113.1:9464: EADDRNOTAVAIL'],
+    [
+      ['--metrics', '203.0.113.1:9464'],
+      'rxsteer: --metrics http://203.0.113.1:9464: this machine has no such address',
+    ],
     [
       ['--metrics-file', 'x.txt'],
       'rxsteer: --metrics-file x.txt: node_exporter reads files that end in .prom',
@@ -58,6 +61,20 @@ describe('metrics of a forwarder', () => {
       const { code, stderr } = await rxsteer(['forward', ...PORTS, '--no-control', ...flags]);
       expect([code, stderr.split('\n').filter((text) => text.includes('--metrics')).length]).toEqual([2, 1]);
       expect(stderr).toContain(line);
+      expect(stderr).not.toContain('ready');
+    },
+    60_000,
+  );
+
+  it.skipIf(process.getuid?.() !== 0).each([
+    [['--metrics-file', '/usr/x.prom'], 'rxsteer: --metrics-file /usr/x.prom: EACCES: '],
+    [['--metrics', '80'], 'rxsteer: --metrics http://127.0.0.1:80: this user may not listen there'],
+  ])(
+    '%j is refused before a port is open to who may not',
+    async (flags, line) => {
+      const forwarder = ['forward', ...PORTS, '--no-control', '--duration', '0.1', ...flags];
+      const { code, stderr } = await rxsteer(forwarder, { before: UNPRIVILEGED });
+      expect([code, stderr]).toEqual([2, expect.stringContaining(line)]);
       expect(stderr).not.toContain('ready');
     },
     60_000,

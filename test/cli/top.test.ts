@@ -197,6 +197,9 @@ describe('keys', () => {
     expect(keyName('S', { name: 's', shift: true })).toBe('S');
     expect(keyName('\x1b[A', { name: 'up' })).toBe('up');
     expect(keyName('\x03', { name: 'c', ctrl: true })).toBe('ctrl-c');
+    // With Ctrl a letter is another key.
+    expect(keyName('\x1a', { name: 'z', ctrl: true })).toBe('ctrl-z');
+    expect(pressed(['ctrl-p'])?.paused).toBe(false);
     expect(keyName('?', {})).toBe('?');
     expect(VIEWS.map(sortColumns).every((columns) => columns >= 0)).toBe(true);
   });

@@ -5,9 +5,11 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask } from '#rxsteer/control/client.js';
+import type { HeavyFlows } from '#rxsteer/control/flows.js';
 import { type ControlServer, startControl } from '#rxsteer/control/server.js';
 import { type Dashboard, startDashboard } from '#rxsteer/dashboard/server.js';
-import { whyOf } from '#rxsteer/dashboard/why.js';
+import { lookAt, type WhyAnswer, whyOf } from '#rxsteer/dashboard/why.js';
 import { Engine } from '#rxsteer/dataplane/engine/engine.js';
 import { engineOptions, ROOMY } from '../dataplane/engine/run-engine.js';
 
@@ -103,6 +105,7 @@ describe('the page', () => {
     const told = JSON.parse(/^data: (.*)$/m.exec(text)![1]!);
     expect(told.status.policy).toBe('rss:queues=2');
     expect(told.history.workers).toHaveLength(told.history.next > 0 ? 2 : 0);
+    expect(told.flows.flows.length).toBeLessThanOrEqual(20);
   });
 });
 
@@ -164,8 +167,40 @@ describe('a request', () => {
       expect(flow.why).toContain('hashed');
     }
     expect((await send(shows, 'POST', '/why', { body: { mac: 'x' } })).status).toBe(400);
-    expect(whyOf([], null)).toEqual({ seen: 0, flows: [] });
+    expect((await send(shows, 'POST', '/why', { body: { flow: 1 } })).status).toBe(400);
   }, 60_000);
+
+  it('for why of one of the heaviest flows tells its decisions, wherever it is listed', async () => {
+    const list = () => ask<HeavyFlows>(join(folder, 'false.sock'), 'GET', '/flows?n=3');
+    await expect.poll(async () => (await list()).flows.length, { timeout: 25_000 }).toBe(3);
+    const { seen, packets, flows, windowMs } = await list();
+    expect(seen).toBe(64);
+    expect(windowMs).toBeGreaterThan(0);
+    expect(packets).toBeGreaterThan(flows.reduce((sum, one) => sum + one.packets, 0));
+    const [heaviest] = flows;
+    expect(flows.every((flow) => flow.packets <= heaviest!.packets)).toBe(true);
+    expect(heaviest).toMatchObject({ port: 'a', queue: 0, vlan: 0, shared: false });
+    const { text } = await send(shows, 'POST', '/why', { body: { flow: heaviest!.flow } });
+    const answer = JSON.parse(text) as WhyAnswer;
+    expect(answer.flows.map(({ packet, to }) => [packet, to])).toEqual([[heaviest!.flow, heaviest!.worker]]);
+    const refused = ask(join(folder, 'false.sock'), 'GET', '/flows?n=0');
+    await expect(refused).rejects.toThrow('flows n=0: expected 1 to 1000');
+  }, 60_000);
+
+  it('looks on where a full look was of others, until the time is over', async () => {
+    const entry = (sport: number) => ({
+      ...{ frame: '020000000001', port: 'a', rxQueue: 0, by: 0, to: 1, bucket: 7, hash: null, reason: 'so' },
+      packet: { src: '10.0.0.1', dst: '10.0.0.2', protocol: 17, sport, dport: 53, ethertype: '0x0800' },
+    });
+    let looks = 0;
+    const trace = async (n: number) =>
+      Array.from({ length: n }, (_, i) => entry(++looks === 1000 ? 9 : 1000 + i)) as never;
+    const answer = await lookAt(trace, { flow: 'udp 10.0.0.1:9 > 10.0.0.2:53' });
+    expect(answer).toMatchObject({ looked: 1200, seen: 1, flows: [{ to: 1, bucket: 7, why: 'so' }] });
+    const never = await lookAt(trace, { mac: '02:00:00:00:00:09' });
+    expect(never.flows).toEqual([]);
+    expect(whyOf([], {})).toEqual({ looked: 0, seen: 0, flows: [] });
+  });
 
   it('that is wrong gets one line', async () => {
     const wrong: [string, string, object, number][] = [

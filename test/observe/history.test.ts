@@ -57,6 +57,37 @@ describe('the history', () => {
     expect(guests[1]).toMatchObject({ owner: null, port: null });
   }, 60_000);
 
+  it('goes on where a port of the same name stopped', async () => {
+    const ports = ['a=memory:source,packets=10', 'b=memory:sink'];
+    engine = await Engine.start(engineOptions({ ports, workers: 1, more: ROOMY }));
+    const recorder = new Recorder(engine);
+    await engine.drained;
+    const { ports: counted } = recorder.summary();
+    const [a, b] = counted;
+    const port = (name: string, packets: number, removed: object = {}) => ({
+      ...{ ...a!, name, rx: { ...a!.rx, packets }, queues: [{ ...a!.queues[0]!, packets }] },
+      ...removed,
+    });
+    const gone = { removed: true as const };
+    const old = port('c', 1000, gone);
+    // Removed before this began; there and gone; and there again with more than it had before.
+    const states = [
+      [old],
+      [port('c', 5), old],
+      [port('c', 1005, gone), port('d', 50)],
+      [port('d', 60), port('c', 2000), port('c', 1005, gone)],
+    ];
+    for (const state of states) {
+      recorder.summary = () => ({ ...summarize(engine), ports: [b!, ...state] });
+      recorder.turn();
+    }
+    const history = historyOf(recorder, null);
+    const figures = (name: string) => history.ports.find((one) => one.name === name)!.rxPackets.slice(-4);
+    expect(figures('c')).toEqual([0, 5, 0, 2000]);
+    expect(figures('d')).toEqual([0, 0, 50, 10]);
+    expect(history.queues.find((one) => one.port === 'c')!.packets.slice(-4)).toEqual([0, 5, 0, 2000]);
+  });
+
   it('forgets the eleventh minute', async () => {
     const ports = ['a=memory:source,packets=10', 'b=memory:sink'];
     engine = await Engine.start(engineOptions({ ports, workers: 1, more: ROOMY }));

@@ -1,5 +1,13 @@
 /** The metrics file: whole at any time, readable for everybody, and never in the way of the forwarder. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -26,9 +34,36 @@ describe('the metrics file', () => {
     }
     await file.close();
     expect(readFileSync(path, 'utf8')).toBe(`${'x'.repeat(100_000)} ${n}\n`);
-    expect(statSync(path).mode & 0o777).toBe(0o644 & ~process.umask());
     expect(readdirSync(folder)).toEqual(['f.prom']);
   }, 60_000);
+
+  it('is readable for everybody under any umask, and is no file of others', async () => {
+    const path = join(folder, 'f.prom');
+    const victim = join(folder, 'victim');
+    writeFileSync(victim, 'mine');
+    // In a folder where others may write, they know the name that comes.
+    symlinkSync(victim, `${path}.${process.pid}.tmp`);
+    symlinkSync(victim, path);
+    const umask = process.umask(0o077);
+    try {
+      let written = 0;
+      const told = (error: Error | null) => {
+        expect(error).toBeNull();
+        written++;
+      };
+      const file = new MetricsFile(path, () => 'a 1\n', told, 60_000);
+      await expect.poll(() => written, { timeout: 20_000 }).toBe(1);
+      expect(lstatSync(path).mode & 0o777).toBe(0o644);
+      rmSync(path);
+      symlinkSync(victim, `${path}.${process.pid}.tmp`);
+      await file.close();
+      expect(lstatSync(path).mode & 0o777).toBe(0o644);
+      expect(lstatSync(path).isFile()).toBe(true);
+    } finally {
+      process.umask(umask);
+    }
+    expect(readFileSync(victim, 'utf8')).toBe('mine');
+  });
 
   it('that cannot be written is a warning, tried again', async () => {
     const errors: (Error | null)[] = [];

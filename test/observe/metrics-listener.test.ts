@@ -47,7 +47,18 @@ describe('the metrics listener', () => {
     expect(answer.headers.get('content-type')).toContain('version=0.0.4');
     expect(await raw(url, request('HEAD /metrics'))).not.toContain('a 1');
     expect(status(await raw(url, request('POST /metrics')))).toBe(405);
-    for (const path of ['/', '/apply', '/stats', '/metrics/', '//metrics', '/metrics?x=1']) {
+    // Prometheus sends the parameters that it was told.
+    expect(status(await raw(url, request('GET /metrics?collect=all')))).toBe(200);
+    for (const path of [
+      '/',
+      '/apply',
+      '/stats',
+      '/metrics/',
+      '//metrics',
+      '//',
+      '*',
+      'http://localhost/metrics',
+    ]) {
       expect(status(await raw(url, request(`POST ${path}`)))).toBe(404);
       expect(status(await raw(url, request(`GET ${path}`)))).toBe(404);
     }
@@ -117,6 +128,13 @@ describe('the metrics listener', () => {
     // A listener for others is called by any name.
     expect(isExpectedHost({ host: '10.0.0.1', port: 1 }, 'host.example')).toBe(true);
     expect(isExpectedHost({ host: '127.0.0.1', port: 1 }, undefined)).toBe(false);
+    // However loopback is written, it is loopback.
+    for (const host of ['::1', '0:0:0:0:0:0:0:1', '0::1', '::ffff:127.0.0.1', '::FFFF:7f00:1', '127.1.2.3']) {
+      expect(isExpectedHost({ host, port: 1 }, 'evil.example'), host).toBe(false);
+      expect(isExpectedHost({ host, port: 1 }, '[0::1]:9464'), host).toBe(true);
+    }
+    for (const host of ['::', '::2', '::ffff:10.0.0.1', '128.0.0.1'])
+      expect(isExpectedHost({ host, port: 1 }, 'host.example'), host).toBe(true);
   });
 
   it('says in one line who is there already', async () => {

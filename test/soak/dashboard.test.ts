@@ -73,6 +73,13 @@ describe.skipIf(executablePath === undefined)('the dashboard in a browser', () =
     await page.getByRole('button', { name: 'Why does 02:00:00:00:00:01' }).click();
     await page.waitForSelector('#why table');
     expect(await page.textContent('#why')).toContain('11.0.0.1');
+    // And a flow, of those that bring most.
+    const flow = (await page.textContent('#flows td code'))!;
+    await page.getByRole('button', { name: `Why does ${flow}, received at` }).click();
+    await page.waitForSelector(`#why h3:has-text("${flow}")`);
+    await page.waitForSelector('#why table');
+    expect(await page.textContent('#why td code')).toBe(flow);
+    expect(await page.textContent('#why')).toContain('hashed');
     expect(await page.getAttribute('#heat', 'aria-label')).toMatch(/worker 0 has most: .* packets a second/);
     // Reloaded, it still has its token.
     await page.reload();

@@ -1,5 +1,5 @@
 /** A real Prometheus scrapes a forwarder under traffic, evaluates the rules, and knows what the forwarder counted. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { Process } from '../support/processes.js';
 
 const there = hasPromtool();
 if (!there) console.warn('not scraped by a real Prometheus: prometheus is missing');
+const grafana = new URL('../../dashboards/grafana.json', import.meta.url);
 const rules = new URL('../../dashboards/rules.yml', import.meta.url).pathname;
 
 let prometheus: Process | null = null;
@@ -46,12 +47,11 @@ scrape_configs:
       `--storage.tsdb.path=${join(folder, 'data')}`,
       '--web.listen-address=127.0.0.1:19090',
     ]);
-    const ask = async (query: string) => {
-      const answer = await fetch(
-        `http://127.0.0.1:19090/api/v1/query?query=${encodeURIComponent(query)}`,
-      ).catch(() => null);
-      return answer === null ? [] : ((await answer.json()) as Answer).data.result;
+    const answer = async (query: string) => {
+      const url = `http://127.0.0.1:19090/api/v1/query?query=${encodeURIComponent(query)}`;
+      return (await (await fetch(url).catch(() => null))?.json()) as Answer | undefined;
     };
+    const ask = async (query: string) => (await answer(query))?.data?.result ?? [];
     const value = async (query: string) => Number((await ask(query))[0]?.value[1] ?? Number.NaN);
     await expect.poll(() => value('up{job="rxsteer"}'), { timeout: 120_000 }).toBe(1);
     await expect
@@ -64,6 +64,26 @@ scrape_configs:
     // Nothing else is wrong, but for drops on a machine that is busy with other things.
     const others = (await ask('ALERTS')).map(({ metric }) => metric.alertname);
     expect(others.filter((name) => name !== 'RxsteerImbalance' && name !== 'RxsteerDrops')).toEqual([]);
+    // Every panel of the dashboard is a query that Prometheus understands, and has something to show of it.
+    const panels = JSON.parse(readFileSync(grafana, 'utf8')).panels as {
+      title: string;
+      targets?: { expr: string }[];
+    }[];
+    const shown = panels.flatMap(({ title, targets = [] }) =>
+      targets.map(({ expr }) => [title, expr] as const),
+    );
+    expect(shown.length).toBeGreaterThan(20);
+    for (const [title, expr] of shown) {
+      const query = expr
+        .replaceAll('$instance', '.+')
+        .replaceAll('$__rate_interval', '15s')
+        .replaceAll('$__range', '1m')
+        // What is only shown where it happens: here it did not.
+        .replace(/ > 0$/, '');
+      expect(query, title).not.toContain('$');
+      expect(await answer(query), title).toMatchObject({ status: 'success' });
+      expect((await ask(query)).length, `${title}: ${query}`).toBeGreaterThan(0);
+    }
     const samples = await value('count({job="rxsteer", __name__=~"rxsteer_.*"})');
     expect(samples).toBeGreaterThan(100);
     rmSync(folder, { recursive: true, force: true });

@@ -59,4 +59,51 @@ describe.skipIf(!there)('top in a terminal', () => {
     await until('echo');
     expect(shown()).not.toMatch(/-echo|-icanon|1 overview/);
   });
+
+  it('is stopped and goes on, follows a storm of sizes down to nothing, and ends in one line with the forwarder', async () => {
+    const socket = `/tmp/rxsteer-top-stop-${process.pid}.sock`;
+    const forwarder = start([
+      ...['forward', '--port', 'a=memory:source,rate=5000,guests=4', '--port', 'b=memory:sink'],
+      ...['--workers', '2', '--policy', 'rss:queues=2', '--control', socket],
+    ]);
+    await expect.poll(() => forwarder.stderr, { timeout: 60_000 }).toContain('ready');
+    tmux('new-session', '-d', '-x', '80', '-y', '24', 'env PS1=READY- bash --norc -i');
+    const until = (text: string) => expect.poll(shown, { timeout: 60_000 }).toContain(text);
+    const type = (line: string) => tmux('send-keys', line, 'Enter');
+    await until('READY-');
+    type(`'${process.execPath}' '${CLI}' top --socket ${socket}`);
+    await until('1 overview');
+    const pid = () =>
+      execFileSync('pgrep', ['-f', `top --socket ${socket}`], { encoding: 'utf8' })
+        .trim()
+        .split('\n')[0]!;
+    const top = Number(pid());
+    // By key, by signal, and by the signal that nobody can see.
+    for (const stop of [() => tmux('send-keys', 'C-z'), () => process.kill(top, 'SIGTSTP')]) {
+      stop();
+      await until('Stopped');
+      expect(shown()).not.toContain('1 overview');
+      type('clear; stty -a | grep -o -E -e "-?(echo|icanon)\\b"');
+      await until('icanon');
+      expect(shown()).not.toMatch(/-echo|-icanon/);
+      type('fg');
+      await until('1 overview');
+    }
+    process.kill(top, 'SIGSTOP');
+    await expect.poll(shown, { timeout: 60_000 }).toContain('Stopped');
+    type('stty sane; fg');
+    await until('1 overview');
+    for (let n = 0; n < 60; n++)
+      tmux('resize-window', '-x', String(20 + ((n * 37) % 100)), '-y', String(5 + (n % 30)));
+    tmux('resize-window', '-x', '20', '-y', '5');
+    await until('rxsteer');
+    for (const view of '1234567') tmux('send-keys', view, 'Down', 'PageDown', 'h', 'h');
+    tmux('resize-window', '-x', '130', '-y', '24');
+    tmux('send-keys', '2');
+    await until('last ten minutes');
+    await forwarder.stop('SIGTERM');
+    await until('READY-');
+    expect(shown()).toMatch(/^rxsteer: .*$/m);
+    expect(shown()).not.toMatch(/at .*\.js:|1 overview/);
+  });
 });

@@ -108,6 +108,11 @@ export async function bootGuest(
 /** Where the built program is in a guest of `runInGuest`, laid out as in the repository. */
 export const GUEST_REPOSITORY = '/rxsteer';
 
+/** Inside the package they are part of the program (`src/vendor`), here they are packages. */
+const VENDORED = ['zod', 'tar', '@isaacs/fs-minipass', 'chownr', 'minipass', 'minizlib', 'yallist'].map(
+  (name) => `node_modules/${name}`,
+);
+
 /** Node, ip, the traffic tools, and the built program with the packages it needs. */
 function addProgram(root: GuestRoot): void {
   root.program(process.execPath, '/usr/local/bin/node');
@@ -121,9 +126,24 @@ function addProgram(root: GuestRoot): void {
   const lock = readFileSync(join(REPOSITORY, 'node_modules/.package-lock.json'), 'utf8');
   const packages: Record<string, { dev?: boolean; optional?: boolean }> = JSON.parse(lock).packages;
   const needed = Object.keys(packages).filter((name) => !packages[name]!.dev && !packages[name]!.optional);
-  for (const name of ['dist', ...needed]) {
+  for (const name of ['dist', ...needed, ...VENDORED]) {
     cpSync(join(REPOSITORY, name), join(root.path, GUEST_REPOSITORY, name), { recursive: true });
   }
+}
+
+/** A kernel with a virtio network card and these modules besides, in the order of their dependences; undefined = none. */
+export function kernelWith(more: readonly string[]): Kernel | undefined {
+  return kernelsIn(ROOT, [...NETWORK, ...more])[0];
+}
+
+/** What a guest of `runInGuest` has beside the usual. */
+export interface GuestExtras {
+  /** Options of QEMU in place of those for two CPUs and no network. */
+  readonly options?: readonly string[];
+  /** Puts files beside the program. */
+  readonly prepare?: (root: GuestRoot) => void;
+  /** While it runs. */
+  readonly meanwhile?: () => Promise<void>;
 }
 
 /**
@@ -137,18 +157,21 @@ export async function runInGuest(
   kernel: Kernel,
   script: string,
   patienceMs: number,
+  { options = ['-smp', '2', '-nic', 'none'], prepare, meanwhile }: GuestExtras = {},
 ): Promise<string> {
   const log = join(folder, 'console');
   const root = new GuestRoot(join(folder, kernel.version));
   addProgram(root);
+  prepare?.(root);
   const guest = emulate(
     lab,
     ns,
     kernel,
     root.pack(kernel, `echo; ${script}`),
-    ...['-cpu', 'max', '-smp', '2', '-m', '1500', '-nic', 'none', '-serial', `file:${log}`],
+    ...['-cpu', 'max', '-m', '1500', ...options, '-serial', `file:${log}`],
   );
   const shown = () => readFileSync(log, 'utf8').replaceAll('\r', '');
+  await meanwhile?.();
   await guest.finish(patienceMs).catch((error) => {
     throw new Error(`${error.message}\n${shown()}`);
   });

@@ -30,6 +30,8 @@ export interface ScenarioOptions {
   readonly ipv6?: boolean;
   /** More options of every port, e.g. `queues=2,fanout=hash`. */
   readonly portOptions?: string;
+  /** The same of the first port only. */
+  readonly firstPortOptions?: string;
   readonly flags?: readonly string[];
   /**
    * One CPU receives at the forwarder's veth ends (`rps_cpus`). Otherwise a frame may overtake another before it reaches
@@ -89,7 +91,8 @@ export async function startScenario(lab: Lab, options: ScenarioOptions): Promise
     }
     const target = { veth: 'af_packet', xdp: 'af_xdp', tap: 'tap' }[kind];
     const passed = kind === 'xdp' ? '' : `,offload=${offload}`;
-    const more = options.portOptions ? `,${options.portOptions}` : '';
+    const only = i === 0 && options.firstPortOptions ? `,${options.firstPortOptions}` : '';
+    const more = `${options.portOptions ? `,${options.portOptions}` : ''}${only}`;
     flags.push('--port', `p${i}=${target}:p${i}${passed}${more}`);
   }
   if (options.mode) flags.push('--mode', options.mode);

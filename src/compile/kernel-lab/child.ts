@@ -9,6 +9,7 @@ import { readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadProgram } from '../../addon/bpf.js';
 import { loadNative, type Native } from '../../addon/native.js';
+import { AttachType } from '../../bpf/opcodes.js';
 import { numberedCorpus } from './frames.js';
 import type { LabOrder } from './lab.js';
 import { type Landing, landingOf, recorder } from './recorder.js';
@@ -52,7 +53,7 @@ async function attach(native: Native, { xdp }: LabOrder, ifindex: number): Promi
   const { xdpForCpus } = await import('../xdp/program.js');
   const loaded = loadProgram(native, await xdpForCpus(xdp.policy, xdp.workers));
   // Driver mode: what the generic one does with a CPU map differs from kernel to kernel.
-  native.attachXdp(loaded.program, ifindex, 4);
+  native.linkBpf(loaded.program, ifindex, AttachType.xdp, 4);
 }
 
 async function main(): Promise<void> {

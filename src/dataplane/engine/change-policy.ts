@@ -18,8 +18,9 @@ import { dealQueues } from '../shared/deal.js';
 import { secondsNow } from '../shared/forwarding.js';
 import type { EnginePlan } from '../shared/plan.js';
 import type { ChangeKind, ChangeReport, Owner, OwnerChange, TableChange, TableOptions } from './changes.js';
+import type { ConfigChange } from './config-change.js';
 import { checkNamedConsumers } from './consumers.js';
-import type { ConfigChange, EngineCore } from './core.js';
+import type { EngineCore } from './core.js';
 import { settleOrder } from './plan.js';
 
 /** Changes that can be undone, one after the other. */
@@ -52,6 +53,16 @@ export function sweepOwners(core: EngineCore): boolean {
   const { compiled, plan } = core;
   // The instance that stays: a sweep that gave up goes on where it stopped.
   return !(compiled instanceof MacSteering) || compiled.owners.sweep(secondsNow(plan)) >= 0;
+}
+
+/** A number that changes with the owners of guests under the running `mac` policy; 0 under others. */
+export function ownersNow({ compiled }: EngineCore): number {
+  if (!(compiled instanceof MacSteering)) return 0;
+  let sum = 1;
+  for (const { vlan, high, low, worker } of compiled.owners.entries()) {
+    sum = (Math.imul(sum ^ low, 0x9e3779b1) + high + Math.imul(vlan, 31) + worker) | 0;
+  }
+  return sum;
 }
 
 /**

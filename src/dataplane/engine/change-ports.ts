@@ -115,7 +115,9 @@ export function letGo(core: EngineCore): void {
       if (poller > 0) Atomics.store(views.pollers, q, -poller);
     }
     ports.finish(index);
-    core.retired.add(portSummary(core, info));
+    core.retired.add(portSummary(core, info), (name) =>
+      core.plan.ports.some((port) => !port.removed && port.name === name),
+    );
     stuck.delete(index);
     ports.closePort(index);
     resettle(core);

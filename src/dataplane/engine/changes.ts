@@ -13,7 +13,7 @@
  */
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortSpec } from '../ports/kinds.js';
-import type { FlowSample } from '../shared/flow-census.js';
+import type { FlowSample, HeaviestFlows } from '../shared/flow-census.js';
 import type { TraceEntry, TraceOptions } from '../shared/trace.js';
 
 /** What was changed. */
@@ -138,6 +138,9 @@ export interface LiveEngine {
    * frames of all.
    */
   census(): { readonly windowMs: number; readonly flows: readonly FlowSample[] };
+
+  /** The heaviest flows of the census window, `most` of them, and what all bring: costs less than a census. */
+  heaviest(most: number): HeaviestFlows;
 
   /**
    * The next `n` live decisions (at most 10,000), of all workers; fewer when the time is over. One trace at a time.

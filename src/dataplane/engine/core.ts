@@ -23,20 +23,15 @@ import { TraceCollector, type TraceMessage } from '../shared/trace.js';
 import type { Waker } from '../shared/waker.js';
 import { Global, Pause, WorkerWord } from '../shared/words.js';
 import { ACKNOWLEDGE_TIMEOUT_MS, type ChangeKind, type ChangeReport } from './changes.js';
+import type { ConfigChange } from './config-change.js';
 import type { ConsumerWatch } from './consumers.js';
 import { Guard } from './guarded.js';
+import { PortPrograms } from './port-programs.js';
 import { type PortSummary, RetiredPorts } from './port-summary.js';
 
 const POLL_MS = 1;
 
 export const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-/** The parts of a configuration that a change replaces. */
-export interface ConfigChange
-  extends Partial<Pick<LiveConfig, 'plan' | 'memory' | 'steering' | 'table' | 'span'>> {
-  /** The steering as this thread compiled it. */
-  readonly compiled?: Steering;
-}
 
 /** How to undo a change: a text for people, and the change back. */
 export interface Undo {
@@ -67,6 +62,8 @@ export class EngineCore {
   /** What `rollback` undoes, the last one first to be undone. */
   readonly undo: Undo[] = [];
   readonly trace: TraceCollector;
+  /** Of ports whose queues the kernel chooses by the policy. */
+  readonly programs: PortPrograms;
   /** Slots of the pool that devices have. */
   readonly lentSlots: LentSlots;
   /** How much the kernel may hold for receive queues, as ports are opened with it. */
@@ -94,6 +91,17 @@ export class EngineCore {
     this.ever = first.span;
     Atomics.store(views.global, Global.configEpoch, 1);
     this.guard = new Guard(warn);
+    const core = this;
+    this.programs = new PortPrograms({
+      ...{ ports, views, warn },
+      config: () => this.config,
+      compiled: () => this.compiled,
+      advance: (change) => this.advance(change),
+      pause: (ms) => this.pause(ms),
+      get stopping() {
+        return core.stopping;
+      },
+    });
     this.lentSlots = new LentSlots(views.pool);
     this.trace = new TraceCollector(views.global, (index) => this.plan.ports[index]?.name ?? `port ${index}`);
   }
@@ -192,9 +200,14 @@ export class EngineCore {
    * Makes a configuration the newest one and waits until all hosted workers act by it; returns those that did not in
    * time. Where steering changes all workers compile it first, each while the others go on: the switch itself is then
    * short, and nobody is sent frames while it compiles.
-   * @throws UserError where a worker did not compile in time; nothing has changed then.
+   * Programs of ports change with it. @throws UserError where they cannot, and where a worker did not compile in time; nothing
+   * has changed then.
    */
-  async publish({ compiled, ...change }: ConfigChange): Promise<readonly number[]> {
+  publish(change: ConfigChange): Promise<readonly number[]> {
+    return this.programs.publish(change);
+  }
+
+  private async advance({ compiled, ...change }: ConfigChange): Promise<readonly number[]> {
     const next: LiveConfig = { ...this.config, ...change };
     if (next.steering !== this.config.steering) {
       // A worker that is started meanwhile has nothing to prepare.

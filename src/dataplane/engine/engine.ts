@@ -90,7 +90,7 @@ export class Engine implements LiveEngine {
     const memory = allocateEngineMemory(plan, { policy, switching, events }, options.firstNumber);
     this.views = attachEngine(plan, memory);
     this.core = new EngineCore(
-      { plan, memory, steering: 1, table: null, span: plan.active },
+      { plan, memory, steering: 1, fence: 1, table: null, span: plan.active },
       compiled,
       this.views,
       ports,
@@ -115,6 +115,7 @@ export class Engine implements LiveEngine {
       this.warn,
     );
     this.consumers.adopt(compiled);
+    this.core.programs.begin(plan);
     this.upkeep = new Upkeep(this.core, this.guard, {
       links: this.links,
       consumers: this.consumers,
@@ -199,6 +200,7 @@ export class Engine implements LiveEngine {
     const hosting = new Hosting(this.core, () => this.fail());
     this.hosting = hosting;
     await hosting.start(plan.active);
+    await this.core.change(() => this.core.programs.open());
     this.startedAt = performance.now();
     // From now on it hears of changes at once.
     this.guard.run('links', () => this.links.look());
@@ -255,6 +257,10 @@ export class Engine implements LiveEngine {
 
   census(): ReturnType<LiveEngine['census']> {
     return this.flowCensus.read(this.plan.ports, performance.now());
+  }
+
+  heaviest(most: number): ReturnType<LiveEngine['heaviest']> {
+    return this.flowCensus.heaviest(this.plan.ports, performance.now(), most);
   }
 
   /**

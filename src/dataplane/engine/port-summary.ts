@@ -19,7 +19,10 @@ export interface PortSummary {
   kind: string;
   /** Present, and true, for a port that was removed while the engine ran. */
   removed?: true;
-  /** Present in the one entry that stands for the ports that were removed before those listed: how many they are. */
+  /**
+   * Present in an entry that stands for several ports that were removed, of one name or, in the last one, of those before
+   * all that are listed: how many they are.
+   */
   removedPorts?: number;
   /**
    * `kernelDrops`: frames that the kernel dropped before the program could have them; `unread`: those of them that still
@@ -73,17 +76,32 @@ export interface PortCounts {
   };
 }
 
-/** Removed ports that keep an entry each. Those that were removed before share one: a port may come and go for months. */
+/** Names of removed ports that keep an entry each. Those before share one: ports may come and go for months. */
 const RETIRED_MAX = 64;
 
-/** Counters of ports that were removed. The sums over all of them stay right. */
+/**
+ * Counters of ports that were removed. The sums over all of them stay right, and so do those over the ports of a name, those
+ * that are there included: who watches a name never sees it count backwards while there is such a port.
+ */
 export class RetiredPorts {
   private earlier: PortSummary | null = null;
-  private readonly latest: PortSummary[] = [];
+  private latest: PortSummary[] = [];
 
-  add(port: PortSummary): void {
-    this.latest.push({ ...port, removed: true });
-    if (this.latest.length > RETIRED_MAX) this.earlier = joined(this.earlier, this.latest.shift()!);
+  /** @param isThere whether there is a port of this name by now */
+  add(port: PortSummary, isThere: (name: string) => boolean = () => false): void {
+    const known = this.latest.find(({ name }) => name === port.name);
+    this.latest = this.latest.filter((one) => one !== known);
+    this.latest.push({ ...(known === undefined ? port : joined(known, port)), removed: true });
+    if (this.latest.length <= RETIRED_MAX) return;
+    const oldest = this.latest.find(({ name }) => !isThere(name));
+    if (oldest === undefined) return;
+    this.latest = this.latest.filter((one) => one !== oldest);
+    const ports = (this.earlier?.removedPorts ?? 0) + (oldest.removedPorts ?? 1);
+    this.earlier = {
+      ...(this.earlier === null ? oldest : joined(this.earlier, oldest)),
+      ...{ name: `${ports} removed earlier`, kind: 'removed', removedPorts: ports },
+      ...{ consumer: null, detail: null, queues: [] },
+    };
   }
 
   /** The latest ones, and behind them what the earlier ones sum up to. */
@@ -92,26 +110,34 @@ export class RetiredPorts {
   }
 }
 
-function joined(earlier: PortSummary | null, port: PortSummary): PortSummary {
-  const sum = <T extends Record<string, number>>(a: T | undefined, b: T) =>
-    Object.fromEntries(Object.entries(b).map(([key, value]) => [key, value + (a?.[key] ?? 0)])) as T;
-  const ports = (earlier?.removedPorts ?? 0) + 1;
-  const byWorker = Math.max(earlier?.txByWorker.length ?? 0, port.txByWorker.length);
+const added = <T extends Record<string, number>>(a: T, b: T) =>
+  Object.fromEntries(Object.entries(b).map(([key, value]) => [key, value + (a[key] ?? 0)])) as T;
+
+/** The sums of counters of two ports; all else is the second one's. */
+export function summedPort(a: PortSummary, b: PortSummary): PortSummary {
+  const longest = <T>(one: readonly T[], other: readonly T[]) => (one.length > other.length ? one : other);
   return {
-    name: `${ports} removed earlier`,
-    kind: 'removed',
-    detail: null,
-    removed: true,
-    removedPorts: ports,
-    rx: sum(earlier?.rx, port.rx),
-    tx: sum(earlier?.tx, port.tx),
-    txByWorker: Array.from(
-      { length: byWorker },
-      (_, w) => (earlier?.txByWorker[w] ?? 0) + (port.txByWorker[w] ?? 0),
+    ...b,
+    rx: added(a.rx, b.rx),
+    tx: added(a.tx, b.tx),
+    delivered: added(a.delivered, b.delivered),
+    txByWorker: longest(a.txByWorker, b.txByWorker).map(
+      (_, w) => (a.txByWorker[w] ?? 0) + (b.txByWorker[w] ?? 0),
     ),
-    delivered: sum(earlier?.delivered, port.delivered),
-    consumer: null,
-    queues: [],
+    queues: longest(a.queues, b.queues).map((queue, q) => ({
+      ...(b.queues[q] ?? queue),
+      packets: (a.queues[q]?.packets ?? 0) + (b.queues[q]?.packets ?? 0),
+      bytes: (a.queues[q]?.bytes ?? 0) + (b.queues[q]?.bytes ?? 0),
+    })),
+  };
+}
+
+/** Two removed ports as one, which is called as the second one was. */
+function joined(earlier: PortSummary, port: PortSummary): PortSummary {
+  return {
+    ...summedPort(earlier, port),
+    ...{ detail: null, removed: true, consumer: null },
+    removedPorts: (earlier.removedPorts ?? 1) + (port.removedPorts ?? 1),
   };
 }
 

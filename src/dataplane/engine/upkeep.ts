@@ -8,7 +8,7 @@
 import { WorkerCounter } from '../shared/counters.js';
 import type { CensusReader } from '../shared/flow-census.js';
 import { secondsNow } from '../shared/forwarding.js';
-import { sweepOwners } from './change-policy.js';
+import { ownersNow, sweepOwners } from './change-policy.js';
 import { letGo } from './change-ports.js';
 import type { ConsumerWatch } from './consumers.js';
 import type { EngineCore } from './core.js';
@@ -39,6 +39,8 @@ export class Upkeep {
   private timer: NodeJS.Timeout | null = null;
   private sweptAt = 0;
   private turnedAt = 0;
+  /** What the owner table was like at the last look. */
+  private owners = 0;
   /** Called once a second, when the census has turned. */
   onSecond: (() => void) | null = null;
 
@@ -83,8 +85,20 @@ export class Upkeep {
       guard.run('flow census', () => this.turnCensus(now));
       guard.run('history', () => this.onSecond?.());
     }
+    guard.run('owners in the kernel', () => this.followOwners());
     guard.run('removed ports', () => letGo(core));
     if (this.finite() && core.sourcesDone()) this.sourcesEnded?.();
+  }
+
+  /** Guests that were learned, moved or forgotten since: the programs of steered ports get them, as a change of its own. */
+  private followOwners(): void {
+    const { core } = this;
+    if (core.changing || core.stopping || !core.plan.ports.some(({ programmed }) => programmed === true))
+      return;
+    const owners = ownersNow(core);
+    if (owners === this.owners) return;
+    this.owners = owners;
+    core.change(() => core.publish({})).catch((error: Error) => core.warn(error.message));
   }
 
   /** Where a worker has a table just now the sweep goes on at the next look. */

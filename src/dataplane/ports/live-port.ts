@@ -12,6 +12,7 @@
 import type { Steering } from '../../policy/steering.js';
 import type { LentSlots } from '../memory/lent.js';
 import type { AnyPortSpec } from './kind.js';
+import type { QueueSteering } from './queue-steering.js';
 
 /** What changed at the last check: what workers attach to was replaced (they must attach anew), or only the port's state. */
 export type LinkChange = 'none' | 'state' | 'descriptors';
@@ -58,6 +59,8 @@ export abstract class LivePort {
   carrier = true;
   /** Why `order=strict` cannot be promised; empty where it can. */
   strictRefused = '';
+  /** The program that chooses its receive queue by the running policy; null where something else does. */
+  readonly steering: QueueSteering | null = null;
   /** Receive sockets that were replaced because the kernel had given up their ring. */
   ringResets = 0;
 

@@ -15,6 +15,8 @@ export interface LiveConfig {
   readonly memory: EngineMemory;
   /** Steering is compiled anew, behind a pause, whenever this number is another one. */
   readonly steering: number;
+  /** What was received before is finished, behind a pause, whenever this number is another one. */
+  readonly fence: number;
   /** Entries of the indirection table instead of the policy's own; null = the policy's own. */
   readonly table: readonly number[] | null;
   /** Rings of workers 0 … span-1 are drained, and transmit queues shared with them: those that run, join, or leave. */

@@ -7,17 +7,22 @@
  * uneven: each move costs a pause of the queue. The result depends on the plan alone.
  *
  * Two policies leave no choice. Under `stage=nic` the queue decides, so a port's queue q is worker q mod workers, as the
- * policy's is (a port of one queue decides nothing, and is dealt like any other). Under `single` worker 0 does all. A port
- * with a program in front has a queue for each worker (`PortInfo.steered`).
+ * policy's is (a port of one queue decides nothing, and is dealt like any other), and so of a port whose queues the kernel
+ * chooses by the policy (`programmed`). Under `single` worker 0 does all. A port with a program in front has a queue for each
+ * worker (`PortInfo.steered`).
+ *
+ * While the program of a `programmed` port is replaced some of its queues have no poller (`gate`): their frames wait in the
+ * kernel.
  */
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortInfo } from './port-info.js';
 
-type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'steered'>;
+type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'steered' | 'programmed' | 'gate'>;
 
-/** The worker that polls queue `queue` of a port. */
+/** The worker that polls queue `queue` of a port; -1: nobody at this moment. */
 export function pollerOf({ active }: { readonly active: number }, port: Dealt, queue: number): number {
-  const { steered = 0, firstPoller } = port;
+  const { steered = 0, firstPoller, gate } = port;
+  if (gate !== undefined && (gate === 'gather') === (queue === 0)) return -1;
   return (steered > 0 ? queue % steered : firstPoller + queue) % active;
 }
 
@@ -33,8 +38,9 @@ export function dealQueues<P extends Dealt>(
     const queues = steered > 0 ? Math.min(rxQueues, workers) : rxQueues;
     for (let q = 0; q < queues; q++) loads[(first + q) % workers]! += by;
   };
-  const firsts = ports.map(({ rxQueues, firstPoller, steered = 0 }) => {
-    if (rxQueues === 0 || steered > 0 || (stage === 'nic' && rxQueues > 1)) return 0;
+  const firsts = ports.map(({ rxQueues, firstPoller, steered = 0, programmed }) => {
+    const decides = stage === 'nic' || programmed === true;
+    if (rxQueues === 0 || steered > 0 || (decides && rxQueues > 1)) return 0;
     return firstPoller < workers ? firstPoller : -1;
   });
   ports.forEach((port, index) => {

@@ -33,6 +33,16 @@ export interface FlowSample {
   readonly packets: number;
 }
 
+/** The flows that bring most, the heaviest first, and what all of them bring. */
+export interface HeaviestFlows {
+  readonly windowMs: number;
+  /** Flows that had a frame in the window, and their frames. */
+  readonly seen: number;
+  readonly packets: number;
+  /** `shared`: several flows that share a slot, with the frames of all. */
+  readonly flows: readonly (FlowSample & { readonly shared: boolean })[];
+}
+
 /** Words of `origin`: the flow that the record is of, port and queue, length of the frame. */
 const ORIGIN_WORDS = 4;
 const QUEUE_SHIFT = 16;
@@ -187,37 +197,75 @@ export class CensusReader {
 
   /** Flows of these ports that had a frame in the window. */
   read(ports: readonly CountedPort[], now: number): { windowMs: number; flows: FlowSample[] } {
-    const { slots, older } = this;
-    const { origin, heads } = this.memory;
-    const bytes = new Uint8Array(heads.buffer, heads.byteOffset, heads.byteLength);
     const flows: FlowSample[] = [];
+    this.forEach(ports, (record, isShared, packets) => {
+      const sample = this.sample(record, isShared, packets);
+      if (sample !== null) flows.push(sample);
+    });
+    return { windowMs: now - this.older.at, flows };
+  }
+
+  /** The same, but only the heaviest ones, and how many there are in all, with their frames: copies no more than that. */
+  heaviest(ports: readonly CountedPort[], now: number, most: number): HeaviestFlows {
+    const top: { record: number; isShared: boolean; packets: number }[] = [];
+    let seen = 0;
+    let all = 0;
+    this.forEach(ports, (record, isShared, packets) => {
+      seen++;
+      all += packets;
+      if (top.length >= most && packets <= (top.at(-1)?.packets ?? 0)) return;
+      let at = top.length;
+      while (at > 0 && top[at - 1]!.packets < packets) at--;
+      top.splice(at, 0, { record, isShared, packets });
+      if (top.length > most) top.pop();
+    });
+    const flows = top.flatMap(({ record, isShared, packets }) => {
+      const sample = this.sample(record, isShared, packets);
+      return sample === null ? [] : [{ ...sample, shared: isShared }];
+    });
+    return { windowMs: now - this.older.at, seen, packets: all, flows };
+  }
+
+  /** Calls for each record with frames in the window. */
+  private forEach(
+    ports: readonly CountedPort[],
+    visit: (record: number, isShared: boolean, packets: number) => void,
+  ): void {
+    const { slots, older } = this;
     for (const { firstQueue, rxQueues } of ports) {
       for (let queue = firstQueue; queue < firstQueue + rxQueues; queue++) {
         const first = queue * QUEUE_SLOTS;
         let s = first * SLOT_WORDS;
         for (let record = first; record < first + QUEUE_SLOTS; record++, s += SLOT_WORDS) {
           // A shared slot is no flow's: its tag is 0, its record some flow's.
+          const isShared = record - first >= FLOW_SLOTS;
           const tag = slots[s + Slot.tag]!;
-          const at = record * ORIGIN_WORDS;
-          const flow = record - first < FLOW_SLOTS ? tag : Atomics.load(origin, at);
-          const owner = slots[s + Slot.owner]! & Owner.worker;
+          if ((tag === 0 && !isShared) || (slots[s + Slot.owner]! & Owner.worker) === 0) continue;
           const count = slots[s + Slot.frames]!;
-          if (flow === 0 || owner === 0) continue;
           const since = older.flows[record] === tag ? (count - older.frames[record]!) | 0 : count;
           // Negative: the flow lost its slot to another one meanwhile and got it back.
           const packets = since < 0 ? count : since;
-          if (packets <= 0) continue;
-          if (Atomics.load(origin, at) !== flow) continue;
-          const from = origin[at + 1]!;
-          const length = origin[at + 2]!;
-          const start = record * CENSUS_BYTES;
-          const frame = bytes.slice(start, start + Math.min(length, CENSUS_BYTES));
-          if (Atomics.load(origin, at) !== flow) continue;
-          const port = from & ((1 << QUEUE_SHIFT) - 1);
-          flows.push({ frame, length, port, queue: from >>> QUEUE_SHIFT, worker: owner - 1, packets });
+          if (packets > 0) visit(record, isShared, packets);
         }
       }
     }
-    return { windowMs: now - older.at, flows };
+  }
+
+  /** What a record says; null where it is another flow's by now. */
+  private sample(record: number, isShared: boolean, packets: number): FlowSample | null {
+    const { slots } = this;
+    const { origin, heads } = this.memory;
+    const at = record * ORIGIN_WORDS;
+    const s = record * SLOT_WORDS;
+    const flow = isShared ? Atomics.load(origin, at) : slots[s + Slot.tag]!;
+    const owner = slots[s + Slot.owner]! & Owner.worker;
+    if (flow === 0 || owner === 0 || Atomics.load(origin, at) !== flow) return null;
+    const from = origin[at + 1]!;
+    const length = origin[at + 2]!;
+    const start = heads.byteOffset + record * CENSUS_BYTES;
+    const frame = new Uint8Array(heads.buffer, start, Math.min(length, CENSUS_BYTES)).slice();
+    if (Atomics.load(origin, at) !== flow) return null;
+    const port = from & ((1 << QUEUE_SHIFT) - 1);
+    return { frame, length, port, queue: from >>> QUEUE_SHIFT, worker: owner - 1, packets };
   }
 }

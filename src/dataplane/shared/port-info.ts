@@ -25,6 +25,10 @@ export interface PortInfo<Data = unknown> {
   readonly sources?: SourceRules;
   /** Queue q is polled by worker (firstPoller + q) mod workers, see `deal.ts`; -1 = not dealt yet. */
   readonly firstPoller: number;
+  /** The kernel chooses the receive queue by the running policy: who polls a queue keeps its frames. Absent: false. */
+  readonly programmed?: boolean;
+  /** While that choice changes (`PortPrograms`): `gather`: nobody polls queue 0; `scatter`: only queue 0 is polled. */
+  readonly gate?: 'gather' | 'scatter';
   /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
   readonly txQueues: number;
   /**

@@ -121,18 +121,23 @@ export class ConfigFollower {
   private setTarget(config: LiveConfig): void {
     this.known = config.epoch;
     this.target = config;
-    if (this.installed?.steering === config.steering) {
+    const isSame = this.installed?.steering === config.steering;
+    if (isSame && this.installed?.fence === config.fence) {
       this.steering = null;
       // The switch that the pause was for has been taken back.
       this.resume();
       return;
     }
-    const { prepared } = this;
-    this.prepared = null;
-    this.steering = prepared?.number === config.steering ? prepared.steering : this.p.compile(config);
+    this.steering = isSame ? null : this.steeringFor(config);
     if (this.installed === null || this.paused) return;
     this.paused = true;
     this.pausedAt = performance.now();
+  }
+
+  private steeringFor(config: LiveConfig): Steering {
+    const { prepared } = this;
+    this.prepared = null;
+    return prepared?.number === config.steering ? prepared.steering : this.p.compile(config);
   }
 
   private install(target: LiveConfig): void {

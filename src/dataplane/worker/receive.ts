@@ -67,8 +67,9 @@ export class RxStage {
   private seconds = 0;
   /** Frames of the burst are in large slots. */
   private anyLarge = false;
-  /** The port's own queue has chosen the worker. */
+  /** The port's own queue has chosen the worker: for all ports, and by port. */
   private keep = false;
+  private programmed: readonly boolean[] = [];
   /** Where the policy follows flows' consumers: its side of the data plane. */
   private flows: RfsFeedback | null = null;
 
@@ -186,9 +187,10 @@ export class RxStage {
     if (guard !== null && this.refuseLies(guard, port) === 0) return n;
     fault.reach('steer');
     this.dispatcher.clearFates();
-    if (this.p.trace.armed()) this.traced(queue.global);
+    const keep = this.keep || this.programmed[queue.port] === true;
+    if (this.p.trace.armed()) this.traced(queue.global, keep);
     else {
-      if (this.keep) burst.worker.fill(this.me, 0, burst.n);
+      if (keep) burst.worker.fill(this.me, 0, burst.n);
       else this.steer();
       this.dispatch(queue.global);
     }
@@ -231,6 +233,7 @@ export class RxStage {
   private takePorts(): void {
     if (this.p.plan.ports === this.ports) return;
     this.ports = this.p.plan.ports;
+    this.programmed = this.ports.map(({ programmed }) => programmed === true);
     this.guards = this.ports.map(({ sources }) => (sources === undefined ? null : new SourceGuard(sources)));
   }
 
@@ -242,17 +245,18 @@ export class RxStage {
   }
 
   /** Steers and dispatches with explanations. */
-  private traced(queue: number): void {
+  private traced(queue: number, keep: boolean): void {
     const { burst, trace } = this.p;
     this.steer();
     trace.take(this.steering, burst);
-    if (this.keep) burst.worker.fill(this.me, 0, burst.n);
+    if (keep) burst.worker.fill(this.me, 0, burst.n);
     this.dispatch(queue);
-    trace.finish((i, wanted) => this.fateOf(i, wanted));
+    const chosen = this.programmed[burst.port] === true ? `queue ${burst.queue} chosen in the kernel` : '';
+    trace.finish((i, wanted) => this.fateOf(i, wanted, chosen));
   }
 
   /** What became of frame i of the last burst, in words; null where it went where it was wanted. */
-  private fateOf(i: number, wanted: number): TraceFate | null {
+  private fateOf(i: number, wanted: number, chosen: string): TraceFate | null {
     const result = this.dispatcher.results[i]!;
     const steered = this.p.burst.worker[i]!;
     if (result === DispatchResult.held)
@@ -263,6 +267,11 @@ export class RxStage {
         to: result - DispatchResult.stays,
         why: `stays on worker ${result - DispatchResult.stays}, which has frames of the flow`,
       };
+    }
+    if (chosen !== '') {
+      const why =
+        steered === wanted ? '' : `, whose program named another than the policy (worker ${wanted})`;
+      return { to: steered, why: `${chosen}${why}: worker ${steered} polls it` };
     }
     if (this.keep && (this.ports[this.p.burst.port]?.steered ?? 0) > 0) {
       return { to: steered, why: `decided in XDP: worker ${steered} polls the socket` };

@@ -97,7 +97,7 @@ export class WorkerPorts {
         if (next === p.worker) continue;
         // Also what a dead predecessor held.
         Atomics.compareExchange(pollers, port.firstQueue + q, p.worker + 1, -(p.worker + 1));
-        this.waker.wake(next);
+        if (next >= 0) this.waker.wake(next);
       }
       if (this.generations[port.index] !== port.generation) this.replaceSender(port);
       this.share(port, span);

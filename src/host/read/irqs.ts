@@ -2,7 +2,7 @@
  * The interrupts of a device, the queues that they serve and the CPUs that they go to.
  *
  * Promise: the queue of an interrupt comes from the kernel (family `netdev`) where it tells, else from the names of the
- * interrupt's actions. `cpus` is where it really goes (effective affinity), `asked` what was asked for. Only interrupts
+ * interrupt's actions. `cpus` is where it really goes (effective affinity), or will go from the next interrupt on; `asked` what was asked for. Only interrupts
  * that /proc/irq has are taken: idpf lists more than there are. Per-interrupt files are read for devices only.
  */
 import { irqOfQueue, type NetdevFacts } from '../ask/netdev.js';
@@ -43,8 +43,11 @@ export function affinityOf(source: Source, irq: number): Pick<DeviceIrq, 'cpus' 
   const asked = known(list) ? list : maskIn(source, `${at}/smp_affinity`);
   const effective = listIn(source, `${at}/effective_affinity_list`);
   const cpus = known(effective) ? effective : maskIn(source, `${at}/effective_affinity`);
-  // Architectures without the file send an interrupt wherever the mask permits. An empty one: not yet started.
-  return { asked, cpus: known(cpus) && cpus.length > 0 ? cpus : asked };
+  // Architectures without the file send an interrupt wherever the mask permits. An empty one: not yet started. One beside
+  // the mask: what was set takes effect with the next interrupt (irq_move_irq), and an idle queue has none.
+  const isInEffect =
+    known(cpus) && cpus.length > 0 && !(known(asked) && cpus.some((cpu) => !asked.includes(cpu)));
+  return { asked, cpus: isInEffect ? cpus : asked };
 }
 
 /** The interrupts of a device, by queue. */

@@ -13,8 +13,8 @@ function textOf(path: string): Fact<string> {
       path,
       constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW,
     );
-    if (!fstatSync(fd).isFile()) return unknown(`${path}: no file`);
-    return readFd(fd);
+    const stats = fstatSync(fd);
+    return stats.isFile() ? readFd(fd, stats.size) : unknown(`${path}: no file`);
   } catch (error) {
     return faultOf(error, path);
   } finally {
@@ -27,7 +27,9 @@ export function folderLookup(root: string): Lookup {
   return (path) => {
     const real = path === '/' ? root : `${root}${path}`;
     try {
-      const stats = lstatSync(real);
+      // Most that is asked for is not there: an exception for each would be garbage by the megabyte.
+      const stats = lstatSync(real, { throwIfNoEntry: false });
+      if (stats === undefined) return null;
       if (stats.isSymbolicLink()) return { kind: 'link', target: readlinkSync(real) };
       if (stats.isDirectory()) {
         return {

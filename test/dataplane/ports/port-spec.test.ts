@@ -98,7 +98,12 @@ describe('port specification', () => {
     ['a=af_packet:x,queues=999', whole('queues=999', 1, 256)],
     ['a=af_packet:x,txqueues=0', whole('txqueues=0', 1, 256)],
     ['a=af_packet:x,ring=63', whole('ring=63', 64, 262_144)],
-    ['a=af_packet:x,fanout=random', '--port a: fanout=random: expected one of hash, cpu, qm, lb, rnd'],
+    [
+      'a=af_packet:x,fanout=random',
+      '--port a: fanout=random: expected one of hash, policy, cpu, qm, lb, rnd',
+    ],
+    ['a=af_packet:x,fanout=policy', '--port a: fanout=policy chooses among queues: queues=2 or more'],
+    ['a=tap:x,steer=policy', '--port a: steer=policy chooses among queues: queues=2 or more'],
     ['a=tap:x,offload=yes', '--port a: offload=yes: expected one of on, off'],
     ['a=pcap:', '--port a: pcap needs a file, e.g. pcap:in.pcap'],
     ['a=pcap:x,mode=append', '--port a: mode=append: expected one of read, write'],
@@ -118,7 +123,7 @@ describe('port specification', () => {
     ['a=tap:..', '--port a: ".." is not an interface name (no blanks, slashes, colons, percent signs)'],
     [
       'a=tap:x,fanout=hash',
-      'unknown option of port a "fanout": known: queues, offload, mtu, flood, cpu, follow, mac, ip',
+      'unknown option of port a "fanout": known: queues, steer, offload, mtu, flood, cpu, follow, mac, ip',
     ],
     [
       'a=af_packet:x,queue=2',

@@ -146,7 +146,16 @@ describe('nobody notices the warm-up', () => {
       const seen: string[] = [];
       const practices = practise(
         {
-          config: { epoch: 3, plan, memory, steering: 1, table: null, span: WORKERS, prepare: false },
+          config: {
+            epoch: 3,
+            plan,
+            memory,
+            steering: 1,
+            fence: 1,
+            table: null,
+            span: WORKERS,
+            prepare: false,
+          },
           worker: WORKER,
           views,
           native: null,

@@ -17,7 +17,8 @@
  *
  * Main thread only. Never decreases.
  */
-import type { Native, ReceiveGuard } from '../../../addon/native.js';
+import type { Native } from '../../../addon/native.js';
+import { type ReceiveGuard, readReceiveGuard } from '../../../programs/receive-guard.js';
 import { DeviceColumn, type DeviceCounters } from './device-counters.js';
 
 /** Where a device's own drops are told, and how far they are to be believed. */
@@ -93,7 +94,7 @@ export class KernelDrops {
   /** What cannot be read (before Linux 6.5 once privileges were given up) stays as it was. */
   private readGuard(): void {
     if (this.guard === null) return;
-    const { refused, unclaimed } = this.native.readReceiveGuard(this.guard.counters);
+    const { refused, unclaimed } = readReceiveGuard(this.native, this.guard.counters);
     this.refused = Math.max(this.refused, refused);
     this.unclaimed = Math.max(this.unclaimed, unclaimed);
   }

@@ -3,6 +3,8 @@
  *
  * Promise: see `PortKind`.
  */
+
+import { needQueues } from '../device/need-queues.js';
 import { floodOption } from '../flood-option.js';
 import {
   form,
@@ -15,7 +17,7 @@ import {
 import { choice, number, onOff } from '../options.js';
 import type { TransmitPath } from './transmit-path.js';
 
-const FANOUT_MODES = ['hash', 'cpu', 'qm', 'lb', 'rnd'] as const;
+const FANOUT_MODES = ['hash', 'policy', 'cpu', 'qm', 'lb', 'rnd'] as const;
 export type FanoutMode = (typeof FANOUT_MODES)[number];
 
 /** A packet socket on an interface. */
@@ -66,7 +68,7 @@ export const packetKind: PortKind<PacketPortSpec, PacketDetail> = {
         fanout: choice(
           FANOUT_MODES,
           'hash',
-          'how the kernel spreads frames over them; lb, rnd and cpu lose order',
+          'how the kernel spreads frames over them: policy runs the forwarder’s own there; lb, rnd and cpu lose order',
         ),
         offload: onOff(true, 'super-frames and partial checksums pass as they are'),
         txqueues: number({
@@ -82,6 +84,7 @@ export const packetKind: PortKind<PacketPortSpec, PacketDetail> = {
         flood: floodOption,
       },
       spec(target, { queues, fanout, offload, txqueues, bypass, xsk, ring, flood }, named, where) {
+        if (fanout === 'policy') needQueues(where, 'fanout=policy', queues);
         return {
           ...named,
           kind: 'af_packet' as const,

@@ -35,6 +35,7 @@ function open(
     live: port,
     parts: {
       ...{ rxQueues: queues, txQueues, flood, finite: false },
+      ...(port.steering === null ? {} : { programmed: true, gate: 'scatter' as const }),
       data: {
         words: port.words.buffer as SharedArrayBuffer,
         state: makeState(queues),

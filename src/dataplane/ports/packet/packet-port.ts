@@ -3,12 +3,14 @@
  *
  * Promise: see `DevicePort`.
  */
-import type { LinkInfo, ReceiveGuard } from '../../../addon/native.js';
+import type { LinkInfo } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
+import { openReceiveGuard, type ReceiveGuard } from '../../../programs/receive-guard.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
 import { usableLink } from '../device/usable-link.js';
 import { type CountedWarning, NO_DESCRIPTORS, type OldDescriptors } from '../live-port.js';
+import { QueueSteering } from '../queue-steering.js';
 import { PACKET_WORDS, PacketWord } from './data.js';
 import type { PacketDetail, PacketPortSpec } from './kind.js';
 import type { ReceiveShare } from './receive-memory.js';
@@ -33,6 +35,7 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
   private readonly out: TransmitSockets;
   /** Before all receive rings of the port, for as long as it is open; null where the kernel does not allow one. */
   private readonly guard: ReceiveGuard | null;
+  override readonly steering: QueueSteering | null;
 
   /** @param share what each receive queue may hold */
   constructor(
@@ -49,7 +52,8 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     }
     this.out = new TransmitSockets(native, spec, warn, link);
     this.txQueues = this.out.queues;
-    this.guard = native.openReceiveGuard();
+    this.guard = openReceiveGuard(native);
+    this.steering = spec.fanout === 'policy' ? this.steerGroup() : null;
     this.drops = new KernelDrops(
       native,
       (column) => devices.read(spec.interface, column),
@@ -68,6 +72,11 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
   protected override openDescriptors(link: LinkInfo): void {
     const { spec } = this;
     for (let q = 0; q < spec.queues; q++) this.receiveFds.push(this.openReceive(link));
+    if (this.steering !== null) {
+      // They take in nothing before the program chooses among all of them.
+      this.steering.again();
+      for (const fd of this.receiveFds) this.native.setReceiveFilter(fd, this.guard?.program ?? -1);
+    }
     this.index = link.index;
     if (spec.queues > 1 && (spec.fanout === 'lb' || spec.fanout === 'rnd' || spec.fanout === 'cpu')) {
       this.lostBefore = `fanout=${spec.fanout} splits flows before they reach the program`;
@@ -105,15 +114,35 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     return first === undefined ? -1 : this.native.fanoutGroup(first);
   }
 
+  /** The policy in the kernel, for the fanout group. A fanout program sees frames from the network header on. */
+  private steerGroup(): QueueSteering {
+    const { native, spec } = this;
+    return new QueueSteering(native, {
+      ...{ queues: spec.queues, start: 'mac' },
+      attach: (program) => {
+        const [first] = this.receiveFds;
+        if (first !== undefined) native.setFanoutProgram(first, program);
+      },
+      waits: (queue) => {
+        const fd = this.receiveFds[queue];
+        return fd !== undefined && native.readable(fd);
+      },
+      // Beside the ring wait frames that are longer than its slots.
+      capacity: () => (ringGiven(spec) ? spec.ring : this.share.slots) + this.share.bufferBytes / 1024,
+    });
+  }
+
   private openReceive(link: LinkInfo): number {
     const { spec } = this;
+    const mode = spec.fanout === 'policy' ? 'ebpf' : spec.fanout;
     return this.native.openPacketReceive({
       ifindex: link.index,
       slots: ringGiven(spec) ? spec.ring : this.share.slots,
       bufferBytes: this.share.bufferBytes,
       promiscuous: true,
-      ...(spec.queues > 1 ? { fanout: { group: this.fanoutGroup(), mode: spec.fanout } } : {}),
+      ...(spec.queues > 1 ? { fanout: { group: this.fanoutGroup(), mode } } : {}),
       ...(this.guard === null ? {} : { guard: this.guard.program }),
+      shut: this.steering !== null,
     });
   }
 
@@ -127,6 +156,7 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
     const link = native.linkInfo(spec.interface);
     if (old === undefined || link === null || link.index !== this.index) return NO_DESCRIPTORS;
     const fd = this.openReceive(link);
+    if (this.steering !== null) native.setReceiveFilter(fd, this.guard?.program ?? -1);
     if (spec.queues === 1) {
       // Both have met the same frames since the new one was there: none of them is lost.
       native.shutReceive(old);
@@ -213,6 +243,7 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
 
   override close(): void {
     super.close();
+    this.steering?.close();
     if (this.guard === null) return;
     this.native.closeDescriptor(this.guard.program);
     this.native.closeDescriptor(this.guard.counters);

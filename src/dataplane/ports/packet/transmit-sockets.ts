@@ -16,6 +16,7 @@
  */
 
 import type { LinkInfo, Native } from '../../../addon/native.js';
+import { openTagMover } from '../../../programs/tag-mover.js';
 import { PacketWord } from './data.js';
 import type { PacketPortSpec } from './kind.js';
 import { OrderRisk } from './order-risk.js';
@@ -151,10 +152,10 @@ export class TransmitSockets {
     this.warn(`port ${this.spec.name}: order is lost from now on: ${orderLost}`);
   }
 
-  /** See `Native.openTagMover`. */
+  /** See `openTagMover`. */
   private moveTags({ name, index, txQueues }: LinkInfo): void {
     if (this.tagMover !== null || this.saidTags) return;
-    this.tagMover = this.native.openTagMover(index);
+    this.tagMover = openTagMover(this.native, index);
     if (this.tagMover !== null) return;
     this.saidTags = true;
     this.warn(

@@ -20,6 +20,11 @@ export function tapStateBytes(queues: number): number {
   return stateBytes(queues) + queues * LARGE_SLOT_BYTES;
 }
 
+/** Length of the frame in the spare of a queue, of the queue's words; 0: none. */
+export function spareLength(words: Int32Array): number {
+  return Atomics.load(words, 0);
+}
+
 /** The spare of a queue: a slot for a frame that was read while no large one was free. */
 export function spareOf(state: SharedArrayBuffer, queues: number, queue: number): Uint8Array {
   return new Uint8Array(state, stateBytes(queues) + queue * LARGE_SLOT_BYTES, LARGE_SLOT_BYTES);

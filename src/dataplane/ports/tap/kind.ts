@@ -3,6 +3,8 @@
  *
  * Promise: see `PortKind`.
  */
+
+import { needQueues } from '../device/need-queues.js';
 import { floodOption } from '../flood-option.js';
 import {
   form,
@@ -12,13 +14,15 @@ import {
   type NamedPort,
   type PortKind,
 } from '../kind.js';
-import { number, onOff } from '../options.js';
+import { choice, number, onOff } from '../options.js';
 
 /** A TAP device, made where it is absent. */
 export interface TapPortSpec extends NamedPort {
   readonly kind: 'tap';
   readonly interface: string;
   readonly queues: number;
+  /** How the kernel chooses among several queues. */
+  readonly steer: 'flow' | 'policy';
   readonly offload: boolean;
   /** MTU to set; 0 = for a TAP made here that of the other interfaces, else as it is. */
   readonly mtu: number;
@@ -38,6 +42,11 @@ export const tapKind: PortKind<TapPortSpec> = {
           ...{ least: 1, most: INTERFACE_QUEUES_MAX, fallback: 1 },
           does: 'queues, for receiving and for sending',
         }),
+        steer: choice(
+          ['flow', 'policy'],
+          'flow',
+          'how the kernel chooses a queue: by a hash of the flow, or by the forwarder’s own policy',
+        ),
         offload: onOff(true, 'super-frames and partial checksums pass as they are'),
         mtu: number({
           ...{ least: 68, most: 65_535, fallback: 0, rare: true, unit: 'BYTES' },
@@ -45,12 +54,13 @@ export const tapKind: PortKind<TapPortSpec> = {
         }),
         flood: floodOption,
       },
-      spec(target, { queues, offload, mtu, flood }, named, where) {
+      spec(target, { queues, steer, offload, mtu, flood }, named, where) {
+        if (steer === 'policy') needQueues(where, 'steer=policy', queues);
         return {
           ...named,
           kind: 'tap' as const,
           interface: interfaceName(where, target),
-          ...{ queues, offload, mtu },
+          ...{ queues, steer, offload, mtu },
           ...(flood === null ? {} : { flood }),
         };
       },

@@ -1,7 +1,7 @@
 /** Opens TAPs on the main thread. Promise: see `PortOpener`. */
 import { FLOOD_RATE } from '../../shared/flood-budget.js';
 import type { OpenContext, OpenPort, PortOpener } from '../opener.js';
-import { type TapData, tapStateBytes } from './data.js';
+import type { TapData } from './data.js';
 import type { TapPortSpec } from './kind.js';
 import { TapPort } from './tap-port.js';
 
@@ -12,9 +12,10 @@ function open(spec: TapPortSpec, { native, devices, warn }: OpenContext): OpenPo
     live: port,
     parts: {
       ...{ rxQueues: queues, txQueues: queues, flood, finite: false },
+      ...(port.steering === null ? {} : { programmed: true, gate: 'scatter' as const }),
       data: {
         fds: port.fds.buffer as SharedArrayBuffer,
-        state: new SharedArrayBuffer(tapStateBytes(queues)),
+        state: port.queueState,
         offload,
       },
     },

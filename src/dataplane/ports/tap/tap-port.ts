@@ -4,13 +4,30 @@
  * Promise: see `DevicePort`. One that this program made goes away with the last descriptor. One that was renamed, or moved
  * to another network namespace (a guest's, say), goes on working there, and its state and its drops are told from there.
  */
+import { readFileSync } from 'node:fs';
 import type { LinkInfo, TapPlace } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
 import { flowProgram } from '../../../programs/flow-program.js';
 import { steerTap } from '../../../programs/steer-tap.js';
 import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
+import { QueueSteering } from '../queue-steering.js';
+import { stateOf } from '../state.js';
+import { spareLength, tapStateBytes } from './data.js';
 import type { TapPortSpec } from './kind.js';
+
+/** Frames that a TAP's queue can have where nobody tells how long it is. */
+const QUEUE_LENGTH_MAX = 1 << 16;
+
+/** Frames that wait in a queue of an interface at most. */
+function queueLength(name: string, index: number): number {
+  try {
+    const read = (file: string) => Number(readFileSync(`/sys/class/net/${name}/${file}`, 'latin1'));
+    return read('ifindex') === index ? read('tx_queue_len') : QUEUE_LENGTH_MAX;
+  } catch {
+    return QUEUE_LENGTH_MAX;
+  }
+}
 
 export class TapPort extends DevicePort<TapPortSpec> {
   /** Descriptors by queue, shared with the workers; -1 = none. */
@@ -18,6 +35,9 @@ export class TapPort extends DevicePort<TapPortSpec> {
   protected readonly drops: KernelDrops;
   /** This program made the interface. */
   private readonly created: boolean;
+  /** See `TapData.state`. */
+  readonly queueState: SharedArrayBuffer;
+  override readonly steering: QueueSteering | null;
   private carrierShown = true;
   /** Where the interface was at the last look, unless it was here under its name. */
   private place: TapPlace | null = null;
@@ -29,6 +49,8 @@ export class TapPort extends DevicePort<TapPortSpec> {
     const before = native.linkInfo(spec.interface);
     this.created = before === null;
     this.drops = new KernelDrops(native, (column) => this.deviceCount(column), null, devices);
+    this.queueState = new SharedArrayBuffer(tapStateBytes(spec.queues));
+    this.steering = spec.steer === 'policy' ? this.steerQueues() : null;
     this.begin(before);
     this.publish();
   }
@@ -38,14 +60,38 @@ export class TapPort extends DevicePort<TapPortSpec> {
     const tap = native.openTap({ name: spec.interface, queues: spec.queues, offload: spec.offload });
     this.receiveFds = tap.fds;
     this.index = tap.index;
+    this.steering?.again();
     if (tap.created) native.setLinkUp(spec.interface);
-    if (spec.queues > 1 && !steerTap(native, tap.fds[0]!, flowProgram())) {
+    if (this.steering === null && spec.queues > 1 && !steerTap(native, tap.fds[0]!, flowProgram())) {
       this.strictRefused = `the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF), and its own choice moves a flow's queue when we write`;
     }
   }
 
+  /** The policy in the kernel, for the queues of the interface. */
+  private steerQueues(): QueueSteering {
+    const { native, spec } = this;
+    return new QueueSteering(native, {
+      ...{ queues: spec.queues, start: 'data' },
+      attach: (program) => {
+        const [first] = this.receiveFds;
+        if (first === undefined || native.setTapSteering(first, program)) return;
+        throw new Error(`the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF)`);
+      },
+      waits: (queue) => {
+        const fd = this.receiveFds[queue];
+        return fd !== undefined && (native.readable(fd) || spareLength(stateOf(this.queueState, queue)) > 0);
+      },
+      capacity: () => queueLength(spec.interface, this.index),
+    });
+  }
+
   protected override dropSource(): DropSource {
     return { column: 'sent', isHeld: false };
+  }
+
+  override close(): void {
+    super.close();
+    this.steering?.close();
   }
 
   override publish(): void {

@@ -5,6 +5,7 @@
  * kernel's generic hook, with the reason. Main thread only.
  */
 import type { LinkInfo, Native } from '../../../addon/native.js';
+import { AttachType } from '../../../bpf/opcodes.js';
 import { UserError } from '../../../errors.js';
 import type { XdpPortSpec } from './kind.js';
 
@@ -44,12 +45,12 @@ export function refuseOthers(native: Native, { name, interface: device }: XdpPor
 /** Attaches a program. @throws Error where the kernel refuses it in either place */
 export function attachProgram(native: Native, program: number, ifindex: number): AttachedProgram {
   try {
-    return { link: native.attachXdp(program, ifindex, DRIVER), xdp: 'driver', why: '' };
+    return { link: native.linkBpf(program, ifindex, AttachType.xdp, DRIVER), xdp: 'driver', why: '' };
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     // Somebody else was faster; no right; no such device any more.
     if (!(code in REFUSALS)) throw error;
-    const link = native.attachXdp(program, ifindex, GENERIC);
+    const link = native.linkBpf(program, ifindex, AttachType.xdp, GENERIC);
     return { link, xdp: 'generic', why: REFUSALS[code] ?? message };
   }
 }

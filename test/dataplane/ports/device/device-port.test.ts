@@ -23,9 +23,11 @@ function kernel() {
   };
   const native = {
     linkInfo: () => state.link,
-    openReceiveGuard: () => null,
+    kernelTypes: () => null,
     deviceLacks: () => 6,
-    openTagMover: () => null,
+    loadBpfProgram: () => {
+      throw new Error('no programs here');
+    },
     openPacketReceive: open,
     openPacketSend: open,
     openXskSend: () => {
