@@ -5,9 +5,10 @@ import { SLOW } from './test/support/slow.js';
 // files, so that no module exists twice. Files below test/serial touch machine-wide settings and run one by one. Those of
 // `SHARED` need no privileges (a forwarder in the test's own process gives them up) and leave nothing else behind: they
 // are run many to a process, since one for each costs a fifth of the time.
-const SHARED = 'bench block capture forward hash linux mac nic observe packet policy simulate sweep traffic'
-  .split(' ')
-  .map((folder) => `test/${folder}/**/*.test.ts`);
+const SHARED =
+  'bench block capture forward hash linux mac nic observe packet policy requests simulate sweep traffic'
+    .split(' ')
+    .map((folder) => `test/${folder}/**/*.test.ts`);
 
 const common = {
   environment: 'node' as const,

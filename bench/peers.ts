@@ -13,14 +13,15 @@ import {
   measureDirect,
   requireForwarding,
 } from './forward.js';
+import { blindness } from './lab/disturbance.js';
 import type { Forwarder } from './lab/forwarder.js';
 import { hasProgram } from './lab/programs.js';
-import { Topology } from './lab/topology.js';
+import { FORWARDER_CPU, GENERATOR_CPU, Topology } from './lab/topology.js';
 import { buildGenerators } from './lab/traffic.js';
 import { FULL, LIGHT_LOAD, QUICK, visit } from './lab/visit.js';
 import { bridge } from './peers/bridge.js';
 import { ovs } from './peers/ovs.js';
-import { rxsteer } from './peers/rxsteer.js';
+import { rxsteer, rxsteerXdp } from './peers/rxsteer.js';
 import { afPacket, afXdp } from './peers/testpmd.js';
 import {
   abba,
@@ -37,7 +38,7 @@ const PEERS: readonly Forwarder[] = [afPacket, afXdp, ovs, bridge];
 /** Those that are installed and start here; the others go into the notes. */
 async function usable(topology: Topology, notes: string[]): Promise<Forwarder[]> {
   const found: Forwarder[] = [];
-  for (const forwarder of [rxsteer, ...PEERS]) {
+  for (const forwarder of [rxsteer, rxsteerXdp, ...PEERS]) {
     const missing = forwarder.missing();
     if (missing !== null) {
       notes.push(missing);
@@ -57,17 +58,29 @@ async function usable(topology: Topology, notes: string[]): Promise<Forwarder[]>
   return found;
 }
 
+/** What the machine did besides, for the report. */
+function disturbanceNotes(disturbances: readonly string[]): string[] {
+  if (disturbances.length === 0) return [];
+  return [
+    `${disturbances.length} measurements were disturbed and repeated: ${disturbances.slice(0, 3).join('; ')}`,
+  ];
+}
+
 async function run(options: BenchOptions): Promise<SuiteReport> {
   requireForwarding();
   const suite = 'peers';
   const durations = options.quick ? QUICK : FULL;
   const rounds = options.rounds ?? (options.quick ? 2 : 6);
-  const notes: string[] = [DEPLOYMENT];
+  const notes: string[] = [
+    DEPLOYMENT,
+    ...blindness([GENERATOR_CPU, FORWARDER_CPU]).split('\n').filter(Boolean),
+  ];
   const withTcp = hasProgram('iperf3');
   if (!withTcp) notes.push('TCP stream left out: no iperf3 (apt-get install iperf3)');
   const generator = await buildGenerators();
   const samples = new Samples();
-  const context = { generator, durations, samples };
+  const disturbances: string[] = [];
+  const context = { generator, durations, samples, disturbances };
   const topology = await Topology.build();
   let found: Forwarder[] = [];
   try {
@@ -100,6 +113,7 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   } finally {
     topology.close();
   }
+  notes.push(...disturbanceNotes(disturbances));
   for (const { name } of found) {
     const note = capacityNote(samples, name);
     if (note !== null) notes.push(`${name} 60-byte frames: ${note}`);
@@ -118,6 +132,14 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       wanted,
       note,
     );
+  const xdpAgainst = (label: string, measure: string, other: Forwarder, wanted: string | null) =>
+    ratioOf(
+      `${label}: rxsteer-af_xdp / ${other.name}`,
+      samples.of(rxsteerXdp.name, measure),
+      samples.of(other.name, measure),
+      wanted,
+      capacityNote(samples, rxsteerXdp.name),
+    );
   const bound = capacityNote(samples, rxsteer.name);
   return {
     results: [
@@ -129,6 +151,13 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       against('60-byte frames', 'rate', ovs, '>= 2', bound),
       against('60-byte frames', 'rate', afXdp, null, bound),
       against('60-byte frames', 'rate', bridge, null, bound),
+      xdpAgainst('CPU time a frame at full rate', 'frameNs', afXdp, '<= 0.85'),
+      xdpAgainst('CPU time a frame at full rate', 'frameNs', rxsteer, '<= 0.92'),
+      xdpAgainst('60-byte frames', 'rate', afXdp, null),
+      xdpAgainst('60-byte frames', 'rate', rxsteer, null),
+      xdpAgainst('60-byte frames', 'rate', bridge, null),
+      xdpAgainst('60-byte frames at zero loss', 'zeroLoss', afXdp, '>= 1.15'),
+      xdpAgainst('60-byte frames at zero loss', 'zeroLoss', afPacket, '>= 1.15'),
       against('60-byte frames at zero loss', 'zeroLoss', afPacket, '>= 1.25', bound),
       against('60-byte frames at 0.5 % loss', 'pdr', afPacket, null, bound),
       against('latency at half of NDR, p99.9', 'latency999', afPacket, null),

@@ -18,6 +18,7 @@
 #include "ports/bindings.h"
 #include "ports/memory_rx.h"
 #include "privileges.h"
+#include "requests/read_ring.h"
 #include "util/args.h"
 #include "util/bound.h"
 #include "util/control.h"
@@ -226,6 +227,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("releaseBound", releaseBound);
   exports.Set("LinkEvents", LinkEvents::define(env));
   exports.Set("Watch", Watch::define(env));
+  exports.Set("ReadRing", ReadRing::define(env));
   function("capabilities", capabilitiesCall);
   function("setEffectiveCapabilities", effectiveCall);
   function("limitCapabilities", limitCall);

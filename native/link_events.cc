@@ -58,15 +58,6 @@ bool drain(int fd) {
 
 }  // namespace
 
-// What it throws is an uncaught exception there. At the end of its environment it is not called any more.
-void callHeard(Napi::Env env, Napi::Function callback, std::nullptr_t*, void*) {
-  if (static_cast<napi_env>(env) == nullptr) return;
-  napi_value thrown = nullptr;
-  if (napi_call_function(env, env.Global(), callback, 0, nullptr, nullptr) == napi_pending_exception &&
-      napi_get_and_clear_last_exception(env, &thrown) == napi_ok)
-    napi_fatal_exception(env, thrown);
-}
-
 Napi::Function LinkEvents::define(Napi::Env env) {
   return DefineClass(env, "LinkEvents",
                      {InstanceAccessor<&LinkEvents::queues>("queues"), InstanceMethod<&LinkEvents::take>("take"),
@@ -77,7 +68,6 @@ Napi::Function LinkEvents::define(Napi::Env env) {
 LinkEvents::LinkEvents(const Napi::CallbackInfo& info)
     : ObjectWrap(info) {
   Napi::Env env = info.Env();
-  if (!info[0].IsFunction()) throw invalid(env, "callback must be a function");
   try {
     links_ = openLinks();
     ethtool_ = openEthtool();
@@ -92,12 +82,11 @@ LinkEvents::LinkEvents(const Napi::CallbackInfo& info)
   } catch (const SystemError& error) {
     throw errnoError(env, error.error, error.what);
   }
-  callback_ = Heard::New(env, info[0].As<Napi::Function>(), "rxsteer.LinkEvents", 0, 1);
-  callback_.Unref(env);
+  callback_.listen(env, info[0], "rxsteer.LinkEvents");
   try {
     waiting_ = std::thread([this] { wait(); });
   } catch (const std::system_error& error) {
-    callback_.Release();
+    callback_.release();
     throw errnoError(env, error.code().value(), "starting a thread that listens to netlink");
   }
   enlist(EnvState::of(env));
@@ -109,7 +98,7 @@ void LinkEvents::closeNow() {
     // A counter at 0 takes it.
     [[maybe_unused]] const auto written = ::write(end_.get(), &one, sizeof one);
     waiting_.join();
-    callback_.Release();
+    callback_.release();
   }
   links_.reset();
   ethtool_.reset();
@@ -124,7 +113,7 @@ void LinkEvents::wait() {
     const int got = ::epoll_wait(all_.get(), &event, 1, -1);
     if (got < 0 && errno != EINTR) return;
     if (got == 1 && event.data.fd == end_.get()) return;
-    if (got == 1) callback_.NonBlockingCall();
+    if (got == 1) callback_.call();
   }
 }
 

@@ -13,18 +13,15 @@
 
 #include <napi.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <thread>
 
 #include "netlink.h"
 #include "util/env_state.h"
 #include "util/fd.h"
+#include "util/heard.h"
 
 namespace rxsteer {
-
-// Calls the function of JavaScript in its thread.
-void callHeard(Napi::Env env, Napi::Function callback, std::nullptr_t*, void*);
 
 class LinkEvents final : public Napi::ObjectWrap<LinkEvents>, public Closable {
  public:
@@ -35,7 +32,6 @@ class LinkEvents final : public Napi::ObjectWrap<LinkEvents>, public Closable {
   void closeNow() override;
 
  private:
-  using Heard = Napi::TypedThreadSafeFunction<std::nullptr_t, void, callHeard>;
   void arm();
   void wait();
   Napi::Value take(const Napi::CallbackInfo& info);

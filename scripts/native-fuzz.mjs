@@ -1,4 +1,4 @@
-// Fuzzes what native code parses: netlink messages, the kernel's types (BTF), frames and their virtio-net headers. Each
+// Fuzzes what native code parses: netlink messages, the kernel's types (BTF), frames and their virtio-net headers, a guest's rings. Each
 // target is a program of its own (native/fuzz/*.cc, libFuzzer) without Node, built with AddressSanitizer and
 // UndefinedBehaviorSanitizer. A finding fails the run; the input that did it is kept and named.
 //
@@ -8,7 +8,8 @@
 // keeping stays in build/native-fuzz, so that the next run goes on from there. Without clang it is skipped, and says so. Part of
 // `npm run sanitize`.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,11 +22,26 @@ const SOURCES = {
   netlink: ['native/netlink.cc', 'native/link.cc'],
   btf: ['native/util/btf.cc', 'native/util/file.cc'],
   frames: ['native/ports/super_frame.cc'],
+  rings: ['native/vhost/split_ring.cc', 'native/vhost/guest_memory.cc', 'native/ports/super_frame.cc'],
 };
 const OPTIONS = [
   ...['-std=c++20', '-O1', '-g', '-D_GNU_SOURCE', '-Inative', '-fno-sanitize-recover=all'],
   '-fsanitize=fuzzer,address,undefined',
 ];
+/** Headers that name Node's types; nothing of Node is called, so nothing of it is linked. */
+const HEADERS = [
+  createRequire(import.meta.url)('node-addon-api').include_dir,
+  join(dirname(process.execPath), '../include/node'),
+  ...nodeHeaders(),
+].flatMap((folder) => ['-isystem', folder]);
+const NODE = [...HEADERS, '-DNAPI_CPP_EXCEPTIONS', '-DNAPI_VERSION=8'];
+
+/** Where cmake-js put Node's headers when it built the addon. */
+function nodeHeaders() {
+  const file = join(root, 'build/CMakeCache.txt');
+  const found = existsSync(file) ? /^CMAKE_JS_INC:\w+=(.*)$/m.exec(readFileSync(file, 'utf8')) : null;
+  return found === null ? [] : found[1].split(';');
+}
 
 /** Newest first: `clang++` may be absent where a numbered one is there. */
 const compiler = () =>
@@ -57,10 +73,14 @@ export function fuzzNative(say, names = Object.keys(SOURCES)) {
     const corpus = join(out, `${name}-corpus`);
     const found = join(out, `${name}-found-`);
     mkdirSync(join(root, corpus), { recursive: true });
-    const built = spawnSync(clang, [...OPTIONS, '-o', program, `native/fuzz/${name}.cc`, ...sources], {
-      cwd: root,
-      encoding: 'utf8',
-    });
+    const built = spawnSync(
+      clang,
+      [...OPTIONS, ...NODE, '-o', program, `native/fuzz/${name}.cc`, ...sources],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    );
     if (built.status !== 0) {
       faults.push(`${name} does not build: ${(built.stderr ?? String(built.error)).trim().split('\n')[0]}`);
       continue;

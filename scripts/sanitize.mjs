@@ -31,6 +31,7 @@ const TESTS = [
   'test/dataplane/engine/captures.test.ts',
   'test/dataplane/engine/live-vanish.test.ts',
   'test/dataplane/ports/memory/native-source.test.ts',
+  'test/dataplane/ports/vhost-user',
   'test/scenario/live.test.ts',
   'test/scenario/offload.test.ts',
   'test/scenario/lifecycle.test.ts',

@@ -7,7 +7,7 @@
  * their file when they are parsed or compiled. Objects belong to the thread that made them, unless they say that
  * they lie in shared memory.
  *
- * The groups are the layers: Packet, Hash, NIC, Linux, Block, MAC, Policy, Capture, Traffic, Simulation, Engine. A guided tour is in
+ * The groups are the layers: Packet, Hash, NIC, Linux, Block, Requests, MAC, Policy, Capture, Traffic, Simulation, Engine. A guided tour is in
  * docs/library.md, and every group has runnable examples in examples/.
  *
  * @module rxsteer
@@ -311,6 +311,10 @@ export {
   queueCpus,
   queueFor,
 } from './block/queue-map.js';
+
+// Requests: reads of files and block devices through io_uring
+
+export { openReadRing, type ReadRing, type ReadRingOptions } from './requests/read-ring.js';
 
 // MAC: owners of guests
 

@@ -23,8 +23,8 @@ const FACE = `
   IndirectionTable InnerPacket KEY_NAMES KeyObserver Kind Learned LinkType LinuxFlowHash MODERN MODERN_BLOCK
   MacFilters MacSteering NIC_NAMES NO_OWNER NTUPLE_FIELDS NicFilters NicModel NtupleTable OwnerTable
   POLICY_NAMES POOL_CHIPS PoolQueues PoolReason PoolSwitch PoolsSteering Protocol QUEUE_TYPES RMAP_FAR RPS_NONE
-  Rebalancer RfsSocket RfsSteering RpsDevice RpsMap RpsQueue RpsReason RssContexts RssSteering SYMMETRIC
-  SeededRandom SignatureTable SockFlowTable Softnet SpreadCounter TABLE_SIZE_MAX TRAFFIC_PROTOCOLS
+  Rebalancer RfsSocket RfsSteering RpsDevice RpsMap RpsQueue RpsReason RssContexts RssSteering
+  SYMMETRIC SeededRandom SignatureTable SockFlowTable Softnet SpreadCounter TABLE_SIZE_MAX TRAFFIC_PROTOCOLS
   TRAFFIC_TUNNELS TUNNEL_NAMES TcpFlag Toeplitz Transmitted TunQueues TupleHash UserError VIRTIO_CLASS_CONTEXT
   VIRTIO_CLASS_MQ VIRTIO_CLASS_TUNNEL VIRTIO_HASH_HEADER VIRTIO_HASH_TYPES VirtioContextCommand VirtioDevice
   VirtioFeature VirtioMqCommand VlanFilters XpsMap arp atrCommonWord atrSignatureHash bitRange blockBehaviour
@@ -38,10 +38,10 @@ const FACE = `
   homeAddressExtension icmp icmpv6 inputBytesOf inputsForHash ipInIp ipv4 ipv6 keyBytesFor keyNameOf keySymmetry
   layoutForFunctions layoutName lintTable linuxBehaviour loadNative makeFrames makeTraffic mapQueues mayExpire
   mpls mrqcFor namedKey nativeHashKernels nativeProblem nicProfile nvmeQueues onlineCpus openCapture
-  ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseFreeze parseHex parseKey parseMac
-  parseMask parseNtuple parsePolicy parsePort parseScenario parseScenarioText parseSoftnetStat pickTxQueue
-  planChange policyBytes policyWarnings poolMask poolMode pppoe presetNamed presets queueCounters queueCpus
-  queueFor queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
+  openReadRing ownerTableBytes packetHash parseCpuList parseEthtool parseFlow parseFreeze parseHex parseKey
+  parseMac parseMask parseNtuple parsePolicy parsePort parseScenario parseScenarioText parseSoftnetStat
+  pickTxQueue planChange policyBytes policyWarnings poolMask poolMode pppoe presetNamed presets queueCounters
+  queueCpus queueFor queueLoads randomKey readCaptures readCosts readHashReport readScenario rebalance receiveOn
   recordedRxQueue replay routingExtension rscale scaled sctp simulate staleAfter startForwarder steerFrames
   summarize sweep sweepScenarios tcp toHex toSteering toeplitzBitwise tunnelMask tupleInput txHash udp
   validatePresets virtioTunnelMask vxlan withEntries writeFlowLimitTableLen writeHashReport writeRpsCpus

@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Samples } from '../runner.js';
 import { percentile } from '../stats.js';
 import { processNs } from './cpu.js';
+import { Disturbance } from './disturbance.js';
 import type { Forwarder, Running } from './forwarder.js';
-import type { Topology } from './topology.js';
+import { FORWARDER_CPU, GENERATOR_CPU, type Topology } from './topology.js';
 import { type Generators, latency, pings, tcpStream, throughput, trial } from './traffic.js';
 
 /** Lengths of the measurements. */
@@ -47,6 +48,8 @@ export const QUICK: Durations = {
 };
 
 export const LIGHT_LOAD = 50_000;
+/** A disturbed measurement is repeated so often. */
+const REPEATS = 2;
 /** Share of frames that a partial drop rate tolerates, as FD.io's CSIT has it. */
 const PARTIAL_DROP = 0.005;
 
@@ -58,7 +61,23 @@ export class Visit {
     private readonly generator: Generators,
     private readonly durations: Durations,
     private readonly samples: Samples,
+    private readonly disturbances: string[] = [],
   ) {}
+
+  /**
+   * Runs a measurement, and again where the machine gave a CPU to somebody else meanwhile; the last one counts in any case,
+   * and what happened is noted.
+   */
+  private async undisturbed<T>(what: string, run: () => Promise<T>): Promise<T> {
+    for (let left = REPEATS; ; left--) {
+      const watch = new Disturbance([GENERATOR_CPU, FORWARDER_CPU], this.running.pid);
+      const result = await run();
+      const why = watch.since();
+      if (why === '') return result;
+      this.disturbances.push(`${this.forwarder.name}, ${what}: ${why}${left > 0 ? '' : ' (kept)'}`);
+      if (left === 0) return result;
+    }
+  }
 
   private add(measure: string, value: number): void {
     this.samples.add(this.forwarder.name, measure, value);
@@ -81,7 +100,9 @@ export class Visit {
     const during = async () => {
       share = await this.processShare(seconds);
     };
-    const result = await trial(this.topology, { generator, rate: null, seconds, during });
+    const result = await this.undisturbed('rate', () =>
+      trial(this.topology, { generator, rate: null, seconds, during }),
+    );
     this.add('rate', result.received);
     this.add('offered', result.offered);
     this.add('loss', result.lost / Math.max(1, result.sent));
@@ -121,7 +142,7 @@ export class Visit {
   }
 
   async ping(): Promise<void> {
-    const times = await pings(this.topology, this.durations.pings);
+    const times = await this.undisturbed('ping', () => pings(this.topology, this.durations.pings));
     this.add('pingMedian', percentile(times, 0.5));
     this.add('pingP99', percentile(times, 0.99));
   }
@@ -142,7 +163,9 @@ export class Visit {
     const during = async () => {
       share = await this.processShare(seconds);
     };
-    const result = await trial(this.topology, { generator, rate: LIGHT_LOAD, seconds, during });
+    const result = await this.undisturbed('light load', () =>
+      trial(this.topology, { generator, rate: LIGHT_LOAD, seconds, during }),
+    );
     if (running.pid !== null) this.add('light', share);
     this.add('lightCore', result.coreShare);
   }
@@ -160,14 +183,22 @@ export class Visit {
 export async function visit(
   topology: Topology,
   forwarder: Forwarder,
-  context: { generator: Generators; durations: Durations; samples: Samples },
+  context: { generator: Generators; durations: Durations; samples: Samples; disturbances?: string[] },
   measure: (visit: Visit) => Promise<void>,
 ): Promise<void> {
   topology.offloads(forwarder.offloads);
   const running = await forwarder.start(topology);
   let failed = true;
   try {
-    const it = new Visit(topology, forwarder, running, context.generator, context.durations, context.samples);
+    const it = new Visit(
+      topology,
+      forwarder,
+      running,
+      context.generator,
+      context.durations,
+      context.samples,
+      context.disturbances,
+    );
     // Caches, just-in-time compilation, flow caches: what a forwarder does in its first moment is not its rate.
     await trial(topology, { generator: context.generator, rate: null, seconds: 0.3 });
     await measure(it);

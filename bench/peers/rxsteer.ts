@@ -1,4 +1,4 @@
-/** This program: AF_PACKET ports, one worker, policy rss. */
+/** This program: one worker, policy rss, between packet sockets or AF_XDP. */
 import { fileURLToPath } from 'node:url';
 import { loadNative, nativeProblem } from '#rxsteer/addon/native.js';
 import type { Forwarder, Running } from '../lab/forwarder.js';
@@ -7,21 +7,21 @@ import { FORWARDER_CPU, type Topology } from '../lab/topology.js';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 
-export const rxsteer: Forwarder = {
-  name: 'rxsteer',
-  settings: `forward, two af_packet ports, wire, policy rss, one worker on CPU ${FORWARDER_CPU}`,
+const forwarder = (name: string, kind: string): Forwarder => ({
+  name,
+  settings: `forward, two ${kind} ports, wire, policy rss, one worker on CPU ${FORWARDER_CPU}`,
   offloads: true,
   polls: false,
   missing: () => (loadNative() === null ? `rxsteer left out: ${nativeProblem()}` : null),
   async start(topology: Topology): Promise<Running> {
     const child = new Child(
-      'rxsteer',
+      name,
       [
         process.execPath,
         // RXSTEER_BENCH_NODE: options for Node itself, e.g. --perf-basic-prof or --cpu-prof.
         ...(process.env.RXSTEER_BENCH_NODE ?? '').split(' ').filter((word) => word !== ''),
         MAIN,
-        ...['forward', '--port', 'a=af_packet:f0', '--port', 'b=af_packet:f1', '--mode', 'wire'],
+        ...['forward', '--port', `a=${kind}:f0`, '--port', `b=${kind}:f1`, '--mode', 'wire'],
         ...[
           '--policy',
           'rss',
@@ -50,4 +50,7 @@ export const rxsteer: Forwarder = {
       },
     };
   },
-};
+});
+
+export const rxsteer = forwarder('rxsteer', 'af_packet');
+export const rxsteerXdp = forwarder('rxsteer-af_xdp', 'af_xdp');

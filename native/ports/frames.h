@@ -51,6 +51,21 @@ class FramePool {
  public:
   // Reads and checks a `NativePool`; keeps its typed arrays alive.
   void bind(Napi::Object pool);
+  // Where slots lie; the numbers are those of `NativePool`.
+  struct Slots {
+    uint8_t* bytes;
+    uint32_t smallSlots, smallBytes, largeBytes, headroom;
+  };
+  // The same of memory that somebody else keeps, unchecked.
+  void lay(const Slots& slots, FreeList smallFree, FreeList largeFree) {
+    bytes_ = slots.bytes;
+    smallSlots_ = slots.smallSlots;
+    smallBytes_ = slots.smallBytes;
+    largeBytes_ = slots.largeBytes;
+    headroom_ = slots.headroom;
+    small = smallFree;
+    large = largeFree;
+  }
 
   FreeList small;
   FreeList large;
@@ -89,6 +104,15 @@ class FramePool {
 class ReceiveArrays {
  public:
   void bind(Napi::Object arrays);
+  // Arrays that somebody else keeps, unchecked.
+  void lay(int32_t* id, int32_t* off, int32_t* len, int32_t* flags, int32_t* words, int32_t capacity) {
+    id_ = id;
+    off_ = off;
+    len_ = len;
+    flags_ = flags;
+    status = words;
+    capacity_ = capacity;
+  }
 
   int32_t* status = nullptr;
   // Entries that all arrays have.
@@ -133,6 +157,16 @@ class ReceiveArrays {
 class SendArrays {
  public:
   void bind(Napi::Value pool, Napi::Object arrays);
+  // Memory and arrays that somebody else keeps, unchecked.
+  void lay(uint8_t* pool, size_t poolBytes, int32_t* off, int32_t* len, int32_t* flags, uint8_t* results, int32_t capacity) {
+    pool_ = pool;
+    poolBytes_ = poolBytes;
+    off_ = off;
+    len_ = len;
+    flags_ = flags;
+    result_ = results;
+    capacity_ = capacity;
+  }
 
   int32_t capacity() const { return capacity_; }
   // The virtio-net header (and the frame behind it), or null where offset and length leave the pool.

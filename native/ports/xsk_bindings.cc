@@ -60,6 +60,7 @@ Napi::Value openQueue(const Info& info) {
   options.entries = ringSize(env, given, "entries");
   options.fillEntries = ringSize(env, given, "fillEntries");
   options.zeroCopy = given.Get("zeroCopy").ToBoolean();
+  options.busyPollUs = intValue(given.Get("busyPollUs"), "busyPollUs");
   options.sharedWith = intValue(given.Get("sharedWith"), "sharedWith");
   OpenXskQueue opened = control(env, "queue " + std::to_string(options.queue) + " of interface index " + std::to_string(options.ifindex),
                                 [&] { return openXskQueue(options); });
@@ -109,6 +110,7 @@ Napi::Value counts(const Info& info) {
   result.Set("dropped", static_cast<double>(counted.dropped));
   result.Set("ringFull", static_cast<double>(counted.ringFull));
   result.Set("fillEmpty", static_cast<double>(counted.fillEmpty));
+  result.Set("busyPolls", Napi::Boolean::New(info.Env(), queue != nullptr && queue->busyPolls));
   result.Set("partial", static_cast<double>(queue == nullptr ? 0 : queue->partial.load(std::memory_order_relaxed)));
   return result;
 }

@@ -14,7 +14,14 @@ namespace rxsteer {
 
 namespace {
 
+#ifndef SO_PREFER_BUSY_POLL
+#define SO_PREFER_BUSY_POLL 69
+#define SO_BUSY_POLL_BUDGET 70
+#endif
+
 constexpr uintptr_t kPage = 4096;
+// Frames that one look into the device takes: a burst.
+constexpr int kBusyBudget = 64;
 // Buffer lengths of NICs are multiples of 128 bytes.
 constexpr uint32_t kDmaUnit = 128;
 
@@ -34,6 +41,14 @@ void registerPool(int fd, const XskMemory& memory, bool zeroCopy) {
   const std::string mib = std::to_string(memory.bytes >> 20);
   const std::string hint = "the pool's " + mib + " MiB are locked in memory: raise ulimit -l, give CAP_IPC_LOCK, or choose less --frames";
   throw SystemError{error, "XDP_UMEM_REG", error == ENOBUFS || error == ENOMEM ? hint : ""};
+}
+
+// The kernel polls the device inside our calls, and leaves its interrupts off meanwhile. False where it does not know that.
+bool preferBusyPoll(int fd, int microseconds) {
+  const int on = 1;
+  if (::setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &on, sizeof on) != 0) return false;
+  if (::setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &microseconds, sizeof microseconds) != 0) return false;
+  return ::setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &kBusyBudget, sizeof kBusyBudget) == 0;
 }
 
 }  // namespace
@@ -105,6 +120,7 @@ OpenXskQueue openXskQueue(const XskQueueOptions& options) {
   } else {
     to.sxdp_flags = static_cast<uint16_t>((options.zeroCopy ? XDP_ZEROCOPY : XDP_COPY) | XDP_USE_NEED_WAKEUP);
   }
+  if (options.busyPollUs > 0) queue->busyPolls = preferBusyPoll(fd.get(), options.busyPollUs);
   check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface's queue");
   CookieRegistry<XskQueue>::all().enter(fd.get(), queue);
   return {std::move(fd), std::move(queue)};

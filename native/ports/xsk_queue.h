@@ -122,6 +122,8 @@ struct XskQueue {
   int ifindex = 0;
   uint32_t queue = 0;
   bool zeroCopy = false;
+  // Its poller lets the kernel look into the device whenever it finds nothing.
+  bool busyPolls = false;
   std::unique_ptr<XskRing<xdp_desc>> rx;
   std::shared_ptr<XskShared> shared;
   // Frames that came with a partial checksum, and such as lay outside the pool; written by the poller.
@@ -142,6 +144,8 @@ struct XskQueueOptions {
   uint32_t entries = 0;
   uint32_t fillEntries = 0;
   bool zeroCopy = false;
+  // Microseconds of SO_BUSY_POLL, with SO_PREFER_BUSY_POLL (Linux 5.11); 0 = none.
+  int busyPollUs = 0;
   // Of a socket that has registered the pool, for the same device; -1: this one registers it.
   int sharedWith = -1;
 };

@@ -155,7 +155,7 @@ int32_t XskReceiver::receiveBurst(int32_t max) {
 
 // Nothing was there. A driver that waits for slots is told of them; a device that is gone is found out.
 void XskReceiver::idle() {
-  const bool asks = (__atomic_load_n(queue_->shared->fill.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP) != 0;
+  const bool asks = queue_->busyPolls || (__atomic_load_n(queue_->shared->fill.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP) != 0;
   const int64_t now = coarseMs();
   const uint32_t epoch = envState() == nullptr ? 0 : envState()->errorEpoch;
   if (asks || now - askedMs_ >= kAskMs || epoch != askedEpoch_) {

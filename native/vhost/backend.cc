@@ -35,8 +35,8 @@ Backend::Backend(uint32_t wanted) : pairs(wanted) {
   for (uint32_t q = 0; q < pairs; q++) {
     rings_.push_back(std::make_unique<LockedRing>());
     rings_.push_back(std::make_unique<LockedRing>());
-    events_.emplace_back(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
   }
+  events_ = UniqueFd(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
 }
 
 std::unique_lock<BurstLock> Backend::hold(uint32_t index) {
@@ -50,12 +50,17 @@ std::unique_lock<BurstLock> Backend::hold(uint32_t index) {
   return lock;
 }
 
-void Backend::watch(uint32_t index, int fd, bool on) {
-  if (index % 2 == 0) return;
+// The ring that the guest sends on is listened to from now on, or not any more.
+void Backend::watch(uint32_t index, bool on) {
+  LockedRing& locked = *rings_[index];
+  if (index % 2 == 0 || on == locked.watched) return;
+  locked.watched = on;
   epoll_event event{};
   event.events = EPOLLIN;
-  const int target = fd < 0 ? always_.get() : fd;
-  ::epoll_ctl(events_[index / 2].get(), on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, target, &event);
+  const int fd = locked.ring.kick();
+  // Without kicks: the first of such rings brings it in, the last takes it out.
+  if (fd < 0 && (on ? silent_++ : --silent_) > 0) return;
+  ::epoll_ctl(events_.get(), on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd < 0 ? always_.get() : fd, &event);
 }
 
 void Backend::setFeatures(uint64_t features) {
@@ -80,6 +85,14 @@ void Backend::setMemory(std::vector<std::shared_ptr<Region>> regions) {
     }
   }
   if (first != nullptr) throw SystemError(*first);
+}
+
+void Backend::setLog(std::shared_ptr<const DirtyLog> log) {
+  log_ = std::move(log);
+  for (uint32_t i = 0; i < 2 * pairs; i++) {
+    const auto lock = hold(i);
+    rings_[i]->ring.setLog(log_);
+  }
 }
 
 const std::vector<std::shared_ptr<Region>>& Backend::regions() const {
@@ -108,10 +121,10 @@ void Backend::start(uint32_t index, UniqueFd kick) {
   if (kick) takeEvent(kick, "a kick descriptor that is no eventfd");
   const auto lock = hold(index);
   SplitRing& ring = rings_[index]->ring;
-  watch(index, ring.kick(), false);
+  watch(index, false);
   ring.setKick(std::move(kick));
   ring.start();
-  watch(index, ring.kick(), true);
+  watch(index, true);
   // What lies there already was kicked for before: the worker is to look.
   const uint64_t one = 1;
   if (ring.kick() >= 0) [[maybe_unused]] const ssize_t wrote = ::write(ring.kick(), &one, sizeof one);
@@ -125,13 +138,13 @@ void Backend::setCall(uint32_t index, UniqueFd call) {
 
 void Backend::enable(uint32_t index, bool on) {
   const auto lock = hold(index);
-  rings_[index]->ring.enabled = on;
+  rings_[index]->ring.enable(on);
 }
 
 uint32_t Backend::stop(uint32_t index) {
   const auto lock = hold(index);
   SplitRing& ring = rings_[index]->ring;
-  watch(index, ring.kick(), false);
+  watch(index, false);
   return ring.stop();
 }
 
@@ -139,11 +152,12 @@ void Backend::reset() {
   for (uint32_t i = 0; i < 2 * pairs; i++) {
     const auto lock = hold(i);
     SplitRing& ring = rings_[i]->ring;
-    watch(i, ring.kick(), false);
+    watch(i, false);
     ring.reset();
-    ring.enabled = false;
+    ring.enable(false);
   }
   memory_.reset();
+  log_.reset();
 }
 
 void Backend::report(const SplitRing& ring) {
@@ -154,7 +168,7 @@ void Backend::report(const SplitRing& ring) {
 
 const char* Backend::broken() {
   drainEvent(trouble_.get());
-  if (memory_ != nullptr && memory_->lost()) return "its memory was cut short";
+  if ((memory_ != nullptr && memory_->lost()) || (log_ != nullptr && log_->lost())) return "its memory was cut short";
   for (uint32_t i = 0; i < 2 * pairs; i++) {
     const auto lock = hold(i);
     if (const char* why = rings_[i]->ring.broken()) return why;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,7 +27,11 @@ class BurstLock {
  public:
   bool try_lock() { return !taken_.test_and_set(std::memory_order_acquire); }
   void lock() {
-    while (!try_lock()) std::this_thread::yield();
+    // Whoever has it is in the middle of a burst: a few microseconds, or descheduled.
+    for (int looks = 0; !try_lock(); looks++) {
+      if (looks < 64) std::this_thread::yield();
+      else std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
   }
   void unlock() { taken_.clear(std::memory_order_release); }
 
@@ -37,6 +42,8 @@ class BurstLock {
 struct LockedRing {
   BurstLock mutex;
   SplitRing ring;
+  // The main thread's: its kicks are heard.
+  bool watched = false;
 };
 
 class Backend {
@@ -46,8 +53,10 @@ class Backend {
 
   const uint32_t pairs;
   LockedRing& at(uint32_t index) { return *rings_[index]; }
-  // Readable when the guest has kicked ring 2q + 1: the same descriptor whatever the guest's is.
-  int event(uint32_t pair) const { return events_[pair].get(); }
+  // Readable when the guest has kicked a ring that it sends on: one descriptor for all of them, and the same whatever the
+  // guest's are. They are one receive queue, with one poller: a guest that moves a flow between its rings waits only until
+  // its frames are marked as used, and two pollers could then send the later ones first.
+  int event() const { return events_.get(); }
   // Readable when a burst has found a broken ring, until `broken` is asked.
   int trouble() const { return trouble_.get(); }
   // A burst is over, the ring's lock held: whoever listens is told of a ring that has just broken.
@@ -58,6 +67,8 @@ class Backend {
   void setFeatures(uint64_t features);
   void setMemory(std::vector<std::shared_ptr<Region>> regions);
   const std::vector<std::shared_ptr<Region>>& regions() const;
+  // What is written into the guest's memory is marked there, from now on, as far as features and ring addresses say so.
+  void setLog(std::shared_ptr<const DirtyLog> log);
   void setSize(uint32_t index, uint32_t entries);
   void setBase(uint32_t index, uint32_t next);
   void setAddresses(uint32_t index, const SplitRing::Addresses& addresses);
@@ -73,14 +84,16 @@ class Backend {
 
  private:
   std::unique_lock<BurstLock> hold(uint32_t index);
-  void watch(uint32_t index, int fd, bool on);
+  void watch(uint32_t index, bool on);
 
   std::vector<std::unique_ptr<LockedRing>> rings_;
-  std::vector<UniqueFd> events_;
+  UniqueFd events_;
   UniqueFd trouble_;
-  // Always readable.
+  // Always readable; a member of `events_` while rings run whose guest does not kick.
   UniqueFd always_;
+  uint32_t silent_ = 0;
   std::shared_ptr<const GuestMemory> memory_;
+  std::shared_ptr<const DirtyLog> log_;
 };
 
 // Gives the back-end a number; it stays known until the last owner has let go of it.

@@ -13,6 +13,7 @@
 #include "util/control.h"
 #include "util/env_state.h"
 #include "vhost/backend.h"
+#include "vhost/flow_rings.h"
 #include "vhost/unix_socket.h"
 
 namespace rxsteer {
@@ -44,10 +45,11 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
     return DefineClass(
         env, "VhostBackend",
         {InstanceAccessor<&VhostBackend::number>("number"), InstanceAccessor<&VhostBackend::trouble>("trouble"),
-         InstanceMethod<&VhostBackend::event>("event"),
+         InstanceAccessor<&VhostBackend::event>("event"),
          InstanceMethod<&VhostBackend::features>("setFeatures"), InstanceMethod<&VhostBackend::memory>("setMemory"),
          InstanceMethod<&VhostBackend::addRegion>("addRegion"),
-         InstanceMethod<&VhostBackend::removeRegion>("removeRegion"), InstanceMethod<&VhostBackend::size>("setSize"),
+         InstanceMethod<&VhostBackend::removeRegion>("removeRegion"), InstanceMethod<&VhostBackend::log>("setLog"),
+         InstanceMethod<&VhostBackend::size>("setSize"),
          InstanceMethod<&VhostBackend::base>("setBase"), InstanceMethod<&VhostBackend::addresses>("setAddresses"),
          InstanceMethod<&VhostBackend::start>("start"), InstanceMethod<&VhostBackend::call>("setCall"),
          InstanceMethod<&VhostBackend::enable>("enable"), InstanceMethod<&VhostBackend::stop>("stop"),
@@ -80,7 +82,7 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
   Napi::Value number(const Info& info) { return Napi::Number::New(info.Env(), number_); }
   Napi::Value trouble(const Info& info) { return Napi::Number::New(info.Env(), open(info).trouble()); }
   Napi::Value event(const Info& info) {
-    return Napi::Number::New(info.Env(), open(info).event(ring(info) / 2));
+    return Napi::Number::New(info.Env(), open(info).event());
   }
   void features(const Info& info) {
     const Span<uint64_t> word = longs(info[0], "features", 1);
@@ -120,6 +122,13 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
       open(info).setMemory(std::move(regions));
     });
   }
+  // Descriptor; size and offset.
+  void log(const Info& info) {
+    const Span<uint64_t> place = longs(info[1], "place", 2);
+    control(info.Env(), "", [&] {
+      open(info).setLog(std::make_shared<DirtyLog>(intArgument(info, 0, "fd"), place.data[0], place.data[1]));
+    });
+  }
   void size(const Info& info) {
     const uint32_t index = ring(info);
     const auto entries = static_cast<uint32_t>(intArgument(info, 1, "entries"));
@@ -132,8 +141,11 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
   }
   void addresses(const Info& info) {
     const uint32_t index = ring(info);
-    const Span<uint64_t> words = longs(info[1], "addresses", 3);
-    control(info.Env(), "", [&] { open(info).setAddresses(index, {words.data[0], words.data[1], words.data[2]}); });
+    const Span<uint64_t> words = longs(info[1], "addresses", 4);
+    const bool logs = info[2].ToBoolean();
+    control(info.Env(), "", [&] {
+      open(info).setAddresses(index, {words.data[0], words.data[1], words.data[2], logs, words.data[3]});
+    });
   }
   void start(const Info& info) {
     const uint32_t index = ring(info);
@@ -168,16 +180,13 @@ class VhostBackend final : public Napi::ObjectWrap<VhostBackend>, public Closabl
   int32_t number_ = 0;
 };
 
-// The back-end with this number, and one of its pairs.
-std::shared_ptr<Backend> backendOf(const Info& info, int32_t& pair) {
+std::shared_ptr<Backend> backendOf(const Info& info) {
   auto backend = findBackend(intArgument(info, 0, "number"));
   if (backend == nullptr) throw errnoError(info.Env(), ENODEV, "no such back-end");
-  pair = intArgument(info, 1, "pair");
-  if (pair < 0 || static_cast<uint32_t>(pair) >= backend->pairs) throw invalid(info.Env(), "no such pair of rings");
   return backend;
 }
 
-// What a worker receives from: ring 2 * pair + 1.
+// What a worker receives from: all rings that the guest sends on. `rings`: the pair that each frame came from.
 class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closable {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -185,11 +194,13 @@ class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closa
                        {InstanceMethod<&VhostReceiver::receive>("receive"), InstanceMethod<&VhostReceiver::close>("close")});
   }
   explicit VhostReceiver(const Info& info) : ObjectWrap(info) {
-    int32_t pair = 0;
-    backend_ = backendOf(info, pair);
-    ring_ = static_cast<uint32_t>(2 * pair + 1);
-    pool_.bind(objectArgument(info, 2, "pool"));
-    out_.bind(objectArgument(info, 3, "arrays"));
+    backend_ = backendOf(info);
+    pool_.bind(objectArgument(info, 1, "pool"));
+    out_.bind(objectArgument(info, 2, "arrays"));
+    const Span<int32_t> rings = int32s(info[3], "rings");
+    if (rings.length < static_cast<size_t>(out_.capacity())) throw invalid(info.Env(), "rings is too short");
+    rings_ = rings.data;
+    keep_ = Napi::Persistent(info[3].As<Napi::Object>());
     enlist(EnvState::of(info.Env()));
   }
   ~VhostReceiver() override { closeNow(); }
@@ -201,21 +212,35 @@ class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closa
     napi_get_value_int32(info.Env(), info[0], &max);
     out_.clearStatus();
     if (backend_ == nullptr) return Napi::Number::New(info.Env(), 0);
-    LockedRing& locked = backend_->at(ring_);
-    const std::lock_guard<BurstLock> lock(locked.mutex);
-    const int32_t got = locked.ring.take(pool_, out_, std::min(max, out_.capacity()));
-    backend_->report(locked.ring);
+    max = std::min(max, out_.capacity());
+    int32_t got = 0;
+    // Another ring is the first each time: a busy one leaves room for the others.
+    first_ = first_ + 1 < backend_->pairs ? first_ + 1 : 0;
+    uint32_t pair = first_;
+    for (uint32_t k = 0; k < backend_->pairs && out_.status[kStatusStopped] == 0; k++) {
+      LockedRing& locked = backend_->at(2 * pair + 1);
+      {
+        const std::lock_guard<BurstLock> lock(locked.mutex);
+        const int32_t end = locked.ring.take(pool_, out_, got, max);
+        backend_->report(locked.ring);
+        std::fill(rings_ + got, rings_ + end, static_cast<int32_t>(pair));
+        got = end;
+      }
+      pair = pair + 1 < backend_->pairs ? pair + 1 : 0;
+    }
     return Napi::Number::New(info.Env(), got);
   }
   void close(const Info&) { closeNow(); }
 
   std::shared_ptr<Backend> backend_;
-  uint32_t ring_ = 0;
+  uint32_t first_ = 0;
   FramePool pool_;
   ReceiveArrays out_;
+  int32_t* rings_ = nullptr;
+  Napi::ObjectReference keep_;
 };
 
-// What a worker sends to. `pairs`: a word for each frame, which pair's ring it goes into.
+// What a worker sends to: which of the guest's rings, for each frame, is what the arrays of `rings` say.
 class VhostSender final : public Napi::ObjectWrap<VhostSender>, public Closable {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -223,13 +248,22 @@ class VhostSender final : public Napi::ObjectWrap<VhostSender>, public Closable 
                        {InstanceMethod<&VhostSender::send>("send"), InstanceMethod<&VhostSender::close>("close")});
   }
   explicit VhostSender(const Info& info) : ObjectWrap(info) {
-    int32_t pair = 0;
-    backend_ = backendOf(info, pair);
-    in_.bind(info[2], objectArgument(info, 3, "arrays"));
-    const Span<int32_t> pairs = int32s(info[4], "pairs");
-    if (pairs.length < static_cast<size_t>(in_.capacity())) throw invalid(info.Env(), "pairs is too short");
-    pairs_ = pairs.data;
-    keep_ = Napi::Persistent(info[4].As<Napi::Object>());
+    backend_ = backendOf(info);
+    in_.bind(info[1], objectArgument(info, 2, "arrays"));
+    const Napi::Object rings = objectArgument(info, 3, "rings");
+    const auto words = [&](const char* name, size_t least) {
+      const Span<int32_t> array = int32s(rings.Get(name), name);
+      if (array.length < least) throw invalid(info.Env(), std::string(name) + " is too short");
+      return array;
+    };
+    const auto frames = static_cast<size_t>(in_.capacity());
+    wanted_ = words("wanted", frames).data;
+    bucket_ = words("bucket", frames).data;
+    const Span<int32_t> flows = words("flows", 0);
+    flows_ = FlowRings(flows.data, static_cast<uint32_t>(flows.length / 2));
+    const Span<double> waits = doubles(rings.Get("waits"), "waits", 2);
+    waits_ = {waits.data, waits.data + 1};
+    keep_ = Napi::Persistent(rings);
     enlist(EnvState::of(info.Env()));
   }
   ~VhostSender() override { closeNow(); }
@@ -243,36 +277,19 @@ class VhostSender final : public Napi::ObjectWrap<VhostSender>, public Closable 
     napi_get_value_int32(info.Env(), info[1], &to);
     from = std::max(from, 0);
     to = std::min(to, in_.capacity());
-    int32_t sent = 0;
-    while (from < to) {
-      const auto pair = static_cast<uint32_t>(pairs_[from]);
-      int32_t end = from + 1;
-      while (end < to && pairs_[end] == pairs_[from]) end++;
-      if (backend_ == nullptr || pair >= backend_->pairs) {
-        for (; from < end; from++) in_.result(from, SendResult::down);
-        continue;
-      }
-      int32_t next = end;
-      {
-        LockedRing& locked = backend_->at(2 * pair);
-        const std::lock_guard<BurstLock> lock(locked.mutex);
-        sent += locked.ring.give(in_, from, end, next);
-        backend_->report(locked.ring);
-      }
-      if (next < end) {
-        in_.result(next, SendResult::segment);
-        for (int32_t k = next + 1; k < to; k++) in_.result(k, SendResult::untried);
-        break;
-      }
-      from = end;
-    }
-    return Napi::Number::New(info.Env(), sent);
+    if (backend_ != nullptr)
+      return Napi::Number::New(info.Env(), flows_.send(*backend_, in_, wanted_, bucket_, from, to, waits_));
+    for (; from < to; from++) in_.result(from, SendResult::down);
+    return Napi::Number::New(info.Env(), 0);
   }
   void close(const Info&) { closeNow(); }
 
   std::shared_ptr<Backend> backend_;
   SendArrays in_;
-  int32_t* pairs_ = nullptr;
+  int32_t* wanted_ = nullptr;
+  int32_t* bucket_ = nullptr;
+  FlowRings flows_{nullptr, 0};
+  LockWaits waits_{};
   Napi::ObjectReference keep_;
 };
 

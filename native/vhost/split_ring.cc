@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ports/device_watch.h"
 #include "ports/super_frame.h"
 #include "ports/vnet.h"
 #include "util/system_error.h"
@@ -79,12 +80,30 @@ void SplitRing::setSize(uint32_t entries) {
 
 void SplitRing::setAddresses(const Addresses& addresses) {
   addresses_ = addresses;
+  chooseLog();
   if (started_) lookUp();
 }
 
 void SplitRing::setFeatures(uint64_t features) {
   features_ = features;
   headerBytes_ = (features & (Feature::version1 | Feature::mergeable)) != 0 ? 12 : kVnetBytes;
+  chooseLog();
+}
+
+void SplitRing::setLog(std::shared_ptr<const DirtyLog> log) {
+  log_ = std::move(log);
+  chooseLog();
+}
+
+// Feature and flag come before and after the log itself, in any order.
+void SplitRing::chooseLog() {
+  bufferLog_ = (features_ & Feature::logAll) != 0 ? log_.get() : nullptr;
+  usedLog_ = addresses_.logs ? bufferLog_ : nullptr;
+}
+
+void SplitRing::enable(bool on) {
+  if (enabled_ && !on) disabledAt_ = coarseMs();
+  enabled_ = on;
 }
 
 void SplitRing::setMemory(std::shared_ptr<const GuestMemory> memory) {
@@ -143,6 +162,7 @@ void SplitRing::reset() {
   stop();
   broken_ = nullptr;
   memory_.reset();
+  log_.reset();
   addresses_ = {};
   size_ = 0;
   setFeatures(0);
@@ -190,7 +210,7 @@ SplitRing::Walk SplitRing::walk(uint32_t head, bool writable, uint32_t& count, u
         fail(at == nullptr ? "a buffer outside the guest's memory" : "a frame in more buffers than 1024");
         return Walk::broken;
       }
-      pieces_[count++] = {at, d.length};
+      pieces_[count++] = {at, d.length, d.address};
       total += d.length;
     }
     if ((d.flags & kNext) == 0) return Walk::fine;
@@ -200,8 +220,15 @@ SplitRing::Walk SplitRing::walk(uint32_t head, bool writable, uint32_t& count, u
 
 void SplitRing::use(uint16_t head, uint32_t written) {
   const uint32_t entry[2] = {head, written};
-  std::memcpy(used_ + 4 + 8 * (usedIdx_ & (size_ - 1)), entry, sizeof entry);
+  const uint32_t at = 4 + 8 * (usedIdx_ & (size_ - 1));
+  std::memcpy(used_ + at, entry, sizeof entry);
+  markUsed(at, sizeof entry);
   usedIdx_++;
+}
+
+// Bytes of the used ring were written.
+void SplitRing::markUsed(uint64_t offset, uint64_t length) const {
+  if (usedLog_ != nullptr) usedLog_->mark(addresses_.log + offset, length);
 }
 
 // A frame from the guest was taken, or thrown away.
@@ -216,6 +243,8 @@ void SplitRing::publish() {
   if (usedIdx_ == published_) return;
   const uint16_t before = published_;
   store16(used_ + 2, usedIdx_, __ATOMIC_RELEASE);
+  markUsed(2, 2);
+  shown_ += static_cast<uint16_t>(usedIdx_ - published_);
   published_ = usedIdx_;
   std::atomic_thread_fence(std::memory_order_seq_cst);
   bool wanted;
@@ -236,33 +265,61 @@ void SplitRing::announceSleep() {
   if (kick_) drainEvent(kick_.get());
   if (!awake_) return;
   awake_ = false;
-  if ((features_ & Feature::eventIdx) != 0) store16(used_ + 4 + 8 * size_, last_, __ATOMIC_RELAXED);
+  if ((features_ & Feature::eventIdx) != 0) {
+    store16(used_ + 4 + 8 * size_, last_, __ATOMIC_RELAXED);
+    markUsed(4 + 8 * size_, 2);
+  }
   store16(used_, 0, __ATOMIC_RELAXED);
+  markUsed(0, 2);
   std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+// As if the guest had kicked.
+void SplitRing::kickAgain() {
+  const uint64_t one = 1;
+  if (kick_) [[maybe_unused]] const ssize_t wrote = ::write(kick_.get(), &one, sizeof one);
 }
 
 // The guest need not kick: with EVENT_IDX an event index that stays behind says so.
 void SplitRing::announceWork() {
   if (awake_) return;
   awake_ = true;
-  if ((features_ & Feature::eventIdx) == 0) store16(used_, kNoNotify, __ATOMIC_RELAXED);
+  if ((features_ & Feature::eventIdx) != 0) return;
+  store16(used_, kNoNotify, __ATOMIC_RELAXED);
+  markUsed(0, 2);
 }
 
-int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
-  if (!started_ || max <= 0) return 0;
+bool SplitRing::taken(uint32_t position) const {
+  if (!started_) return true;
+  // Of the `size_` buffers that there can be, those that wait in the available ring are not among the used ones.
+  const auto waiting = static_cast<uint16_t>(available() - published_);
+  uint32_t untaken = waiting > size_ ? 0 : size_ - waiting;
+  if ((features_ & Feature::eventIdx) != 0) {
+    const uint16_t event = load16(avail_ + 4 + 2 * size_, __ATOMIC_ACQUIRE);
+    // Linux writes 0 while it wants no calls (virtqueue_disable_cb_split).
+    if (event == published_ && event != 0) untaken = 0;
+  }
+  if (shown_ - position >= untaken) return true;
+  const bool tells = (features_ & Feature::eventIdx) != 0;
+  return !enabled_ && coarseMs() - disabledAt_ >= (tells ? kDisabledMs : kDisabledSilentMs);
+}
+
+int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t from, int32_t to) {
+  if (!started_ || from >= to || out.heavy()) return from;
   uint16_t pending = static_cast<uint16_t>(available() - last_);
   if (pending == 0) {
     announceSleep();
     pending = static_cast<uint16_t>(available() - last_);
-    if (pending == 0) return 0;
+    if (pending == 0) return from;
   }
   if (pending > size_) {
     fail("an available index that jumps");
-    return 0;
+    return from;
   }
   announceWork();
-  int32_t count = 0;
-  for (uint32_t looked = 0; looked < pending && looked < 2 * static_cast<uint32_t>(max) && count < max && !out.heavy();
+  int32_t count = from;
+  uint32_t looked = 0;
+  for (const auto most = 2 * static_cast<uint32_t>(to - from); looked < pending && looked < most && count < to && !out.heavy();
        looked++) {
     const uint16_t head = load16(avail_ + 4 + 2 * (last_ & (size_ - 1)), __ATOMIC_RELAXED);
     uint32_t parts = 0;
@@ -271,7 +328,7 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
     if (head >= size_) fail("a descriptor that there is not");
     if (broken_ != nullptr || walk(head, false, parts, total) == Walk::broken) break;
     // A ring that the guest has disabled is emptied: it must not find these frames when it enables it again.
-    if (!enabled) {
+    if (!enabled_) {
       out.status[kStatusKernelDrops]++;
       useWhole(head);
       continue;
@@ -295,16 +352,16 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
     uint32_t have = 0;
     uint64_t copied = 0;
     for (uint32_t k = 0; k < parts; k++) {
-      const uint8_t* from = pieces_[k].at;
+      const uint8_t* piece = pieces_[k].at;
       uint32_t rest = pieces_[k].length;
       if (have < headerBytes_) {
         const uint32_t now = std::min(rest, headerBytes_ - have);
-        std::memcpy(header + have, from, now);
+        std::memcpy(header + have, piece, now);
         have += now;
-        from += now;
+        piece += now;
         rest -= now;
       }
-      std::memcpy(frame + copied, from, rest);
+      std::memcpy(frame + copied, piece, rest);
       copied += rest;
     }
     VnetHeader vnet;
@@ -319,6 +376,8 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t max) {
     out.put(count++, id, off, static_cast<uint32_t>(length), vnetFlags(vnet));
   }
   if (started_) publish();
+  // Thrown away was all that was looked at: whoever sleeps now would not hear of the rest.
+  if (started_ && count == from && looked < pending) kickAgain();
   return count;
 }
 
@@ -327,6 +386,7 @@ void SplitRing::scatter(const uint8_t* from, uint32_t length, uint32_t& piece, u
   while (length > 0) {
     const uint32_t now = std::min(length, pieces_[piece].length - within);
     std::memcpy(pieces_[piece].at + within, from, now);
+    if (bufferLog_ != nullptr) bufferLog_->mark(pieces_[piece].address + within, now);
     from += now;
     length -= now;
     within += now;
@@ -408,7 +468,7 @@ SendResult SplitRing::giveOne(uint8_t* message, uint32_t length, int32_t flags) 
 
 int32_t SplitRing::give(SendArrays& in, int32_t from, int32_t to, int32_t& next) {
   int32_t sent = 0;
-  SendResult all = started_ && enabled ? SendResult::sent : SendResult::down;
+  SendResult all = started_ && enabled_ ? SendResult::sent : SendResult::down;
   if (all == SendResult::sent) announceWork();
   int32_t i = from;
   for (; i < to; i++) {

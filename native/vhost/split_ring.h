@@ -13,6 +13,7 @@
 
 #include "ports/frames.h"
 #include "util/fd.h"
+#include "vhost/dirty_log.h"
 #include "vhost/guest_memory.h"
 
 namespace rxsteer {
@@ -24,6 +25,7 @@ constexpr uint64_t guestTso4 = 1ull << 7;
 constexpr uint64_t guestTso6 = 1ull << 8;
 constexpr uint64_t guestEcn = 1ull << 9;
 constexpr uint64_t mergeable = 1ull << 15;
+constexpr uint64_t logAll = 1ull << 26;
 constexpr uint64_t eventIdx = 1ull << 29;
 constexpr uint64_t protocol = 1ull << 30;
 constexpr uint64_t version1 = 1ull << 32;
@@ -34,6 +36,10 @@ constexpr uint32_t kRingMost = 32768;
 constexpr uint32_t kPiecesMost = 1024;
 // Descriptors that are read for one frame: those without a byte are no pieces, and cost as much.
 constexpr uint32_t kStepsMost = 2 * kPiecesMost;
+// So long after a ring was disabled its frames count as taken: where the guest says when it found the ring empty, and
+// where it need not (without event indices).
+constexpr int64_t kDisabledMs = 60'000;
+constexpr int64_t kDisabledSilentMs = 1000;
 
 class SplitRing {
  public:
@@ -42,6 +48,9 @@ class SplitRing {
     uint64_t desc = 0;
     uint64_t used = 0;
     uint64_t avail = 0;
+    // Writes into the used ring are logged as if that lay at this guest-physical address.
+    bool logs = false;
+    uint64_t log = 0;
   };
 
   // What the front-end says, in any order. Throws SystemError for what cannot be; nothing has changed then.
@@ -50,6 +59,8 @@ class SplitRing {
   void setAddresses(const Addresses& addresses);
   void setFeatures(uint64_t features);
   void setMemory(std::shared_ptr<const GuestMemory> memory);
+  // Where writes are marked while `logAll` is agreed; null: nowhere.
+  void setLog(std::shared_ptr<const DirtyLog> log);
   void setCall(UniqueFd fd) { call_ = std::move(fd); }
   void setKick(UniqueFd fd) { kick_ = std::move(fd); }
   int kick() const { return kick_.get(); }
@@ -59,16 +70,27 @@ class SplitRing {
   uint16_t stop();
   // As if it had never been set up. Whether it is enabled stays.
   void reset();
-  bool enabled = false;
+  void enable(bool on);
+  bool enabled() const { return enabled_; }
   bool started() const { return started_; }
   // What the guest did that cannot be, or null.
   const char* broken() const { return broken_; }
   // Broken, or its memory was cut short.
-  bool damaged() const { return broken_ != nullptr || (memory_ != nullptr && memory_->lost()); }
+  bool damaged() const { return broken_ != nullptr || lost(); }
+  // Memory of its guest, or the log of what is written there, was cut short.
+  bool lost() const { return (memory_ != nullptr && memory_->lost()) || (log_ != nullptr && log_->lost()); }
 
-  // Frames that the guest sends: at most `max` into slots of the pool. Sleeping is announced (`EVENT_IDX`, flags) when
-  // there is none.
-  int32_t take(FramePool& pool, ReceiveArrays& out, int32_t max);
+  // Used entries shown to the guest so far, modulo 2^32, whatever guest that was.
+  uint32_t position() const { return shown_; }
+  // The guest has taken all that was shown before this position, as far as it tells: by the buffers that it has made
+  // available since, or by the event index that it wrote when it found the ring empty. Also where there is nothing to be
+  // waited for any more: the ring is stopped, or was disabled `kDisabledMs` ago.
+  bool taken(uint32_t position) const;
+
+  // Frames that the guest sends, into slots of the pool: entries from … to - 1 of the arrays at most; returns the end of
+  // those that were filled. Status words are added to. Sleeping is announced (`EVENT_IDX`, flags) when there is none; what
+  // waits while nothing was filled is kicked for again.
+  int32_t take(FramePool& pool, ReceiveArrays& out, int32_t from, int32_t to);
   // Frames from … to - 1 for the guest, a result each; returns how many it got, and in `next` where it ended (at a frame
   // that has to be segmented).
   int32_t give(SendArrays& in, int32_t from, int32_t to, int32_t& next);
@@ -77,6 +99,8 @@ class SplitRing {
   struct Piece {
     uint8_t* at;
     uint32_t length;
+    // Guest-physical.
+    uint64_t address;
   };
   enum class Walk { fine, broken };
 
@@ -89,17 +113,28 @@ class SplitRing {
   void useWhole(uint16_t head);
   void publish();
   void announceSleep();
+  void kickAgain();
   void announceWork();
   bool lacks(uint8_t gsoType) const;
   SendResult giveOne(uint8_t* message, uint32_t length, int32_t flags);
+  void markUsed(uint64_t offset, uint64_t length) const;
+  void chooseLog();
   void scatter(const uint8_t* from, uint32_t length, uint32_t& piece, uint32_t& within);
 
   std::shared_ptr<const GuestMemory> memory_;
   Addresses addresses_;
+  std::shared_ptr<const DirtyLog> log_;
+  // The log for buffers, and for the used ring: null while they are not logged.
+  const DirtyLog* bufferLog_ = nullptr;
+  const DirtyLog* usedLog_ = nullptr;
   uint64_t features_ = 0;
   uint32_t size_ = 0;
   uint32_t headerBytes_ = 12;
   bool started_ = false;
+  bool enabled_ = false;
+  // Milliseconds of the coarse clock.
+  int64_t disabledAt_ = 0;
+  uint32_t shown_ = 0;
   const char* broken_ = nullptr;
   uint8_t* desc_ = nullptr;
   uint8_t* avail_ = nullptr;

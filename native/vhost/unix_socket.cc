@@ -104,12 +104,12 @@ bool sendUnix(int fd, const uint8_t* data, size_t length) {
 Napi::Function SocketEvents::define(Napi::Env env) {
   return DefineClass(env, "SocketEvents",
                      {InstanceMethod<&SocketEvents::arm>("arm"), InstanceMethod<&SocketEvents::remove>("remove"),
-                      InstanceMethod<&SocketEvents::take>("take"),                      InstanceMethod<&SocketEvents::close>("close")});
+                      InstanceMethod<&SocketEvents::take>("take"),
+                      InstanceMethod<&SocketEvents::close>("close")});
 }
 
 SocketEvents::SocketEvents(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   Napi::Env env = info.Env();
-  if (!info[0].IsFunction()) throw invalid(env, "callback must be a function");
   try {
     end_ = UniqueFd(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
     all_ = UniqueFd(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
@@ -120,12 +120,11 @@ SocketEvents::SocketEvents(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   } catch (const SystemError& error) {
     throw errnoError(env, error.error, error.what);
   }
-  callback_ = Heard::New(env, info[0].As<Napi::Function>(), "rxsteer.SocketEvents", 0, 1);
-  callback_.Unref(env);
+  callback_.listen(env, info[0], "rxsteer.SocketEvents");
   try {
     waiting_ = std::thread([this] { wait(); });
   } catch (const std::system_error& error) {
-    callback_.Release();
+    callback_.release();
     throw errnoError(env, error.code().value(), "starting a thread that listens to sockets");
   }
   enlist(EnvState::of(env));
@@ -136,7 +135,7 @@ void SocketEvents::closeNow() {
     const uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(end_.get(), &one, sizeof one);
     waiting_.join();
-    callback_.Release();
+    callback_.release();
   }
   end_.reset();
   all_.reset();
@@ -153,7 +152,7 @@ void SocketEvents::wait() {
       const std::lock_guard<std::mutex> lock(mutex_);
       ready_.push_back(event.data.fd);
     }
-    callback_.NonBlockingCall();
+    callback_.call();
   }
 }
 

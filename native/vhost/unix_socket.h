@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "link_events.h"
 #include "util/env_state.h"
 #include "util/fd.h"
+#include "util/heard.h"
 
 namespace rxsteer {
 
@@ -51,7 +51,6 @@ class SocketEvents final : public Napi::ObjectWrap<SocketEvents>, public Closabl
 
   UniqueFd all_;
   UniqueFd end_;
-  using Heard = Napi::TypedThreadSafeFunction<std::nullptr_t, void, callHeard>;
   Heard callback_;
   std::mutex mutex_;
   // Readable, and not taken yet. Under the mutex.

@@ -18,7 +18,7 @@ export interface NativeVhostBackend {
   /** By which workers find it. */
   readonly number: number;
   /** A descriptor that is readable when the guest has kicked a ring that it sends on: the same for all guests to come. */
-  event(ring: number): number;
+  readonly event: number;
   /** @param features one word: what both sides know */
   setFeatures(features: BigUint64Array): void;
   /** All of the memory. @param regions four words each: guest-physical address, size, the front-end's address, offset */
@@ -27,8 +27,14 @@ export interface NativeVhostBackend {
   removeRegion(region: BigUint64Array): void;
   setSize(ring: number, entries: number): void;
   setBase(ring: number, next: number): void;
-  /** @param addresses of the descriptors, the used ring and the available ring, as the front-end has them */
-  setAddresses(ring: number, addresses: BigUint64Array): void;
+  /**
+   * @param addresses of the descriptors, the used ring and the available ring, as the front-end has them; the
+   *   guest-physical address for the used ring's log
+   * @param logs writes into the used ring are logged
+   */
+  setAddresses(ring: number, addresses: BigUint64Array, logs: boolean): void;
+  /** Marks pages that are written, while the features have `logAll`. @param place size and offset of the map in `fd` */
+  setLog(fd: number, place: BigUint64Array): void;
   /** @param kick an eventfd; -1 = the guest does not kick */
   start(ring: number, kick: number): void;
   setCall(ring: number, call: number): void;
@@ -55,21 +61,31 @@ export interface NativeSocketEvents {
   close(): void;
 }
 
+/** Where the frames of a sender's arrays should be: `native/vhost/flow_rings.h`. */
+export interface NativeRingChoice {
+  /** By entry: the pair whose ring it should be in; the bucket of its flow, or -1. */
+  readonly wanted: Int32Array;
+  readonly bucket: Int32Array;
+  /** Two words a bucket, shared by all senders of a port. */
+  readonly flows: Int32Array;
+  /** Is added to: how often somebody else had a ring, and nanoseconds of waiting for it. */
+  readonly waits: Float64Array;
+}
+
 export interface NativeVhost {
   VhostBackend: new (pairs: number) => NativeVhostBackend;
+  /** Of all rings that the guest sends on. @param rings is filled: by entry of the arrays, the frame's pair of rings */
   VhostReceiver: new (
     backend: number,
-    pair: number,
     pool: NativePool,
     arrays: NativeReceiveArrays,
+    rings: Int32Array,
   ) => NativeReceiver;
-  /** @param pairs for each entry of the arrays the pair of rings that the frame is for */
   VhostSender: new (
     backend: number,
-    pair: number,
     pool: Uint8Array,
     arrays: NativeSendArrays,
-    pairs: Int32Array,
+    rings: NativeRingChoice,
   ) => NativeSender;
   SocketEvents: new (heard: () => void) => NativeSocketEvents;
   /** A listening Unix socket; one that a dead process left is replaced. Throws EADDRINUSE for all else that is there. */

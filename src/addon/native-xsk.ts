@@ -24,6 +24,8 @@ export interface XskQueueOptions {
   readonly fillEntries: number;
   /** XDP_ZEROCOPY; else XDP_COPY. */
   readonly zeroCopy: boolean;
+  /** Microseconds that the kernel polls the device inside calls of the poller, which calls whenever it finds nothing; 0 = not at all. */
+  readonly busyPollUs: number;
   /**
    * A socket of the same device that has registered the pool; -1: this one does. Sockets of one queue share its fill ring.
    */
@@ -37,6 +39,8 @@ export interface XskCounts {
   readonly fillEmpty: number;
   /** Frames that came with a partial checksum. */
   readonly partial: number;
+  /** The kernel has taken up busy polling. */
+  readonly busyPolls: boolean;
 }
 
 /** AF_XDP. */

@@ -22,11 +22,13 @@ import type {
 } from './bursts.js';
 import { findAddon, thisPlace, waysOut } from './find.js';
 import type { NativeHash } from './hash.js';
+import type { NativeRequests } from './native-requests.js';
 import type { NativeVhost } from './native-vhost.js';
 import type { NativeXsk } from './native-xsk.js';
 
 export * from './bpf.js';
 export * from './bursts.js';
+export * from './native-requests.js';
 export * from './native-vhost.js';
 export * from './native-xsk.js';
 
@@ -126,7 +128,7 @@ export interface TapOptions {
   readonly offload: boolean;
 }
 
-export interface Native extends NativeHash, NativeBpf, NativeVhost, NativeXsk {
+export interface Native extends NativeHash, NativeBpf, NativeVhost, NativeXsk, NativeRequests {
   /** Null when there is no such interface. */
   linkInfo(name: string): LinkInfo | null;
   /**

@@ -9,6 +9,7 @@ import { REBALANCE_MODES } from '../control/modes.js';
 import { portKinds } from '../dataplane/ports/kinds.js';
 import { portSchema } from '../dataplane/ports/schema.js';
 import { ENGINE_LIMITS, type LimitedOption } from '../dataplane/shared/limits.js';
+import { LATENCIES } from '../dataplane/shared/plan.js';
 import { UserError, unknownName } from '../errors.js';
 import { IMPLEMENTATIONS } from '../hash/kernel.js';
 import { type JsonSchema, jsonSchemaOf, policyJsonSchema } from '../policy/json-schema.js';
@@ -95,6 +96,7 @@ const configSchema = z.strictObject({
   frames: limited('smallFrames', 'Small frames in the pool'),
   largeFrames: limited('largeFrames', 'Large frames (up to 64 KiB) in the pool'),
   spin: limited('spinMaxUs', 'Microseconds that a worker spins before it sleeps'),
+  latency: oneOf(LATENCIES).optional().describe('low: workers poll on while traffic comes'),
   warmUp: flag('Workers run on made-up frames before they report; default: where a port is a device'),
   postponeMaxMs: limited('postponeMaxMs', 'Strict order: hold a moving flow after so many milliseconds'),
   holdMax: limited('holdMaxFrames', 'Strict order: frames of one flow that are held at most'),

@@ -16,7 +16,8 @@ import {
 import { DEFAULT_ORDER_LIMITS } from '../dataplane/order/guard.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { checkLimit, DEFAULT_RECEIVE_MIB, type LimitedOption } from '../dataplane/shared/limits.js';
-import { UserError } from '../errors.js';
+import { LATENCIES, type Latency } from '../dataplane/shared/plan.js';
+import { UserError, unknownName } from '../errors.js';
 import { chooseKernels, IMPLEMENTATIONS, type Implementation } from '../hash/kernel.js';
 import { defaultWorkers } from '../policy/compile.js';
 import { parseCpuList, parsePolicy } from '../policy/parse.js';
@@ -39,6 +40,7 @@ export interface ForwardFlags {
   readonly frames?: string;
   readonly largeFrames?: string;
   readonly spin?: string;
+  readonly latency?: string;
   /** False for `--no-warm-up`, true where it was not given. */
   readonly warmUp?: boolean;
   readonly postponeMaxMs?: string;
@@ -196,6 +198,7 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     smallFrames: number('frames', 'smallFrames', DEFAULT_SMALL_FRAMES),
     largeFrames: number('largeFrames', 'largeFrames', DEFAULT_LARGE_FRAMES),
     spinMaxUs: number('spin', 'spinMaxUs', DEFAULT_SPIN_US),
+    latency: parseLatency(pick('latency')),
     ...(warmUp === undefined ? {} : { warmUp }),
     receiveMib: number('receiveMemory', 'receiveMib', DEFAULT_RECEIVE_MIB),
     switching: {
@@ -221,4 +224,11 @@ export function forwardOptions(flags: ForwardFlags, warn: (message: string) => v
     drop: flags.drop ?? file.drop ?? false,
     implementation,
   };
+}
+
+/** @throws UserError */
+function parseLatency(text = 'normal'): Latency {
+  const known = LATENCIES.find((name) => name === text);
+  if (known === undefined) throw unknownName('--latency', text, LATENCIES);
+  return known;
 }

@@ -40,6 +40,7 @@ function fixed({
     frames: engine.smallFrames,
     largeFrames: engine.largeFrames,
     spin: engine.spinMaxUs,
+    latency: engine.latency,
     warmUp: engine.warmUp,
     'postponeMaxMs, holdMax, holdMaxMs': engine.orderLimits,
     'macAge, macLimit, fdb': engine.switching,

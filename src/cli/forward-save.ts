@@ -50,6 +50,7 @@ function engineKeys(engine: Engine, options: EngineOptions): ForwardConfig {
     frames: options.smallFrames,
     largeFrames: options.largeFrames,
     spin: options.spinMaxUs,
+    ...(options.latency === 'low' ? { latency: options.latency } : {}),
     ...(options.warmUp === undefined ? {} : { warmUp: options.warmUp }),
     ...(orderLimits === undefined
       ? {}

@@ -69,6 +69,7 @@ export function register(program: Command): void {
     .option('--frames <N>', 'small frames (up to 1984 bytes) in the pool (default 32768)')
     .option('--large-frames <N>', 'large frames (up to 64 KiB) in the pool (default 1024)')
     .option('--spin <US>', 'microseconds that a worker spins before it sleeps (default 5)')
+    .option('--latency <MODE>', 'low: workers poll on while traffic comes, and sleep otherwise (normal)')
     .option(
       '--no-warm-up',
       'start sooner, some 50 ms a worker; the first frames meet code that is not compiled yet',

@@ -107,8 +107,10 @@ function keyOf(scenario: Scenario, costs: object, policy: unknown, seed: number,
     costs: ____,
     policies: _____,
     seed: ______,
-    ...asked
+    ...given
   } = scenario;
+  // A capture is known by its content, wherever it lies.
+  const asked = { ...given, load: given.load.map(({ file: _f, ...load }) => load) };
   const captures = scenario.load.flatMap(({ file }) =>
     file === undefined ? [] : [fingerprint(file).digest],
   );

@@ -77,6 +77,7 @@ const calls: [string, string[], string | RegExp][] = [
   ['--frames 1', [...two, '--frames', '1'], '--frames 1: expected a whole number from 256 to 4194304'],
   ['--large-frames x', [...two, '--large-frames', 'x'], /^--large-frames x: expected a whole number/],
   ['--spin -1', [...two, '--spin=-1'], /^--spin -1: expected a whole number from 0/],
+  ['--latency fast', [...two, '--latency=fast'], /^unknown --latency "fast": .*normal, low/],
   ['too much memory', [...two, '--frames', '4194304'], /^--frames, .* ask for 8\.\d GiB of memory/],
   ['--duration 0', [...two, '--duration', '0'], '--duration 0: expected a number of seconds above 0'],
   ['--duration 1h', [...two, '--duration', '1h'], '--duration 1h: expected a number of seconds above 0'],

@@ -108,3 +108,35 @@ describe('the rebalancer', () => {
     expect(once([], { rebalance }).rebalanced).toBeGreaterThan(10);
   });
 });
+
+describe('order=strict', () => {
+  const run = (policy: string) =>
+    simulate(
+      {
+        ...{ durationMs: 8, warmupMs: 0, variation: 'none', policies: [policy] },
+        host: { cpus: { cores: 4 }, apps: [{ kind: 'sink', cpus: [3], workNs: 100 }] },
+        workers: '1-2',
+        load: [{ kind: 'open', arrival: 'bursts', burst: 64, rate: 700_000, flows: 7 }],
+      },
+      { limit: false },
+    ).results[0]!;
+
+  it('belongs to software: a NIC does not wait', () => {
+    expect(() => run('rss:queues=2,order=strict')).toThrow('expected stage=cpu, or order=none');
+  });
+
+  it('says how many flows moved and how many frames waited, where it is asked for', () => {
+    expect(run('mac-hash:queues=2,stage=cpu,order=strict').order).toEqual({ moves: 0, postponed: 0 });
+    expect(run('mac-hash:queues=2,stage=cpu').order).toBeUndefined();
+  });
+
+  it('a flow that is moved to another CPU waits for its frames in flight', () => {
+    const free = run('round-robin:stage=cpu');
+    expect(free.reordered).toBeGreaterThan(100);
+    const strict = run('round-robin:stage=cpu,order=strict');
+    expect(strict.reordered).toBe(0);
+    expect(strict.order!.moves).toBeGreaterThan(0);
+    expect(strict.order!.postponed).toBeGreaterThan(100);
+    expect(strict.throughput.value).toBeGreaterThan(0.9 * free.throughput.value);
+  });
+});

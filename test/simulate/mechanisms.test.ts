@@ -173,16 +173,16 @@ describe('what a scenario may say', () => {
   });
 
   it.each([
-    [{ nics: { eth0: { irqs: [9] } } }, 'NIC eth0: irqs: CPU 9 does not exist; CPUs: 0 to 1'],
-    [{ guests: { vm: { cpus: [7] } } }, 'guest vm: CPU 7 does not exist'],
-    [{ load: [{ to: ['vm'] }] }, 'load[0]: unknown guest "vm"'],
+    [{ nics: { eth0: { irqs: [9] } } }, 'scenario: nics.eth0.irqs: CPU 9 does not exist; CPUs: 0 to 1'],
+    [{ guests: { vm: { cpus: [7] } } }, 'guests.vm.cpus: CPU 7 does not exist'],
+    [{ load: [{ to: ['vm'] }] }, 'load[0].to: unknown guest "vm"'],
     [
       { load: [{ kind: 'capture' as const, file: 'x.pcap' }] },
       'load[0]: the packets of x.pcap were not read',
     ],
     [{ guests: { vm: { path: 'vhost-scsi' as const } }, load: [{}] }, 'packets need another path'],
     [{ policies: ['rsss'] }, 'unknown policy "rsss"'],
-    [{ guests: { vm: { apps: [{ kind: 'block' as const }] } } }, 'block: goes with path vhost-scsi'],
+    [{ guests: { vm: { apps: [{ kind: 'block' as const }] } } }, 'expected a guest with path vhost-scsi'],
   ])('refuses %j in one line', (scenario, message) => {
     expect(() => simulate(scenario, { limit: false })).toThrow(message);
   });

@@ -4,12 +4,14 @@ It shares no code with the back-end: written after the virtio and vhost-user doc
 from stdin and answers each with one. Its addresses (guest-physical, its own) are made up, so that a back-end that does
 not translate them finds nothing.
 """
-import array, ctypes, json, mmap, os, select, socket, struct, sys
+import array, ctypes, json, mmap, os, select, socket, struct, sys, time
 
 GPA, UVA = 0x1_0000_0000, 0x7F12_0000_0000
 RING_AREA, BUFFER = 0x10000, 2048
+# Memory that is plugged in lies so far behind the rest, in both kinds of addresses.
+PLUG, PLUG_BYTES, PAGE = 0x4000_0000, 0x40_0000, 4096
 NEXT, WRITE, INDIRECT = 1, 2, 4
-PROTOCOL, EVENT_IDX, MERGEABLE, VERSION_1 = 1 << 30, 1 << 29, 1 << 15, 1 << 32
+PROTOCOL, LOG_ALL, EVENT_IDX, MERGEABLE, VERSION_1 = 1 << 30, 1 << 26, 1 << 29, 1 << 15, 1 << 32
 
 
 class Front:
@@ -72,7 +74,7 @@ class Front:
         self.message(16, struct.pack("<Q", protocol))
         queues = self.long(17)
         self.message(3)
-        self.features = offered & ~drop
+        self.features = offered & ~drop & ~LOG_ALL
         self.message(2, struct.pack("<Q", self.features))
         self.pairs, self.size = pairs, size
         self.header = 12 if self.features & (VERSION_1 | MERGEABLE) else 10
@@ -83,9 +85,8 @@ class Front:
         os.ftruncate(self.memory, self.length + 4096)
         # One page of the file lies before the region: its offset.
         self.map = mmap.mmap(self.memory, self.length + 4096)
-        table = struct.pack("<IIQQQQ", 1, 0, GPA, self.length, UVA, 4096)
-        answer = self.message(5, table, [self.memory], reply=True, flags=9)
-        assert struct.unpack("<Q", answer)[0] == 0
+        self.plugged, self.written, self.log = None, set(), None
+        self.acknowledged(5, struct.pack("<II", 1, 0) + self.region(), [self.memory])
         self.rings = [Ring(self, i, buffers_at + i * size * BUFFER, base) for i in range(rings)]
         for ring in self.rings:
             ring.setup()
@@ -174,6 +175,83 @@ class Front:
             except ConnectionResetError:
                 return {}
 
+    def region(self):
+        return struct.pack("<QQQQ", GPA, self.length, UVA, 4096)
+
+    def plug_region(self):
+        return struct.pack("<QQQQ", GPA + PLUG, PLUG_BYTES, UVA + PLUG, 0)
+
+    def acknowledged(self, request, payload, fds=()):
+        answer = self.message(request, payload, fds, reply=True, flags=9)
+        assert answer is not None and struct.unpack("<Q", answer)[0] == 0, f"message {request} was refused"
+
+    def op_plug(self, table=False):
+        """More memory, as QEMU tells of it; buffers lie there from now on. `table`: all regions anew, else only this one."""
+        self.plug_memory = os.memfd_create("dimm")
+        os.ftruncate(self.plug_memory, PLUG_BYTES)
+        self.plugged = mmap.mmap(self.plug_memory, PLUG_BYTES)
+        if table:
+            both = struct.pack("<II", 2, 0) + self.region() + self.plug_region()
+            self.acknowledged(5, both, [self.memory, self.plug_memory])
+        else:
+            # QEMU sends it once for each pair of rings.
+            for _ in range(self.pairs):
+                self.acknowledged(37, struct.pack("<Q", 0) + self.plug_region(), [self.plug_memory])
+        for ring in self.rings:
+            ring.buffers = PLUG + ring.index * self.size * BUFFER
+        return {}
+
+    def op_rehome(self):
+        """Buffers lie in the first memory again."""
+        for ring in self.rings:
+            ring.buffers = ring.home
+        return {}
+
+    def op_unplug(self, table=False):
+        if table:
+            self.acknowledged(5, struct.pack("<II", 1, 0) + self.region(), [self.memory])
+        else:
+            self.acknowledged(38, struct.pack("<Q", 0) + self.plug_region(), [self.plug_memory])
+        self.plugged = None
+        return {}
+
+    def op_log(self, on=True):
+        """Migration begins: a map of dirty pages, the feature, the rings' addresses again. Or it is called off."""
+        if on:
+            bytes = (GPA + self.length + PAGE - 1) // PAGE // 8 + 1
+            fd = os.memfd_create("log")
+            os.ftruncate(fd, PAGE + bytes)
+            self.log = mmap.mmap(fd, PAGE + bytes)
+            assert self.message(6, struct.pack("<QQ", bytes, PAGE), [fd], reply=True) == b""
+            os.close(fd)
+        self.acknowledged(2, struct.pack("<Q", self.features | (LOG_ALL if on else 0)))
+        for ring in self.rings:
+            ring.tell_addresses(on)
+        return {}
+
+    def op_snapshot(self):
+        self.before = self.read(0, self.length)
+        self.written = set()
+        if self.log is not None:
+            self.log[PAGE:] = bytes(len(self.log) - PAGE)
+        return {}
+
+    def op_dirty(self, ring, count):
+        """Once the ring has so many used entries: pages that the device changed, and those that are marked."""
+        at, end = self.rings[ring].used + 2, time.monotonic() + 20
+        while (struct.unpack("<H", self.read(at, 2))[0] - self.rings[ring].base) & 0xFFFF < count:
+            # Nothing may be written meanwhile, so that no call can be asked for.
+            if time.monotonic() > end:
+                raise TimeoutError("not used within 20 seconds")
+            time.sleep(0.001)
+        now = self.read(0, self.length)
+        pages = range((self.length + PAGE - 1) // PAGE)
+        differ = lambda k: now[k * PAGE : (k + 1) * PAGE] != self.before[k * PAGE : (k + 1) * PAGE]
+        changed = [k for k in pages if differ(k) and k not in self.written]
+        first = GPA // PAGE
+        marked = [8 * at + bit - first for at, byte in enumerate(self.log[PAGE:]) if byte for bit in range(8) if byte >> bit & 1]
+        return {"changed": changed, "marked": marked}
+
     def op_truncate(self, bytes):
         os.ftruncate(self.memory, bytes)
         return {}
@@ -183,15 +261,23 @@ class Front:
         return {}
 
     def write(self, at, data):
+        if at >= PLUG:
+            self.plugged[at - PLUG : at - PLUG + len(data)] = data
+            return
+        self.written.update(range(at // PAGE, (at + len(data) - 1) // PAGE + 1))
         self.map[4096 + at : 4096 + at + len(data)] = data
 
     def read(self, at, count):
+        if at >= PLUG:
+            return self.plugged[at - PLUG : at - PLUG + count]
         return self.map[4096 + at : 4096 + at + count]
 
 
 class Ring:
     def __init__(self, front, index, buffers, base):
-        self.f, self.index, self.buffers = front, index, buffers
+        self.f, self.index, self.buffers, self.home = front, index, buffers, buffers
+        # Where the buffers lie that the device has.
+        self.where = {}
         self.desc = index * RING_AREA
         self.avail, self.used = self.desc + 0x8000, self.desc + 0xA000
         self.next = self.shown = self.last_used = base
@@ -206,9 +292,13 @@ class Ring:
         f.write(self.used + 2, struct.pack("<H", self.base & 0xFFFF))
         f.message(8, struct.pack("<II", i, f.size))
         f.message(10, struct.pack("<II", i, self.base & 0xFFFF))
-        f.message(9, struct.pack("<IIQQQQ", i, 0, UVA + self.desc, UVA + self.used, UVA + self.avail, 0))
+        self.tell_addresses(False)
         f.message(13, struct.pack("<Q", i), [self.call])
         f.message(12, struct.pack("<Q", i), [self.kick])
+
+    def tell_addresses(self, logs):
+        ring = (UVA + self.desc, UVA + self.used, UVA + self.avail)
+        self.f.message(9, struct.pack("<IIQQQQ", self.index, int(logs), *ring, GPA + self.used if logs else 0))
 
     def describe(self, index, at, length, flags, following=0, table=None):
         where = self.desc if table is None else table
@@ -250,7 +340,7 @@ class Ring:
 
     def put_buffer(self, length):
         head = self.free.pop()
-        at = self.buffers + head * BUFFER
+        at = self.where[head] = self.buffers + head * BUFFER
         self.f.write(at, b"\xee" * length)
         self.describe(head, at, length, WRITE)
         self.chains[head] = [head]
@@ -291,7 +381,7 @@ class Ring:
         lengths = []
         while buffers < count:
             head, length = struct.unpack("<II", self.f.read(self.used + 4 + 8 * (self.last_used % self.f.size), 8))
-            data += self.f.read(self.buffers + head * BUFFER, length)
+            data += self.f.read(self.where[head], length)
             if buffers == 0 and self.f.header == 12:
                 count = struct.unpack("<H", data[10:12])[0]
             lengths.append(length)

@@ -1,4 +1,5 @@
 /** Sweeps over scenarios: the grid, its keys, ranking over seeds, and the same lines in any number of threads. */
+import { copyFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ScenarioInput } from '#rxsteer/simulate/scenario/schema.js';
 import { simulate } from '#rxsteer/simulate/simulate.js';
@@ -10,6 +11,8 @@ import {
   scenarioSections,
 } from '#rxsteer/sweep/scenario-line.js';
 import { sweepScenarios } from '#rxsteer/sweep/scenario-sweep.js';
+import { withFolder } from '../traffic/support.js';
+import { makeCapture } from './support.js';
 
 const server: ScenarioInput = {
   ...{ name: 'server', durationMs: 0.5, warmupMs: 0.2 },
@@ -63,6 +66,23 @@ describe('the grid', () => {
     ]) {
       expect(keys(other)).not.toEqual([key]);
     }
+  });
+
+  it('knows a capture by its content, and so does the digest of a run', async () => {
+    await withFolder(async (path) => {
+      await makeCapture(path('a.pcap'), { packets: 50, flows: 5 });
+      copyFileSync(path('a.pcap'), path('copy.pcap'));
+      await makeCapture(path('other.pcap'), { packets: 50, flows: 6 });
+      const of = async (name: string) => {
+        const scenario: ScenarioInput = { ...server, load: [{ kind: 'capture', file: path(name) }] };
+        const { lines } = await sweepScenarios({ scenarios: [scenario] });
+        return lines[0]!;
+      };
+      const [a, copy, other] = [await of('a.pcap'), await of('copy.pcap'), await of('other.pcap')];
+      expect(copy).toEqual(a);
+      expect(other.key).not.toBe(a.key);
+      expect(other.digest).not.toBe(a.digest);
+    });
   });
 
   it('puts values where their path says, and leaves the scenario alone', () => {

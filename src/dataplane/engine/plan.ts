@@ -20,7 +20,7 @@ import { dealQueues } from '../shared/deal.js';
 import { parseFaults } from '../shared/faults.js';
 import { chooseMode, type SwitchingOptions } from '../shared/forwarding.js';
 import { checkLimit, WORKERS_MAX } from '../shared/limits.js';
-import type { EnginePlan, PlanRoom } from '../shared/plan.js';
+import type { EnginePlan, Latency, PlanRoom } from '../shared/plan.js';
 import type { PortInfo } from '../shared/port-info.js';
 import { checkConsumers } from './consumers.js';
 
@@ -41,6 +41,8 @@ export interface EngineOptions {
   readonly smallFrames: number;
   readonly largeFrames: number;
   readonly spinMaxUs: number;
+  /** `low`: workers poll on while traffic comes, and sleep a second after the last frame; default `normal`. */
+  readonly latency?: Latency;
   /**
    * Each worker runs its loops on made-up frames before it reports, so that the first real ones find compiled code; takes
    * some 50 ms of CPU time a worker. Default: where a port is a device.
@@ -165,6 +167,7 @@ export function planEngine(options: EngineOptions, ports: OpenPorts): EnginePlan
     largePerWorker,
     lentSlots: lentRoom(mode, ports.infos),
     spinMaxUs: options.spinMaxUs,
+    latency: options.latency ?? 'normal',
     warmUp: options.warmUp ?? ports.live.size > 0,
     burst: BURST_MAX,
     originMs: performance.timeOrigin + performance.now(),

@@ -8,6 +8,10 @@ import type { PolicySpec } from '../../policy/spec.js';
 import type { OrderLimits } from '../order/guard.js';
 import type { PortInfo } from './port-info.js';
 
+export const LATENCIES = ['normal', 'low'] as const;
+/** Whether workers sleep in the gaps of traffic, or poll on. */
+export type Latency = (typeof LATENCIES)[number];
+
 /** What all workers share. */
 export interface EnginePlan {
   /** Workers that there can be: memory is laid out for them. Fixed while the engine runs. */
@@ -41,6 +45,8 @@ export interface EnginePlan {
   readonly lentSlots: number;
   /** Longest spin before sleeping, in microseconds. */
   readonly spinMaxUs: number;
+  /** `low`: workers poll on while traffic comes, whatever `spinMaxUs` says. */
+  readonly latency: Latency;
   /** Workers warm up before they report, see `worker/warm-up.ts`. */
   readonly warmUp: boolean;
   /** Frames taken from a receive queue at most before others get their turn. */

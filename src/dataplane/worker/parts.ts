@@ -23,9 +23,14 @@ import { type TraceMessage, TraceTap } from '../shared/trace.js';
 import type { Waker } from '../shared/waker.js';
 import { WorkerWord } from '../shared/words.js';
 import type { LoopParts } from './loop.js';
-import { Sleeper } from './sleeper.js';
+import { LINGER_MS, Sleeper } from './sleeper.js';
 import { Transmitter } from './transmit.js';
 import type { WorkerPorts } from './worker-ports.js';
+
+/** Milliseconds that a worker spins at most before it sleeps. */
+function longestSpin({ latency, spinMaxUs }: Pick<EnginePlan, 'latency' | 'spinMaxUs'>): number {
+  return latency === 'low' ? LINGER_MS : spinMaxUs / 1000;
+}
 
 /** What the parts of a worker are made of. */
 export interface PartsMaterial {
@@ -115,7 +120,7 @@ export function makeParts(material: PartsMaterial): LoopParts {
       scratch: scratchOffset(plan, worker),
       yieldThread,
     }),
-    sleeper: new Sleeper(native, clock, words, material.event, plan.spinMaxUs / 1000),
+    sleeper: new Sleeper(native, clock, words, material.event, longestSpin(plan)),
     waker,
     epoch: material.epoch,
     clock,

@@ -14,8 +14,10 @@
  * (`poll-list.ts`). Without it there are no descriptors, and Atomics.wait on the asleep word does; the two are never
  * mixed.
  *
- * Spinning adapts: it grows when sleep turns out to have been shorter than the spin would have been, shrinks when
- * a spin was in vain, and never exceeds the configured maximum.
+ * Spinning adapts: it grows when work turns out to have come sooner than the longest spin ends, shrinks when it came
+ * later, and never exceeds the configured maximum. Where nothing has come since the last sleep there is nothing to spin for:
+ * an idle worker sleeps on, however long it may spin. A maximum of milliseconds (`LINGER_MS`) thus is busy polling while
+ * traffic comes; then the spin follows the gaps of the traffic at once, twice as long.
  */
 
 import type { Native } from '../../addon/native.js';
@@ -26,6 +28,10 @@ const MS = ClockTime.ms;
 
 /** Longest sleep, so that a stop or a restarted device is noticed even if a wake-up were lost. */
 export const SLEEP_MAX_MS = 250;
+/** Longest spin with `--latency low`: nothing is polled a second after the last frame. */
+export const LINGER_MS = 900;
+/** From this maximum on the spin follows the gaps at once. */
+const FOLLOWS_MS = 1;
 /** Below this a spin isn't worth its clock reads. */
 const SPIN_MIN_MS = 0.002;
 
@@ -44,6 +50,9 @@ export class Sleeper {
   woken = 0;
   private spinMs = 0;
   private idleSince = -1;
+  /** Start of the first sleep since there was work, and end of the last one; -1: it has not slept since. */
+  private asleepSince = -1;
+  private wokeAt = 0;
   /** Idle passes to come before the next look at the clock. */
   private skip = 0;
 
@@ -57,6 +66,10 @@ export class Sleeper {
 
   /** There was work: the next idle pass starts a new spin. */
   busy(): void {
+    if (this.asleepSince >= 0) {
+      this.adapt(this.wokeAt - this.asleepSince);
+      this.asleepSince = -1;
+    }
     // A gap that is shorter than that needs no look at the clock at all.
     this.skip = this.spinMs > 0 ? this.passes() : 0;
     this.idleSince = -1;
@@ -75,6 +88,7 @@ export class Sleeper {
 
   /** Called for every pass without work, unless `spinning`: true when it has spun long enough and may `sleep`. */
   tired(): boolean {
+    if (this.asleepSince >= 0) return true;
     const { clock } = this;
     clock.look();
     const now = clock.times[MS]!;
@@ -118,12 +132,16 @@ export class Sleeper {
     this.sleptMs += slept;
     this.sleeps++;
     this.idleSince = -1;
-    this.adapt(slept);
+    this.skip = 0;
+    this.wokeAt = start + slept;
+    if (this.asleepSince < 0) this.asleepSince = start;
   }
 
+  /** Work came after so long a sleep. */
   private adapt(slept: number): void {
     if (slept <= this.spinMaxMs) {
-      this.spinMs = Math.min(this.spinMaxMs, Math.max(SPIN_MIN_MS, this.spinMs * 2));
+      const gap = this.spinMaxMs >= FOLLOWS_MS ? 2 * slept : 0;
+      this.spinMs = Math.min(this.spinMaxMs, Math.max(SPIN_MIN_MS, this.spinMs * 2, gap));
     } else if (this.spinMs > 0) {
       this.spinMs = this.spinMs < SPIN_MIN_MS ? 0 : this.spinMs / 2;
     }

@@ -132,6 +132,8 @@ export class Context {
   #inRun = false;
   #runStart = 0;
   #budget = 0;
+  /** A device has been polled in this run: only then can its time be over. */
+  #hasPolled = false;
   #count = 0;
   /** Until when tasks have their turn while ksoftirqd waits; 0 = the softirq has not been put off. */
   #turnEnd = 0;
@@ -265,6 +267,7 @@ export class Context {
     this.#inRun = true;
     this.#runStart = cpu.sim.now;
     this.#budget = costs.budget;
+    this.#hasPolled = false;
     if (this.#runs === 0) this.#since = cpu.sim.now;
     this.#runs++;
     this.#takeList();
@@ -286,10 +289,12 @@ export class Context {
       if (source === null) {
         // Scheduled from inside: goes on with the same budget.
         if (this.#list.length === 0 && this.#repolls.length === 0) this.#takeList();
-        const isOver = this.#budget <= 0 || cpu.sim.now - this.#runStart >= costs.softirqTime;
+        const isLate = this.#hasPolled && cpu.sim.now - this.#runStart >= costs.softirqTime;
+        const isOver = this.#budget <= 0 || isLate;
         if (this.#list.length === 0 || isOver) return this.#endRun(cpu);
         source = this.#list.shift()!;
         this.#polling = source;
+        this.#hasPolled = true;
         this.#count = 0;
         this.counters.polls++;
         if (source.isBacklog && this.#targets.length > 0) {

@@ -11,7 +11,7 @@ import { CLASSES, Class, Pick } from './classes.js';
 import type { Context, Runner } from './context.js';
 import type { Packets } from './packets.js';
 import type { Recorder } from './recorder.js';
-import type { Sim } from './sim.js';
+import { type Sim, Standstill } from './sim.js';
 import { Next, type Step } from './step.js';
 
 enum State {
@@ -72,6 +72,7 @@ export class Cpu implements Runner {
   /** Listens; null = nobody does. */
   recorder: Recorder | null = null;
   readonly actor: number;
+  readonly #still = new Standstill();
   #steps: Step[] | null = null;
   #pc = 0;
   #state: State = State.idle;
@@ -214,7 +215,9 @@ export class Cpu implements Runner {
 
   #resume(): void {
     this.#state = State.busy;
+    this.#still.reset();
     for (;;) {
+      this.#still.note(this.sim.now);
       if (this.#steps === null) {
         const picked = this.root.pick(this);
         if (picked === Pick.packet) continue;

@@ -4,6 +4,7 @@
  * Promise: virtual time only; no wall clock, no `Math.random`, no dependence on the order of maps. What a run did is
  * hashed event by event into `trace`: two runs with the same trace did the same. One thread.
  */
+import { UserError } from '../../errors.js';
 import { EventQueue } from './event-queue.js';
 
 /** Picoseconds in a nanosecond: costs are given in nanoseconds and fractions of them, times are whole picoseconds. */
@@ -14,6 +15,27 @@ export const SECOND = 1e12;
 /** Whole picoseconds of nanoseconds. */
 export function ps(ns: number): number {
   return Math.round(ns * PS);
+}
+
+/** Events of one moment, or steps of a CPU in one, beyond which time stands still. */
+const STILL = 1_000_000;
+
+/** Counts what happens at one moment. @throws UserError where that has no end */
+export class Standstill {
+  #count = 0;
+
+  /** Something happens, and no time passes. */
+  note(now: number): void {
+    if (++this.#count <= STILL) return;
+    throw new UserError(
+      `at ${now / 1e9} ms time stands still: something goes on without end and takes no time; give its work a cost above 0`,
+    );
+  }
+
+  /** Time has passed. */
+  reset(): void {
+    this.#count = 0;
+  }
 }
 
 /** Something that events are for: a CPU, a link, a source of packets, a timer. */
@@ -52,9 +74,12 @@ export class Sim {
   run(until: number): void {
     const queue = this.#queue;
     const actors = this.#actors;
+    const still = new Standstill();
     let { events, trace } = this;
     while (queue.popUntil(until)) {
       const { time, actor, arg } = queue;
+      if (time === this.now) still.note(time);
+      else still.reset();
       this.now = time;
       events++;
       trace = Math.imul((trace ^ (time | 0)) + actor, 0x01000193) ^ arg;

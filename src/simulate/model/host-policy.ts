@@ -61,6 +61,7 @@ export function compileHostPolicy(
           parsePolicy(given),
           nics.map(([name]) => name),
         );
+  if (parsed !== null) checkOrder(parsed);
   const isByCpu = parsed?.policy === 'rps' || parsed?.policy === 'rfs';
   const cpus = isByCpu ? all : (scenario.workers ?? all);
   const high = cpus.find((cpu) => cpu >= all.length);
@@ -76,11 +77,14 @@ export function compileHostPolicy(
   };
   return {
     ...{ text: parsed?.text ?? 'none', spec: parsed, cpus, ports },
-    parse: (policy) =>
-      withUplinks(
+    parse: (policy) => {
+      const spec = withUplinks(
         parsePolicy(policy),
         nics.map(([name]) => name),
-      ),
+      );
+      checkOrder(spec);
+      return spec;
+    },
     compile,
     introduceTo: (runner, built) => introduceTo(runner, built, nics.length, cpus),
     forNic: (port) => {
@@ -110,6 +114,14 @@ export function compileHostPolicy(
       }
     },
   };
+}
+
+/** A flow can wait where software steers. @throws UserError */
+function checkOrder({ policy, order, stage }: PolicySpec): void {
+  if (order !== 'strict' || stage !== 'nic') return;
+  throw new UserError(
+    `policy ${policy}: order=strict with stage=nic: a NIC's table does not wait for a flow; expected stage=cpu, or order=none`,
+  );
 }
 
 /** A NIC of the host is an uplink of MAC steering, unless the policy says what is. */

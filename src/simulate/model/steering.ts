@@ -25,13 +25,26 @@ export interface Steerer {
   /** The CPU whose backlog gets the packet; -1 = it stays here. */
   choose(cpu: Cpu, packet: number, queue: number): number;
   /** What became of it: accepted by a CPU's backlog, or refused. */
-  settle(cpuId: number, isAccepted: boolean): void;
+  settle(packet: number, cpuId: number, isAccepted: boolean): void;
   /** An application has read a packet of the flow on a CPU. */
   record(flow: number, cpuId: number): void;
 }
 
-/** A policy of stage `cpu`. */
+/** Of each flow under `order=strict`: the CPU that has its frames, and the number of the last one among that CPU's. */
+interface Owners {
+  readonly cpu: Int32Array;
+  readonly tail: Int32Array;
+}
+
+/**
+ * A policy of stage `cpu`. With `order=strict` a flow that the policy moves stays on its old CPU until that is done with
+ * the last of its frames, as the forwarder's guard has it (`src/dataplane/order`); what the guard does after 10 ms of
+ * waiting (holding frames back) is left out.
+ */
 export class PolicySteerer implements Steerer {
+  #owners: Owners = { cpu: new Int32Array(0), tail: new Int32Array(0) };
+  /** Flows that went to another CPU, and frames that stayed on the old one until then. */
+  readonly order = { moves: 0, postponed: 0 };
   readonly #rfs: RfsSteering | null;
   /** The kernel hands packets to the backlog of the CPU itself too; what is no kernel rule does not. */
   readonly #ownToo: boolean;
@@ -44,7 +57,7 @@ export class PolicySteerer implements Steerer {
   /** @param cpus CPU of each worker. */
   constructor(
     readonly runner: PolicyRunner,
-    kernel: Kernel,
+    private readonly kernel: Kernel,
     private readonly world: World,
     private readonly cpus: readonly number[],
   ) {
@@ -55,6 +68,12 @@ export class PolicySteerer implements Steerer {
     this.#before = new Int32Array(steering.workers);
     this.#rfs?.attach(kernel.heads, this.#tails);
     this.#workerOf = Int32Array.from(kernel.contexts, ({ id }) => cpus.indexOf(id));
+  }
+
+  /** Flows keep their order. RFS sees to that itself. */
+  get isStrict(): boolean {
+    const { spec } = this.runner.steering;
+    return spec.order === 'strict' && spec.policy !== 'rfs';
   }
 
   /** CPU of a worker. */
@@ -72,10 +91,37 @@ export class PolicySteerer implements Steerer {
       target = this.cpus[this.runner.worker]!;
       if (this.runner.steering.isByFlow === true) flows.cpu[flow] = target;
     }
+    if (this.isStrict) target = this.#ordered(flow, target, cpu.context.id);
     return target === cpu.context.id && !this.#ownToo ? -1 : target;
   }
 
-  settle(_cpuId: number, isAccepted: boolean): void {
+  /** The CPU for a frame whose policy wants it on `wanted`. */
+  #ordered(flow: number, wanted: number, here: number): number {
+    const { heads } = this.kernel;
+    const { flows } = this.world;
+    if (this.#owners.cpu.length < flows.count) {
+      this.#owners = { cpu: new Int32Array(flows.count).fill(UNKNOWN), tail: new Int32Array(flows.count) };
+    }
+    const { cpu, tail } = this.#owners;
+    const current = cpu[flow]!;
+    if (current !== wanted && current >= 0) {
+      // Counters wrap; their difference does not.
+      if (((heads[current]! - tail[flow]!) | 0) < 0) {
+        this.order.postponed++;
+        return current;
+      }
+      this.order.moves++;
+    }
+    cpu[flow] = wanted;
+    // Its own frames a CPU finishes before it takes the next.
+    if (wanted === here && !this.#ownToo) tail[flow] = heads[here]!;
+    return wanted;
+  }
+
+  settle(packet: number, cpuId: number, isAccepted: boolean): void {
+    if (this.isStrict && isAccepted) {
+      this.#owners.tail[this.world.packets.flow[packet]!] = this.kernel.tails[cpuId]!;
+    }
     if (isAccepted || this.#rfs === null) return;
     this.#fate[0] = 1;
     this.#rfs.settle(this.runner.burst, this.#fate, 1, this.#before);
@@ -92,7 +138,6 @@ export class PolicySteerer implements Steerer {
 export class SysfsSteerer implements Steerer {
   readonly queues: RpsQueue[];
   readonly #sock: SockFlowTable | null;
-  #last: RpsQueue | null = null;
   /** Filters that accelerated RFS has set: queue of each flow. */
   readonly filters = new Map<number, number>();
   #flow = -1;
@@ -155,13 +200,13 @@ export class SysfsSteerer implements Steerer {
   choose(_cpu: Cpu, packet: number, queue: number): number {
     const { flows, packets } = this.world;
     const rps = this.queues[queue]!;
-    this.#last = rps;
     this.#flow = packets.flow[packet]!;
     return rps.steer(flows.hash[this.#flow]!, this.kernel.heads);
   }
 
-  settle(cpuId: number, isAccepted: boolean): void {
-    if (isAccepted) this.#last!.enqueued(this.kernel.tails[cpuId]!);
+  settle(packet: number, cpuId: number, isAccepted: boolean): void {
+    // The queue that chose: one CPU at a time polls it, others may have chosen meanwhile.
+    if (isAccepted) this.queues[this.world.packets.mark[packet]!]!.enqueued(this.kernel.tails[cpuId]!);
   }
 
   record(flow: number, cpuId: number): void {
@@ -196,7 +241,7 @@ export class Steer implements Step {
     const from: Context = cpu.context;
     cpu.park(packet);
     const refused = kernel.backlogs[cpu.scratch]!.accept(packet, world.flows.hash[flow]!, from);
-    this.steerer.settle(cpu.scratch, refused === null);
+    this.steerer.settle(packet, cpu.scratch, refused === null);
     if (refused !== null) world.drop(packet, refused);
     else if (cpu.scratch !== from.id && from === cpu.root) from.counters.handOffs++;
     if (from.class !== Class.softirq) from.flushTargets(cpu);

@@ -129,6 +129,8 @@ export interface RunResult {
   /** In the window, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
   readonly reordered: number;
+  /** With `order=strict`, of the whole run: flows that went to another CPU, frames that waited for that on the old one. */
+  readonly order?: { readonly moves: number; readonly postponed: number };
   /** Of the whole run: arrived = delivered + dropped + under way. */
   readonly packets: {
     readonly arrived: number;

@@ -157,7 +157,9 @@ function digestOf(input: RunInput, built: Built, counters: CounterValues): strin
   const { scenario, costs, seed, policy } = input;
   const { sim, meter } = built.world;
   // What is given beside the scenario is not that of the scenario: costs, seed, policy.
-  const { name: _, about: __, published: ___, costs: _c, seed: _s, policies: _p, ...asked } = scenario;
+  const { name: _, about: __, published: ___, costs: _c, seed: _s, policies: _p, ...given } = scenario;
+  // Where a capture lies is none of it either; what is in it shows in what happened.
+  const asked = { ...given, load: given.load.map(({ file: _f, ...load }) => load) };
   const hash = createHash('sha256');
   hash.update(
     JSON.stringify({

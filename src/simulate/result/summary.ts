@@ -61,6 +61,9 @@ export function summarise(
   for (const times of cpus) for (let c = 0; c < totals.length; c++) totals[c]! += times[c]!;
   const all = window * cpus.length;
   const each = (count: number) => (operations === 0 ? 0 : count / operations);
+  const orders = [...built.side.nics.values()].flatMap(({ policy }) =>
+    policy?.isStrict === true ? [policy.order] : [],
+  );
   const rate = (count: number) => (count * SECOND) / window;
   return {
     policy,
@@ -109,6 +112,14 @@ export function summarise(
       dropped: sum(Object.values(meter.dropped)),
       underWay: packets.live,
     },
+    ...(orders.length === 0
+      ? {}
+      : {
+          order: {
+            moves: sum(orders.map(({ moves }) => moves)),
+            postponed: sum(orders.map(({ postponed }) => postponed)),
+          },
+        }),
     ...(measured.disks.length === 0 ? {} : { disks: measured.disks.map((disk) => disk.result()) }),
     ...(published === undefined ? {} : { published }),
     ...(changes.done.length === 0 ? {} : { changes: changes.done }),

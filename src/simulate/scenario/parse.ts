@@ -11,6 +11,7 @@ import { z } from '../../vendor/zod.js';
 import { checkNesting, parseYaml } from '../../yaml-text.js';
 import { type Costs, costsSchema, type PartialCosts, partialCostsSchema } from '../costs/schema.js';
 import { completeCosts } from '../costs/sets.js';
+import { checkScenario } from './check.js';
 import { type Scenario, scenarioSchema } from './schema.js';
 
 /** The path of an issue as people write it. */
@@ -21,7 +22,7 @@ function pathText(path: readonly PropertyKey[]): string {
 }
 
 function shorten(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
@@ -97,7 +98,9 @@ export function parseScenario(value: unknown, place = 'scenario'): Scenario {
   checkNesting(value, place);
   const result = scenarioSchema.safeParse(value);
   if (!result.success) throw describeIssue(result.error, scenarioSchema, value, place);
-  return result.data as Scenario;
+  const scenario = result.data as Scenario;
+  checkScenario(scenario, place);
+  return scenario;
 }
 
 /** A scenario from a YAML or JSON text. @throws UserError */

@@ -7,6 +7,7 @@ import { frames } from './frames.js';
 import { policyFiles, policyStrings } from './policies.js';
 import { segments } from './segments.js';
 import { configs, ethtoolTexts, texts } from './texts.js';
+import { vhostMessages } from './vhost.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
   frames,
@@ -20,4 +21,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   control,
   netlinkReplies,
   ethtoolReplies,
+  vhostMessages,
 ];

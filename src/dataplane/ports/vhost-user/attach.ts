@@ -5,50 +5,27 @@
  * frames and answers `down`.
  */
 import type { NativeSender } from '../../../addon/native.js';
-import { LinuxFlowHash } from '../../../linux/flow-hash.js';
+import { WorkerCounter } from '../../shared/counters.js';
 import type { PortAttacher } from '../attacher.js';
 import { NativeQueue } from '../device/native-queues.js';
 import { devicePractice } from '../device/practice.js';
 import { makeSendArrays, type SendArrays, type Sender } from '../port.js';
 import type { VhostData } from './data.js';
+import { LearningQueue, RingChoice } from './ring-choice.js';
 
 /** Puts each frame into one of the rings that the guest has enabled. */
-export class VhostSender implements Sender {
+class VhostSender implements Sender {
   readonly delivers = false;
-  private readonly enabled: Int32Array;
-  private readonly hash: LinuxFlowHash | null;
 
-  /**
-   * @param bytes the frame pool
-   * @param pairs what `native` reads: the pair of rings for each entry of the arrays
-   */
   constructor(
     private readonly native: NativeSender,
     readonly arrays: SendArrays,
-    private readonly bytes: Uint8Array,
-    private readonly pairs: Int32Array,
-    private readonly worker: number,
-    data: VhostData,
-  ) {
-    this.offload = data.offload;
-    this.enabled = new Int32Array(data.enabled);
-    const spreads = data.pairs > 1 && data.guestQueue === 'rss';
-    this.hash = spreads ? new LinuxFlowHash(data.key, { symmetric: true }) : null;
-  }
-  readonly offload: boolean;
+    readonly offload: boolean,
+    private readonly choice: RingChoice,
+  ) {}
 
   send(from: number, to: number): number {
-    const { enabled, pairs, hash } = this;
-    const count = enabled[0]!;
-    if (count <= 1 || hash === null) {
-      pairs.fill(count === 0 ? 0 : enabled[1 + (this.worker % count)]!, from, to);
-    } else {
-      const { off, len } = this.arrays;
-      for (let i = from; i < to; i++) {
-        const h = hash.hashFrame(this.bytes, off[i]!, len[i]!) >>> 0;
-        pairs[i] = enabled[1 + (h % count)]!;
-      }
-    }
+    this.choice.choose(from, to);
     return this.native.send(from, to);
   }
 
@@ -60,17 +37,25 @@ export class VhostSender implements Sender {
 export const attacher: PortAttacher<VhostData> = {
   practice: devicePractice,
 
-  receiver({ native, pool, worker }, { data }, queue, arrays) {
+  receiver({ native, pool, worker, clock }, { data }, _queue, arrays) {
     if (native === null) return null;
-    const view = pool.nativeView(worker);
-    return new NativeQueue(new native.VhostReceiver(data.backend, queue, view, arrays), data.events[queue]!);
+    const rings = new Int32Array(arrays.off.length);
+    const receiver = new native.VhostReceiver(data.backend, pool.nativeView(worker), arrays, rings);
+    return data.guestQueue === 'auto' && data.pairs > 1
+      ? new LearningQueue(receiver, arrays, rings, pool.bytes, clock, data)
+      : new NativeQueue(receiver, data.event);
   },
 
-  sender({ native, pool, worker }, { data }) {
+  sender({ native, pool, worker, clock, views }, { data }) {
     if (native === null) return null;
     const arrays = makeSendArrays();
-    const pairs = new Int32Array(arrays.off.length);
-    const sender = new native.VhostSender(data.backend, 0, pool.bytes, arrays, pairs);
-    return new VhostSender(sender, arrays, pool.bytes, pairs, worker, data);
+    const choice = new RingChoice(arrays, pool.bytes, worker, clock, data);
+    const { wanted, bucket } = choice;
+    const sender = new native.VhostSender(data.backend, pool.bytes, arrays, {
+      ...{ wanted, bucket, flows: new Int32Array(data.flows) },
+      // `lockContended` and, behind it, `lockWaitNs`.
+      waits: views.counters.worker[worker]!.subarray(WorkerCounter.lockContended),
+    });
+    return new VhostSender(sender, arrays, data.offload, choice);
   },
 };

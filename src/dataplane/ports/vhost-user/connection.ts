@@ -54,7 +54,6 @@ export class Connection {
         this.handle();
         handled++;
       }
-      if (handled > 0) this.changed();
     } catch (error) {
       this.end((error as Error).message);
     }
@@ -76,6 +75,8 @@ export class Connection {
     } finally {
       this.closeDescriptors();
     }
+    // Before the answer: what the front-end does then must find it done.
+    this.changed();
     if (reply === null || this.native.sendUnix(this.fd, replyTo(request, reply))) return;
     throw new ProtocolError('replies that it does not take');
   }

@@ -9,10 +9,14 @@ import type { GuestQueue } from './kind.js';
 export interface VhostData {
   /** Number of the back-end, for the addon. */
   readonly backend: number;
-  /** By receive queue: the descriptor that says that the guest has kicked. */
-  readonly events: readonly number[];
+  /** The descriptor that says that the guest has kicked. */
+  readonly event: number;
   /** `enabledWords`. */
   readonly enabled: SharedArrayBuffer;
+  /** Which ring each bucket of flows is in: two words a bucket, which the addon's `FlowRings` changes. */
+  readonly flows: SharedArrayBuffer;
+  /** By bucket: on which pair of rings the guest sent last, and when (`ring-choice.ts`). */
+  readonly learned: SharedArrayBuffer;
   /** Pairs of rings that there can be. */
   readonly pairs: number;
   readonly guestQueue: GuestQueue;
@@ -22,7 +26,7 @@ export interface VhostData {
   readonly offload: boolean;
 }
 
-/** Words: how many pairs the guest has enabled, then their numbers. */
+/** Words: how many pairs the guest has enabled, their numbers (`pairs` words), then 1 for each pair that is enabled. */
 export function enabledWords(pairs: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((1 + pairs) * Int32Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer((1 + 2 * pairs) * Int32Array.BYTES_PER_ELEMENT);
 }

@@ -15,7 +15,7 @@ const PATH_MAX = 107;
 const QUEUES_MAX = 128;
 
 /** How the guest's ring is chosen that a frame is put into. */
-export type GuestQueue = 'rss' | 'worker';
+export type GuestQueue = 'rss' | 'auto' | 'worker';
 
 /** A guest behind a vhost-user socket. */
 export interface VhostUserPortSpec extends NamedPort {
@@ -42,6 +42,8 @@ export interface VhostUserDetail {
   readonly enabled: readonly number[];
   /** Bytes of the guest's memory. */
   readonly memory: number;
+  /** The guest's MTU, where its front-end told it. */
+  readonly mtu: number | null;
   /** Guests that came so far. */
   readonly connections: number;
   /** Guests that were sent away because of what they did. */
@@ -64,9 +66,9 @@ export const vhostUserKind: PortKind<VhostUserPortSpec, VhostUserDetail> = {
         offload: onOff(true, 'super-frames and partial checksums pass as they are, if the guest agrees'),
         mergeable: onOff(true, 'a long frame may fill several buffers of the guest', true),
         'guest-queue': choice(
-          ['rss', 'worker'],
+          ['rss', 'auto', 'worker'],
           'rss',
-          'which of its rings a frame goes to: by a hash of its flow, or by the worker that sends it',
+          'which of its rings a frame goes to: by a hash of its flow, the one on which the guest sent the flow last, or by the worker that sends it',
         ),
         flood: floodOption,
       },

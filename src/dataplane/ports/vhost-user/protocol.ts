@@ -17,6 +17,8 @@ export const Request = {
   setOwner: 3,
   resetOwner: 4,
   setMemoryTable: 5,
+  setLogBase: 6,
+  setLogEvent: 7,
   setRingSize: 8,
   setRingAddress: 9,
   setRingBase: 10,
@@ -40,7 +42,7 @@ export const Request = {
 export const Flag = { version: 1, versionMask: 3, reply: 4, needReply: 8 } as const;
 
 /** Protocol features by bit. */
-export const Protocol = { multiQueue: 0, replyAck: 3, mtu: 4, memorySlots: 15, status: 16 } as const;
+export const Protocol = { multiQueue: 0, logMemory: 1, replyAck: 3, mtu: 4, memorySlots: 15, status: 16 } as const;
 
 /** Virtio features by bit (virtio 1.2, 5.1.3 and 6), those that the port may offer. */
 export const VIRTIO_FEATURES = {
@@ -54,7 +56,9 @@ export const VIRTIO_FEATURES = {
   hostTso6: 12,
   hostEcn: 13,
   mergeable: 15,
+  guestAnnounce: 21,
   multiQueue: 22,
+  logAll: 26,
   indirect: 28,
   eventIdx: 29,
   protocol: 30,

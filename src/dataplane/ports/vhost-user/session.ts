@@ -25,6 +25,8 @@ const MEMORY_SLOTS = 64;
 /** In the word of a descriptor message: the ring is in bits 0 to 7, and this bit says that no descriptor came. */
 const NO_DESCRIPTOR = 0x100;
 const REGION_WORDS = 4;
+/** Flag of a ring's addresses (`VHOST_VRING_F_LOG`). */
+const LOGS_USED = 1;
 
 export interface SessionParts {
   readonly backend: NativeVhostBackend;
@@ -65,6 +67,8 @@ export class Session {
     put(Request.setMemoryTable, (m) => this.setMemory(m));
     put(Request.addMemoryRegion, (m) => this.addRegion(m));
     put(Request.removeMemoryRegion, (m) => this.removeRegion(m));
+    put(Request.setLogBase, (m) => this.setLog(m));
+    put(Request.setLogEvent, none);
     put(Request.setRingSize, (m) => this.onRing(m, (ring, value) => p.backend.setSize(ring, value)));
     put(Request.setRingBase, (m) => this.onRing(m, (ring, value) => p.backend.setBase(ring, value)));
     put(Request.setRingAddress, (m) => this.setAddress(m));
@@ -112,6 +116,7 @@ export class Session {
   private offeredProtocol(): bigint {
     return [
       Protocol.multiQueue,
+      Protocol.logMemory,
       Protocol.replyAck,
       Protocol.mtu,
       Protocol.memorySlots,
@@ -181,12 +186,21 @@ export class Session {
   private setAddress({ payload }: Message): null {
     if (payload.byteLength < 40) throw new ProtocolError('ring addresses that are cut short');
     const ring = this.ring(payload.getUint32(0, true));
-    // Descriptors, used ring, available ring; then where writes are logged, which is not offered.
+    // Descriptors, used ring, available ring; where writes into the used ring are logged, if they are.
     this.p.backend.setAddresses(
       ring,
-      BigUint64Array.from([8, 16, 24], (at) => payload.getBigUint64(at, true)),
+      BigUint64Array.from([8, 16, 24, 32], (at) => payload.getBigUint64(at, true)),
+      (payload.getUint32(4, true) & LOGS_USED) !== 0,
     );
     return null;
+  }
+
+  /** Always answered, without payload. */
+  private setLog({ payload, fds }: Message): Uint8Array {
+    if (payload.byteLength < 16 || fds.length !== 1)
+      throw new ProtocolError('a log without descriptor');
+    this.p.backend.setLog(fds[0]!, logPlace(payload));
+    return new Uint8Array(0);
   }
 
   /** Ring and descriptor of such a message; -1 = none came. */
@@ -244,6 +258,8 @@ const DESCRIPTORS: ReadonlyMap<number, number> = new Map([
   [Request.setMemoryTable, 8],
   [Request.addMemoryRegion, 1],
   [Request.removeMemoryRegion, 1],
+  [Request.setLogBase, 1],
+  [Request.setLogEvent, 1],
   [Request.setRingKick, 1],
   [Request.setRingCall, 1],
   [Request.setRingError, 1],
@@ -254,6 +270,10 @@ function long({ payload, request }: Message): bigint {
   if (payload.byteLength < 8) throw new ProtocolError(`message ${request} is cut short`);
   return payload.getBigUint64(0, true);
 }
+
+/** Size and offset. */
+const logPlace = (payload: DataView) =>
+  BigUint64Array.of(payload.getBigUint64(0, true), payload.getBigUint64(8, true));
 
 /** Guest-physical address, size, the front-end's address, offset. */
 function regionAt(payload: DataView, at: number): BigUint64Array {

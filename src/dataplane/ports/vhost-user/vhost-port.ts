@@ -26,7 +26,10 @@ import { forget, listen } from './socket-events.js';
 /** A client tries to connect in this interval. */
 const CONNECT_MS = 1000;
 
-const ALWAYS: readonly VirtioFeature[] = ['mtu', 'indirect', 'eventIdx', 'protocol', 'version1'];
+const ALWAYS: readonly VirtioFeature[] = [
+  ...(['mtu', 'guestAnnounce', 'logAll'] as const),
+  ...(['indirect', 'eventIdx', 'protocol', 'version1'] as const),
+];
 const OFFLOADS: readonly VirtioFeature[] = [
   ...(['csum', 'guestCsum', 'guestTso4', 'guestTso6', 'guestEcn'] as const),
   ...(['hostTso4', 'hostTso6', 'hostEcn'] as const),
@@ -156,7 +159,7 @@ export class VhostUserPort extends LivePort {
     this.connection?.close();
     this.connection = null;
     this.session = null;
-    this.words[0] = 0;
+    this.words.fill(0);
     if (why !== null) {
       this.refused++;
       this.lastRefusal = why;
@@ -176,6 +179,8 @@ export class VhostUserPort extends LivePort {
   /** Workers are to see what the guest has enabled, and the engine is to look. */
   private tell(): void {
     const pairs = this.session?.receiving ?? [];
+    const { queues } = this.spec;
+    for (let q = 0; q < queues; q++) this.words[1 + queues + q] = pairs.includes(q) ? 1 : 0;
     this.words.set(pairs, 1);
     Atomics.store(this.words, 0, pairs.length);
     this.host?.changed();
@@ -218,6 +223,7 @@ export class VhostUserPort extends LivePort {
       queues: this.spec.queues,
       enabled: session?.receiving ?? [],
       memory: session?.memory ?? 0,
+      mtu: this.mtu,
       connections: this.connections,
       refused: this.refused,
     };

@@ -26,6 +26,8 @@ export interface XdpPortSpec extends NamedPort {
   readonly mode: (typeof MODES)[number];
   /** The program in front carries out the policy: each worker gets its own frames. */
   readonly steer: boolean;
+  /** Microseconds of busy polling in the kernel; 0 = none. */
+  readonly busyPollUs: number;
   /** Copies a second that floods from this port may cost; 0 = no limit, absent = the default. */
   readonly flood?: number;
 }
@@ -44,6 +46,8 @@ export interface XdpDetail {
   readonly steers: string | null;
   /** Frames are sent from where the kernel put them; else they are copied once. */
   readonly sendsInPlace: boolean;
+  /** The kernel polls the device for the workers (`busy-poll`). */
+  readonly busyPoll: boolean;
   /** Longest frame that can be received. */
   readonly longest: number;
   /** Slots of the frame pool that are in rings of the kernel. */
@@ -76,14 +80,18 @@ export const xdpKind: PortKind<XdpPortSpec, XdpDetail> = {
           false,
           'the XDP program in front gives each frame to the worker that the policy wants: a NIC stage for any interface',
         ),
+        'busy-poll': number({
+          ...{ least: 0, most: 10_000, fallback: 0, rare: true, unit: 'USEC' },
+          does: 'microseconds that the kernel polls the device for, inside the calls of a worker that finds nothing (SO_PREFER_BUSY_POLL); 0: not at all',
+        }),
         flood: floodOption,
       },
-      spec(target, { queues, mode, steer, flood }, named, where) {
+      spec(target, { queues, mode, steer, flood, ...others }, named, where) {
         return {
           ...named,
           kind: 'af_xdp' as const,
           interface: interfaceName(where, target),
-          ...{ queues, mode, steer },
+          ...{ queues, mode, steer, busyPollUs: others['busy-poll'] },
           ...(flood === null ? {} : { flood }),
         };
       },

@@ -142,7 +142,10 @@ export class XdpSockets {
         this.zeroCopy = true;
         return fd;
       } catch (error) {
-        if (mode === 'zerocopy' || (error as NodeJS.ErrnoException).code === 'EBUSY') throw error;
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code === 'EBUSY') throw error;
+        if (mode === 'zerocopy')
+          throw new Error(`mode=zerocopy: the driver cannot do it (mode=auto): ${message}`);
       }
     }
     return this.openRetrying(ifindex, 0, false);
@@ -150,9 +153,10 @@ export class XdpSockets {
 
   /** The kernel closes a socket behind its close: whoever comes right after finds the queue taken. */
   private openRetrying(ifindex: number, queue: number, zeroCopy: boolean): number {
-    const { native, lent, each } = this.parts;
+    const { native, lent, each, spec } = this.parts;
+    const { busyPollUs } = spec;
     const { entries, slots } = ringsFor(each);
-    const options = { ifindex, queue, entries, fillEntries: powerOfTwoAtLeast(slots), zeroCopy };
+    const options = { ifindex, queue, entries, fillEntries: powerOfTwoAtLeast(slots), zeroCopy, busyPollUs };
     // Of its own queue, if that has one, for those share slots; else the one that has registered the pool.
     const sharedWith = this.receive[queue * each] ?? this.receive[0] ?? -1;
     const deadline = performance.now() + TAKEN_MS;

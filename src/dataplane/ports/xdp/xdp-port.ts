@@ -25,6 +25,8 @@ import { copiesAtOnce, slotsFor, XdpSockets } from './sockets.js';
 /** Ethernet header and a VLAN tag. */
 const HEADER_BYTES = 18;
 
+type Sums = Record<'dropped' | 'ringFull' | 'fillEmpty' | 'partial', number>;
+
 export class XdpPort extends DevicePort<XdpPortSpec> {
   /** Receive queues of the device that are served, fixed when the port is first opened. */
   readonly queues: number;
@@ -44,7 +46,7 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   /** Those that workers may still have, by their first descriptor. */
   private readonly leaving = new Map<number, XdpSockets>();
   /** What sockets have counted: those that are closed, and each that is open, when it was last read. */
-  private readonly past = { dropped: 0, ringFull: 0, fillEmpty: 0, partial: 0 };
+  private readonly past: Sums = { dropped: 0, ringFull: 0, fillEmpty: 0, partial: 0 };
   private readonly counts = new Map<number, XskCounts>();
   /** Drops of theirs that `drops` knows of. */
   private told = 0;
@@ -195,7 +197,7 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   }
 
   /** What all sockets of the port have counted so far. */
-  private totals(): XskCounts {
+  private totals(): Sums {
     for (const fd of this.receiveFds) this.counts.set(fd, this.native.xskCounts(fd));
     const sum = { ...this.past };
     for (const one of this.counts.values()) add(sum, one);
@@ -217,6 +219,8 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   override detail(): XdpDetail {
     const { xsk, lent } = this;
     const { dropped, ringFull, partial } = this.totals();
+    const [first] = this.receiveFds;
+    const busyPoll = first !== undefined && this.native.xskCounts(first).busyPolls;
     return {
       xdp: xsk?.attached?.xdp ?? 'driver',
       why: xsk?.attached?.why ?? '',
@@ -225,6 +229,7 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
       queues: this.queues,
       deviceQueues: this.deviceQueues,
       sendsInPlace: xsk?.inPlace ?? false,
+      busyPoll,
       longest: SMALL_FRAME_MAX,
       lent: lent === null || xsk === null ? 0 : lent.count(xsk.tag),
       partialChecksums: partial,
@@ -282,7 +287,7 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   }
 }
 
-function add(sum: Record<keyof XskCounts, number>, one: XskCounts): void {
+function add(sum: Sums, one: XskCounts): void {
   sum.dropped += one.dropped;
   sum.ringFull += one.ringFull;
   sum.fillEmpty += one.fillEmpty;
