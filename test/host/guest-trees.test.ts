@@ -12,10 +12,7 @@ import { openTree } from '#rxsteer/host/source/open.js';
 async function hostOf(name: string) {
   const path = fileURLToPath(new URL(`fixtures/guest-${name}.tar.gz`, import.meta.url));
   const tree = await openTree(path, '--root');
-  const second = async () => {
-    tree.later = true;
-    return tree;
-  };
+  const second = async () => tree.secondSample();
   return readHost(tree, { role: null, second, now: () => performance.now() });
 }
 

@@ -62,7 +62,12 @@ async function startCluster(): Promise<void> {
       ...[`SlurmdPidFile=${path('d.pid')}`, 'ProctrackType=proctrack/linuxproc', 'TaskPlugin=task/none'],
       ...['SelectType=select/cons_tres', 'SelectTypeParameters=CR_CPU', 'ReturnToService=2'],
       ...['JobAcctGatherType=jobacct_gather/none', 'AccountingStorageType=accounting_storage/none'],
-      ...['MpiDefault=none', 'SwitchType=switch/none', 'SlurmdParameters=config_overrides', 'SchedulerParameters=sched_interval=1'],
+      ...[
+        'MpiDefault=none',
+        'SwitchType=switch/none',
+        'SlurmdParameters=config_overrides',
+        'SchedulerParameters=sched_interval=1',
+      ],
       `NodeName=${name} NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN`,
       `PartitionName=all Nodes=${name} Default=YES MaxTime=INFINITE State=UP`,
       '',

@@ -42,7 +42,14 @@ export const Request = {
 export const Flag = { version: 1, versionMask: 3, reply: 4, needReply: 8 } as const;
 
 /** Protocol features by bit. */
-export const Protocol = { multiQueue: 0, logMemory: 1, replyAck: 3, mtu: 4, memorySlots: 15, status: 16 } as const;
+export const Protocol = {
+  multiQueue: 0,
+  logMemory: 1,
+  replyAck: 3,
+  mtu: 4,
+  memorySlots: 15,
+  status: 16,
+} as const;
 
 /** Virtio features by bit (virtio 1.2, 5.1.3 and 6), those that the port may offer. */
 export const VIRTIO_FEATURES = {

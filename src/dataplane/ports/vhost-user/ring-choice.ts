@@ -11,8 +11,8 @@ import type { NativeReceiver } from '../../../addon/native.js';
 import { LinuxFlowHash } from '../../../linux/flow-hash.js';
 import { TUN_FLOW_EXPIRE_MS } from '../../../linux/tun.js';
 import { ClockTime, type ThreadClock } from '../../memory/clock.js';
-import type { ReceiveArrays, SendArrays } from '../port.js';
 import { NativeQueue } from '../device/native-queues.js';
+import type { ReceiveArrays, SendArrays } from '../port.js';
 import type { VhostData } from './data.js';
 
 /** A power of two. */

@@ -197,8 +197,7 @@ export class Session {
 
   /** Always answered, without payload. */
   private setLog({ payload, fds }: Message): Uint8Array {
-    if (payload.byteLength < 16 || fds.length !== 1)
-      throw new ProtocolError('a log without descriptor');
+    if (payload.byteLength < 16 || fds.length !== 1) throw new ProtocolError('a log without descriptor');
     this.p.backend.setLog(fds[0]!, logPlace(payload));
     return new Uint8Array(0);
   }

@@ -20,7 +20,10 @@ describe.skipIf(missing !== null)(`a guest's memory${missing === null ? '' : `: 
   /** Frames go both ways between the two. */
   async function passes(n: number): Promise<void> {
     await a.send([guestFrame(n), guestFrame(n, 1200)]);
-    expect((await b.receive(2)).map((one) => one.frame)).toEqual([hex(guestFrame(n)), hex(guestFrame(n, 1200))]);
+    expect((await b.receive(2)).map((one) => one.frame)).toEqual([
+      hex(guestFrame(n)),
+      hex(guestFrame(n, 1200)),
+    ]);
     const back = [guestFrame(n, 300, 2, 1), guestFrame(n, 60, 2, 1)];
     await b.send(back);
     expect((await a.receive(2)).map((one) => one.frame)).toEqual(back.map(hex));
