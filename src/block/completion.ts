@@ -30,8 +30,8 @@ export interface Completion {
 }
 
 /**
- * CPU that completes a request, and how.
- * @param options.threadedIrqs interrupts are threads (`threadirqs`, PREEMPT_RT): no other CPU is asked
+ * CPU that completes a request, and how. With `threadedIrqs` interrupts are threads (`threadirqs`, PREEMPT_RT): no other
+ * CPU is asked.
  */
 export function completionOf(
   { submitter, found, polled, queueCpus, queues }: Completed,

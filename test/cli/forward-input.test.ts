@@ -128,7 +128,7 @@ const calls: [string, string[], string | RegExp][] = [
   [
     'a port of the config',
     config('port.yaml', 'ports: [a=memory:source, 7]\n'),
-    `--config ${configPath('port.yaml')}: ports.1: expected a port NAME=KIND:TARGET[,option=value…], KIND one of af_packet, tap, vhost-user, pcap, memory`,
+    `--config ${configPath('port.yaml')}: ports.1: expected a port NAME=KIND:TARGET[,option=value…], KIND one of af_packet, af_xdp, tap, vhost-user, pcap, memory`,
   ],
   [
     'a number of the config',
