@@ -458,6 +458,7 @@ export {
 
 export type { Costs, PartialCosts } from './simulate/costs/schema.js';
 export { COST_SETS, type Confidence, type CostSet, type Origin } from './simulate/costs/sets.js';
+export type { DiskQueueResult, DiskResult, TenantResult } from './simulate/disk/result.js';
 export { CLASSES as CPU_CLASSES, type CpuClass } from './simulate/machine/classes.js';
 export type { ChangeResult } from './simulate/model/changes.js';
 export type { CapturedPackets } from './simulate/model/loads.js';
@@ -517,6 +518,6 @@ export type { PacketPortSpec } from './dataplane/ports/packet/kind.js';
 export { parsePort } from './dataplane/ports/port-spec.js';
 export type { TapPortSpec } from './dataplane/ports/tap/kind.js';
 export { DROP_REASONS, type DropReason } from './dataplane/shared/counters.js';
-export type { FlowSample } from './dataplane/shared/flow-census.js';
+export type { FlowSample, HeaviestFlows } from './dataplane/shared/flow-census.js';
 export type { SwitchingOptions } from './dataplane/shared/forwarding.js';
 export type { TraceEntry, TraceOptions } from './dataplane/shared/trace.js';

@@ -21,6 +21,10 @@ export interface ReadRingOptions {
   readonly polled?: boolean;
 }
 
+/**
+ * An io_uring of the thread that opened it: `burst` submits what is asked for and collects what is done, one system call.
+ * Only its thread may use it.
+ */
 export class ReadRing {
   /** Bytes of the file or device, and whole blocks in it. */
   readonly size: number;
