@@ -49,12 +49,13 @@ export interface WarmUpParts {
 
 /** Bursts between two looks at the clock; behind them the loop is told what it is told in a live change. */
 const TURN_BURSTS = 32;
-/**
- * Bursts of the first loop, and of the second. V8 of Node 20 has compiled all loops over frames after some 200; that of
- * Node 22 and later waits for 500 calls of a function since it last met something new.
- */
+/** Bursts of the first loop. */
 const FIRST_BURSTS = 64;
-const SECOND_BURSTS = 768;
+/**
+ * Bursts of the second. V8 of Node 20 has compiled all loops over frames after some 200; since V8 12 it waits for 500
+ * calls of a function behind the last one that met something new (`minimum_invocations_after_ic_update`).
+ */
+const SECOND_BURSTS = Number.parseInt(process.versions.v8, 10) < 12 ? 256 : 768;
 /** CPU time that it may take, in milliseconds: several times what it takes where the CPU is shared with something else. */
 const LIMIT_MS = 200;
 /** While it waits for others, it looks so often whether the engine still runs, in milliseconds. */
