@@ -30,9 +30,10 @@ async function raw(url: URL, bytes: string): Promise<string> {
   socket.setEncoding('latin1').on('data', (part: string) => {
     text += part;
   });
-  socket.on('error', () => {});
+  // What is refused in the middle may end in a reset; `once` would take that for its own error.
+  const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
   socket.write(bytes);
-  await once(socket, 'close');
+  await closed;
   return text;
 }
 
