@@ -117,6 +117,17 @@ export class PortPrograms {
     await this.p.advance({ plan: { ...plan, ports: gated(plan.ports, []) }, fence: fence + 1 });
   }
 
+  /** Ports whose program is the one that they were opened with: under `stage=nic` nobody else decides. */
+  private warnOfKept({ ports, policy }: EnginePlan): void {
+    if (policy.stage !== 'nic') return;
+    for (const { name, removed, steered = 0 } of ports) {
+      if (removed || steered === 0) continue;
+      this.p.warn(
+        `port ${name}: its XDP program goes on with the policy that it was opened with, and stage=nic keeps its choice: ctl port remove and add give it the new one`,
+      );
+    }
+  }
+
   /** Publishes a change, programs with it. @throws UserError where they cannot follow; nothing has changed then */
   async publish(change: ConfigChange): Promise<readonly number[]> {
     const { p } = this;
@@ -124,6 +135,7 @@ export class PortPrograms {
     const plan = change.plan ?? before.plan;
     const table = change.table === undefined ? before.table : change.table;
     const list = this.replacements(plan, change.compiled ?? p.compiled(), table);
+    if (plan.policy !== before.plan.policy || table !== before.table) this.warnOfKept(plan);
     if (list.length === 0) return p.advance(change);
     this.load(list);
     const fresh = list.filter(({ info }) => info.gate !== undefined);
