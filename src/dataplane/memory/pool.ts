@@ -1,7 +1,8 @@
 /**
  * The frame pool: two size classes of slots in shared memory, and which of them are in use.
  *
- * Promise: every slot has a home worker (a range of ids, but for small slots that devices had), and is at any time in exactly one state:
+ * Promise: every slot has a home worker (a range of ids, but for small slots that devices had), and is at any time in
+ * exactly one state:
  *   free            owner word 0, on a free list of its home
  *   held            owner word home + 1, and in no ring of its home: part of a burst, or held for a move
  *   handed over     owner word home + 1, and on the list of a ring that its home feeds (also the one of its own
