@@ -44,6 +44,8 @@ export interface ProgramOptions {
   readonly outlet?: Outlet;
   /** Workers, not queues: for CPUs. Default false. */
   readonly workers?: boolean;
+  /** Of `mac`: the port that frames come from, whose owner gets what has none. Default: worker 0 gets that. */
+  readonly port?: number;
   /** The indirection table (queue of each bucket) instead of the policy's own. */
   readonly entries?: readonly number[];
 }
@@ -73,7 +75,7 @@ type Add = (p: FrameAssembler) => void;
 function codeOf(
   steering: Steering,
   byWorker: boolean,
-  entries: readonly number[] | undefined,
+  { entries, port }: ProgramOptions,
 ): Add | NoProgram {
   const { spec } = steering;
   const workers = byWorker ? steering.workers : null;
@@ -92,8 +94,10 @@ function codeOf(
     case 'rps':
       return rpsCode(spec);
     case 'mac': {
-      const owners = listOwners(steering as MacSteering);
-      return (p) => addOwners(p, owners, spec.guests);
+      const mac = steering as MacSteering;
+      const owners = listOwners(mac);
+      const other = port === undefined ? 0 : mac.owners.portOwner(port);
+      return (p) => addOwners(p, owners, { room: spec.guests, other });
     }
     case 'mac-hash': {
       const { table, toeplitz, input } = steering as MacHashSteering;
@@ -140,8 +144,8 @@ function socketMap(entries: number): MapSpec {
 
 /** The program, or why there is none. */
 export function policyProgram(steering: Steering, options: ProgramOptions): Program | NoProgram {
-  const { start, outlet = { to: 'result' }, workers = false, entries } = options;
-  const add = codeOf(steering, workers, entries);
+  const { start, outlet = { to: 'result' }, workers = false } = options;
+  const add = codeOf(steering, workers, options);
   if (typeof add !== 'function') return add;
   const p = new FrameAssembler(start);
   add(p);

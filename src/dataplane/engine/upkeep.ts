@@ -93,7 +93,7 @@ export class Upkeep {
   /** Guests that were learned, moved or forgotten since: the programs of steered ports get them, as a change of its own. */
   private followOwners(): void {
     const { core } = this;
-    if (core.changing || core.stopping || !core.plan.ports.some(({ programmed }) => programmed === true))
+    if (core.changing || core.stopping || !core.plan.ports.some(({ programmed }) => programmed !== undefined))
       return;
     const owners = ownersNow(core);
     if (owners === this.owners) return;

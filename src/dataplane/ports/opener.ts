@@ -36,7 +36,6 @@ export type PortParts<Data = unknown> = Pick<
   | 'choosesQueue'
   | 'flood'
   | 'lends'
-  | 'steered'
   | 'programmed'
   | 'gate'
   | 'finite'
