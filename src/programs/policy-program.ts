@@ -72,11 +72,7 @@ export function queuesOf(steering: Steering, entries: readonly number[] | null =
 type Add = (p: FrameAssembler) => void;
 
 /** The part of the program that leaves its result in r0. */
-function codeOf(
-  steering: Steering,
-  byWorker: boolean,
-  { entries, port }: ProgramOptions,
-): Add | NoProgram {
+function codeOf(steering: Steering, byWorker: boolean, { entries, port }: ProgramOptions): Add | NoProgram {
   const { spec } = steering;
   const workers = byWorker ? steering.workers : null;
   switch (spec.policy) {

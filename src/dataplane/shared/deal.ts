@@ -16,7 +16,8 @@
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortInfo } from './port-info.js';
 
-type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'programmed' | 'gate'>;
+/** What of a port decides who polls its queues. */
+export type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'programmed' | 'gate'>;
 
 /** The worker that polls queue `queue` of a port; -1: nobody at this moment. */
 export function pollerOf({ active }: { readonly active: number }, port: Dealt, queue: number): number {

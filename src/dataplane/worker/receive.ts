@@ -24,8 +24,8 @@ import { ringDrained } from '../memory/ring.js';
 import type { ReceiveQueue } from '../ports/attach.js';
 import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from '../shared/counters.js';
 import type { EnginePlan } from '../shared/plan.js';
-import type { TraceFate } from '../shared/trace.js';
 import { keepsQueue } from '../shared/port-info.js';
+import type { TraceFate } from '../shared/trace.js';
 import { Global } from '../shared/words.js';
 import { Dispatcher, DispatchResult } from './dispatch.js';
 import { RfsFeedback } from './rfs-feedback.js';
@@ -254,7 +254,8 @@ export class RxStage {
     if (keep) burst.worker.fill(this.me, 0, burst.n);
     this.dispatch(queue);
     const { programmed } = this.ports[burst.port]!;
-    const choice = programmed?.where === 'in XDP' ? 'decided in XDP' : `queue ${burst.queue} chosen in the kernel`;
+    const choice =
+      programmed?.where === 'in XDP' ? 'decided in XDP' : `queue ${burst.queue} chosen in the kernel`;
     const chosen = this.kept[burst.port] === true ? choice : '';
     trace.finish((i, wanted) => this.fateOf(i, wanted, chosen));
   }

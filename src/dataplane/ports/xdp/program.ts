@@ -45,7 +45,11 @@ export function refuseOthers(native: Native, { name, interface: device }: XdpPor
 }
 
 /** A program knows these sockets from now on, queue by queue. */
-export function enterSockets(native: Native, { program, loaded }: ReadyProgram, sockets: readonly number[]): void {
+export function enterSockets(
+  native: Native,
+  { program, loaded }: ReadyProgram,
+  sockets: readonly number[],
+): void {
   const map = loaded.maps[program.maps.findIndex(({ name }) => name === SOCKETS)]!;
   for (const [number, fd] of sockets.entries()) {
     const words = new Uint32Array([number, fd]);
