@@ -13,7 +13,7 @@ import { GENERIC_TYPES, hashTypeMask } from '../nic/hash-types.js';
 import { KEY_BYTES_MAX, resolveKey } from '../policy/key.js';
 import type { MacSteering } from '../policy/mac.js';
 import type { MacHashSteering } from '../policy/mac-hash.js';
-import { listOwners } from '../policy/owners.js';
+import { type GuestOwner, listOwners } from '../policy/owners.js';
 import type { RssSteering } from '../policy/rss.js';
 import type { RpsSpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
@@ -91,8 +91,9 @@ function codeOf(steering: Steering, byWorker: boolean, { entries, port }: Progra
       return rpsCode(spec);
     case 'mac': {
       const mac = steering as MacSteering;
-      const owners = listOwners(mac);
       const other = port === undefined ? 0 : mac.owners.portOwner(port);
+      const all = listOwners(mac);
+      const owners = port === undefined ? all : withoutNeedless(all, other);
       return (p) => addOwners(p, owners, { room: spec.guests, other });
     }
     case 'mac-hash': {
@@ -108,6 +109,12 @@ function codeOf(steering: Steering, byWorker: boolean, { entries, port }: Progra
     case 'js':
       return { why: 'a module of JavaScript does not run in the kernel' };
   }
+}
+
+/** Those without which something would go elsewhere: who comes and is owned by that worker changes no program. */
+function withoutNeedless(owners: readonly GuestOwner[], other: number): GuestOwner[] {
+  const everywhere = new Set(owners.flatMap(({ mac, vlan }) => (vlan === null ? [mac] : [])));
+  return owners.filter(({ mac, worker }) => worker !== other || everywhere.has(mac));
 }
 
 function rpsCode(spec: RpsSpec): Add | NoProgram {

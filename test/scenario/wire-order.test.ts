@@ -249,7 +249,7 @@ describe.skipIf(!canForward())('order on the wire', { timeout: SCENARIO_TIMEOUT_
       if (one.path !== undefined) {
         expect(detail, context).toMatchObject({ transmit: one.path, queueChanges: one.queueChanges ?? 0 });
       }
-      if (one.inProgram === true) expect(summary.changes, context).toBeGreaterThan(10);
+      if (one.inProgram === true) expect(summary.changes, context).toBeGreaterThan(2);
       else if (one.restMs > 0) expect(summary.totals.moves, context).toBeGreaterThan(0);
       expect(seen.unique, context).toBeGreaterThan(FRAMES / 10);
       expect(summary.totals.reordered, context).toBe(0);

@@ -15,6 +15,7 @@ import { generate, startSink } from '../support/traffic.js';
 
 const DRIVER = fileURLToPath(new URL('../support/program-driver.mjs', import.meta.url));
 const FLOWS = 32;
+const GUESTS = 8;
 const PACKETS = 60_000;
 const RATE = 10_000;
 const STAND_MS = 150;
@@ -115,6 +116,53 @@ describe.skipIf(!canForward())('programs that choose queues', { timeout: SCENARI
       const context = JSON.stringify({ seen, totals: summary.totals });
       expect(seen.reordered.packets + seen.late, context).toBe(0);
       expect(summary.ports[0]!.rx.packets + summary.ports[0]!.rx.kernelDrops).toBe(count);
+    });
+  });
+
+  it.each([
+    ['veth', 'queues=2,fanout=policy'],
+    ['xdp', 'steer=on'],
+  ] as const)('%s, %s: guests that mac learns get into the program, in order', async (kind, options) => {
+    await withLab(async (lab) => {
+      const scenario = await startScenario(lab, {
+        ...{ ports: [kind, 'veth'], addresses: false, orderly: true, workers: 2, mode: 'switch' },
+        ...{ policy: 'mac:assign=least-loaded', firstPortOptions: options },
+      });
+      const [from, to] = [scenario.guests[0]!.ns, scenario.guests[1]!.ns];
+      const socket = `/run/rxsteer/${scenario.forwarder.process.pid}.sock`;
+      const queues = async () => {
+        const { ports } = await ask<Stats>(socket, 'GET', '/stats');
+        return ports[0]!.queues.map(({ packets }) => packets);
+      };
+      const sink = await startSink(lab, to, { interface: 'g0', 'max-flows': GUESTS });
+      const rest = { guests: GUESTS, flows: GUESTS, rate: 4000, size: 100, packets: 40_000, cpu: 0 };
+      const sent = generate(lab, from, { interface: 'g0', ...rest });
+      await expect.poll(async () => (await queues())[0], { timeout: 30_000 }).toBeGreaterThan(1000);
+      // The generator's own address was the first one: nobody else is known, and its owner has everything.
+      expect((await queues())[1]).toBe(0);
+      for (let g = 0; g < GUESTS; g++) {
+        const mac = `02:00:00:01:00:0${g}`;
+        const one = { flows: 1, packets: 1, 'first-flow': 1000 + g, 'src-mac': mac };
+        await generate(lab, to, { interface: 'g0', ...one, 'dst-mac': '02:00:00:00:00:01' });
+      }
+      const { sent: count } = await sent;
+      type Known = { owners: { mac: string; worker: number }[] };
+      const { owners } = await ask<Known>(socket, 'GET', '/policy');
+      const guests = owners.filter(({ mac }) => mac.startsWith('02:00:00:01:'));
+      expect(guests.length).toBe(GUESTS);
+      const before = await queues();
+      await generate(lab, from, { interface: 'g0', ...rest, packets: 800 });
+      const all = async () => (await queues()).reduce((a, b) => a + b, 0);
+      await expect.poll(all, { timeout: 30_000 }).toBe(before[0]! + before[1]! + 800);
+      const after = await queues();
+      const share = (worker: number) => guests.filter((guest) => guest.worker === worker).length;
+      expect(after.map((n, q) => n - before[q]!)).toEqual([0, 1].map((w) => 100 * share(w)));
+      expect(share(1)).toBeGreaterThan(2);
+      await settle(lab, scenario, 'p1', count + 800);
+      const summary = await scenario.finish();
+      const seen = await sink.stop();
+      expect(seen.reordered.packets, JSON.stringify({ seen, totals: summary.totals })).toBe(0);
+      expect(summary.handoffs.filter(({ from: w, packets }) => w === 1 && packets > 0)).toEqual([]);
     });
   });
 });
