@@ -22,6 +22,7 @@ import { LINE_WORDS } from '../memory/layout.js';
 import type { RingProducer } from '../memory/producer.js';
 import { ringDrained } from '../memory/ring.js';
 import type { ReceiveQueue } from '../ports/attach.js';
+import type { Sender } from '../ports/port.js';
 import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from '../shared/counters.js';
 import type { EnginePlan } from '../shared/plan.js';
 import { keepsQueue } from '../shared/port-info.js';
@@ -289,8 +290,8 @@ export class RxStage {
   }
 
   /** The work was sent; `arrived` tells which of its frames. Policies that follow consumers hear of it. */
-  delivered(batch: Batch, arrived: (i: number) => boolean): void {
-    if (this.flows !== null) this.flows.delivered(batch, arrived);
+  delivered(batch: Batch, arrived: (i: number) => boolean, senders: readonly (Sender | null)[]): void {
+    if (this.flows !== null) this.flows.delivered(batch, arrived, senders);
   }
 
   /** Frames held for a move, to be reviewed every pass. */
