@@ -117,6 +117,14 @@ describe('mechanisms', () => {
     expect(exact.completions.ipi / all(exact)).toBeCloseTo(3 / 4, 1);
   });
 
+  it('interrupts avoid isolated CPUs, but for queues of those alone', () => {
+    const { queues } = run({ queues: 2, isolated: '0,2-3', tenants: { t: {} } }, cpus(4)).disk;
+    expect(queues.map((queue) => [queue.cpus, queue.irqCpu])).toEqual([
+      [[0, 1], 1],
+      [[2, 3], 2],
+    ]);
+  });
+
   it('the only queue completes in the softirq', () => {
     const { completions } = run({ queues: 1, tenants: { t: { threads: 4 } } }, cpus(4)).disk;
     expect(completions.softirq).toBeGreaterThan(0);
@@ -186,6 +194,7 @@ describe('what is refused', () => {
     [{ queues: 0, tenants: t }, 'scenario: disks.d.queues=0: expected a whole number from 1 to 65535'],
     [{ tenants: { t: { polled: true } } }, 'disks.d.tenants: t: polled: the disk has no poll queues'],
     [{ tenants: { t: { cpus: '9' } } }, 'disks.d.tenants: t: CPU 9 does not exist; CPUs: 0 to 1'],
+    [{ isolated: '2', tenants: t }, 'disks.d: isolated: CPU 2 does not exist; CPUs: 0 to 1'],
     [{ irqs: [7], tenants: t }, 'disks.d: irqs: CPU 7 does not exist; CPUs: 0 to 1'],
     [{ kernel: '4.9', tenants: t }, 'disks.d: kernel release "4.9": the block layer is known from 5.15 on'],
     [{ steer: 'rss:queues=8', tenants: t }, 'workers, but the disk has 2 queues'],
