@@ -2,7 +2,9 @@
  * Real reads of real block devices through io_uring, in a guest: null_blk with several queues, polled and not, and an NVMe
  * controller with one. A ring for each worker on a CPU of its own, tenants steered by a policy.
  *
- * The oracles are the kernel's: where requests were issued and completed (tracepoints), what the device counted, the CPUs
+ * A poll queue that CPUs share is emptied by whoever polls it, so that there only sums are told.
+ *
+ * The oracles are the kernel's: where requests began and were completed (tracepoints), what the device counted, the CPUs
  * of its queues. Where a completion belongs is the model's word (`completionOf`, `mapQueues`).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -28,7 +30,9 @@ const MODULES = ['fs/configfs/configfs', 'drivers/block/null_blk/null_blk'];
 const CPUS = 4;
 const TENANTS = 8;
 const READS = 200;
-const POLICY = `rss:queues=${CPUS},key=microsoft`;
+const POLICY = 'rps:cpus=0-3,seed=2';
+/** A tenant is a flow to the policy. */
+const FLOWS = Array.from({ length: TENANTS }, (_, t) => `tcp 192.0.2.${t + 1}:${1000 + t} > 198.51.100.1:1`);
 /** Reads that are under way when a ring is closed, for each worker. */
 const AWAY = 8;
 /** Two sockets, whose cores share a cache each. */
@@ -48,7 +52,7 @@ interface Told {
     readonly cpus: Record<string, number>;
     readonly calls: number;
   }[];
-  readonly issued: number[];
+  readonly queued: number[];
   readonly completed: number[];
   readonly queues: Record<string, string>;
   readonly device: { reads: number; sectors: number };
@@ -57,7 +61,7 @@ interface Told {
 
 /** The module anew, under these parameters. */
 const nullBlock = (parameters: string) =>
-  `rmmod null_blk 2>/dev/null; insmod /modules/1.ko gb=1 nr_devices=1 hw_queue_depth=1023 ${parameters}; echo 2 > /sys/block/nullb0/queue/nomerges`;
+  `rmmod null_blk 2>/dev/null; insmod /modules/1.ko gb=1 nr_devices=1 hw_queue_depth=1023 poll_queues=0 ${parameters}; echo 2 > /sys/block/nullb0/queue/nomerges`;
 const NVME = '/sys/bus/pci/drivers/nvme';
 /** The driver bound anew, with so many poll queues. */
 const nvme = (polls: number, affinity: number) => `
@@ -101,7 +105,7 @@ describe.skipIf(reason !== '')('reads through io_uring in a guest', () => {
     const folder = mkdtempSync(join(tmpdir(), 'rxsteer-rings-'));
     try {
       const driver = `${GUEST_REPOSITORY}/test/support/ring-driver.mjs`;
-      const common = { policy: POLICY, workers: CPUS, tenants: TENANTS, reads: READS, depth: 8 };
+      const common = { policy: POLICY, workers: CPUS, flows: FLOWS, reads: READS, depth: 8 };
       const plan = JSON.stringify(NAMES.map((name) => ({ ...common, ...RUNS[name] })));
       const shown = await runStorageGuest(folder, kernel!, {
         script: `mount -t tracefs tracefs /sys/kernel/tracing; echo; node ${driver} '${plan}'`,
@@ -125,10 +129,10 @@ describe.skipIf(reason !== '')('reads through io_uring in a guest', () => {
     }
   });
   afterAll(() => {
-    for (const [name, { device, issued, completed, told }] of runs) {
+    for (const [name, { device, queued, completed, told }] of runs) {
       const calls = told.reduce((sum, one) => sum + one.calls, 0);
       process.stderr.write(
-        `${name}: ${device.reads} reads, issued ${issued.join('/')}, completed ${completed.join('/')}, ${((TENANTS * READS) / calls).toFixed(1)} a system call\n`,
+        `${name}: ${device.reads} reads, begun ${queued.join('/')}, completed ${completed.join('/')}, ${((TENANTS * READS) / calls).toFixed(1)} a system call\n`,
       );
     }
   });
@@ -142,18 +146,17 @@ describe.skipIf(reason !== '')('reads through io_uring in a guest', () => {
     (name) => {
       const run = runs.get(name)!;
       const chosen = Array.from({ length: CPUS }, (): number[] => []);
-      for (let tenant = 0; tenant < TENANTS; tenant++) {
-        const flow = `tcp 192.0.2.${tenant + 1}:1 > 198.51.100.1:1`;
+      FLOWS.forEach((flow, tenant) => {
         chosen[explain(POLICY, flow, { workers: CPUS }).worker]!.push(tenant);
-      }
+      });
       expect(run.own).toEqual(chosen);
-      // With tenants at one worker only nothing would be told apart.
-      expect(chosen.filter((tenants) => tenants.length > 0).length).toBeGreaterThan(1);
+      // Else less would be told apart.
+      expect(chosen.every((tenants) => tenants.length > 0)).toBe(true);
       run.told.forEach(({ cpu, tenants, done, results, cpus }, worker) => {
         expect([cpu, tenants]).toEqual([worker, chosen[worker]]);
         expect(done).toEqual(tenants.map(() => READS));
-        // A device without poll queues cannot be polled, which is each read's own result.
-        const result = name === 'unpolled' ? '-95' : '4096';
+        // Without poll queues 6.1 reads by interrupt; a kernel that refuses says so in each read's own result.
+        const result = name === 'unpolled' && Object.hasOwn(results, '-95') ? '-95' : '4096';
         expect(results).toEqual(tenants.length === 0 ? {} : { [result]: tenants.length * READS });
         expect(cpus).toEqual(tenants.length === 0 ? {} : { [worker]: tenants.length * READS });
       });
@@ -161,31 +164,28 @@ describe.skipIf(reason !== '')('reads through io_uring in a guest', () => {
   );
 
   it.each(NAMES.filter((name) => name !== 'buffered' && name !== 'unpolled'))(
-    '%s: the device had exactly these reads, issued where the worker runs',
+    '%s: the device had exactly these reads, begun where the worker runs',
     (name) => {
       const run = runs.get(name)!;
-      expect(run.issued).toEqual(askedOf(run));
+      expect(run.queued).toEqual(askedOf(run));
       expect(run.device).toEqual({ reads: sum(askedOf(run)), sectors: 8 * sum(askedOf(run)) });
-      expect(sum(run.completed)).toBe(sum(run.issued));
+      expect(sum(run.completed)).toBe(sum(run.queued));
     },
   );
 
-  it.each(['four', 'two', 'polled', 'shared', 'nvmePolled'] as const)(
-    '%s: completed on the CPU that submitted, or polls',
-    (name) => {
-      const { issued, completed } = runs.get(name)!;
-      expect(completed).toEqual(issued);
-    },
-  );
+  it.each(['four', 'two', 'polled'] as const)('%s: completed on the CPU that submitted, or polls', (name) => {
+    const { queued, completed } = runs.get(name)!;
+    expect(completed).toEqual(queued);
+  });
 
   it.each([0, 1, 2] as const)(
     'rq_affinity=%d of a disk with one interrupt: completed where the model says',
     (affinity) => {
-      const { issued, completed, facts } = runs.get(`affinity${affinity}`)!;
+      const { queued, completed, facts } = runs.get(`affinity${affinity}`)!;
       const found = Number(facts);
       expect(facts).toMatch(/^\d$/);
       const expected = Array<number>(CPUS).fill(0);
-      issued.forEach((count, submitter) => {
+      queued.forEach((count, submitter) => {
         const request = { submitter, found, queueCpus: CPUS, queues: 1 };
         const { cpu } = completionOf(request, affinity as RqAffinity, machine, { rules });
         expected[cpu]! += count;

@@ -1,23 +1,15 @@
 // Reads of a block device in a guest: a ring for each worker, each on a CPU of its own, tenants steered to workers by a
-// policy. The kernel counts beside it: what was issued and completed on which CPU (tracepoints), what the device did.
+// policy. The kernel counts beside it: what began and was completed on which CPU (tracepoints), what the device did.
 //
 //     node ring-driver.mjs JSON      a list of runs, see io-uring-guest.test.ts; prints `@run JSON` for each
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { loadNative } from '../../dist/addon/native.js';
-import {
-  Burst,
-  compilePolicy,
-  dissectBurst,
-  flowFrame,
-  openReadRing,
-  parseFlow,
-  parsePolicy,
-} from '../../dist/index.js';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 
 const TRACING = '/sys/kernel/tracing';
-const EVENTS = ['issue', 'complete'];
+/** A request begins on the CPU of who asks; others may hand it to the device. */
+const EVENTS = ['block_bio_queue', 'block_rq_complete'];
 
 /** An instance of the tracer for each event, so that each has counters of its own. */
 function startTracing() {
@@ -25,7 +17,7 @@ function startTracing() {
     const own = `${TRACING}/instances/${event}`;
     mkdirSync(own, { recursive: true });
     writeFileSync(`${own}/trace`, '');
-    writeFileSync(`${own}/events/block/block_rq_${event}/enable`, '1');
+    writeFileSync(`${own}/events/block/${event}/enable`, '1');
   }
 }
 
@@ -33,7 +25,7 @@ function startTracing() {
 function stopTracing() {
   return EVENTS.map((event) => {
     const own = `${TRACING}/instances/${event}`;
-    writeFileSync(`${own}/events/block/block_rq_${event}/enable`, '0');
+    writeFileSync(`${own}/events/block/${event}/enable`, '0');
     return readdirSync(`${own}/per_cpu`)
       .sort()
       .map((cpu) => {
@@ -50,50 +42,40 @@ function deviceCounters(name) {
   return { reads, sectors };
 }
 
-function workerOf(steering, tenant) {
-  const frame = flowFrame(parseFlow(`tcp 192.0.2.${tenant + 1}:1 > 198.51.100.1:1`, 'tenant'));
-  const burst = new Burst(frame, false);
-  burst.add(0, frame.length, 0);
-  dissectBurst(burst);
-  steering.steer(burst);
-  return burst.worker[0];
-}
-
-function start(plan) {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: plan });
-    worker.on('message', resolve);
-    worker.on('error', reject);
-  });
-}
-
-async function runOne({ setUp, device, policy, workers, tenants, reads, depth, ring, facts = 'true' }) {
+async function runOne(
+  { explain, threads },
+  { setUp, device, policy, flows, reads, depth, ring, facts = 'true' },
+) {
+  const workers = threads.length;
   execFileSync('sh', ['-c', setUp], { stdio: 'inherit' });
-  const steering = compilePolicy(parsePolicy(policy), { workers });
   const own = Array.from({ length: workers }, () => []);
-  for (let tenant = 0; tenant < tenants; tenant++) own[workerOf(steering, tenant)].push(tenant);
+  flows.forEach((flow, tenant) => {
+    own[explain(policy, flow, { workers }).worker].push(tenant);
+  });
   const before = deviceCounters(device);
   startTracing();
   const told = await Promise.all(
-    own.map((list, cpu) => start({ path: `/dev/${device}`, cpu, tenants: list, reads, depth, ring })),
+    threads.map(async (thread, cpu) => {
+      thread.postMessage({ path: `/dev/${device}`, cpu, tenants: own[cpu], reads, depth, ring });
+      const [answer] = await once(thread, 'message');
+      return answer;
+    }),
   );
-  const [issued, completed] = stopTracing();
+  const [queued, completed] = stopTracing();
   const after = deviceCounters(device);
   const queues = readdirSync(`/sys/block/${device}/mq`).map((queue) => [
     queue,
     readFileSync(`/sys/block/${device}/mq/${queue}/cpu_list`, 'utf8').trim(),
   ]);
   return {
-    ...{ own, told, issued, completed, queues: Object.fromEntries(queues) },
+    ...{ own, told, queued, completed, queues: Object.fromEntries(queues) },
     device: { reads: after.reads - before.reads, sectors: after.sectors - before.sectors },
     facts: execFileSync('sh', ['-c', facts], { encoding: 'utf8' }).trim(),
   };
 }
 
 /** One ring: keeps so many reads of each tenant under way until all have what they want. */
-function work() {
-  const { path, cpu, tenants, reads, depth, ring: options } = workerData;
-  loadNative().pinThread(cpu);
+function work(openReadRing, { path, cpu, tenants, reads, depth, ring: options }) {
   const ring = openReadRing(path, { entries: Math.max(1, depth * tenants.length), ...options });
   const left = tenants.map(() => reads);
   const done = tenants.map(() => 0);
@@ -129,9 +111,21 @@ function work() {
   const last = openReadRing(path, { entries: 8, ...options });
   last.burst(8, 0);
   last.close();
-  parentPort.postMessage({ cpu, tenants, done, results, cpus, calls });
+  return { cpu, tenants, done, results, cpus, calls };
 }
 
 if (isMainThread) {
-  for (const run of JSON.parse(process.argv[2])) console.log(`@run ${JSON.stringify(await runOne(run))}`);
-} else work();
+  const [{ explain }, runs] = [await import('../../dist/policy/experiment.js'), JSON.parse(process.argv[2])];
+  const threads = Array.from({ length: runs[0].workers }, () => new Worker(new URL(import.meta.url)));
+  await Promise.all(threads.map((thread) => once(thread, 'message')));
+  for (const run of runs) console.log(`@run ${JSON.stringify(await runOne({ explain, threads }, run))}`);
+  process.exit(0);
+} else {
+  const { loadNative } = await import('../../dist/addon/native.js');
+  const { openReadRing } = await import('../../dist/requests/read-ring.js');
+  parentPort.on('message', (plan) => {
+    loadNative().pinThread(plan.cpu);
+    parentPort.postMessage(work(openReadRing, plan));
+  });
+  parentPort.postMessage('ready');
+}
