@@ -1,16 +1,15 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-// Minutes of steady traffic: `npm run soak` (SOAK_MINUTES, default 3). And scenarios of which `npm test` runs a part
-// (test/support/matrix.ts), whole.
+// Minutes of steady traffic: `npm run soak` (SOAK_MINUTES, default 3). And the tests of which `npm test` runs a part,
+// whole: those that name test/support/matrix.ts.
+const parts = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .map((file) => `test/${file}`)
+  .filter((file) => file.endsWith('.test.ts') && readFileSync(file, 'utf8').includes('support/matrix.js'));
+
 export default defineConfig({
   test: {
-    include: [
-      'test/soak/**/*.test.ts',
-      'test/scenario/{iperf,offload,order,wire-order}.test.ts',
-      'test/{package/package,setup,cli/demo,model/spin,native/hash,traffic/find/flows}.test.ts',
-      'test/{examples,index-docs}.test.ts',
-      'test/dataplane/{order/schedule,ports/vhost-user/hostile}.test.ts',
-    ],
+    include: [...new Set(['test/soak/**/*.test.ts', ...parts])],
     env: { RXSTEER_WHOLE: '1' },
     fileParallelism: false,
     testTimeout: 24 * 3600 * 1000,

@@ -7,6 +7,7 @@
 import { UserError, unknownName } from '#rxsteer/errors.js';
 import { flowVsMac } from './flow-vs-mac.js';
 import { forward } from './forward.js';
+import { guests } from './guests.js';
 import { hostile } from './hostile.js';
 import { live } from './live.js';
 import { describeMachine } from './machine.js';
@@ -36,6 +37,7 @@ export const SUITES: readonly Suite[] = [
   forward,
   live,
   peers,
+  guests,
   hostile,
 ];
 

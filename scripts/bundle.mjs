@@ -9,12 +9,11 @@
 // What is fresh is copied only. Part of `prepack`; the checkout itself runs without.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { isBuiltin } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rolldown } from 'rolldown';
 import { rollup } from 'rollup';
 import dts from 'rollup-plugin-dts';
+import { makeVendor } from './vendor.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const VENDOR = join(ROOT, 'src', 'vendor');
@@ -22,31 +21,6 @@ const DIST = join(ROOT, 'dist');
 const MADE = join(ROOT, 'build', 'bundle');
 /** Packages whose types the public face's are made of. */
 const TYPED = ['zod'];
-
-/** zod's messages in other languages than English are half of it. */
-const englishOnly = {
-  name: 'english-only',
-  load: (id) =>
-    /\/zod\/v4\/locales\/index\.js$/.test(id) ? `export { default as en } from './en.js';` : null,
-};
-
-/** The folder of the package that a module belongs to, or null for our own. */
-function packageOf(id) {
-  const [found] = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? [];
-  return found ?? null;
-}
-
-/** Bundles what a module of `src/vendor` names; folders of the packages that went in. */
-async function bundleCode(source, target) {
-  const bundle = await rolldown({ input: source, platform: 'node', plugins: [englishOnly] });
-  const { output } = await bundle.write({ file: target, format: 'esm' });
-  await bundle.close();
-  if (output.length !== 1) throw new Error(`${basename(source)} became ${output.length} files`);
-  const [{ imports, moduleIds }] = output;
-  const left = imports.filter((name) => !isBuiltin(name));
-  if (left.length > 0) throw new Error(`${basename(source)} still imports ${left.join(', ')}`);
-  return moduleIds.map(packageOf).filter((folder) => folder !== null);
-}
 
 const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
@@ -87,17 +61,14 @@ function digest() {
     if (name.endsWith('.d.ts')) add(join(DIST, name));
   }
   for (const name of readdirSync(VENDOR).sort()) add(join(VENDOR, name));
-  for (const name of ['package-lock.json', 'scripts/bundle.mjs']) add(join(ROOT, name));
+  for (const name of ['package-lock.json', 'scripts/bundle.mjs', 'scripts/vendor.mjs']) add(join(ROOT, name));
   return hash.digest('hex');
 }
 
 async function make() {
   rmSync(MADE, { recursive: true, force: true });
   const folders = new Set();
-  for (const name of readdirSync(VENDOR)) {
-    const file = join(MADE, 'dist', 'vendor', name.replace(/\.ts$/, '.js'));
-    for (const folder of await bundleCode(join(VENDOR, name), file)) withDependencies(folder, folders);
-  }
+  for (const folder of await makeVendor(join(MADE, 'dist', 'vendor'))) withDependencies(folder, folders);
   const licences = [...folders].sort().map(licence);
   writeFileSync(join(MADE, 'dist', 'vendor', 'LICENSES.txt'), licences.join(`\n${'-'.repeat(80)}\n\n`));
   await bundleTypes(join(MADE, 'types', 'index.d.ts'));

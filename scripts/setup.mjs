@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildJobs } from './build-jobs.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -73,7 +74,7 @@ if (!fresh('packages', packages, 'node_modules/piscina')) {
 }
 
 // 2. TypeScript: dist/ and dist/bench/.
-const sources = ['src', 'bench', 'tsconfig.json', 'package-lock.json'];
+const sources = ['src', 'bench', 'tsconfig.json', 'package-lock.json', 'scripts/vendor.mjs'];
 if (!fresh('dist', sources, 'dist/cli/main.js')) {
   say('compiling TypeScript');
   // Files whose source is gone must not linger; the incremental state would hide that they are missing.
@@ -83,6 +84,9 @@ if (!fresh('dist', sources, 'dist/cli/main.js')) {
     const { ok, output } = run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project]);
     if (!ok) fail(`tsc -p ${project} failed: ${gist(output)}`);
   }
+  // In one file where it is many: each start of the program is a quarter quicker.
+  const vendor = run(process.execPath, ['scripts/vendor.mjs']);
+  if (!vendor.ok) fail(`bundling src/vendor failed: ${gist(vendor.output)}`);
   mark('dist', sources);
 }
 
@@ -104,7 +108,11 @@ if (process.platform !== 'linux') {
     );
   } else {
     say('compiling the native addon');
-    const { ok, output } = run(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'compile']);
+    const { ok, output } = run(process.execPath, [
+      'node_modules/cmake-js/bin/cmake-js',
+      'compile',
+      ...buildJobs(),
+    ]);
     if (ok) mark('native', native);
     else {
       rmSync(addon, { force: true });

@@ -64,6 +64,11 @@ export class Child {
     return this.process.pid ?? -1;
   }
 
+  /** Writes to its standard input. */
+  write(text: string): void {
+    this.process.stdin!.write(text);
+  }
+
   /** The line of its output that says most, for error messages. */
   gist(): string {
     const lines = `${this.stdout}\n${this.stderr}`.split('\n').filter((line) => line.trim() !== '');

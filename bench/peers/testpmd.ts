@@ -16,7 +16,7 @@ function testpmd(name: string, settings: string, devices: readonly string[]): Fo
     settings: `testpmd io on CPU ${FORWARDER_CPU}, ${settings}`,
     offloads: false,
     polls: true,
-    missing: () => missingProgram(name, { 'dpdk-testpmd': 'dpdk', ethtool: 'ethtool' }),
+    missing: () => missingProgram(name, { 'dpdk-testpmd': 'dpdk-dev', ethtool: 'ethtool' }),
     async start(topology: Topology): Promise<Running> {
       // Line by line, also into a pipe: its last line says that it forwards.
       const command = ['stdbuf', '-oL', 'dpdk-testpmd', '-l', `${GENERATOR_CPU},${FORWARDER_CPU}`];

@@ -308,6 +308,8 @@ Napi::Value acceptCall(const Info& info) {
   return fd ? adopted(info.Env(), std::move(fd)) : Napi::Number::New(info.Env(), -1);
 }
 
+Napi::Value peerCall(const Info& info) { return Napi::Number::New(info.Env(), peerOf(intArgument(info, 0, "fd"))); }
+
 Napi::Value receiveCall(const Info& info) {
   Napi::Env env = info.Env();
   const Span<uint8_t> into = bytes(info[1], "into");
@@ -334,6 +336,7 @@ void defineVhost(Napi::Env env, Napi::Object exports) {
   function("listenUnix", listenCall);
   function("connectUnix", connectCall);
   function("acceptUnix", acceptCall);
+  function("peerOfUnix", peerCall);
   function("receiveUnix", receiveCall);
   function("sendUnix", sendCall);
   exports.Set("VhostBackend", VhostBackend::define(env));

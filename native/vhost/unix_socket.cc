@@ -67,6 +67,12 @@ UniqueFd listenUnix(const std::string& path) {
 
 UniqueFd acceptUnix(int fd) { return UniqueFd(::accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)); }
 
+pid_t peerOf(int fd) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer.pid : 0;
+}
+
 Received receiveUnix(int fd, uint8_t* into, size_t most) {
   alignas(cmsghdr) uint8_t ancillary[CMSG_SPACE(kDescriptorsMost * sizeof(int))];
   iovec data{into, most};

@@ -24,6 +24,9 @@ UniqueFd connectUnix(const std::string& path);
 // Empty where nobody waits.
 UniqueFd acceptUnix(int fd);
 
+// The process at the other end, as it was when it connected or began to listen; 0: not of this PID namespace.
+pid_t peerOf(int fd);
+
 struct Received {
   // Bytes; 0: the peer has closed; -1: nothing now.
   ssize_t length;

@@ -93,6 +93,8 @@ export interface NativeVhost {
   connectUnix(path: string): number;
   /** A connection, or -1 where nobody waits. */
   acceptUnix(fd: number): number;
+  /** The process that connected, or that listens, at the other end (SO_PEERCRED); 0 where it is not seen from here. */
+  peerOfUnix(fd: number): number;
   /** Bytes into `into` (0: the peer is gone, -1: nothing now), and the descriptors that came along: the caller's to close. */
   receiveUnix(fd: number, into: Uint8Array): { readonly length: number; readonly fds: readonly number[] };
   /** False where the peer is gone or takes nothing more. */

@@ -53,22 +53,42 @@ export function calibrationOf(
     neat(all! - call!),
   );
   set('wakeRemote', ['wakeRemote'], 'as measured', neat);
-  set('ipiSend', ['wakeRemote', 'systemCall'], 'a wake-up less its system call', (all, call) =>
-    neat(all! - call!),
-  );
+  if (!known.has('handBurst')) {
+    set('ipiSend', ['wakeRemote', 'systemCall'], 'a wake-up less its system call', (all, call) =>
+      neat(all! - call!),
+    );
+  }
+  const isLive = known.has('receiveBurst');
+  if (isLive) {
+    set(
+      'ipiSend',
+      ['handBurst'],
+      'a burst handed to a worker that sleeps, less what it pays for its own',
+      neat,
+    );
+    set('idleExit', ['wokenBurst'], 'a worker woken by another one: until it sleeps again', neat);
+    set('idleExitDevice', ['receiveBurst'], 'a worker woken by a device: until it sleeps again', neat);
+  }
+  const way = isLive ? 0 : base.idleExit;
   set(
     'ipiLatency',
     ['wakeLatency', 'wakeRemote', 'contextSwitch'],
-    `until the thread runs, less what the waker pays, the switch, and the set's way out of idle`,
-    (all, paid, change) => neat(all! - paid! - change! - base.idleExit),
+    `until the thread runs, less what the waker pays, the switch${isLive ? '' : ", and the set's way out of idle"}`,
+    (all, paid, change) => neat(all! - paid! - change! - way),
   );
-  set('ipiReceive', ['contextSwitch'], 'a switch', neat);
+  if (isLive) {
+    Object.assign(costs, { ipiReceive: 0, hardIrq: 0, softirqEntry: 0, bridge: 0 });
+    derivations.push(
+      'ipiReceive, hardIrq, softirqEntry: in idleExit and idleExitDevice; bridge: in driverReceive',
+    );
+  } else set('ipiReceive', ['contextSwitch'], 'a switch', neat);
   set('eventfd', ['systemCall'], 'a system call', neat);
-  set('tunCall', ['systemCall'], 'a system call', neat);
-  if (known.has('handOff')) {
+  if (!isLive) set('tunCall', ['systemCall'], 'a system call', neat);
+  const handed = isLive ? 'handPacket' : 'handOff';
+  if (known.has(handed)) {
     set(
       'steer',
-      ['handOff'],
+      [handed],
       'a packet handed to another worker, lines included; asking is in driverReceive',
       neat,
     );
@@ -84,17 +104,11 @@ export function calibrationOf(
     set('line', ['line'], how, (value) => scaled(base.line, distance, value!));
     set('handOver', ['handOver'], how, (value) => scaled(base.handOver, distance, value!));
   }
-  set(
-    'driverReceive',
-    ['receive'],
-    'receiving from a packet socket, deciding, accounting: all but sending',
-    neat,
-  );
-  if (known.has('receive')) {
-    Object.assign(costs, { hardIrq: 0, softirqEntry: 0, idleExit: 0, idleExitDevice: 0, bridge: 0 });
-    derivations.push('hardIrq, softirqEntry, idleExit, idleExitDevice, bridge: in driverReceive');
-  }
+  set('driverReceive', ['receive'], 'receiving from a packet socket, deciding, accounting', neat);
   set('tapEnqueue', ['tapSend'], 'sending into a tap', neat);
+  set('tunCall', ['tapCall'], 'the call for a burst', neat);
+  set('vethEnqueue', ['vethSend'], 'sending into a veth interface', neat);
+  set('vethCall', ['vethCall'], 'the call for a burst', neat);
   return { machine, measurements, unmeasured, derivations, costs: { base: baseName, ...costs } };
 }
 

@@ -1,38 +1,55 @@
 /**
- * What a calibration measures with the forwarder itself: CPU time of a packet between memory ports, handed from one
- * worker to another, received from a packet socket, sent into a tap.
+ * What a calibration measures with the forwarder itself: CPU time of a packet between memory ports at full rate; and at
+ * the pace of the demo, of a burst and of a packet: received from a packet socket, sent into a tap and a veth interface,
+ * handed from one worker to another.
  *
- * Promise: each figure is CPU time of the workers over the frames they received. Sockets and taps lie in network
- * namespaces of this process, which are removed; without root those two are told as not measured.
+ * Promise: each figure is CPU time of the workers over the frames they received; at the demo's pace between two looks at
+ * forwarders that run, so that neither starting nor compiling is in it. What a burst costs beyond its packets is the
+ * line through bursts of two sizes, which is right for the demo's. Sockets and taps lie in network namespaces of this process, which are removed;
+ * without root they are told as not measured.
  */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadNative, nativeProblem } from '../addon/native.js';
 import { type Measurement, measurementOf, type Unmeasured } from '../calibrate/samples.js';
+import { ask } from '../control/client.js';
 import type { Summary } from '../dataplane/engine/summary.js';
 import { ForwarderChild } from './child.js';
-import { Lab, labProblem, sweepDead } from './lab.js';
+import { GUESTS, guestsBehind } from './demo-lab.js';
+import { Lab, labProblem, ownFolder, sweepDead } from './lab.js';
 
-/**
- * Bursts of 32. Receiving is measured at the demo's rate, at which the worker sleeps between them: sleeping and waking
- * are in the figure. Sending is the difference of two runs, which needs more packets.
- * A run of one length less one of another is a figure: starting and warming up are in both.
- */
-const RECEIVED = { rate: 25_000, short: 10_000, long: 35_000 } as const;
-const SENT = { rate: 100_000, short: 20_000, long: 120_000 } as const;
-/** At full rate nobody sleeps. */
+/** At full rate nobody sleeps. A run of one length less one of another is a figure: starting and warming up are in both. */
 const FULL = { short: 400_000, long: 1_600_000 } as const;
 const ROUNDS = 2;
-const TRAFFIC = 'memory:source,flows=64,guests=4,burst=32';
+const TRAFFIC = `memory:source,flows=64,guests=${GUESTS}`;
 const SINK = 'down=memory:sink';
 const SINGLE = ['--policy', 'single'] as const;
+/** At the demo's pace, 25,000 packets a second in bursts of 32, workers sleep between bursts; small ones come as often. */
+const BURSTS_PER_SECOND = 25_000 / 32;
+const BURSTS = [4, 32] as const;
+/** Behind the start, until all code is compiled; and what is measured then. */
+const SETTLE_MS = 1000;
+const LOOK_MS = 1200;
 
 const ABOUT = {
   engine: 'a packet through the forwarder between memory ports, on one worker at full rate',
   handOff: 'a packet handed to another worker, at full rate',
-  receive: 'a packet from a veth interface to memory: receiving, deciding, accounting',
-  tapSend: 'sending a packet into a tap',
-  vethSend: 'sending a packet into a veth interface',
+  receiveBurst: 'waking for a burst from a veth interface, receiving it, sleeping again',
+  receive: 'a packet of it: receiving, deciding, accounting',
+  tapCall: 'sending a burst into a tap: the call',
+  tapSend: 'a packet of it',
+  vethCall: 'sending a burst into a veth interface: the call',
+  vethSend: 'a packet of it',
+  handBurst: 'handing a burst to another worker that sleeps: what the one pays that hands over',
+  wokenBurst: 'waking for a burst from another worker, sleeping again',
+  handPacket: 'a packet of it, on both workers together',
 } as const;
 type Name = keyof typeof ABOUT;
+const REAL = [
+  ...(['receiveBurst', 'receive', 'tapCall', 'tapSend', 'vethCall', 'vethSend'] as const),
+  ...(['handBurst', 'wokenBurst', 'handPacket'] as const),
+];
 
 /** CPU nanoseconds of a run's workers, and the frames they received. */
 interface Spent {
@@ -54,16 +71,9 @@ async function slope(
   return (long.cpuNs - short.cpuNs) / Math.max(1, long.frames - short.frames);
 }
 
-const source = (packets: number, rate: number) =>
-  `up=${TRAFFIC},packets=${packets}${rate > 0 ? `,rate=${rate}` : ''}`;
-
 /** A forwarder until its source has ended. */
-async function forward(
-  namespace: string | null,
-  ports: readonly string[],
-  more: readonly string[],
-): Promise<Spent> {
-  const child = new ForwarderChild(namespace, [...ports.flatMap((port) => ['--port', port]), ...more]);
+async function forward(ports: readonly string[], more: readonly string[]): Promise<Spent> {
+  const child = new ForwarderChild(null, [...ports.flatMap((port) => ['--port', port]), ...more]);
   try {
     return spentOf(await child.summary());
   } finally {
@@ -71,32 +81,98 @@ async function forward(
   }
 }
 
-/** From an interface: a forwarder of another namespace sends. */
-async function receive(uplink: string, host: string, packets: number): Promise<Spent> {
-  const receiver = new ForwarderChild(host, ['--port', 'up=af_packet:up', '--port', SINK, ...SINGLE]);
-  let sender: ForwarderChild | null = null;
-  try {
-    await receiver.ready();
-    const ports = ['--port', source(packets, RECEIVED.rate), '--port', 'out=af_packet:u0'];
-    sender = new ForwarderChild(uplink, [...ports, ...SINGLE, '--no-warm-up']);
-    await sender.summary();
-    return spentOf(await receiver.stop());
-  } finally {
-    receiver.kill();
-    sender?.kill();
+/** CPU nanoseconds of a burst, by its size: of a few packets and of many. */
+type Sizes = readonly [few: number, many: number];
+
+/** What a burst costs beyond its packets, and each of them; nanoseconds. */
+interface Line {
+  readonly burst: number;
+  readonly packet: number;
+}
+
+/** The line through two sizes; neither part is below nothing, and a burst of many costs what was measured. */
+function lineOf([few, many]: Sizes): Line {
+  const [small, large] = BURSTS;
+  const slope = (many - few) / (large - small);
+  const packet = Math.min(Math.max(0, slope), Math.max(0, many / large));
+  return { packet, burst: Math.max(0, many - large * packet) };
+}
+
+const less = (a: Sizes, b: Sizes): Sizes => [a[0] - b[0], a[1] - b[1]];
+const plus = (a: Sizes, b: Sizes): Sizes => [a[0] + b[0], a[1] + b[1]];
+
+/** Two namespaces with a link, and a forwarder in each: one sends bursts, the other is measured. */
+class Pair {
+  readonly #uplink: string;
+  readonly #host: string;
+  readonly #socket: string;
+  readonly #known: string;
+  #runs = 0;
+
+  constructor(lab: Lab, round: number, folder: string) {
+    this.#uplink = lab.namespace(`up${round}`);
+    this.#host = lab.namespace(`host${round}`);
+    this.#socket = join(folder, `${round}`);
+    lab.veth(this.#uplink, 'u0', this.#host, 'up');
+    lab.veth(this.#uplink, 'away', this.#host, 'out');
+    // As in the demo a switch looks up where a guest is; here they all are behind one port.
+    this.#known = join(folder, 'fdb.json');
+    writeFileSync(this.#known, JSON.stringify({ mode: 'switch', fdb: guestsBehind('down') }));
+  }
+
+  /** CPU nanoseconds of each worker for a burst of so many packets, while it runs. */
+  async #each(burst: number, port: string, more: readonly string[]): Promise<number[]> {
+    const socket = `${this.#socket}-${this.#runs++}`;
+    const ports = ['--config', this.#known, '--port', 'up=af_packet:up', '--port', port, ...more];
+    const receiver = new ForwarderChild(this.#host, [...ports, '--control', socket]);
+    let sender: ForwarderChild | null = null;
+    try {
+      await receiver.ready();
+      const source = `src=${TRAFFIC},burst=${burst},rate=${burst * BURSTS_PER_SECOND}`;
+      const out = ['--port', source, '--port', 'out=af_packet:u0', ...SINGLE, '--no-warm-up', '--no-control'];
+      sender = new ForwarderChild(this.#uplink, out);
+      await sender.ready();
+      await sleep(SETTLE_MS);
+      const before = await ask<Summary>(socket, 'GET', '/stats');
+      await sleep(LOOK_MS);
+      const after = await ask<Summary>(socket, 'GET', '/stats');
+      const bursts = (after.totals.received - before.totals.received) / burst;
+      return after.workers.map(
+        ({ cpuMs }, w) => (((cpuMs ?? 0) - (before.workers[w]!.cpuMs ?? 0)) * 1e6) / Math.max(1, bursts),
+      );
+    } finally {
+      sender?.kill();
+      receiver.kill();
+    }
+  }
+
+  /** Of each worker: a burst of either size. */
+  async sizes(port: string, more: readonly string[]): Promise<Sizes[]> {
+    const few = await this.#each(BURSTS[0], port, more);
+    const many = await this.#each(BURSTS[1], port, more);
+    return few.map((cpu, w) => [cpu, many[w]!]);
   }
 }
 
 /** One round of real packets, in namespaces of its own. */
-async function realPackets(lab: Lab, round: number, add: (name: Name, value: number) => void): Promise<void> {
-  const [uplink, host] = [lab.namespace(`up${round}`), lab.namespace(`host${round}`)];
-  lab.veth(uplink, 'u0', host, 'up');
-  const to = (port: string) =>
-    slope(SENT, (packets) => forward(uplink, [source(packets, SENT.rate), port], SINGLE));
-  const memory = await to(SINK);
-  add('receive', await slope(RECEIVED, (packets) => receive(uplink, host, packets)));
-  add('tapSend', (await to('down=tap:cal0')) - memory);
-  add('vethSend', (await to('down=af_packet:u0')) - memory);
+async function realPackets(pair: Pair, add: (name: Name, value: number) => void): Promise<void> {
+  const one = async (port: string) => (await pair.sizes(port, SINGLE))[0]!;
+  const memory = await one(SINK);
+  const receive = lineOf(memory);
+  const tap = lineOf(less(await one('down=tap:cal0'), memory));
+  const veth = lineOf(less(await one('down=af_packet:out'), memory));
+  const [giver, taker] = await pair.sizes(SINK, ['--policy', 'rps:cpus=1', '--workers', '2']);
+  const both = lineOf(less(plus(giver!, taker!), memory));
+  const woken = Math.min(both.burst, lineOf(taker!).burst);
+  add('receiveBurst', receive.burst);
+  add('receive', receive.packet);
+  add('tapCall', tap.burst);
+  add('tapSend', tap.packet);
+  add('vethCall', veth.burst);
+  add('vethSend', veth.packet);
+  add('handBurst', both.burst - woken);
+  add('wokenBurst', woken);
+  add('handPacket', both.packet);
 }
 
 /** Figures of the forwarder, and what could not be measured. `progress` is told what is measured. */
@@ -108,7 +184,7 @@ export async function measureLive(
     for (const name of names) unmeasured.push({ name, about: ABOUT[name], why });
   };
   if (loadNative() === null) {
-    leave(['engine', 'handOff', 'receive', 'tapSend', 'vethSend'], nativeProblem());
+    leave(['engine', 'handOff', ...REAL], nativeProblem());
     return { measurements: [], unmeasured };
   }
   const samples: Partial<Record<Name, number[]>> = {};
@@ -119,24 +195,29 @@ export async function measureLive(
   const problem = labProblem();
   if (problem === '') sweepDead();
   const lab = problem === '' ? new Lab() : null;
+  const folder = ownFolder();
   try {
     for (let round = 0; round < ROUNDS; round++) {
       progress(`forwarding, round ${round + 1} of ${ROUNDS}`);
       const across = (policy: string) =>
         slope(FULL, (packets) =>
-          forward(null, [source(packets, 0), SINK], ['--policy', policy, '--workers', '2']),
+          forward(
+            [`up=${TRAFFIC},burst=32,packets=${packets}`, SINK],
+            ['--policy', policy, '--workers', '2'],
+          ),
         );
       const own = await across('single');
       add('engine', own);
       add('handOff', (await across('rps:cpus=1')) - own);
       if (lab === null) continue;
       progress(`real packets, round ${round + 1} of ${ROUNDS}`);
-      await realPackets(lab, round, add);
+      await realPackets(new Pair(lab, round, folder), add);
     }
   } finally {
     lab?.close();
+    rmSync(folder, { recursive: true, force: true });
   }
-  if (lab === null) leave(['receive', 'tapSend', 'vethSend'], problem);
+  if (lab === null) leave(REAL, problem);
   const measurements = (Object.entries(samples) as [Name, number[]][]).map(([name, values]) =>
     measurementOf(name, ABOUT[name], values),
   );

@@ -45,6 +45,11 @@ export function build(lab: Lab): { uplink: string; host: string; guests: string[
   return { uplink, host, guests };
 }
 
+/** Where the guests are, for a switch that is told: all behind one port. */
+export function guestsBehind(port: string): { readonly mac: string; readonly port: string }[] {
+  return Array.from({ length: GUESTS }, (_, g) => ({ mac: guestMac(g), port }));
+}
+
 /** What the host's forwarder is started with. */
 export function forwarderArguments(policy: string): string[] {
   const ports = ['up=af_packet:up'];

@@ -13,7 +13,7 @@ import type { factsOf } from '../host/facts.js';
 import { GUEST_COLUMNS, guestRows } from '../host/guest-table.js';
 import type { Host } from '../host/host.js';
 import { formatCpuList } from '../host/lists.js';
-import { colour, formatFields, formatTable } from './output.js';
+import { asCell, colour, formatFields, formatTable } from './output.js';
 
 /** Commands of a finding that are shown. */
 const LINES_MAX = 4;
@@ -60,9 +60,11 @@ function findingText(finding: Finding): string {
   const lines = rows.map(([name, text]) => {
     const label = name === last ? '' : name;
     last = name;
-    return `   ${colour.dim(label.padEnd(7))}${text}`;
+    return `   ${colour.dim(label.padEnd(7))}${asCell(text)}`;
   });
-  return [`${mark(finding.severity)}  ${colour.bold(finding.id)}  ${finding.subject}`, ...lines].join('\n');
+  return [`${mark(finding.severity)}  ${colour.bold(finding.id)}  ${asCell(finding.subject)}`, ...lines].join(
+    '\n',
+  );
 }
 
 /** Checks that the same reason hinders are one line. */
@@ -74,9 +76,8 @@ function unknownLines(unknown: readonly UnknownResult[]): string[] {
     one.subjects.add(subject);
     byReason.set(why, one);
   }
-  const lines = [...byReason].map(
-    ([why, { ids, subjects }]) =>
-      `?  ${[...ids].join(', ')}  ${[...subjects].slice(0, 4).join(', ')}: ${why}`,
+  const lines = [...byReason].map(([why, { ids, subjects }]) =>
+    asCell(`?  ${[...ids].join(', ')}  ${[...subjects].slice(0, 4).join(', ')}: ${why}`),
   );
   return lines.length <= UNKNOWN_MAX
     ? lines
@@ -133,7 +134,8 @@ export function reportText(host: Host, diagnosis: Diagnosis): string {
 
 /** What is new and gone. */
 export function diffText({ added, gone, changed }: DiagnosisDiff): string {
-  const line = (mark: string, { severity, id, subject }: Finding) => `${mark} ${severity}  ${id}  ${subject}`;
+  const line = (mark: string, { severity, id, subject }: Finding) =>
+    `${mark} ${severity}  ${id}  ${asCell(subject)}`;
   return [
     '',
     colour.bold('since the older collection'),

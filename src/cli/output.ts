@@ -6,7 +6,7 @@
  * `NO_COLOR`. Names of files, ports and policies do nothing to a terminal, whatever characters they hold.
  */
 import { createRequire } from 'node:module';
-import { printable, printableLines } from '../errors.js';
+import { hasControl, printable, printableLines } from '../errors.js';
 
 // Not imported: for the first CommonJS module that is, Node loads a parser of such modules.
 const pc = createRequire(import.meta.url)('picocolors') as typeof import('picocolors');
@@ -41,6 +41,12 @@ export function noteLine(text: string): void {
   process.stderr.write(`${printable(text, Number.POSITIVE_INFINITY)}\n`);
 }
 
+/** Text as part of a line of several columns: a name with a line break in it makes no line of its own. Colours stay. */
+export function asCell(text: string): string {
+  if (!hasControl(text)) return text;
+  return printableLines(text, colour.isColorSupported).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
+}
+
 /** Width of text on a terminal, without colour sequences. */
 export function width(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours.
@@ -55,8 +61,9 @@ export interface Column {
 
 /** An aligned table; the last column is not padded. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const shown = rows.map((row) => row.map(asCell));
   const widths = columns.map(({ title }, c) =>
-    Math.max(width(title), ...rows.map((row) => width(row[c] ?? ''))),
+    shown.reduce((widest, row) => Math.max(widest, width(row[c] ?? '')), width(title)),
   );
   const line = (cells: readonly string[]) =>
     columns
@@ -69,13 +76,13 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
       .trimEnd();
   const titles = columns.map(({ title }) => title);
   const head = line(titles);
-  return [colour.bold(head), ...rows.map(line)].join('\n');
+  return [colour.bold(head), ...shown.map(line)].join('\n');
 }
 
 /** `key  value` lines, keys aligned. */
 export function formatFields(fields: readonly (readonly [string, string])[]): string {
   const widest = Math.max(...fields.map(([key]) => key.length));
-  return fields.map(([key, value]) => `${colour.dim(key.padEnd(widest))}  ${value}`).join('\n');
+  return fields.map(([key, value]) => `${colour.dim(key.padEnd(widest))}  ${asCell(value)}`).join('\n');
 }
 
 const decimal = ['', ' k', ' M', ' G', ' T'];

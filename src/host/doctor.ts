@@ -8,9 +8,11 @@
 import { UserError, unknownName } from '../errors.js';
 import { type Check, type Evidence, type Found, type NotKnown, SEVERITIES, type Severity } from './check.js';
 import { CHECKS } from './checks/index.js';
+import { NEEDS } from './checks/needs.js';
 import { known } from './fact.js';
 import type { Host } from './host.js';
 import { undoers } from './undoers.js';
+import { type Gap, gapsOf, type Reading } from './unread.js';
 import { BUSY_PPS, receivedPps } from './view.js';
 
 /** A finding as it is told. */
@@ -73,13 +75,25 @@ export function diagnose(
     wanted.includes(subject.split(' ')[0]!);
   const findings: Finding[] = [];
   const unknown: UnknownResult[] = [];
+  const gaps = new Map<Reading, Gap[]>();
+  const gapsIn = (reading: Reading): Gap[] => {
+    const found = gaps.get(reading) ?? gapsOf(host, reading);
+    gaps.set(reading, found);
+    return found;
+  };
   for (const check of checks) {
     if (check.roles !== undefined && !check.roles.includes(host.role)) continue;
     try {
+      const spoken = new Set<string>();
       for (const outcome of check.run(host)) {
+        spoken.add(outcome.subject.split(' ')[0]!);
         if (outcome.kind === 'unknown') {
           if (isMeant(outcome.subject, null)) unknown.push(told(check, outcome));
         } else if (isMeant(outcome.subject, outcome.device)) findings.push(weighed(host, check, outcome));
+      }
+      for (const { subject, why } of (NEEDS[check.id] ?? []).flatMap(gapsIn)) {
+        // What it has found there, or said of it, is enough.
+        if (!spoken.has(subject) && isMeant(subject, null)) unknown.push({ id: check.id, subject, why });
       }
     } catch (error) {
       unknown.push({ id: check.id, subject: 'the check itself', why: `failed: ${(error as Error).message}` });

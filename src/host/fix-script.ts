@@ -2,15 +2,21 @@
  * The fixes of a diagnosis as one script, with its undo.
  *
  * Promise: `sh FILE` fixes, `sh FILE undo` takes back in reverse order, to what was read; nothing in it runs by itself.
- * Where several findings set the same thing the first, the worst one, does, and the others are named in a comment. Names from the host stay within quotes and comments. Pure.
+ * Where several findings set the same thing the first, the
+ * worst one, does, and the others are named in a comment. Names from the host stay within quotes and comments. Pure.
  */
-import { printable } from '../errors.js';
+import { hasControl, printable } from '../errors.js';
 import type { Diagnosis } from './doctor.js';
 
 const INDENT = '  ';
 
 function comment(text: string): string {
   return `${INDENT}# ${printable(text)}`;
+}
+
+/** A command as a line; what would be several is a comment, whoever made it. */
+function line(command: string): string {
+  return hasControl(command) ? comment(command) : `${INDENT}${command}`;
 }
 
 /** What a command sets: its file, its sysctl, its ethtool words without values. */
@@ -32,12 +38,12 @@ export function fixScript({ findings }: Diagnosis, from: string): string {
     const left = finding.fix.length - commands.length;
     if (left > 0) fix.push(comment(`${left} commands are left out: set above already`));
     for (const command of commands) {
-      fix.push(`${INDENT}${command}`);
+      fix.push(line(command));
       if (!command.startsWith('#')) seen.add(targetOf(command));
     }
     const targets = new Set(commands.map(targetOf));
     const own = finding.undo.filter((command) => targets.has(targetOf(command)) || left === 0);
-    undo.unshift(comment(`${finding.id} ${finding.subject}`), ...own.map((command) => `${INDENT}${command}`));
+    undo.unshift(comment(`${finding.id} ${finding.subject}`), ...own.map(line));
   }
   return [
     '#!/bin/sh',

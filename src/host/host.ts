@@ -5,7 +5,7 @@
  */
 import type { EthtoolFacts } from './ask/ethtool-facts.js';
 import type { NetdevFacts } from './ask/netdev.js';
-import type { Fact } from './fact.js';
+import type { Fact, Unknown } from './fact.js';
 import type { Load } from './load.js';
 import type { Counters } from './read/counters.js';
 import type { Cpus } from './read/cpus.js';
@@ -38,6 +38,8 @@ export interface PacketSocket {
 export interface Host {
   readonly source: string;
   readonly isLive: boolean;
+  /** True where what is not there was not there on the host: the running one, or one that the doctor collected. */
+  readonly isWhole: boolean;
   /** `6.18.1`, or why not. */
   readonly kernel: Fact<string>;
   readonly cmdline: Fact<string>;
@@ -45,6 +47,10 @@ export interface Host {
   readonly namespace: Fact<string>;
   readonly cpus: Cpus;
   readonly devices: readonly Device[];
+  /** Devices, or the list of them, that nobody could look at. */
+  readonly unreadDevices: readonly { readonly subject: string; readonly fact: Unknown }[];
+  /** Rows of /proc/interrupts that are the devices', or why nobody could look. */
+  readonly interrupts: Fact<number>;
   readonly sysctls: Sysctls;
   readonly processes: Processes;
   readonly managers: Managers;

@@ -14,6 +14,7 @@ export function parseCpuList(text: string): number[] | null {
   const trimmed = text.trim();
   if (trimmed === '' || trimmed === '(null)') return [];
   const cpus = new Set<number>();
+  let named = 0;
   for (const part of trimmed.split(',')) {
     const match = /^(\d{1,6})(?:-(\d{1,6})(?::(\d{1,6})\/(\d{1,6}))?)?$/.exec(part.trim());
     if (match === null) return null;
@@ -22,6 +23,9 @@ export function parseCpuList(text: string): number[] | null {
     const used = Number(match[3] ?? 1);
     const group = Number(match[4] ?? 1);
     if (last < first || last >= CPUS_MAX || group === 0) return null;
+    // The kernel names each once: more is no list of its, and would take for ever.
+    named += last - first + 1;
+    if (named > CPUS_MAX) return null;
     for (let cpu = first; cpu <= last; cpu++) if ((cpu - first) % group < used) cpus.add(cpu);
   }
   return [...cpus].sort((a, b) => a - b);

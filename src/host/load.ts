@@ -94,6 +94,7 @@ function boot(now: Counters): Counters {
     cpuTimes: EMPTY,
     irqs: EMPTY,
     devices: EMPTY,
+    unreadDevices: EMPTY,
     statistics: EMPTY,
     queues: [],
     snmp: EMPTY,

@@ -5,14 +5,14 @@
  * interrupts only those of devices are followed, however many there are.
  */
 import { type EthtoolFacts, withUnknowns } from './ask/ethtool-facts.js';
-import { type Fact, known, map, unknown } from './fact.js';
+import { type Fact, known, map, type Unknown, unknown } from './fact.js';
 import type { Device, Host, PacketSocket, Role } from './host.js';
 import { loadOf } from './load.js';
 import { type CounterTargets, readCounters } from './read/counters.js';
 import { readCpus } from './read/cpus.js';
 import { deviceNames, readDevice, type SysDevice } from './read/devices.js';
 import { guestsOf } from './read/guests.js';
-import { parseInterrupts } from './read/interrupts.js';
+import { readInterrupts } from './read/interrupts.js';
 import { isOfDevice } from './read/irq-names.js';
 import { readIrqs } from './read/irqs.js';
 import { readManagers } from './read/managers.js';
@@ -21,6 +21,7 @@ import { readProcesses } from './read/processes.js';
 import { readSysctls } from './read/sysctls.js';
 import { detectRole } from './role.js';
 import type { Source } from './source/source.js';
+import { OWN } from './source/tree.js';
 
 /** How a host is read. */
 export interface ReadOptions {
@@ -41,8 +42,12 @@ export async function readHost(source: Source, { role, second, now }: ReadOption
   const cpus = readCpus(source);
   const netdev = source.netdev();
   const names = deviceNames(source);
-  const found = (known(names) ? names : []).flatMap((name) => readDevice(source, name) ?? []);
-  const devices = withIrqs(source, found, netdev);
+  const read = (known(names) ? names : []).map((name) => [name, readDevice(source, name)] as const);
+  const found = read.flatMap(([, device]) => (known(device) ? [device as SysDevice] : []));
+  const { devices, interrupts } = withIrqs(source, found, netdev);
+  const unreadDevices = [...(known(names) ? [] : [['host', names] as const]), ...read].flatMap(
+    ([subject, fact]) => (known(fact) ? [] : [{ subject, fact: fact as Unknown }]),
+  );
   const targets: CounterTargets = {
     devices: devices.filter(({ kind }) => kind !== 'loopback').map(({ name }) => name),
     nics: devices.filter(({ kind }) => kind === 'nic').map(({ name }) => name),
@@ -69,6 +74,9 @@ export async function readHost(source: Source, { role, second, now }: ReadOption
     ...parts,
     source: source.name,
     isLive: source.isLive,
+    isWhole: source.isLive || known(source.read(`${OWN}/clock`)),
+    unreadDevices,
+    interrupts,
     kernel: kernelOf(source),
     cmdline: map(source.read('/proc/cmdline'), (text) => text.trim()),
     namespace: source.linkName('/proc/self/ns/net'),
@@ -83,28 +91,31 @@ export async function readHost(source: Source, { role, second, now }: ReadOption
   };
 }
 
-function withIrqs(source: Source, found: readonly SysDevice[], netdev: Host['netdev']): Device[] {
+function withIrqs(
+  source: Source,
+  found: readonly SysDevice[],
+  netdev: Host['netdev'],
+): Pick<Host, 'devices' | 'interrupts'> {
   const listed = new Set(found.flatMap(({ msiIrqs, legacyIrq }) => [...(msiIrqs ?? []), legacyIrq ?? -1]));
   const nics = found.filter(({ kind }) => kind === 'nic');
-  const interrupts = map(source.read('/proc/interrupts'), (text) => {
-    const all = parseInterrupts(text);
-    const isOurs = (name: string) => nics.some((nic) => isOfDevice(name, nic.name, nic.owner));
-    // Of thousands of rows only the devices' are kept.
-    return {
-      cpus: all.cpus,
-      rows: all.rows.filter((row) => listed.has(row.irq) || row.actions.some(isOurs)),
-    };
-  });
+  const isOurs = (name: string) => nics.some((nic) => isOfDevice(name, nic.name, nic.owner));
+  // Of thousands of rows only the devices' are kept.
+  const interrupts = readInterrupts(
+    source,
+    () => true,
+    (row) => listed.has(row.irq) || row.actions.some(isOurs),
+  );
   const none = withUnknowns({}, 'ethtool is asked of NICs only');
-  return found.map((device) => {
+  const devices = found.map((device): Device => {
     const isAsked = device.kind === 'nic' || device.kind === 'tap' || device.kind === 'bond';
     const answers: Fact<EthtoolFacts> = isAsked ? source.ethtool(device.name) : none;
-    const ethtool = known(answers) ? answers : withUnknowns({}, (answers as { unknown: string }).unknown);
+    const ethtool = known(answers) ? answers : withUnknowns({}, answers.unknown, answers.because);
     const irqs = readIrqs(source, device, interrupts, netdev);
     const { driver: told, ...facts } = ethtool;
     const driver = device.driver ?? (known(told) && told !== '' ? told : null);
     return { ...device, ...facts, driver, irqs };
   });
+  return { devices, interrupts: map(interrupts, ({ rows }) => rows.length) };
 }
 
 function kernelOf(source: Source): Fact<string> {
@@ -117,7 +128,9 @@ function kernelOf(source: Source): Fact<string> {
       : undefined;
     if (version !== undefined) return version;
   }
-  return unknown('kernel release: neither /proc/sys/kernel/osrelease nor /proc/version', 'absent');
+  return release.because === 'absent'
+    ? unknown('kernel release: neither /proc/sys/kernel/osrelease nor /proc/version', 'absent')
+    : release;
 }
 
 function uptimeOf(source: Source): Fact<number> {

@@ -1,8 +1,11 @@
 /**
  * What cures a finding: commands, what takes them back, and the form that survives a reboot.
  *
- * Promise: names are quoted for the shell, whatever is in them; the undo sets what was read. Nothing is run. Pure.
+ * Promise: names and values are quoted for the shell, whatever is in them, since collections and the command lines of other
+ * users' processes are somebody else's; a command is one line without control characters. The undo sets what was read.
+ * Nothing is run. Pure.
  */
+import { hasControl, printable } from '../errors.js';
 import type { Device } from './host.js';
 import { formatCpuList, formatCpuMask } from './lists.js';
 
@@ -16,10 +19,25 @@ export interface Remedy {
 
 export const NO_REMEDY: Remedy = { fix: [], undo: [], persistent: [] };
 
-/** Words as one word of a shell. */
-export function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+/** Octal escapes of `printf %b`, byte by byte. */
+function escaped(word: string): string {
+  const byte = (value: number) => `\\0${value.toString(8).padStart(3, '0')}`;
+  return [...Buffer.from(word)]
+    .map((value) =>
+      /[\w@%+=:,./-]/.test(String.fromCharCode(value)) ? String.fromCharCode(value) : byte(value),
+    )
+    .join('');
 }
+
+/** Words as one word of a shell, of one line that does nothing to a terminal. */
+export function quoted(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  if (hasControl(word)) return `"$(printf %b '${escaped(word)}')"`;
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Names that mean themselves in the files of udev and systemd: what has other characters is a pattern there, or ends a text. */
+const isPlain = (device: string) => /^[\w.@-]+$/.test(device);
 
 /** Several remedies one after the other; what is undone last was done first. */
 export function all(...remedies: readonly Remedy[]): Remedy {
@@ -32,19 +50,24 @@ export function all(...remedies: readonly Remedy[]): Remedy {
 
 /** Advice that is no command: a comment of the shell. */
 export function advice(...lines: readonly string[]): Remedy {
-  return { ...NO_REMEDY, fix: lines.map((line) => `# ${line}`) };
+  return { ...NO_REMEDY, fix: lines.map((line) => `# ${printable(line)}`) };
 }
 
-const udev = (device: string, what: string) =>
-  `/etc/udev/rules.d/90-steering.rules: ACTION=="add|change", SUBSYSTEM=="net", KERNEL=="${device}", ${what}`;
+/** A rule of udev; none for names that would say something else there. */
+const udev = (device: string, what: string): string[] =>
+  isPlain(device)
+    ? [
+        `/etc/udev/rules.d/90-steering.rules: ACTION=="add|change", SUBSYSTEM=="net", KERNEL=="${device}", ${what}`,
+      ]
+    : [];
 
 /** Sets a file of a device's queue. */
 function queueFile(device: string, file: string, value: string, was: string): Remedy {
   const path = quoted(`/sys/class/net/${device}/queues/${file}`);
   return {
-    fix: [`echo ${value} > ${path}`],
-    undo: [`echo ${was} > ${path}`],
-    persistent: [udev(device, `ATTR{queues/${file}}="${value}"`)],
+    fix: [`echo ${quoted(value)} > ${path}`],
+    undo: [`echo ${quoted(was)} > ${path}`],
+    persistent: udev(device, `ATTR{queues/${file}}="${value}"`),
   };
 }
 
@@ -77,28 +100,28 @@ export function setFlows(device: string, queue: number, entries: number, was: nu
 export function setAttribute(device: string, file: string, value: string, was: string): Remedy {
   const path = quoted(`/sys/class/net/${device}/${file}`);
   return {
-    fix: [`echo ${value} > ${path}`],
-    undo: [`echo ${was} > ${path}`],
-    persistent: [udev(device, `ATTR{${file}}="${value}"`)],
+    fix: [`echo ${quoted(value)} > ${path}`],
+    undo: [`echo ${quoted(was)} > ${path}`],
+    persistent: udev(device, `ATTR{${file}}="${value}"`),
   };
 }
 
 /** A sysctl. */
 export function setSysctl(name: string, value: string | number, was: string | number): Remedy {
   return {
-    fix: [`sysctl -w ${name}=${value}`],
-    undo: [`sysctl -w ${name}=${was}`],
+    fix: [`sysctl -w ${quoted(`${name}=${value}`)}`],
+    undo: [`sysctl -w ${quoted(`${name}=${was}`)}`],
     persistent: [`/etc/sysctl.d/90-steering.conf: ${name} = ${value}`],
   };
 }
 
 /** An ethtool command: `-K`, `ntuple on`. @param was the words that take it back; null: see `undo` */
 export function ethtool(flag: string, device: string, words: string, was: string | null): Remedy {
-  const name = quoted(device);
+  const line = (given: string) => ['ethtool', flag, ...[device, ...given.split(' ')].map(quoted)].join(' ');
   return {
-    fix: [`ethtool ${flag} ${name} ${words}`],
-    undo: was === null ? [] : [`ethtool ${flag} ${name} ${was}`],
-    persistent: [udev(device, `RUN+="/usr/sbin/ethtool ${flag} $name ${words}"`)],
+    fix: [line(words)],
+    undo: was === null ? [] : [line(was)],
+    persistent: udev(device, `RUN+="/usr/sbin/ethtool ${flag} $name ${words}"`),
   };
 }
 
@@ -107,9 +130,9 @@ export function setChannels(device: string, kind: 'combined' | 'rx', count: numb
   const key = kind === 'combined' ? 'CombinedChannels' : 'RxChannels';
   return {
     ...ethtool('-L', device, `${kind} ${count}`, `${kind} ${was}`),
-    persistent: [
-      `/etc/systemd/network/10-${device}.link: [Match] OriginalName=${device} [Link] ${key}=${count}`,
-    ],
+    persistent: isPlain(device)
+      ? [`/etc/systemd/network/10-${device}.link: [Match] OriginalName=${device} [Link] ${key}=${count}`]
+      : [],
   };
 }
 
@@ -142,9 +165,5 @@ export function pinThread(tid: number, cpus: readonly number[], was: readonly nu
 /** A rule that sends a guest's frames to one queue. @param location a free one, so that it can be taken back */
 export function ruleByMac(device: Device, mac: string, queue: number, location: number): Remedy {
   const rule = `flow-type ether dst ${mac} action ${queue} loc ${location}`;
-  return {
-    fix: [`ethtool -N ${quoted(device.name)} ${rule}`],
-    undo: [`ethtool -N ${quoted(device.name)} delete ${location}`],
-    persistent: [udev(device.name, `RUN+="/usr/sbin/ethtool -N $name ${rule}"`)],
-  };
+  return ethtool('-N', device.name, rule, `delete ${location}`);
 }

@@ -11,7 +11,7 @@ import { costsOf } from './model/build.js';
 import type { CapturedPackets } from './model/loads.js';
 import { findLimit } from './result/limit.js';
 import type { Published, SimulationResult } from './result/result.js';
-import { type RunInput, run } from './result/run.js';
+import { nothingToMove, type RunInput, run } from './result/run.js';
 import { summarise } from './result/summary.js';
 import { parseCosts, parseScenario } from './scenario/parse.js';
 import type { Scenario, ScenarioInput } from './scenario/schema.js';
@@ -57,8 +57,20 @@ export function simulate(
   const seed = options.seed ?? asked.seed;
   const policies: readonly (string | object | null)[] = options.policies ?? asked.policies ?? [null];
   const captures = options.captures ?? new Map<number, CapturedPackets>();
-  const results = policies.map((policy) => {
-    const input: RunInput = { scenario: asked, costs, seed, policy, captures };
+  const mustRebalance = asked.rebalance !== undefined && policies.length === 1;
+  // What is wrong with a policy of the scenario is told with its place there.
+  const place = (i: number) =>
+    options.policies === undefined && asked.policies !== undefined ? `policies[${i}]` : null;
+  const results = policies.map((policy, i) => {
+    const input: RunInput = {
+      scenario: asked,
+      costs,
+      seed,
+      policy,
+      captures,
+      mustRebalance,
+      place: place(i),
+    };
     const text = typeof policy === 'string' ? policy : '';
     options.onRun?.(text);
     const measured = run({ ...input, record: options.record === true });
@@ -74,6 +86,9 @@ export function simulate(
       options.policies === undefined ? publishedOf(asked, measured.built.policy.text) : undefined,
     );
   });
+  if (asked.rebalance !== undefined && results.every(({ rebalanced }) => rebalanced === undefined)) {
+    throw nothingToMove(results.map(({ policy }) => policy).join(', '));
+  }
   const digest = createHash('sha256');
   for (const result of results) digest.update(result.digest);
   return {

@@ -24,7 +24,9 @@ describe('costs that follow', () => {
     measurements: [
       ...[of('systemCall', 200), of('contextSwitch', 1700), of('wakeRemote', 900), of('wakeLatency', 6000)],
       ...[of('line', 40), of('handOver', 50), of('copyByte', 0.1), of('steer', 123.456)],
-      ...[of('receive', 2100), of('tapSend', 1800)],
+      ...[of('receiveBurst', 9000), of('receive', 2100), of('tapCall', 300), of('tapSend', 1800)],
+      ...[of('vethCall', 200), of('vethSend', 1100)],
+      ...[of('handBurst', 4000), of('wokenBurst', 8000), of('handPacket', 150)],
     ],
     unmeasured: [],
     distance: 'cache' as const,
@@ -33,10 +35,19 @@ describe('costs that follow', () => {
 
   it('are measured ones, less what is counted elsewhere', () => {
     expect(calibration.costs).toMatchObject({
-      ...{ base: 'modern', wakeLocal: 200, contextSwitch: 1500, wakeRemote: 900, ipiSend: 700 },
-      ...{ ipiLatency: 6000 - 900 - 1700 - base.idleExit, steer: 123, tapEnqueue: 1800 },
+      ...{ base: 'modern', wakeLocal: 200, contextSwitch: 1500, wakeRemote: 900, ipiSend: 4000 },
+      ...{ ipiLatency: 6000 - 900 - 1700, ipiReceive: 0, idleExit: 8000, idleExitDevice: 9000 },
+      ...{ steer: 150, tapEnqueue: 1800, tunCall: 300, vethEnqueue: 1100, vethCall: 200 },
       ...{ driverReceive: 2100, hardIrq: 0, bridge: 0 },
     });
+  });
+
+  it('without root are those of threads: an interrupt is a wake-up, a call is a system call', () => {
+    const measurements = all.measurements.slice(0, 8);
+    const { costs } = calibrationOf('a machine', { ...all, measurements }, 'modern');
+    expect(costs).toMatchObject({ ipiSend: 700, ipiReceive: 1700, tunCall: 200, steer: 123 });
+    expect(costs.ipiLatency).toBe(6000 - 900 - 1700 - base.idleExit);
+    expect(costs.idleExit).toBeUndefined();
   });
 
   it('take the hand-over of the forwarder itself for steering, where it was measured', () => {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { installed, withLab } from '../support/lab.js';
+import { matrix, WHOLE } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { type Generated, startSink } from '../support/traffic.js';
 import { rxsteer as here } from './run.js';
@@ -80,7 +81,7 @@ describe('finding a forwarder', () => {
 });
 
 describe('the socket of a forwarder', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('is gone after %s', async (signal) => {
+  it.each(matrix(['SIGINT', 'SIGTERM'] as const, [1]))('is gone after %s', async (signal) => {
     const started = await forward();
     expect(sockets()).toHaveLength(1);
     await started.stop(signal);
@@ -88,7 +89,7 @@ describe('the socket of a forwarder', () => {
     expect(sockets()).toEqual([]);
   });
 
-  it('is where --control says, and nowhere with --no-control', async () => {
+  it.runIf(WHOLE)('is where --control says, and nowhere with --no-control', async () => {
     const path = join(folder, 'mine');
     await forward('--control', path);
     expect(JSON.parse((await ctl('status', '--socket', path, '--json')).stdout).ports).toHaveLength(2);
@@ -99,7 +100,7 @@ describe('the socket of a forwarder', () => {
     expect(second.stderr).toContain(`rxsteer: --control ${path}: another instance listens there`);
   });
 
-  it('of a killed one is removed by the next, which leaves the live ones alone', async () => {
+  it.runIf(WHOLE)('of a killed one is removed by the next, which leaves the live ones alone', async () => {
     const killed = await forward();
     const [stale] = sockets();
     const live = await forward();
@@ -137,7 +138,7 @@ describe('the socket of a forwarder', () => {
 });
 
 describe.skipIf(!canForward())('changes under load', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it('lose nothing and reorder nothing, and traces show the reasons', async () => {
+  it.runIf(WHOLE)('lose nothing and reorder nothing, and traces show the reasons', async () => {
     await withLab(async (lab) => {
       const socket = join(folder, 'load.sock');
       const scenario = await startScenario(lab, {

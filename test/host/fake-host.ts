@@ -370,8 +370,13 @@ export class FakeHost {
 
   /** Its files and links as a tree. @param later false: one reading only */
   source(later = true): TreeSource {
+    return new TreeSource('made', this.lookup(later));
+  }
+
+  /** The same as a look-up. */
+  lookup(later = true): Lookup {
     this.#counters();
-    return new TreeSource('made', this.#lookup(later));
+    return this.#lookup(later);
   }
 
   #lookup(later: boolean): Lookup {

@@ -55,7 +55,7 @@ describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeo
           'BURST=1',
         ],
       ],
-      [0, 5],
+      [0],
     ),
   )('finds the mistake: %s', (_, mutant, complaint, ...more) => {
     const found = search('dataplane.pml', 'N=3', ...(more.includes('W=3') ? [] : ['W=2']), ...more, mutant);
@@ -78,7 +78,7 @@ describe.skipIf(missing.length > 0)("Linux's rule", { timeout: 180_000 }, () => 
     expect(search('linux-rfs.pml', ...defines)).toMatchObject(NONE);
   });
 
-  test.each(matrix(['HOLE_FIRST_RECORD', 'HOLE_TAG_LOSS', 'HOLE_TABLE_WRITE'], [1]))(
+  test.each(matrix(['HOLE_FIRST_RECORD', 'HOLE_TAG_LOSS', 'HOLE_TABLE_WRITE'], [0]))(
     'loses order through %s',
     (hole) => {
       const found = search('linux-rfs.pml', hole);

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
+import { matrix } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { SLOW } from '../support/slow.js';
 import { generate, startSink } from '../support/traffic.js';
@@ -15,7 +16,7 @@ const FLOWS = 20;
 const ready = canForward() && availableParallelism() >= 2;
 
 describe.skipIf(!ready)('flows follow their consumer', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.each(['rfs:cpus=0', 'mac:assign=follow-cpu'])(
+  it.each(matrix(['rfs:cpus=0', 'mac:assign=follow-cpu'], [1]))(
     '%s: a task that moves between CPUs takes them along, in order',
     async (policy) => {
       await withLab(async (lab) => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CLI, canForward, startForwarder } from '../support/forwarder.js';
 import { type Lab, withLab } from '../support/lab.js';
+import { matrix, WHOLE } from '../support/matrix.js';
 import { pingAll, SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { expectConservation } from '../support/summary.js';
 import { generate } from '../support/traffic.js';
@@ -18,32 +19,35 @@ async function packetSockets(lab: Lab, ns: string): Promise<number> {
 }
 
 describe.skipIf(!canForward())('forward', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('leaves nothing behind on %s', async (signal) => {
-    await withLab(async (lab) => {
-      const scenario = await startScenario(lab, { ports: ['veth', 'tap'], workers: 2 });
-      const { ns, forwarder } = scenario;
-      expect(await pingAll(lab, scenario.guests)).toEqual([]);
-      expect(await lab.links(ns)).toEqual(['lo', 'p0', 'p1']);
-      expect(await promiscuity(lab, ns, 'p0')).toBeGreaterThan(0);
-      const { pid } = forwarder.process;
-      if (signal === 'SIGKILL') {
-        expect(await forwarder.process.stop(signal)).toEqual({ code: null, signal });
-      } else {
-        expectConservation(await forwarder.stop(signal));
-      }
-      // The kernel takes a dead process's descriptors back on its own time.
-      await expect.poll(() => lab.links(ns)).toEqual(['lo', 'p0']);
-      await expect.poll(() => packetSockets(lab, ns)).toBe(0);
-      await expect.poll(() => promiscuity(lab, ns, 'p0')).toBe(0);
-      if (signal !== 'SIGKILL') expect(existsSync(`/run/rxsteer/${pid}.sock`)).toBe(false);
-      // And the next one starts.
-      const next = await startForwarder(lab, ns, '--port', 'a=af_packet:p0', '--port', 'b=tap:p1');
-      expectConservation(await next.stop());
-      if (signal === 'SIGKILL') expect(existsSync(`/run/rxsteer/${pid}.sock`)).toBe(false);
-    });
-  });
+  it.each(matrix(['SIGINT', 'SIGTERM', 'SIGKILL'] as const, [1, 2]))(
+    'leaves nothing behind on %s',
+    async (signal) => {
+      await withLab(async (lab) => {
+        const scenario = await startScenario(lab, { ports: ['veth', 'tap'], workers: 2 });
+        const { ns, forwarder } = scenario;
+        expect(await pingAll(lab, scenario.guests)).toEqual([]);
+        expect(await lab.links(ns)).toEqual(['lo', 'p0', 'p1']);
+        expect(await promiscuity(lab, ns, 'p0')).toBeGreaterThan(0);
+        const { pid } = forwarder.process;
+        if (signal === 'SIGKILL') {
+          expect(await forwarder.process.stop(signal)).toEqual({ code: null, signal });
+        } else {
+          expectConservation(await forwarder.stop(signal));
+        }
+        // The kernel takes a dead process's descriptors back on its own time.
+        await expect.poll(() => lab.links(ns)).toEqual(['lo', 'p0']);
+        await expect.poll(() => packetSockets(lab, ns)).toBe(0);
+        await expect.poll(() => promiscuity(lab, ns, 'p0')).toBe(0);
+        if (signal !== 'SIGKILL') expect(existsSync(`/run/rxsteer/${pid}.sock`)).toBe(false);
+        // And the next one starts.
+        const next = await startForwarder(lab, ns, '--port', 'a=af_packet:p0', '--port', 'b=tap:p1');
+        expectConservation(await next.stop());
+        if (signal === 'SIGKILL') expect(existsSync(`/run/rxsteer/${pid}.sock`)).toBe(false);
+      });
+    },
+  );
 
-  it('ends by itself after --duration', async () => {
+  it.runIf(WHOLE)('ends by itself after --duration', async () => {
     await withLab(async (lab) => {
       const scenario = await startScenario(lab, { ports: ['veth', 'veth'], flags: ['--duration', '0.2'] });
       const summary = await scenario.forwarder.finish();
@@ -117,7 +121,7 @@ describe.skipIf(!canForward())('forward refuses', { timeout: SCENARIO_TIMEOUT_MS
   const port = (text: string) => ['--port', text];
   const good = port('a=af_packet:p0');
 
-  it.each<[string, string[], RegExp]>([
+  const wrong: [string, string[], RegExp][] = [
     ['an interface that is not there', [...good, ...port('b=af_packet:nope')], /nope/],
     ['an interface that is down', [...good, ...port('b=af_packet:p2')], /p2.*down/],
     ['a name that is too long', [...good, ...port('b=tap:abcdefghijklmnop')], /abcdefghijklmnop.*15/],
@@ -131,7 +135,9 @@ describe.skipIf(!canForward())('forward refuses', { timeout: SCENARIO_TIMEOUT_MS
     ['a single port', good, /two ports/],
     ['an unreadable capture', [...good, ...port('b=pcap:/nonexistent.pcap')], /nonexistent\.pcap/],
     ['a policy that is not known', [...good, ...port('b=af_packet:p1'), '--policy', 'rsss'], /rsss.*rss/],
-  ])('%s', async (_, args, line) => {
+  ];
+  // test/cli/forward-input.test.ts has them in one process, every day.
+  it.each(matrix(wrong, [0, 1]))('%s', async (_, args, line) => {
     await refused(args, line);
   });
 

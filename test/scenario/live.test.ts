@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
+import { matrix } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS } from '../support/scenario.js';
 import { expectStrict, stress } from '../support/stress.js';
 
@@ -36,7 +37,7 @@ describe.skipIf(!ready)(
       });
     });
 
-    it.each(['round-robin', 'none', 'linux'] as const)(
+    it.each(matrix(['round-robin', 'none', 'linux'] as const, [2]))(
       'the same traffic is reordered under %s',
       async (order) => {
         await withLab(async (lab) => {

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward, startForwarder } from '../support/forwarder.js';
 import { type Lab, withLab } from '../support/lab.js';
+import { matrix } from '../support/matrix.js';
 import { expectConservation } from '../support/summary.js';
 
 const setXps = (lab: Lab, ns: string) =>
@@ -16,7 +17,7 @@ const cases = [
 ];
 
 describe.skipIf(!canForward())('XPS that is set while frames pass', () => {
-  it.each(cases)('takes the promise from $what', async ({ device, path }) => {
+  it.each(matrix(cases, [1]))('takes the promise from $what', async ({ device, path }) => {
     await withLab(async (lab) => {
       const [from, ns, to] = [await lab.namespace(), await lab.namespace(), await lab.namespace()];
       await lab.veth(from, 'g0', ns, 'p0');

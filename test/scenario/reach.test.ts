@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
+import { matrix } from '../support/matrix.js';
 import {
   describeScenario,
   pingAll,
@@ -21,7 +22,7 @@ const scenarios: ScenarioOptions[] = [
 ];
 
 describe.skipIf(!canForward())('reach', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.each(scenarios.map((options) => [describeScenario(options), options] as const))(
+  it.each(matrix(scenarios, [1, 3, 5]).map((options) => [describeScenario(options), options] as const))(
     '%s',
     async (_, options) => {
       await withLab(async (lab) => {

@@ -36,6 +36,7 @@ describe('a scenario that contradicts itself', () => {
     [{ load: [{ kind: 'closed' }], host: { apps: [{ kind: 'sink' }] } }, 'expected kind echo'],
     [{ load: [{ rate: 1e9 }], durationMs: 1e6 }, 'load[0].rate: 1e12 packets'],
     [{ changes: [{ atMs: 1 }] }, 'changes[0] changes nothing: expected policy, rpsCpus or rollback'],
+    [{ load: [{ kind: 'capture' }] }, 'x.yaml: load[0].file is missing: expected a capture file'],
   ];
   it.each(cases)('%j', (scenario, message) => {
     let said = '';
@@ -49,6 +50,38 @@ describe('a scenario that contradicts itself', () => {
   });
 });
 
+describe('what a policy says is wrong', () => {
+  const said = (scenario: ScenarioInput) => {
+    try {
+      simulate({ durationMs: 1, warmupMs: 0, load: open, ...scenario }, { limit: false });
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return '';
+  };
+
+  it('is told with its place in the scenario, once', () => {
+    expect(said({ policies: ['single', 'rsss'] })).toMatch(/^policies\[1\]: .*did you mean rss/);
+    expect(said({ policies: ['mac:stage=nic,order=strict'] })).toMatch(/^policies\[0\]: policy mac: order/);
+    expect(said({ nics: { a: { queues: 2, policy: 'rsss' } } })).toMatch(/^nics\.a\.policy: .*did you mean/);
+    expect(said({ guests: { vm: { count: 2, queues: 2, policy: 'rss:queues=4' } } })).toMatch(
+      /^guests\.vm\.policy: policy rss has 4 queues, the guest 2/,
+    );
+  });
+
+  it('a rebalancer without anything to move is one, unless it is compared with one that has', () => {
+    const rebalance = { everyMs: 0.5 };
+    expect(said({ rebalance, policies: ['round-robin'] })).toMatch(
+      /^rebalance: policy round-robin has nothing/,
+    );
+    expect(said({ rebalance })).toMatch(/^rebalance: policy none has nothing/);
+    expect(said({ rebalance, policies: ['single', 'round-robin'] })).toMatch(
+      /^rebalance: policy single, round-r/,
+    );
+    expect(said({ rebalance, policies: ['single', 'rss:queues=2'] })).toBe('');
+  });
+});
+
 describe('where nothing takes time', () => {
   const zero = (value: unknown): unknown =>
     typeof value === 'number'
@@ -56,7 +89,7 @@ describe('where nothing takes time', () => {
       : Object.fromEntries(Object.entries(value as object).map(([key, inner]) => [key, zero(inner)]));
   const modern = costSet('modern').costs;
   const costs = Object.fromEntries(
-    COST_NAMES.map((name) => [name, name === 'siblingSlowdown' ? 1 : zero(modern[name])]),
+    COST_NAMES.map((name) => [name, name === 'siblingSlowdown' ? 1 : zero(modern[name] ?? 0)]),
   ) as PartialCosts;
   const base = { costs, variation: 'none', durationMs: 1, warmupMs: 0 } as const;
   const endless: ScenarioInput[] = [

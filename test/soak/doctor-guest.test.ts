@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { emulatorMissing } from '../../bench/lab/guest-image.js';
 import { GUEST_REPOSITORY, kernelWith, runInGuest } from '../support/guest.js';
-import { emulatorMissing } from '../support/guest-image.js';
 import { onPath, privileged, withLab } from '../support/lab.js';
 
 const MODULES = [

@@ -6,7 +6,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { emulatorMissing, GuestRoot, type Kernel, kernelsIn } from './guest-image.js';
+import { emulatorMissing, GuestRoot, type Kernel, kernelsIn } from '../../bench/lab/guest-image.js';
 import { installed } from './lab.js';
 
 /** In the order of their dependences. */

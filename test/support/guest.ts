@@ -9,31 +9,24 @@
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import {
+  emulatorMissing,
+  GUEST_ROOT,
+  GuestRoot,
+  type Kernel,
+  kernelsIn,
+  VIRTIO_NETWORK,
+} from '../../bench/lab/guest-image.js';
 import { tool } from '../../bench/tools/build.mjs';
-import { emulatorMissing, GuestRoot, type Kernel, kernelsIn } from './guest-image.js';
 import { type Lab, onPath } from './lab.js';
 import type { Process } from './processes.js';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Where a package with a kernel was unpacked; empty = installed. */
-const ROOT = process.env.RXSTEER_GUEST_ROOT || '/';
-/** In the order of their dependences. */
-const NETWORK = [
-  'drivers/virtio/virtio_ring',
-  'drivers/virtio/virtio',
-  'drivers/virtio/virtio_pci_modern_dev',
-  'drivers/virtio/virtio_pci_legacy_dev',
-  'drivers/virtio/virtio_pci',
-  'net/core/failover',
-  'drivers/net/net_failover',
-  'drivers/net/virtio_net',
-];
-
 /** What guests need and this machine lacks, with the packages that bring it, or ''. */
 export function guestsMissing(): string {
   const kernel =
-    kernelsIn(ROOT, NETWORK).length > 0
+    kernelsIn(GUEST_ROOT, VIRTIO_NETWORK).length > 0
       ? []
       : ['linux-image-cloud-amd64 (or RXSTEER_GUEST_ROOT = where it was unpacked with dpkg-deb -x)'];
   return [...emulatorMissing(), ...kernel].join(', ');
@@ -85,7 +78,7 @@ export async function bootGuest(
   link: string,
   { mac, address, script, vhostUser }: GuestOptions,
 ): Promise<Process> {
-  const kernel = kernelsIn(ROOT, NETWORK)[0]!;
+  const kernel = kernelsIn(GUEST_ROOT, VIRTIO_NETWORK)[0]!;
   const up = `ip link set eth0 up; ip address add ${address} dev eth0; echo; echo guest is up`;
   const disk = new GuestRoot(join(folder, link)).pack(kernel, `${up}\n${script}`);
   const device = `virtio-net-pci,netdev=n,mac=${mac}`;
@@ -133,7 +126,7 @@ export function addProgram(root: GuestRoot): void {
 
 /** A kernel with a virtio network card and these modules besides, in the order of their dependences; undefined = none. */
 export function kernelWith(more: readonly string[]): Kernel | undefined {
-  return kernelsIn(ROOT, [...NETWORK, ...more])[0];
+  return kernelsIn(GUEST_ROOT, [...VIRTIO_NETWORK, ...more])[0];
 }
 
 /** What a guest of `runInGuest` has beside the usual. */

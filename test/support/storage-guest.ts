@@ -8,7 +8,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { emulatorMissing, GuestRoot, type Kernel, kernelsIn } from './guest-image.js';
+import { emulatorMissing, GuestRoot, type Kernel, kernelsIn } from '../../bench/lab/guest-image.js';
 
 const run = promisify(execFile);
 

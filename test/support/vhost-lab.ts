@@ -73,6 +73,7 @@ export class VhostLab {
       connections: number;
       refused: number;
       memory: number;
+      readers: readonly { pair: number; task: number; worker: number | null }[];
       mtu: number | null;
       features: readonly string[];
     };

@@ -10,6 +10,7 @@ import { RecordEncoder } from '#rxsteer/traffic/records.js';
 import { openSink } from '#rxsteer/traffic/sink.js';
 import type { MadeSummary } from '#rxsteer/traffic/summary.js';
 import { writeTraffic } from '#rxsteer/traffic/write.js';
+import { matrix } from '../support/matrix.js';
 import { faults, hasTshark, plainSum, tshark, withFolder } from './support.js';
 
 async function write(path: string, options: TrafficOptions): Promise<MadeSummary> {
@@ -150,7 +151,7 @@ describe('made traffic', () => {
 });
 
 describe.runIf(hasTshark)('by tshark', () => {
-  it.each<[string, TrafficOptions]>([
+  const made: [string, TrafficOptions][] = [
     ['protocols', { protocols: ALL, ipv6: 0.4, guests: 7, clients: 9 }],
     ['both ways, two tags', { protocols: ALL, ipv6: 0.4, bothWays: true, vlans: 3, qinq: true, guests: 6 }],
     ['fragments', { protocols: ALL, ipv6: 0.4, fragments: 0.4 }],
@@ -159,71 +160,75 @@ describe.runIf(hasTshark)('by tshark', () => {
       'fragments in tunnels',
       { protocols: ALL, ipv6: 0.4, fragments: 0.5, tunnels: EACH_TUNNEL, bothWays: true },
     ],
-  ])('%s: nothing malformed, checksums right, flows and fragments as counted', async (_, options) => {
-    await withFolder(async (path) => {
-      const file = path('made.pcap');
-      const made = await write(file, { packets: 2000, flows: 120, ...options });
-      expect(await faults(file)).toEqual([]);
-      const rows = await tshark(file, [
-        'frame.protocols',
-        'eth.dst',
-        'ip.src',
-        'ip.dst',
-        'ip.proto',
-        'ipv6.src',
-        'ipv6.dst',
-        'ipv6.nxt',
-        'ip.flags.mf',
-        'ip.frag_offset',
-        'ipv6.fraghdr.offset',
-        'tcp.srcport',
-        'tcp.dstport',
-        'udp.srcport',
-        'udp.dstport',
-        'sctp.srcport',
-        'sctp.dstport',
-        'ipv6.fraghdr.nxt',
-      ]);
-      const flows = new Set<string>();
-      const guests = new Set<string>();
-      let fragments = 0;
-      for (const row of rows) {
-        const first = row.map((value) => value.split(',')[0]!);
-        const [protocols = '', mac, src4, dst4, proto4, src6, dst6, next6, ...rest] = first;
-        guests.add(mac!);
-        const all = row.slice(8, 11).map((value) => value.split(','));
-        const inFragments =
-          all[0]!.includes('True') ||
-          all[0]!.includes('1') ||
-          all[1]!.some((at) => Number(at) > 0) ||
-          row[10] !== '';
-        if (inFragments) fragments++;
-        const network = protocols
-          .split(':')
-          .find((name) => name === 'ip' || name === 'ipv6' || name === 'mpls' || name === 'pppoes');
-        if (network !== 'ip' && network !== 'ipv6') continue;
-        const tunnelled = /:(gre|vxlan|geneve|gtp|ip:ip|ip:ipv6)/.test(protocols);
-        const outer =
-          network === 'ip' ? [src4, dst4, proto4] : [src6, dst6, next6 === '44' ? rest[9] : next6];
-        const portOf = (from: number) =>
-          rest
-            .slice(3 + from, 9)
-            .filter((__, n) => n % 2 === 0)
-            .find((port) => port !== '') ?? '0';
-        const udp = [rest[5], rest[6]];
-        const ports = tunnelled
-          ? outer[2] === '17'
-            ? udp
-            : ['0', '0']
-          : inFragments
-            ? ['0', '0']
-            : [portOf(0), portOf(1)];
-        flows.add([...outer, ...ports].join(' '));
-      }
-      expect(rows).toHaveLength(made.packets);
-      expect(flows.size).toBe(made.flows);
-      expect(fragments).toBe(made.fragments + made.innerFragments);
-      if (options.bothWays !== true) expect(guests.size).toBe(made.guests);
-    });
-  });
+  ];
+  it.each(matrix(made, [1, 4]))(
+    '%s: nothing malformed, checksums right, flows and fragments as counted',
+    async (_, options) => {
+      await withFolder(async (path) => {
+        const file = path('made.pcap');
+        const made = await write(file, { packets: 2000, flows: 120, ...options });
+        expect(await faults(file)).toEqual([]);
+        const rows = await tshark(file, [
+          'frame.protocols',
+          'eth.dst',
+          'ip.src',
+          'ip.dst',
+          'ip.proto',
+          'ipv6.src',
+          'ipv6.dst',
+          'ipv6.nxt',
+          'ip.flags.mf',
+          'ip.frag_offset',
+          'ipv6.fraghdr.offset',
+          'tcp.srcport',
+          'tcp.dstport',
+          'udp.srcport',
+          'udp.dstport',
+          'sctp.srcport',
+          'sctp.dstport',
+          'ipv6.fraghdr.nxt',
+        ]);
+        const flows = new Set<string>();
+        const guests = new Set<string>();
+        let fragments = 0;
+        for (const row of rows) {
+          const first = row.map((value) => value.split(',')[0]!);
+          const [protocols = '', mac, src4, dst4, proto4, src6, dst6, next6, ...rest] = first;
+          guests.add(mac!);
+          const all = row.slice(8, 11).map((value) => value.split(','));
+          const inFragments =
+            all[0]!.includes('True') ||
+            all[0]!.includes('1') ||
+            all[1]!.some((at) => Number(at) > 0) ||
+            row[10] !== '';
+          if (inFragments) fragments++;
+          const network = protocols
+            .split(':')
+            .find((name) => name === 'ip' || name === 'ipv6' || name === 'mpls' || name === 'pppoes');
+          if (network !== 'ip' && network !== 'ipv6') continue;
+          const tunnelled = /:(gre|vxlan|geneve|gtp|ip:ip|ip:ipv6)/.test(protocols);
+          const outer =
+            network === 'ip' ? [src4, dst4, proto4] : [src6, dst6, next6 === '44' ? rest[9] : next6];
+          const portOf = (from: number) =>
+            rest
+              .slice(3 + from, 9)
+              .filter((__, n) => n % 2 === 0)
+              .find((port) => port !== '') ?? '0';
+          const udp = [rest[5], rest[6]];
+          const ports = tunnelled
+            ? outer[2] === '17'
+              ? udp
+              : ['0', '0']
+            : inFragments
+              ? ['0', '0']
+              : [portOf(0), portOf(1)];
+          flows.add([...outer, ...ports].join(' '));
+        }
+        expect(rows).toHaveLength(made.packets);
+        expect(flows.size).toBe(made.flows);
+        expect(fragments).toBe(made.fragments + made.innerFragments);
+        if (options.bothWays !== true) expect(guests.size).toBe(made.guests);
+      });
+    },
+  );
 });

@@ -1,6 +1,7 @@
 /**
  * Where the consumer behind each port runs: a worker named by the user (`cpu=N`), or the one on the CPU on which the
- * scheduler last ran a task (`follow=PID`: a VM's vCPU or vhost thread, or any other).
+ * scheduler last ran a task (`follow=PID`: a VM's vCPU or vhost thread, or any other), or where it ran most of the tasks
+ * that read the port's queues (`follow=guest`: the vCPUs of the guest that is connected; the port hears of each).
  *
  * Promise: `refresh` brings the shared words up to date (worker + 1 for each port; 0 = not known) and lets policies
  * follow: `rfs` records the flows of what is delivered to the port under that worker (the workers do that), `mac` with
@@ -17,11 +18,12 @@ import { RfsSteering } from '../../policy/rfs.js';
 import type { Steering } from '../../policy/steering.js';
 import type { Consumer } from '../ports/kind.js';
 import type { PortSpec } from '../ports/kinds.js';
+import type { LivePort } from '../ports/live-port.js';
 import type { EnginePlan } from '../shared/plan.js';
 
 /** State of a port's consumer. */
 export interface ConsumerSummary {
-  /** `cpu=N` or `follow=PID`. */
+  /** `cpu=N`, `follow=PID` or `follow=guest`. */
   rule: string;
   /** The worker that it runs on; null where that is not known. */
   worker: number | null;
@@ -94,6 +96,8 @@ export class ConsumerWatch {
     specs: readonly PortSpec[],
     private readonly words: Int32Array,
     private readonly warn: (message: string) => unknown,
+    /** The open port of an index, for consumers that only it knows. */
+    private readonly live: (index: number) => LivePort | undefined = () => undefined,
   ) {
     this.watched = [];
     specs.forEach((spec, index) => {
@@ -129,7 +133,7 @@ export class ConsumerWatch {
 
   /** Where a consumer runs can change by itself. */
   get following(): boolean {
-    return this.watched.some(({ consumer }) => consumer.kind === 'follow');
+    return this.watched.some(({ consumer }) => consumer.kind !== 'cpu');
   }
 
   /** Looks where consumers run. */
@@ -149,6 +153,7 @@ export class ConsumerWatch {
   private locate(port: Watched): number {
     const { consumer } = port;
     if (consumer.kind === 'cpu') return consumer.worker;
+    if (consumer.kind === 'guest') return this.locateGuest(port);
     const cpu = taskCpu(consumer.task);
     if (cpu === null) {
       if (!port.gone)
@@ -157,6 +162,22 @@ export class ConsumerWatch {
       return -1;
     }
     return workerOn(this.plan(), cpu);
+  }
+
+  /** Where most of a guest's readers run; of several such places the one it had. */
+  private locateGuest({ index, worker }: Watched): number {
+    const port = this.live(index);
+    const readers = port?.readers() ?? [];
+    const plan = this.plan();
+    const workers = readers.map(({ task }) => {
+      const cpu = taskCpu(task);
+      return cpu === null ? -1 : workerOn(plan, cpu);
+    });
+    port?.placeReaders(readers, workers);
+    const known = workers.filter((on) => on >= 0);
+    const votes = (one: number) => known.filter((on) => on === one).length;
+    const more = (a: number, b: number) => votes(a) > votes(b) || (votes(a) === votes(b) && a === worker);
+    return known.reduce((best, on) => (more(on, best) ? on : best), -1);
   }
 
   /** State of the consumer of port `index`; null where it has none. */
@@ -169,5 +190,6 @@ export class ConsumerWatch {
 }
 
 function ruleOf(consumer: Consumer): string {
-  return consumer.kind === 'cpu' ? `cpu=${consumer.worker}` : `follow=${consumer.task}`;
+  if (consumer.kind === 'cpu') return `cpu=${consumer.worker}`;
+  return consumer.kind === 'guest' ? 'follow=guest' : `follow=${consumer.task}`;
 }

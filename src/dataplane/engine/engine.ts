@@ -103,7 +103,13 @@ export class Engine implements LiveEngine {
     options.ports.forEach((spec, index) => {
       this.core.specs.set(index, spec);
     });
-    this.consumers = new ConsumerWatch(() => this.plan, options.ports, this.views.consumers, this.warn);
+    this.consumers = new ConsumerWatch(
+      () => this.plan,
+      options.ports,
+      this.views.consumers,
+      this.warn,
+      (index) => this.ports.live.get(index),
+    );
     if (options.receiveMib !== undefined) this.core.receive = { receiveMib: options.receiveMib };
     this.core.consumers = this.consumers;
     this.links = new LinkWatch(this.core, this.guard);

@@ -13,10 +13,14 @@ import { UserError } from '../../errors.js';
 import type { SourceRules } from '../../mac/source-rules.js';
 import type { OptionValues, PortOptions } from './options.js';
 
-/** What consumes the frames that a port sends: a worker by its number, or a task that the scheduler places. */
+/**
+ * What consumes the frames that a port sends: a worker by its number, a task that the scheduler places, or the virtual CPUs
+ * of the guest that is connected, whoever that is.
+ */
 export type Consumer =
   | { readonly kind: 'cpu'; readonly worker: number }
-  | { readonly kind: 'follow'; readonly task: number };
+  | { readonly kind: 'follow'; readonly task: number }
+  | { readonly kind: 'guest' };
 
 /** What every port has, of whatever kind. */
 export interface NamedPort {
@@ -25,7 +29,7 @@ export interface NamedPort {
   readonly text: string;
   /** `mac=` and `ip=`: the addresses that the guest or host behind the port may use; absent = any. */
   readonly sources?: SourceRules;
-  /** `cpu=N` or `follow=PID`: whom policies that follow consumers follow; null = nobody. */
+  /** `cpu=N`, `follow=PID`, `follow=guest`: whom policies that follow consumers follow; null = nobody. */
   readonly consumer: Consumer | null;
 }
 
@@ -70,6 +74,8 @@ export interface PortKind<S extends AnyPortSpec = AnyPortSpec, D = never> {
   readonly forms: readonly PortForm<S>[];
   /** Its ports are opened and attached to with the addon. */
   readonly needsAddon: boolean;
+  /** Its ports know the threads of the guest behind them (`LivePort.readers`): `follow=guest`. */
+  readonly knowsGuest?: true;
   /** What opening one takes; empty: anybody may, also after `--drop`. */
   readonly capabilities: readonly CapabilityName[];
   /** Frames may come from the port. */

@@ -35,6 +35,13 @@ export interface CountedWarning {
 
 const NOTHING: readonly CountedWarning[] = [];
 
+/** A task that reads what is sent to a port. */
+export interface PortReader {
+  /** Which of the port's queues it reads. */
+  readonly queue: number;
+  readonly task: number;
+}
+
 /** What a port may ask of the engine that it belongs to. */
 export interface PortHost {
   /** The slots of the engine's frame pool, for devices that are given them as their memory. */
@@ -114,6 +121,14 @@ export abstract class LivePort {
    * `sent` says how many frames they have sent. Behind each check.
    */
   tellSenders(_sent: () => number): void {}
+
+  /** Who reads what is sent to it, of kinds that know (`PortKind.knowsGuest`); empty while nobody does. */
+  readers(): readonly PortReader[] {
+    return [];
+  }
+
+  /** Where its readers run: of each the worker on its CPU, or -1. For senders whose queues have readers of their own. */
+  placeReaders(_readers: readonly PortReader[], _workers: readonly number[]): void {}
 
   /** All workers have attached to what `publish` told last. */
   attached(): void {}

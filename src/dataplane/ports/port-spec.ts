@@ -21,12 +21,15 @@ import { GivenOptions, type NumberOption, optionalNumber } from './options.js';
 /** Largest process id (PID_MAX_LIMIT). */
 const TASK_MAX = 1 << 22;
 
+/** What `follow=guest` is read to: no task's id. */
+const GUEST = 0;
+
 /** Options of every port that frames are sent to. */
 export const CONSUMER_OPTIONS: Readonly<Record<'cpu' | 'follow', NumberOption<null>>> = {
   cpu: optionalNumber({ least: 0, most: WORKER_MAX, does: 'the worker that its consumer runs on' }),
   follow: optionalNumber({
-    ...{ least: 1, most: TASK_MAX, unit: 'PID' },
-    does: 'the task that consumes its frames: a virtual CPU, a vhost thread',
+    ...{ least: 1, most: TASK_MAX, unit: 'PID', words: { guest: GUEST } },
+    does: 'the task that consumes its frames: a virtual CPU, a vhost thread; `guest`: the virtual CPUs of the guest that is connected (vhost-user)',
   }),
 };
 /** Options of every port that frames come from: the addresses that these may have. */
@@ -67,7 +70,12 @@ function parsed(text: string): PortSpec {
   given.finish();
   if (consumer !== null && !sends) {
     throw new UserError(
-      `${where}: ${consumer.kind}=: nothing is delivered to this port, so it has no consumer`,
+      `${where}: ${consumer.kind === 'cpu' ? 'cpu' : 'follow'}=: nothing is delivered to this port, so it has no consumer`,
+    );
+  }
+  if (consumer?.kind === 'guest' && kind.knowsGuest !== true) {
+    throw new UserError(
+      `${where}: follow=guest: a ${kindName} port does not know its guest: give follow=PID`,
     );
   }
   return spec as PortSpec;
@@ -92,10 +100,12 @@ function readConsumer(given: GivenOptions, sends: boolean): Consumer | null {
   const task = given.read('follow', CONSUMER_OPTIONS.follow, sends);
   if (worker !== null && task !== null) {
     throw new UserError(
-      `${given.where}: cpu=${worker} and follow=${task}: a port has one consumer, give one`,
+      `${given.where}: cpu=${worker} and follow=${task === GUEST ? 'guest' : task}: a port has one consumer, give one`,
     );
   }
-  return worker !== null ? { kind: 'cpu', worker } : task !== null ? { kind: 'follow', task } : null;
+  if (worker !== null) return { kind: 'cpu', worker };
+  if (task === GUEST) return { kind: 'guest' };
+  return task === null ? null : { kind: 'follow', task };
 }
 
 /** Checks a whole set of ports: names used once, and what is outside (interfaces, files) by those only that may share it. */

@@ -47,6 +47,11 @@ export interface Sender {
    * `SendResult.segment`: that one's segments are to be sent next, then those behind it (`untried`).
    */
   send(from: number, to: number): number;
+  /**
+   * Of a port whose queues have readers of their own (`LivePort.placeReaders`): the worker + 1 on whose CPU the reader of
+   * the frame at `offset` runs, 0 where that is not known. For frames that `send` took. Absent: `EngineViews.consumers`.
+   */
+  readerOf?(offset: number, length: number): number;
   /** Why frames could not be delivered (a full disk), one line, or null. */
   problem?(): string | null;
   close(): void;

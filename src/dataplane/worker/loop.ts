@@ -273,7 +273,7 @@ export class WorkerLoop {
     this.p.forwarder.decide(batch, this.nowSeconds);
     fault.reach('transmit');
     transmitter.send(batch);
-    this.rxStage.delivered(batch, this.arrived);
+    this.rxStage.delivered(batch, this.arrived, this.p.held.senders);
     transmitter.commit(batch);
     if (this.producer.ownCount() > 0) {
       this.producer.completeOwn();

@@ -15,10 +15,12 @@
  *
  * One object per worker.
  */
-import { type Batch, Part } from '../../forward/batch.js';
+import { type Batch, LENGTH_MASK, Part } from '../../forward/batch.js';
 import type { Burst } from '../../packet/burst.js';
 import type { RfsSteering } from '../../policy/rfs.js';
+import type { FramePool } from '../memory/pool.js';
 import type { Progress } from '../memory/progress.js';
+import type { Sender } from '../ports/port.js';
 import type { EngineViews } from '../shared/engine-memory.js';
 import type { EnginePlan } from '../shared/plan.js';
 
@@ -42,6 +44,7 @@ export class RfsFeedback {
   private readonly progress: Progress;
   private readonly hashes: Int32Array;
   private readonly consumers: Int32Array;
+  private readonly pool: FramePool;
 
   /** @param position the position of the newest frame given to a worker */
   constructor(
@@ -52,6 +55,7 @@ export class RfsFeedback {
     this.progress = progress;
     this.hashes = views.flowHashes;
     this.consumers = views.consumers;
+    this.pool = views.pool;
     const { workers } = plan;
     this.heads = new Int32Array(workers);
     this.tails = new Int32Array(workers);
@@ -82,14 +86,20 @@ export class RfsFeedback {
   }
 
   /** Frames were delivered to ports with a consumer: that is where their flows are wanted from now on. */
-  delivered(batch: Batch, arrived: (i: number) => boolean): void {
+  delivered(batch: Batch, arrived: (i: number) => boolean, senders: readonly (Sender | null)[]): void {
     const { n, out } = batch;
     const { consumers, hashes, steering } = this;
     for (let i = 0; i < n; i++) {
       const port = out[i]!;
       if (port < 0) continue;
-      const consumer = consumers[port]!;
-      if (consumer > 0 && arrived(i)) steering.sock.record(hashes[batch.part(i, Part.id)]!, consumer - 1);
+      if (consumers[port] === 0 || !arrived(i)) continue;
+      const id = batch.part(i, Part.id);
+      const sender = senders[port]!;
+      const consumer =
+        sender.readerOf === undefined
+          ? consumers[port]!
+          : sender.readerOf(this.pool.offsetOf(id), batch.part(i, Part.size) & LENGTH_MASK);
+      if (consumer > 0) steering.sock.record(hashes[id]!, consumer - 1);
     }
   }
 

@@ -1,5 +1,5 @@
 /** What ethtool tells of a device, whichever way it was asked. Types, and what stands for nothing. */
-import { type Fact, unknown } from '../fact.js';
+import { type Fact, type Unknown, unknown } from '../fact.js';
 
 /** Channels: how many are in use, how many there could be. */
 export interface Channels {
@@ -63,6 +63,10 @@ export interface Rule {
   readonly context: number | null;
   /** False where the NIC knows no such context. */
   readonly contextExists: boolean | null;
+  /** The whole rule as `ethtool -N` takes it; null or absent where it compares or does what no model knows. */
+  readonly words?: string | null;
+  /** Table of the context, where the rule has one and it was told. */
+  readonly table?: RssTable | null;
 }
 
 /** All that ethtool tells of one device. */
@@ -84,7 +88,11 @@ export type Statistics = Readonly<Record<string, number>>;
 const NAMES = ['driver', 'channels', 'rings', 'features', 'coalescing', 'rss', 'fields', 'rules'] as const;
 
 /** Fills in what was not told. */
-export function withUnknowns(facts: Partial<EthtoolFacts>, why: string): EthtoolFacts {
-  const none = unknown(why, 'absent');
+export function withUnknowns(
+  facts: Partial<EthtoolFacts>,
+  why: string,
+  because: Unknown['because'] = 'absent',
+): EthtoolFacts {
+  const none = unknown(why, because);
   return Object.fromEntries(NAMES.map((name) => [name, facts[name] ?? none])) as unknown as EthtoolFacts;
 }

@@ -23,6 +23,7 @@ import {
   type Rule,
   type Statistics,
 } from './ethtool-facts.js';
+import { FLOW_SPEC_BYTES, flowSpecWords } from './flow-spec.js';
 import { LITTLE } from './netlink.js';
 
 const GET = {
@@ -47,6 +48,7 @@ const STRING_BYTES = 32;
 /** Room for counters and names that a driver adds between two questions: the kernel writes as many as there are. */
 const SLACK = 1024;
 const RXNFC_BYTES = 192;
+const SPEC_AT = 16;
 const RULE_LOCATION_AT = 176;
 const RULE_COUNT_AT = 184;
 const FLOW_RSS = 0x20000000;
@@ -234,6 +236,16 @@ function fieldsOf(ask: Ask): EthtoolFacts['fields'] {
   return Object.keys(found).length > 0 ? found : last;
 }
 
+/** RX_CLS_FLOW_DISC. */
+const DROP = 0xffff_ffff_ffff_ffffn;
+
+/** What a rule does, as `ethtool -N` takes it; null for a virtual function's queue and for waking up. */
+function actionWords(cookie: bigint, context: number | null): string | null {
+  if (cookie === DROP) return 'action -1';
+  if (cookie > 0xffffn) return null;
+  return context === null ? `action ${cookie}` : `context ${context} action ${cookie}`;
+}
+
 function rulesOf(ask: Ask): EthtoolFacts['rules'] {
   const count = ask('flow rules', new Command(GET.ruleCount, RXNFC_BYTES), (b) => word(b, RULE_COUNT_AT));
   return map(count, (n) => {
@@ -253,12 +265,17 @@ function rulesOf(ask: Ask): EthtoolFacts['rules'] {
           new Command(GET.rule, RXNFC_BYTES).set(RULE_LOCATION_AT, location),
           (b) => {
             const cookie = long(b, 168);
-            const context = (word(b, 16) & FLOW_RSS) === 0 ? null : word(b, RULE_COUNT_AT);
+            const context = (word(b, SPEC_AT) & FLOW_RSS) === 0 ? null : word(b, RULE_COUNT_AT);
+            const table = context === null ? null : rssOf(ask, context);
+            const compares = flowSpecWords(b.subarray(SPEC_AT, SPEC_AT + FLOW_SPEC_BYTES));
+            const does = actionWords(cookie, context);
             return {
               location,
               queue: cookie >= 0xffffffffn ? null : Number(cookie & 0xffffffffn),
               context,
-              contextExists: context === null ? null : known(rssOf(ask, context)),
+              contextExists: table === null ? null : known(table),
+              words: compares === null || does === null ? null : `${compares} ${does} loc ${location}`,
+              table: table !== null && known(table) ? table : null,
             };
           },
         );

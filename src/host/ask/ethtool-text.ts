@@ -6,7 +6,10 @@
  *
  * Source: the ethtool user-space tool, 3.x to 6.x.
  */
+import { UserError } from '../../errors.js';
 import { parseEthtool } from '../../nic/ethtool.js';
+import { EthtoolLines } from '../../nic/ethtool-lines.js';
+import { readRule } from '../../nic/ethtool-rules.js';
 import { type Fact, known, map, unknown } from '../fact.js';
 import {
   type Channels,
@@ -22,6 +25,9 @@ import {
   type Rule,
   type Statistics,
 } from './ethtool-facts.js';
+
+/** Queues of a device at most: beyond what any driver has, so that a wrong file costs no memory. */
+const COUNT_MAX = 1 << 16;
 
 /** Gives the output of `ethtool OPTION`; DEV stands for the device. */
 export type Printed = (option: string) => Fact<string>;
@@ -78,6 +84,8 @@ function channelsOf(text: string): Fact<Channels> {
   const found = halves(text);
   if (found === null) return refused(text, 'channels');
   const [max, now] = found;
+  if ([...max.values(), ...now.values()].some((count) => count > COUNT_MAX))
+    return unknown('channels: more than any device has');
   return {
     rx: now.get('RX') ?? 0,
     tx: now.get('TX') ?? 0,
@@ -122,6 +130,8 @@ function rssOf(text: string): Fact<RssTable> {
   try {
     const read = parseEthtool(text, 'ethtool -x');
     if (read.entries === undefined && read.key === undefined) return refused(text, 'indirection table');
+    if (read.entries?.some((queue) => queue > COUNT_MAX) === true)
+      return unknown('indirection table: it names a queue that no device has');
     return {
       entries: read.entries ?? [],
       key: read.key ?? null,
@@ -152,6 +162,16 @@ function fieldLetters(text: string): Fact<string> {
     .join('');
 }
 
+/** A rule as `ethtool -N` takes it; null for what no model compares. */
+function wordsOf(part: string): string | null {
+  try {
+    return readRule(new EthtoolLines(part, 'ethtool -n'));
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}
+
 function rulesOf(text: string): EthtoolFacts['rules'] {
   const total = /^Total (\d+) rules$/m.exec(text)?.[1];
   if (total === undefined) return refused(text, 'flow rules');
@@ -165,6 +185,7 @@ function rulesOf(text: string): EthtoolFacts['rules'] {
       queue: queue === undefined ? null : Number(queue),
       context: context === undefined ? null : Number(context),
       contextExists: null,
+      words: wordsOf(part),
     });
   }
   return rules.length === Number(total)

@@ -6,7 +6,7 @@ import { type Check, found } from '../check.js';
 import { known } from '../fact.js';
 import { guestPaths, lastCpus } from '../guest-table.js';
 import { formatCpuList, unique } from '../lists.js';
-import { advice, all, pinThread } from '../remedy.js';
+import { advice, all, pinThread, quoted } from '../remedy.js';
 import { nodesOf } from '../view.js';
 
 const MANY = 3;
@@ -48,11 +48,11 @@ export const cpuMismatch: Check = {
                 pinThread(tid, near, known(allowed) ? allowed : host.cpus.online),
               ),
               advice(
-                `libvirt: virsh vcpupin ${guest.name} VCPU ${formatCpuList(near)}; virsh emulatorpin ${guest.name} ${formatCpuList(near)}; memory: numatune --nodeset ${home!.id}`,
+                `libvirt: virsh vcpupin ${quoted(guest.name)} VCPU ${formatCpuList(near)}; virsh emulatorpin ${quoted(guest.name)} ${formatCpuList(near)}; memory: numatune --nodeset ${home!.id}`,
               ),
             )
           : advice(
-              `pin them nearer: virsh vcpupin, virsh emulatorpin ${guest.name}; the interrupt: /proc/irq/N/smp_affinity_list`,
+              `pin them nearer: virsh vcpupin, virsh emulatorpin ${quoted(guest.name)}; the interrupt: /proc/irq/N/smp_affinity_list`,
             ),
         { severity: nodes.length > 1 ? 'E' : 'W', device: uplink.name },
       );

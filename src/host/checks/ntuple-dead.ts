@@ -1,7 +1,7 @@
 /** Rules that send to a queue or context that is not there. */
 import { type Check, found, notKnown } from '../check.js';
 import { known } from '../fact.js';
-import { advice, all, ethtool } from '../remedy.js';
+import { advice, all, ethtool, quoted } from '../remedy.js';
 import { nics, rxQueueCount } from '../view.js';
 
 export const ntupleDead: Check = {
@@ -34,7 +34,7 @@ export const ntupleDead: Check = {
         all(
           ...dead.map(({ location }) => ethtool('-N', device.name, `delete ${location}`, null)),
           advice(
-            `write them down before (ethtool -n ${device.name}): a deleted rule comes back only by its words`,
+            `write them down before (ethtool -n ${quoted(device.name)}): a deleted rule comes back only by its words`,
           ),
         ),
       );

@@ -5,7 +5,7 @@
 import { type Check, found, notKnown } from '../check.js';
 import { known } from '../fact.js';
 import type { Device, Host } from '../host.js';
-import { advice } from '../remedy.js';
+import { advice, quoted } from '../remedy.js';
 import { histogram } from '../table.js';
 import { nics, queueSkew, round, rxQueueCount } from '../view.js';
 
@@ -47,7 +47,7 @@ export const queueSkewed: Check = {
         `queue ${skew.queue} got ${skew.ratio} times its fair share: ${cause}`,
         { packets: skew.packets, fullestOverFair: skew.ratio },
         advice(
-          `to decide: tcpdump -Q in -s 128 -c 100000 -i ${device.name} -w in.pcap; rxsteer replay in.pcap --policy rss:queues=${rxQueueCount(device)} --advice`,
+          `to decide: tcpdump -Q in -s 128 -c 100000 -i ${quoted(device.name)} -w in.pcap; rxsteer replay in.pcap --policy rss:queues=${rxQueueCount(device)} --advice`,
         ),
       );
     }

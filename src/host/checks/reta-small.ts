@@ -1,7 +1,7 @@
 /** A table with few buckets for each queue: the spread is as coarse as the buckets. */
 import { type Check, found } from '../check.js';
 import { known } from '../fact.js';
-import { advice } from '../remedy.js';
+import { advice, quoted } from '../remedy.js';
 import { nics, round, rxQueueCount } from '../view.js';
 
 const PER_QUEUE = 4;
@@ -23,7 +23,7 @@ export const retaSmall: Check = {
         device.name,
         `${size} buckets for ${queues} queues: the table alone gives a queue up to ${round((most * queues) / size)} times the fair share`,
         { entries: size, queues, fullestOverFair: round((most * queues) / size) },
-        advice(`fewer queues: ethtool -L ${device.name} combined ${Math.max(1, size / PER_QUEUE)}`),
+        advice(`fewer queues: ethtool -L ${quoted(device.name)} combined ${Math.max(1, size / PER_QUEUE)}`),
         { device: device.name },
       );
     }

@@ -3,7 +3,7 @@ import { parseHex } from '../../hash/hex.js';
 import { keySymmetry } from '../../hash/key-tools.js';
 import { type Check, found, notKnown } from '../check.js';
 import { known } from '../fact.js';
-import { advice, all, ethtool } from '../remedy.js';
+import { advice, all, ethtool, quoted } from '../remedy.js';
 import { sniffedDevice } from '../role.js';
 import { deviceNamed, nics, rxQueueCount } from '../view.js';
 
@@ -37,7 +37,7 @@ export const snifferAsymmetric: Check = {
         all(
           ethtool('-X', device.name, 'xfrm symmetric-xor', 'xfrm none'),
           advice(
-            `where the driver refuses: one queue (ethtool -L ${device.name} combined 1), or the key 6d5a repeated`,
+            `where the driver refuses: one queue (ethtool -L ${quoted(device.name)} combined 1), or the key 6d5a repeated`,
           ),
         ),
       );

@@ -5,7 +5,7 @@
 import { type Check, found } from '../check.js';
 import { known } from '../fact.js';
 import { formatCpuList, unique, without } from '../lists.js';
-import { advice, all, pinThread } from '../remedy.js';
+import { advice, all, pinThread, quoted } from '../remedy.js';
 
 export const vhostUnpinned: Check = {
   id: 'vhost-unpinned',
@@ -40,7 +40,7 @@ export const vhostUnpinned: Check = {
         all(
           ...free.map(({ tid, allowed }) => pinThread(tid, target, allowed)),
           advice(
-            `libvirt, Linux 6.4 and newer: virsh emulatorpin ${guest.name} ${formatCpuList(target)} before the card is started; libvirt has no pin for vhost itself`,
+            `libvirt, Linux 6.4 and newer: virsh emulatorpin ${quoted(guest.name)} ${formatCpuList(target)} before the card is started; libvirt has no pin for vhost itself`,
           ),
         ),
       );

@@ -8,7 +8,7 @@ import { uplinkOf } from '../guest-table.js';
 import type { Device, Host } from '../host.js';
 import { formatCpuList, unique } from '../lists.js';
 import { guestOfTap } from '../read/guests.js';
-import { advice, all, type Remedy, ruleByMac, setRps } from '../remedy.js';
+import { advice, all, quoted, type Remedy, ruleByMac, setRps } from '../remedy.js';
 import { percent, receivedPps, round, rpsQueues, rxCpus, rxQueueCount, softirqShare } from '../view.js';
 
 const DROPS = 1;
@@ -74,7 +74,7 @@ export const vmFlowSteering: Check = {
           advice(
             ...(queues > 1
               ? [
-                  `one rule a guest: ethtool -N ${uplink.name} flow-type ether dst MAC action QUEUE (ethtool -K ${uplink.name} ntuple on first); undo: ethtool -N ${uplink.name} delete LOCATION`,
+                  `one rule a guest: ethtool -N ${quoted(uplink.name)} flow-type ether dst MAC action QUEUE (ethtool -K ${quoted(uplink.name)} ntuple on first); undo: ethtool -N ${quoted(uplink.name)} delete LOCATION`,
                 ]
               : []),
             'or multi-queue taps (queues=N on the netdev, mq=on on the card) with as many queues as CPUs bring packets',

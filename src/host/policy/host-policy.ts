@@ -14,6 +14,7 @@ import { liveAsker } from '../ask/asker.js';
 import { type Fact, known } from '../fact.js';
 import type { Device, Host } from '../host.js';
 import { nicRss } from '../nic-rss.js';
+import { rulesOfDevice } from '../nic-rules.js';
 import { sysctlNumber } from '../read/sysctls.js';
 import { readHost } from '../read-host.js';
 import { LiveSource } from '../source/live.js';
@@ -136,10 +137,6 @@ function rssOf(device: Device, { text, rss: given }: Asked, assumed: string[]): 
     const why = `${device.rx.length} receive queues, and what chooses among them could not be read (${found.unknown})`;
     throw missing(text, why, 'give it with the keys of rss: key=HEX, types=…, equal=N or entries=…');
   }
-  const rules = known(device.rules) ? device.rules.length : 0;
-  if (rules > 0 && given.rules === undefined) {
-    assumed.push(`${rules} flow rules are set and not followed: give rules=… as ethtool -N takes them`);
-  }
   const fills = ['entries', 'weight', 'equal', 'table', 'queues'].some((name) => given[name] !== undefined);
   const read: Record<string, unknown> = known(found)
     ? { ...(found as Record<string, unknown>) }
@@ -148,9 +145,37 @@ function rssOf(device: Device, { text, rss: given }: Asked, assumed: string[]): 
     delete read.entries;
     delete read.queues;
   }
-  const spec = parsePolicy({ ...read, ...given, policy: 'rss' });
-  if (spec.policy !== 'rss') throw new Error('an rss policy was asked for');
-  return compilePolicy(spec) as RssSteering;
+  const compiled = (rules: object): RssSteering => {
+    const spec = parsePolicy({ ...read, ...rules, ...given, policy: 'rss' });
+    if (spec.policy !== 'rss') throw new Error('an rss policy was asked for');
+    return compilePolicy(spec) as RssSteering;
+  };
+  return withRules(device, given.rules !== undefined, compiled, assumed);
+}
+
+/** The policy with the device's flow rules, where the model of its NIC has such; else without, which is said. */
+function withRules(
+  device: Device,
+  areGiven: boolean,
+  compiled: (rules: object) => RssSteering,
+  assumed: string[],
+): RssSteering {
+  const plain = compiled({});
+  if (areGiven || !known(device.rules) || device.rules.length === 0) return plain;
+  const { rules, contexts, left } = rulesOfDevice(device.rules, plain.queues);
+  if (rules.length === 0) {
+    assumed.push(...left);
+    return plain;
+  }
+  try {
+    const ruled = compiled({ rules, ...(contexts.length === 0 ? {} : { contexts }) });
+    assumed.push(...left);
+    return ruled;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    assumed.push(`${device.rules.length} flow rules are set and not followed: ${error.message}`);
+    return plain;
+  }
 }
 
 /** Where a queue is received, and its RPS. @throws UserError where that has to be given */

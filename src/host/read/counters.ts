@@ -7,9 +7,9 @@
 import { parseSoftnetStat, type SoftnetRow } from '../../linux/softnet-stat.js';
 import type { Statistics } from '../ask/ethtool-facts.js';
 import type { NetdevCounters } from '../ask/netdev.js';
-import { type Fact, known, map, unknown } from '../fact.js';
+import { type Fact, known, map, type Unknown, unknown } from '../fact.js';
 import type { Source } from '../source/source.js';
-import { type Interrupts, parseInterrupts } from './interrupts.js';
+import { type Interrupts, readInterrupts } from './interrupts.js';
 
 /** Time of a CPU in ticks, since boot. */
 export interface CpuTime {
@@ -30,6 +30,8 @@ export interface Counters {
   readonly irqs: Fact<ReadonlyMap<number, number>>;
   /** sysfs statistics by device. */
   readonly devices: ReadonlyMap<string, Readonly<Record<string, number>>>;
+  /** Why sysfs statistics of a device could not be read. */
+  readonly unreadDevices: ReadonlyMap<string, Unknown>;
   /** Driver's counters by device. */
   readonly statistics: ReadonlyMap<string, Fact<Statistics>>;
   readonly queues: Fact<readonly NetdevCounters[]>;
@@ -112,12 +114,19 @@ function totals(interrupts: Interrupts): ReadonlyMap<number, number> {
   return new Map(interrupts.rows.map(({ irq, total }) => [irq, total]));
 }
 
-function deviceStatistics(source: Source, device: string): Readonly<Record<string, number>> {
+function deviceStatistics(
+  source: Source,
+  device: string,
+  unread: Map<string, Unknown>,
+): Readonly<Record<string, number>> {
   const found: Record<string, number> = {};
   for (const name of STATISTICS) {
     const text = source.read(`/sys/class/net/${device}/statistics/${name}`);
     if (known(text)) found[name] = Number(text.trim());
-    else if (name === STATISTICS[0]) break;
+    else if (name === STATISTICS[0]) {
+      unread.set(device, text as Unknown);
+      break;
+    }
   }
   return found;
 }
@@ -129,15 +138,18 @@ export function readCounters(
   now: number,
 ): Counters {
   const netdev = source.netdev();
+  const unreadDevices = new Map<string, Unknown>();
   return {
+    unreadDevices,
     atMs: now,
     softnet: map(source.read('/proc/net/softnet_stat'), (text) => softnetByCpu(text, online)),
     netRx: map(source.read('/proc/softirqs'), netRxByCpu),
     cpuTimes: map(source.read('/proc/stat'), cpuTimes),
-    irqs: map(source.read('/proc/interrupts'), (text) =>
-      totals(parseInterrupts(text, (irq) => irqs.has(irq))),
+    irqs: map(
+      readInterrupts(source, (irq) => irqs.has(irq)),
+      totals,
     ),
-    devices: new Map(devices.map((device) => [device, deviceStatistics(source, device)])),
+    devices: new Map(devices.map((device) => [device, deviceStatistics(source, device, unreadDevices)])),
     statistics: new Map(nics.map((device) => [device, source.statistics(device)])),
     queues: map(netdev, ({ counters }) => counters),
     snmp: map(source.read('/proc/net/snmp'), parseSnmp),

@@ -4,8 +4,8 @@
  * Promise: possible, online and isolated CPUs by id; where only /proc/stat or /proc/interrupts is there (a sosreport),
  * the online ones come from it. A node's distance to itself is 10. What cannot be read of isolation is told.
  */
-import { type Fact, known, unknown } from '../fact.js';
-import { common, parseCpuList, unique } from '../lists.js';
+import { type Fact, known, map, unknown } from '../fact.js';
+import { CPUS_MAX, common, parseCpuList, unique } from '../lists.js';
 import type { Source } from '../source/source.js';
 
 /** A NUMA node. */
@@ -26,6 +26,8 @@ export interface Cpus {
   /** `nohz_full=`; empty on kernels without it. */
   readonly nohzFull: Fact<readonly number[]>;
   readonly nodes: readonly NumaNode[];
+  /** How many nodes were read, or why nobody could look: then there is one with all CPUs. */
+  readonly nodesRead: Fact<number>;
   /** Hardware threads of the same core, itself among them. */
   readonly siblings: Fact<ReadonlyMap<number, readonly number[]>>;
   /** Scaling governor by CPU; CPUs without one are left out. */
@@ -44,10 +46,12 @@ function listAt(source: Source, path: string): Fact<number[]> {
 /** CPUs that /proc/stat or /proc/interrupts name. */
 function fromProc(source: Source): number[] {
   const stat = source.read('/proc/stat');
-  if (known(stat)) return [...stat.matchAll(/^cpu(\d+) /gm)].map(([, cpu]) => Number(cpu));
+  const isCpu = (cpu: number) => cpu < CPUS_MAX;
+  if (known(stat)) return [...stat.matchAll(/^cpu(\d+) /gm)].map(([, cpu]) => Number(cpu)).filter(isCpu);
   const interrupts = source.read('/proc/interrupts');
   if (!known(interrupts)) return [];
-  return [...(interrupts.split('\n', 1)[0] ?? '').matchAll(/CPU(\d+)/g)].map(([, cpu]) => Number(cpu));
+  const [header = ''] = interrupts.split('\n', 1);
+  return [...header.matchAll(/CPU(\d+)/g)].map(([, cpu]) => Number(cpu)).filter(isCpu);
 }
 
 /** Reads them. */
@@ -72,7 +76,7 @@ export function readCpus(source: Source): Cpus {
       !known(nohzFull) && nohzFull.because === 'absent' && source.isLive
         ? []
         : orFromCmdline(nohzFull, cmdline, 'nohz_full'),
-    nodes: nodesOf(source, online),
+    ...nodesOf(source, online),
     siblings: siblingsOf(source, online),
     governors: governorsOf(source, online),
   };
@@ -90,16 +94,20 @@ function orFromCmdline(list: Fact<number[]>, cmdline: Fact<string>, name: string
   return parseCpuList(cpus) ?? unknown(`/proc/cmdline: ${name}=${value} is no list of CPUs`);
 }
 
-function nodesOf(source: Source, online: readonly number[]): NumaNode[] {
+function nodesOf(source: Source, online: readonly number[]): Pick<Cpus, 'nodes' | 'nodesRead'> {
   const names = source.list(NODE);
   const ids = known(names) ? names.flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []).map(Number) : [];
+  let nodesRead = map(names, () => ids.length as Fact<number>);
   const nodes = ids.flatMap((id) => {
     const cpus = listAt(source, `${NODE}/node${id}/cpulist`);
-    if (!known(cpus)) return [];
+    if (!known(cpus)) {
+      nodesRead = cpus;
+      return [];
+    }
     const distance = source.read(`${NODE}/node${id}/distance`);
     return { id, cpus, distance: known(distance) ? distance.trim().split(/\s+/).map(Number) : [] };
   });
-  return nodes.length > 0 ? nodes : [{ id: 0, cpus: online, distance: [10] }];
+  return { nodes: nodes.length > 0 ? nodes : [{ id: 0, cpus: online, distance: [10] }], nodesRead };
 }
 
 function siblingsOf(source: Source, online: readonly number[]): Cpus['siblings'] {

@@ -51,6 +51,8 @@ export interface SysDevice {
   readonly node: number | null;
   readonly up: boolean;
   readonly running: boolean;
+  /** How many folders of queues there are, or why nobody could look. */
+  readonly folders: Fact<number>;
   readonly rx: readonly RxQueue[];
   readonly tx: readonly TxQueue[];
   /** Interrupts of the device behind it; null where it lists none. */
@@ -99,11 +101,11 @@ export function deviceNames(source: Source): Fact<string[]> {
   return map(source.list(NET), (names) => names.filter((name) => name !== 'bonding_masters'));
 }
 
-/** Reads one device; null where it is gone. */
-export function readDevice(source: Source, name: string): SysDevice | null {
+/** Reads one device; an `Unknown` where it is gone, or nobody may look. */
+export function readDevice(source: Source, name: string): Fact<SysDevice> {
   const at = `${NET}/${name}`;
   const names = source.list(at);
-  if (!known(names)) return null;
+  if (!known(names)) return names;
   const has = new Set(names);
   const uevent = source.read(`${at}/uevent`);
   const type = known(uevent) ? (/^DEVTYPE=(\S+)/m.exec(uevent)?.[1] ?? '') : '';
@@ -206,7 +208,7 @@ function busOf(source: Source, at: string, has: ReadonlySet<string>): Bus {
   };
 }
 
-function queuesOf(source: Source, at: string): { rx: RxQueue[]; tx: TxQueue[] } {
+function queuesOf(source: Source, at: string): { folders: Fact<number>; rx: RxQueue[]; tx: TxQueue[] } {
   const names = source.list(`${at}/queues`);
   const rx: RxQueue[] = [];
   const tx: TxQueue[] = [];
@@ -226,7 +228,7 @@ function queuesOf(source: Source, at: string): { rx: RxQueue[]; tx: TxQueue[] } 
       tx.push({ queue, xps: !known(xps) && xps.because === 'absent' && source.isLive ? [] : xps });
     }
   }
-  return { rx, tx };
+  return { folders: map(names, ({ length }) => length), rx, tx };
 }
 
 function stackOf(

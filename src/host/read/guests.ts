@@ -5,6 +5,8 @@
  * thread it is, or it is not told. vhost workers are found as threads of QEMU (Linux 6.4 and newer) and as kernel threads
  * (older). Pure.
  */
+
+import { vcpuOfThread } from '../../linux/virtio-net.js';
 import { type Fact, known, unknown } from '../fact.js';
 import type { Process, Processes, Thread } from './processes.js';
 import { type GuestNic, parseQemuLine } from './qemu-line.js';
@@ -26,7 +28,6 @@ export interface Guest {
   readonly unnamed: boolean;
 }
 
-const VCPU = /^(CPU \d+\/|fc_vcpu \d+|vcpu\d+$)/;
 const IO = /^(IO |iothread|fc_net|_net\d)/;
 
 /** The guests that run. */
@@ -45,7 +46,7 @@ function guestOf(
 ): Guest {
   const line = parseQemuLine(words);
   const worker = `vhost-${pid}`;
-  const vcpus = threads.filter((thread) => VCPU.test(thread.name));
+  const vcpus = threads.filter((thread) => vcpuOfThread(thread.name) !== null);
   return {
     name: line.name ?? `${name}-${pid}`,
     pid,

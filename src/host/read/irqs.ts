@@ -36,13 +36,25 @@ function maskIn(source: Source, path: string): Fact<number[]> {
   return map(source.read(path), (text) => parseCpuMask(text) ?? unknown(`${path}: no mask`));
 }
 
+/** The first, else the second; where neither is known, the reason that is none of being absent. */
+function either(
+  first: Fact<number[]>,
+  second: (source: Source, path: string) => Fact<number[]>,
+  source: Source,
+  path: string,
+): Fact<number[]> {
+  if (known(first)) return first;
+  const other = second(source, path);
+  return known(other) || first.because === 'absent' ? other : first;
+}
+
 /** Where an interrupt goes, and what was asked for. */
 export function affinityOf(source: Source, irq: number): Pick<DeviceIrq, 'cpus' | 'asked'> {
   const at = `/proc/irq/${irq}`;
   const list = listIn(source, `${at}/smp_affinity_list`);
-  const asked = known(list) ? list : maskIn(source, `${at}/smp_affinity`);
+  const asked = either(list, maskIn, source, `${at}/smp_affinity`);
   const effective = listIn(source, `${at}/effective_affinity_list`);
-  const cpus = known(effective) ? effective : maskIn(source, `${at}/effective_affinity`);
+  const cpus = either(effective, maskIn, source, `${at}/effective_affinity`);
   // Architectures without the file send an interrupt wherever the mask permits. An empty one: not yet started. One beside
   // the mask: what was set takes effect with the next interrupt (irq_move_irq), and an idle queue has none.
   const isInEffect =

@@ -40,6 +40,8 @@ export interface Processes {
   readonly vhost: ReadonlyMap<number, Fact<number>>;
   /** Why there may be more: no right to look at some, or none at all. */
   readonly hidden: string | null;
+  /** How many processes were looked at, or why not all of them. */
+  readonly read: Fact<number>;
 }
 
 /** Names of processes that run guests; names are cut at 15 bytes. */
@@ -101,9 +103,13 @@ export function readProcesses(source: Source, tapNames: readonly string[]): Proc
   const vhost = new Map<number, Fact<number>>();
   const others: number[] = [];
   let denied = 0;
+  let read = map(names, () => readable(source, pids));
   for (const pid of pids) {
     const comm = source.read(`/proc/${pid}/comm`);
-    if (!known(comm)) continue;
+    if (!known(comm)) {
+      if (comm.because !== 'absent') read = comm;
+      continue;
+    }
     const name = comm.trimEnd();
     if (KERNEL_THREAD.test(name)) kernel.push(threadAt(source, `/proc/${pid}`, pid, name));
     else if (GUEST.test(name) || WATCHED.test(name)) {
@@ -124,7 +130,15 @@ export function readProcesses(source: Source, tapNames: readonly string[]): Proc
       : denied > 0
         ? `no right to look at the descriptors of ${denied} processes: as root there is more`
         : null;
-  return { all, kernel, threads, taps, vhost, hidden };
+  return { all, kernel, threads, taps, vhost, hidden, read };
+}
+
+/** Without the first process a /proc shows those of one user or container only (hidepid=, a PID namespace). */
+function readable(source: Source, pids: readonly number[]): Fact<number> {
+  if (pids.length === 0) return unknown('/proc: no processes in the collection', 'absent');
+  return source.isLive && !pids.includes(1)
+    ? unknown('/proc shows no processes of others (hidepid=2)', 'denied')
+    : pids.length;
 }
 
 /** Looks at a guest's descriptors; gives 1 where there is no right to. */

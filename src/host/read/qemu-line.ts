@@ -71,9 +71,23 @@ const list = (value: string | undefined) =>
         .map(Number)
         .filter((fd) => Number.isInteger(fd));
 
+/** Queues and vectors at most: beyond what any device has. */
+const COUNT_MAX = 1 << 16;
+
+/** A whole number; null for what is none. */
+function countOf(value: string | undefined): number | null {
+  const count = Number(value?.trim() || Number.NaN);
+  return Number.isInteger(count) && count >= 0 && count <= COUNT_MAX ? count : null;
+}
+
+/** An address; null for what is none: any user may start a process with such a line. */
+function addressOf(value: string | undefined): string | null {
+  return value !== undefined && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value) ? value.toLowerCase() : null;
+}
+
 function netdevOf(options: Options) {
   const fds = [...list(options.fds), ...list(options.fd)];
-  const given = Number(options.queues ?? options['queue-pairs'] ?? 0);
+  const given = countOf(options.queues ?? options['queue-pairs']) ?? 0;
   return {
     backend: options.type ?? '',
     ifname: options.ifname ?? null,
@@ -116,7 +130,7 @@ export function parseQemuLine(words: readonly string[]): QemuLine {
         model,
         mq: false,
         vectors: null,
-        mac: options.mac ?? null,
+        mac: addressOf(options.mac),
         ...netdevOf(options),
       });
     } else if (flag === '-net') {
@@ -132,14 +146,14 @@ export function parseQemuLine(words: readonly string[]): QemuLine {
       netdev,
       model: options.driver!,
       mq: isOn(options.mq),
-      vectors: options.vectors === undefined ? null : Number(options.vectors),
-      mac: options.mac ?? null,
+      vectors: countOf(options.vectors),
+      mac: addressOf(options.mac),
       ...(netdevs.get(netdev) ?? none),
     });
   }
   for (const options of oldNics) {
     const model = options.model ?? 'e1000';
-    const mac = options.macaddr ?? null;
+    const mac = addressOf(options.macaddr);
     nics.push({ netdev: '', model, mq: false, vectors: null, mac, ...(netdevs.get('') ?? none) });
   }
   return { name, nics };

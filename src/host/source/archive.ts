@@ -1,8 +1,9 @@
 /**
  * Lookup in a tar archive, packed by gzip or not.
  *
- * Promise: read once into memory; entries beyond what a collection has (256 MiB unpacked, 200,000 entries) are refused as
- * a UserError, so that a wrong file costs no memory. Nothing is unpacked to a disk.
+ * Promise: read once into memory; an archive with more than a collection has (256 MiB, packed or unpacked, 200,000
+ * entries) is refused as a UserError, so that a wrong file costs no memory. Entries whose paths lead out, or are longer
+ * than the kernel takes, are left out. Nothing is unpacked to a disk.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -13,6 +14,14 @@ import type { Lookup, Node } from './tree.js';
 
 const BYTES_MAX = 256 << 20;
 const ENTRIES_MAX = 200_000;
+const PATH_MAX = 4096;
+
+/** How archives begin that are packed by what is not read here, and what unpacks them. */
+const PACKERS: readonly (readonly [magic: string, name: string, command: string])[] = [
+  ['fd377a585a00', 'xz', 'xz -d'],
+  ['28b52ffd', 'zstd', 'zstd -d'],
+  ['425a68', 'bzip2', 'bzip2 -d'],
+];
 
 class Folder {
   readonly kind = 'folder';
@@ -22,6 +31,7 @@ class Folder {
 
 /** `/a/b` of `./a/b/`; null for what leads out. */
 function pathOf(name: string): string | null {
+  if (name.length > PATH_MAX) return null;
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   return parts.includes('..') ? null : `/${parts.join('/')}`;
 }
@@ -30,16 +40,28 @@ function pathOf(name: string): string | null {
 function bytesOf(file: string, place: string): Buffer {
   let bytes: Buffer;
   try {
-    if (!statSync(file).isFile()) throw new UserError(`${place}: no regular file`);
+    const stats = statSync(file);
+    if (!stats.isFile()) throw new UserError(`${place}: no regular file`);
+    if (stats.size > BYTES_MAX)
+      throw new UserError(`${place}: larger than a collection: ${stats.size} bytes`);
     bytes = readFileSync(file);
   } catch (error) {
     throw error instanceof UserError ? error : new UserError(`${place}: ${fileFault(error)}`);
+  }
+  const packer = PACKERS.find(([magic]) => bytes.toString('hex', 0, magic.length / 2) === magic);
+  if (packer !== undefined) {
+    throw new UserError(
+      `${place}: packed by ${packer[1]}, which is not read: unpack it first (${packer[2]} FILE)`,
+    );
   }
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: BYTES_MAX });
   } catch (error) {
-    throw new UserError(`${place}: ${(error as Error).message}`);
+    const isCut = (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR';
+    const isLarge = error instanceof RangeError;
+    const why = isCut ? 'cut off' : isLarge ? 'larger than a collection' : (error as Error).message;
+    throw new UserError(`${place}: ${why}`);
   }
 }
 
@@ -61,8 +83,10 @@ export function archiveLookup(file: string, place: string): Lookup {
     folderAt(path.slice(0, cut) || '/').children.add(path.slice(cut + 1));
   };
   const problems: string[] = [];
+  let entries = 0;
   const onEntry = (entry: ReadEntry): void => {
     const path = pathOf(entry.path);
+    entries++;
     if (path === null || path === '/' || nodes.size > ENTRIES_MAX) {
       entry.resume();
       return;
@@ -98,6 +122,9 @@ export function archiveLookup(file: string, place: string): Lookup {
   });
   parser.end(bytesOf(file, place));
   if (problems.length > 0) throw new UserError(`${place}: no tar archive: ${problems[0]!.split('\n')[0]}`);
+  if (Math.max(entries, nodes.size) > ENTRIES_MAX) {
+    throw new UserError(`${place}: more entries than a collection has (${ENTRIES_MAX})`);
+  }
   if (nodes.size === 1) throw new UserError(`${place}: an archive without files`);
   return (path) => nodes.get(path) ?? null;
 }

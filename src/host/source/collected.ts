@@ -7,24 +7,51 @@
 import type { EthtoolFacts, Statistics } from '../ask/ethtool-facts.js';
 import type { NetdevFacts } from '../ask/netdev.js';
 import { type Fact, unknown } from '../fact.js';
-import { each, either, fields, flag, list, number, oneOf, orNull, type Shape, text, whole } from './shape.js';
+import {
+  COUNT_MAX,
+  count,
+  each,
+  either,
+  fields,
+  flag,
+  hex,
+  list,
+  number,
+  oneOf,
+  orNull,
+  type Shape,
+  text,
+  whole,
+} from './shape.js';
 
 const reason = fields({ unknown: text, because: oneOf('absent', 'denied', 'other') });
 
+/** A device's list. */
+const few =
+  (shape: Shape): Shape =>
+  (value) =>
+    list(shape)(value) && (value as unknown[]).length <= COUNT_MAX;
+
+const table = fields({ entries: few(count), key: orNull(hex), function: orNull(text), symmetric: text });
+const absent: Shape = (value) => value === undefined;
+
 const ETHTOOL: { readonly [name in keyof EthtoolFacts]: Shape } = {
   driver: text,
-  channels: fields({ rx: whole, tx: whole, combined: whole, maxRx: whole, maxTx: whole, maxCombined: whole }),
+  channels: fields({ rx: count, tx: count, combined: count, maxRx: count, maxTx: count, maxCombined: count }),
   rings: fields({ rx: whole, maxRx: whole }),
   features: each(fields({ on: flag, fixed: flag })),
   coalescing: fields({ adaptiveRx: orNull(flag), rxUsecs: orNull(number), rxFrames: orNull(number) }),
-  rss: fields({ entries: list(whole), key: orNull(text), function: orNull(text), symmetric: text }),
+  rss: table,
   fields: each(text),
-  rules: list(
+  rules: few(
     fields({
       location: number,
-      queue: orNull(number),
+      queue: orNull(count),
       context: orNull(number),
       contextExists: orNull(flag),
+      // Collections of older versions have neither.
+      words: either(orNull(text), absent),
+      table: either(orNull(table), absent),
     }),
   ),
 };

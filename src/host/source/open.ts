@@ -1,28 +1,39 @@
 /**
  * Opens what `--root` names: a folder, or an archive.
  *
- * Promise: a tree whose `proc` or `sys` lies in its only folder (as sosreports are packed) is found there. What is neither
- * folder nor archive, or has neither `proc` nor `sys`, is a UserError of one line.
+ * Promise: a tree whose `proc` or `sys` lies in one of its folders (as sosreports are packed) is found there. What is
+ * neither folder nor archive, has neither `proc` nor `sys`, or has several such folders, is a UserError of one line.
  */
 import { statSync } from 'node:fs';
 import { UserError } from '../../errors.js';
 import { fileFault } from '../../text-file.js';
 import { folderLookup } from './folder.js';
-import { type Lookup, TreeSource } from './tree.js';
+import { type Lookup, OWN, TreeSource } from './tree.js';
 
-/** Where the host's files lie in a tree; null where there are none. */
-function baseOf(lookup: Lookup): string | null {
+/** Where the host's files may lie in a tree. */
+function basesOf(lookup: Lookup): string[] {
   const holds = (base: string) =>
     ['proc', 'sys'].some((name) => {
       const kind = lookup(`${base}/${name}`)?.kind;
       return kind === 'folder' || kind === 'link';
     });
-  if (holds('')) return '';
+  if (holds('')) return [''];
   const root = lookup('/');
-  if (root?.kind !== 'folder') return null;
+  if (root?.kind !== 'folder') return [];
   const names = root.names();
-  if (!Array.isArray(names)) return null;
-  return names.map((name) => `/${name}`).find(holds) ?? null;
+  if (!Array.isArray(names)) return [];
+  return names
+    .sort()
+    .map((name) => `/${name}`)
+    .filter(holds);
+}
+
+/** Whether outputs of `ethtool` may be in the tree. */
+function hasTexts(lookup: Lookup, base: string): boolean {
+  if (lookup(`${base}/sos_commands`) !== null) return true;
+  const own = lookup(`${base}${OWN}/ethtool`);
+  const names = own?.kind === 'folder' ? own.names() : [];
+  return Array.isArray(names) && names.some((name) => name.startsWith('ethtool_'));
 }
 
 /** @param place names it in errors: `--root FILE` @throws UserError */
@@ -37,7 +48,14 @@ export async function openTree(path: string, place: string): Promise<TreeSource>
   const lookup = isFolder
     ? folderLookup(path.replace(/\/+$/, '') || '/')
     : (await import('./archive.js')).archiveLookup(path, place);
-  const base = baseOf(lookup);
-  if (base === null) throw new UserError(`${place}: neither proc nor sys in it: no collection of a host`);
-  return new TreeSource(path, lookup, base);
+  const [base, another] = basesOf(lookup);
+  if (base === undefined)
+    throw new UserError(`${place}: neither proc nor sys in it: no collection of a host`);
+  if (another !== undefined) {
+    throw new UserError(
+      `${place}: several hosts in it: name one, such as ${base.slice(1)} or ${another.slice(1)}`,
+    );
+  }
+  const texts = hasTexts(lookup, base) ? await import('../ask/ethtool-text.js') : null;
+  return new TreeSource(path, lookup, base, texts);
 }

@@ -12,6 +12,12 @@ export const number: Shape = (value) => typeof value === 'number' && Number.isFi
 /** A whole number from 0 on. */
 export const whole: Shape = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 
+/** How many of something a device has, or which of them: no driver has more than 65536 queues, entries or rules. */
+export const COUNT_MAX = 1 << 16;
+export const count: Shape = (value) => whole(value) && (value as number) <= COUNT_MAX;
+/** An even number of hexadecimal digits. */
+export const hex: Shape = (value) => typeof value === 'string' && /^([0-9a-f]{2})*$/i.test(value);
+
 export const oneOf =
   (...values: readonly unknown[]): Shape =>
   (value) =>
@@ -24,10 +30,13 @@ export const either =
   (a: Shape, b: Shape): Shape =>
   (value) =>
     a(value) || b(value);
+/** More than the queues and counters of all devices of a host. */
+const LIST_MAX = 1 << 20;
+
 export const list =
   (shape: Shape): Shape =>
   (value) =>
-    Array.isArray(value) && value.every(shape);
+    Array.isArray(value) && value.length <= LIST_MAX && value.every(shape);
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -54,6 +54,8 @@ const shape = {
   // Tap, vhost, QEMU.
   tapEnqueue: ns(),
   tunCall: ns(),
+  vethEnqueue: ns().optional(),
+  vethCall: ns().optional(),
   vhostReceive: ns(),
   vhostTransmit: ns(),
   vhostBlock: ns(),

@@ -32,6 +32,8 @@ export const COSTS = {
   ovsStatistics: 'What Open vSwitch holds its statistics lock for, where the scenario gives it one',
   tapEnqueue: "Entering a packet in a tap's ring, under its lock",
   tunCall: 'A call into tun: saved for all but one of a batch',
+  vethEnqueue: 'Sending a packet into a veth pair; default as tapEnqueue',
+  vethCall: 'A call that sends a batch into a veth pair; default as tunCall',
   vhostReceive: 'vhost worker: a packet into a guest, without copying',
   vhostTransmit: 'vhost worker: a packet out of a guest, without copying',
   vhostBlock: 'vhost worker: a block request',

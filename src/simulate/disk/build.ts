@@ -11,7 +11,7 @@ import { UserError } from '../../errors.js';
 import { mix } from '../machine/random.js';
 import { ps } from '../machine/sim.js';
 import type { Built } from '../model/build.js';
-import { makeFrame } from '../model/flows.js';
+import { frameMaker } from '../model/flows.js';
 import { Histogram } from '../model/meter.js';
 import type { Parts } from '../model/parts.js';
 import { AppWork } from '../model/steps.js';
@@ -139,13 +139,14 @@ function addThreads(parts: Parts, disk: Disk, place: string): void {
       throw new UserError(`${place}.tenants: ${tenant.name}: polled: the disk has no poll queues`);
     }
     const seed = parts.seedOf(`${disk.parts.name}/${tenant.name}`);
+    const kind = world.flows.enter({ frame: frameMaker('tcp', seed, number), hash: () => 1, task: null });
     const program = programs.get(own) ?? programOf(parts, disk, own.workNs);
     programs.set(own, program);
     for (let t = 0; t < own.threads; t++) {
       const nth = placed.get(own) ?? 0;
       placed.set(own, nth + 1);
       const context = contexts[cpus[nth % cpus.length]!]!;
-      const flow = world.flows.add(makeFrame('tcp', seed, t, number), mix(seed, t), source, -1);
+      const flow = world.flows.add(kind, t, mix(seed, t), source, -1);
       world.flows.program[flow] = program;
       disk.programs.push(program);
       const name = `${disk.parts.name} ${tenant.name} ${t}`;

@@ -21,6 +21,8 @@ const LEAST = 256;
 /** Events between two looks at what they cost: the first, and at most while few are under way. */
 const FIRST_LOOK = 128;
 const LOOK = 2048;
+/** Events of which the distances are looked at when many are pushed at once. */
+const SAMPLE = 64;
 /** Steps for an event above which the calendar does not fit. */
 const FITS = 0.5;
 
@@ -68,7 +70,7 @@ export class EventQueue {
     this.#times[event] = time;
     words[WORDS * event + ACTOR] = actor;
     words[WORDS * event + ARG] = arg;
-    if (2 * ++this.size > this.#heads.length) this.#rewrite(2 * this.#heads.length, this.#width);
+    if (2 * ++this.size > this.#heads.length) this.#rewrite(2 * this.#heads.length, this.#widthForMore());
     this.#insert(event, time);
   }
 
@@ -183,6 +185,21 @@ export class EventQueue {
     let width = 1;
     while (width < gap) width *= 2;
     if (width !== this.#width) this.#rewrite(this.#heads.length, width);
+  }
+
+  /** Length of a slice for more events: the present one, unless those that came had to walk far. */
+  #widthForMore(): number {
+    if (this.steps - this.#stepsThen <= FITS * this.size) return this.#width;
+    this.#stepsThen = this.steps;
+    // The middle half of a sample: a few events may lie far ahead.
+    const sample = new Float64Array(SAMPLE);
+    for (let i = 0; i < SAMPLE; i++) sample[i] = this.#times[Math.floor((i * this.#used) / SAMPLE)]!;
+    sample.sort();
+    const gap = (sample[(3 * SAMPLE) >> 2]! - sample[SAMPLE >> 2]!) / (this.size / 2);
+    if (gap <= 0) return this.#width;
+    let width = 1;
+    while (width < gap) width *= 2;
+    return width;
   }
 
   /** The same events in other buckets, those of equal times in the order that they had. */

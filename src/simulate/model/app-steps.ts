@@ -174,7 +174,7 @@ export class ReleaseSocket implements Step {
 
   run(cpu: Cpu, packet: number): number {
     const { world } = this;
-    const task = world.readers[world.flows.task[world.packets.flow[packet]!]!]!;
+    const task = world.readers[world.flows.taskOf(world.packets.flow[packet]!)]!;
     if (cpu.phase === 0) {
       task.isLocked = true;
       cpu.phase = 1;

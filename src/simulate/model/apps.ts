@@ -95,19 +95,33 @@ export class App {
     return group.contexts.length > 1 ? group : null;
   }
 
-  /** Gives a flow its thread. */
+  /**
+   * Flows get their threads in turn: how flow `n` of so many finds its own. Where a thread is placed by steering, it is
+   * asked when all flows are known (`assign`); else when the flow is first read.
+   */
+  reserve(count: number): (n: number) => number {
+    const first = this.#flows;
+    this.#flows += count;
+    return (n) => this.#taskOf(first + n, null);
+  }
+
+  /** Threads are placed by what steering says of their flow. */
+  get isPlacedByFlow(): boolean {
+    return this.spec.threads === 'flow' && this.spec.local > 0;
+  }
+
+  /** Gives a flow its thread now. */
   assign(flow: number): void {
-    const { spec, parts, home } = this;
-    const { world } = parts;
-    const i = this.#flows++;
-    const count = spec.threads === 'flow' ? i + 1 : spec.threads;
-    while (this.threads.length < count) {
-      const n = this.threads.length;
-      const local = spec.threads === 'flow' && spec.local > 0 ? home.softirqCpu(flow) : null;
-      this.threads.push(this.#thread(n, this.placement(n, local)));
-    }
-    const thread = this.threads[i % count]!;
-    world.flows.task[flow] = this.#numbers.get(thread)!;
+    const local = this.isPlacedByFlow ? this.home.softirqCpu(flow) : null;
+    this.parts.world.flows.task[flow] = this.#taskOf(this.#flows++, local);
+  }
+
+  /** Number of the thread that flow `i` of the application has. */
+  #taskOf(i: number, local: number | null): number {
+    const { threads } = this.spec;
+    const n = threads === 'flow' ? i : i % threads;
+    this.threads[n] ??= this.#thread(n, this.placement(n, local));
+    return this.#numbers.get(this.threads[n])!;
   }
 
   #thread(n: number, place: Placement): AppTask {

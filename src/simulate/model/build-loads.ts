@@ -13,7 +13,7 @@ import type { Step } from '../machine/step.js';
 import { type AppSpec, DEFAULT_APP, type LoadSpec } from '../scenario/schema.js';
 import { App, type Home } from './apps.js';
 import { type Built, buildHostSide, guestHome, hasherOf, hostHome, nicNamed } from './build.js';
-import { macOf, makeFrame } from './flows.js';
+import { type FlowKind, frameMaker, macOf } from './flows.js';
 import type { Guest } from './guest.js';
 import { type CapturedPackets, CaptureSource, ClosedSource, OpenSource } from './loads.js';
 import { Parts } from './parts.js';
@@ -31,6 +31,9 @@ interface Target {
   readonly guest: Guest | null;
 }
 
+/** Enters flows of one kind. */
+type AddFlow = (n: number, seed: number) => number;
+
 /** Enters flows and their hashes. */
 class FlowMaker {
   readonly #hasher;
@@ -39,17 +42,31 @@ class FlowMaker {
     this.#hasher = hasherOf(built.parts);
   }
 
-  /** A flow with a frame; its hash is the NIC's where that hashes, else the kernel's. */
-  add(frame: Uint8Array, seed: number, load: number, guest: number, nic: NicSide | null): number {
+  /**
+   * Flows with frames; their hash is the NIC's where that hashes, else the kernel's. A policy that remembers what it was
+   * asked is asked about each flow now, in order.
+   */
+  of(
+    frame: (n: number) => Uint8Array,
+    load: number,
+    guest: number,
+    nic: NicSide | null,
+    task: FlowKind['task'],
+  ): AddFlow {
     const { flows } = this.built.world;
-    const flow = flows.add(frame, seed, load, guest);
-    flows.hash[flow] = this.#hasher.hashFrame(frame, 0, frame.length);
-    const chooser = nic?.nic.chooser;
-    if (chooser !== null && chooser !== undefined) {
-      nic!.nic.ask(flow);
-      if (chooser.hash !== 0) flows.hash[flow] = chooser.hash;
-    }
-    return flow;
+    const chooser = nic?.nic.chooser ?? null;
+    const isAsked = chooser !== null && chooser.steering.isByFlow !== true;
+    const own = chooser === null || isAsked ? () => 0 : chooser.hasher();
+    const kernel = (one: Uint8Array) => this.#hasher.hashFrame(one, 0, one.length);
+    const kind = flows.enter({ frame, hash: (one) => own(one) || kernel(one), task });
+    return (n, seed) => {
+      const flow = flows.add(kind, n, seed, load, guest);
+      if (isAsked) {
+        nic!.nic.ask(flow);
+        if (chooser.hash !== 0) flows.hash[flow] = chooser.hash;
+      }
+      return flow;
+    };
   }
 }
 
@@ -82,9 +99,7 @@ export function buildLoads(built: Built, captures: ReadonlyMap<number, CapturedP
   scenario.load.forEach((load, number) => {
     const place = `load[${number}]`;
     if (load.kind === 'capture' && !captures.has(number)) {
-      throw new UserError(
-        `${place}: the packets of ${load.file ?? 'its capture'} were not read (readCaptures)`,
-      );
+      throw new UserError(`${place}.file: the packets of ${load.file} were not read (readCaptures)`);
     }
     const nic = nicNamed(side, load.nic, place);
     for (const target of targetsOf(load, guests, place)) {
@@ -172,13 +187,14 @@ function buildLoad(
   const protocol = load.protocol ?? (isClosed ? 'tcp' : 'udp');
   const first = flows.count;
   const n = captured === null ? count : 1 + captured.flows.reduce((most, f) => Math.max(most, f), -1);
-  for (let i = 0; i < n; i++) {
-    const frame = capturedFrame(captured, i, index) ?? makeFrame(protocol, seed, i, index);
-    const flow = maker.add(frame, mix(seed, i), source, index, nic);
-    flows.program[flow] = program;
-  }
+  const make = frameMaker(protocol, seed, index);
+  const frame = captured === null ? make : (i: number) => capturedFrame(captured, i, index) ?? make(i);
+  const isRead = !IN_SOFTIRQ.has(app.spec.kind);
+  const task = isRead && !app.isPlacedByFlow ? app.reserve(n) : null;
+  const add = maker.of(frame, source, index, nic, task);
+  for (let i = 0; i < n; i++) flows.program[add(i, mix(seed, i))] = program;
   // After all of them are known: threads are placed by what steering says.
-  if (!IN_SOFTIRQ.has(app.spec.kind)) for (let i = 0; i < n; i++) app.assign(first + i);
+  if (isRead && app.isPlacedByFlow) for (let i = 0; i < n; i++) app.assign(first + i);
   const { inbound, outbound } = nic.nic.parts;
   if (isClosed) {
     if (load.mirror) {
@@ -266,17 +282,18 @@ function buildMirror(
   const peer = buildHostSide(peerParts, policy, 'peer');
   const peerNic = nicNamed(peer, load.nic, 'peer');
   const client = new App(peerParts, hostHome(peerParts, peer, peerNic, 'peer'), app.spec, true);
-  const back: number[] = [];
+  const task = client.isPlacedByFlow ? null : client.reserve(count);
+  const add = maker.of(frameMaker('tcp', seed, -1, true), source, -1, peerNic, task);
+  const back = flows.count;
   for (let i = 0; i < count; i++) {
-    const flow = maker.add(makeFrame('tcp', seed, i, -1, true), mix(seed, ~i), source, -1, peerNic);
+    const flow = add(i, mix(seed, ~i));
     flows.reverse[first + i] = flow;
     flows.reverse[flow] = first + i;
-    back.push(flow);
   }
-  for (const flow of back) client.assign(flow);
+  if (client.isPlacedByFlow) for (let i = 0; i < count; i++) client.assign(back + i);
   peerParts.begin();
   const program = world.program([...peerNic.receiveSteps(), ...client.receiveSteps(load.bytes)]);
-  for (const flow of back) flows.program[flow] = program;
+  flows.program.fill(program, back, back + count);
   nic.nic.parts.outbound.receive = (p) => {
     world.packets.flow[p] = flows.reverse[world.packets.flow[p]!]!;
     peerNic.nic.receive(p);
@@ -321,10 +338,17 @@ function buildOwn(
   }
   const reader = receiver === null ? null : readerOf(built, receiver, nic);
   let count = 0;
+  const add = maker.of(
+    frameMaker('udp', seed, index, true),
+    source,
+    receiver?.place.index ?? index,
+    null,
+    null,
+  );
   const flowsOf = () =>
     Array.from({ length: spec.flows }, () => {
-      const frame = makeFrame('udp', seed, count++, index, true);
-      const flow = maker.add(frame, mix(seed, count), source, receiver?.place.index ?? index, null);
+      const n = count++;
+      const flow = add(n, mix(seed, count));
       if (reader !== null && !IN_SOFTIRQ.has(reader.spec.kind)) reader.assign(flow);
       return flow;
     });

@@ -45,6 +45,8 @@ export interface BuildOptions {
   readonly costs: Costs;
   readonly seed: number;
   readonly policy: string | object | null;
+  /** Where that stands in the scenario; null = not there. */
+  readonly place: string | null;
   readonly relaxed: Relaxed | null;
 }
 
@@ -104,6 +106,7 @@ function buildNic(
           host.kernel,
           world,
           policy.cpus,
+          spec.dispatch === 'poll',
         );
   const sysfs = spec.rps === undefined ? null : new SysfsSteerer(spec.rps, queues, irqs, host.kernel, world);
   if (spec.rps?.accelerated === true) nic.accelerated = sysfs;
@@ -165,15 +168,14 @@ export function buildWorld(scenario: Scenario, options: BuildOptions): Built {
   const count = Object.values(scenario.guests).reduce((sum, guest) => sum + guest.count, 0);
   world.meter = new Meter(count);
   const names = guestNames(scenario);
-  const policy = compileHostPolicy(parts, options.policy, names);
+  const policy = compileHostPolicy(parts, options.policy, options.place, names);
   const side = buildHostSide(parts, policy, 'host');
   const nic = firstNic(side).nic;
   const guests: Guest[] = [];
   for (const [kind, spec] of Object.entries(scenario.guests)) {
     for (let nth = 0; nth < spec.count; nth++) {
       const index = guests.length;
-      guests.push(new Guest(parts, side.host, nic, spec, { name: names[index]!, index, nth }));
-      void kind;
+      guests.push(new Guest(parts, side.host, nic, spec, { name: names[index]!, kind, index, nth }));
     }
   }
   policy.introduce(side, guests);
@@ -230,7 +232,7 @@ export function softirqCpuOf(parts: Parts, { nic, policy, sysfs }: NicSide, flow
     return policy.cpuOf(policy.runner.worker);
   }
   const map = sysfs?.queues[queue]?.map;
-  return map === undefined ? irq : map.cpus[map.index(flows.hash[flow]!)]!;
+  return map === undefined ? irq : map.cpus[map.index(flows.hashOf(flow))]!;
 }
 
 /** The home of a guest's applications. */

@@ -32,6 +32,10 @@ export interface ChangeResult {
   readonly words: readonly string[];
 }
 
+/** The policy that a rebalancer looks at: the one behind the NIC, else the NIC's own. */
+const steeringOf = ({ policy, nic }: NicSide): Steering | undefined =>
+  (policy?.runner ?? nic.chooser)?.steering;
+
 /** Picoseconds in a millisecond. */
 const PICO_PER_MS = 1e9;
 
@@ -59,13 +63,26 @@ export class Changes {
       if (change.rpsCpus !== undefined && nic.sysfs === null)
         throw new UserError(`${place}: rpsCpus: the NIC has no rps`);
     }
-    if (rebalance === undefined) this.#rebalancer = null;
+    if (rebalance === undefined || !this.#canMove()) this.#rebalancer = null;
     else {
       const { everyMs: _, ...settings } = rebalance;
       this.#rebalancer = new Rebalancer(
         Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
       );
     }
+  }
+
+  /** There is a rebalancer, and it has something to move. */
+  get isRebalancing(): boolean {
+    return this.#rebalancer !== null;
+  }
+
+  /** Some NIC's policy has buckets or owners. */
+  #canMove(): boolean {
+    return [...this.built.side.nics.values()].some((nic) => {
+      const steering = steeringOf(nic);
+      return steering instanceof RssSteering || steering instanceof MacSteering;
+    });
   }
 
   /** Enters everything that happens up to a time. */
@@ -138,7 +155,7 @@ export class Changes {
       this.#seen[f] = flows.next[f]!;
       if (packets === 0) continue;
       const queue = nic.nic.chooser === null ? 0 : nic.nic.ask(f);
-      census.push({ frame: flows.frames[f]!, port: 0, queue: 0, worker: queue % steering.workers, packets });
+      census.push({ frame: flows.frameOf(f), port: 0, queue: 0, worker: queue % steering.workers, packets });
     }
     return census;
   }
@@ -146,8 +163,7 @@ export class Changes {
   #rebalance(): void {
     const { side } = this.built;
     for (const nic of side.nics.values()) {
-      const runner = nic.policy?.runner ?? nic.nic.chooser;
-      const steering = runner?.steering;
+      const steering = steeringOf(nic);
       if (steering instanceof RssSteering) this.#moveBuckets(nic, steering);
       else if (steering instanceof MacSteering) this.#moveGuests(nic, steering);
     }

@@ -17,6 +17,7 @@ import type { Step } from '../machine/step.js';
 import { Vcpu } from '../machine/vcpu.js';
 import { PATHS } from '../paths/index.js';
 import type { BuiltPath, PathGuest } from '../paths/path.js';
+import { placed } from '../scenario/place.js';
 import { DEFAULT_SOFTIRQ, DEFAULT_TRANSMIT, type GuestSpec } from '../scenario/schema.js';
 import { UNKNOWN } from './flows.js';
 import type { Host } from './host.js';
@@ -31,6 +32,8 @@ import { ChooseQueue, TxSide } from './transmit.js';
 /** Where guests are placed on the host. */
 export interface GuestPlace {
   readonly name: string;
+  /** Its key in the scenario. */
+  readonly kind: string;
   /** Number among all guests, and among those of its kind. */
   readonly index: number;
   readonly nth: number;
@@ -115,7 +118,9 @@ export class Guest {
         : { ...transmit, queues: transmitQueues };
     this.side = new TxSide(world, `${name} transmit`, settingsOfSide, spec.vcpus, topology, price.lines.lock);
     for (let q = 0; q < spec.queues; q++) this.#tun.attach(q);
-    this.#runner = spec.policy === undefined ? null : this.#compile(spec.policy);
+    const { policy } = spec;
+    this.#runner =
+      policy === undefined ? null : placed(`guests.${place.kind}.policy`, () => this.#compile(policy));
     const irqs = this.queues.map(({ target }) => target.id);
     this.steerer =
       spec.rps === undefined ? null : new SysfsSteerer(spec.rps, spec.queues, irqs, this.kernel, world);
@@ -166,7 +171,7 @@ export class Guest {
     const steering = compilePolicy(spec);
     if (steering.queues > this.spec.queues) {
       throw new UserError(
-        `guest ${this.name}: policy ${spec.policy} has ${steering.queues} queues, the guest ${this.spec.queues}`,
+        `policy ${spec.policy} has ${steering.queues} queues, the guest ${this.spec.queues}: expected at most as many`,
       );
     }
     return new PolicyRunner(steering, this.parts.world.flows, 0);
@@ -187,7 +192,7 @@ export class Guest {
     let queue: number;
     if (this.#runner === null) {
       // Nothing has been sent by these flows: the tap goes by the hash.
-      queue = this.#tun.select(flows.hash[flow]!, world.sim.now / 1e9).queue;
+      queue = this.#tun.select(flows.hashOf(flow), world.sim.now / 1e9).queue;
     } else {
       this.#runner.ask(flow, 0);
       queue = this.#runner.queue >= 0 ? this.#runner.queue : this.#runner.worker;
@@ -230,7 +235,7 @@ export class Guest {
     const queue = this.#queueOfFlow(flow);
     const map = this.steerer?.queues[queue]?.map;
     if (map === undefined) return this.queues[queue]!.target.id;
-    return map.cpus[map.index(this.parts.world.flows.hash[flow]!)]!;
+    return map.cpus[map.index(this.parts.world.flows.hashOf(flow))]!;
   }
 
   get steerers(): readonly Steerer[] {

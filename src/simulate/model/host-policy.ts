@@ -12,6 +12,7 @@ import { MacSteering } from '../../policy/mac.js';
 import { parsePolicy } from '../../policy/parse.js';
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PolicyPort, Steering } from '../../policy/steering.js';
+import { placed } from '../scenario/place.js';
 import { macOf } from './flows.js';
 import type { Guest } from './guest.js';
 import type { Parts } from './parts.js';
@@ -44,24 +45,28 @@ export interface HostPolicy {
   introduceTo(runner: PolicyRunner, guests: readonly Guest[]): void;
 }
 
-/** @throws UserError */
+/** @param place where the policy stands in the scenario; null = not there. @throws UserError */
 export function compileHostPolicy(
   parts: Parts,
   given: string | object | null,
+  place: string | null,
   guests: readonly string[],
 ): HostPolicy {
   const { scenario, topology } = parts;
   const nics = Object.entries(scenario.nics);
   const ports = [...nics.map(([name]) => name), ...guests].map((name) => ({ name }));
   const all = topology.places.map((_, cpu) => cpu);
+  const inPlace = <T>(call: () => T): T => (place === null ? call() : placed(place, call));
   const parsed =
     given === null
       ? null
-      : withUplinks(
-          parsePolicy(given),
-          nics.map(([name]) => name),
+      : inPlace(() =>
+          withUplinks(
+            parsePolicy(given),
+            nics.map(([name]) => name),
+          ),
         );
-  if (parsed !== null) checkOrder(parsed);
+  if (parsed !== null) inPlace(() => checkOrder(parsed));
   const isByCpu = parsed?.policy === 'rps' || parsed?.policy === 'rfs';
   const cpus = isByCpu ? all : (scenario.workers ?? all);
   const high = cpus.find((cpu) => cpu >= all.length);
@@ -88,9 +93,9 @@ export function compileHostPolicy(
     compile,
     introduceTo: (runner, built) => introduceTo(runner, built, nics.length, cpus),
     forNic: (port) => {
-      const [, nic] = nics[port]!;
+      const [name, nic] = nics[port]!;
       if (parsed !== null && parsed.stage === 'nic') {
-        const steering = compile(parsed, nic.queues);
+        const steering = inPlace(() => compile(parsed, nic.queues));
         return {
           chooser: steering,
           behind: null,
@@ -98,10 +103,14 @@ export function compileHostPolicy(
         };
       }
       const own = nic.policy ?? (nic.queues > 1 ? `rss:queues=${nic.queues}` : null);
-      const chooser = own === null ? null : compile({ ...parsePolicy(own), stage: 'nic' }, nic.queues);
+      const chooser =
+        own === null
+          ? null
+          : placed(`nics.${name}.policy`, () => compile({ ...parsePolicy(own), stage: 'nic' }, nic.queues));
       return {
         chooser,
-        behind: parsed === null || parsed.policy === 'single' ? null : compile(parsed, nic.queues),
+        behind:
+          parsed === null || parsed.policy === 'single' ? null : inPlace(() => compile(parsed, nic.queues)),
         queues: Math.max(nic.queues, chooser?.queues ?? 1),
       };
     },

@@ -53,7 +53,7 @@ function flowsSeen({ world }: Built, runner: PolicyRunner, nic: NicSide, isNic: 
       runner.ask(f, isNic || nic.nic.chooser === null ? 0 : nic.nic.ask(f));
       worker = runner.worker;
     }
-    seen.push({ frame: flows.frames[f]!, port: 0, queue: 0, worker, packets });
+    seen.push({ frame: flows.frameOf(f), port: 0, queue: 0, worker, packets });
   }
   return seen;
 }

@@ -4,7 +4,6 @@
  * Promise: the shipped policy decides, on a dissected burst of one real frame. What it says of a flow is kept where it
  * says that it depends on the flow alone (`isByFlow`), until `forget`.
  */
-import type { LinuxFlowHash } from '../../linux/flow-hash.js';
 import { Burst, FrameFlag } from '../../packet/burst.js';
 import { dissectBurst } from '../../packet/dissect.js';
 import type { Steering } from '../../policy/steering.js';
@@ -51,20 +50,26 @@ export class PolicyRunner {
 
   /** Asks about a packet of a flow that came in by a receive queue. */
   ask(flow: number, rxQueue: number): void {
-    const burst = this.#frame.fill(this.flows.frames[flow]!, this.port, rxQueue);
+    const burst = this.#frame.fill(this.flows.frameOf(flow), this.port, rxQueue);
     this.steering.steer(burst);
     this.worker = burst.worker[0]!;
     this.queue = burst.rxq[0]!;
     this.hash = burst.hash[0]!;
   }
 
+  /** What the policy that there is now says is the hash of a frame, whatever takes its place later; 0 = it has none. */
+  hasher(): (frame: Uint8Array) => number {
+    const { steering, port } = this;
+    const view = new FrameBurst();
+    return (frame) => {
+      const burst = view.fill(frame, port, 0);
+      steering.steer(burst);
+      return burst.hash[0]!;
+    };
+  }
+
   /** A frame of somebody is seen on a port, so that policies that learn know of it. */
   show(frame: Uint8Array, port: number): void {
     this.steering.steer(this.#frame.fill(frame, port, 0));
   }
-}
-
-/** The kernel's hash of a flow's packets. */
-export function kernelHash(hash: LinuxFlowHash, frame: Uint8Array): number {
-  return hash.hashFrame(frame, 0, frame.length);
 }

@@ -26,6 +26,8 @@ export interface Steerer {
   choose(cpu: Cpu, packet: number, queue: number): number;
   /** What became of it: accepted by a CPU's backlog, or refused. */
   settle(packet: number, cpuId: number, isAccepted: boolean): void;
+  /** A packet that stays on its CPU goes through its backlog, at no cost: behind all others of the poll. */
+  readonly isByPoll: boolean;
   /** An application has read a packet of the flow on a CPU. */
   record(flow: number, cpuId: number): void;
 }
@@ -54,15 +56,16 @@ export class PolicySteerer implements Steerer {
   /** By CPU: its first worker; -1 = none. */
   readonly #workerOf: Int32Array;
 
-  /** @param cpus CPU of each worker. */
+  /** @param cpus CPU of each worker; @param isByPoll see `Steerer` */
   constructor(
     readonly runner: PolicyRunner,
     private readonly kernel: Kernel,
     private readonly world: World,
     private readonly cpus: readonly number[],
+    readonly isByPoll: boolean,
   ) {
     const { steering } = runner;
-    this.#ownToo = steering.spec.policy === 'rps' || steering.spec.policy === 'rfs';
+    this.#ownToo = isByPoll || steering.spec.policy === 'rps' || steering.spec.policy === 'rfs';
     this.#rfs = steering instanceof RfsSteering ? steering : null;
     this.#tails = new Int32Array(steering.workers);
     this.#before = new Int32Array(steering.workers);
@@ -130,12 +133,13 @@ export class PolicySteerer implements Steerer {
   record(flow: number, cpuId: number): void {
     if (this.#rfs === null) return;
     const worker = this.#workerOf[cpuId] ?? -1;
-    if (worker >= 0) this.#rfs.recordFlow(this.world.flows.hash[flow]!, worker);
+    if (worker >= 0) this.#rfs.recordFlow(this.world.flows.hashOf(flow), worker);
   }
 }
 
 /** RPS, RFS, accelerated RFS of a device. */
 export class SysfsSteerer implements Steerer {
+  readonly isByPoll = false;
   readonly queues: RpsQueue[];
   readonly #sock: SockFlowTable | null;
   /** Filters that accelerated RFS has set: queue of each flow. */
@@ -201,7 +205,7 @@ export class SysfsSteerer implements Steerer {
     const { flows, packets } = this.world;
     const rps = this.queues[queue]!;
     this.#flow = packets.flow[packet]!;
-    return rps.steer(flows.hash[this.#flow]!, this.kernel.heads);
+    return rps.steer(flows.hashOf(this.#flow), this.kernel.heads);
   }
 
   settle(packet: number, cpuId: number, isAccepted: boolean): void {
@@ -210,7 +214,7 @@ export class SysfsSteerer implements Steerer {
   }
 
   record(flow: number, cpuId: number): void {
-    this.#sock?.record(this.world.flows.hash[flow]!, cpuId);
+    this.#sock?.record(this.world.flows.hashOf(flow), cpuId);
   }
 }
 
@@ -234,13 +238,13 @@ export class Steer implements Step {
       if (target < 0) return Next.step;
       cpu.scratch = target;
       cpu.phase = 1;
-      cpu.spend(this.price);
+      if (!this.steerer.isByPoll || target !== cpu.context.id) cpu.spend(this.price);
       return Next.pay;
     }
     const flow = world.packets.flow[packet]!;
     const from: Context = cpu.context;
     cpu.park(packet);
-    const refused = kernel.backlogs[cpu.scratch]!.accept(packet, world.flows.hash[flow]!, from);
+    const refused = kernel.backlogs[cpu.scratch]!.accept(packet, world.flows.hashOf(flow), from);
     this.steerer.settle(packet, cpu.scratch, refused === null);
     if (refused !== null) world.drop(packet, refused);
     else if (cpu.scratch !== from.id && from === cpu.root) from.counters.handOffs++;

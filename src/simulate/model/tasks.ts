@@ -62,7 +62,7 @@ export class Deliver implements Step {
 
   run(cpu: Cpu, packet: number): number {
     const { world } = this;
-    const task = world.readers[world.flows.task[world.packets.flow[packet]!]!]!;
+    const task = world.readers[world.flows.taskOf(world.packets.flow[packet]!)]!;
     cpu.park(packet);
     const queue = task.isLocked ? task.backlog : task.inbox;
     const isFull = task.isLimited && task.inbox.length + task.backlog.length >= task.inbox.limit;

@@ -124,7 +124,7 @@ export class TxSide {
     const known = this.#chosen[flow]!;
     if (known >= 0 && known >> 10 === contextId) return this.queues[known & 1023]!;
     const { queue } = pickTxQueue(this.#device, {
-      hash: flows.hash[flow]!,
+      hash: flows.hashOf(flow),
       cpu: contextId,
       rxQueue: flows.received[flow]!,
     });

@@ -15,6 +15,7 @@ import { WorkerTask } from '../model/tasks.js';
 import type { SwitchKind } from '../scenario/schema.js';
 import type { BuiltPath, PathGuest } from './path.js';
 import { BatchedCall, ChooseGuestQueue, EnterGuest, EnterRing, Kick } from './stages.js';
+import { EnterTogether, Gather, Gathering } from './together.js';
 
 /** Bytes from which pages are pinned instead of copied (`vhost_net`'s good_copy_len). */
 export const PIN_LEAST = 256;
@@ -83,15 +84,24 @@ export function buildRingDevice(guest: PathGuest, device: RingDevice): BuiltPath
   };
   const guarded = (): Step[] =>
     spec.tapLock === 'shared'
-      ? [parts.locked((_, packet) => locks[world.packets.mark[packet]!]!, price.tapEnqueue, 'tap ring')]
+      ? [parts.locked((_, packet) => locks[world.packets.mark[packet]!]!, hold, 'tap ring')]
       : [];
   const waitForRoom: BuiltPath['outlet']['waitForRoom'] = (task) => {
     for (const { waiters } of inputs) waiters.push(task);
   };
+  const isVeth = spec.device === 'veth';
+  const hold = (isVeth ? price.vethEnqueue : undefined) ?? price.tapEnqueue;
+  const call = (isVeth ? price.vethCall : undefined) ?? price.tunCall;
+  const gathering = spec.enter === 'poll' ? new Gathering(world.packets, rings.length) : null;
   const enter = (): Step[] => [
     ...device.toRing(),
     new ChooseGuestQueue(world, guest.queueOf),
-    new EnterRing(world, rings, locks, price.tapEnqueue, receivers),
+    ...(gathering === null
+      ? [new EnterRing(world, rings, locks, hold, receivers)]
+      : [
+          new Gather(world, gathering),
+          new EnterTogether(world, gathering, rings, locks, call, hold, receivers),
+        ]),
   ];
   if (device.polls) {
     guest.nic.functions.set(guest.index, (packet) => {

@@ -5,6 +5,7 @@
  * up to the window.
  */
 import { createHash } from 'node:crypto';
+import { UserError } from '../../errors.js';
 import { portablePolicy } from '../../policy/named-file.js';
 import type { Costs } from '../costs/schema.js';
 import { buildDisks } from '../disk/build.js';
@@ -31,6 +32,10 @@ export interface RunInput {
   readonly relaxed?: Relaxed;
   /** Share of the scenario's times that is run; default 1. */
   readonly part?: number;
+  /** Where the policy stands in the scenario; null = it is given beside it. */
+  readonly place?: string | null;
+  /** The scenario's rebalancer must have something to move: nothing else is compared. */
+  readonly mustRebalance?: boolean;
   /** Records CPUs over time and the way of a packet. Changes nothing else. */
   readonly record?: boolean;
 }
@@ -93,10 +98,13 @@ const minus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value - 
 /** Runs a scenario under one policy. @throws UserError for what the scenario asks for and does not have */
 export function run(input: RunInput): Measured {
   const { scenario, costs, seed, policy, captures, relaxed, part = 1 } = input;
-  const named = namedBy(input);
-  const built = buildWorld(scenario, { costs, seed, policy, relaxed: relaxed ?? null });
+  const built = buildWorld(scenario, {
+    ...{ costs, seed, policy, relaxed: relaxed ?? null },
+    place: input.place ?? null,
+  });
   buildLoads(built, captures);
   const disks = buildDisks(built);
+  const named = namedBy(input);
   const { world } = built;
   if (relaxed?.kind === 'lock') {
     for (const lock of world.locks) {
@@ -105,6 +113,7 @@ export function run(input: RunInput): Measured {
     }
   }
   const changes = new Changes(built);
+  if (input.mustRebalance === true && !changes.isRebalancing) throw nothingToMove(built.policy.text);
   for (const starter of built.starters) starter.start();
   for (const guest of built.guests) for (const worker of guest.path.workers) worker.wake(null, null);
   const warmup = Math.round(ps(scenario.warmupMs * 1e6) * part);
@@ -153,6 +162,13 @@ export function run(input: RunInput): Measured {
     ),
     digest: digestOf(named, built, counters),
   };
+}
+
+/** A rebalancer moves buckets of rss and owners of mac; other policies have neither. */
+export function nothingToMove(policy: string): UserError {
+  return new UserError(
+    `rebalance: policy ${policy} has nothing that could be moved: expected rss or mac, or a NIC with several queues`,
+  );
 }
 
 /** What goes in, as the digest has it. */

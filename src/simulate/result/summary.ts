@@ -123,7 +123,7 @@ export function summarise(
     ...(measured.disks.length === 0 ? {} : { disks: measured.disks.map((disk) => disk.result()) }),
     ...(published === undefined ? {} : { published }),
     ...(changes.done.length === 0 ? {} : { changes: changes.done }),
-    ...(built.parts.scenario.rebalance === undefined ? {} : { rebalanced: changes.moves }),
+    ...(changes.isRebalancing ? { rebalanced: changes.moves } : {}),
     ...(recording === null ? {} : { recording: recording.shown((flow) => guestOf(measured, flow)) }),
     digest: measured.digest,
     events: measured.events,

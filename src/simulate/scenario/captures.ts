@@ -10,6 +10,7 @@ import { UserError } from '../../errors.js';
 import { PS, SECOND } from '../machine/sim.js';
 import type { CapturedPackets } from '../model/loads.js';
 import { FRAME_BYTES, FrameBurst } from '../model/policy-runner.js';
+import { placedLater } from './place.js';
 import type { Scenario } from './schema.js';
 
 /**
@@ -23,8 +24,9 @@ export async function readCaptures(scenario: Scenario): Promise<Map<number, Capt
   const captures = new Map<number, CapturedPackets>();
   for (const [number, load] of scenario.load.entries()) {
     if (load.kind !== 'capture') continue;
-    if (load.file === undefined) throw new UserError(`load[${number}]: file is missing: a capture file`);
-    captures.set(number, await readOne(load.file, load.speed));
+    // A scenario that was parsed names one.
+    const { file = '', speed } = load;
+    captures.set(number, await placedLater(`load[${number}].file`, () => readOne(file, speed)));
   }
   return captures;
 }

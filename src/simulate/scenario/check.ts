@@ -164,6 +164,9 @@ class Check {
     const load = scenario.load[number]!;
     const at = `load[${number}]`;
     this.#nic(`${at}.nic`, load.nic);
+    if (load.kind === 'capture' && load.file === undefined) {
+      this.#fail(`${at}.file`, ' is missing: expected a capture file');
+    }
     const guests = [...this.#guestNames()];
     const matching = (name: string) =>
       guests.filter((guest) => guest === name || guest.replace(/\d+$/, '') === name);

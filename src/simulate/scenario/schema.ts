@@ -104,6 +104,7 @@ const nic = explained(
     wireUs: us().default(10),
     rps: rps.optional(),
     transmit: transmit.optional(),
+    dispatch: oneOf(['each', 'poll']).optional(),
   },
   words.NIC,
 );
@@ -183,6 +184,8 @@ const guest = explained(
     tapLock: oneOf(['shared', 'split', 'none']).default('split'),
     tapLockKind: oneOf(LOCK_KINDS).default('ticket'),
     batch: integer(1, 1024).default(1),
+    device: oneOf(['tap', 'veth']).optional(),
+    enter: oneOf(['each', 'poll']).optional(),
     zeroCopy: truth().default(false),
     registers: explained(
       {

@@ -50,6 +50,8 @@ export const NIC = {
   wireUs: 'Microseconds to the other end, one way',
   rps: 'RPS, RFS and accelerated RFS of the NIC, as sysfs has them',
   transmit: 'The transmit side',
+  dispatch:
+    'each: a packet goes its way before the next is steered, as in the kernel (default); poll: all packets of a poll are steered and other CPUs told before any of it goes on, as in a forwarder of user space',
 } as const;
 
 export const APP = {
@@ -113,6 +115,9 @@ export const GUEST = {
   tapLock: "Lock of the tap's ring: shared by both ends, split (one for each end), or none",
   tapLockKind: 'Kind of that lock',
   batch: 'Packets of one call into tun',
+  device: 'What the host sends into: a tap (default), or a veth pair, which costs vethEnqueue and vethCall',
+  enter:
+    "How packets enter the device's ring: each by itself (default), or those of a poll together, in one call under one lock (XDP_REDIRECT, a forwarder of user space)",
   zeroCopy: 'vhost-macvtap, vhost-tap: pages of large packets are pinned instead of copied',
   registers: "qemu-e1000: registers that the guest's driver touches for each packet",
   softirq: "The receive softirq of the guest's kernel",

@@ -45,6 +45,13 @@ describe('where a task runs', () => {
     expect(parsePort('b=memory:sink,cpu=3').consumer).toEqual({ kind: 'cpu', worker: 3 });
     expect(parsePort('b=af_packet:eth0,follow=77').consumer).toEqual({ kind: 'follow', task: 77 });
     expect(parsePort('b=tap:t0').consumer).toBeNull();
+    expect(parsePort('b=vhost-user:vm.sock,follow=guest').consumer).toEqual({ kind: 'guest' });
+    expect(() => parsePort('b=tap:t0,follow=guest')).toThrow(
+      '--port b: follow=guest: a tap port does not know its guest: give follow=PID',
+    );
+    expect(() => parsePort('b=vhost-user:vm.sock,cpu=1,follow=guest')).toThrow(
+      '--port b: cpu=1 and follow=guest: a port has one consumer, give one',
+    );
     expect(() => parsePort('b=memory:sink,cpu=1,follow=2')).toThrow(
       '--port b: cpu=1 and follow=2: a port has one consumer, give one',
     );

@@ -16,13 +16,18 @@ import { LearningQueue, RingChoice } from './ring-choice.js';
 /** Puts each frame into one of the rings that the guest has enabled. */
 class VhostSender implements Sender {
   readonly delivers = false;
+  readonly readerOf?: (offset: number, length: number) => number;
 
   constructor(
     private readonly native: NativeSender,
     readonly arrays: SendArrays,
     readonly offload: boolean,
     private readonly choice: RingChoice,
-  ) {}
+    severalRings: boolean,
+  ) {
+    // With one ring its reader is the port's.
+    if (severalRings) this.readerOf = (offset, length) => choice.readerOf(offset, length);
+  }
 
   send(from: number, to: number): number {
     this.choice.choose(from, to);
@@ -56,6 +61,6 @@ export const attacher: PortAttacher<VhostData> = {
       // `lockContended` and, behind it, `lockWaitNs`.
       waits: views.counters.worker[worker]!.subarray(WorkerCounter.lockContended),
     });
-    return new VhostSender(sender, arrays, data.offload, choice);
+    return new VhostSender(sender, arrays, data.offload, choice, data.pairs > 1);
   },
 };

@@ -17,6 +17,8 @@ export interface VhostData {
   readonly flows: SharedArrayBuffer;
   /** By bucket: on which pair of rings the guest sent last, and when (`ring-choice.ts`). */
   readonly learned: SharedArrayBuffer;
+  /** By pair: worker + 1 on whose CPU the virtual CPU runs that reads its ring; 0 = not known. */
+  readonly readers: SharedArrayBuffer;
   /** Pairs of rings that there can be. */
   readonly pairs: number;
   readonly guestQueue: GuestQueue;

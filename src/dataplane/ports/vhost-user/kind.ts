@@ -42,6 +42,12 @@ export interface VhostUserDetail {
   readonly enabled: readonly number[];
   /** Bytes of the guest's memory. */
   readonly memory: number;
+  /** `follow=guest`: which task reads which pair's ring, and the worker on whose CPU that runs (null: none). */
+  readonly readers: readonly {
+    readonly pair: number;
+    readonly task: number;
+    readonly worker: number | null;
+  }[];
   /** The guest's MTU, where its front-end told it. */
   readonly mtu: number | null;
   /** Guests that came so far. */
@@ -87,6 +93,7 @@ export const vhostUserKind: PortKind<VhostUserPortSpec, VhostUserDetail> = {
     }),
   ],
   needsAddon: true,
+  knowsGuest: true,
   capabilities: [],
   receives: () => true,
   sends: () => true,

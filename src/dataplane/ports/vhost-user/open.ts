@@ -21,6 +21,7 @@ function open(spec: VhostUserPortSpec, { native, workers, warn }: OpenContext): 
         backend: port.backend.number,
         event: port.backend.event,
         enabled: port.enabled,
+        readers: port.readersOn,
         flows: new SharedArrayBuffer(2 * FLOW_BUCKETS * Int32Array.BYTES_PER_ELEMENT),
         learned: new SharedArrayBuffer(FLOW_BUCKETS * Int32Array.BYTES_PER_ELEMENT),
         ...{ pairs: queues, guestQueue, offload },

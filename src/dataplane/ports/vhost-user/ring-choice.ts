@@ -37,6 +37,8 @@ export class RingChoice {
   readonly wanted: Int32Array;
   readonly bucket: Int32Array;
   private readonly enabled: Int32Array;
+  private readonly flows: Int32Array;
+  private readonly readers: Int32Array;
   private readonly learned: Int32Array | null;
   private readonly hash: LinuxFlowHash | null;
 
@@ -50,8 +52,21 @@ export class RingChoice {
     this.wanted = new Int32Array(arrays.off.length);
     this.bucket = new Int32Array(arrays.off.length).fill(-1);
     this.enabled = new Int32Array(data.enabled);
+    this.flows = new Int32Array(data.flows);
+    this.readers = new Int32Array(data.readers);
     this.hash = data.pairs > 1 && data.guestQueue !== 'worker' ? hashOf(data) : null;
     this.learned = this.hash !== null && data.guestQueue === 'auto' ? new Int32Array(data.learned) : null;
+  }
+
+  /** See `Sender.readerOf`: of the ring that the frame's bucket is in. */
+  readerOf(offset: number, length: number): number {
+    const { hash, enabled, readers } = this;
+    const count = enabled[0]!;
+    if (count === 0) return 0;
+    if (hash === null) return readers[enabled[1 + (this.worker % count)]!]!;
+    const bucket = hash.hashFrame(this.bytes, offset, length) & (FLOW_BUCKETS - 1);
+    const pair = this.flows[2 * bucket]! - 1;
+    return pair < 0 ? 0 : readers[pair]!;
   }
 
   choose(from: number, to: number): void {

@@ -5,9 +5,10 @@
  * leaves nothing behind: its rings are stopped and its memory unmapped before another is let in. Workers keep what they
  * are attached to whoever comes and goes; the rings say whether there is anybody.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { Native, NativeVhostBackend } from '../../../addon/native.js';
 import { UserError } from '../../../errors.js';
+import { cpuOfQueue } from '../../../linux/virtio-net.js';
 import {
   type CountedWarning,
   type LinkChange,
@@ -15,9 +16,11 @@ import {
   NO_DESCRIPTORS,
   type OldDescriptors,
   type PortHost,
+  type PortReader,
 } from '../live-port.js';
 import { Connection } from './connection.js';
 import { enabledWords } from './data.js';
+import { guestThreads } from './guest-threads.js';
 import type { VhostUserDetail, VhostUserPortSpec } from './kind.js';
 import { featureNames, type VirtioFeature } from './protocol.js';
 import { Session } from './session.js';
@@ -47,8 +50,9 @@ function offeredBy({ offload, mergeable, queues }: VhostUserPortSpec): VirtioFea
 
 export class VhostUserPort extends LivePort {
   readonly backend: NativeVhostBackend;
-  /** See `VhostData.enabled`. */
+  /** See `VhostData`. */
   readonly enabled: SharedArrayBuffer;
+  readonly readersOn: SharedArrayBuffer;
   private readonly words: Int32Array;
   private readonly offered: VirtioFeature[];
   private session: Session | null = null;
@@ -60,6 +64,10 @@ export class VhostUserPort extends LivePort {
   private refused = 0;
   private lastRefusal = '';
   private isClosed = false;
+  /** Process at the other end of the connection; its readers by the pairs that were enabled then; null: to be looked up. */
+  private peer = 0;
+  private reading: readonly PortReader[] | null = null;
+  private saidOfPeer = '';
 
   /** @throws UserError where the socket cannot be made */
   constructor(
@@ -70,6 +78,7 @@ export class VhostUserPort extends LivePort {
     super();
     this.offered = offeredBy(spec);
     this.enabled = enabledWords(spec.queues);
+    this.readersOn = new SharedArrayBuffer(spec.queues * Int32Array.BYTES_PER_ELEMENT);
     this.words = new Int32Array(this.enabled);
     this.state = 'down';
     this.carrier = false;
@@ -137,6 +146,7 @@ export class VhostUserPort extends LivePort {
     // One at a time: others wait in the socket's queue.
     if (this.listening >= 0) forget(this.listening);
     this.connections++;
+    this.peer = this.native.peerOfUnix(fd);
     const session = new Session({
       backend: this.backend,
       pairs: this.spec.queues,
@@ -160,6 +170,7 @@ export class VhostUserPort extends LivePort {
     this.connection = null;
     this.session = null;
     this.words.fill(0);
+    this.peer = 0;
     if (why !== null) {
       this.refused++;
       this.lastRefusal = why;
@@ -183,6 +194,7 @@ export class VhostUserPort extends LivePort {
     for (let q = 0; q < queues; q++) this.words[1 + queues + q] = pairs.includes(q) ? 1 : 0;
     this.words.set(pairs, 1);
     Atomics.store(this.words, 0, pairs.length);
+    this.reading = null;
     this.host?.changed();
   }
 
@@ -210,6 +222,38 @@ export class VhostUserPort extends LivePort {
     return { change: 'state', old: NO_DESCRIPTORS };
   }
 
+  /**
+   * Of each pair whose rings run the virtual CPU that reads it. Looked up anew for every guest, after every message of its
+   * front-end, and when one of the threads has ended: virtual CPUs come and go.
+   */
+  override readers(): readonly PortReader[] {
+    if (this.reading?.every(({ task }) => existsSync(`/proc/${task}`)) !== true)
+      this.reading = this.findReaders();
+    return this.reading;
+  }
+
+  private findReaders(): readonly PortReader[] {
+    const pairs = this.session?.receiving ?? [];
+    if (pairs.length === 0) return [];
+    const found = guestThreads(this.peer);
+    if ('why' in found) {
+      if (this.saidOfPeer !== found.why) this.warn(`${this.title}: follow=guest: ${found.why}: not followed`);
+      this.saidOfPeer = found.why;
+      return [];
+    }
+    const { tasks } = found;
+    return pairs.map((queue, k) => ({ queue, task: tasks[cpuOfQueue(k, pairs.length, tasks.length)]! }));
+  }
+
+  override placeReaders(readers: readonly PortReader[], workers: readonly number[]): void {
+    const words = new Int32Array(this.readersOn);
+    const now = new Int32Array(words.length);
+    readers.forEach(({ queue }, k) => {
+      now[queue] = workers[k]! + 1;
+    });
+    words.set(now);
+  }
+
   override counted(): readonly CountedWarning[] {
     if (this.refused === 0) return [];
     return [{ kind: 'refused', count: this.refused, text: `a guest was sent away for ${this.lastRefusal}` }];
@@ -222,11 +266,18 @@ export class VhostUserPort extends LivePort {
       features: featureNames(session?.features ?? 0n),
       queues: this.spec.queues,
       enabled: session?.receiving ?? [],
+      readers: this.readerDetails(),
       memory: session?.memory ?? 0,
       mtu: this.mtu,
       connections: this.connections,
       refused: this.refused,
     };
+  }
+
+  private readerDetails(): VhostUserDetail['readers'] {
+    const on = new Int32Array(this.readersOn);
+    const workerOf = (queue: number) => (on[queue]! > 0 ? on[queue]! - 1 : null);
+    return (this.reading ?? []).map(({ queue, task }) => ({ pair: queue, task, worker: workerOf(queue) }));
   }
 
   override publish(): void {}

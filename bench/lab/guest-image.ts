@@ -1,5 +1,5 @@
 /**
- * What a virtual machine of a test boots: a kernel of the machine's own or of an unpacked package, and an initial RAM
+ * What a virtual machine of a test or a benchmark boots: a kernel of the machine's own or of an unpacked package, and an initial RAM
  * disk of busybox, modules, a script and whatever files are put beside them.
  *
  * Promise: reads the machine's files, writes below the given folder only. Modules may be compressed (.xz, .zst, .gz), as
@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { installed } from './lab.js';
+import { hasProgram } from './programs.js';
 
 const BUSYBOX = '/bin/busybox';
 
@@ -28,6 +28,21 @@ export interface Kernel {
   /** Files of the modules that are not built in, in the order of loading. */
   readonly modules: readonly string[];
 }
+
+/** What a guest with a virtio network card loads, in the order of their dependences. */
+export const VIRTIO_NETWORK = [
+  'drivers/virtio/virtio_ring',
+  'drivers/virtio/virtio',
+  'drivers/virtio/virtio_pci_modern_dev',
+  'drivers/virtio/virtio_pci_legacy_dev',
+  'drivers/virtio/virtio_pci',
+  'net/core/failover',
+  'drivers/net/net_failover',
+  'drivers/net/virtio_net',
+];
+
+/** Where a package with a kernel was unpacked (`dpkg-deb -x`); else that of this machine. */
+export const GUEST_ROOT = process.env.RXSTEER_GUEST_ROOT || '/';
 
 /** How modules are read, by the ending of their names. */
 const UNPACK: Record<string, (file: string) => Buffer> = {
@@ -66,7 +81,7 @@ export function kernelsIn(root: string, names: readonly string[]): Kernel[] {
 export function emulatorMissing(): string[] {
   const static_ =
     existsSync(BUSYBOX) && !spawnSync('ldd', [BUSYBOX], { encoding: 'utf8' }).stdout.includes('=>');
-  return [installed('qemu-system-x86_64') ? '' : 'qemu-system-x86', static_ ? '' : 'busybox-static'].filter(
+  return [hasProgram('qemu-system-x86_64') ? '' : 'qemu-system-x86', static_ ? '' : 'busybox-static'].filter(
     (name) => name !== '',
   );
 }
