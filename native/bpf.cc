@@ -173,6 +173,13 @@ UniqueFd linkBpf(int program, int ifindex, uint32_t type, uint32_t flags) {
   return UniqueFd(check(bpf(BPF_LINK_CREATE, attributes), "bpf(LINK_CREATE)"));
 }
 
+void updateBpfLink(int link, int program) {
+  bpf_attr attributes{};
+  attributes.link_update.link_fd = static_cast<uint32_t>(link);
+  attributes.link_update.new_prog_fd = static_cast<uint32_t>(program);
+  check(bpf(BPF_LINK_UPDATE, attributes), "bpf(LINK_UPDATE)");
+}
+
 void setFanoutProgram(int socket, int program) {
   check(::setsockopt(socket, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof program),
         "setsockopt(PACKET_FANOUT_DATA)");

@@ -49,6 +49,8 @@ void pinBpf(int fd, const std::string& path);
 // Attaches a program to a device for as long as the descriptor is open. type: a BPF_ attach type (XDP, TCX egress …).
 // flags, of XDP: XDP_FLAGS_SKB_MODE (2), DRV_MODE (4), or 0.
 UniqueFd linkBpf(int program, int ifindex, uint32_t type, uint32_t flags);
+// Another program of the same type takes the place of a link's; no frame is without one meanwhile.
+void updateBpfLink(int link, int program);
 // PACKET_FANOUT_DATA of a group in mode ebpf, and the program of a group of SO_REUSEPORT.
 void setFanoutProgram(int socket, int program);
 void setReusePortProgram(int socket, int program);

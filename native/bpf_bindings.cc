@@ -96,6 +96,11 @@ Napi::Value link(const Info& info) {
                  }));
 }
 
+// Link, program.
+void updateLink(const Info& info) {
+  control(info.Env(), "", [&] { updateBpfLink(intArgument(info, 0, "link"), intArgument(info, 1, "program")); });
+}
+
 // Names of members ("sk_buff.head") and of enumerators: their offsets and values, null for what the kernel has not.
 Napi::Value kernelTypes(const Info& info) {
   Napi::Env env = info.Env();
@@ -151,6 +156,7 @@ void defineBpf(Napi::Env env, Napi::Object exports) {
   function("tryBpfProgram", tryProgram);
   function("pinBpf", pin);
   function("linkBpf", link);
+  function("updateBpfLink", updateLink);
   function("kernelTypes", kernelTypes);
   function("bpfProgramName", programName);
   function("setFanoutProgram", fanout);

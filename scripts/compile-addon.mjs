@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildJobs } from './build-jobs.mjs';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const HEADERS = ['node-addon-api', 'node-api-headers'];
@@ -52,7 +53,7 @@ export function compileAddon(folder, headers, defines = {}) {
   const given = Object.entries(all).map(([name, value]) => `-D${name}=${value}`);
   const problem =
     failureOf('cmake', ['-S', ROOT, '-B', folder, ...given]) ??
-    failureOf('cmake', ['--build', folder, '--parallel']);
+    failureOf('cmake', ['--build', folder, ...buildJobs()]);
   if (problem !== null) throw new Error(problem);
   return join(folder, 'Release', 'rxsteer.node');
 }

@@ -22,7 +22,12 @@ const SOURCES = {
   netlink: ['native/netlink.cc', 'native/link.cc'],
   btf: ['native/util/btf.cc', 'native/util/file.cc'],
   frames: ['native/ports/super_frame.cc'],
-  rings: ['native/vhost/split_ring.cc', 'native/vhost/guest_memory.cc', 'native/ports/super_frame.cc'],
+  rings: [
+    ...['split_ring', 'ring_events', 'ring_take', 'ring_give', 'chain', 'guest_memory'].map(
+      (name) => `native/vhost/${name}.cc`,
+    ),
+    'native/ports/super_frame.cc',
+  ],
 };
 const OPTIONS = [
   ...['-std=c++20', '-O1', '-g', '-D_GNU_SOURCE', '-Inative', '-fno-sanitize-recover=all'],

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildJobs } from './build-jobs.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -107,7 +108,11 @@ if (process.platform !== 'linux') {
     );
   } else {
     say('compiling the native addon');
-    const { ok, output } = run(process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'compile']);
+    const { ok, output } = run(process.execPath, [
+      'node_modules/cmake-js/bin/cmake-js',
+      'compile',
+      ...buildJobs(),
+    ]);
     if (ok) mark('native', native);
     else {
       rmSync(addon, { force: true });

@@ -4,15 +4,18 @@
 // buffer is given back once. What it says is read once and checked then. A ring whose guest breaks the rules is stopped
 // (`broken` says how), and costs nobody else anything. Frames are copied once, into a slot or out of one.
 //
+// Set-up and life: split_ring.cc; what both sides tell each other: ring_events.cc; frames from the guest: ring_take.cc;
+// frames for it: ring_give.cc.
+//
 // Threads: one at a time; the caller has the ring's lock.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 
 #include "ports/frames.h"
 #include "util/fd.h"
+#include "vhost/chain.h"
 #include "vhost/dirty_log.h"
 #include "vhost/guest_memory.h"
 
@@ -31,11 +34,7 @@ constexpr uint64_t protocol = 1ull << 30;
 constexpr uint64_t version1 = 1ull << 32;
 }  // namespace Feature
 
-constexpr uint32_t kRingMost = 32768;
-// Buffers of one frame: as many as the kernel's own vhost takes (UIO_MAXIOV).
-constexpr uint32_t kPiecesMost = 1024;
-// Descriptors that are read for one frame: those without a byte are no pieces, and cost as much.
-constexpr uint32_t kStepsMost = 2 * kPiecesMost;
+constexpr uint32_t kEthernetBytes = 14;
 // So long after a ring was disabled its frames count as taken: where the guest says when it found the ring empty, and
 // where it need not (without event indices).
 constexpr int64_t kDisabledMs = 60'000;
@@ -96,19 +95,12 @@ class SplitRing {
   int32_t give(SendArrays& in, int32_t from, int32_t to, int32_t& next);
 
  private:
-  struct Piece {
-    uint8_t* at;
-    uint32_t length;
-    // Guest-physical.
-    uint64_t address;
-  };
-  enum class Walk { fine, broken };
-
   void lookUp();
   void drop();
   void fail(const char* why);
   uint16_t available() const;
-  Walk walk(uint32_t head, bool writable, uint32_t& count, uint64_t& total);
+  // Adds the buffers of a chain to `chain_`; false where it is broken, and then so is the ring.
+  bool follow(uint16_t head, bool writable);
   void use(uint16_t head, uint32_t written);
   void useWhole(uint16_t head);
   void publish();
@@ -119,7 +111,6 @@ class SplitRing {
   SendResult giveOne(uint8_t* message, uint32_t length, int32_t flags);
   void markUsed(uint64_t offset, uint64_t length) const;
   void chooseLog();
-  void scatter(const uint8_t* from, uint32_t length, uint32_t& piece, uint32_t& within);
 
   std::shared_ptr<const GuestMemory> memory_;
   Addresses addresses_;
@@ -145,13 +136,12 @@ class SplitRing {
   uint16_t published_ = 0;
   // Behind the last frame that is whole.
   uint16_t complete_ = 0;
-  // Descriptors read for the frame under way.
-  uint32_t steps_ = 0;
   bool awake_ = false;
   bool calledOnce_ = false;
   UniqueFd call_;
   UniqueFd kick_;
-  std::array<Piece, kPiecesMost> pieces_{};
+  // Of the frame under way.
+  Chain chain_;
 };
 
 // Takes what an eventfd has counted; never waits, whatever the descriptor's flags are. False where it is none.

@@ -38,6 +38,8 @@ export interface NativeBpf {
    * @param flags of XDP: 2: generic, 4: driver, 0: either
    */
   linkBpf(program: number, ifindex: number, type: number, flags: number): number;
+  /** Another program of the same type takes the place of an attached one; no frame is without one meanwhile. */
+  updateBpfLink(link: number, program: number): void;
   /**
    * What the running kernel tells of its types (BTF; takes tens of milliseconds): bytes from the start of a structure to a
    * member, by names such as `sk_buff.head`, and values of enumerators; null for what it has not, and for all where it does

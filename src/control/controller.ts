@@ -14,6 +14,7 @@ import { type Summary, summarize } from '../dataplane/engine/summary.js';
 import type { PortSpec } from '../dataplane/ports/kinds.js';
 import { parsePort } from '../dataplane/ports/port-spec.js';
 import { pollerOf } from '../dataplane/shared/deal.js';
+import { keepsQueue } from '../dataplane/shared/port-info.js';
 import type { TraceEntry } from '../dataplane/shared/trace.js';
 import { UserError } from '../errors.js';
 import type { EventLog } from '../observe/events.js';
@@ -109,7 +110,7 @@ export class Controller {
       owners: this.engine.owners() ?? [],
       poller: (port, queue) => {
         const info = plan.ports[port]!;
-        return info.programmed === true ? -1 : pollerOf(plan, info, queue);
+        return keepsQueue(info) ? -1 : pollerOf(plan, info, queue);
       },
     };
   }

@@ -152,6 +152,10 @@ export class MacSteering implements Steering {
     this.owners.now = seconds;
   }
 
+  learnsFrom(port: number): boolean {
+    return this.#learns[port] === 1;
+  }
+
   steer(burst: Burst): void {
     const { n, port, kind, len, vlan, ethertype, parts, worker } = burst;
     const { owners } = this;

@@ -48,6 +48,8 @@ export interface Steering {
    * bursts. Without it nothing ages, as in a replay.
    */
   tick?(seconds: number): void;
+  /** `steer` learns from frames of this port: it is asked for them also where something else has chosen their worker. */
+  learnsFrom?(port: number): boolean;
   /** What went wrong while steering and was only counted, one line; null where nothing did. */
   complaint?(): string | null;
 }

@@ -2,7 +2,7 @@
  * MAC steering as BPF programs: owners from a map, or a hash of the addresses.
  *
  * Promise: a destination with an owner goes to it, first by its VLAN, then on any; everything else (group addresses, those
- * without an owner) to worker 0. The map of owners can be written while the program runs; nothing is learned.
+ * without an owner) to one worker. The map of owners can be written while the program runs; it learns nothing itself.
  */
 import { Label, type MapSpec } from '../bpf/assembler.js';
 import { Helper, MapType, Reg, SkBuff } from '../bpf/opcodes.js';
@@ -40,9 +40,13 @@ export function ownerMap(owners: readonly GuestOwner[], room: number): MapSpec {
   return { name: 'owners', type: MapType.hash, keyBytes: KEY_BYTES, valueBytes: 4, entries, content };
 }
 
-/** r0 = the owner's worker. */
-export function addOwners(p: FrameAssembler, owners: readonly GuestOwner[], room: number): void {
-  const map = p.map(ownerMap(owners, room));
+/** r0 = the owner's worker. @param to room in the map; the worker of `other` frames */
+export function addOwners(
+  p: FrameAssembler,
+  owners: readonly GuestOwner[],
+  to: { readonly room: number; readonly other: number },
+): void {
+  const map = p.map(ownerMap(owners, to.room));
   const none = new Label();
   const found = new Label();
   const done = new Label();
@@ -61,7 +65,7 @@ export function addOwners(p: FrameAssembler, owners: readonly GuestOwner[], room
     p.jumpIf('ne', r0, 0, found);
   }
   p.place(none);
-  p.set(r0, 0);
+  p.set(r0, to.other);
   p.goto(done);
   p.place(found);
   p.load('w', r0, r0, 0);

@@ -13,7 +13,7 @@ import { GENERIC_TYPES, hashTypeMask } from '../nic/hash-types.js';
 import { KEY_BYTES_MAX, resolveKey } from '../policy/key.js';
 import type { MacSteering } from '../policy/mac.js';
 import type { MacHashSteering } from '../policy/mac-hash.js';
-import { listOwners } from '../policy/owners.js';
+import { type GuestOwner, listOwners } from '../policy/owners.js';
 import type { RssSteering } from '../policy/rss.js';
 import type { RpsSpec } from '../policy/spec.js';
 import type { Steering } from '../policy/steering.js';
@@ -44,6 +44,8 @@ export interface ProgramOptions {
   readonly outlet?: Outlet;
   /** Workers, not queues: for CPUs. Default false. */
   readonly workers?: boolean;
+  /** Of `mac`: the port that frames come from, whose owner gets what has none. Default: worker 0 gets that. */
+  readonly port?: number;
   /** The indirection table (queue of each bucket) instead of the policy's own. */
   readonly entries?: readonly number[];
 }
@@ -70,11 +72,7 @@ export function queuesOf(steering: Steering, entries: readonly number[] | null =
 type Add = (p: FrameAssembler) => void;
 
 /** The part of the program that leaves its result in r0. */
-function codeOf(
-  steering: Steering,
-  byWorker: boolean,
-  entries: readonly number[] | undefined,
-): Add | NoProgram {
+function codeOf(steering: Steering, byWorker: boolean, { entries, port }: ProgramOptions): Add | NoProgram {
   const { spec } = steering;
   const workers = byWorker ? steering.workers : null;
   switch (spec.policy) {
@@ -92,8 +90,11 @@ function codeOf(
     case 'rps':
       return rpsCode(spec);
     case 'mac': {
-      const owners = listOwners(steering as MacSteering);
-      return (p) => addOwners(p, owners, spec.guests);
+      const mac = steering as MacSteering;
+      const other = port === undefined ? 0 : mac.owners.portOwner(port);
+      const all = listOwners(mac);
+      const owners = port === undefined ? all : withoutNeedless(all, other);
+      return (p) => addOwners(p, owners, { room: spec.guests, other });
     }
     case 'mac-hash': {
       const { table, toeplitz, input } = steering as MacHashSteering;
@@ -108,6 +109,12 @@ function codeOf(
     case 'js':
       return { why: 'a module of JavaScript does not run in the kernel' };
   }
+}
+
+/** Those without which something would go elsewhere: who comes and is owned by that worker changes no program. */
+function withoutNeedless(owners: readonly GuestOwner[], other: number): GuestOwner[] {
+  const everywhere = new Set(owners.flatMap(({ mac, vlan }) => (vlan === null ? [mac] : [])));
+  return owners.filter(({ mac, worker }) => worker !== other || everywhere.has(mac));
 }
 
 function rpsCode(spec: RpsSpec): Add | NoProgram {
@@ -140,8 +147,8 @@ function socketMap(entries: number): MapSpec {
 
 /** The program, or why there is none. */
 export function policyProgram(steering: Steering, options: ProgramOptions): Program | NoProgram {
-  const { start, outlet = { to: 'result' }, workers = false, entries } = options;
-  const add = codeOf(steering, workers, entries);
+  const { start, outlet = { to: 'result' }, workers = false } = options;
+  const add = codeOf(steering, workers, options);
   if (typeof add !== 'function') return add;
   const p = new FrameAssembler(start);
   add(p);

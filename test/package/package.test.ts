@@ -25,7 +25,7 @@ const PERMITTED = [
   /^prebuilds\/linux-(x64|arm64)-glibc\/rxsteer\.node$/,
   /^assets\/(report|dashboard)\/[\w.-]+$/,
   /^native\/([\w-]+\/)*[\w-]+\.(cc|h|map|md)$/,
-  /^scripts\/(build|compile)-addon\.mjs$/,
+  /^scripts\/(build-addon|build-jobs|compile-addon)\.mjs$/,
   /^bench\/([\w-]+\/)*[\w-]+\.(c|cc|h)$/,
   /^bench\/tools\/build\.mjs$/,
   /^docs\/[\w-]+\.md$/,
@@ -41,6 +41,7 @@ const NEEDED = [
   'native/addon.cc',
   'native/exports.map',
   'scripts/build-addon.mjs',
+  'scripts/build-jobs.mjs',
   'docs/install.md',
   'LICENSE',
 ];

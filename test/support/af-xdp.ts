@@ -1,6 +1,7 @@
 /** What tests of AF_XDP ports share. */
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { ask } from '#rxsteer/control/client.js';
 import { startForwarder } from './forwarder.js';
 import type { Lab } from './lab.js';
 import { pingAll, startScenario } from './scenario.js';
@@ -8,6 +9,7 @@ import { expectConservation, expectNoDrops, type Summary } from './summary.js';
 
 const here = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 const BULK_BYTES = 3_000_000;
+const TRACED_MAX = 10_000;
 
 export interface XdpDetail {
   xdp: string;
@@ -58,15 +60,21 @@ export async function finishesChecksums(lab: Lab, ports: readonly ('xdp' | 'veth
 }
 
 /**
- * The program in front has chosen each frame's worker: that one finds nothing to hand over, although it steers, too. Frames
- * of all kinds, many of them damaged.
+ * The program in front has chosen each frame's worker, the one that the policy names: a trace says both. Frames of all kinds,
+ * many of them damaged.
  */
 export async function steersAsThePolicy(lab: Lab, policy: string, frames: number): Promise<void> {
   const [ns, from] = [await lab.namespace(), await lab.namespace()];
   await lab.veth(ns, 'p0', from, 'g0');
   const ports = ['--port', 'a=af_xdp:p0,steer=on', '--port', 'b=memory:sink'];
   const forwarder = await startForwarder(lab, ns, ...ports, '--policy', policy, '--workers', '2');
+  const socket = `/run/rxsteer/${forwarder.process.pid}.sock`;
+  const n = Math.min(frames / 2, TRACED_MAX);
+  const trace = ask<{ reason: string }[]>(socket, 'POST', '/trace', { n, timeoutMs: 60_000 });
   await lab.exec(from, 'python3', here('odd.py'), 'g0', `${frames}`, '7');
+  const reasons = (await trace).map(({ reason }) => reason);
+  expect(reasons.length).toBe(n);
+  expect(reasons.filter((reason) => !/decided in XDP: worker \d polls it$/.test(reason))).toEqual([]);
   const statistic = () => lab.statistic(ns, 'p0', 'rx_packets');
   await expect.poll(statistic, { timeout: 30_000 }).toBeGreaterThanOrEqual(frames);
   const summary = await forwarder.stop();

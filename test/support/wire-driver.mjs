@@ -4,7 +4,7 @@
  *     node wire-driver.mjs '{"ports": ["a=af_packet:p0", "b=af_packet:p1"], "restMs": 5}'
  *
  * `restMs`: between two changes; 0 = nothing moves. Prints `ready`; at SIGINT it stops and prints the summary with the
- * warnings under `warnings`.
+ * warnings under `warnings` and the number of turns under `changes`.
  */
 import { Engine } from '../../dist/dataplane/engine/engine.js';
 import { engineDefaults } from '../../dist/dataplane/engine/plan.js';
@@ -28,7 +28,8 @@ process.once('SIGINT', () => {
   running = false;
 });
 process.stdout.write('ready\n');
-for (let turn = 0; running; turn++) {
+let turn = 0;
+for (; running; turn++) {
   if (restMs > 0) {
     await engine.setTable(
       Array.from({ length: 128 }, (_, bucket) => ({ bucket, queue: (bucket + turn) % workers })),
@@ -37,4 +38,4 @@ for (let turn = 0; running; turn++) {
   await new Promise((resolve) => setTimeout(resolve, restMs > 0 ? restMs : 20));
 }
 await engine.stop();
-process.stdout.write(JSON.stringify({ ...summarize(engine), warnings }));
+process.stdout.write(JSON.stringify({ ...summarize(engine), warnings, changes: turn }));

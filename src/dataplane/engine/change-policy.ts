@@ -55,13 +55,19 @@ export function sweepOwners(core: EngineCore): boolean {
   return !(compiled instanceof MacSteering) || compiled.owners.sweep(secondsNow(plan)) >= 0;
 }
 
-/** A number that changes with the owners of guests under the running `mac` policy; 0 under others. */
-export function ownersNow({ compiled }: EngineCore): number {
+/** A number that changes with the owners of guests and ports under the running `mac` policy; 0 under others. */
+export function ownersNow({ compiled, plan }: EngineCore): number {
   if (!(compiled instanceof MacSteering)) return 0;
   let sum = 1;
+  const add = (value: number) => {
+    sum = (Math.imul(sum ^ value, 0x9e3779b1) + value) | 0;
+  };
   for (const { vlan, high, low, worker } of compiled.owners.entries()) {
-    sum = (Math.imul(sum ^ low, 0x9e3779b1) + high + Math.imul(vlan, 31) + worker) | 0;
+    add(low);
+    add(high);
+    add((vlan << 12) + worker);
   }
+  for (const { index } of plan.ports) add(compiled.owners.portOwner(index));
   return sum;
 }
 

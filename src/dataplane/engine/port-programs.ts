@@ -2,26 +2,28 @@
  * Ports whose receive queue the kernel chooses by the running policy: their programs, and how they change.
  *
  * Promise: whatever changes what the policy decides (the policy, its table, owners, workers) changes these programs with it;
- * what has no program, or what the kernel refuses, is refused before anything has happened. Under `order=strict` no frame
- * of a flow overtakes another while a program is replaced, although the flow's frames lie in two queues then:
+ * what has no program, or what the kernel refuses, is refused before anything has happened, or, where the port says so
+ * (`SteeredQueues.mayHandOver`) and nobody relies on the program alone (`stage=nic`), the program stays as it is and workers
+ * hand over. Under `order=strict` no frame of a flow overtakes another while a program is replaced, although the flow's
+ * frames lie in two queues then:
  *
  *   gather    nobody polls queue 0, and a program puts every frame there; the others' pollers take what they have left,
  *             until they are empty and all of it is finished
  *   scatter   only queue 0 is polled, and the new program chooses; until what was gathered is taken and finished
  *
  * then all queues are polled again. Frames wait in the kernel meanwhile, some milliseconds in all; a queue that has no room
- * for so many drops and counts them. A port that comes begins with `scatter`: it was opened with all in queue 0.
+ * for so many drops and counts them. A port that comes begins with `scatter`: it was opened with all in queue 0. Where the
+ * program chooses for each queue of a device, queue 0 is each one's first.
  *
  * Main thread only.
  */
-import type { LoadedProgram } from '../../addon/bpf.js';
 import type { Program } from '../../bpf/assembler.js';
 import { UserError } from '../../errors.js';
 import type { Steering } from '../../policy/steering.js';
 import { isProgram } from '../../programs/policy-program.js';
-import { queueProgram } from '../../programs/queue-program.js';
+import { type QueueChoice, queueProgram } from '../../programs/queue-program.js';
 import type { OpenPorts } from '../ports/open.js';
-import type { QueueSteering } from '../ports/queue-steering.js';
+import type { QueueSteering, ReadyProgram } from '../ports/queue-steering.js';
 import type { LiveConfig } from '../shared/config.js';
 import { QueueCounter, queueBase } from '../shared/counters.js';
 import type { EngineViews } from '../shared/engine-memory.js';
@@ -51,7 +53,15 @@ interface Replacement {
   readonly info: PortInfo;
   readonly steering: QueueSteering;
   readonly program: Program;
-  loaded: LoadedProgram | null;
+  ready: ReadyProgram | null;
+}
+
+/** What a change means for the programs. */
+interface Programs {
+  /** Those that are another one afterwards. */
+  readonly list: readonly Replacement[];
+  /** Ports whose program stays although it is not the policy's, and why, by index. */
+  readonly handOver: ReadonlyMap<number, string>;
 }
 
 type Gate = PortInfo['gate'];
@@ -63,49 +73,81 @@ function gated(ports: readonly PortInfo[], at: readonly Replacement[], gate?: Ga
   );
 }
 
+/** Numbers of the port's queues that are the first ones among those that a program chooses from, or all others. */
+function queuesOf({ among, queues }: QueueChoice, which: 'first' | 'others'): number[] {
+  const all = Array.from({ length: queues }, (_, q) => q);
+  return all.filter((q) => (q % among === 0) === (which === 'first'));
+}
+
 export class PortPrograms {
   constructor(private readonly p: ProgramParts) {}
 
-  /** The ports of a plan whose program is another one under this policy. @throws UserError where it has none */
-  private replacements(plan: EnginePlan, compiled: Steering, table: readonly number[] | null): Replacement[] {
+  private steeringOf(info: PortInfo): QueueSteering | null {
+    if (info.programmed === undefined || info.removed) return null;
+    return this.p.ports.live.get(info.index)?.steering ?? null;
+  }
+
+  /** What a plan under this policy means. @throws UserError where a program is needed and there is none */
+  private programsFor(plan: EnginePlan, compiled: Steering, table: readonly number[] | null): Programs {
     const entries = compiled.spec.policy === 'rss' ? table : null;
-    return plan.ports.flatMap((info) => {
-      if (info.programmed !== true || info.removed) return [];
-      const steering = this.p.ports.live.get(info.index)?.steering;
-      if (steering === null || steering === undefined) return [];
-      const { queues, start } = steering.to;
-      const program = queueProgram(compiled, { name: info.name, queues, start }, entries);
-      if (!isProgram(program)) {
+    const list: Replacement[] = [];
+    const handOver = new Map<number, string>();
+    for (const info of plan.ports) {
+      const steering = this.steeringOf(info);
+      if (steering === null) continue;
+      const program = queueProgram(compiled, { index: info.index, ...steering.to }, entries);
+      if (isProgram(program)) {
+        if (!steering.has(program)) list.push({ info, steering, program, ready: null });
+      } else if (steering.to.mayHandOver && info.gate === undefined && plan.policy.stage !== 'nic') {
+        handOver.set(info.index, program.why);
+      } else {
         throw new UserError(
           `port ${info.name}: the kernel cannot choose its queue by policy ${compiled.spec.text}: ${program.why}`,
           { code: 'RXS_INEXPRESSIBLE' },
         );
       }
-      return steering.has(program) ? [] : [{ info, steering, program, loaded: null }];
-    });
+    }
+    return { list, handOver };
   }
 
   /** Loads all or none. @throws UserError */
   private load(list: readonly Replacement[]): void {
     for (const one of list) {
       try {
-        one.loaded = one.steering.load(one.program);
+        one.ready = one.steering.load(one.program);
       } catch (error) {
-        for (const { loaded } of list) loaded?.close();
+        for (const { ready } of list) ready?.loaded.close();
         throw new UserError(`port ${one.info.name}: ${(error as Error).message}`, { code: 'RXS_OPEN' });
       }
     }
   }
 
   private use(list: readonly Replacement[]): void {
-    for (const { steering, program, loaded } of list) steering.use(program, loaded!);
+    for (const { steering, ready } of list) steering.use(ready!);
+  }
+
+  /** Says what the ports' programs are now; `handOver` as in `Programs`. */
+  private note({ ports, policy }: EnginePlan, handOver: ReadonlyMap<number, string>): void {
+    for (const info of ports) {
+      const steering = this.steeringOf(info);
+      if (steering !== null) steering.policy = handOver.has(info.index) ? null : policy.text;
+    }
+  }
+
+  private warnOf({ ports, policy }: EnginePlan, handOver: ReadonlyMap<number, string>): void {
+    for (const [index, why] of handOver) {
+      this.p.warn(
+        `port ${ports[index]!.name}: its program goes on as it is, and workers hand over what it spreads otherwise: policy ${policy.text} has none: ${why}`,
+      );
+    }
   }
 
   /** Before any worker runs: the ports get their programs. @throws UserError */
   begin(plan: EnginePlan): void {
-    const list = this.replacements(plan, this.p.compiled(), null);
+    const { list, handOver } = this.programsFor(plan, this.p.compiled(), null);
     this.load(list);
     this.use(list);
+    this.note(plan, handOver);
   }
 
   /** When all workers run: ends the `scatter` that ports begin with. */
@@ -117,31 +159,30 @@ export class PortPrograms {
     await this.p.advance({ plan: { ...plan, ports: gated(plan.ports, []) }, fence: fence + 1 });
   }
 
-  /** Ports whose program is the one that they were opened with: under `stage=nic` nobody else decides. */
-  private warnOfKept({ ports, policy }: EnginePlan): void {
-    if (policy.stage !== 'nic') return;
-    for (const { name, removed, steered = 0 } of ports) {
-      if (removed || steered === 0) continue;
-      this.p.warn(
-        `port ${name}: its XDP program goes on with the policy that it was opened with, and stage=nic keeps its choice: ctl port remove and add give it the new one`,
-      );
-    }
-  }
-
   /** Publishes a change, programs with it. @throws UserError where they cannot follow; nothing has changed then */
   async publish(change: ConfigChange): Promise<readonly number[]> {
     const { p } = this;
     const before = p.config();
-    const plan = change.plan ?? before.plan;
     const table = change.table === undefined ? before.table : change.table;
-    const list = this.replacements(plan, change.compiled ?? p.compiled(), table);
-    if (plan.policy !== before.plan.policy || table !== before.table) this.warnOfKept(plan);
-    if (list.length === 0) return p.advance(change);
+    const wanted = change.plan ?? before.plan;
+    const { list, handOver } = this.programsFor(wanted, change.compiled ?? p.compiled(), table);
+    const plan = { ...wanted, ports: handingOver(wanted.ports, handOver) };
+    const isOther = wanted.policy !== before.plan.policy;
+    const tell = () => {
+      this.note(plan, handOver);
+      if (isOther) this.warnOf(plan, handOver);
+    };
+    if (list.length === 0) {
+      const pending = await p.advance({ ...change, plan });
+      tell();
+      return pending;
+    }
     this.load(list);
     const fresh = list.filter(({ info }) => info.gate !== undefined);
     const running = list.filter(({ info }) => info.gate === undefined);
     if (plan.order === 'none' || running.length === 0) this.use(list);
     else await this.replace(before.plan, running, fresh);
+    tell();
     const fence = p.config().fence + 1;
     const opened = { ...change, plan: { ...plan, ports: gated(plan.ports, []) } };
     if (fresh.length === 0) return p.advance({ ...opened, fence });
@@ -165,7 +206,7 @@ export class PortPrograms {
       p.advance({ plan: { ...plan, ports: gated(plan.ports, list, gate) }, fence: p.config().fence + 1 });
     const late = await step('gather');
     if (late.length > 0) {
-      for (const { loaded } of [...list, ...fresh]) loaded?.close();
+      for (const { ready } of [...list, ...fresh]) ready?.loaded.close();
       await step(undefined);
       throw new UserError(`worker ${late.join(', ')} does not answer: nothing was changed`);
     }
@@ -176,20 +217,21 @@ export class PortPrograms {
     await this.taken(list.map(({ info }) => info));
   }
 
-  /** Queue 0 of these ports has given all that it had at the call. */
+  /** The first queues of these ports have given all that it had at the call. */
   private async taken(infos: readonly PortInfo[]): Promise<void> {
     const { queue } = this.p.views.counters;
-    const left = new Map(
-      infos.flatMap(({ index, firstQueue }) => {
-        const steering = this.p.ports.live.get(index)?.steering;
-        if (steering === null || steering === undefined) return [];
-        const at = queueBase(firstQueue) + QueueCounter.packets;
-        const enough = queue[at]! + steering.to.capacity();
-        return [[index, () => !steering.to.waits(0) || queue[at]! >= enough] as const];
-      }),
-    );
+    const left = new Map<number, () => boolean>();
+    for (const { index, firstQueue } of infos) {
+      const to = this.p.ports.live.get(index)?.steering?.to;
+      if (to === undefined) continue;
+      for (const q of queuesOf(to, 'first')) {
+        const at = queueBase(firstQueue + q) + QueueCounter.packets;
+        const enough = queue[at]! + to.capacity();
+        left.set(firstQueue + q, () => !to.waits(q) || queue[at]! >= enough);
+      }
+    }
     await this.until(() => {
-      for (const [index, isTaken] of left) if (isTaken()) left.delete(index);
+      for (const [q, isTaken] of left) if (isTaken()) left.delete(q);
       return left.size === 0;
     }, 'what was gathered is not taken');
   }
@@ -206,8 +248,15 @@ export class PortPrograms {
   }
 }
 
-/** No queue but the first has frames that wait. */
+/** No queue but the first ones has frames that wait. */
 function isEmptyBehind({ to }: QueueSteering): boolean {
-  for (let q = 1; q < to.queues; q++) if (to.waits(q)) return false;
-  return true;
+  return queuesOf(to, 'others').every((q) => !to.waits(q));
+}
+
+/** The ports with those that hand over marked. */
+function handingOver(ports: readonly PortInfo[], which: ReadonlyMap<number, string>): readonly PortInfo[] {
+  if (which.size === 0 && ports.every(({ handsOver }) => handsOver !== true)) return ports;
+  return ports.map(({ handsOver: _, ...info }) =>
+    which.has(info.index) ? { ...info, handsOver: true } : info,
+  );
 }

@@ -21,6 +21,8 @@ const SWEEP_MS = 5000;
 /** Interval of looking at links, consumers and sources; where none of them needs to be looked at, the longer one. */
 const WATCH_MS = 100;
 const QUIET_MS = 250;
+/** While guests keep coming programs change a tenth of the time at most. */
+const OWNERS_REST = 9;
 /** Interval of the census windows. */
 const CENSUS_MS = 1000;
 
@@ -41,6 +43,8 @@ export class Upkeep {
   private turnedAt = 0;
   /** What the owner table was like at the last look. */
   private owners = 0;
+  /** When the programs may be told of owners again: their frames wait while programs change. */
+  private ownersDueAt = 0;
   /** Called once a second, when the census has turned. */
   onSecond: (() => void) | null = null;
 
@@ -93,12 +97,20 @@ export class Upkeep {
   /** Guests that were learned, moved or forgotten since: the programs of steered ports get them, as a change of its own. */
   private followOwners(): void {
     const { core } = this;
-    if (core.changing || core.stopping || !core.plan.ports.some(({ programmed }) => programmed === true))
+    if (core.changing || core.stopping || !core.plan.ports.some(({ programmed }) => programmed !== undefined))
       return;
+    const began = performance.now();
+    if (began < this.ownersDueAt) return;
     const owners = ownersNow(core);
     if (owners === this.owners) return;
     this.owners = owners;
-    core.change(() => core.publish({})).catch((error: Error) => core.warn(error.message));
+    const told = core.change(() => core.publish({}));
+    told
+      .catch((error: Error) => core.warn(error.message))
+      .finally(() => {
+        const now = performance.now();
+        this.ownersDueAt = now + (now - began) * OWNERS_REST;
+      });
   }
 
   /** Where a worker has a table just now the sweep goes on at the next look. */

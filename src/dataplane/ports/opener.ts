@@ -31,16 +31,7 @@ export interface OpenContext {
 /** What workers are told of a port beside its place among the others. */
 export type PortParts<Data = unknown> = Pick<
   PortInfo<Data>,
-  | 'rxQueues'
-  | 'txQueues'
-  | 'choosesQueue'
-  | 'flood'
-  | 'lends'
-  | 'steered'
-  | 'programmed'
-  | 'gate'
-  | 'finite'
-  | 'data'
+  'rxQueues' | 'txQueues' | 'choosesQueue' | 'flood' | 'lends' | 'programmed' | 'gate' | 'finite' | 'data'
 >;
 
 /** A port that is open. */

@@ -1,5 +1,6 @@
 /**
- * The program in the kernel that chooses the receive queue of a port: a fanout group's, or a multi-queue TAP's.
+ * The program in the kernel that chooses the receive queue of a port: a fanout group's, a multi-queue TAP's, or that in front
+ * of the AF_XDP sockets of an interface.
  *
  * Promise: from the opening on every frame goes to queue 0, until a program is given; sockets that are opened anew get the
  * program that is there (`again`). What the kernel refuses throws, and the choice is what it was.
@@ -10,27 +11,33 @@ import { isDeepStrictEqual } from 'node:util';
 import { type LoadedProgram, loadProgram } from '../../addon/bpf.js';
 import type { Native } from '../../addon/native.js';
 import type { Program } from '../../bpf/assembler.js';
-import type { FrameStart } from '../../programs/frame.js';
-import { gatherProgram } from '../../programs/queue-program.js';
+import { gatherProgram, type QueueChoice } from '../../programs/queue-program.js';
+
+/** A program, loaded. */
+export interface ReadyProgram {
+  readonly program: Program;
+  readonly loaded: LoadedProgram;
+}
 
 /** The queues that are chosen. */
-export interface SteeredQueues {
-  readonly queues: number;
-  readonly start: FrameStart;
+export interface SteeredQueues extends QueueChoice {
   /** Puts a program in charge; where there are no sockets at this moment nothing happens. @throws Error */
-  attach(program: number): void;
+  attach(program: ReadyProgram): void;
   /** Frames wait in a queue that no worker has taken. */
   waits(queue: number): boolean;
   /** Frames that may wait in a queue at most. */
   capacity(): number;
+  /** Where a policy has no program workers hand over; else the change is refused. */
+  readonly mayHandOver: boolean;
 }
 
 export class QueueSteering {
   readonly #native: Native;
-  readonly #gather: LoadedProgram;
-  #loaded: LoadedProgram | null = null;
-  #program: Program | null = null;
+  readonly #gather: ReadyProgram;
+  #chosen: ReadyProgram | null = null;
   #isGathering = true;
+  /** The policy that it carries out; null: none, it was opened a moment ago or workers hand over. */
+  policy: string | null = null;
 
   /** @throws Error where the kernel loads no programs for this process */
   constructor(
@@ -38,45 +45,44 @@ export class QueueSteering {
     readonly to: SteeredQueues,
   ) {
     this.#native = native;
-    this.#gather = loadProgram(native, gatherProgram());
+    const program = gatherProgram(to);
+    this.#gather = { program, loaded: loadProgram(native, program) };
   }
 
   /** This program chooses already. */
   has(program: Program): boolean {
-    return !this.#isGathering && isDeepStrictEqual(this.#program, program);
+    return !this.#isGathering && isDeepStrictEqual(this.#chosen?.program, program);
   }
 
   /** Loads a program without using it. @throws Error with the verifier's reason */
-  load(program: Program): LoadedProgram {
-    return loadProgram(this.#native, program);
+  load(program: Program): ReadyProgram {
+    return { program, loaded: loadProgram(this.#native, program) };
   }
 
   /** Every frame goes to queue 0 from now on; when it returns none is on its way to another. */
   gather(): void {
-    this.to.attach(this.#gather.program);
+    this.to.attach(this.#gather);
     this.#isGathering = true;
     this.#native.gracePeriod();
   }
 
   /** A loaded program chooses from now on; it is closed when the next one is used. */
-  use(program: Program, loaded: LoadedProgram): void {
-    this.to.attach(loaded.program);
+  use(ready: ReadyProgram): void {
+    this.to.attach(ready);
     this.#native.gracePeriod();
-    this.#loaded?.close();
-    this.#loaded = loaded;
-    this.#program = program;
+    this.#chosen?.loaded.close();
+    this.#chosen = ready;
     this.#isGathering = false;
   }
 
   /** The sockets are others now. @throws Error */
   again(): void {
-    const { program } = this.#isGathering ? this.#gather : this.#loaded!;
-    this.to.attach(program);
+    this.to.attach(this.#isGathering ? this.#gather : this.#chosen!);
   }
 
   close(): void {
-    this.#gather.close();
-    this.#loaded?.close();
-    this.#loaded = null;
+    this.#gather.loaded.close();
+    this.#chosen?.loaded.close();
+    this.#chosen = null;
   }
 }

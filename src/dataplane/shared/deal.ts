@@ -8,8 +8,7 @@
  *
  * Two policies leave no choice. Under `stage=nic` the queue decides, so a port's queue q is worker q mod workers, as the
  * policy's is (a port of one queue decides nothing, and is dealt like any other), and so of a port whose queues the kernel
- * chooses by the policy (`programmed`). Under `single` worker 0 does all. A port with a program in front has a queue for each
- * worker (`PortInfo.steered`).
+ * chooses by the policy (`programmed`), of each queue of the device where that has several. Under `single` worker 0 does all.
  *
  * While the program of a `programmed` port is replaced some of its queues have no poller (`gate`): their frames wait in the
  * kernel.
@@ -17,13 +16,16 @@
 import type { PolicySpec } from '../../policy/spec.js';
 import type { PortInfo } from './port-info.js';
 
-type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'steered' | 'programmed' | 'gate'>;
+/** What of a port decides who polls its queues. */
+export type Dealt = Pick<PortInfo, 'rxQueues' | 'firstPoller' | 'programmed' | 'gate'>;
 
 /** The worker that polls queue `queue` of a port; -1: nobody at this moment. */
 export function pollerOf({ active }: { readonly active: number }, port: Dealt, queue: number): number {
-  const { steered = 0, firstPoller, gate } = port;
-  if (gate !== undefined && (gate === 'gather') === (queue === 0)) return -1;
-  return (steered > 0 ? queue % steered : firstPoller + queue) % active;
+  const { programmed, firstPoller, gate } = port;
+  if (programmed === undefined) return (firstPoller + queue) % active;
+  const choice = queue % programmed.among;
+  if (gate !== undefined && (gate === 'gather') === (choice === 0)) return -1;
+  return choice % active;
 }
 
 /** The ports, by index, with first pollers among `active` workers. */
@@ -34,13 +36,13 @@ export function dealQueues<P extends Dealt>(
 ): P[] {
   const workers = policy === 'single' ? 1 : active;
   const loads = new Array<number>(workers).fill(0);
-  const load = ({ rxQueues, steered = 0 }: Dealt, first: number, by: number) => {
-    const queues = steered > 0 ? Math.min(rxQueues, workers) : rxQueues;
+  const load = ({ rxQueues, programmed }: Dealt, first: number, by: number) => {
+    // The others get nothing.
+    const queues = programmed === undefined ? rxQueues : Math.min(rxQueues, workers);
     for (let q = 0; q < queues; q++) loads[(first + q) % workers]! += by;
   };
-  const firsts = ports.map(({ rxQueues, firstPoller, steered = 0, programmed }) => {
-    const decides = stage === 'nic' || programmed === true;
-    if (rxQueues === 0 || steered > 0 || (decides && rxQueues > 1)) return 0;
+  const firsts = ports.map(({ rxQueues, firstPoller, programmed }) => {
+    if (rxQueues === 0 || programmed !== undefined || (stage === 'nic' && rxQueues > 1)) return 0;
     return firstPoller < workers ? firstPoller : -1;
   });
   ports.forEach((port, index) => {
@@ -54,7 +56,10 @@ export function dealQueues<P extends Dealt>(
   for (;;) {
     const most = loads.indexOf(Math.max(...loads));
     const least = loads.indexOf(Math.min(...loads));
-    const moved = ports.findLastIndex(({ rxQueues }, index) => rxQueues === 1 && firsts[index] === most);
+    const moved = ports.findLastIndex(
+      ({ rxQueues, programmed }, index) =>
+        rxQueues === 1 && programmed === undefined && firsts[index] === most,
+    );
     if (loads[most]! - loads[least]! < 2 || moved < 0) break;
     firsts[moved] = least;
     loads[most]!--;

@@ -6,6 +6,21 @@
  */
 import type { SourceRules } from '../../mac/source-rules.js';
 
+/** How the kernel chooses receive queues. */
+export interface Programmed {
+  /**
+   * Among so many queues: all of the port's, or those that it has for each queue of its device. Queue q is that of worker
+   * q mod this many.
+   */
+  readonly among: number;
+  readonly where: 'in the kernel' | 'in XDP';
+}
+
+/** Who polls keeps what comes: the choice has been made by the running policy. */
+export function keepsQueue({ programmed, handsOver }: PortInfo): boolean {
+  return programmed !== undefined && handsOver !== true;
+}
+
 /** Description of an open port, made by the main thread and posted to the workers (structured clone). */
 export interface PortInfo<Data = unknown> {
   readonly index: number;
@@ -25,8 +40,10 @@ export interface PortInfo<Data = unknown> {
   readonly sources?: SourceRules;
   /** Queue q is polled by worker (firstPoller + q) mod workers, see `deal.ts`; -1 = not dealt yet. */
   readonly firstPoller: number;
-  /** The kernel chooses the receive queue by the running policy: who polls a queue keeps its frames. Absent: false. */
-  readonly programmed?: boolean;
+  /** The kernel chooses the receive queue by the running policy: who polls a queue keeps its frames. Absent: it does not. */
+  readonly programmed?: Programmed;
+  /** It does so by another policy than the running one, which has no program: workers hand over. Absent: false. */
+  readonly handsOver?: boolean;
   /** While that choice changes (`PortPrograms`): `gather`: nobody polls queue 0; `scatter`: only queue 0 is polled. */
   readonly gate?: 'gather' | 'scatter';
   /** Transmit queues; worker w uses queue w mod txQueues, shared through a lock when workers > txQueues. 0 = can't send. */
@@ -38,11 +55,6 @@ export interface PortInfo<Data = unknown> {
   readonly choosesQueue?: boolean;
   /** Copies a second that floods of frames from this port may cost, see `FloodBudget`; 0 or absent = no limit. */
   readonly flood?: number;
-  /**
-   * Its receive queues are for so many workers, whose policy a program in front of the port carries out: queue q is that of
-   * worker q mod this many. Absent: queues are dealt.
-   */
-  readonly steered?: number;
   /** Small slots of the pool that its device keeps, see `LentSlots`; absent = none. */
   readonly lends?: number;
   /** Its receive queues have an end. */

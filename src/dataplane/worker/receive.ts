@@ -25,6 +25,7 @@ import type { ReceiveQueue } from '../ports/attach.js';
 import type { Sender } from '../ports/port.js';
 import { Drop, PortCounter, portBase, QueueCounter, queueBase, WorkerCounter } from '../shared/counters.js';
 import type { EnginePlan } from '../shared/plan.js';
+import { keepsQueue } from '../shared/port-info.js';
 import type { TraceFate } from '../shared/trace.js';
 import { Global } from '../shared/words.js';
 import { Dispatcher, DispatchResult } from './dispatch.js';
@@ -70,7 +71,7 @@ export class RxStage {
   private anyLarge = false;
   /** The port's own queue has chosen the worker: for all ports, and by port. */
   private keep = false;
-  private programmed: readonly boolean[] = [];
+  private kept: readonly boolean[] = [];
   /** Where the policy follows flows' consumers: its side of the data plane. */
   private flows: RfsFeedback | null = null;
 
@@ -188,11 +189,12 @@ export class RxStage {
     if (guard !== null && this.refuseLies(guard, port) === 0) return n;
     fault.reach('steer');
     this.dispatcher.clearFates();
-    const keep = this.keep || this.programmed[queue.port] === true;
+    const keep = this.keep || this.kept[queue.port] === true;
     if (this.p.trace.armed()) this.traced(queue.global, keep);
     else {
+      // What is learned from frames is learned whoever chooses.
+      if (!keep || this.steering.learnsFrom?.(queue.port) === true) this.steer();
       if (keep) burst.worker.fill(this.me, 0, burst.n);
-      else this.steer();
       this.dispatch(queue.global);
     }
     return n;
@@ -234,7 +236,7 @@ export class RxStage {
   private takePorts(): void {
     if (this.p.plan.ports === this.ports) return;
     this.ports = this.p.plan.ports;
-    this.programmed = this.ports.map(({ programmed }) => programmed === true);
+    this.kept = this.ports.map(keepsQueue);
     this.guards = this.ports.map(({ sources }) => (sources === undefined ? null : new SourceGuard(sources)));
   }
 
@@ -252,7 +254,10 @@ export class RxStage {
     trace.take(this.steering, burst);
     if (keep) burst.worker.fill(this.me, 0, burst.n);
     this.dispatch(queue);
-    const chosen = this.programmed[burst.port] === true ? `queue ${burst.queue} chosen in the kernel` : '';
+    const { programmed } = this.ports[burst.port]!;
+    const choice =
+      programmed?.where === 'in XDP' ? 'decided in XDP' : `queue ${burst.queue} chosen in the kernel`;
+    const chosen = this.kept[burst.port] === true ? choice : '';
     trace.finish((i, wanted) => this.fateOf(i, wanted, chosen));
   }
 
@@ -273,9 +278,6 @@ export class RxStage {
       const why =
         steered === wanted ? '' : `, whose program named another than the policy (worker ${wanted})`;
       return { to: steered, why: `${chosen}${why}: worker ${steered} polls it` };
-    }
-    if (this.keep && (this.ports[this.p.burst.port]?.steered ?? 0) > 0) {
-      return { to: steered, why: `decided in XDP: worker ${steered} polls the socket` };
     }
     return steered === wanted ? null : { to: steered, why: `stage=nic: worker ${steered} polls the queue` };
   }

@@ -35,7 +35,9 @@ function open(
     live: port,
     parts: {
       ...{ rxQueues: queues, txQueues, flood, finite: false },
-      ...(port.steering === null ? {} : { programmed: true, gate: 'scatter' as const }),
+      ...(port.steering === null
+        ? {}
+        : { programmed: { among: queues, where: 'in the kernel' }, gate: 'scatter' as const }),
       data: {
         words: port.words.buffer as SharedArrayBuffer,
         state: makeState(queues),

@@ -118,10 +118,10 @@ export class PacketPort extends DevicePort<PacketPortSpec> {
   private steerGroup(): QueueSteering {
     const { native, spec } = this;
     return new QueueSteering(native, {
-      ...{ queues: spec.queues, start: 'mac' },
-      attach: (program) => {
+      ...{ among: spec.queues, queues: spec.queues, start: 'mac', mayHandOver: false },
+      attach: ({ loaded }) => {
         const [first] = this.receiveFds;
-        if (first !== undefined) native.setFanoutProgram(first, program);
+        if (first !== undefined) native.setFanoutProgram(first, loaded.program);
       },
       waits: (queue) => {
         const fd = this.receiveFds[queue];

@@ -12,7 +12,9 @@ function open(spec: TapPortSpec, { native, devices, warn }: OpenContext): OpenPo
     live: port,
     parts: {
       ...{ rxQueues: queues, txQueues: queues, flood, finite: false },
-      ...(port.steering === null ? {} : { programmed: true, gate: 'scatter' as const }),
+      ...(port.steering === null
+        ? {}
+        : { programmed: { among: queues, where: 'in the kernel' }, gate: 'scatter' as const }),
       data: {
         fds: port.fds.buffer as SharedArrayBuffer,
         state: port.queueState,

@@ -71,10 +71,10 @@ export class TapPort extends DevicePort<TapPortSpec> {
   private steerQueues(): QueueSteering {
     const { native, spec } = this;
     return new QueueSteering(native, {
-      ...{ queues: spec.queues, start: 'data' },
-      attach: (program) => {
+      ...{ among: spec.queues, queues: spec.queues, start: 'data', mayHandOver: false },
+      attach: ({ loaded }) => {
         const [first] = this.receiveFds;
-        if (first === undefined || native.setTapSteering(first, program)) return;
+        if (first === undefined || native.setTapSteering(first, loaded.program)) return;
         throw new Error(`the kernel refuses a steering program on ${spec.interface} (TUNSETSTEERINGEBPF)`);
       },
       waits: (queue) => {

@@ -17,7 +17,9 @@ function open(spec: XdpPortSpec, { native, devices, warn, workers }: OpenContext
     live: port,
     parts: {
       ...{ rxQueues: port.queues * port.each, txQueues: 1, flood, finite: false, lends: port.lends },
-      ...(spec.steer ? { steered: port.each } : {}),
+      ...(port.steering === null
+        ? {}
+        : { programmed: { among: port.each, where: 'in XDP' }, gate: 'scatter' as const }),
       data: { words: port.words.buffer as SharedArrayBuffer, offload: true },
     },
     descriptors: (running) => port.queues * port.each + running * SENDER_DESCRIPTORS,

@@ -7,6 +7,8 @@
 import type { LinkInfo, Native } from '../../../addon/native.js';
 import { AttachType } from '../../../bpf/opcodes.js';
 import { UserError } from '../../../errors.js';
+import { SOCKETS } from '../../../programs/policy-program.js';
+import type { ReadyProgram } from '../queue-steering.js';
 import type { XdpPortSpec } from './kind.js';
 
 /** XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE. */
@@ -40,6 +42,19 @@ export function refuseOthers(native: Native, { name, interface: device }: XdpPor
     `--port ${name}: ${device} has an XDP program already (${who}), which is left alone: take it away (ip link set dev ${device} xdp off, or end its program), or use af_packet:${device}`,
     { code: 'RXS_OPEN' },
   );
+}
+
+/** A program knows these sockets from now on, queue by queue. */
+export function enterSockets(
+  native: Native,
+  { program, loaded }: ReadyProgram,
+  sockets: readonly number[],
+): void {
+  const map = loaded.maps[program.maps.findIndex(({ name }) => name === SOCKETS)]!;
+  for (const [number, fd] of sockets.entries()) {
+    const words = new Uint32Array([number, fd]);
+    native.updateBpfMap(map, new Uint8Array(words.buffer, 0, 4), new Uint8Array(words.buffer, 4, 4));
+  }
 }
 
 /** Attaches a program. @throws Error where the kernel refuses it in either place */

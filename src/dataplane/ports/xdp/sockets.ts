@@ -1,8 +1,8 @@
 /**
  * The AF_XDP sockets of a port, the slots that they have, and the program in front of them.
  *
- * Promise: `open` succeeds completely or leaves nothing behind. The program is attached last: what comes before is the
- * kernel's, what comes afterwards waits in rings until a worker asks. One socket for each receive queue of the device, all
+ * Promise: `open` succeeds completely or leaves nothing behind. The program is attached last (`put`): what comes before is
+ * the kernel's, what comes afterwards waits in rings until a worker asks. One socket for each receive queue of the device, all
  * (or one for each worker, which then share the queue's slots),
  * all with the pool as their memory, which the first one registers; and one that sends, on queue 0: one way out keeps order.
  *
@@ -11,13 +11,11 @@
  * Main thread only.
  */
 import type { LinkInfo, Native } from '../../../addon/native.js';
-import { type LoadedProgram, loadProgram } from '../../../addon/native.js';
-import type { Program } from '../../../bpf/assembler.js';
-import { SOCKETS } from '../../../programs/policy-program.js';
 import { powerOfTwoAtLeast } from '../../memory/layout.js';
 import type { LentSlots } from '../../memory/lent.js';
+import type { ReadyProgram } from '../queue-steering.js';
 import type { XdpPortSpec } from './kind.js';
-import { type AttachedProgram, attachProgram } from './program.js';
+import { type AttachedProgram, attachProgram, enterSockets } from './program.js';
 
 /** Entries of the receive rings of a queue's sockets: of one, of a few, of many. */
 const RING_ENTRIES = { one: 4096, few: 2048, many: 512 } as const;
@@ -72,8 +70,6 @@ export interface SocketParts {
   /** Receive queues to serve, and sockets of each: one, or one for each worker. */
   readonly queues: number;
   readonly each: number;
-  /** The program in front; its map `SOCKETS` has the sockets, queue by queue. */
-  readonly program: Program;
 }
 
 export class XdpSockets {
@@ -84,7 +80,6 @@ export class XdpSockets {
   inPlace = false;
   attached: AttachedProgram | null = null;
   private isShut = false;
-  private program: LoadedProgram | null = null;
 
   private constructor(private readonly parts: SocketParts) {
     this.tag = parts.lent.newTag();
@@ -103,13 +98,21 @@ export class XdpSockets {
   }
 
   private openAll(link: LinkInfo): void {
-    const { native, queues, spec, program } = this.parts;
-    this.program = loadProgram(native, program);
+    const { native, queues, spec } = this.parts;
     for (let q = 0; q < Math.min(queues, link.rxQueues); q++) this.openQueue(link.index, q);
     this.inPlace = !this.zeroCopy && copiesAtOnce(native, spec.interface);
     const copies = this.lend(this.inPlace ? COPIES_IN_PLACE : COPIES);
     this.send = native.openXskPoolSend(this.receive[0]!, copies, this.inPlace);
-    this.attached = attachProgram(native, this.program.program, link.index);
+  }
+
+  /** Puts a program in front, with these sockets in its map `SOCKETS`: the first one, or in the place of another. @throws Error */
+  put(ready: ReadyProgram, ifindex: number): void {
+    const { native } = this.parts;
+    if (this.isShut) return;
+    enterSockets(native, ready, this.receive);
+    const { program } = ready.loaded;
+    if (this.attached === null) this.attached = attachProgram(native, program, ifindex);
+    else native.updateBpfLink(this.attached.link, program);
   }
 
   private openQueue(ifindex: number, queue: number): void {
@@ -120,17 +123,7 @@ export class XdpSockets {
       const fd = first ? this.openFirst(ifindex) : this.openRetrying(ifindex, queue, this.zeroCopy);
       this.receive.push(fd);
       if (k === 0) native.giveXskSlots(fd, this.lend(slots));
-      this.enter(queue * each + k, fd);
     }
-  }
-
-  /** The program knows a socket from now on. */
-  private enter(number: number, fd: number): void {
-    const { program } = this.parts;
-    const map = this.program!.maps[program.maps.findIndex(({ name }) => name === SOCKETS)]!;
-    const words = new Uint32Array([number, fd]);
-    const [key, value] = [new Uint8Array(words.buffer, 0, 4), new Uint8Array(words.buffer, 4, 4)];
-    this.parts.native.updateBpfMap(map, key, value);
   }
 
   /** The first one finds out whether the driver can do without copies. */
@@ -189,8 +182,6 @@ export class XdpSockets {
   close(): void {
     const { native, lent } = this.parts;
     this.shut();
-    this.program?.close();
-    this.program = null;
     for (const fd of [this.send, ...this.receive.splice(0)]) if (fd >= 0) native.closeDescriptor(fd);
     this.send = -1;
     lent.takeBack(this.tag);

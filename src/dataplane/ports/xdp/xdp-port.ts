@@ -5,10 +5,9 @@
  * a device that has vanished are closed when no worker has them; their slots go back then.
  */
 import type { LinkInfo, XskCounts } from '../../../addon/native.js';
+import { loadProgram } from '../../../addon/native.js';
 import type { Program } from '../../../bpf/assembler.js';
 import { UserError } from '../../../errors.js';
-import type { Steering } from '../../../policy/steering.js';
-import { isProgram, policyProgram } from '../../../programs/policy-program.js';
 import { xskProgram } from '../../../programs/xsk-program.js';
 import { SMALL_FRAME_MAX } from '../../memory/layout.js';
 import type { LentSlots } from '../../memory/lent.js';
@@ -17,10 +16,11 @@ import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
 import { usableLink } from '../device/usable-link.js';
 import { INTERFACE_QUEUES_MAX } from '../kind.js';
 import type { OldDescriptors, PortHost } from '../live-port.js';
+import { QueueSteering, type ReadyProgram } from '../queue-steering.js';
 import { XDP_WORDS, XdpWord } from './data.js';
 import type { XdpDetail, XdpPortSpec } from './kind.js';
 import { refuseOthers } from './program.js';
-import { copiesAtOnce, slotsFor, XdpSockets } from './sockets.js';
+import { copiesAtOnce, ringsFor, slotsFor, XdpSockets } from './sockets.js';
 
 /** Ethernet header and a VLAN tag. */
 const HEADER_BYTES = 18;
@@ -39,9 +39,9 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   readonly words = new Int32Array(new SharedArrayBuffer(XDP_WORDS * Int32Array.BYTES_PER_ELEMENT)).fill(-1);
   protected readonly drops: KernelDrops;
   private lent: LentSlots | null = null;
-  private program: Program | null = null;
-  /** The policy that the program carries out. */
-  private steers: string | null = null;
+  override readonly steering: QueueSteering | null;
+  /** The program of a port whose workers choose. */
+  private readonly plain: ReadyProgram | null;
   private xsk: XdpSockets | null = null;
   /** Those that workers may still have, by their first descriptor. */
   private readonly leaving = new Map<number, XdpSockets>();
@@ -80,7 +80,27 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
     this.drops = new KernelDrops(native, (column) => this.deviceDrops(column), null, devices);
     this.words[XdpWord.path] = 0;
     this.words[XdpWord.path + 1] = 0;
+    this.steering = spec.steer ? this.steerSockets() : null;
+    this.plain = spec.steer ? null : this.load(xskProgram(this.queues));
     this.begin(link);
+  }
+
+  private load(program: Program): ReadyProgram {
+    return { program, loaded: loadProgram(this.native, program) };
+  }
+
+  /** The policy in front of the sockets. */
+  private steerSockets(): QueueSteering {
+    const { native, queues, each } = this;
+    return new QueueSteering(native, {
+      ...{ among: each, queues: queues * each, start: 'xdp', mayHandOver: true },
+      attach: (ready) => this.xsk?.put(ready, this.index),
+      waits: (queue) => {
+        const fd = this.receiveFds[queue];
+        return fd !== undefined && native.xskUnread(fd) > 0;
+      },
+      capacity: () => ringsFor(each).entries,
+    });
   }
 
   /** What the device has counted and its sockets have not: a driver counts what it could not give them, too. */
@@ -98,24 +118,8 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
   /** See `LivePort`. @throws UserError */
   override follow(host: PortHost): void {
     this.lent = host.lent;
-    this.program = this.programFor(host.steering);
     this.begin(usableLink(this.spec, this.native));
     this.publish();
-  }
-
-  /** The program in front of the sockets. @throws UserError where the policy has none */
-  private programFor(steering: Steering): Program {
-    const { queues, each, spec } = this;
-    if (!spec.steer) return xskProgram(queues);
-    const outlet = { to: 'sockets', queues, each } as const;
-    const made = policyProgram(steering, { start: 'xdp', workers: true, outlet });
-    if (!isProgram(made)) {
-      throw new UserError(
-        `--port ${spec.name}: steer=on: ${steering.spec.policy} cannot be a program: ${made.why}`,
-      );
-    }
-    this.steers = steering.spec.text;
-    return made;
   }
 
   protected override openDescriptors(link: LinkInfo): void {
@@ -124,9 +128,17 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
     if (this.lent === null) return;
     const { native, spec, lent, queues, each } = this;
     refuseOthers(native, spec, link);
-    const program = this.program!;
-    this.xsk = XdpSockets.open({ native, spec, lent, queues, each, program }, link);
-    this.receiveFds = [...this.xsk.receive];
+    const xsk = XdpSockets.open({ native, spec, lent, queues, each }, link);
+    this.xsk = xsk;
+    try {
+      if (this.plain === null) this.steering!.again();
+      else xsk.put(this.plain, link.index);
+    } catch (error) {
+      xsk.close();
+      this.xsk = null;
+      throw error;
+    }
+    this.receiveFds = [...xsk.receive];
     this.mtuSeen = link.mtu;
     this.deviceQueues = link.rxQueues;
   }
@@ -225,7 +237,7 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
       xdp: xsk?.attached?.xdp ?? 'driver',
       why: xsk?.attached?.why ?? '',
       mode: xsk?.zeroCopy === true ? 'zerocopy' : 'copy',
-      steers: this.steers,
+      steers: this.steering?.policy ?? null,
       queues: this.queues,
       deviceQueues: this.deviceQueues,
       sendsInPlace: xsk?.inPlace ?? false,
@@ -274,6 +286,8 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
     this.xsk = null;
     for (const sockets of this.leaving.values()) sockets.close();
     this.leaving.clear();
+    this.steering?.close();
+    this.plain?.loaded.close();
   }
 
   /** See `PortOpener.finish`. */
