@@ -124,7 +124,7 @@ const VENDORED = ['zod', 'tar', '@isaacs/fs-minipass', 'chownr', 'minipass', 'mi
 );
 
 /** Node, ip, the traffic tools, and the built program with the packages it needs. */
-function addProgram(root: GuestRoot): void {
+export function addProgram(root: GuestRoot): void {
   root.program(process.execPath, '/usr/local/bin/node');
   root.program(onPath('ip')!);
   for (const name of ['pktgen', 'pktsink']) root.program(tool(name));
