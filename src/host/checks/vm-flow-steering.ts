@@ -47,6 +47,7 @@ export const vmFlowSteering: Check = {
         );
         continue;
       }
+      const mayRule = takesRules(uplink);
       const spread = known(irq) ? irq : [];
       const cpus = steered.length > 0 ? steered : spread;
       if (cpus.length < 2 || isByGuest(uplink, taps)) continue;
@@ -70,9 +71,14 @@ export const vmFlowSteering: Check = {
         },
         all(
           ...masks.map(({ queue, cpus: was }) => setRps(uplink.name, queue, [], was)),
-          ...(queues > 1 ? rulesFor(host, uplink, taps, queues) : []),
+          ...(queues > 1 && mayRule ? rulesFor(host, uplink, taps, queues) : []),
           advice(
-            ...(queues > 1
+            ...(queues > 1 && !mayRule
+              ? [
+                  `${uplink.driver ?? uplink.name} has no flow rules, so the card itself cannot spread by guest`,
+                ]
+              : []),
+            ...(queues > 1 && mayRule
               ? [
                   `one rule a guest: ethtool -N ${quoted(uplink.name)} flow-type ether dst MAC action QUEUE (ethtool -K ${quoted(uplink.name)} ntuple on first); undo: ethtool -N ${quoted(uplink.name)} delete LOCATION`,
                 ]
@@ -95,6 +101,12 @@ function rulesFor(host: Host, uplink: Device, taps: readonly Device[], queues: n
     const mac = macOf(host, tap);
     return mac === null ? [] : [ruleByMac(uplink, mac, i % queues, first + i)];
   });
+}
+
+/** Whether the driver takes flow rules at all; virtio's, for one, does not. */
+function takesRules({ features, driver }: Device): boolean {
+  const ntuple = known(features) ? features['ntuple-filters'] : undefined;
+  return ntuple === undefined ? driver !== 'virtio_net' : ntuple.on || !ntuple.fixed;
 }
 
 /** A rule for each guest: the NIC spreads by MAC already. */
