@@ -9,25 +9,17 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { UserError, unknownName } from '../errors.js';
-import { liveAsker } from '../host/ask/asker.js';
-import { askOpenVswitch } from '../host/ask/unixctl.js';
 import { SEVERITIES, type Severity } from '../host/check.js';
-import { diffOf } from '../host/diff.js';
 import { checkDevices, type Diagnosis, diagnose } from '../host/doctor.js';
 import { known } from '../host/fact.js';
-import { factsOf } from '../host/facts.js';
-import { fixScript } from '../host/fix-script.js';
 import { type Host, ROLES, type Role } from '../host/host.js';
 import { readHost } from '../host/read-host.js';
-import { LiveSource } from '../host/source/live.js';
-import { openTree } from '../host/source/open.js';
-import { type Noted, Recorder } from '../host/source/recorder.js';
+import type { Noted } from '../host/source/recorder.js';
 import type { Source } from '../host/source/source.js';
 import { OWN, type TreeSource } from '../host/source/tree.js';
 import { fileFault } from '../text-file.js';
 import { diffText, factsText, reportText } from './doctor-report.js';
 import { note, Progress, print, printJson } from './output.js';
-import { checkOutput } from './outputs.js';
 
 interface Flags {
   readonly root?: string;
@@ -81,7 +73,9 @@ const clock = () => performance.now();
 
 /** Reads the running host. @param notes null: nothing is packed */
 async function readLive(seconds: number, role: Role | null, notes: Map<string, Noted> | null): Promise<Host> {
-  const live = new LiveSource(liveAsker(), await askOpenVswitch());
+  const { liveSource } = await import('../host/source/live-asked.js');
+  const { Recorder } = await import('../host/source/recorder.js');
+  const live = await liveSource();
   const first = notes === null ? live : new Recorder(live, notes);
   const now = (source: Source): number => {
     const at = clock();
@@ -103,6 +97,7 @@ async function readTree(
   seconds: number | null,
   role: Role | null,
 ): Promise<Host> {
+  const { openTree } = await import('../host/source/open.js');
   const tree = await openTree(path, place);
   const noted = (source: Source): number => {
     const text = source.read(`${OWN}/clock`);
@@ -132,13 +127,15 @@ async function writeCollection(path: string, notes: Map<string, Noted>, isAnonym
   note(`${path}: ${notes.size} entries, ${bytes.length} bytes${isAnonymous ? ', addresses hashed' : ''}`);
 }
 
-function checkFlags(flags: Flags): void {
+async function checkFlags(flags: Flags): Promise<void> {
   if (flags.collect !== undefined && flags.root !== undefined) {
     throw new UserError('--collect packs the running host: leave out --root');
   }
   if (flags.anonymous === true && flags.collect === undefined) {
     throw new UserError('--anonymous belongs to --collect FILE');
   }
+  if (flags.collect === undefined && flags.fixScript === undefined) return;
+  const { checkOutput } = await import('./outputs.js');
   const inputs = [flags.root, flags.diff].filter((path) => path !== undefined);
   if (flags.collect !== undefined) checkOutput('--collect', flags.collect, inputs);
   if (flags.fixScript !== undefined) checkOutput('--fix-script', flags.fixScript, inputs);
@@ -148,7 +145,7 @@ async function run(devices: readonly string[], flags: Flags): Promise<void> {
   const role = roleOf(flags.role);
   const failOn = severityOf(flags.failOn);
   const seconds = secondsOf(flags.sample);
-  checkFlags(flags);
+  await checkFlags(flags);
   const notes = flags.collect === undefined ? null : new Map<string, Noted>();
   const host =
     flags.root === undefined
@@ -157,6 +154,7 @@ async function run(devices: readonly string[], flags: Flags): Promise<void> {
   checkDevices(host, devices);
   if (notes !== null) await writeCollection(flags.collect!, notes, flags.anonymous === true);
   if (flags.facts === true) {
+    const { factsOf } = await import('../host/facts.js');
     const facts = factsOf(host);
     const isMeant = ({ name }: { name: string }) => devices.length === 0 || devices.includes(name);
     const shown = { ...facts, devices: facts.devices.filter(isMeant) };
@@ -166,6 +164,7 @@ async function run(devices: readonly string[], flags: Flags): Promise<void> {
   }
   const diagnosis = diagnose(host, devices);
   if (flags.fixScript !== undefined) {
+    const { fixScript } = await import('../host/fix-script.js');
     writeOutput(flags.fixScript, `--fix-script ${flags.fixScript}`, fixScript(diagnosis, host.source));
     note(`${flags.fixScript}: sh ${flags.fixScript} fixes, sh ${flags.fixScript} undo takes it back`);
   }
@@ -173,13 +172,13 @@ async function run(devices: readonly string[], flags: Flags): Promise<void> {
     flags.diff === undefined
       ? null
       : diagnose(await readTree(flags.diff, `--diff ${flags.diff}`, null, role ?? host.role));
-  tell(host, diagnosis, old, flags);
+  await tell(host, diagnosis, old, flags);
   const worst = SEVERITIES.indexOf(failOn);
   if (diagnosis.findings.some(({ severity }) => SEVERITIES.indexOf(severity) <= worst)) process.exitCode = 1;
 }
 
-function tell(host: Host, diagnosis: Diagnosis, old: Diagnosis | null, { json }: Flags): void {
-  const difference = old === null ? null : diffOf(old, diagnosis);
+async function tell(host: Host, diagnosis: Diagnosis, old: Diagnosis | null, { json }: Flags): Promise<void> {
+  const difference = old === null ? null : (await import('../host/diff.js')).diffOf(old, diagnosis);
   if (json === true) printJson({ ...diagnosis, ...(difference === null ? {} : { diff: difference }) });
   else {
     print(reportText(host, diagnosis));

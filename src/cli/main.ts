@@ -3,7 +3,8 @@
  * The entry point of `rxsteer`: see program.ts.
  *
  * Promise: the exit code is that of the command; a closed pipe (`rxsteer … | head`) is no failure. Where a large
- * capture will be replayed, the reading thread starts before the command line's modules are loaded.
+ * capture will be replayed, the reading thread starts before the command line's modules are loaded. The doctor, which runs
+ * on hosts that are short of something, takes little memory.
  */
 import { statSync } from 'node:fs';
 
@@ -36,6 +37,8 @@ if (argv[0] === 'replay' && !argv.includes('--jobs')) {
   const { readingPays, startReading } = await load(() => import('../replay/reading-thread.js'));
   if (readingPays(bytes, policies)) startReading();
 }
+
+if (argv[0] === 'doctor') await load(() => import('./lean.js'));
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);

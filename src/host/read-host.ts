@@ -12,7 +12,7 @@ import { type CounterTargets, readCounters } from './read/counters.js';
 import { readCpus } from './read/cpus.js';
 import { deviceNames, readDevice, type SysDevice } from './read/devices.js';
 import { guestsOf } from './read/guests.js';
-import { parseInterrupts } from './read/interrupts.js';
+import { readInterrupts } from './read/interrupts.js';
 import { isOfDevice } from './read/irq-names.js';
 import { readIrqs } from './read/irqs.js';
 import { readManagers } from './read/managers.js';
@@ -98,15 +98,13 @@ function withIrqs(
 ): Pick<Host, 'devices' | 'interrupts'> {
   const listed = new Set(found.flatMap(({ msiIrqs, legacyIrq }) => [...(msiIrqs ?? []), legacyIrq ?? -1]));
   const nics = found.filter(({ kind }) => kind === 'nic');
-  const interrupts = map(source.read('/proc/interrupts'), (text) => {
-    const all = parseInterrupts(text);
-    const isOurs = (name: string) => nics.some((nic) => isOfDevice(name, nic.name, nic.owner));
-    // Of thousands of rows only the devices' are kept.
-    return {
-      cpus: all.cpus,
-      rows: all.rows.filter((row) => listed.has(row.irq) || row.actions.some(isOurs)),
-    };
-  });
+  const isOurs = (name: string) => nics.some((nic) => isOfDevice(name, nic.name, nic.owner));
+  // Of thousands of rows only the devices' are kept.
+  const interrupts = readInterrupts(
+    source,
+    () => true,
+    (row) => listed.has(row.irq) || row.actions.some(isOurs),
+  );
   const none = withUnknowns({}, 'ethtool is asked of NICs only');
   const devices = found.map((device): Device => {
     const isAsked = device.kind === 'nic' || device.kind === 'tap' || device.kind === 'bond';

@@ -32,42 +32,46 @@ beforeAll(() => {
   for (const [path, target] of host.links) symlinkSync(target, join(root, path));
 }, 60_000);
 
-/** Runs the program and asks the kernel what it took. */
+/** Asks the kernel at the end what the program took. */
 const PROBE = `
-import { runProgram } from ${JSON.stringify(main.replace(/main\.js$/, 'program.js'))};
-const before = process.cpuUsage();
-const code = await runProgram(process.argv.slice(2));
-const { user, system } = process.cpuUsage(before);
-process.stderr.write(JSON.stringify({ code, ms: (user + system) / 1000, megabytes: process.resourceUsage().maxRSS / 1024 }));
+process.on('exit', (code) => {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  process.stderr.write(JSON.stringify({ code, ms: (userCPUTime + systemCPUTime) / 1000, megabytes: maxRSS / 1024 }));
+});
 `;
 
-describe('a host with 128 CPUs and 2000 interrupts', () => {
-  it('is read in little time and memory', () => {
-    const probe = join(root, 'probe.mjs');
-    writeFileSync(probe, PROBE);
-    const run = () =>
+interface Taken {
+  readonly code: number;
+  readonly ms: number;
+  readonly megabytes: number;
+}
+
+/** What `node WORDS` takes: the best of three, since a neighbour on the core costs the others. */
+function taken(...words: readonly string[]): Taken {
+  const probe = join(root, 'probe.mjs');
+  writeFileSync(probe, PROBE);
+  const script = 'exec "$0" "$@" 2>&1 >/dev/null';
+  const runs = [1, 2, 3].map(
+    () =>
       JSON.parse(
-        execFileSync(
-          'sh',
-          [
-            '-c',
-            'exec "$0" "$@" 2>&1 >/dev/null',
-            process.execPath,
-            probe,
-            'doctor',
-            '--root',
-            root,
-            '--json',
-          ],
-          {
-            encoding: 'utf8',
-          },
-        ),
-      ) as { code: number; ms: number; megabytes: number };
-    const runs = [run(), run(), run()];
-    expect(runs.map(({ code }) => code)).toEqual([0, 0, 0]);
-    // The best of three: a neighbour on the core costs the others.
-    expect(Math.min(...runs.map(({ ms }) => ms))).toBeLessThan(2000);
-    expect(Math.min(...runs.map(({ megabytes }) => megabytes))).toBeLessThan(100);
+        execFileSync('sh', ['-c', script, process.execPath, '--import', probe, ...words], {
+          encoding: 'utf8',
+        }),
+      ) as Taken,
+  );
+  const least = (name: 'ms' | 'megabytes') => Math.min(...runs.map((run) => run[name]));
+  return { code: Math.max(...runs.map(({ code }) => code)), ms: least('ms'), megabytes: least('megabytes') };
+}
+
+describe('a host with 128 CPUs and 2000 interrupts', () => {
+  it('is read in a second and 60 MB, of which Node itself takes 40', () => {
+    const doctor = taken(main, 'doctor', '--root', root, '--json');
+    const node = taken('-e', '0');
+    expect(doctor.code).toBe(0);
+    expect(doctor.ms).toBeLessThan(2000);
+    // Later versions of Node take more for each module.
+    const isMeasured = /^v20\./.test(process.version);
+    expect(doctor.megabytes - node.megabytes).toBeLessThan(isMeasured ? 18 : 32);
+    if (isMeasured) expect(doctor.megabytes).toBeLessThan(60);
   }, 60_000);
 });

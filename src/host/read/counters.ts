@@ -9,7 +9,7 @@ import type { Statistics } from '../ask/ethtool-facts.js';
 import type { NetdevCounters } from '../ask/netdev.js';
 import { type Fact, known, map, type Unknown, unknown } from '../fact.js';
 import type { Source } from '../source/source.js';
-import { type Interrupts, parseInterrupts } from './interrupts.js';
+import { type Interrupts, readInterrupts } from './interrupts.js';
 
 /** Time of a CPU in ticks, since boot. */
 export interface CpuTime {
@@ -145,8 +145,9 @@ export function readCounters(
     softnet: map(source.read('/proc/net/softnet_stat'), (text) => softnetByCpu(text, online)),
     netRx: map(source.read('/proc/softirqs'), netRxByCpu),
     cpuTimes: map(source.read('/proc/stat'), cpuTimes),
-    irqs: map(source.read('/proc/interrupts'), (text) =>
-      totals(parseInterrupts(text, (irq) => irqs.has(irq))),
+    irqs: map(
+      readInterrupts(source, (irq) => irqs.has(irq)),
+      totals,
     ),
     devices: new Map(devices.map((device) => [device, deviceStatistics(source, device, unreadDevices)])),
     statistics: new Map(nics.map((device) => [device, source.statistics(device)])),

@@ -8,6 +8,9 @@
  * Source: show_interrupts (kernel/irq/proc.c), 3.x to 6.18.
  */
 
+import { type Fact, map } from '../fact.js';
+import type { Source } from '../source/source.js';
+
 /** A row. */
 export interface InterruptRow {
   readonly irq: number;
@@ -38,20 +41,49 @@ const ZERO = 48;
 
 /** @param wanted which rows' counts are of interest; others are not parsed */
 export function parseInterrupts(text: string, wanted: (irq: number) => boolean = () => true): Interrupts {
-  let at = text.indexOf('\n');
-  const header = at < 0 ? text : text.slice(0, at);
-  const cpus = [...header.matchAll(/CPU(\d+)/g)].map(([, cpu]) => Number(cpu));
-  const rows: InterruptRow[] = [];
-  while (at >= 0 && at < text.length) {
-    const end = text.indexOf('\n', at + 1);
-    const line = text.slice(at + 1, end < 0 ? text.length : end);
-    at = end;
+  const reader = new InterruptReader(wanted);
+  for (const line of text.split('\n')) reader.see(line);
+  return reader;
+}
+
+/** The file of a source, line by line: with 1152 CPUs it is 25 MiB. @param isKept which rows are kept */
+export function readInterrupts(
+  source: Source,
+  wanted: (irq: number) => boolean,
+  isKept: (row: InterruptRow) => boolean = () => true,
+): Fact<Interrupts> {
+  const reader = new InterruptReader(wanted, isKept);
+  return map(
+    source.eachLine('/proc/interrupts', (line) => reader.see(line)),
+    () => reader,
+  );
+}
+
+/** Sees the lines one after the other, the header first. */
+class InterruptReader implements Interrupts {
+  #cpus: number[] | null = null;
+  readonly rows: InterruptRow[] = [];
+
+  constructor(
+    private readonly wanted: (irq: number) => boolean,
+    private readonly isKept: (row: InterruptRow) => boolean = () => true,
+  ) {}
+
+  get cpus(): readonly number[] {
+    return this.#cpus ?? [];
+  }
+
+  see(line: string): void {
+    if (this.#cpus === null) {
+      this.#cpus = [...line.matchAll(/CPU(\d+)/g)].map(([, cpu]) => Number(cpu));
+      return;
+    }
     const colon = line.indexOf(':');
     const irq = colon < 0 ? Number.NaN : Number(line.slice(0, colon).trim() || 'x');
-    if (!Number.isInteger(irq) || !wanted(irq)) continue;
-    rows.push(rowOf(irq, line.slice(colon + 1), cpus.length));
+    if (!Number.isInteger(irq) || !this.wanted(irq)) return;
+    const row = rowOf(irq, line.slice(colon + 1), this.#cpus.length);
+    if (this.isKept(row)) this.rows.push(row);
   }
-  return { cpus, rows };
 }
 
 /** Digit by digit: a row of 1152 CPUs as words would be a megabyte of garbage for a hundred rows. */

@@ -2,11 +2,11 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { type Fact, unknown } from '../fact.js';
 import { faultOf } from './faults.js';
-import { readFd } from './read-fd.js';
+import { eachLineOfFd, readFd } from './read-fd.js';
 import type { Lookup } from './tree.js';
 
 /** Read-only, and without waiting: what is a pipe or a device is not read. Links are not followed here. */
-function textOf(path: string): Fact<string> {
+function reading<T>(path: string, read: (fd: number, size: number) => T): Fact<T> {
   let fd = -1;
   try {
     fd = openSync(
@@ -14,7 +14,7 @@ function textOf(path: string): Fact<string> {
       constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW,
     );
     const stats = fstatSync(fd);
-    return stats.isFile() ? readFd(fd, stats.size) : unknown(`${path}: no file`);
+    return stats.isFile() ? read(fd, stats.size) : unknown(`${path}: no file`);
   } catch (error) {
     return faultOf(error, path);
   } finally {
@@ -43,7 +43,11 @@ export function folderLookup(root: string): Lookup {
           },
         };
       }
-      return { kind: 'file', text: () => textOf(real) };
+      return {
+        kind: 'file',
+        text: () => reading(real, readFd),
+        lines: (see) => reading(real, (fd) => eachLineOfFd(fd, see)),
+      };
     } catch {
       // Not there, or not for us: both are "not in the collection".
       return null;

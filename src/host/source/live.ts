@@ -13,13 +13,14 @@ import { askEthtool, askStatistics } from '../ask/ethtool-ioctl.js';
 import { askNetdev, type NetdevFacts } from '../ask/netdev.js';
 import { type Fact, unknown } from '../fact.js';
 import { faultOf } from './faults.js';
-import { readFd } from './read-fd.js';
+import { eachLineOfFd, readFd } from './read-fd.js';
 import { byName, type Source } from './source.js';
 
-function readText(path: string): string {
+/** Reads an open file. */
+function reading<T>(path: string, read: (fd: number) => T): T {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
-    return readFd(fd);
+    return read(fd);
   } finally {
     closeSync(fd);
   }
@@ -38,7 +39,15 @@ export class LiveSource implements Source {
 
   read(path: string): Fact<string> {
     try {
-      return readText(path);
+      return reading(path, (fd) => readFd(fd));
+    } catch (error) {
+      return faultOf(error, path);
+    }
+  }
+
+  eachLine(path: string, see: (line: string) => void): Fact<true> {
+    try {
+      return reading(path, (fd) => eachLineOfFd(fd, see));
     } catch (error) {
       return faultOf(error, path);
     }

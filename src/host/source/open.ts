@@ -8,7 +8,7 @@ import { statSync } from 'node:fs';
 import { UserError } from '../../errors.js';
 import { fileFault } from '../../text-file.js';
 import { folderLookup } from './folder.js';
-import { type Lookup, TreeSource } from './tree.js';
+import { type Lookup, OWN, TreeSource } from './tree.js';
 
 /** Where the host's files may lie in a tree. */
 function basesOf(lookup: Lookup): string[] {
@@ -26,6 +26,14 @@ function basesOf(lookup: Lookup): string[] {
     .sort()
     .map((name) => `/${name}`)
     .filter(holds);
+}
+
+/** Whether outputs of `ethtool` may be in the tree. */
+function hasTexts(lookup: Lookup, base: string): boolean {
+  if (lookup(`${base}/sos_commands`) !== null) return true;
+  const own = lookup(`${base}${OWN}/ethtool`);
+  const names = own?.kind === 'folder' ? own.names() : [];
+  return Array.isArray(names) && names.some((name) => name.startsWith('ethtool_'));
 }
 
 /** @param place names it in errors: `--root FILE` @throws UserError */
@@ -48,5 +56,6 @@ export async function openTree(path: string, place: string): Promise<TreeSource>
       `${place}: several hosts in it: name one, such as ${base.slice(1)} or ${another.slice(1)}`,
     );
   }
-  return new TreeSource(path, lookup, base);
+  const texts = hasTexts(lookup, base) ? await import('../ask/ethtool-text.js') : null;
+  return new TreeSource(path, lookup, base, texts);
 }

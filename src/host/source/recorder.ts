@@ -8,8 +8,8 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { EthtoolFacts, Statistics } from '../ask/ethtool-facts.js';
 import type { NetdevFacts } from '../ask/netdev.js';
-import { type Fact, known } from '../fact.js';
-import type { Source } from './source.js';
+import { type Fact, known, map } from '../fact.js';
+import { linesOf, type Source } from './source.js';
 import { OWN } from './tree.js';
 
 /** What was noted: a file's text, a link's target, or a name only. */
@@ -44,6 +44,11 @@ export class Recorder implements Source {
     if (known(text))
       this.#note(this.later ? `${this.#prefix}${path}` : this.#walk(path), { kind: 'file', text });
     return text;
+  }
+
+  /** What is packed is read whole. */
+  eachLine(path: string, see: (line: string) => void): Fact<true> {
+    return map(this.read(path), (text) => linesOf(text, see));
   }
 
   list(path: string): Fact<string[]> {

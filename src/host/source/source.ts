@@ -16,6 +16,8 @@ export interface Source {
   readonly name: string;
   /** Text of a file. */
   read(path: string): Fact<string>;
+  /** A file line by line, without the line's end: for those that are large. Lines seen before a fault are lost with it. */
+  eachLine(path: string, see: (line: string) => void): Fact<true>;
   /** Names in a folder, sorted; numbers by value. */
   list(path: string): Fact<string[]>;
   /** Last part of what a link points to: `igb` of `device/driver`. */
@@ -38,6 +40,16 @@ export function byName(a: string, b: string): number {
   const y = /^(.*?)(\d+)$/.exec(b);
   if (x !== null && y !== null && x[1] === y[1]) return Number(x[2]) - Number(y[2]);
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The lines of a text that is there already. */
+export function linesOf(text: string, see: (line: string) => void): true {
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf('\n', at);
+    see(text.slice(at, end < 0 ? text.length : end));
+    at = end < 0 ? text.length : end + 1;
+  }
+  return true;
 }
 
 /** First known of several files. */

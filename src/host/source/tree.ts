@@ -5,20 +5,30 @@
  * it is `Unknown` ("not in the collection"), since nobody can tell whether the host had it.
  */
 import { type EthtoolFacts, type Statistics, withUnknowns } from '../ask/ethtool-facts.js';
-import { ethtoolFromTexts, statisticsFromText } from '../ask/ethtool-text.js';
 import type { NetdevFacts } from '../ask/netdev.js';
 import { type Fact, known, map, unknown } from '../fact.js';
 import { collectedEthtool, collectedNetdev, collectedStatistics } from './collected.js';
-import { byName, type Source } from './source.js';
+import { byName, linesOf, type Source } from './source.js';
 
 /** An entry of a tree; links are not followed. */
 export type Node =
-  | { readonly kind: 'file'; readonly text: () => Fact<string> }
+  | {
+      readonly kind: 'file';
+      readonly text: () => Fact<string>;
+      /** Line by line; absent: by its text. */
+      readonly lines?: (see: (line: string) => void) => Fact<true>;
+    }
   | { readonly kind: 'folder'; readonly names: () => Fact<string[]> }
   | { readonly kind: 'link'; readonly target: string };
 
 /** Looks up an exact path (`/proc/stat`; `/` is the root), without following its last part. */
 export type Lookup = (path: string) => Node | null;
+
+/** Reads what `ethtool` printed (`ask/ethtool-text.ts`): loaded only where there is such text. */
+export interface TextReader {
+  ethtoolFromTexts(printed: (option: string) => Fact<string>): EthtoolFacts;
+  statisticsFromText(text: string): Fact<Statistics>;
+}
 
 /** Where the doctor puts what is no file of the host. */
 export const OWN = '/rxsteer';
@@ -52,18 +62,20 @@ export class TreeSource implements Source {
 
   /**
    * @param base where the host's files lie in the tree; `` for the root itself
+   * @param texts null: the tree has no text of `ethtool`
    * @param later the second sample lies under `${OWN}/later`: read from there first
    */
   constructor(
     readonly name: string,
     private readonly lookup: Lookup,
     private readonly base = '',
+    private readonly texts: TextReader | null = null,
     private readonly later = false,
   ) {}
 
   /** The same tree at the time of its second sample; null where it has none. */
   secondSample(): TreeSource | null {
-    const other = new TreeSource(this.name, this.lookup, this.base, true);
+    const other = new TreeSource(this.name, this.lookup, this.base, this.texts, true);
     return this.#at(`${OWN}/later`) === null ? null : other;
   }
 
@@ -79,6 +91,13 @@ export class TreeSource implements Source {
     const node = this.#at(path);
     if (node === null) return unknown(`${path}: not in the collection`, 'absent');
     return node.kind === 'file' ? node.text() : unknown(`${path}: no file`);
+  }
+
+  eachLine(path: string, see: (line: string) => void): Fact<true> {
+    const later = this.later ? this.#at(`${OWN}/later${path}`) : null;
+    const node = later?.kind === 'file' ? later : this.#at(path);
+    if (node?.kind === 'file' && node.lines !== undefined) return node.lines(see);
+    return map(this.read(path), (text) => linesOf(text, see));
   }
 
   list(path: string): Fact<string[]> {
@@ -164,12 +183,15 @@ export class TreeSource implements Source {
     const own = this.#json(`${OWN}/ethtool/${device}.json`, collectedEthtool);
     if (known(own)) return withUnknowns(own, 'not in the collection');
     if (own.because !== 'absent') return own;
-    return ethtoolFromTexts((option) => this.#printed(option.replace('DEV', device)));
+    return this.texts === null
+      ? unknown(`ethtool ${device}: not in the collection`, 'absent')
+      : this.texts.ethtoolFromTexts((option) => this.#printed(option.replace('DEV', device)));
   }
 
   statistics(device: string): Fact<Statistics> {
     const own = this.#json(`${OWN}/statistics/${device}.json`, collectedStatistics);
-    return known(own) ? own : map(this.#printed(`-S ${device}`), statisticsFromText);
+    if (known(own) || this.texts === null) return own;
+    return map(this.#printed(`-S ${device}`), this.texts.statisticsFromText);
   }
 
   /** What `ethtool WORDS` printed. */
