@@ -12,8 +12,11 @@ export interface BlockBehaviour {
   readonly plainMap: 'turns' | 'groups';
   /** Where there are fewer groups than nodes a group gets its nodes whole, or their CPUs of the present stage (5.18). */
   readonly fewGroups: 'node' | 'stage';
-  /** Order of nodes with equally many CPUs: heapsort that takes out one element at a time, or two (6.9). */
-  readonly sort: 'single' | 'double';
+  /**
+   * Order of nodes with equally many CPUs: heapsort that takes out one element at a time, or two but for the last three
+   * (6.9), or two (6.11).
+   */
+  readonly sort: 'single' | 'double-single' | 'double';
   /** Groups without CPUs: they stay empty, or repeat those with CPUs (6.17). */
   readonly emptyGroups: 'stay' | 'repeat';
   /** Groups keep CPUs of one cluster together where there are enough of them (7.0). */
@@ -51,7 +54,7 @@ export function blockBehaviour(release: string): BlockBehaviour {
   return {
     plainMap: since(6, 3) ? 'groups' : 'turns',
     fewGroups: since(5, 18) ? 'stage' : 'node',
-    sort: since(6, 9) ? 'double' : 'single',
+    sort: since(6, 11) ? 'double' : since(6, 9) ? 'double-single' : 'single',
     emptyGroups: since(6, 17) ? 'repeat' : 'stay',
     clusters: since(7, 0),
     lonelyQueue: since(6, 5) ? 'stays-if-same' : since(6, 1) ? 'stays' : 'redirects',

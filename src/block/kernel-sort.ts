@@ -2,7 +2,8 @@
  * The kernel's `sort()`: heapsort, which does not keep equal elements in order, so that what is equal has an order that
  * only the same steps give.
  *
- * Promise: the order of lib/sort.c, which changed with 6.9 (two elements leave the heap at a time). Sorts in place.
+ * Promise: the order of lib/sort.c, which changed with 6.9 (two elements leave the heap at a time) and with 6.11 (the last
+ * three are sorted by hand). Sorts in place.
  */
 import type { BlockBehaviour } from './behaviour.js';
 
@@ -13,7 +14,7 @@ export function kernelSort<T>(
   kind: BlockBehaviour['sort'],
 ): void {
   if (items.length < 2) return;
-  const isDouble = kind === 'double';
+  const isDouble = kind !== 'single';
   const at = (i: number) => items[i]!;
   const swap = (a: number, b: number) => {
     const kept = at(a);
@@ -33,9 +34,11 @@ export function kernelSort<T>(
       stride = compare(at(1), at(2)) <= 0 ? 2 : 1;
       a = stride;
       swap(a, --n);
-    } else break;
+    } else if (kind === 'double-single' && n > 1) swap(0, --n);
+    else break;
     sift(a, n);
   }
+  if (n < 2) return;
   swap(0, --n);
   if (n === 2 && compare(at(0), at(1)) > 0) swap(0, 1);
 

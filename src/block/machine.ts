@@ -23,6 +23,8 @@ export interface BlockCpu {
   readonly present?: boolean;
   /** Default: where it is present. */
   readonly online?: boolean;
+  /** Kept free of managed interrupts (`isolcpus=managed_irq,…`). Default false. */
+  readonly isolated?: boolean;
   /** `arch_scale_cpu_capacity`; default 1024. Machines with big and small cores differ here. */
   readonly capacity?: number;
 }

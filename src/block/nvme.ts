@@ -2,12 +2,13 @@
  * How Linux's NVMe driver sets up a controller: how many queues of which kind, their interrupts, which CPU submits where.
  *
  * Promise: `nvme_setup_io_queues`, `nvme_setup_irqs`, `nvme_calc_irq_sets`, `nvme_pci_map_queues`
- * (drivers/nvme/host/pci.c), `irq_create_affinity_masks` (kernel/irq/affinity.c), for PCI controllers with MSI-X. Pure.
+ * (drivers/nvme/host/pci.c), `irq_create_affinity_masks` (kernel/irq/affinity.c), `irq_do_set_affinity`
+ * (kernel/irq/manage.c), for PCI controllers with MSI-X. Pure.
  */
 import { UserError } from '../errors.js';
 import { type BlockBehaviour, MODERN_BLOCK } from './behaviour.js';
 import { groupCpusEvenly } from './group-cpus.js';
-import { type BlockMachine, checkMachine } from './machine.js';
+import { type BlockMachine, checkMachine, isOnline } from './machine.js';
 import {
   type CpuLists,
   mapOf,
@@ -43,6 +44,8 @@ export interface NvmeQueue {
   readonly cpus: readonly number[];
   /** CPUs to one of which the interrupt goes (managed: not to be moved); empty for poll queues and vector 0. */
   readonly irqCpus: readonly number[];
+  /** Of those the CPUs from which the kernel takes one: online, and not isolated as long as one is left. */
+  readonly irqTargets: readonly number[];
 }
 
 /** What the driver sets up. */
@@ -87,9 +90,16 @@ export function nvmeQueues(
     const type = index < counts.default ? 'default' : index < counts.default + counts.read ? 'read' : 'poll';
     const vector = type === 'poll' ? null : vectors > 1 ? index + 1 : 0;
     const irqCpus = vector === null || vector === 0 ? [] : affinity[vector - 1]!;
-    return { index, type, vector, cpus: own, irqCpus };
+    return { index, type, vector, cpus: own, irqCpus, irqTargets: targetsOf(irqCpus, machine) };
   });
   return { counts, vectors, maps, queues };
+}
+
+/** Where a managed interrupt may go (`irq_do_set_affinity`, with isolated CPUs since 5.6). */
+function targetsOf(cpus: readonly number[], machine: BlockMachine): number[] {
+  const online = cpus.filter((cpu) => isOnline(machine.cpus[cpu]!));
+  const others = online.filter((cpu) => machine.cpus[cpu]!.isolated !== true);
+  return others.length > 0 ? others : online;
 }
 
 /** Queues with interrupts by kind (`nvme_calc_irq_sets`), for so many vectors besides the admin queue's. */

@@ -13,11 +13,10 @@ import { fileProblem } from '../capture/format.js';
 import { NicLimit, UserError, unknownName } from '../errors.js';
 import { compilePolicy } from '../policy/compile.js';
 import { splitLabel } from '../policy/label.js';
+import { policyIdentity, unfoldPolicy } from '../policy/named-file.js';
 import { parsePolicy } from '../policy/parse.js';
 import { type PolicyName, type PolicySpec, schemas } from '../policy/spec.js';
 import type { PacketChoice } from '../replay/choice.js';
-import { readTextFile } from '../text-file.js';
-import { parseYaml } from '../yaml-text.js';
 import { drawsAnything } from './draws.js';
 
 /** What is swept; an empty axis is left to the policies. */
@@ -84,17 +83,6 @@ function nameOf(policy: string | object): string {
   if (typeof policy === 'string') return policy.split(':')[0]!.trim();
   const { policy: name, name: other } = policy as Record<string, unknown>;
   return String(name ?? other ?? '');
-}
-
-/** A policy file's content, so that axes can be applied to it. */
-function loadPolicy(policy: string | object): string | object {
-  if (typeof policy !== 'string' || !policy.trim().startsWith('@')) return policy;
-  const path = policy.trim().slice(1);
-  const place = `policy file ${path}`;
-  const content = parseYaml(readTextFile(path, place, 'regular'), place);
-  // Says what is wrong with it, if anything is.
-  parsePolicy(policy, { files: 'regular' });
-  return typeof content === 'string' ? content.trim() : (content as object);
 }
 
 function has(policy: string | object, key: string): boolean {
@@ -231,11 +219,6 @@ export function fingerprint(path: string): { size: number; digest: string } {
   }
 }
 
-/** What a policy depends on beside its text. */
-function contentOf(spec: PolicySpec): string {
-  return spec.policy === 'js' ? readTextFile(spec.file, `policy js: ${spec.file}`, 'regular') : '';
-}
-
 /** @throws UserError where nothing is left to compute, or what was given is wrong in itself. */
 export function planSweep(grid: SweepGrid): SweepPlan {
   const { captures, nics, queues, keys, seeds } = grid;
@@ -243,7 +226,8 @@ export function planSweep(grid: SweepGrid): SweepPlan {
   if (grid.policies.length === 0) throw new UserError('no policy: at least one is needed');
   const named = grid.policies.map((policy) => splitLabel(policy));
   const start: Variant[] = named.map(({ label, policy }) => ({
-    policy: loadPolicy(policy),
+    // So that axes can be applied to what a file holds.
+    policy: unfoldPolicy(policy),
     base: label ?? shownOf(policy),
     nic: null,
     queues: null,
@@ -284,8 +268,7 @@ export function planSweep(grid: SweepGrid): SweepPlan {
     const { size: bytes, digest } = fingerprint(file);
     for (const { variant, spec } of good) {
       const { policy, base, options, workers, nic, queues: count, hashKey } = variant;
-      const { text: _, ...values } = spec;
-      const named = JSON.stringify([digest, values, contentOf(spec), workers, clock]);
+      const named = JSON.stringify([digest, ...policyIdentity(spec), workers, clock]);
       const key = createHash('sha256').update(named).digest('hex').slice(0, 32);
       const seed = variant.seed ?? (seeds.length > 0 ? null : spec.seed);
       const axes = { nic, queues: count, hashKey, seed, base, options, workers };

@@ -7,9 +7,11 @@
  */
 import { createHash } from 'node:crypto';
 import { UserError } from '../errors.js';
+import { type GivenPolicy, portablePolicy } from '../policy/named-file.js';
 import { parsePolicy } from '../policy/parse.js';
 import { costsOf } from '../simulate/model/build.js';
 import { parseCosts, parseScenario } from '../simulate/scenario/parse.js';
+import { portableScenario } from '../simulate/scenario/policies.js';
 import type { Scenario, ScenarioInput } from '../simulate/scenario/schema.js';
 import { MODEL_VERSION } from '../simulate/version.js';
 import { CELLS_MAX, fingerprint } from './grid.js';
@@ -99,7 +101,13 @@ function varied(
   );
 }
 
-function keyOf(scenario: Scenario, costs: object, policy: unknown, seed: number, limit: boolean): string {
+function keyOf(
+  scenario: Scenario,
+  costs: object,
+  policy: GivenPolicy | null,
+  seed: number,
+  limit: boolean,
+): string {
   const {
     name: _,
     about: __,
@@ -109,12 +117,13 @@ function keyOf(scenario: Scenario, costs: object, policy: unknown, seed: number,
     seed: ______,
     ...given
   } = scenario;
-  // A capture is known by its content, wherever it lies.
-  const asked = { ...given, load: given.load.map(({ file: _f, ...load }) => load) };
+  // Captures and what policies name are known by their content, wherever they lie.
+  const asked = portableScenario(given);
+  const under = policy === null ? null : portablePolicy(policy);
   const captures = scenario.load.flatMap(({ file }) =>
     file === undefined ? [] : [fingerprint(file).digest],
   );
-  const named = JSON.stringify([MODEL_VERSION, asked, costs, policy, seed, captures, limit]);
+  const named = JSON.stringify([MODEL_VERSION, asked, costs, under, seed, captures, limit]);
   return createHash('sha256').update(named).digest('hex').slice(0, 32);
 }
 

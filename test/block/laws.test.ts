@@ -14,7 +14,8 @@ import {
   queueFor,
 } from '#rxsteer/index.js';
 
-const releases = fc.constantFrom('5.15', '6.1', '6.6', '6.12', '6.17', '7.0');
+const SORTS = ['single', 'double-single', 'double'] as const;
+const releases = fc.constantFrom('5.15', '6.1', '6.6', '6.10', '6.12', '6.17', '7.0');
 const machines = fc
   .array(
     fc.record({
@@ -67,9 +68,21 @@ describe('groups of CPUs', () => {
     );
   });
 
+  it('equal ones come in the order that the release gives them', () => {
+    const ordered = (release: string, count: number) => {
+      const items = Array.from({ length: count }, (_, i) => i);
+      kernelSort(items, () => 0, blockBehaviour(release).sort);
+      return items.join('');
+    };
+    const of = (count: number) => ['6.8', '6.9', '6.10', '6.11'].map((release) => ordered(release, count));
+    // As the C text of these releases leaves them.
+    expect(of(3)).toEqual(['120', '120', '120', '210']);
+    expect(of(5)).toEqual(['12340', '13420', '13420', '31420']);
+  });
+
   it('sorting is sorting', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(9)), fc.constantFrom('single', 'double'), (values, kind) => {
+      fc.property(fc.array(fc.nat(9)), fc.constantFrom(...SORTS), (values, kind) => {
         const sorted = [...values];
         kernelSort(sorted, (a, b) => a - b, kind);
         expect(sorted).toEqual([...values].sort((a, b) => a - b));
@@ -130,6 +143,22 @@ describe('maps', () => {
         expect(queueCpus(maps, queues.length)).toEqual(queues.map((queue) => queue.cpus));
       }),
     );
+  });
+});
+
+describe('interrupts', () => {
+  it('go to CPUs that are online, and to isolated ones only where a queue has no others', () => {
+    const machine = blockMachine({ cores: 6 });
+    const cpus = machine.cpus.map((cpu, id) => ({ ...cpu, isolated: id !== 1, online: id !== 3 }));
+    const { queues } = nvmeQueues({ cpus }, { ioQueues: 3, pollQueues: 1 }, blockBehaviour('6.1'));
+    expect(queues.map(({ irqCpus, irqTargets }) => [irqCpus, irqTargets])).toEqual([
+      [[0, 1, 2], [1]],
+      [
+        [3, 4, 5],
+        [4, 5],
+      ],
+      [[], []],
+    ]);
   });
 });
 

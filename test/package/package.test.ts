@@ -19,6 +19,7 @@ const DISK_BYTES_MOST = 15_000_000;
 const PERMITTED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt)$/,
   /^dist\/([\w-]+\/)*[\w-]+\.js$/,
+  /^dist\/run\/made$/,
   /^dist\/vendor\/LICENSES\.txt$/,
   /^types\/index\.d\.ts$/,
   /^man\/rxsteer(-\w+)?\.1$/,

@@ -22,7 +22,7 @@ const FREE_DISK = { submitNs: 0, enqueueNs: 0, elevatorNs: 0, reapNs: 0, complet
 const tenant = { workNs: 0 };
 
 function run(disk: DiskInput, more: ScenarioInput = {}) {
-  const scenario = { durationMs: 4, warmupMs: 1, variation: 'none' as const, ...more, disks: { d: disk } };
+  const scenario = { durationMs: 2, warmupMs: 0.5, variation: 'none' as const, ...more, disks: { d: disk } };
   const result = simulate(scenario, { limit: false }).results[0]!;
   return { ...result, disk: result.disks![0]! };
 }
@@ -40,7 +40,7 @@ describe('where only the device takes time', () => {
       expect(disk.latencyUs.mean).toBe(50);
       expect(disk.requestsPerSecond).toBe(20_000);
       expect(disk.inDevice).toBe(1);
-      expect(disk.completions).toMatchObject(polled ? { polled: 80, local: 0 } : { polled: 0, local: 80 });
+      expect(disk.completions).toMatchObject(polled ? { polled: 40, local: 0 } : { polled: 0, local: 40 });
     }
   });
 
@@ -76,7 +76,7 @@ describe('where only the device takes time', () => {
           ...{ latencyUs: 10, parallelism: 1, queues: 2, steer },
           tenants: { quiet: tenant, loud: { ...tenant, depth } },
         },
-        { ...cpus(2), durationMs: 4, warmupMs: 40 },
+        cpus(2),
       ).disk.tenants;
     for (const depth of [10, 1000]) {
       const [quiet] = beside('mac', depth);
@@ -92,7 +92,7 @@ describe('mechanisms', () => {
   it('N = X W with all costs, draws and pauses', () => {
     const { disk } = run(
       { queues: 3, elevator: 'queue', tenants: { t: { threads: 8, depth: 4, thinkUs: 100, reads: 0.7 } } },
-      { ...cpus(8), variation: 'exponential', durationMs: 40 },
+      { ...cpus(8), variation: 'exponential', durationMs: 16 },
     );
     const product = (disk.requestsPerSecond * disk.latencyUs.mean) / 1e6;
     expect(Math.abs(product / disk.underWay - 1)).toBeLessThan(0.01);
@@ -102,9 +102,7 @@ describe('mechanisms', () => {
     const at = (rqAffinity: 0 | 1 | 2) =>
       run(
         { queues: 2, rqAffinity, tenants: { t: { threads: 8, depth: 4 } } },
-        {
-          host: { cpus: { cores: 8, caches: 4 } },
-        },
+        { host: { cpus: { cores: 8, caches: 4 } }, durationMs: 1, warmupMs: 0.2 },
       ).disk;
     const [none, near, exact] = [at(0), at(1), at(2)];
     const all = (disk: typeof none) => disk.completions.local + disk.completions.ipi;
@@ -115,6 +113,14 @@ describe('mechanisms', () => {
     expect(near.completions.otherCpu / all(near)).toBeCloseTo(1 / 4, 1);
     expect(near.completions.ipi / all(near)).toBeCloseTo(1 / 2, 1);
     expect(exact.completions.ipi / all(exact)).toBeCloseTo(3 / 4, 1);
+  });
+
+  it('interrupts avoid isolated CPUs, but for queues of those alone', () => {
+    const { queues } = run({ queues: 2, isolated: '0+2-3', tenants: { t: {} } }, cpus(4)).disk;
+    expect(queues.map((queue) => [queue.cpus, queue.irqCpu])).toEqual([
+      [[0, 1], 1],
+      [[2, 3], 2],
+    ]);
   });
 
   it('the only queue completes in the softirq', () => {
@@ -132,7 +138,7 @@ describe('mechanisms', () => {
         elevatorNs: 1000,
         tenants: { t: { ...tenant, threads: 8, depth: 8 } },
       },
-      cpus(8),
+      { ...cpus(8), durationMs: 1, warmupMs: 0.2 },
     );
     expect(disk.requestsPerSecond).toBeCloseTo(1e6, -3);
   });
@@ -186,6 +192,7 @@ describe('what is refused', () => {
     [{ queues: 0, tenants: t }, 'scenario: disks.d.queues=0: expected a whole number from 1 to 65535'],
     [{ tenants: { t: { polled: true } } }, 'disks.d.tenants: t: polled: the disk has no poll queues'],
     [{ tenants: { t: { cpus: '9' } } }, 'disks.d.tenants: t: CPU 9 does not exist; CPUs: 0 to 1'],
+    [{ isolated: '2', tenants: t }, 'disks.d: isolated: CPU 2 does not exist; CPUs: 0 to 1'],
     [{ irqs: [7], tenants: t }, 'disks.d: irqs: CPU 7 does not exist; CPUs: 0 to 1'],
     [{ kernel: '4.9', tenants: t }, 'disks.d: kernel release "4.9": the block layer is known from 5.15 on'],
     [{ steer: 'rss:queues=8', tenants: t }, 'workers, but the disk has 2 queues'],

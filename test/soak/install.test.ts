@@ -254,6 +254,29 @@ describe.skipIf(!emulated)('on arm64', () => {
     expect(JSON.parse(replayed).capture.packets).toBe(2000);
   });
 
+  // The emulator of programs does not know io_uring: a kernel that does reads.
+  it('reads through io_uring, or says in a line that it is refused', () => {
+    const read = `import { writeFileSync } from 'node:fs';
+      import { openReadRing, UserError } from './package/dist/index.js';
+      const disk = '${join('/tmp', `rxsteer-arm64-${process.pid}`)}';
+      writeFileSync(disk, new Uint8Array(65536));
+      try {
+        const ring = openReadRing(disk);
+        ring.wanted[0] = 3;
+        console.log(ring.burst(1, 1), ring.results[0]);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        console.log(error.code, error.message);
+      }`;
+    try {
+      expect(run('--input-type=module', '-e', read)).toMatch(
+        /^(1 4096|RXS_SYSTEM io_uring_setup .*; the kernel or a container refuses io_uring: .*)\n$/,
+      );
+    } finally {
+      rmSync(join('/tmp', `rxsteer-arm64-${process.pid}`), { force: true });
+    }
+  });
+
   it('forwards in memory', () => {
     const ports = ['--port', 'a=memory:source,packets=2000', '--port', 'b=memory:sink', '--workers', '2'];
     const { totals } = JSON.parse(

@@ -11,11 +11,16 @@ import { type BlockMachine, blockBehaviour, formatQueueCpus, nvmeQueues } from '
 import { type Controller, kernelsWith, runStorageGuest } from '../support/storage-guest.js';
 
 /** `-smp`, and the CPUs of each node. */
-const SHAPES: readonly { readonly smp: string; readonly nodes: readonly string[] }[] = [
+const SHAPES: readonly {
+  readonly smp: string;
+  readonly nodes: readonly string[];
+  readonly isolated?: string;
+}[] = [
   { smp: '1', nodes: [] },
   { smp: '8,sockets=1,cores=4,threads=2', nodes: [] },
   { smp: '8,sockets=2,cores=4,threads=1', nodes: ['0-3', '4-7'] },
   { smp: '8,sockets=2,cores=2,threads=2', nodes: ['0-3', '4-7'] },
+  { smp: '8,sockets=2,cores=4,threads=1', nodes: ['0-3', '4-7'], isolated: '1,3,4-7' },
   { smp: '7,sockets=7', nodes: ['0-1', '2-6'] },
   { smp: '8,sockets=8', nodes: ['0-2', '3-4', '5-6', '7'] },
   { smp: '9,sockets=9', nodes: ['0,3', '1,4', '2,5', '6-8'] },
@@ -55,7 +60,7 @@ echo $w > $p/write_queues; echo $q > $p/poll_queues; dmesg -c > /dev/null
 for a in $all; do echo $a > $d/bind; done; for a in $all; do bound $a; done
 for a in $all; do s=$(cat $d/$a/nvme/nvme*/serial); echo "@device \${s%% *} $w $q"
 m=$(echo $d/$a/nvme/nvme*/nvme*n1/mq); for h in $m/*; do echo "@mq \${h##*/} $(cat $h/cpu_list)"; done
-for i in $(ls $d/$a/msi_irqs | sort -n); do echo "@irq $(cat /proc/irq/$i/smp_affinity_list)"; done
+for i in $(ls $d/$a/msi_irqs | sort -n); do echo "@irq $(cat /proc/irq/$i/smp_affinity_list) $(cat /proc/irq/$i/effective_affinity_list)"; done
 c=$(echo $d/$a/nvme/nvme*); echo "@counts $(dmesg | sed -n "s/.*\${c##*/}: \\(.*\\) default.read.poll queues/\\1/p" | tail -n 1)"; done`,
   ),
   'echo @end',
@@ -68,8 +73,11 @@ const list = (text: string): number[] =>
     return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
   });
 
-/** What the kernel knows of its CPUs. Of those that are not there it tells nothing: they are alone, on the first node. */
-function machineOf(shown: string): BlockMachine {
+/**
+ * What the kernel knows of its CPUs, and which of them are isolated. Of those that are not there it tells nothing: they are
+ * alone, on the first node.
+ */
+function machineOf(shown: string, isolated: readonly number[]): BlockMachine {
   const [, possible, present, online] = /^@machine (\S+) (\S+) (\S+)/m.exec(shown)!;
   const known = new Map(
     [...shown.matchAll(/^@cpu (\d+) (\S+) (\S+) (\d*)$/gm)].map(([, cpu, siblings, cluster, node]) => [
@@ -83,6 +91,7 @@ function machineOf(shown: string): BlockMachine {
       ...(known.get(cpu) ?? { core: cpu, node: 0 }),
       present: there.includes(cpu),
       online: running.includes(cpu),
+      isolated: isolated.includes(cpu),
     })),
   };
 }
@@ -98,7 +107,9 @@ function seen(shown: string) {
         controller: CONTROLLERS[Number(serial!.slice(1))]!,
         parameters: { writeQueues: Number(writes), pollQueues: Number(polls) },
         mq: Object.fromEntries([...text.matchAll(/^@mq (\d+) (.*)$/gm)].map(([, n, cpus]) => [n, cpus])),
-        irqs: [...text.matchAll(/^@irq (.*)$/gm)].map(([, cpus]) => list(cpus!)),
+        irqs: [...text.matchAll(/^@irq (\S+) (.*)$/gm)].map(([, cpus, chosen]) => ({
+          ...{ cpus: list(cpus!), chosen: list(chosen!) },
+        })),
         counts: /^@counts (.*)$/m.exec(text)![1]!,
       };
     });
@@ -110,7 +121,7 @@ const values: unknown[] = [];
 describe.skipIf(reason !== '')('NVMe queues', () => {
   if (reason !== '') it(`(${reason})`, () => {});
   for (const kernel of typeof kernels === 'string' ? [] : kernels) {
-    it.each(SHAPES)(`${kernel.version}: -smp $smp $nodes`, async ({ smp, nodes }) => {
+    it.each(SHAPES)(`${kernel.version}: -smp $smp $nodes $isolated`, async ({ smp, nodes, isolated }) => {
       const folder = mkdtempSync(join(tmpdir(), 'rxsteer-nvme-'));
       try {
         const numa = nodes.flatMap((cpus, n) => [
@@ -125,9 +136,10 @@ describe.skipIf(reason !== '')('NVMe queues', () => {
         ]);
         const shown = await runStorageGuest(folder, kernel, {
           ...{ script: SCRIPT, smp, options: numa, controllers: CONTROLLERS, patienceMs: 600_000 },
+          append: isolated === undefined ? '' : `isolcpus=managed_irq,${isolated}`,
         });
         expect(shown).toContain('@end');
-        const machine = machineOf(shown);
+        const machine = machineOf(shown, isolated === undefined ? [] : list(isolated));
         const rules = blockBehaviour(kernel.version);
         const devices = seen(shown);
         expect(devices).toHaveLength(CONTROLLERS.length * PARAMETERS.length);
@@ -144,8 +156,13 @@ describe.skipIf(reason !== '')('NVMe queues', () => {
           };
           expect(told, `${JSON.stringify({ controller, parameters })}`).toEqual({
             mq,
-            irqs: irqs.slice(1),
+            irqs: irqs.slice(1).map(({ cpus }) => cpus),
             counts,
+          });
+          const targets = model.queues.flatMap(({ irqTargets, vector }) => (vector ? [irqTargets] : []));
+          irqs.slice(1).forEach(({ chosen }, i) => {
+            // Of a queue without requests, whose CPUs are all offline, the interrupt is shut down.
+            if (targets[i]!.length > 0) expect(targets[i], JSON.stringify(chosen)).toContain(chosen[0]);
           });
           combinations++;
           values.push({ kernel: kernel.version, machine, controller, parameters, mq, counts });

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Process } from '../support/processes.js';
-import { GATED, Gate, Redis, redisMissing, rxsteerProcess } from '../support/redis.js';
+import { GATED, Gate, makeCertificates, Redis, redisMissing, rxsteerProcess } from '../support/redis.js';
 import { makeCapture } from '../sweep/support.js';
 
 const missing = redisMissing();
@@ -151,6 +151,22 @@ describe.skipIf(missing !== null)('a sweep through a queue', () => {
     expectWhole('other.jsonl');
     await first.stop('SIGINT');
     expect(first.stdout).toBe(`${sorted('one.jsonl').trim().split('\n').length} cells\n`);
+  });
+
+  it('goes through TLS, with a CA that the environment names, and says why it does not without', async () => {
+    await redis.stop();
+    makeCertificates(path('tls'));
+    redis = await Redis.start(path('other'), [], path('tls'));
+    const refused = start([...sweepArgs(), '--queue', redis.url]);
+    await refused.expectExit(2);
+    expect(refused.stderr).toMatch(/^rxsteer: --queue rediss:\/\/127\.0\.0\.1:\d+\/0: .*certificate.*\n$/);
+    const plain = start([...sweepArgs(), '--queue', redis.url.replace('rediss', 'redis')]);
+    await plain.expectExit(2);
+    expect(plain.stderr.trimEnd().split('\n')).toHaveLength(1);
+    const trusted = { ...process.env, NODE_EXTRA_CA_CERTS: path('tls/ca.pem') };
+    await worker([], trusted);
+    await start([...sweepArgs(), '--queue', redis.url, '--out', path('all.jsonl')], trusted).expectExit(0);
+    expectWhole();
   });
 
   it('gives nothing to a worker whose capture is another one', async () => {

@@ -1,9 +1,10 @@
 /** A Redis of the test's own: on loopback, in its own folder, with the append-only file on and without eviction. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { open, unlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { CLI } from './forwarder.js';
 import { Process } from './processes.js';
 
@@ -11,6 +12,26 @@ import { Process } from './processes.js';
 export function redisMissing(): string | null {
   const { error } = spawnSync('redis-server', ['--version']);
   return error === undefined ? null : 'redis-server is not installed: apt-get install redis-server';
+}
+
+/** A CA of the test's own in a folder (`ca.pem`), and a key and certificate of it for 127.0.0.1. */
+export function makeCertificates(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  const key = (name: string) => [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    name,
+  ];
+  openssl('req', '-x509', ...key('ca.key'), '-out', 'ca.pem', '-days', '2', '-subj', '/CN=A test');
+  openssl('req', ...key('redis.key'), '-out', 'redis.csr', '-subj', '/CN=redis');
+  writeFileSync(join(folder, 'names'), 'subjectAltName=IP:127.0.0.1');
+  const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'names', '-days', '2'];
+  openssl('x509', '-req', '-in', 'redis.csr', ...signed, '-out', 'redis.pem');
 }
 
 /** A port that was free a moment ago. */
@@ -30,23 +51,44 @@ export class Redis {
     readonly port: number,
     private readonly folder: string,
     private readonly options: readonly string[],
+    private readonly certificates: string | null,
   ) {}
 
-  /** @param options of redis-server, behind those of every test */
-  static async start(folder: string, options: readonly string[] = []): Promise<Redis> {
+  /**
+   * @param options of redis-server, behind those of every test
+   * @param certificates a folder of `makeCertificates`: it speaks TLS, and nothing else
+   */
+  static async start(
+    folder: string,
+    options: readonly string[] = [],
+    certificates: string | null = null,
+  ): Promise<Redis> {
     mkdirSync(folder, { recursive: true });
-    const redis = new Redis(await freePort(), folder, options);
+    const redis = new Redis(await freePort(), folder, options, certificates);
     await redis.start();
     return redis;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `redis${this.certificates === null ? '' : 's'}://127.0.0.1:${this.port}`;
   }
 
   async start(): Promise<void> {
     const fixed = ['--bind', '127.0.0.1', '--save', '', '--maxmemory-policy', 'noeviction'];
-    const own = ['--port', String(this.port), '--dir', this.folder, ...fixed, '--appendonly', 'yes'];
+    const { certificates: held } = this;
+    const port = ['--port', held === null ? `${this.port}` : '0'];
+    if (held !== null) {
+      port.push(
+        '--tls-port',
+        `${this.port}`,
+        '--tls-auth-clients',
+        'no',
+        '--tls-ca-cert-file',
+        join(held, 'ca.pem'),
+      );
+      port.push('--tls-cert-file', join(held, 'redis.pem'), '--tls-key-file', join(held, 'redis.key'));
+    }
+    const own = [...port, '--dir', this.folder, ...fixed, '--appendonly', 'yes'];
     this.#process = new Process(['redis-server', ...own, ...this.options]);
     await this.#process.line(/Ready to accept connections/);
   }

@@ -39,6 +39,7 @@ export async function runStorageGuest(
     controllers = [],
     prepare = () => {},
     memory = 512,
+    append = '',
     patienceMs = 120_000,
   }: {
     readonly script: string;
@@ -51,6 +52,8 @@ export async function runStorageGuest(
     readonly prepare?: (root: GuestRoot) => void;
     /** In MiB. */
     readonly memory?: number;
+    /** More of the kernel's command line. */
+    readonly append?: string;
     readonly patienceMs?: number;
   },
 ): Promise<string> {
@@ -79,7 +82,7 @@ export async function runStorageGuest(
         `${memory}`,
       ],
       ...['-smp', smp, '-serial', `file:${log}`, '-kernel', kernel.image, '-initrd', disk],
-      ...['-append', 'console=ttyS0 panic=-1 no_timer_check loglevel=1'],
+      ...['-append', `console=ttyS0 panic=-1 no_timer_check loglevel=1 ${append}`],
       ...options,
       ...devices,
     ],

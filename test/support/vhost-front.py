@@ -96,12 +96,12 @@ class Front:
         return {"offered": offered, "protocol": protocol, "queues": queues}
 
     # Frames -------------------------------------------------------------------------------------------------------
-    def op_send(self, pair=0, frames=(), header="", indirect=False, split=True):
+    def op_send(self, pair=0, frames=(), header="", indirect=False, split=True, kick=True):
         ring = self.rings[2 * pair + 1]
         ring.used_total()
         for frame in frames:
             ring.put_frame(bytes.fromhex(frame), bytes.fromhex(header), indirect, split)
-        return {"kicked": ring.publish()}
+        return {"kicked": ring.publish(kick)}
 
     def op_sent(self, pair=0, count=0):
         """Waits until the device has given back so many buffers in all."""
@@ -367,8 +367,8 @@ class Ring:
         self.chains[head] = [head]
         self.offer(head)
 
-    def publish(self):
-        """Shows the device what is there, and kicks it if it wants that."""
+    def publish(self, kick=True):
+        """Shows the device what is there, and kicks it if it wants that (and `kick`)."""
         f = self.f
         before, self.shown = self.shown, self.next
         f.write(self.avail + 2, struct.pack("<H", self.next & 0xFFFF))
@@ -379,7 +379,7 @@ class Ring:
             wanted = ((self.next - event - 1) & 0xFFFF) < ((self.next - before) & 0xFFFF)
         else:
             wanted = struct.unpack("<H", f.read(self.used, 2))[0] & 1 == 0
-        if wanted and self.next != before:
+        if wanted and kick and self.next != before:
             os.write(self.kick, struct.pack("<Q", 1))
         return wanted
 

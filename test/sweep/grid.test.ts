@@ -91,6 +91,23 @@ describe('planSweep', () => {
     });
   });
 
+  it('knows what a policy names by its content, wherever that lies', async () => {
+    await withFolder((path) => {
+      const a = touch(path('a'));
+      const key = (policy: string | object) => planSweep(grid([a], [policy])).cells[0]!.key;
+      const module = 'export default () => ({ steer() {} });';
+      const [one, copy] = [touch(path('one.mjs'), module), touch(path('copy.mjs'), module)];
+      expect(key(`js:${copy}`)).toBe(key(`js:${one}`));
+      expect(key(`js:${copy},x=1`)).not.toBe(key(`js:${one}`));
+      expect(key(`js:${touch(path('other.mjs'), `${module};`)}`)).not.toBe(key(`js:${one}`));
+      const shown = (table: string) =>
+        `RX flow hash indirection table for eth0 with 2 RX ring(s):\n    0:      ${table}\nRSS hash key:\n${'6d:5a:'.repeat(20).slice(0, -1)}\n`;
+      const [x, y] = [touch(path('x'), shown('0 1')), touch(path('y'), shown('0 1'))];
+      expect(key(`rss:ethtool=${y}`)).toBe(key({ policy: 'rss', ethtool: x }));
+      expect(key(`rss:ethtool=${touch(path('z'), shown('1 0'))}`)).not.toBe(key(`rss:ethtool=${x}`));
+    });
+  });
+
   it('leaves out what a NIC cannot have, and says why', async () => {
     await withFolder((path) => {
       const plan = planSweep(

@@ -1,14 +1,16 @@
 /** Files of jobs on a worker: by content, mapped, over HTTP with a cache; programs only where they are permitted. */
 import { once } from 'node:events';
-import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { policyFile, withPolicyFile } from '#rxsteer/policy/named-file.js';
 import { planSweep } from '#rxsteer/sweep/grid.js';
 import { fetchCapture } from '#rxsteer/sweep/queue/download.js';
 import { mapped, parseMap, Refusal, WorkerFiles } from '#rxsteer/sweep/queue/files.js';
-import { contentDigest, JobMaker, parseJob, policyFile, withPolicyFile } from '#rxsteer/sweep/queue/job.js';
-import { localTask } from '#rxsteer/sweep/queue/localize.js';
+import { contentDigest, JobMaker, parseJob } from '#rxsteer/sweep/queue/job.js';
+import { localCell, localTask } from '#rxsteer/sweep/queue/localize.js';
+import { planScenarios } from '#rxsteer/sweep/scenario-grid.js';
 import { withFolder } from '../traffic/support.js';
 import { grid } from './support.js';
 
@@ -119,7 +121,43 @@ describe('jobs', () => {
       file: '/b.mjs',
     });
     expect(policyFile('rss:nic=mlx5,ethtool=/x/e.txt,queues=4')).toEqual({ path: '/x/e.txt', isCode: false });
+    // Spellings that the policies' own reader takes too.
+    expect(policyFile({ name: 'js', file: 'a.mjs' })).toEqual({ path: 'a.mjs', isCode: true });
+    expect(policyFile(' rss: ethtool = e.txt ')).toEqual({ path: 'e.txt', isCode: false });
+    expect(withPolicyFile('js:js', '/y.mjs')).toBe('js:/y.mjs');
     for (const none of ['rss', 'rss:queues=4', { policy: 'rss' }]) expect(policyFile(none)).toBeNull();
+  });
+
+  it('of scenarios bring every file that is named anywhere in them, and `@FILE` as what it holds', async () => {
+    await withFolder(async (path) => {
+      writeFileSync(path('p.mjs'), 'export default () => ({ steer() {} });');
+      writeFileSync(path('p.yaml'), `policy: js\nfile: ${path('p.mjs')}\n`);
+      // As people type it: from where they are.
+      const near = relative(process.cwd(), path('p.mjs'));
+      const scenario = {
+        nics: { eth0: { policy: `js:${near}` } },
+        disks: { d: { queues: 1, steer: 'hctx', tenants: { t: {} } } },
+      };
+      const [cell] = planScenarios({
+        ...{ scenarios: [{ name: 's', scenario }], policies: [`@${path('p.yaml')}`], vary: {}, costs: [] },
+        ...{ seeds: [], durationMs: null, limit: false },
+      });
+      const job = parseJob(JSON.parse(JSON.stringify(await new JobMaker().ofScenario(cell!))))!;
+      const own = job as typeof job & { kind: 'scenarios' };
+      const there = new WorkerFiles({
+        ...{ maps: [{ from: path('p.mjs'), to: path('q.mjs') }], cache: path('cache'), allowCode: true },
+      });
+      await expect(localCell(own, there)).rejects.toThrow(`${path('q.mjs')}: no such file`);
+      renameSync(path('p.mjs'), path('q.mjs'));
+      const { input, policy } = await localCell(own, there);
+      expect(input.nics!.eth0!.policy).toBe(`js:${path('q.mjs')}`);
+      expect(input.disks!.d!.steer).toBe('hctx');
+      expect(policy).toEqual({ policy: 'js', file: path('q.mjs') });
+      const silent = { ...own, files: [], cell: { ...own.cell, policy: '@/etc/passwd' } };
+      await expect(localCell(silent, there)).rejects.toThrow(
+        '/etc/passwd: the job does not say what is in it',
+      );
+    });
   });
 
   it('of modules are done only where that is permitted, whatever the job says of them', async () => {

@@ -1,5 +1,5 @@
 /** Sweeps over scenarios: the grid, its keys, ranking over seeds, and the same lines in any number of threads. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ScenarioInput } from '#rxsteer/simulate/scenario/schema.js';
 import { simulate } from '#rxsteer/simulate/simulate.js';
@@ -82,6 +82,59 @@ describe('the grid', () => {
       expect(copy).toEqual(a);
       expect(other.key).not.toBe(a.key);
       expect(other.digest).not.toBe(a.digest);
+    });
+  });
+
+  it('knows policies by the content of their files, wherever the scenario names them', async () => {
+    await withFolder(async (path) => {
+      const module = (worker: number) =>
+        `export default () => ({ steer(b) { b.worker.fill(${worker}, 0, b.n); } });`;
+      for (const [folder, worker, table] of [
+        ['a', 0, '0 1'],
+        ['b', 0, '0 1'],
+        ['c', 1, '1 0'],
+      ] as const) {
+        mkdirSync(path(folder));
+        writeFileSync(path(`${folder}/own.mjs`), module(worker));
+        const rows = `RX flow hash indirection table for eth0 with 2 RX ring(s):\n    0:      ${table}\n`;
+        writeFileSync(
+          path(`${folder}/nic.txt`),
+          `${rows}RSS hash key:\n${'6d:5a:'.repeat(20).slice(0, -1)}\n`,
+        );
+        writeFileSync(path(`${folder}/file.yaml`), `policy: rss\nqueues: 2\nseed: ${worker}\n`);
+      }
+      const inside = (folder: string) => ({
+        own: `js:${path(folder)}/own.mjs`,
+        nic: { policy: 'rss', ethtool: `${path(folder)}/nic.txt` },
+        file: `@${path(folder)}/file.yaml`,
+      });
+      type Inside = ReturnType<typeof inside>;
+      const disk = { queues: 2, tenants: { t: {} } };
+      const ways: ((named: Inside) => Partial<ScenarioGrid>)[] = [
+        ({ own }) => ({ policies: [own] }),
+        ({ nic }) => ({ policies: [nic] }),
+        ({ file }) => ({ policies: [file] }),
+        ({ nic }) => ({ vary: { 'nics.eth0.policy': [`rss:ethtool=${nic.ethtool}`] } }),
+        ({ own }) => ({
+          vary: { changes: [[{ atMs: 0.1, nic: 'eth0', policy: own }]] },
+          policies: ['single'],
+        }),
+        ({ own }) => ({ vary: { disks: [{ d: { ...disk, steer: own } }] } }),
+        ({ own }) => ({ vary: { guests: [{ vm0: { policy: own } }] } }),
+      ];
+      for (const [i, way] of ways.entries()) {
+        const [a, b, c] = ['a', 'b', 'c'].map((folder) => keys(way(inside(folder))));
+        expect(b, `${i}`).toEqual(a);
+        expect(c, `${i}`).not.toEqual(a);
+      }
+      const digest = (folder: string) => {
+        const { own, nic, file } = inside(folder);
+        const eth0 = { irqs: [0], policy: nic };
+        const scenario: ScenarioInput = { ...server, nics: { eth0 }, policies: [own, file] };
+        return simulate(scenario, { limit: false }).digest;
+      };
+      expect(digest('b')).toBe(digest('a'));
+      expect(digest('c')).not.toBe(digest('a'));
     });
   });
 

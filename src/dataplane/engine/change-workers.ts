@@ -11,8 +11,9 @@ import { policyChange } from './change-policy.js';
 import type { ChangeReport } from './changes.js';
 import { delay, type EngineCore } from './core.js';
 import type { Hosting } from './hosting.js';
+import { patience } from './patience.js';
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = patience(20_000);
 const POLL_MS = 1;
 
 /** See `LiveEngine.addWorker`. */
@@ -52,7 +53,7 @@ async function join(core: EngineCore, hosting: Hosting, id: number): Promise<voi
   try {
     while (!hosting.running(id)) {
       if (performance.now() > deadline)
-        throw new Error(`it did not report within ${START_TIMEOUT_MS / 1000} s`);
+        throw new Error(`it did not report within ${Math.round(START_TIMEOUT_MS / 1000)} s`);
       await delay(POLL_MS);
     }
   } catch (error) {

@@ -15,6 +15,7 @@ import type { PolicySpec } from '../../policy/spec.js';
 import type { PortSpec } from '../ports/kinds.js';
 import type { FlowSample, HeaviestFlows } from '../shared/flow-census.js';
 import type { TraceEntry, TraceOptions } from '../shared/trace.js';
+import { patience } from './patience.js';
 
 /** What was changed. */
 export type ChangeKind = 'policy' | 'table' | 'owner' | 'workers' | 'ports' | 'rollback';
@@ -57,7 +58,7 @@ export interface TableOptions {
 }
 
 /** Longest wait for the workers' acknowledgements of a change. */
-export const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
+export const ACKNOWLEDGE_TIMEOUT_MS = patience(10_000);
 /** What `Engine` can change and tell while it runs. Main thread; all of it fails once the engine stops. */
 export interface LiveEngine {
   /**

@@ -6,16 +6,17 @@
  * ends the engine (`onFailure`). A worker that dies for want of descriptors, threads or memory is never given up: it is
  * tried again until there are some. Main thread only.
  */
-import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
+import { threadModule } from '../../thread-modules.js';
 import type { WorkerTask } from '../shared/config.js';
 import { Global, Phase, WorkerState, WorkerWord } from '../shared/words.js';
 import { delay, type EngineCore } from './core.js';
 import { Guard } from './guarded.js';
+import { patience } from './patience.js';
 import { reclaimWorker } from './reclaim.js';
 
 /** The start ends when so long no further worker has reported (many workers on few CPUs take their turns). */
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = patience(20_000);
 const START_POLL_MS = 2;
 /**
  * A worker that dies so often in a row, each time within `SHORT_LIFE_MS` of its last death, is not started again. A
@@ -73,7 +74,7 @@ export class Hosting {
     const { plan } = core;
     this.guard = new Guard(core.warn);
     this.pool = new Piscina({
-      filename: fileURLToPath(new URL('../worker/thread.js', import.meta.url)),
+      filename: threadModule(new URL('../worker/thread.js', import.meta.url)),
       // Each task makes its thread: what fails there is that task's error.
       minThreads: 0,
       maxThreads: plan.workers,
@@ -122,7 +123,7 @@ export class Hosting {
       }
       if (performance.now() > deadline) {
         const names = missing.length > 8 ? `${missing.slice(0, 8).join(', ')} …` : missing.join(', ');
-        throw new Error(`worker ${names} did not report within ${START_TIMEOUT_MS / 1000} s`);
+        throw new Error(`worker ${names} did not report within ${Math.round(START_TIMEOUT_MS / 1000)} s`);
       }
       await delay(START_POLL_MS);
     }

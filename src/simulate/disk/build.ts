@@ -37,8 +37,11 @@ function buildDisk(built: Built, name: string, spec: DiskSpec, done: readonly Do
   const { world, price, topology, scenario } = parts;
   const { contexts } = side.host.kernel;
   const place = `disks.${name}`;
+  const isolated = new Set(knownCpus(`${place}: isolated`, spec.isolated ?? [], contexts.length));
   const machine: BlockMachine = {
-    cpus: topology.places.map(({ core, node, cache }) => ({ core, node, cache })),
+    cpus: topology.places.map(({ core, node, cache }, cpu) => ({
+      ...{ core, node, cache, isolated: isolated.has(cpu) },
+    })),
   };
   const nvme = at(place, () =>
     nvmeQueues(
@@ -91,20 +94,24 @@ function at<T>(place: string, make: () => T): T {
   }
 }
 
+/** The CPUs, of a machine with so many. @throws UserError for others */
+function knownCpus(place: string, cpus: readonly number[], count: number): readonly number[] {
+  const high = cpus.find((cpu) => cpu >= count);
+  if (high === undefined) return cpus;
+  throw new UserError(`${place}: CPU ${high} does not exist; CPUs: 0 to ${count - 1}`);
+}
+
 function interruptCpus(
   place: string,
   { irqs }: DiskSpec,
   { queues }: NvmeQueues,
   cpus: number,
 ): (number | null)[] {
-  const high = irqs?.find((cpu) => cpu >= cpus);
-  if (high !== undefined) {
-    throw new UserError(`${place}: irqs: CPU ${high} does not exist; CPUs: 0 to ${cpus - 1}`);
-  }
-  return queues.map(({ vector, irqCpus, index }) => {
+  knownCpus(`${place}: irqs`, irqs ?? [], cpus);
+  return queues.map(({ vector, irqTargets, index }) => {
     if (vector === null) return null;
     if (irqs !== undefined && irqs.length > 0) return irqs[index % irqs.length]!;
-    return irqCpus[0] ?? 0;
+    return irqTargets[0] ?? 0;
   });
 }
 
@@ -127,12 +134,7 @@ function addThreads(parts: Parts, disk: Disk, place: string): void {
   tenants.forEach((tenant, number) => {
     const own = tenant.spec;
     const cpus = own.cpus ?? contexts.map(({ id }) => id);
-    const high = cpus.find((cpu) => cpu >= contexts.length);
-    if (high !== undefined) {
-      throw new UserError(
-        `${place}.tenants: ${tenant.name}: CPU ${high} does not exist; CPUs: 0 to ${contexts.length - 1}`,
-      );
-    }
+    knownCpus(`${place}.tenants: ${tenant.name}`, cpus, contexts.length);
     if (own.polled && nvme.counts.poll === 0) {
       throw new UserError(`${place}.tenants: ${tenant.name}: polled: the disk has no poll queues`);
     }

@@ -53,6 +53,7 @@ export const diskSchema = explained(
       .default(1),
     kernel: z.string({ error: 'a kernel release such as 6.12' }).default('6.12'),
     irqs: z.array(integer(0, 8191), { error: 'a list of CPUs' }).optional(),
+    isolated: cpuList().optional(),
     elevator: oneOf(LOCK_KINDS).default('none'),
     steer: z
       .union([z.string(), z.record(z.string(), z.unknown())], { error: 'hctx, least-loaded, or a policy' })

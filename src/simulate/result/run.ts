@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { UserError } from '../../errors.js';
+import { portablePolicy } from '../../policy/named-file.js';
 import type { Costs } from '../costs/schema.js';
 import { buildDisks } from '../disk/build.js';
 import type { Disk } from '../disk/disk.js';
@@ -17,6 +18,7 @@ import { Changes } from '../model/changes.js';
 import type { CapturedPackets } from '../model/loads.js';
 import type { Relaxed } from '../model/parts.js';
 import { RunRecording } from '../record/recording.js';
+import { portableScenario } from '../scenario/policies.js';
 import type { Scenario } from '../scenario/schema.js';
 import { MODEL_VERSION } from '../version.js';
 
@@ -102,6 +104,7 @@ export function run(input: RunInput): Measured {
   });
   buildLoads(built, captures);
   const disks = buildDisks(built);
+  const named = namedBy(input);
   const { world } = built;
   if (relaxed?.kind === 'lock') {
     for (const lock of world.locks) {
@@ -157,7 +160,7 @@ export function run(input: RunInput): Measured {
         return { exits: exits - from.exits, booked: minus(times, from.booked) };
       }),
     ),
-    digest: digestOf(input, built, counters),
+    digest: digestOf(named, built, counters),
   };
 }
 
@@ -168,26 +171,21 @@ export function nothingToMove(policy: string): UserError {
   );
 }
 
-/** A hash over what went in and what happened. */
-function digestOf(input: RunInput, built: Built, counters: CounterValues): string {
-  const { scenario, costs, seed, policy } = input;
-  const { sim, meter } = built.world;
+/** What goes in, as the digest has it. */
+function namedBy({ scenario, costs, seed, policy }: RunInput): object {
   // What is given beside the scenario is not that of the scenario: costs, seed, policy.
   const { name: _, about: __, published: ___, costs: _c, seed: _s, policies: _p, ...given } = scenario;
-  // Where a capture lies is none of it either; what is in it shows in what happened.
-  const asked = { ...given, load: given.load.map(({ file: _f, ...load }) => load) };
+  // Where files lie is none of it either; what is in a capture shows in what happened.
+  const asked = portableScenario(given);
+  const under = policy === null ? null : portablePolicy(policy);
+  return { version: MODEL_VERSION, asked, costs, seed, policy: under };
+}
+
+/** A hash over what went in and what happened. */
+function digestOf(named: object, built: Built, counters: CounterValues): string {
+  const { sim, meter } = built.world;
   const hash = createHash('sha256');
-  hash.update(
-    JSON.stringify({
-      version: MODEL_VERSION,
-      asked,
-      costs,
-      seed,
-      policy,
-      events: sim.events,
-      trace: sim.trace,
-    }),
-  );
+  hash.update(JSON.stringify({ ...named, events: sim.events, trace: sim.trace }));
   const { arrived, delivered, operations, reordered, latency } = meter;
   hash.update(JSON.stringify({ counters, arrived, delivered, operations, reordered, latency: latency.sum }));
   hash.update(JSON.stringify(Object.entries(meter.dropped).sort(([a], [b]) => (a < b ? -1 : 1))));

@@ -243,6 +243,7 @@ export const DISK = {
   rqAffinity: 'Where requests complete (rq_affinity): 0, 1 or 2',
   kernel: 'Release of Linux whose rules are followed',
   irqs: "CPU of each vector behind the admin queue's; default the first of those that it may go to",
+  isolated: 'CPUs that interrupts avoid where their queue has others (isolcpus=managed_irq)',
   elevator: 'Lock of a scheduler with one lock a device (mq-deadline, bfq), or none',
   steer:
     "Who chooses the queue: hctx (the kernel's maps), least-loaded, or a policy; default the policy under test",

@@ -9,7 +9,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileProblem } from '../../capture/format.js';
-import { parsePolicy } from '../../policy/parse.js';
+import { type GivenPolicy, policyFile, unfoldPolicy, withPolicyFile } from '../../policy/named-file.js';
+import { mapPolicies } from '../../simulate/scenario/policies.js';
 import { z } from '../../vendor/zod.js';
 import type { SweepCell, SweepGrid } from '../grid.js';
 import type { SweepLine } from '../result-file.js';
@@ -87,27 +88,11 @@ export async function contentDigest(path: string): Promise<{ size: number; sha25
   return { size, sha256: hash.digest('hex') };
 }
 
-/** The file that a policy names: a module of the user's, or what ethtool printed. */
-export function policyFile(given: string | object): { path: string; isCode: boolean } | null {
-  const { policy: name, file, ethtool } = given as Record<string, string | undefined>;
-  if (typeof given === 'object') {
-    if (name === 'js' && file !== undefined) return { path: file, isCode: true };
-    return ethtool === undefined ? null : { path: ethtool, isCode: false };
-  }
-  if (/^\s*js:/.test(given)) {
-    const spec = parsePolicy(given, { files: 'regular' });
-    return spec.policy === 'js' ? { path: spec.file, isCode: true } : null;
-  }
-  const path = /[:,]\s*ethtool=([^,]+)/.exec(given)?.[1];
-  return path === undefined ? null : { path: path.trim(), isCode: false };
-}
-
-/** A policy with another path for its file. */
-export function withPolicyFile<P extends string | object>(given: P, path: string): P {
-  const before = policyFile(given);
-  if (before === null) return given;
-  if (typeof given === 'string') return given.replace(before.path, () => path) as P;
-  return { ...(given as object), [before.isCode ? 'file' : 'ethtool']: path } as P;
+/** All policies of a scenario's cell, the one under test too. */
+export function policiesOf({ input, policy }: Pick<ScenarioCell, 'input' | 'policy'>): GivenPolicy[] {
+  const policies: GivenPolicy[] = policy === null ? [] : [policy];
+  mapPolicies(input, (one) => policies.push(one));
+  return policies;
 }
 
 /** Makes jobs of cells; each file is read once. */
@@ -118,37 +103,59 @@ export class JobMaker {
   constructor(private readonly localOf: (name: string) => string = (name) => name) {}
 
   #file(name: string, isCode = false): Promise<FileRef> {
-    let known = this.#known.get(name);
+    const id = `${isCode} ${name}`;
+    let known = this.#known.get(id);
     if (known === undefined) {
       const local = this.localOf(name);
       const path = local === name ? resolve(name) : name;
       known = contentDigest(local).then((content) => ({ path, ...content, isCode }));
-      this.#known.set(name, known);
+      this.#known.set(id, known);
     }
     return known;
   }
 
-  async #policyFiles(policies: readonly (string | object | null)[]): Promise<FileRef[]> {
-    const named = policies.flatMap((one) => (one === null ? [] : (policyFile(one) ?? [])));
-    return Promise.all(named.map(({ path, isCode }) => this.#file(path, isCode)));
+  /** What each policy is on any machine: content for `@FILE`, a whole path for other files, which join `files`. */
+  async #whole(policies: readonly GivenPolicy[], files: FileRef[]): Promise<Map<GivenPolicy, GivenPolicy>> {
+    const whole = new Map<GivenPolicy, GivenPolicy>();
+    for (const given of policies) {
+      const policy = unfoldPolicy(given);
+      const named = policyFile(policy);
+      const ref = named === null ? null : await this.#file(named.path, named.isCode);
+      if (ref !== null) files.push(ref);
+      whole.set(given, ref === null ? policy : withPolicyFile(policy, ref.path));
+    }
+    return whole;
   }
 
   /** @throws UserError for a file that cannot be read */
   async ofCapture(cell: SweepCell, grid: SweepGrid): Promise<CellJob> {
     const capture = await this.#file(cell.capture);
-    const { policies, ...rest } = taskOf([cell], grid);
+    const { policies: given, ...rest } = taskOf([cell], grid);
+    const files = [capture];
+    const whole = await this.#whole(given, files);
+    const policies = given.map((policy) => whole.get(policy)!);
     const task = { ...rest, capture: capture.path, policies };
     const batch = createHash('sha256')
       .update(JSON.stringify([capture.sha256, rest.workers, { ...rest, capture: '' }]))
       .digest('hex');
-    return { kind: 'captures', batch, task, files: [capture, ...(await this.#policyFiles(policies))] };
+    return { kind: 'captures', batch, task, files };
   }
 
   /** @throws UserError for a file that cannot be read */
   async ofScenario(cell: ScenarioCell): Promise<CellJob> {
-    const named = (cell.input.load ?? []).flatMap(({ file }) => (file === undefined ? [] : [file]));
-    const captures = await Promise.all(named.map((file) => this.#file(file)));
-    return { kind: 'scenarios', cell, files: [...captures, ...(await this.#policyFiles([cell.policy]))] };
+    const files: FileRef[] = [];
+    const load = [];
+    for (const one of cell.input.load ?? []) {
+      const ref = one.file === undefined ? null : await this.#file(one.file);
+      if (ref !== null) files.push(ref);
+      load.push(ref === null ? one : { ...one, file: ref.path });
+    }
+    const policies = policiesOf(cell);
+    const whole = await this.#whole(policies, files);
+    const input = mapPolicies(cell.input, (policy) => whole.get(policy));
+    const policy = cell.policy === null ? null : whole.get(cell.policy)!;
+    const own = { ...cell, policy, input: cell.input.load === undefined ? input : { ...input, load } };
+    return { kind: 'scenarios', cell: own as ScenarioCell, files };
   }
 }
 

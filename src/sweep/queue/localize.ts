@@ -4,23 +4,28 @@
  * Promise: every file that the job reads was compared first; what is a program is decided by the policy itself, not by
  * what the job says of it.
  */
+import { type GivenPolicy, policyFile, withPolicyFile } from '../../policy/named-file.js';
+import { mapPolicies } from '../../simulate/scenario/policies.js';
 import type { ScenarioInput } from '../../simulate/scenario/schema.js';
 import type { ScenarioCell } from '../scenario-grid.js';
 import type { SweepTask } from '../worker.js';
 import { Refusal, type WorkerFiles } from './files.js';
-import { type CellJob, policyFile, withPolicyFile } from './job.js';
+import { type CellJob, policiesOf } from './job.js';
 
-type Policy = string | object;
+/** Where a file is here that the job names. @throws Refusal */
+async function localFile(name: string, isCode: boolean, job: CellJob, files: WorkerFiles): Promise<string> {
+  const ref = job.files.find(({ path }) => path === name);
+  if (ref === undefined) throw new Refusal(`${name}: the job does not say what is in it`);
+  return files.local({ ...ref, isCode });
+}
 
-async function localPolicy<P extends Policy>(policy: P, job: CellJob, files: WorkerFiles): Promise<P> {
+async function localPolicy(policy: GivenPolicy, job: CellJob, files: WorkerFiles): Promise<GivenPolicy> {
+  if (typeof policy === 'string' && policy.trim().startsWith('@')) {
+    throw new Refusal(`${policy.trim().slice(1)}: the job does not say what is in it`);
+  }
   const named = policyFile(policy);
   if (named === null) return policy;
-  // The job has its absolute path; the policy the one that was typed.
-  const ref = job.files.find(
-    ({ path }) => path === named.path || path.endsWith(`/${named.path.replace(/^\.\//, '')}`),
-  );
-  if (ref === undefined) throw new Refusal(`${named.path}: the job does not say what is in it`);
-  return withPolicyFile(policy, await files.local({ ...ref, isCode: named.isCode }));
+  return withPolicyFile(policy, await localFile(named.path, named.isCode, job, files));
 }
 
 /** The task of jobs of one batch. @throws Refusal */
@@ -30,7 +35,7 @@ export async function localTask(
 ): Promise<SweepTask> {
   const [first] = jobs;
   const capture = await files.local(first!.files[0]!);
-  const policies: Policy[] = [];
+  const policies: GivenPolicy[] = [];
   for (const job of jobs) policies.push(await localPolicy(job.task.policies[0]!, job, files));
   return { ...first!.task, capture, policies };
 }
@@ -41,18 +46,13 @@ export async function localCell(
   files: WorkerFiles,
 ): Promise<ScenarioCell> {
   const { cell } = job;
-  const local = new Map<string, string>();
-  for (const ref of job.files) {
-    const named = (cell.input.load ?? []).find(({ file }) => file !== undefined && ref.path.endsWith(file));
-    if (named?.file !== undefined) local.set(named.file, await files.local({ ...ref, isCode: false }));
+  const local = new Map<GivenPolicy, GivenPolicy>();
+  for (const policy of policiesOf(cell)) local.set(policy, await localPolicy(policy, job, files));
+  const mapped = mapPolicies(cell.input, (policy) => local.get(policy));
+  const load = [];
+  for (const one of mapped.load ?? []) {
+    load.push(one.file === undefined ? one : { ...one, file: await localFile(one.file, false, job, files) });
   }
-  const load = cell.input.load?.map((one) => {
-    if (one.file === undefined) return one;
-    const file = local.get(one.file);
-    if (file === undefined) throw new Refusal(`${one.file}: the job does not say what is in it`);
-    return { ...one, file };
-  });
-  const input = (load === undefined ? cell.input : { ...cell.input, load }) as ScenarioInput;
-  const policy = cell.policy === null ? null : await localPolicy(cell.policy, job, files);
-  return { ...cell, input, policy };
+  const input = (mapped.load === undefined ? mapped : { ...mapped, load }) as ScenarioInput;
+  return { ...cell, input, policy: cell.policy === null ? null : local.get(cell.policy)! };
 }

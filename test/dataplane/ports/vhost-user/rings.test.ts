@@ -37,6 +37,10 @@ describe.skipIf(missing !== null)(`several rings${missing === null ? '' : `: ${m
     for (const pair of [0, 1, 2]) await a.send(Array(count).fill(guestFrame(pair)), { pair });
     expect((await b.receive(3 * count)).length).toBe(3 * count);
     for (const pair of [0, 1, 2]) await a.call('sent', { pair, count: count + 2 });
+    // One worker has each guest's frames: nobody else wants its ring.
+    expect(lab.summary().workers.map(({ txLock }) => txLock)).toEqual(
+      Array(2).fill({ contended: 0, waitedNs: 0 }),
+    );
   });
 
   describe('with guest-queue=auto', () => {
