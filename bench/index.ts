@@ -22,6 +22,7 @@ import { scaling } from './scaling.js';
 import { simulate } from './simulate.js';
 import { sweep } from './sweep.js';
 import { toeplitz } from './toeplitz.js';
+import { xdp } from './xdp.js';
 
 export const SUITES: readonly Suite[] = [
   toeplitz,
@@ -37,6 +38,7 @@ export const SUITES: readonly Suite[] = [
   forward,
   live,
   peers,
+  xdp,
   guests,
   hostile,
 ];

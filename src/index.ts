@@ -476,6 +476,7 @@ export type {
   ClassShares,
   CpuResult,
   GuestResult,
+  LatencyResult,
   Limit,
   Published,
   PublishedFigure,

@@ -22,6 +22,9 @@ export const MACHINES = 4;
 export const SINK_PORTS = [5001, 5002];
 export const SOURCE_PORT = 5003;
 
+/** Emulated machines that boot side by side take long. */
+const BOOT_MS = 240_000;
+
 export const macOf = (n: number) => `52:54:00:00:00:0${n}`;
 export const addressOf = (n: number) => `10.9.0.${n}`;
 
@@ -52,19 +55,15 @@ export function chooseKernel(): { kernel: Kernel; paths: GuestPath[]; without: s
 export class Machine {
   private constructor(private readonly child: Child) {}
 
-  /** Resolves when it has its address. @param folder for its RAM disk and socket */
-  static async boot(
-    folder: string,
-    namespace: string,
-    kernel: Kernel,
-    path: GuestPath,
-    n: number,
-  ): Promise<Machine> {
+  /** @param folder for its RAM disk and socket */
+  static start(folder: string, namespace: string, kernel: Kernel, path: GuestPath, n: number): Machine {
     const name = `${path.name}-${n}`;
     const at = path.at(folder, n);
     const script = [
       `ip link set eth0 up; ip address add ${addressOf(n)}/24 dev eth0`,
-      ...SINK_PORTS.map((port) => `(while :; do nc -l -p ${port} >/dev/null; done) &`),
+      // A standard input without end: at its end nc tells the other one, which then ends too.
+      'mkfifo /tmp/open; exec 9<>/tmp/open',
+      ...SINK_PORTS.map((port) => `(while :; do nc -l -p ${port} <&9 >/dev/null; done) &`),
       `(while :; do nc -l -p ${SOURCE_PORT} </dev/zero 2>/dev/null; done) &`,
       'echo; echo guest is up',
       'while read -r line; do eval "$line"; done',
@@ -82,13 +81,12 @@ export class Machine {
       ],
       { namespace },
     );
-    try {
-      await child.until(/^guest is up/m, 90_000);
-    } catch (error) {
-      child.kill();
-      throw error;
-    }
     return new Machine(child);
+  }
+
+  /** Resolves when it has its address. */
+  async isUp(): Promise<void> {
+    await this.child.until(/^guest is up/m, BOOT_MS);
   }
 
   get pid(): number {

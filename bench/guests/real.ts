@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab, sweepDead } from '#rxsteer/cli/lab.js';
 import type { Summary } from '#rxsteer/index.js';
 import { compile } from '../lab/compile.js';
+import type { Kernel } from '../lab/guest-image.js';
 import { Child } from '../lab/process.js';
 import { abba, type BenchOptions, type Samples } from '../runner.js';
 import { between, spentBy } from './cost.js';
@@ -22,7 +23,7 @@ import { Forwarding, lockWaits } from './rxsteer.js';
 export const POLICIES = ['mac', 'rss'] as const;
 export const LOADS = ['1 guest', '2 guests', '4 guests', 'guest to guest', '60-byte frames'] as const;
 export type Load = (typeof LOADS)[number];
-/** A second, to four machines together. */
+/** A second, to all machines together. */
 export const SMALL_RATE = 20_000;
 export const MEASURES = [
   ...(['rate', 'frames', 'frameBytes', 'programNs', 'emulatorNs', 'vcpuNs'] as const),
@@ -32,15 +33,18 @@ export type Measure = (typeof MEASURES)[number];
 
 export const candidate = (path: string, policy: string, load: Load) => `${path}/${load}/${policy}`;
 
+/** Machines that it takes at least. */
 const TARGETS: Readonly<Record<Load, number>> = {
   '1 guest': 1,
   '2 guests': 2,
   '4 guests': 4,
-  'guest to guest': 1,
-  '60-byte frames': 4,
+  'guest to guest': 2,
+  '60-byte frames': 1,
 };
 /** Before a window opens: emulated machines take their time. */
-const WARM_MS = 700;
+const WARM_MS = 500;
+/** More than what answers to ARP and what opens connections. */
+const LEAST_FRAMES = 50;
 
 interface Stand {
   readonly path: GuestPath;
@@ -63,30 +67,55 @@ function counted({ ports, totals }: Summary) {
   };
 }
 
-/** Starts a load that lasts so long; ends by itself, or by `kill`. */
-function begin(load: Load, { machines, outside }: Stand, pktgen: string, seconds: number): Child[] {
+interface Running {
+  /** Why it has ended by itself; null while it has not. */
+  problem(): string | null;
+  end(): Promise<void>;
+}
+
+/** Starts a load that lasts until its end is asked for. */
+function begin(load: Load, { machines, outside }: Stand, pktgen: string): Running {
   if (load === 'guest to guest') {
-    // Its standard input stays open, or nc would end the stream.
-    machines[1]!.run(
-      `sleep ${seconds + 2} | timeout ${Math.ceil(seconds)} nc ${addressOf(1)} ${SOURCE_PORT} >/dev/null &`,
-    );
-    return [];
-  }
-  if (load === '60-byte frames') {
-    const command = [
-      ...[pktgen, '--interface', 'e0', '--guests', String(MACHINES), '--flows', '64', '--size', '60'],
-      ...['--dst-mac', macOf(1), '--src-mac', '02:00:00:00:00:99'],
-      ...['--rate', String(SMALL_RATE), '--duration', String(seconds)],
-    ];
-    return [new Child('pktgen', command, { namespace: outside })];
+    const sink = machines[1]!;
+    sink.run(`nc ${addressOf(1)} ${SOURCE_PORT} <&9 >/dev/null & stream=$!`);
+    return { problem: () => null, end: async () => sink.run('kill $stream') };
   }
   const streams = Array.from({ length: TARGETS[load] }, (_, k) =>
-    SINK_PORTS.map((port) => [addressOf(k + 1), port]),
+    SINK_PORTS.map((port) => `exec busybox nc ${addressOf(k + 1)} ${port} </dev/zero`),
   );
-  return streams.flat().map(([address, port]) => {
-    const command = `exec timeout ${seconds} busybox nc ${address} ${port} </dev/zero`;
-    return new Child('stream', ['sh', '-c', command], { namespace: outside });
-  });
+  const small = [
+    ...[pktgen, '--interface', 'e0', '--guests', String(machines.length), '--flows', '64', '--size', '60'],
+    ...[
+      '--dst-mac',
+      macOf(1),
+      '--src-mac',
+      '02:00:00:00:00:99',
+      '--rate',
+      String(SMALL_RATE),
+      '--duration',
+      '600',
+    ],
+  ];
+  const commands = load === '60-byte frames' ? [small] : streams.flat().map((line) => ['sh', '-c', line]);
+  const children = commands.map((command) => new Child(load, command, { namespace: outside }));
+  return {
+    problem: () => children.find(({ code }) => code !== undefined)?.gist() ?? null,
+    async end() {
+      for (const child of children) child.kill();
+      for (const child of children) await child.ended;
+    },
+  };
+}
+
+/** Until frames reach the machines, and a while longer. */
+async function warmUp({ forwarding }: Stand, running: Running): Promise<void> {
+  const { given } = counted(await forwarding.stats());
+  for (let looks = 0; counted(await forwarding.stats()).given < given + LEAST_FRAMES; looks++) {
+    const problem = running.problem();
+    if (problem !== null || looks > 100) throw new Error(problem ?? 'nothing reaches the machines');
+    await sleep(100);
+  }
+  await sleep(WARM_MS);
 }
 
 /** One visit: a sample of each measure. */
@@ -99,9 +128,9 @@ async function visit(
 ) {
   const { forwarding, machines } = stand;
   const pids = machines.map(({ pid }) => pid);
-  const load_ = begin(load, stand, pktgen, seconds + WARM_MS / 1000 + 0.5);
+  const running = begin(load, stand, pktgen);
   try {
-    await sleep(WARM_MS);
+    await warmUp(stand, running);
     const stats = await forwarding.stats();
     const from = { at: performance.now(), spent: spentBy(forwarding.pid, pids), ...counted(stats) };
     await sleep(1000 * seconds);
@@ -111,7 +140,7 @@ async function visit(
     const to = counted(after);
     const frames = to.frames - from.frames;
     const given = to.given - from.given;
-    if (given === 0) throw new Error(`${load}: nothing reached the machines`);
+    if (given === 0) throw new Error('nothing reached the machines');
     add('rate', (8 * (to.bytes - from.bytes)) / took);
     add('frames', given / took);
     add('frameBytes', (to.bytes - from.bytes) / given);
@@ -122,13 +151,10 @@ async function visit(
     add('waits', (lockWaits(after).contended - lockWaits(stats).contended) / given);
     add('lost', (to.lost - from.lost) / Math.max(1, given + to.lost - from.lost));
   } finally {
-    for (const child of load_) {
-      child.kill();
-      await child.ended;
-    }
+    await running.end();
+    // A stream's end, and the next listener.
+    await sleep(300);
   }
-  // A stream's end, and the next listener.
-  await sleep(load === 'guest to guest' ? 1200 : 300);
 }
 
 /** Fills `samples`; returns notes. @throws Error where machines or forwarders do not start */
@@ -141,7 +167,11 @@ export async function measureMachines(
   const generator = compile({ what: 'guests: 60-byte frames', source: 'tools/pktgen.cc' });
   const { kernel, paths, without } = chooseKernel();
   const notes = [...without, ...(generator.problem === '' ? [] : [generator.problem])];
-  const loads = LOADS.filter((load) => load !== '60-byte frames' || generator.problem === '');
+  // Booting is most of a short run.
+  const count = options.quick ? 2 : MACHINES;
+  const loads = LOADS.filter(
+    (load) => TARGETS[load] <= count && (load !== '60-byte frames' || generator.problem === ''),
+  );
   const started: { kill(): void }[] = [];
   sweepDead();
   const lab = new Lab();
@@ -154,7 +184,8 @@ export async function measureMachines(
       lab.ip('-n', outside, 'addr', 'add', '10.9.0.99/24', 'dev', 'e0');
       const at = `${folder}/${k}`;
       mkdirSync(at);
-      stands.push({ ...(await raise(lab, at, inner, kernel, path, started, options)), path, outside });
+      const place = { lab, folder: at, namespace: inner, kernel, path, count };
+      stands.push({ ...(await raise(place, started, options)), path, outside });
     }
     const candidates = stands.flatMap((stand) =>
       POLICIES.flatMap((policy) => loads.map((load) => ({ stand, policy, load }))),
@@ -164,10 +195,15 @@ export async function measureMachines(
         options.signal.throwIfAborted();
         const name = candidate(stand.path.name, policy, load);
         options.progress(`guests: round ${index + 1} of ${rounds}: ${name}`);
-        await stand.forwarding.policy(policy);
-        await visit(load, stand, generator.path, options.quick ? 0.7 : 1.5, (measure, value) =>
-          samples.add(name, measure, value),
-        );
+        try {
+          await stand.forwarding.policy(policy);
+          await visit(load, stand, generator.path, options.quick ? 0.7 : 1.5, (measure, value) =>
+            samples.add(name, measure, value),
+          );
+        } catch (error) {
+          options.signal.throwIfAborted();
+          notes.push(`guests: ${name}, round ${index + 1}: ${(error as Error).message.split('\n')[0]}`);
+        }
       }
     }
     notes.push(`guests: virtual machines of Linux ${kernel.version}, emulated (TCG), one virtual CPU each`);
@@ -186,25 +222,19 @@ export async function measureMachines(
 
 /** Machines of a path and the forwarder in front of them. TAPs are there before the forwarder, sockets after it. */
 async function raise(
-  lab: Lab,
-  folder: string,
-  namespace: string,
-  kernel: Parameters<typeof Machine.boot>[2],
-  path: GuestPath,
+  place: { lab: Lab; folder: string; namespace: string; kernel: Kernel; path: GuestPath; count: number },
   started: { kill(): void }[],
   options: BenchOptions,
 ): Promise<Pick<Stand, 'machines' | 'forwarding'>> {
-  const numbers = Array.from({ length: MACHINES }, (_, k) => k + 1);
+  const { lab, folder, namespace, kernel, path, count } = place;
+  const numbers = Array.from({ length: count }, (_, k) => k + 1);
   const boot = async () => {
-    const machines: Machine[] = [];
-    for (const n of numbers) {
-      options.signal.throwIfAborted();
-      options.progress(`guests: booting ${path.name} ${n} of ${MACHINES}`);
-      const machine = await Machine.boot(folder, namespace, kernel, path, n);
-      started.push(machine);
-      machines.push(machine);
-    }
-    return machines;
+    options.signal.throwIfAborted();
+    options.progress(`guests: booting ${count} machines: ${path.name}`);
+    const booting = numbers.map((n) => Machine.start(folder, namespace, kernel, path, n));
+    started.push(...booting);
+    for (const machine of booting) await machine.isUp();
+    return booting;
   };
   const forward = async () => {
     const forwarding = await Forwarding.start(folder, 'forwarder', {

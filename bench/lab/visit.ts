@@ -135,6 +135,13 @@ export class Visit {
     this.add('latencyLoss', times.lost / Math.max(1, times.frames + times.lost));
   }
 
+  /** The former of them alone. */
+  async zeroLoss(ceiling: number): Promise<void> {
+    const { generator, durations } = this;
+    const ndr = await throughput(this.topology, { generator, seconds: durations.searchSeconds }, ceiling);
+    if (ndr > 0) this.add('zeroLoss', ndr);
+  }
+
   async tcp(): Promise<void> {
     const stream = await tcpStream(this.topology, this.durations.tcpSeconds);
     this.add('tcp', stream.bitsPerSecond);
@@ -147,11 +154,10 @@ export class Visit {
     this.add('pingP99', percentile(times, 0.99));
   }
 
-  /** CPU time without traffic: of the process, in cores. */
-  async idle(): Promise<void> {
+  /** CPU time without traffic: of the process, in cores. @param restMs what starting up, or traffic, leaves is not idling */
+  async idle(restMs = 500): Promise<void> {
     if (this.running.pid === null) return;
-    // What starting up leaves to be done is not idling.
-    await sleep(500);
+    await sleep(restMs);
     this.add('idle', await this.processShare(this.durations.idleSeconds));
   }
 

@@ -59,6 +59,33 @@ function classTable(results: readonly RunResult[]): string {
   );
 }
 
+/** Guests that are shown one by one, where their kinds differ. */
+const GUESTS_MOST = 16;
+
+/** What each guest got, where there are guests of several kinds. */
+function guestLines({ guests: kinds }: Scenario, { results, virtualMs }: SimulationResult): string[] {
+  const count = results[0]?.guests.length ?? 0;
+  if (Object.keys(kinds).length < 2 || count > GUESTS_MOST) return [];
+  const isOne = results.length === 1;
+  const table = formatFitting(
+    [
+      ...(isOne ? [] : [{ title: 'policy' }]),
+      ...[{ title: 'guest' }, right('operations/s'), right('p50'), right('p99'), right('exits/s')],
+    ],
+    results.flatMap(({ policy, guests }) =>
+      guests.map(({ name, packets, latencyUs, exits }) => [
+        ...(isOne ? [] : [policy]),
+        name,
+        formatCount((1000 * packets) / virtualMs),
+        formatNanoseconds(latencyUs.p50 * 1000),
+        formatNanoseconds(latencyUs.p99 * 1000),
+        formatCount(exits),
+      ]),
+    ),
+  );
+  return [table, ''];
+}
+
 /** What limits, and what was tried. */
 function limitLines({ policy, limit, dropped }: RunResult, isOne: boolean): string[] {
   const who = isOne ? '' : `${policy}: `;
@@ -96,11 +123,12 @@ function publishedLines({ policy, published, throughput, cpu }: RunResult, isOne
 }
 
 /** The text of a simulation. */
-export function simulationText(scenario: Scenario, { results, ...whole }: SimulationResult): string {
+export function simulationText(scenario: Scenario, result: SimulationResult): string {
+  const { results, ...whole } = result;
   const isOne = results.length === 1;
   const cpus = results[0]?.cpus.length ?? 0;
   const head = `${whole.scenario}: ${cpus} CPUs, ${whole.virtualMs} ms of virtual time, seed ${whole.seed}`;
-  const lines = results.flatMap((result) => [...limitLines(result, isOne), ...publishedLines(result, isOne)]);
+  const lines = results.flatMap((one) => [...limitLines(one, isOne), ...publishedLines(one, isOne)]);
   return [
     colour.bold(head),
     ...(scenario.about === undefined ? [] : [wrap(scenario.about, lineColumns())]),
@@ -109,8 +137,9 @@ export function simulationText(scenario: Scenario, { results, ...whole }: Simula
     '',
     classTable(results),
     '',
-    ...results.flatMap((result) =>
-      diskTables(result).flatMap((text, i) => [i === 0 ? wrap(text, lineColumns()) : text, '']),
+    ...guestLines(scenario, result),
+    ...results.flatMap((one) =>
+      diskTables(one).flatMap((text, i) => [i === 0 ? wrap(text, lineColumns()) : text, '']),
     ),
     ...lines.map((line) => wrap(`- ${line}`, lineColumns(), '  ')),
     colour.dim(whole.digest),

@@ -63,9 +63,11 @@ function guestTable({ guests }: RunResult): string {
   const most = Math.max(1, ...guests.map(({ packets }) => packets));
   const rows = guests
     .slice(0, ROWS_MAX)
-    .map(({ name, packets, cpus, exits, classes, vcpus }): Cell[] => [
+    .map(({ name, packets, latencyUs, cpus, exits, classes, vcpus }): Cell[] => [
       text(name),
       bar(packets, packets / most, count),
+      number(latencyUs.p50),
+      number(latencyUs.p99),
       number(vcpus.length),
       number(cpus),
       number(exits),
@@ -75,6 +77,8 @@ function guestTable({ guests }: RunResult): string {
   const headings = [
     { title: 'guest' },
     { title: 'operations' },
+    { title: 'p50 us', hint: 'half of its operations take less' },
+    { title: 'p99 us' },
     { title: 'vCPUs' },
     { title: 'host CPUs', hint: 'that worked for it' },
     { title: 'exits a second' },

@@ -1,6 +1,9 @@
-/** The scenario's JSON Schema says of every key what it is. */
+/** The scenario's JSON Schema says of every key what it is; the example files fit it. */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { jsonSchemaOf } from '#rxsteer/policy/json-schema.js';
+import { readScenario } from '#rxsteer/simulate/scenario/parse.js';
 import { scenarioSchema } from '#rxsteer/simulate/scenario/schema.js';
 
 /** Paths of all properties, and of those without a description. */
@@ -26,4 +29,15 @@ it('every key has a description', () => {
   properties(jsonSchemaOf(scenarioSchema), '', found, bare);
   expect(bare).toEqual([]);
   expect(found).toEqual(expect.arrayContaining(['.nics.irqs', '.guests.apps.kind', '.costs.line.remote']));
+});
+
+it('the examples are scenarios', () => {
+  const folder = fileURLToPath(new URL('../../examples/scenarios/', import.meta.url));
+  const files = readdirSync(folder);
+  expect(files.length).toBeGreaterThan(10);
+  for (const file of files) {
+    const { name, about } = readScenario(`${folder}${file}`);
+    expect(`${name}.yaml`).toBe(file);
+    expect(about, file).toBeDefined();
+  }
 });

@@ -15,14 +15,17 @@ import { expectBoth, expectFull, FULL_CASES } from '../support/xsk-verdict.js';
 
 const PACKETS = 3000;
 const FLOWS = 40;
-/** Of the forwarder: port kind and its options, policy. */
-const RUNS = [
-  ['af_packet', ',xsk=on', 'rss'],
-  ['af_packet', ',xsk=off', 'rss'],
-  ['af_packet', ',xsk=on', 'mac'],
-  ['af_packet', ',queues=2,fanout=hash', 'rps:cpus=0-1'],
-  ['tap', ',queues=2', 'rss'],
-] as const;
+/** Of the forwarder: the ports, the policy, and one that takes its place while frames pass. */
+const RUNS: readonly (readonly [string, string, string, string?])[] = [
+  ['af_packet:p0', 'af_packet:p1,xsk=on', 'rss'],
+  ['af_packet:p0', 'af_packet:p1,xsk=off', 'rss'],
+  ['af_packet:p0', 'af_packet:p1,xsk=on', 'mac'],
+  ['af_packet:p0', 'af_packet:p1,queues=2,fanout=hash', 'rps:cpus=0-1'],
+  ['af_packet:p0', 'tap:t1,queues=2', 'rss'],
+  ['af_xdp:p0', 'af_xdp:p1', 'rss'],
+  ['af_xdp:p0,steer=on', 'af_packet:p1', 'rss:queues=2', 'mac-hash:fields=both'],
+  ['af_packet:p0,queues=2,fanout=policy', 'af_xdp:p1', 'rss:queues=2', 'mac-hash:fields=both'],
+];
 const PATIENCE_MS = 20 * 60_000;
 
 const kernels = kernelsToTry();
@@ -48,18 +51,23 @@ const script = [
   `${ip} del a0; ${ip} del b0`,
   veth('g0', 'p0'),
   veth('g1', 'p1'),
-  ...RUNS.map(([kind, options, policy], n) => {
-    const [out, seenOn] = kind === 'tap' ? ['t1', 't1'] : ['p1', 'g1'];
+  ...RUNS.map(([first, second, policy, next], n) => {
+    const seenOn = second.startsWith('tap:t1') ? 't1' : 'g1';
+    const control = next === undefined ? '--no-control' : '--control /tmp/c.sock';
+    const change = `node ${GUEST_REPOSITORY}/dist/cli/main.js ctl --socket /tmp/c.sock apply --policy ${next} >>/tmp/log 2>&1`;
     return `
 rm -f /tmp/log /tmp/sink
-node ${GUEST_REPOSITORY}/dist/cli/main.js forward --port a=af_packet:p0 --port b=${kind}:${out}${options} \
-  --policy ${policy} --workers 2 --no-control --json >/tmp/summary 2>/tmp/log &
+node ${GUEST_REPOSITORY}/dist/cli/main.js forward --port a=${first} --port b=${second} \
+  --policy ${policy} --workers 2 ${control} --json >/tmp/summary 2>/tmp/log &
 forwarder=$!
 ${until('^ready', '/tmp/log')}
 pktsink --interface ${seenOn} >/tmp/sunk 2>/tmp/sink &
 sink=$!
 ${until('ready', '/tmp/sink')}
-pktgen --interface g0 --flows ${FLOWS} --guests 8 --packets ${PACKETS} --rate 1000 --size 100 >/tmp/generated 2>>/tmp/log
+pktgen --interface g0 --flows ${FLOWS} --guests 8 --packets ${PACKETS} --rate 1000 --size 100 >/tmp/generated 2>>/tmp/log &
+generator=$!
+${next === undefined ? '' : change}
+wait $generator
 sleep 3
 { kill -INT $forwarder; wait $forwarder; kill $sink; wait $sink; } 2>/dev/null
 for file in log generated sunk summary; do echo @ run ${n} $file; cat /tmp/$file; done`;
@@ -99,6 +107,10 @@ describe.skipIf(reason !== '' || !canForward())('other kernels', () => {
           const arrived = seen.checked + seen.kernelDrops;
           expect([arrived, arrived + seen.rxDropped], context).toContain(to.tx.packets);
           expect(seen.checked, context).toBeGreaterThan(PACKETS / 2);
+          if (run[3] !== undefined) {
+            expect(summary.policy, context).toBe(run[3]);
+            expect(summary.handoffs.filter(({ packets }) => packets > 0)).toEqual([]);
+          }
           expect(seen, context).toMatchObject({ flows: FLOWS, duplicates: 0, late: 0, other: 0 });
           expect([seen.reordered.packets, summary.totals.reordered], context).toEqual([0, 0]);
           console.log(

@@ -13,7 +13,6 @@ import { simulate } from '#rxsteer/simulate/simulate.js';
 const MISSES = [
   'tap-vhost/socket-send cpus.1.busyShare',
   'tap-vhost/socket-receive cpus.1.busyShare',
-  'workers/device-2-jobs throughput.value',
 ];
 const PRESET_MS = 5000;
 

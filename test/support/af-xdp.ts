@@ -9,7 +9,6 @@ import { expectConservation, expectNoDrops, type Summary } from './summary.js';
 
 const here = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 const BULK_BYTES = 3_000_000;
-const TRACED_MAX = 10_000;
 
 export interface XdpDetail {
   xdp: string;
@@ -69,7 +68,7 @@ export async function steersAsThePolicy(lab: Lab, policy: string, frames: number
   const ports = ['--port', 'a=af_xdp:p0,steer=on', '--port', 'b=memory:sink'];
   const forwarder = await startForwarder(lab, ns, ...ports, '--policy', policy, '--workers', '2');
   const socket = `/run/rxsteer/${forwarder.process.pid}.sock`;
-  const n = Math.min(frames / 2, TRACED_MAX);
+  const n = frames / 4;
   const trace = ask<{ reason: string }[]>(socket, 'POST', '/trace', { n, timeoutMs: 60_000 });
   await lab.exec(from, 'python3', here('odd.py'), 'g0', `${frames}`, '7');
   const reasons = (await trace).map(({ reason }) => reason);

@@ -56,6 +56,10 @@ export interface GuestOptions {
   readonly script: string;
   /** The socket of a vhost-user port, in place of a TAP, and pairs of rings (one virtual CPU each). */
   readonly vhostUser?: { readonly path: string; readonly queues: number };
+  /** Further options of QEMU. */
+  readonly more?: readonly string[];
+  /** It waits for another one that moves into it: resolves as soon as it is started. */
+  readonly incoming?: string;
 }
 
 function emulate(lab: Lab, ns: string, kernel: Kernel, disk: string, ...options: string[]): Process {
@@ -76,7 +80,7 @@ export async function bootGuest(
   ns: string,
   folder: string,
   link: string,
-  { mac, address, script, vhostUser }: GuestOptions,
+  { mac, address, script, vhostUser, more = [], incoming }: GuestOptions,
 ): Promise<Process> {
   const kernel = kernelsIn(GUEST_ROOT, VIRTIO_NETWORK)[0]!;
   const up = `ip link set eth0 up; ip address add ${address} dev eth0; echo; echo guest is up`;
@@ -93,8 +97,21 @@ export async function bootGuest(
           // QEMU 7.2 crashes here with MSI-X.
           ...['-device', `${device},vectors=0,rx_queue_size=1024,mq=${vhostUser.queues > 1 ? 'on' : 'off'}`],
         ];
-  const guest = emulate(lab, ns, kernel, disk, '-m', '192', '-serial', 'stdio', ...network);
-  await guest.line(/^guest is up/m, 60_000);
+  const arrival = incoming === undefined ? [] : ['-incoming', incoming];
+  const guest = emulate(
+    lab,
+    ns,
+    kernel,
+    disk,
+    '-m',
+    '192',
+    '-serial',
+    'stdio',
+    ...network,
+    ...more,
+    ...arrival,
+  );
+  if (incoming === undefined) await guest.line(/^guest is up/m, 60_000);
   return guest;
 }
 

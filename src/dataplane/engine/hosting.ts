@@ -6,8 +6,8 @@
  * ends the engine (`onFailure`). A worker that dies for want of descriptors, threads or memory is never given up: it is
  * tried again until there are some. Main thread only.
  */
-import { fileURLToPath } from 'node:url';
 import { FixedQueue, Piscina } from 'piscina';
+import { threadModule } from '../../thread-modules.js';
 import type { WorkerTask } from '../shared/config.js';
 import { Global, Phase, WorkerState, WorkerWord } from '../shared/words.js';
 import { delay, type EngineCore } from './core.js';
@@ -74,7 +74,7 @@ export class Hosting {
     const { plan } = core;
     this.guard = new Guard(core.warn);
     this.pool = new Piscina({
-      filename: fileURLToPath(new URL('../worker/thread.js', import.meta.url)),
+      filename: threadModule(new URL('../worker/thread.js', import.meta.url)),
       // Each task makes its thread: what fails there is that task's error.
       minThreads: 0,
       maxThreads: plan.workers,

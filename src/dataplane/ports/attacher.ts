@@ -6,6 +6,7 @@
  */
 import type { Native } from '../../addon/native.js';
 import type { Burst } from '../../packet/burst.js';
+import { ownModule } from '../../thread-modules.js';
 import type { ThreadClock } from '../memory/clock.js';
 import type { FramePool } from '../memory/pool.js';
 import type { EngineViews } from '../shared/engine-memory.js';
@@ -43,7 +44,7 @@ export type Attachers = ReadonlyMap<string, PortAttacher>;
 /** Loads the modules that the plan names. */
 export async function loadAttachers({ attachers }: Pick<EnginePlan, 'attachers'>): Promise<Attachers> {
   const modules = Object.entries(attachers).map(async ([kind, url]) => {
-    const { attacher } = (await import(url)) as { readonly attacher: PortAttacher };
+    const { attacher } = (await import(ownModule(url))) as { readonly attacher: PortAttacher };
     return [kind, attacher] as const;
   });
   return new Map(await Promise.all(modules));

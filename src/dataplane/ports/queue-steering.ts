@@ -13,6 +13,10 @@ import type { Native } from '../../addon/native.js';
 import type { Program } from '../../bpf/assembler.js';
 import { gatherProgram, type QueueChoice } from '../../programs/queue-program.js';
 
+/** How a verifier refuses what it does not know; of XDP that is bpf_xdp_load_bytes (3f364222d032). */
+const UNKNOWN_HELPER: ReadonlySet<string> = new Set(['EINVAL', 'EACCES']);
+const XDP_READS = 'such programs read frames in Linux 5.18 and later';
+
 /** A program, loaded. */
 export interface ReadyProgram {
   readonly program: Program;
@@ -56,7 +60,13 @@ export class QueueSteering {
 
   /** Loads a program without using it. @throws Error with the verifier's reason */
   load(program: Program): ReadyProgram {
-    return { program, loaded: loadProgram(this.#native, program) };
+    try {
+      return { program, loaded: loadProgram(this.#native, program) };
+    } catch (error) {
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      if (this.to.start !== 'xdp' || !UNKNOWN_HELPER.has(code)) throw error;
+      throw Object.assign(new Error(`${message} (${XDP_READS})`), { code });
+    }
   }
 
   /** Every frame goes to queue 0 from now on; when it returns none is on its way to another. */

@@ -72,6 +72,7 @@ export const modern: CostSet = {
     'tap-vhost/batch-64',
     'workers/device-4-jobs',
     'workers/device-1-job (work of a job)',
+    'workers/device-2-jobs (exit)',
     'guest-ipis/rps-hypercall (moderation of the device)',
     'halt-polling/switch',
     'halt-polling/switch-guest-poll',

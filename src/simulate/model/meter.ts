@@ -17,9 +17,14 @@ export class Histogram {
   readonly #buckets = new Float64Array(64 * SUB);
 
   add(time: number): void {
+    this.addTo(bucketOf(time), time);
+  }
+
+  /** The same where the bucket is known: of another histogram, which got the same time. */
+  addTo(bucket: number, time: number): void {
     this.count++;
     this.sum += time;
-    this.#buckets[bucketOf(Math.floor(time / PS))]!++;
+    this.#buckets[bucket]!++;
   }
 
   /** Nanoseconds that a share of all stay below; 0 without any. */
@@ -39,7 +44,9 @@ export class Histogram {
   }
 }
 
-function bucketOf(ns: number): number {
+/** Bucket of a time in picoseconds. */
+function bucketOf(time: number): number {
+  const ns = Math.floor(time / PS);
   if (ns < SUB) return ns;
   let shift = 0;
   let rest = ns;
@@ -74,11 +81,14 @@ export class Meter {
   readonly batches = new Float64Array(BATCHES);
   readonly latency = new Histogram();
   readonly byGuest: Float64Array;
+  /** Of guests that had operations. */
+  readonly latencies: (Histogram | undefined)[];
   readonly droppedInWindow: Record<string, number> = {};
   arrivedInWindow = 0;
 
   constructor(guests: number) {
     this.byGuest = new Float64Array(guests + 1);
+    this.latencies = new Array(guests).fill(undefined);
   }
 
   open(now: number, length: number): void {
@@ -95,7 +105,15 @@ export class Meter {
     this.byGuest[guest + 1]!++;
     const batch = Math.floor(((now - this.start) * BATCHES) / this.length);
     this.batches[batch < BATCHES ? batch : BATCHES - 1]!++;
-    this.latency.add(took);
+    const bucket = bucketOf(took);
+    this.latency.addTo(bucket, took);
+    if (guest < 0) return;
+    let own = this.latencies[guest];
+    if (own === undefined) {
+      own = new Histogram();
+      this.latencies[guest] = own;
+    }
+    own.addTo(bucket, took);
   }
 
   drop(reason: string): void {

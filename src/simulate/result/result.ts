@@ -28,11 +28,21 @@ export interface CpuResult {
   readonly classes: ClassShares;
 }
 
+/** How long operations took, microseconds: percentiles are right to 1.6 %. */
+export interface LatencyResult {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
 /** One guest. */
 export interface GuestResult {
   readonly name: string;
   /** Operations in the window. */
   readonly packets: number;
+  readonly latencyUs: LatencyResult;
   /** CPUs of the host that worked for it. */
   readonly cpus: number;
   /** Exits a second. */
@@ -87,13 +97,7 @@ export interface RunResult {
     readonly usPerOperation: number;
     readonly classes: ClassShares;
   };
-  readonly latencyUs: {
-    readonly mean: number;
-    readonly p50: number;
-    readonly p90: number;
-    readonly p99: number;
-    readonly p999: number;
-  };
+  readonly latencyUs: LatencyResult;
   readonly perPacket: {
     /** Packets that RPS or a policy of the host gave to another CPU. */
     readonly handOffs: number;

@@ -7,8 +7,16 @@
 import { CLASSES, Class } from '../machine/classes.js';
 import type { CounterValues } from '../machine/counters.js';
 import { PS, SECOND } from '../machine/sim.js';
-import { BATCHES } from '../model/meter.js';
-import type { ClassShares, CpuResult, GuestResult, Limit, Published, RunResult } from './result.js';
+import { BATCHES, Histogram } from '../model/meter.js';
+import type {
+  ClassShares,
+  CpuResult,
+  GuestResult,
+  LatencyResult,
+  Limit,
+  Published,
+  RunResult,
+} from './result.js';
 import type { Measured } from './run.js';
 
 /** Student's t for 97.5 % with 19 degrees of freedom. */
@@ -74,13 +82,7 @@ export function summarise(
       usPerOperation: each(sum(totals)) / (1000 * PS),
       classes: shares(totals, all),
     },
-    latencyUs: {
-      mean: latency.mean / 1000,
-      p50: latency.percentile(0.5) / 1000,
-      p90: latency.percentile(0.9) / 1000,
-      p99: latency.percentile(0.99) / 1000,
-      p999: latency.percentile(0.999) / 1000,
-    },
+    latencyUs: latencyOf(latency),
     perPacket: {
       ...events(counters, each),
       lockWaitNs: each(totals[Class.lockWait]!) / PS,
@@ -130,6 +132,19 @@ export function summarise(
   };
 }
 
+const NO_LATENCY = new Histogram();
+
+/** Microseconds; 0 without any operation. */
+function latencyOf(latency: Histogram): LatencyResult {
+  return {
+    mean: latency.mean / 1000,
+    p50: latency.percentile(0.5) / 1000,
+    p90: latency.percentile(0.9) / 1000,
+    p99: latency.percentile(0.99) / 1000,
+    p999: latency.percentile(0.999) / 1000,
+  };
+}
+
 /** Name of a flow's guest; null for the host. */
 function guestOf({ built }: Measured, flow: number): string | null {
   return built.guests[built.world.flows.guest[flow]!]?.name ?? null;
@@ -156,6 +171,7 @@ function guestResults({ built, window, vcpus }: Measured): GuestResult[] {
     return {
       name: guest.name,
       packets: meter.byGuest[g + 1]!,
+      latencyUs: latencyOf(meter.latencies[g] ?? NO_LATENCY),
       cpus: new Set([...guest.cpus, ...workers]).size,
       exits: (sum(own.map(({ exits }) => exits)) * SECOND) / window,
       classes: { irq: share(Class.irq), softirq: share(Class.softirq), app: share(Class.app) },

@@ -10,6 +10,7 @@ import { UserError } from '../../../errors.js';
 import { SOCKETS } from '../../../programs/policy-program.js';
 import type { ReadyProgram } from '../queue-steering.js';
 import type { XdpPortSpec } from './kind.js';
+import { needing } from './needs.js';
 
 /** XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE. */
 const GENERIC = 2;
@@ -65,7 +66,7 @@ export function attachProgram(native: Native, program: number, ifindex: number):
     const { code = '', message } = error as NodeJS.ErrnoException;
     // Somebody else was faster; no right; no such device any more.
     if (!(code in REFUSALS)) throw error;
-    const link = native.linkBpf(program, ifindex, AttachType.xdp, GENERIC);
+    const link = needing('link', () => native.linkBpf(program, ifindex, AttachType.xdp, GENERIC));
     return { link, xdp: 'generic', why: REFUSALS[code] ?? message };
   }
 }

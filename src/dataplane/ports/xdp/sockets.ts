@@ -15,6 +15,7 @@ import { powerOfTwoAtLeast } from '../../memory/layout.js';
 import type { LentSlots } from '../../memory/lent.js';
 import type { ReadyProgram } from '../queue-steering.js';
 import type { XdpPortSpec } from './kind.js';
+import { needing } from './needs.js';
 import { type AttachedProgram, attachProgram, enterSockets } from './program.js';
 
 /** Entries of the receive rings of a queue's sockets: of one, of a few, of many. */
@@ -155,7 +156,8 @@ export class XdpSockets {
     const deadline = performance.now() + TAKEN_MS;
     for (;;) {
       try {
-        return native.openXskQueue({ ...options, sharedWith }, lent.memory);
+        const open = () => native.openXskQueue({ ...options, sharedWith }, lent.memory);
+        return needing(sharedWith < 0 ? 'socket' : 'sharing', open);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || performance.now() > deadline) throw error;
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);

@@ -15,7 +15,7 @@ import { type DeviceParts, DevicePort } from '../device/device-port.js';
 import { type DropSource, KernelDrops } from '../device/kernel-drops.js';
 import { usableLink } from '../device/usable-link.js';
 import { INTERFACE_QUEUES_MAX } from '../kind.js';
-import type { OldDescriptors, PortHost } from '../live-port.js';
+import type { CountedWarning, OldDescriptors, PortHost } from '../live-port.js';
 import { QueueSteering, type ReadyProgram } from '../queue-steering.js';
 import { XDP_WORDS, XdpWord } from './data.js';
 import type { XdpDetail, XdpPortSpec } from './kind.js';
@@ -24,6 +24,9 @@ import { copiesAtOnce, ringsFor, slotsFor, XdpSockets } from './sockets.js';
 
 /** Ethernet header and a VLAN tag. */
 const HEADER_BYTES = 18;
+
+/** Frames with a partial checksum that are a TCP stack's traffic, no longer a few datagrams. */
+const MANY_SEGMENTS = 100_000;
 
 type Sums = Record<'dropped' | 'ringFull' | 'fillEmpty' | 'partial', number>;
 
@@ -208,9 +211,26 @@ export class XdpPort extends DevicePort<XdpPortSpec> {
     return fd === undefined || this.native.xskBound(fd);
   }
 
+  /** A peer's stack makes segments for us: worth a word where there are many. */
+  override counted(): readonly CountedWarning[] {
+    const { partial } = this.summed();
+    return [
+      {
+        kind: 'segmented',
+        count: partial < MANY_SEGMENTS ? 0 : partial,
+        text: `a stack behind ${this.spec.interface} sends segments with checksums left to the device, since AF_XDP takes no super-frames: bulk TCP is cheaper through af_packet:${this.spec.interface}`,
+      },
+    ];
+  }
+
   /** What all sockets of the port have counted so far. */
   private totals(): Sums {
     for (const fd of this.receiveFds) this.counts.set(fd, this.native.xskCounts(fd));
+    return this.summed();
+  }
+
+  /** The same as of the last look. */
+  private summed(): Sums {
     const sum = { ...this.past };
     for (const one of this.counts.values()) add(sum, one);
     return sum;
