@@ -13,6 +13,7 @@ import type { factsOf } from '../host/facts.js';
 import { GUEST_COLUMNS, guestRows } from '../host/guest-table.js';
 import type { Host } from '../host/host.js';
 import { formatCpuList } from '../host/lists.js';
+import { worded } from '../host/wording.js';
 import { asCell, colour, formatFields, formatTable } from './output.js';
 
 /** Commands of a finding that are shown. */
@@ -30,11 +31,17 @@ function shown(value: Shown): string {
     return value.length > 16 ? `${list}, … ${value.length}` : list || 'none';
   }
   if (typeof value === 'object') {
-    return Object.entries(value)
-      .map(([name, one]) => `${name} ${shown(one)}`)
-      .join(', ');
+    const parts = Object.entries(value).map(([name, one]) => `${name} ${shown(one)}`);
+    return parts.join(', ') || 'none';
   }
   return String(value);
+}
+
+/** `rps queues` of `rpsQueues`; names of settings stay. */
+function words(name: string): string {
+  return /^[a-z]+([A-Z][a-z]+)+$/.test(name)
+    ? name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    : name;
 }
 
 function cut(lines: readonly string[]): string[] {
@@ -49,7 +56,9 @@ function findingText(finding: Finding): string {
   const mark = MARKS[finding.severity];
   const rows: (readonly [string, string])[] = [
     ['why', finding.why],
-    ...Object.entries(finding.evidence).map(([name, value]) => ['seen', `${name}: ${shown(value)}`] as const),
+    ...Object.entries(finding.evidence).map(
+      ([name, value]) => ['seen', `${words(name)}: ${shown(value)}`] as const,
+    ),
     ...cut(finding.fix).map((line) => ['fix', line] as const),
     ...cut(finding.undo).map((line) => ['undo', line] as const),
     ...cut(finding.persistent).map((line) => ['keep', line] as const),
@@ -94,7 +103,7 @@ function heading(host: Host, { role, roleWhy, checked }: Diagnosis): string {
   return formatFields([
     [
       'host',
-      `${host.source}${known(host.kernel) ? `, Linux ${host.kernel}` : ''}, ${cpus.online.length} CPUs, ${cpus.nodes.length} nodes`,
+      `${host.source}${known(host.kernel) ? `, Linux ${host.kernel}` : ''}, ${worded(`${cpus.online.length} CPUs, ${cpus.nodes.length} nodes`)}`,
     ],
     [
       'devices',

@@ -14,6 +14,7 @@ import type { Host } from './host.js';
 import { undoers } from './undoers.js';
 import { type Gap, gapsOf, type Reading } from './unread.js';
 import { BUSY_PPS, receivedPps } from './view.js';
+import { worded } from './wording.js';
 
 /** A finding as it is told. */
 export interface Finding {
@@ -142,7 +143,7 @@ function weighed(host: Host, check: Check, outcome: Found): Finding {
     id: check.id,
     severity,
     subject: outcome.subject,
-    why,
+    why: worded(why),
     evidence: outcome.evidence,
     fix,
     undo,

@@ -22,6 +22,7 @@ import { readSysctls } from './read/sysctls.js';
 import { detectRole } from './role.js';
 import type { Source } from './source/source.js';
 import { OWN } from './source/tree.js';
+import { worded } from './wording.js';
 
 /** How a host is read. */
 export interface ReadOptions {
@@ -87,7 +88,7 @@ export async function readHost(source: Source, { role, second, now }: ReadOption
     counters,
     load: loadOf(later === null ? null : first, counters, uptimeOf(source)),
     role: role ?? detected.role,
-    roleWhy: role === null ? detected.why : 'given',
+    roleWhy: role === null ? worded(detected.why) : 'given',
   };
 }
 

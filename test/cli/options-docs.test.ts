@@ -29,6 +29,7 @@ const FOREIGN = new Set([
   '--omit',
   '--provenance',
   '--now',
+  '--live',
   // Slurm and GNU parallel.
   ...['--job-name', '--array', '--requeue', '--open-mode', '--cpus-per-task', '--output', '--parsable'],
   ...['--dependency', '--wrap', '--sshloginfile', '--workdir', '--joblog', '--retries'],

@@ -5,6 +5,7 @@ import { type Diagnosis, diagnose } from '#rxsteer/host/doctor.js';
 import { fixScript } from '#rxsteer/host/fix-script.js';
 import { guestRows } from '#rxsteer/host/guest-table.js';
 import { hideAddresses } from '#rxsteer/host/source/pack.js';
+import { worded } from '#rxsteer/host/wording.js';
 import { FakeHost } from './fake-host.js';
 
 const one = (diagnosis: Diagnosis, id: string) => diagnosis.findings.find((finding) => finding.id === id);
@@ -113,6 +114,22 @@ describe('fixes', () => {
     );
     expect(fixScript(diagnosis, 'x\ny')).not.toContain('\ny');
   });
+});
+
+describe('words', () => {
+  it.each([
+    ['1 taps with one queue each get packets from 4 CPUs', '1 tap with one queue gets packets from 4 CPUs'],
+    [
+      '1 queues interrupt CPUs 0, several of them CPU 0; CPUs 1-3',
+      '1 queue interrupts CPU 0, several of them CPU 0; CPUs 1-3',
+    ],
+    [
+      'its 1 vCPUs may run on CPUs 3 only, 1 vhost workers on any',
+      'its 1 vCPU may run on CPU 3 only, 1 vhost worker on any',
+    ],
+    ['11 queues have 1.1 queues, CPUs 1,3 and 2.1 CPUs', '11 queues have 1.1 queues, CPUs 1,3 and 2.1 CPUs'],
+    ['of 1 flow rules lead', 'of 1 flow rule leads'],
+  ])('%s', (text, right) => expect(worded(text)).toBe(right));
 });
 
 describe('guests', () => {

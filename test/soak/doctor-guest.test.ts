@@ -1,17 +1,18 @@
 /**
  * The doctor on a host that is set wrong, and its cure: an emulated machine with a multi-queue virtio card (with RSS, where
  * QEMU has it) behind a bridge with a nested machine's TAP. It is examined, the printed script is run, it is examined again;
- * then the script's undo, and once more.
+ * then the script's undo, and once more. During the first look frames arrive for the nested machine, which is stopped.
  *
  * The oracle is the kernel of that machine: what it shows in its files before and after. Collections of both states are
  * kept in test/host/fixtures when DOCTOR_KEEP is set; the daily tests read them there.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { emulatorMissing } from '../../bench/lab/guest-image.js';
+import { startForwarder } from '../support/forwarder.js';
 import { GUEST_REPOSITORY, kernelWith, runInGuest } from '../support/guest.js';
 import { onPath, privileged, withLab } from '../support/lab.js';
 
@@ -60,7 +61,7 @@ for q in /sys/class/net/eth0/queues/tx-*; do echo 1 > $q/xps_cpus; done
 echo 32768 > /proc/sys/net/core/rps_sock_flow_entries
 for i in $(grep -E 'virtio0-(input|output)' /proc/interrupts | cut -d: -f1); do echo 0 > /proc/irq/$i/smp_affinity_list; done
 echo @ wrong state; ${STATE}
-${doctor} --sample 1 --fail-on I --json --fix-script /tmp/fix.sh --collect /tmp/wrong.tar.gz >/tmp/wrong.json 2>/tmp/log
+${doctor} --sample 3 --fail-on I --json --fix-script /tmp/fix.sh --collect /tmp/wrong.tar.gz >/tmp/wrong.json 2>/tmp/log
 echo @ wrong code; echo $?
 echo @ wrong; cat /tmp/wrong.json
 echo @ script; cat /tmp/fix.sh
@@ -84,6 +85,7 @@ echo @ end`;
 
 interface Finding {
   readonly id: string;
+  readonly severity: string;
   readonly subject: string;
   readonly fix: readonly string[];
 }
@@ -120,6 +122,25 @@ describe.skipIf(!privileged() || missing.length > 0)('a machine that is set wron
               ...['-smp', '4', '-netdev', 'tap,id=n,ifname=t0,script=no,downscript=no,vhost=off,queues=4'],
               ...['-device', 'virtio-net-pci,netdev=n,mac=02:00:00:00:00:10,mq=on,vectors=10,rss=on,hash=on'],
             ],
+            // While it is examined for the first time, frames for the nested machine arrive, which takes none.
+            meanwhile: async () => {
+              const at = (step: string) =>
+                expect
+                  .poll(() => readFileSync(join(folder, 'console'), 'utf8').includes(`@ ${step}`), {
+                    timeout: PATIENCE_MS,
+                    interval: 200,
+                  })
+                  .toBe(true);
+              await at('wrong state');
+              await lab.up(ns, 't0');
+              const traffic = await startForwarder(
+                lab,
+                ns,
+                ...['--port', 'a=memory:source,rate=4000,flows=200,guests=1', '--port', 'b=af_packet:t0'],
+              );
+              await at('script');
+              await traffic.stop();
+            },
             prepare: (root) => {
               root.program(onPath('ethtool')!);
               // It looks for its modules beside its folder.
@@ -135,6 +156,8 @@ describe.skipIf(!privileged() || missing.length > 0)('a machine that is set wron
           const report = (name: string) => JSON.parse(by.get(name)!) as Report;
           const ids = (name: string) => new Set(report(name).findings.map(({ id }) => id));
           const wrong = [...ids('wrong')];
+          // The nested machine's tap drops: that is what brings somebody to the doctor.
+          expect(report('wrong').findings.find(({ id }) => id === 'vm-flow-steering')?.severity).toBe('E');
           expect(wrong).toEqual(expect.arrayContaining(['irq-pileup', 'xps-hole', 'rfs-half']));
           for (const step of ['apply', 'apply again', 'undo']) {
             expect(by.get(step)!.trim().split('\n').at(-1), step).toBe('0');

@@ -24,7 +24,7 @@ export const irqPileup: Check = {
       const wrong = dataIrqs(device).filter((irq) => oneCpu(irq) !== home(irq.role!.queue));
       yield found(
         device.name,
-        `${irqs.length} queues interrupt CPUs ${formatCpuList(used)}, several of them CPU ${formatCpuList(shared)}; CPUs ${formatCpuList(free)} near the device have none`,
+        `${used.length === 1 ? `all ${irqs.length} queues interrupt CPU ${used[0]}` : `${irqs.length} queues interrupt CPUs ${formatCpuList(used)}, several of them CPU ${formatCpuList(shared)}`}; CPUs ${formatCpuList(free)} near the device have none`,
         {
           table: irqs.map((irq) => `queue ${irq.role!.queue}: irq ${irq.irq} CPU ${oneCpu(irq)}`),
           unused: formatCpuList(free),

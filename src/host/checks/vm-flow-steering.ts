@@ -12,6 +12,8 @@ import { advice, all, quoted, type Remedy, ruleByMac, setRps } from '../remedy.j
 import { percent, receivedPps, round, rpsQueues, rxCpus, rxQueueCount, softirqShare } from '../view.js';
 
 const DROPS = 1;
+/** A share of what arrives that no contention loses. */
+const ALL = 0.95;
 
 /** The address of the guest behind a tap: libvirt gives the tap the guest's with fe in front. */
 function macOf(host: Host, tap: Device): string | null {
@@ -47,15 +49,18 @@ export const vmFlowSteering: Check = {
         );
         continue;
       }
+      const mayRule = takesRules(uplink);
       const spread = known(irq) ? irq : [];
       const cpus = steered.length > 0 ? steered : spread;
       if (cpus.length < 2 || isByGuest(uplink, taps)) continue;
       const drops = taps.map((tap) => ({ tap: tap.name, rate: dropsOf(host, tap.name) }));
       const losing = drops.filter(({ rate }) => (rate ?? 0) > DROPS);
-      const rates = taps.map((tap) => receivedPps(host, tap.name));
+      const arriving = receivedPps(host, uplink.name);
+      const lost = losing.reduce((sum, { rate }) => sum + rate!, 0);
+      const isAll = known(arriving) && arriving > 0 && lost > ALL * arriving;
       yield found(
         uplink.name,
-        `${taps.length} taps with one queue each get packets from ${cpus.length} CPUs: ${uplink.name} spreads by flow ${steered.length > 0 ? `by RPS to CPUs ${formatCpuList(cpus)}` : `over ${queues} queues (CPUs ${formatCpuList(cpus)})`}, and all of them push into the one queue, and its lock, of each guest${losing.length > 0 ? `; ${losing.length} taps drop` : ''}`,
+        `${taps.length} taps with one queue each get packets from ${cpus.length} CPUs: ${uplink.name} spreads by flow ${steered.length > 0 ? `by RPS to CPUs ${formatCpuList(cpus)}` : `over ${queues} queues (CPUs ${formatCpuList(cpus)})`}, and all of them push into the one queue, and its lock, of each guest${losing.length > 0 ? `; ${losing.length} taps drop${isAll ? ' nearly everything that arrives: do their guests read at all?' : ''}` : ''}`,
         {
           uplink: uplink.name,
           bridge: taps[0]!.master,
@@ -66,13 +71,18 @@ export const vmFlowSteering: Check = {
             return share === null ? [] : [`cpu${cpu} ${percent(share)}`];
           }),
           dropsPerSecond: Object.fromEntries(losing.map(({ tap, rate }) => [tap, round(rate!)])),
-          packetsPerSecond: rates.every(known) ? round((rates as number[]).reduce((a, b) => a + b, 0)) : null,
+          packetsPerSecond: known(arriving) ? round(arriving) : null,
         },
         all(
           ...masks.map(({ queue, cpus: was }) => setRps(uplink.name, queue, [], was)),
-          ...(queues > 1 ? rulesFor(host, uplink, taps, queues) : []),
+          ...(queues > 1 && mayRule ? rulesFor(host, uplink, taps, queues) : []),
           advice(
-            ...(queues > 1
+            ...(queues > 1 && !mayRule
+              ? [
+                  `${uplink.driver ?? uplink.name} has no flow rules, so the card itself cannot spread by guest`,
+                ]
+              : []),
+            ...(queues > 1 && mayRule
               ? [
                   `one rule a guest: ethtool -N ${quoted(uplink.name)} flow-type ether dst MAC action QUEUE (ethtool -K ${quoted(uplink.name)} ntuple on first); undo: ethtool -N ${quoted(uplink.name)} delete LOCATION`,
                 ]
@@ -95,6 +105,12 @@ function rulesFor(host: Host, uplink: Device, taps: readonly Device[], queues: n
     const mac = macOf(host, tap);
     return mac === null ? [] : [ruleByMac(uplink, mac, i % queues, first + i)];
   });
+}
+
+/** Whether the driver takes flow rules at all; virtio's, for one, does not. */
+function takesRules({ features, driver }: Device): boolean {
+  const ntuple = known(features) ? features['ntuple-filters'] : undefined;
+  return ntuple === undefined ? driver !== 'virtio_net' : ntuple.on || !ntuple.fixed;
 }
 
 /** A rule for each guest: the NIC spreads by MAC already. */

@@ -128,14 +128,25 @@ function behaviourOf({ kernel }: Host): LinuxBehaviour {
   return release === undefined ? MODERN : linuxBehaviour(release);
 }
 
+/** Devices without hardware, whose receive queues others choose. */
+const CHOOSERS: Readonly<Partial<Record<Device['kind'], string>>> = {
+  tap: 'who writes a frame chooses its queue (each descriptor of the TAP is one)',
+  tun: 'who writes a packet chooses its queue (each descriptor of the TUN is one)',
+  veth: 'the transmit queue of the other end chooses',
+};
+
 /** The NIC's choice; null where there is one queue. */
 function rssOf(device: Device, { text, rss: given }: Asked, assumed: string[]): RssSteering | null {
   const isGiven = Object.keys(given).length > 0;
   const found: Fact<Record<string, unknown>> = nicRss(device);
   if (!known(found) && !isGiven) {
     if (device.rx.length <= 1) return null;
-    const why = `${device.rx.length} receive queues, and what chooses among them could not be read (${found.unknown})`;
-    throw missing(text, why, 'give it with the keys of rss: key=HEX, types=…, equal=N or entries=…');
+    const why = CHOOSERS[device.kind] ?? `what chooses among them could not be read (${found.unknown})`;
+    throw missing(
+      text,
+      `${device.rx.length} receive queues, and ${why}`,
+      'give it with the keys of rss: key=HEX, types=…, equal=N or entries=…',
+    );
   }
   const fills = ['entries', 'weight', 'equal', 'table', 'queues'].some((name) => given[name] !== undefined);
   const read: Record<string, unknown> = known(found)
@@ -161,7 +172,14 @@ function withRules(
   assumed: string[],
 ): RssSteering {
   const plain = compiled({});
-  if (areGiven || !known(device.rules) || device.rules.length === 0) return plain;
+  if (areGiven) return plain;
+  if (!known(device.rules)) {
+    // Drivers without flow rules (virtio) have none to follow.
+    if (device.rules.because !== 'absent')
+      assumed.push(`assumed that there are no flow rules (${device.rules.unknown})`);
+    return plain;
+  }
+  if (device.rules.length === 0) return plain;
   const { rules, contexts, left } = rulesOfDevice(device.rules, plain.queues);
   if (rules.length === 0) {
     assumed.push(...left);

@@ -90,6 +90,12 @@ describe('host:DEV', () => {
     );
     const given = hostSteeringOf(read, `host:eth0,key=${KEY},entries=0-3,types=tcp-ipv4+ipv4`);
     expect(explainFrame(given, frame(5)).queue).toBe(explainFrame(alone, frame(5)).queue);
+    const queues = new FakeHost(8).tap('tap0', null);
+    queues.set('/sys/class/net/tap0/queues/rx-1/rps_cpus', '0');
+    const several = await queues.read(1);
+    expect(() => hostSteeringOf(several, 'host:tap0')).toThrow(
+      '2 receive queues, and who writes a frame chooses its queue',
+    );
     const tap = await new FakeHost(8).tap('tap0', null).read(1);
     expect(() => hostSteeringOf(tap, 'host:tap0')).toThrow('give cpus=LIST, one for each queue');
     expect(explainFrame(hostSteeringOf(tap, 'host:tap0,cpus=3'), frame(5)).worker).toBe(3);
