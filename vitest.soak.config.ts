@@ -14,6 +14,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 24 * 3600 * 1000,
     hookTimeout: 3600 * 1000,
+    expect: { poll: { timeout: 300_000 } },
     server: { deps: { external: [/\/dist\//] } },
   },
 });

@@ -43,6 +43,8 @@ await bundle.write({
   format: 'esm',
   entryFileNames: '[name].js',
   chunkFileNames: '[name]-[hash].js',
+  // Names and lines stay, for who reads a stack.
+  comments: false,
 });
 await bundle.close();
 writeFileSync(join(RUN, 'made'), '');

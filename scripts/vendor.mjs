@@ -30,7 +30,7 @@ function packageOf(id) {
 /** Bundles what a module of `src/vendor` names; folders of the packages that went in. */
 async function bundleCode(source, target) {
   const bundle = await rolldown({ input: source, platform: 'node', plugins: [englishOnly] });
-  const { output } = await bundle.write({ file: target, format: 'esm' });
+  const { output } = await bundle.write({ file: target, format: 'esm', minify: true });
   await bundle.close();
   if (output.length !== 1) throw new Error(`${basename(source)} became ${output.length} files`);
   const [{ imports, moduleIds }] = output;

@@ -61,7 +61,9 @@ export class Machine {
     const at = path.at(folder, n);
     const script = [
       `ip link set eth0 up; ip address add ${addressOf(n)}/24 dev eth0`,
-      ...SINK_PORTS.map((port) => `(while :; do nc -l -p ${port} >/dev/null; done) &`),
+      // A standard input without end: at its end nc tells the other one, which then ends too.
+      'mkfifo /tmp/open; exec 9<>/tmp/open',
+      ...SINK_PORTS.map((port) => `(while :; do nc -l -p ${port} <&9 >/dev/null; done) &`),
       `(while :; do nc -l -p ${SOURCE_PORT} </dev/zero 2>/dev/null; done) &`,
       'echo; echo guest is up',
       'while read -r line; do eval "$line"; done',

@@ -67,34 +67,55 @@ function counted({ ports, totals }: Summary) {
   };
 }
 
-/** Starts a load; the function that is returned ends it. */
-function begin(load: Load, { machines, outside }: Stand, pktgen: string): () => Promise<void> {
+/** The machine may still be ending the stream before; whoever ends the shell ends it. */
+const STREAM = 'until setpriv --pdeathsig KILL busybox nc';
+
+interface Running {
+  /** Why it has ended by itself; null while it has not. */
+  problem(): string | null;
+  end(): Promise<void>;
+}
+
+/** Starts a load that lasts until its end is asked for. */
+function begin(load: Load, { machines, outside }: Stand, pktgen: string): Running {
   if (load === 'guest to guest') {
     const sink = machines[1]!;
-    // Its standard input stays open, or nc would end the stream.
-    sink.run(`sleep 120 | nc ${addressOf(1)} ${SOURCE_PORT} >/dev/null & stream=$!`);
-    return async () => sink.run('kill $stream');
+    sink.run(`nc ${addressOf(1)} ${SOURCE_PORT} <&9 >/dev/null & stream=$!`);
+    return { problem: () => null, end: async () => sink.run('kill $stream') };
   }
   const streams = Array.from({ length: TARGETS[load] }, (_, k) =>
-    SINK_PORTS.map((port) => `exec busybox nc ${addressOf(k + 1)} ${port} </dev/zero`),
+    SINK_PORTS.map((port) => `${STREAM} ${addressOf(k + 1)} ${port} </dev/zero; do sleep 0.1; done`),
   );
   const small = [
     ...[pktgen, '--interface', 'e0', '--guests', String(machines.length), '--flows', '64', '--size', '60'],
-    ...['--dst-mac', macOf(1), '--src-mac', '02:00:00:00:00:99', '--rate', String(SMALL_RATE)],
+    ...[
+      '--dst-mac',
+      macOf(1),
+      '--src-mac',
+      '02:00:00:00:00:99',
+      '--rate',
+      String(SMALL_RATE),
+      '--duration',
+      '600',
+    ],
   ];
   const commands = load === '60-byte frames' ? [small] : streams.flat().map((line) => ['sh', '-c', line]);
   const children = commands.map((command) => new Child(load, command, { namespace: outside }));
-  return async () => {
-    for (const child of children) child.kill();
-    for (const child of children) await child.ended;
+  return {
+    problem: () => children.find(({ code }) => code !== undefined)?.gist() ?? null,
+    async end() {
+      for (const child of children) child.kill();
+      for (const child of children) await child.ended;
+    },
   };
 }
 
 /** Until frames reach the machines, and a while longer. */
-async function warmUp(load: Load, { forwarding }: Stand): Promise<void> {
+async function warmUp({ forwarding }: Stand, running: Running): Promise<void> {
   const { given } = counted(await forwarding.stats());
   for (let looks = 0; counted(await forwarding.stats()).given < given + LEAST_FRAMES; looks++) {
-    if (looks > 100) throw new Error(`${load}: nothing reaches the machines`);
+    const problem = running.problem();
+    if (problem !== null || looks > 100) throw new Error(problem ?? 'nothing reaches the machines');
     await sleep(100);
   }
   await sleep(WARM_MS);
@@ -110,9 +131,9 @@ async function visit(
 ) {
   const { forwarding, machines } = stand;
   const pids = machines.map(({ pid }) => pid);
-  const end = begin(load, stand, pktgen);
+  const running = begin(load, stand, pktgen);
   try {
-    await warmUp(load, stand);
+    await warmUp(stand, running);
     const stats = await forwarding.stats();
     const from = { at: performance.now(), spent: spentBy(forwarding.pid, pids), ...counted(stats) };
     await sleep(1000 * seconds);
@@ -122,7 +143,7 @@ async function visit(
     const to = counted(after);
     const frames = to.frames - from.frames;
     const given = to.given - from.given;
-    if (given === 0) throw new Error(`${load}: nothing reached the machines`);
+    if (given === 0) throw new Error('nothing reached the machines');
     add('rate', (8 * (to.bytes - from.bytes)) / took);
     add('frames', given / took);
     add('frameBytes', (to.bytes - from.bytes) / given);
@@ -133,7 +154,7 @@ async function visit(
     add('waits', (lockWaits(after).contended - lockWaits(stats).contended) / given);
     add('lost', (to.lost - from.lost) / Math.max(1, given + to.lost - from.lost));
   } finally {
-    await end();
+    await running.end();
     // A stream's end, and the next listener.
     await sleep(300);
   }

@@ -38,7 +38,7 @@ export class Forwarding {
       namespace === undefined ? {} : { namespace },
     );
     try {
-      await child.until(/^ready$/m, 20_000);
+      await child.until(/^ready$/m, 60_000);
     } catch (error) {
       child.kill();
       throw error;

@@ -10,7 +10,7 @@ import { connect, type Socket } from 'node:net';
 import { isErrorCode } from '../error-codes.js';
 import { UserError } from '../errors.js';
 import { closedDirectories, liveSockets, socketDirectories, socketPid } from './socket.js';
-import { isTrusted, peerUser, socketProblem } from './trust.js';
+import { isTrustedOwner, peerUser, socketProblem } from './trust.js';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such socket',
@@ -35,7 +35,7 @@ function connectTo(path: string): Promise<Socket> {
     socket.once('connect', () => {
       socket.off('error', reject);
       const user = peerUser(socket);
-      if (user === null || isTrusted(user)) resolve(socket);
+      if (user === null || isTrustedOwner(user)) resolve(socket);
       else {
         socket.destroy();
         reject(

@@ -41,7 +41,7 @@ const COLUMNS: readonly (readonly [keyof SweepLine, ColumnType])[] = [
 
 /** Writes (or replaces) the file. @throws UserError where it cannot be written */
 export async function writeParquet(path: string, lines: readonly SweepLine[]): Promise<void> {
-  const { parquetWriteFile } = await import('hyparquet-writer');
+  const { parquetWriteFile } = await import('../vendor/parquet.js');
   // Results of earlier versions have no such fields.
   const columns = COLUMNS.filter(([name]) => lines.some((line) => line[name] !== undefined));
   const columnData = columns.map(([name, type]) => ({

@@ -10,6 +10,7 @@ import { ask, findSocket } from '#rxsteer/control/client.js';
 import { trustPeers } from '#rxsteer/control/http-errors.js';
 import { closeServer, jsonServer } from '#rxsteer/control/http-server.js';
 import { placeSocket } from '#rxsteer/control/socket.js';
+import { givenBy } from '#rxsteer/control/trust.js';
 
 const isRoot = process.getuid?.() === 0 && loadNative() !== null;
 if (!isRoot)
@@ -101,6 +102,22 @@ describe.skipIf(!isRoot)('the command', () => {
     const found = await findSocket().catch((error: Error) => error.message);
     expect(found).not.toContain(join(runtime, 'rxsteer', '1.sock'));
     expect(seen.connections).toBe(0);
+  });
+
+  it('but to the user to whom root gave a folder that nobody else can have made', () => {
+    const outer = join(folder, 'outer');
+    const inner = join(outer, 'service');
+    mkdirSync(inner, { recursive: true });
+    chmodSync(outer, 0o755);
+    expect([givenBy(inner), givenBy(join(outer, 'absent'))]).toEqual([0, null]);
+    chownSync(inner, STRANGER, STRANGER);
+    expect(givenBy(inner)).toBe(STRANGER);
+    // Others could have made it, or put theirs in its place.
+    chmodSync(outer, 0o1777);
+    expect(givenBy(inner)).toBe(null);
+    chmodSync(outer, 0o755);
+    chownSync(outer, STRANGER, STRANGER);
+    expect(givenBy(inner)).toBe(null);
   });
 
   it('says that a folder is closed to this user, rather than that no forwarder runs', async () => {

@@ -84,13 +84,15 @@ describe('an installed rxsteer', () => {
   it('has the bundled packages inside, with their licences', () => {
     const vendor = join(installed.root, 'dist/vendor');
     const licences = readFileSync(join(vendor, 'LICENSES.txt'), 'utf8');
-    for (const name of ['zod', 'tar', 'minipass']) {
+    for (const name of ['zod', 'tar', 'minipass', 'hyparquet', 'hyparquet-writer']) {
       expect(licences).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(.+\\)$`, 'm'));
     }
-    const imported = ['zod.js', 'tar.js'].flatMap((name) =>
-      [...readFileSync(join(vendor, name), 'utf8').matchAll(/^(?:import|export) .*?from "(.+)";$/gm)].map(
-        ([, from]) => from!,
-      ),
+    const imported = ['zod.js', 'tar.js', 'parquet.js'].flatMap((name) =>
+      [
+        ...readFileSync(join(vendor, name), 'utf8').matchAll(
+          /(?:^|;)(?:import|export)\b[^;"]*from ?"([^"]+)"/gm,
+        ),
+      ].map(([, from]) => from!),
     );
     expect(imported).toContain('node:path');
     expect(imported.filter((from) => !isBuiltin(from))).toEqual([]);

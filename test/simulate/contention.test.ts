@@ -9,7 +9,10 @@ import { Lock, type LockKind } from '#rxsteer/simulate/machine/lock.js';
 import { exponential } from '#rxsteer/simulate/machine/random.js';
 import { Next, type Step } from '#rxsteer/simulate/machine/step.js';
 import { Task } from '#rxsteer/simulate/machine/task.js';
+import { costsOf } from '#rxsteer/simulate/model/build.js';
+import { run } from '#rxsteer/simulate/result/run.js';
 import { fitScaling, scaled } from '#rxsteer/simulate/result/scaling.js';
+import { parseScenario } from '#rxsteer/simulate/scenario/parse.js';
 import { simulate } from '#rxsteer/simulate/simulate.js';
 import { Small, US } from './kit.js';
 
@@ -164,28 +167,23 @@ describe('C14: flows on queues are balls in bins', () => {
     let squares = 0;
     let empty = 0;
     const trials = 100;
+    const scenario = parseScenario({
+      durationMs: 0.2,
+      warmupMs: 0,
+      variation: 'none',
+      costs: {
+        ...{ driverReceive: 0, hardIrq: 0, idleExit: 0, idleExitDevice: 0 },
+        ...{ ipiReceive: 0, contextSwitch: 0 },
+      },
+      host: { cpus: { cores: queues + 1 }, apps: [{ kind: 'sink', workNs: 0, cpus: [0], threads: 1 }] },
+      nics: { eth0: { irqs: [0], wireUs: 0, rps: { cpus: `1-${queues}` }, ring: 4096 } },
+      load: [{ kind: 'open', arrival: 'constant', rate: flows * 20_000, flows }],
+    });
+    const costs = costsOf(scenario);
     for (let seed = 0; seed < trials; seed++) {
-      const { cpus } = simulate(
-        {
-          durationMs: 0.5,
-          warmupMs: 0,
-          variation: 'none',
-          costs: {
-            driverReceive: 0,
-            hardIrq: 0,
-            idleExit: 0,
-            idleExitDevice: 0,
-            ipiReceive: 0,
-            contextSwitch: 0,
-          },
-          host: { cpus: { cores: queues + 1 }, apps: [{ kind: 'sink', workNs: 0, cpus: [0], threads: 1 }] },
-          nics: { eth0: { irqs: [0], wireUs: 0, rps: { cpus: `1-${queues}` }, ring: 4096 } },
-          load: [{ kind: 'open', arrival: 'constant', rate: flows * 20_000, flows }],
-        },
-        { limit: false, seed },
-      ).results[0]!;
+      const { cpus } = run({ scenario, costs, seed, policy: null, captures: new Map() });
       // Each packet costs its CPU the same.
-      const loads = cpus.slice(1).map((cpu) => cpu.classes.softirq);
+      const loads = cpus.slice(1).map((times) => times[Class.softirq]!);
       const mean = loads.reduce((a, b) => a + b, 0) / queues;
       squares += loads.reduce((a, b) => a + (b / mean - 1) ** 2, 0) / queues;
       empty += loads.filter((load) => load === 0).length;

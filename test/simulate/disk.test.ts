@@ -115,6 +115,14 @@ describe('mechanisms', () => {
     expect(exact.completions.ipi / all(exact)).toBeCloseTo(3 / 4, 1);
   });
 
+  it('a queue of one CPU completes as the release has it', () => {
+    const at = (kernel: string) =>
+      run({ kernel, queues: 2, rqAffinity: 2, irqs: [1], tenants: { t: { threads: 2 } } }, cpus(2)).disk;
+    const [before, after] = [at('6.4').completions, at('6.12').completions];
+    expect([before.ipi, before.otherCpu > 0]).toEqual([0, true]);
+    expect([after.ipi > 0, after.otherCpu]).toEqual([true, 0]);
+  });
+
   it('interrupts avoid isolated CPUs, but for queues of those alone', () => {
     const { queues } = run({ queues: 2, isolated: '0+2-3', tenants: { t: {} } }, cpus(4)).disk;
     expect(queues.map((queue) => [queue.cpus, queue.irqCpu])).toEqual([

@@ -4,6 +4,7 @@
  * Promise: a request is under way from the moment its thread begins with it until the thread has its answer, and is then
  * asked anew, so their number never changes. Counts are of the window.
  */
+import { blockBehaviour } from '../../block/behaviour.js';
 import { completionOf } from '../../block/completion.js';
 import type { BlockMachine } from '../../block/machine.js';
 import type { NvmeQueues } from '../../block/nvme.js';
@@ -92,6 +93,7 @@ export class Disk implements Actor {
     this.active = new Integral(sim);
     this.#actor = sim.enter(this);
     const affinity = spec.rqAffinity;
+    const rules = blockBehaviour(spec.kernel);
     this.#ways = nvme.queues.map(({ cpus, index }) => {
       const found = irqCpus[index]!;
       if (found === null) return null;
@@ -100,6 +102,7 @@ export class Disk implements Actor {
           { submitter, found, queueCpus: cpus.length, queues: nvme.queues.length },
           affinity,
           machine,
+          { rules },
         ),
       );
     });
