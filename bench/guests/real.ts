@@ -67,6 +67,9 @@ function counted({ ports, totals }: Summary) {
   };
 }
 
+/** The machine may still be ending the stream before; whoever ends the shell ends it. */
+const STREAM = 'until setpriv --pdeathsig KILL busybox nc';
+
 interface Running {
   /** Why it has ended by itself; null while it has not. */
   problem(): string | null;
@@ -81,7 +84,7 @@ function begin(load: Load, { machines, outside }: Stand, pktgen: string): Runnin
     return { problem: () => null, end: async () => sink.run('kill $stream') };
   }
   const streams = Array.from({ length: TARGETS[load] }, (_, k) =>
-    SINK_PORTS.map((port) => `exec busybox nc ${addressOf(k + 1)} ${port} </dev/zero`),
+    SINK_PORTS.map((port) => `${STREAM} ${addressOf(k + 1)} ${port} </dev/zero; do sleep 0.1; done`),
   );
   const small = [
     ...[pktgen, '--interface', 'e0', '--guests', String(machines.length), '--flows', '64', '--size', '60'],

@@ -89,9 +89,13 @@ function withoutRecording({ results, ...whole }: SimulationResult): SimulationRe
 const OF_POLICY = /^(policy |unknown (policy|NIC|key)|js:|@)/;
 
 /** Calls; what contradicts the scenario as a whole is told with its name, but for policies of the call. */
-function inScenario<T>(name: string, { policy }: SimulateFlags, call: () => T): T {
+async function inScenario<T>(
+  name: string,
+  { policy }: SimulateFlags,
+  call: () => T | Promise<T>,
+): Promise<T> {
   try {
-    return call();
+    return await call();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (policy !== undefined && OF_POLICY.test(error.message)) throw error;
@@ -105,10 +109,10 @@ export async function runScenario(text: string, flags: SimulateFlags): Promise<S
   const durationMs = durationOption(flags.duration);
   const costs = costsOption(flags.costs);
   const scenario = scenarioOf(text);
-  const captures = await readCaptures(scenario);
+  const captures = await inScenario(text, flags, () => readCaptures(scenario));
   if (flags.html !== undefined) checkOutput('--html', flags.html, inputsOf(text, flags, scenario));
   const progress = new Progress(`simulating ${scenario.name}:`);
-  const result = inScenario(text, flags, () =>
+  const result = await inScenario(text, flags, () =>
     simulate(scenario, {
       captures,
       limit: flags.limit,

@@ -16,7 +16,16 @@ describe('a scenario that contradicts itself', () => {
     [{ host: { cpus: { sockets: 8, cores: 128 } } }, 'expected at most 128 CPUs'],
     [{ workers: '9' }, 'x.yaml: workers: CPU 9 does not exist; CPUs: 0 to 1'],
     [{ nics: { a: { rps: { cpus: ['0', '7'] } } } }, 'nics.a.rps.cpus: CPU 7 does not exist; CPUs: 0 to 1'],
-    [{ nics: { a: { transmit: { select: ['0', '7'] } } } }, 'nics.a.transmit.select: CPU 7 does not exist'],
+    [
+      { nics: { a: { transmit: { queues: 2, select: ['0', '7'] } } } },
+      'transmit.select: CPU 7 does not exist',
+    ],
+    [{ nics: { a: { transmit: { select: ['0', '1'] } } } }, 'nics.a.transmit.select: 2 lists for 1 queues'],
+    [
+      { nics: { a: { transmit: { busylock: false } } } },
+      'nics.a.transmit.busylock=false: expected qdisc: true',
+    ],
+    [{ guests: { vm: { transmit: { limit: 9 } } } }, 'guests.vm.transmit.limit=9: expected qdisc: true'],
     [{ nics: { a: { node: 1 } } }, 'nics.a.node: node 1 does not exist; nodes: 0 to 0'],
     [{ host: { softirq: { flowLimitCpus: '9' } } }, 'host.softirq.flowLimitCpus: CPU 9 does not exist'],
     [{ guests: { vm: { vcpus: 2, irqs: '2' } } }, 'guests.vm.irqs: vCPU 2 does not exist; vCPUs: 0 to 1'],

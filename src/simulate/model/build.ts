@@ -11,6 +11,7 @@ import { completeCosts } from '../costs/sets.js';
 import { ps } from '../machine/sim.js';
 import type { Step } from '../machine/step.js';
 import { SendOnLink } from '../paths/stages.js';
+import { placed } from '../scenario/place.js';
 import { DEFAULT_APP, DEFAULT_TRANSMIT, type NicSpec, type Scenario } from '../scenario/schema.js';
 import type { App, Home } from './apps.js';
 import { Guest } from './guest.js';
@@ -260,7 +261,7 @@ export function hasherOf(parts: Parts): LinuxFlowHash {
 /** Costs of a scenario: given ones first. */
 export function costsOf(scenario: Scenario): Costs {
   const { costs } = scenario;
-  return completeCosts(typeof costs === 'string' ? { base: costs } : (costs ?? {}));
+  return placed('costs', () => completeCosts(typeof costs === 'string' ? { base: costs } : (costs ?? {})));
 }
 
 export { DEFAULT_APP };

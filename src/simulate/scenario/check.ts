@@ -5,13 +5,14 @@
  * right. A scenario that passes can be built but for its policies and captures, which are read elsewhere.
  */
 import { UserError, unknownName } from '../../errors.js';
-import type {
-  AppSpec,
-  GuestSpec,
-  RpsSettings,
-  Scenario,
-  SoftirqSettings,
-  TransmitSettings,
+import {
+  type AppSpec,
+  DEFAULT_TRANSMIT,
+  type GuestSpec,
+  type RpsSettings,
+  type Scenario,
+  type SoftirqSettings,
+  type TransmitSettings,
 } from './schema.js';
 
 /** vCPUs of all guests, and packets that all loads send: beyond that a run takes hours. */
@@ -104,7 +105,22 @@ class Check {
   }
 
   #transmit(path: string, transmit: TransmitSettings | undefined, limit: number, what: string): void {
-    if (Array.isArray(transmit?.select)) this.#list(`${path}.select`, transmit.select.flat(), limit, what);
+    if (transmit === undefined) return;
+    const { queues, select, qdisc, busylock, limit: packets } = transmit;
+    if (Array.isArray(select)) {
+      this.#list(`${path}.select`, select.flat(), limit, what);
+      if (select.length > queues) {
+        this.#fail(
+          `${path}.select`,
+          `: ${select.length} lists for ${queues} queues: expected one for each at most`,
+        );
+      }
+    }
+    // What only a queueing discipline has would be without effect.
+    if (qdisc) return;
+    const expected = `expected qdisc: true, which has it`;
+    if (!busylock) this.#fail(`${path}.busylock`, `=false: ${expected}`);
+    if (packets !== DEFAULT_TRANSMIT.limit) this.#fail(`${path}.limit`, `=${packets}: ${expected}`);
   }
 
   #apps(path: string, apps: readonly AppSpec[] | undefined, limit: number, what: string, guest?: GuestSpec) {

@@ -34,8 +34,8 @@ export const TRANSMIT = {
     'How a packet gets its queue: cpus (XPS, each CPU a queue in turn), hash (by flow), or xps_cpus of each queue',
   lock: 'Kind of the locks: ticket, halved, queue (MCS), none',
   qdisc: 'A queueing discipline in front of each queue, with a lock of its own',
-  busylock: 'The lock in front of the queueing discipline',
-  limit: 'Packets that a queueing discipline holds (txqueuelen)',
+  busylock: 'With qdisc: the lock in front of it',
+  limit: 'With qdisc: packets that it holds (txqueuelen)',
 } as const;
 
 export const NIC = {
