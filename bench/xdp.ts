@@ -79,10 +79,16 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
       for (const [forwarder, measures] of round) {
         options.signal.throwIfAborted();
         options.progress(`${SUITE}: round ${index + 1} of ${rounds}: ${forwarder.name}`);
-        await visit(topology, forwarder, context, async (it) => {
-          await it.rate();
-          for (const measure of measures) await measure(it, () => samples.of(forwarder.name, 'rate').at(-1)!);
-        });
+        try {
+          await visit(topology, forwarder, context, async (it) => {
+            await it.rate();
+            for (const measure of measures)
+              await measure(it, () => samples.of(forwarder.name, 'rate').at(-1)!);
+          });
+        } catch (error) {
+          if (options.signal.aborted) throw error;
+          notes.push(`${forwarder.name}, round ${index + 1}: ${(error as Error).message.split('\n')[0]}`);
+        }
       }
     }
     options.signal.throwIfAborted();

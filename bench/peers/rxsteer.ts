@@ -57,7 +57,7 @@ function forwarder(name: string, variant: Variant): Forwarder {
         { namespace: topology.names.forwarder },
       );
       try {
-        await child.until(/^ready$/m);
+        await child.until(/^ready$/m, 20_000);
       } catch (error) {
         child.kill();
         throw error;

@@ -59,7 +59,7 @@ function winner(policies: readonly PolicyResult[], order: readonly Ranked[], amo
     members.length === 1
       ? ''
       : `, the mean of ${members.length} seeds (busiest CPU from ${busy(range[0])} to ${busy(range[1])})`;
-  const fullest = `the fullest of its ${mean.workers} workers has ${ratio(mean.fullestOverFair)} times its fair share${over}`;
+  const fullest = `${mean.workers === 1 ? 'its one worker' : `the fullest of its ${mean.workers} workers`} has ${ratio(mean.fullestOverFair)} times its fair share${over}`;
   if (next === undefined) {
     return `<p class="winner">${name}: ${fullest}.</p>`;
   }

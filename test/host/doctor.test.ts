@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { type Diagnosis, diagnose } from '#rxsteer/host/doctor.js';
 import { fixScript } from '#rxsteer/host/fix-script.js';
 import { guestRows } from '#rxsteer/host/guest-table.js';
+import { readHost } from '#rxsteer/host/read-host.js';
 import { hideAddresses } from '#rxsteer/host/source/pack.js';
+import type { Source } from '#rxsteer/host/source/source.js';
+import { TreeSource } from '#rxsteer/host/source/tree.js';
 import { worded } from '#rxsteer/host/wording.js';
 import { FakeHost } from './fake-host.js';
 
@@ -182,16 +185,14 @@ describe('whatever stands in the files', () => {
   });
 
   it('no check fails', async () => {
-    const paths = (() => {
-      const host = new FakeHost(4, 2)
-        .nic('eth0', { queues: 2 })
-        .bridge('br0')
-        .port('br0', 'eth0')
-        .tap('vnet0', 'br0')
-        .guest('vm0', 'vnet0');
-      host.source();
-      return [...host.files.keys()];
-    })();
+    const host = new FakeHost(4, 2)
+      .nic('eth0', { queues: 2 })
+      .bridge('br0')
+      .port('br0', 'eth0')
+      .tap('vnet0', 'br0')
+      .guest('vm0', 'vnet0');
+    const lookup = host.lookup();
+    const paths = [...host.files.keys()];
     const text = fc.oneof(
       fc.string(),
       fc.constantFrom(
@@ -211,16 +212,14 @@ describe('whatever stands in the files', () => {
       fc.asyncProperty(
         fc.array(fc.tuple(fc.constantFrom(...paths), text), { minLength: 1, maxLength: 12 }),
         async (changes) => {
-          const host = new FakeHost(4, 2)
-            .nic('eth0', { queues: 2 })
-            .bridge('br0')
-            .port('br0', 'eth0')
-            .tap('vnet0', 'br0')
-            .guest('vm0', 'vnet0');
-          host.role = null;
-          host.source();
-          for (const [path, content] of changes) host.files.set(path, content);
-          const { unknown } = diagnose(await host.read());
+          const changed = new Map(changes);
+          const source = new TreeSource('made', (path) => {
+            const content = changed.get(path);
+            return content === undefined ? lookup(path) : { kind: 'file', text: () => content };
+          });
+          const second = async () => source.secondSample();
+          const now = (from: Source) => Number(from.read('/rxsteer/clock'));
+          const { unknown } = diagnose(await readHost(source, { role: null, second, now }));
           expect(unknown.filter(({ subject }) => subject === 'the check itself')).toEqual([]);
         },
       ),

@@ -58,7 +58,7 @@ const script = [
     return `
 rm -f /tmp/log /tmp/sink
 node ${GUEST_REPOSITORY}/dist/cli/main.js forward --port a=${first} --port b=${second} \
-  --policy ${policy} --workers 2 ${control} --json >/tmp/summary 2>/tmp/log &
+  --policy ${policy} --workers 2 ${control} --no-warm-up --json >/tmp/summary 2>/tmp/log &
 forwarder=$!
 ${until('^ready', '/tmp/log')}
 pktsink --interface ${seenOn} >/tmp/sunk 2>/tmp/sink &

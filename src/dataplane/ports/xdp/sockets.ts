@@ -18,8 +18,8 @@ import type { XdpPortSpec } from './kind.js';
 import { needing } from './needs.js';
 import { type AttachedProgram, attachProgram, enterSockets } from './program.js';
 
-/** Entries of the receive rings of a queue's sockets: of one, of a few, of many. */
-const RING_ENTRIES = { one: 4096, few: 2048, many: 512 } as const;
+/** Slots of a queue for each of its sockets: of one, of a few, of many. */
+const SLOTS_EACH = { one: 4096, few: 2048, many: 512 } as const;
 const FEW = 8;
 /** Slots for frames that are copied on their way out: a burst's where the kernel has them when the call returns, else more. */
 const COPIES_IN_PLACE = 64;
@@ -34,13 +34,14 @@ const DRIVER_INFO_BYTES = 196;
 const DRIVER_NAME = { from: 4, to: 36 } as const;
 
 /**
- * Entries of each socket's ring, and slots that the kernel has for a queue. Each frame that waits takes one of both; a full
- * ring, whose worker stands still, leaves as many slots as another one holds to the others.
+ * Entries of each socket's ring, and slots that the kernel has for a queue. Each frame that waits takes one of both. A ring
+ * has room for twice its socket's share, since while the program in front is replaced all frames wait in one of them; one
+ * that is full, because its worker stands still, leaves at least one share to the others.
  */
 export function ringsFor(each: number): { readonly entries: number; readonly slots: number } {
-  if (each === 1) return { entries: RING_ENTRIES.one, slots: RING_ENTRIES.one };
-  const entries = each <= FEW ? RING_ENTRIES.few : RING_ENTRIES.many;
-  return { entries, slots: (each + 1) * entries };
+  if (each === 1) return { entries: SLOTS_EACH.one, slots: SLOTS_EACH.one };
+  const share = each <= FEW ? SLOTS_EACH.few : SLOTS_EACH.many;
+  return { entries: 2 * share, slots: (each + 1) * share };
 }
 
 /** Slots that the sockets of a port take. */
