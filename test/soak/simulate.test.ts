@@ -10,10 +10,7 @@ import { validatePresets } from '#rxsteer/simulate/presets/validate.js';
 import { simulate } from '#rxsteer/simulate/simulate.js';
 
 /** Rows that miss, and why is in docs/simulate.md. */
-const MISSES = [
-  'tap-vhost/socket-send cpus.1.busyShare',
-  'tap-vhost/socket-receive cpus.1.busyShare',
-];
+const MISSES = ['tap-vhost/socket-send cpus.1.busyShare', 'tap-vhost/socket-receive cpus.1.busyShare'];
 const PRESET_MS = 5000;
 
 describe('all presets', () => {
