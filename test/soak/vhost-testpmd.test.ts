@@ -64,7 +64,10 @@ it.skipIf(missing !== null).each([
       await front.until(/testpmd> /, PATIENCE_MS);
       await expect
         .poll(
-          () => summarize(engine).ports.map(({ detail }) => (detail as { enabled: readonly number[] }).enabled.length),
+          () =>
+            summarize(engine).ports.map(
+              ({ detail }) => (detail as { enabled: readonly number[] }).enabled.length,
+            ),
           {
             timeout: PATIENCE_MS,
           },
