@@ -14,7 +14,11 @@ import { GUEST_COLUMNS, guestRows } from '../host/guest-table.js';
 import type { Host } from '../host/host.js';
 import { formatCpuList } from '../host/lists.js';
 import { worded } from '../host/wording.js';
-import { asCell, colour, formatFields, formatTable } from './output.js';
+import { asCell, colour, formatFields as formatLines, formatTable } from './output.js';
+
+/** Fields of a line each: names of a host make no lines of their own. */
+const formatFields = (fields: readonly (readonly [string, string])[]) =>
+  formatLines(fields.map(([name, value]) => [name, asCell(value)] as const));
 
 /** Commands of a finding that are shown. */
 const LINES_MAX = 4;

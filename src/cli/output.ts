@@ -82,7 +82,7 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
 /** `key  value` lines, keys aligned. */
 export function formatFields(fields: readonly (readonly [string, string])[]): string {
   const widest = Math.max(...fields.map(([key]) => key.length));
-  return fields.map(([key, value]) => `${colour.dim(key.padEnd(widest))}  ${asCell(value)}`).join('\n');
+  return fields.map(([key, value]) => `${colour.dim(key.padEnd(widest))}  ${value}`).join('\n');
 }
 
 const decimal = ['', ' k', ' M', ' G', ' T'];
