@@ -6,7 +6,7 @@
  * bundles them into `dist/run/` when the project is set up and when it is packed. A module that was compiled since then
  * makes all of it stale: the modules themselves are loaded then. A thread loads from one of the two, never from both.
  */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** What `scripts/threads.mjs` leaves of this module's own address: here it is where the code lies, bundled or not. */
@@ -27,9 +27,15 @@ function isFresh(): boolean {
   return made !== null && made >= (changedMs('.tsbuildinfo') ?? 0);
 }
 
-/** The module that a thread shall begin with: a path, for Piscina. `module`: URL of a module of ours. Any thread. */
-export function threadModule(module: URL): string {
-  return fileURLToPath(isFresh() ? counterpart(module.href) : module.href);
+/**
+ * The module that a thread shall begin with: a path, for Piscina. Any thread.
+ * @param module URL of a module of ours
+ * @param named URLs of modules that the thread will load by `ownModule`. One that is not in the bundle (a kind of port
+ *   that somebody else brings) imports our modules from where they are: all of the thread then does
+ */
+export function threadModule(module: URL, named: readonly string[] = []): string {
+  const isBundled = (url: string) => url.startsWith(DIST) && existsSync(fileURLToPath(counterpart(url)));
+  return fileURLToPath(isFresh() && named.every(isBundled) ? counterpart(module.href) : module.href);
 }
 
 /** The URL by which this thread loads a module of ours that is named at run time. */

@@ -1,10 +1,10 @@
 /** Which of two equal modules a thread begins with: the bundled one as long as it is of what was compiled last. */
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   utimesSync,
   writeFileSync,
@@ -28,8 +28,12 @@ const changedAt = (name: string, seconds: number) => {
 describe('a thread', async () => {
   mkdirSync(path('run'));
   writeFileSync(path('package.json'), '{"type":"module"}');
-  for (const name of ['thread-modules.js', 'run/shared-1a2b.js'])
-    cpSync(join(DIST, 'thread-modules.js'), path(name));
+  // Without the word of its source map, which Vitest would look for.
+  const code = readFileSync(join(DIST, 'thread-modules.js'), 'utf8').replace(
+    /^\/\/# sourceMappingURL.*$/m,
+    '',
+  );
+  for (const name of ['thread-modules.js', 'run/shared-1a2b.js']) writeFileSync(path(name), code);
   const outside = (await import(pathToFileURL(path('thread-modules.js')).href)) as Module;
   const inside = (await import(pathToFileURL(path('run/shared-1a2b.js')).href)) as Module;
   const module = pathToFileURL(path('ports/x/attach.js'));
@@ -47,6 +51,14 @@ describe('a thread', async () => {
     expect(outside.threadModule(module)).toBe(bundled);
     rmSync(path('.tsbuildinfo'));
     expect(outside.threadModule(module)).toBe(bundled);
+  });
+
+  it('begins with the module itself where it will load one that is not in the bundle', () => {
+    writeFileSync(bundled, '');
+    const foreign = pathToFileURL(path('elsewhere/attach.js')).href;
+    expect(outside.threadModule(module, [module.href])).toBe(bundled);
+    expect(outside.threadModule(module, [module.href, foreign])).toBe(path('ports/x/attach.js'));
+    expect(outside.threadModule(module, ['file:///attach.js'])).toBe(path('ports/x/attach.js'));
   });
 
   it('loads from where it has begun, whatever has been compiled meanwhile', () => {

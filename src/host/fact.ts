@@ -26,6 +26,12 @@ export function known<T>(fact: Fact<T>): fact is Exclude<T, Unknown> {
   return typeof fact !== 'object' || fact === null || !('unknown' in fact);
 }
 
+/**
+ * How many of something a device has, or which of them: no driver has more than 65536 queues, table entries, names or
+ * rules, so an answer that says so is none, and costs no memory.
+ */
+export const COUNT_MAX = 1 << 16;
+
 /** The value, or another one where there is none: only where the difference does not matter. */
 export function valueOr<T, D>(fact: Fact<T>, otherwise: D): T | D {
   return known(fact) ? fact : otherwise;

@@ -74,7 +74,7 @@ export class Hosting {
     const { plan } = core;
     this.guard = new Guard(core.warn);
     this.pool = new Piscina({
-      filename: threadModule(new URL('../worker/thread.js', import.meta.url)),
+      filename: threadModule(new URL('../worker/thread.js', import.meta.url), Object.values(plan.attachers)),
       // Each task makes its thread: what fails there is that task's error.
       minThreads: 0,
       maxThreads: plan.workers,

@@ -7,7 +7,7 @@
  * Source: include/uapi/linux/ethtool.h.
  */
 import { toHex } from '../../hash/hex.js';
-import { type Fact, known, map, type Unknown, unknown } from '../fact.js';
+import { COUNT_MAX, type Fact, known, map, type Unknown, unknown } from '../fact.js';
 import type { Asker } from './asker.js';
 import {
   type Channels,
@@ -52,8 +52,6 @@ const SPEC_AT = 16;
 const RULE_LOCATION_AT = 176;
 const RULE_COUNT_AT = 184;
 const FLOW_RSS = 0x20000000;
-/** Of counters, rules and table entries at most: beyond what any driver has. */
-const COUNT_MAX = 1 << 16;
 
 const FLOW_NUMBERS: Readonly<Record<FlowType, number>> = { tcp4: 1, udp4: 2, tcp6: 5, udp6: 6 };
 /** Bits of RXH_*, in the letters of `ethtool -N`. */
@@ -115,14 +113,18 @@ export function askEthtool(asker: Asker, device: string): EthtoolFacts {
   const ask = askerOf(asker, device);
   return {
     driver: ask('driver', new Command(GET.drvinfo, 196), (b) => textAt(b, 4, 32)),
-    channels: ask<Channels>('channels', new Command(GET.channels, 36), (b) => ({
-      maxRx: word(b, 4),
-      maxTx: word(b, 8),
-      maxCombined: word(b, 16),
-      rx: word(b, 20),
-      tx: word(b, 24),
-      combined: word(b, 32),
-    })),
+    channels: ask<Channels>('channels', new Command(GET.channels, 36), (b) => {
+      const channels = {
+        maxRx: word(b, 4),
+        maxTx: word(b, 8),
+        maxCombined: word(b, 16),
+        rx: word(b, 20),
+        tx: word(b, 24),
+        combined: word(b, 32),
+      };
+      const most = Math.max(...Object.values(channels));
+      return most > COUNT_MAX ? unknown(`channels: ${most} queues`) : channels;
+    }),
     rings: ask<Rings>('rings', new Command(GET.rings, 36), (b) => ({ maxRx: word(b, 4), rx: word(b, 20) })),
     coalescing: ask<Coalescing>('coalescing', new Command(GET.coalesce, 92), (b) => ({
       rxUsecs: word(b, 4),
@@ -206,8 +208,11 @@ function rssOf(ask: Ask, context: number): Fact<RssTable> {
     return ask<RssTable>(what, command, (b) => {
       const bits = b[16]!;
       const name = bits === 1 ? 'toeplitz' : bits === 2 ? 'xor' : bits === 4 ? 'crc32' : null;
+      const entries = Array.from({ length: indices }, (_, i) => word(b, 24 + 4 * i));
+      const wrong = entries.find((queue) => queue > COUNT_MAX);
+      if (wrong !== undefined) return unknown(`${what}: queue ${wrong}`);
       return {
-        entries: Array.from({ length: indices }, (_, i) => word(b, 24 + 4 * i)),
+        entries,
         key: keyBytes === 0 ? null : toHex(b.subarray(24 + 4 * indices, 24 + 4 * indices + keyBytes)),
         function: name,
         symmetric: b[17] === 1 ? 'xor' : b[17] === 2 ? 'or-xor' : 'none',
@@ -271,7 +276,8 @@ function rulesOf(ask: Ask): EthtoolFacts['rules'] {
             const does = actionWords(cookie, context);
             return {
               location,
-              queue: cookie >= 0xffffffffn ? null : Number(cookie & 0xffffffffn),
+              // Beyond, the cookie names a virtual function's.
+              queue: cookie > BigInt(COUNT_MAX) ? null : Number(cookie),
               context,
               contextExists: table === null ? null : known(table),
               words: compares === null || does === null ? null : `${compares} ${does} loc ${location}`,

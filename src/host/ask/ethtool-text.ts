@@ -10,7 +10,7 @@ import { UserError } from '../../errors.js';
 import { parseEthtool } from '../../nic/ethtool.js';
 import { EthtoolLines } from '../../nic/ethtool-lines.js';
 import { readRule } from '../../nic/ethtool-rules.js';
-import { type Fact, known, map, unknown } from '../fact.js';
+import { COUNT_MAX, type Fact, known, map, unknown } from '../fact.js';
 import {
   type Channels,
   type Coalescing,
@@ -25,9 +25,6 @@ import {
   type Rule,
   type Statistics,
 } from './ethtool-facts.js';
-
-/** Queues of a device at most: beyond what any driver has, so that a wrong file costs no memory. */
-const COUNT_MAX = 1 << 16;
 
 /** Gives the output of `ethtool OPTION`; DEV stands for the device. */
 export type Printed = (option: string) => Fact<string>;

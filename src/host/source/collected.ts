@@ -6,9 +6,8 @@
  */
 import type { EthtoolFacts, Statistics } from '../ask/ethtool-facts.js';
 import type { NetdevFacts } from '../ask/netdev.js';
-import { type Fact, unknown } from '../fact.js';
+import { COUNT_MAX, type Fact, unknown } from '../fact.js';
 import {
-  COUNT_MAX,
   count,
   each,
   either,

@@ -4,6 +4,7 @@
  * Promise: pure, and no more than this: a library of schemas takes 15 MB, a quarter of what the doctor may have. A shape of
  * an object says nothing of fields that it does not name.
  */
+import { COUNT_MAX } from '../fact.js';
 export type Shape = (value: unknown) => boolean;
 
 export const text: Shape = (value) => typeof value === 'string';
@@ -12,8 +13,7 @@ export const number: Shape = (value) => typeof value === 'number' && Number.isFi
 /** A whole number from 0 on. */
 export const whole: Shape = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** How many of something a device has, or which of them: no driver has more than 65536 queues, entries or rules. */
-export const COUNT_MAX = 1 << 16;
+/** How many of something a device has, or which of them. */
 export const count: Shape = (value) => whole(value) && (value as number) <= COUNT_MAX;
 /** An even number of hexadecimal digits. */
 export const hex: Shape = (value) => typeof value === 'string' && /^([0-9a-f]{2})*$/i.test(value);
