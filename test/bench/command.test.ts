@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { WHOLE } from '../support/matrix.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const run = (...args: string[]) =>
@@ -25,7 +26,7 @@ describe('rxsteer bench', () => {
     );
   });
 
-  it('lists the suites as one JSON document too', () => {
+  it.runIf(WHOLE)('lists the suites as one JSON document too', () => {
     const { status, stdout } = run('--list', '--json', 'ring');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toEqual({

@@ -37,7 +37,7 @@ describe.skipIf(!ready)(
       });
     });
 
-    it.each(matrix(['round-robin', 'none', 'linux'] as const, [2]))(
+    it.each(matrix(['round-robin', 'none', 'linux'] as const, []))(
       'the same traffic is reordered under %s',
       async (order) => {
         await withLab(async (lab) => {

@@ -16,6 +16,7 @@ import { parsePolicy } from '#rxsteer/policy/parse.js';
 import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
+import { matrix } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, startScenario } from '../support/scenario.js';
 import { SLOW } from '../support/slow.js';
 import { generate, startSink } from '../support/traffic.js';
@@ -72,10 +73,11 @@ describe.skipIf(!canForward())(
   'queues that the kernel chooses by the policy',
   { timeout: SCENARIO_TIMEOUT_MS },
   () => {
-    it.each([
+    const kinds = [
       ['veth', 'fanout=policy'],
       ['tap', 'steer=policy'],
-    ] as const)('are the right ones, and keep order: %s, %s', async (kind, option) => {
+    ] as const;
+    it.each(matrix(kinds, [1]))('are the right ones, and keep order: %s, %s', async (kind, option) => {
       const folder = mkdtempSync(join(tmpdir(), 'rxsteer-steered-'));
       const socket = join(folder, 'c.sock');
       try {

@@ -188,7 +188,7 @@ describe.skipIf(!canForward())('while frames are received', () => {
     });
   });
 
-  it('a worker dies before its port is back, and finds it then', async () => {
+  it.runIf(WHOLE)('a worker dies before its port is back, and finds it then', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       await veth(lab, ns);

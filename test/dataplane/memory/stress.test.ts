@@ -4,6 +4,7 @@ import { loadNative } from '#rxsteer/addon/native.js';
 import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
 import { SLEEP_MAX_MS } from '#rxsteer/dataplane/worker/sleeper.js';
+import { matrix } from '../../support/matrix.js';
 import { attachPool, makeLane, poolMemory, runThreads } from './shared-kit.js';
 
 interface Exchanged {
@@ -63,36 +64,40 @@ describe('lock', () => {
 });
 
 describe('sleeping and waking', () => {
-  it.each([
+  const ways = [
     { how: 'Atomics.wait', useNative: false, spinMaxMs: 0, threads: 2 },
     { how: 'an eventfd', useNative: true, spinMaxMs: 0, threads: 2 },
     { how: 'an eventfd and spinning', useNative: true, spinMaxMs: 0.02, threads: 2 },
     { how: 'an eventfd, three threads', useNative: true, spinMaxMs: 0, threads: 3 },
-  ])('loses no wake-up in thousands of turns, with $how', async ({ useNative, spinMaxMs, threads }) => {
-    const native = useNative ? loadNative() : null;
-    if (useNative && native === null) throw new Error('the addon is not built');
-    expect(SLEEP_MAX_MS).toBeLessThanOrEqual(250);
-    const rounds = 12_000;
-    const words = Array.from(
-      { length: threads },
-      () => new Int32Array(new SharedArrayBuffer(2 * LINE_WORDS * 4)),
-    );
-    const events = words.map(() => native?.openEvent() ?? -1);
-    const turn = new Int32Array(new SharedArrayBuffer(4));
-    try {
-      const task = { words, events, turn, rounds, useNative, spinMaxMs };
-      const results = await runThreads<{ lost: number; woke: number; sleeps: number; woken: number }>(
-        'pingPong',
-        words.map(() => task),
+  ];
+  it.each(matrix(ways, [0, 3]))(
+    'loses no wake-up in thousands of turns, with $how',
+    async ({ useNative, spinMaxMs, threads }) => {
+      const native = useNative ? loadNative() : null;
+      if (useNative && native === null) throw new Error('the addon is not built');
+      expect(SLEEP_MAX_MS).toBeLessThanOrEqual(250);
+      const rounds = 12_000;
+      const words = Array.from(
+        { length: threads },
+        () => new Int32Array(new SharedArrayBuffer(2 * LINE_WORDS * 4)),
       );
-      expect(results.map(({ lost }) => lost)).toEqual(words.map(() => 0));
-      expect(turn[0]).toBe(rounds);
-      const sum = (key: 'woke' | 'woken') => results.reduce((total, result) => total + result[key], 0);
-      // It did sleep; and every wake-up sent ended a sleep or came before it began.
-      expect(sum('woken')).toBeGreaterThan(0);
-      expect(sum('woken')).toBeLessThanOrEqual(sum('woke'));
-    } finally {
-      for (const event of events) if (event >= 0) native?.closeDescriptor(event);
-    }
-  });
+      const events = words.map(() => native?.openEvent() ?? -1);
+      const turn = new Int32Array(new SharedArrayBuffer(4));
+      try {
+        const task = { words, events, turn, rounds, useNative, spinMaxMs };
+        const results = await runThreads<{ lost: number; woke: number; sleeps: number; woken: number }>(
+          'pingPong',
+          words.map(() => task),
+        );
+        expect(results.map(({ lost }) => lost)).toEqual(words.map(() => 0));
+        expect(turn[0]).toBe(rounds);
+        const sum = (key: 'woke' | 'woken') => results.reduce((total, result) => total + result[key], 0);
+        // It did sleep; and every wake-up sent ended a sleep or came before it began.
+        expect(sum('woken')).toBeGreaterThan(0);
+        expect(sum('woken')).toBeLessThanOrEqual(sum('woke'));
+      } finally {
+        for (const event of events) if (event >= 0) native?.closeDescriptor(event);
+      }
+    },
+  );
 });

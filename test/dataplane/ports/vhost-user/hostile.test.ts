@@ -147,7 +147,7 @@ describe.skipIf(missing !== null)(`hostile guests${missing === null ? '' : `: ${
     return made;
   };
 
-  it.each(matrix(Object.entries(RINGS), [2, 7, 14]))('%s', async (_, pokes) => {
+  it.each(matrix(Object.entries(RINGS), [2, 7]))('%s', async (_, pokes) => {
     const before = refused();
     const a = guest();
     await a.begin(path('a'));
@@ -157,19 +157,20 @@ describe.skipIf(missing !== null)(`hostile guests${missing === null ? '' : `: ${
     await expect.poll(refused).toBe(before + 1);
   });
 
-  it.each(matrix(Object.entries(MESSAGES), [3, 9, 11]))('%s', async (_, message) => {
+  it.each(matrix(Object.entries(MESSAGES), [3, 11]))('%s', async (_, message) => {
     const a = guest();
     await a.begin(path('a'));
     await a.call('raw', { ...message, reply: true });
     await a.call('closed');
   });
 
-  it.each([
+  const buffers: [string, Poke[]][] = [
     ['that may only be read', [['desc', 0, descriptor(GPA, 2048, 0)]]],
     ['in a hole', [['desc', 0, descriptor(0n, 2048, WRITE)]]],
     ['without room', [['desc', 0, descriptor(GPA, 0, WRITE)]]],
     ['that are as many as no ring has', [['avail', 2, u16(5000)]]],
-  ] as [string, Poke[]][])('buffers to receive into %s', async (_, pokes) => {
+  ];
+  it.each(matrix(buffers, [3]))('buffers to receive into %s', async (_, pokes) => {
     const a = guest();
     await a.call('connect', { path: path('a') });
     await a.call('start');
