@@ -1,8 +1,8 @@
 /**
  * Where threads find their modules: bundled into a few files, where that is fresh.
  *
- * Promise: a thread of a worker loads a hundred and fifty modules else, which is a third of what its start costs (130 of
- * 440 ms of CPU time in Node 20), each time that one is started or comes back after its death. `scripts/threads.mjs`
+ * Promise: a thread of a worker loads a hundred and fifty modules else, which is nearly half of what its start costs (160
+ * of 350 ms of CPU time in Node 20), each time that one is started or comes back after its death. `scripts/threads.mjs`
  * bundles them into `dist/run/` when the project is set up and when it is packed. A module that was compiled since then
  * makes all of it stale: the modules themselves are loaded then. A thread loads from one of the two, never from both.
  */
