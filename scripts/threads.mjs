@@ -1,8 +1,9 @@
-// Bundles what worker threads load into dist/run/ (src/thread-modules.ts says why and when it is used):
+// Bundles what worker threads load, and what the doctor does, into dist/run/ (src/thread-modules.ts says why and when it
+// is used):
 //
 //     node scripts/threads.mjs
 //
-// One file for each module that a thread names at run time, and what they share in others. Packages stay packages.
+// One file for each module that is named at run time, and what they share in others. Packages stay packages.
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,22 +30,58 @@ const addresses = {
   },
 };
 
+/** What a command loads that shall take little memory (src/cli/lean.ts). */
+const LEAN = ['cli/program.js', 'cli/doctor.js'];
+
+/**
+ * Built-in modules by `process.getBuiltinModule`: an import lists all that one exports, and so loads what nobody asks for
+ * (`fs` its promises, two and a half megabytes).
+ */
+const builtins = {
+  name: 'builtins',
+  resolveId: (id) => (id.startsWith('node:') ? `\0${id}` : null),
+  load(id) {
+    if (!id.startsWith('\0node:')) return null;
+    const name = id.slice(1);
+    // Read one by one, so that what is not used falls away.
+    const names = Object.keys(Object.getOwnPropertyDescriptors(process.getBuiltinModule(name)));
+    return [
+      `const all = process.getBuiltinModule(${JSON.stringify(name)});`,
+      'const one = (name) => all[name];',
+      'export default all;',
+      ...names
+        .filter((key) => /^[A-Za-z]\w*$/.test(key) && key !== 'default')
+        .map((key) => `const own_${key} = /* @__PURE__ */ one('${key}'); export { own_${key} as ${key} };`),
+    ].join('\n');
+  },
+};
+
+async function bundleOf(paths, { plugins = [], ...output } = {}) {
+  const bundle = await rolldown({
+    input: Object.fromEntries(
+      paths.map((path) => [path.replaceAll('/', '-').slice(0, -3), join(DIST, path)]),
+    ),
+    platform: 'node',
+    external: /^[^./\0]/,
+    plugins: [...plugins, addresses],
+  });
+  await bundle.write({
+    dir: RUN,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+    // Names stay, for who reads a stack.
+    comments: false,
+    ...output,
+  });
+  await bundle.close();
+}
+
 rmSync(RUN, { recursive: true, force: true });
-const bundle = await rolldown({
-  input: Object.fromEntries(
-    entries().map((path) => [path.replaceAll('/', '-').slice(0, -3), join(DIST, path)]),
-  ),
-  platform: 'node',
-  external: /^[^./]/,
-  plugins: [addresses],
+await bundleOf(entries());
+await bundleOf(LEAN, {
+  plugins: [builtins],
+  chunkFileNames: 'lean-[name]-[hash].js',
+  minify: { compress: false, mangle: false, codegen: true },
 });
-await bundle.write({
-  dir: RUN,
-  format: 'esm',
-  entryFileNames: '[name].js',
-  chunkFileNames: '[name]-[hash].js',
-  // Names and lines stay, for who reads a stack.
-  comments: false,
-});
-await bundle.close();
 writeFileSync(join(RUN, 'made'), '');

@@ -1,13 +1,16 @@
 /**
- * Where threads find their modules: bundled into a few files, where that is fresh.
+ * Where threads, and the doctor, find their modules: bundled into a few files, where that is fresh.
  *
  * Promise: a thread of a worker loads a hundred and fifty modules else, which is nearly half of what its start costs (160
  * of 350 ms of CPU time in Node 20), each time that one is started or comes back after its death. `scripts/threads.mjs`
  * bundles them into `dist/run/` when the project is set up and when it is packed. A module that was compiled since then
  * makes all of it stale: the modules themselves are loaded then. A thread loads from one of the two, never from both.
+ * The doctor's modules are there for their memory.
  */
-import { existsSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+
+// Not imported: an import of `fs` loads its promises too.
+const { existsSync, statSync } = process.getBuiltinModule('node:fs');
 
 /** What `scripts/threads.mjs` leaves of this module's own address: here it is where the code lies, bundled or not. */
 const HERE = import.meta.url;

@@ -4,10 +4,9 @@
  * Promise: changes nothing on the host. Exit code 0: nothing at or above `--fail-on`; 1: findings; 2: a wrong call. The
  * files that it writes are those that are asked for (`--collect`, `--fix-script`).
  */
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { UserError, unknownName } from '../errors.js';
 import { SEVERITIES, type Severity } from '../host/check.js';
 import { checkDevices, type Diagnosis, diagnose } from '../host/doctor.js';
@@ -122,6 +121,7 @@ function writeOutput(path: string, place: string, content: string | Buffer): voi
 
 async function writeCollection(path: string, notes: Map<string, Noted>, isAnonymous: boolean): Promise<void> {
   const { pack } = await import('../host/source/pack.js');
+  const { randomBytes } = await import('node:crypto');
   const bytes = pack(notes, isAnonymous ? randomBytes(32) : null);
   writeOutput(path, `--collect ${path}`, bytes);
   note(`${path}: ${notes.size} entries, ${bytes.length} bytes${isAnonymous ? ', addresses hashed' : ''}`);
@@ -194,11 +194,11 @@ export function register(program: Command): void {
     .argument('[dev...]', 'devices to speak of (default: all)')
     .option('--root <path>', 'read a collected host instead: a folder or tar.gz, sosreports too')
     .addOption(
-      new Option('--role <role>', `what the host is for: auto, ${ROLES.join(', ')}`).default('auto', 'auto'),
+      program.createOption('--role <role>', `what the host is for: auto, ${ROLES.join(', ')}`).default('auto', 'auto'),
     )
     .option('--sample <seconds>', `time between the two readings (default: ${SAMPLE_SECONDS})`)
     .addOption(
-      new Option('--fail-on <severity>', 'exit with 1 from this severity on: E, W or I').default('E', 'E'),
+      program.createOption('--fail-on <severity>', 'exit with 1 from this severity on: E, W or I').default('E', 'E'),
     )
     .option('--facts', 'print what was read instead of findings')
     .option('--collect <file>', 'pack what is read into a tar.gz, for --root elsewhere')

@@ -6,8 +6,11 @@
  * capture will be replayed, the reading thread starts before the command line's modules are loaded. The doctor, which runs
  * on hosts that are short of something, takes little memory.
  */
-import { statSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { threadModule } from '../thread-modules.js';
 
+// Not imported: an import of `fs` loads its promises too.
+const { statSync } = process.getBuiltinModule('node:fs');
 const argv = process.argv.slice(2);
 
 /** Loads a module; one line where there are too few descriptors even for that. */
@@ -38,7 +41,8 @@ if (argv[0] === 'replay' && !argv.includes('--jobs')) {
   if (readingPays(bytes, policies)) startReading();
 }
 
-if (argv[0] === 'doctor') await load(() => import('./lean.js'));
+const isLean = argv[0] === 'doctor';
+if (isLean) await load(() => import('./lean.js'));
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
@@ -47,5 +51,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // A log that nobody reads any more is no reason to stop.
 process.stderr.on('error', () => {});
 
-const { runProgram } = await load(() => import('./program.js'));
+const program = new URL('./program.js', import.meta.url);
+const { runProgram } = await load(
+  (): Promise<typeof import('./program.js')> =>
+    isLean ? import(pathToFileURL(threadModule(program)).href) : import('./program.js'),
+);
 process.exitCode = await runProgram(argv);

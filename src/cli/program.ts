@@ -8,9 +8,11 @@
  * loaded when its name is given, so that `rxsteer hash` does not pay for the data plane.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Command, CommanderError } from 'commander';
 import type { ErrorCode } from '../error-codes.js';
 import { errorCode, Interrupted, nearestNames, printable, UserError } from '../errors.js';
+import { ownModule } from '../thread-modules.js';
 import { helpBelow } from './help.js';
 import { version } from './version.js';
 
@@ -83,7 +85,8 @@ function takeOver(command: Command): void {
 const PLAIN_COMMANDS = ['replay'];
 
 async function build(argv: readonly string[]): Promise<Command> {
-  const { Command } = await import('commander');
+  // Not imported: for the first CommonJS module that is, Node loads a parser of such modules.
+  const { Command } = createRequire(import.meta.url)('commander') as typeof import('commander');
   const program = new Command('rxsteer');
   program
     .description('Software packet steering for Linux: RSS, RPS, RFS and MAC steering')
@@ -96,7 +99,7 @@ async function build(argv: readonly string[]): Promise<Command> {
   const isVersion = argv[0] === '--version' || argv[0] === '-V';
   const load = isVersion ? [] : wanted !== undefined && present.includes(wanted) ? [wanted] : present;
   for (const name of load) {
-    const module = (await import(moduleUrl(name).href)) as CommandModule;
+    const module = (await import(ownModule(moduleUrl(name).href))) as CommandModule;
     module.register(program);
   }
   // Else `--help` behind a misspelt command would explain the program, as if all were well.
