@@ -9,11 +9,13 @@ import { UserError, unknownName } from '../errors.js';
 import { type Check, type Evidence, type Found, type NotKnown, SEVERITIES, type Severity } from './check.js';
 import { CHECKS } from './checks/index.js';
 import { NEEDS } from './checks/needs.js';
+import type { Effect } from './effects.js';
 import { known } from './fact.js';
 import type { Host } from './host.js';
 import { undoers } from './undoers.js';
 import { type Gap, gapsOf, type Reading } from './unread.js';
 import { BUSY_PPS, receivedPps } from './view.js';
+import type { Simulated } from './what-if/simulated.js';
 import { worded } from './wording.js';
 
 /** A finding as it is told. */
@@ -29,6 +31,16 @@ export interface Finding {
   /** Who would undo the fix, and what to do about it. */
   readonly undoneBy: readonly string[];
   readonly reference: string;
+  /** What the fix would bring, where the simulator can say. */
+  readonly simulated?: Simulated;
+}
+
+/** A finding whose fix changes facts. */
+export interface Curable {
+  readonly finding: Finding;
+  /** Whose traffic it is about. */
+  readonly device: string | null;
+  readonly effects: readonly Effect[];
 }
 
 /** What could not be known. */
@@ -45,6 +57,13 @@ export interface Diagnosis {
   readonly checked: number;
   readonly findings: readonly Finding[];
   readonly unknown: readonly UnknownResult[];
+}
+
+/** The same, with what the fixes would change. */
+export interface Examined {
+  readonly diagnosis: Diagnosis;
+  /** Worst first. */
+  readonly curable: readonly Curable[];
 }
 
 const WEAKER: Readonly<Record<Severity, Severity>> = { E: 'W', W: 'I', I: 'I' };
@@ -68,6 +87,16 @@ export function diagnose(
   wanted: readonly string[] = [],
   checks: readonly Check[] = CHECKS,
 ): Diagnosis {
+  return examine(host, wanted, checks).diagnosis;
+}
+
+/** The same, for who asks what the fixes would bring. */
+export function examine(
+  host: Host,
+  wanted: readonly string[] = [],
+  checks: readonly Check[] = CHECKS,
+): Examined {
+  const curable = new Map<Finding, Curable>();
   checkDevices(host, wanted);
   const others = new Set(host.devices.map(({ name }) => name).filter((name) => !wanted.includes(name)));
   const isMeant = (subject: string, device: string | null) =>
@@ -90,7 +119,12 @@ export function diagnose(
         spoken.add(outcome.subject.split(' ')[0]!);
         if (outcome.kind === 'unknown') {
           if (isMeant(outcome.subject, null)) unknown.push(told(check, outcome));
-        } else if (isMeant(outcome.subject, outcome.device)) findings.push(weighed(host, check, outcome));
+        } else if (isMeant(outcome.subject, outcome.device)) {
+          const finding = weighed(host, check, outcome);
+          findings.push(finding);
+          const { effects = [] } = outcome.remedy;
+          if (effects.length > 0) curable.set(finding, { finding, device: outcome.device, effects });
+        }
       }
       for (const { subject, why } of (NEEDS[check.id] ?? []).flatMap(gapsIn)) {
         // What it has found there, or said of it, is enough.
@@ -103,11 +137,14 @@ export function diagnose(
   const rank = (severity: Severity) => SEVERITIES.indexOf(severity);
   findings.sort((a, b) => rank(a.severity) - rank(b.severity));
   return {
-    role: host.role,
-    roleWhy: host.roleWhy,
-    checked: checks.length,
-    findings,
-    unknown: distinct(unknown),
+    diagnosis: {
+      role: host.role,
+      roleWhy: host.roleWhy,
+      checked: checks.length,
+      findings,
+      unknown: distinct(unknown),
+    },
+    curable: findings.flatMap((finding) => curable.get(finding) ?? []),
   };
 }
 

@@ -3,9 +3,12 @@
  *
  * Promise: names and values are quoted for the shell, whatever is in them, since collections and the command lines of other
  * users' processes are somebody else's; a command is one line without control characters. The undo sets what was read.
- * Nothing is run. Pure.
+ * Nothing is run. What a command would do to the facts stands beside it (`effects`), for who asks what it would bring.
+ * Pure.
  */
 import { hasControl, printable } from '../errors.js';
+import * as effects from './effects.js';
+import type { Effect } from './effects.js';
 import type { Device } from './host.js';
 import { formatCpuList, formatCpuMask } from './lists.js';
 
@@ -15,6 +18,8 @@ export interface Remedy {
   readonly undo: readonly string[];
   /** Lines for files, each with the file's name in front as a comment. */
   readonly persistent: readonly string[];
+  /** What the fix makes of the host; absent: nothing that a fact tells, or nobody has written it down. */
+  readonly effects?: readonly Effect[];
 }
 
 export const NO_REMEDY: Remedy = { fix: [], undo: [], persistent: [] };
@@ -45,6 +50,7 @@ export function all(...remedies: readonly Remedy[]): Remedy {
     fix: remedies.flatMap(({ fix }) => fix),
     undo: remedies.flatMap(({ undo }) => undo).reverse(),
     persistent: [...new Set(remedies.flatMap(({ persistent }) => persistent))],
+    effects: remedies.flatMap(({ effects: own = [] }) => own),
   };
 }
 
@@ -78,7 +84,10 @@ export function setRps(
   cpus: readonly number[],
   was: readonly number[],
 ): Remedy {
-  return queueFile(device, `rx-${queue}/rps_cpus`, formatCpuMask(cpus), formatCpuMask(was));
+  return {
+    ...queueFile(device, `rx-${queue}/rps_cpus`, formatCpuMask(cpus), formatCpuMask(was)),
+    effects: [effects.rps(device, queue, cpus)],
+  };
 }
 
 /** XPS of a queue. */
@@ -88,7 +97,10 @@ export function setXps(
   cpus: readonly number[],
   was: readonly number[],
 ): Remedy {
-  return queueFile(device, `tx-${queue}/xps_cpus`, formatCpuMask(cpus), formatCpuMask(was));
+  return {
+    ...queueFile(device, `tx-${queue}/xps_cpus`, formatCpuMask(cpus), formatCpuMask(was)),
+    effects: [effects.xps(device, queue, cpus)],
+  };
 }
 
 /** Flow table of a queue. */
@@ -130,6 +142,7 @@ export function setChannels(device: string, kind: 'combined' | 'rx', count: numb
   const key = kind === 'combined' ? 'CombinedChannels' : 'RxChannels';
   return {
     ...ethtool('-L', device, `${kind} ${count}`, `${kind} ${was}`),
+    effects: [effects.channels(device, kind, count)],
     persistent: isPlain(device)
       ? [`/etc/systemd/network/10-${device}.link: [Match] OriginalName=${device} [Link] ${key}=${count}`]
       : [],
@@ -150,6 +163,7 @@ export function setAffinity(
     persistent: [
       `a oneshot unit of systemd, after the driver: echo ${formatCpuList(cpus)} > /proc/irq/${find}/smp_affinity_list`,
     ],
+    effects: [effects.affinity(irq, cpus)],
   };
 }
 
@@ -159,11 +173,15 @@ export function pinThread(tid: number, cpus: readonly number[], was: readonly nu
     fix: [`taskset -pc ${formatCpuList(cpus)} ${tid}`],
     undo: [`taskset -pc ${formatCpuList(was)} ${tid}`],
     persistent: [],
+    effects: [effects.pin(tid, cpus)],
   };
 }
 
 /** A rule that sends a guest's frames to one queue. @param location a free one, so that it can be taken back */
 export function ruleByMac(device: Device, mac: string, queue: number, location: number): Remedy {
   const rule = `flow-type ether dst ${mac} action ${queue} loc ${location}`;
-  return ethtool('-N', device.name, rule, `delete ${location}`);
+  return {
+    ...ethtool('-N', device.name, rule, `delete ${location}`),
+    effects: [effects.rule(device.name, { location, queue, words: rule })],
+  };
 }

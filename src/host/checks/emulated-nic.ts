@@ -1,5 +1,6 @@
 /** A card of old times: each register that the guest touches leaves the guest. */
 import { type Check, found } from '../check.js';
+import { card } from '../effects.js';
 import { advice } from '../remedy.js';
 import { nics } from '../view.js';
 
@@ -18,7 +19,7 @@ export const emulatedNic: Check = {
           guest.name,
           `its card ${ifname ?? netdev} is ${model}: one queue, and exits to QEMU for each packet`,
           { model, backend: ifname ?? netdev },
-          remedy,
+          { ...remedy, effects: [card(guest.pid, netdev, { model: 'virtio-net-pci' })] },
         );
       }
     }

@@ -1,6 +1,7 @@
 /** Packets of a tap go through QEMU's own loop instead of a vhost worker in the kernel. */
 import { type Check, found } from '../check.js';
 import { known } from '../fact.js';
+import { vhost as withVhost } from '../effects.js';
 import { advice } from '../remedy.js';
 
 export const vhostOff: Check = {
@@ -24,9 +25,12 @@ export const vhostOff: Check = {
             ({ netdev, vhost }) => `${netdev}: vhost ${vhost === null ? 'not given' : vhost ? 'on' : 'off'}`,
           ),
         },
-        advice(
-          'vhost=on on the netdev (libvirt: <driver name="vhost"/>), module vhost_net; takes effect when the guest starts anew',
-        ),
+        {
+          ...advice(
+            'vhost=on on the netdev (libvirt: <driver name="vhost"/>), module vhost_net; takes effect when the guest starts anew',
+          ),
+          effects: [withVhost(guest.pid)],
+        },
       );
     }
   },
