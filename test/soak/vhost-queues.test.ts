@@ -62,7 +62,7 @@ describe.skipIf(missing !== '' || !canForward())('a machine that enables and dis
                 'ctl',
                 '--socket',
                 control,
-                'status',
+                'stats',
                 '--json',
               ]);
               const ports: { name: string; detail?: { enabled?: number[] } }[] = JSON.parse(stdout).ports;
