@@ -6,7 +6,7 @@ import { SLOW } from './test/support/slow.js';
 // `SHARED` need no privileges (a forwarder in the test's own process gives them up) and leave nothing else behind: they
 // are run many to a process, since one for each costs a fifth of the time.
 const SHARED =
-  'bench block capture forward hash linux mac nic observe packet policy requests simulate sweep traffic'
+  'bench block capture forward hash linux mac nic observe packet policy requests simulate sweep traffic what-if'
     .split(' ')
     .map((folder) => `test/${folder}/**/*.test.ts`);
 

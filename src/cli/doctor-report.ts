@@ -1,7 +1,8 @@
 /**
  * What `rxsteer doctor` prints for people.
  *
- * Promise: findings by severity, each a few lines: why, what was seen, fix, undo, the form that survives a reboot. Long
+ * Promise: findings by severity, each a few lines: why, what was seen, fix, undo, the form that survives a reboot,
+ * what the fix would bring. Long
  * lists are cut with their number (the script of `--fix-script` and the JSON have all). What could not be known is listed,
  * by reason. Pure.
  */
@@ -56,7 +57,7 @@ function cut(lines: readonly string[]): string[] {
   ];
 }
 
-function findingText(finding: Finding): string {
+function findingText(finding: Finding, expected: readonly string[]): string {
   const mark = MARKS[finding.severity];
   const rows: (readonly [string, string])[] = [
     ['why', finding.why],
@@ -67,6 +68,7 @@ function findingText(finding: Finding): string {
     ...cut(finding.undo).map((line) => ['undo', line] as const),
     ...cut(finding.persistent).map((line) => ['keep', line] as const),
     ...finding.undoneBy.map((line) => ['undone', line] as const),
+    ...expected.map((line) => ['expect', line] as const),
     ['see', finding.reference],
   ];
   let last = '';
@@ -120,8 +122,12 @@ function heading(host: Host, { role, roleWhy, checked }: Diagnosis): string {
   ]);
 }
 
-/** The whole report. */
-export function reportText(host: Host, diagnosis: Diagnosis): string {
+/** The whole report. @param expected lines about what fixes would bring */
+export function reportText(
+  host: Host,
+  diagnosis: Diagnosis,
+  expected: ReadonlyMap<Finding, readonly string[]> = new Map(),
+): string {
   const { findings, unknown } = diagnosis;
   const rows = guestRows(host);
   const count = (severity: 'E' | 'W' | 'I') => {
@@ -131,7 +137,7 @@ export function reportText(host: Host, diagnosis: Diagnosis): string {
   const summary = [...count('E'), ...count('W'), ...count('I')].join(', ') || 'nothing found';
   return [
     heading(host, diagnosis),
-    ...findings.map(findingText),
+    ...findings.map((finding) => findingText(finding, expected.get(finding) ?? [])),
     ...(rows.length === 0
       ? []
       : [

@@ -2,14 +2,14 @@
  * `rxsteer doctor`: what is wrong with a host's packet steering.
  *
  * Promise: changes nothing on the host. Exit code 0: nothing at or above `--fail-on`; 1: findings; 2: a wrong call. The
- * files that it writes are those that are asked for (`--collect`, `--fix-script`).
+ * files that it writes are those that are asked for (`--collect`, `--fix-script`, `--scenario`).
  */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { UserError, unknownName } from '../errors.js';
 import { SEVERITIES, type Severity } from '../host/check.js';
-import { checkDevices, type Diagnosis, diagnose } from '../host/doctor.js';
+import { checkDevices, type Diagnosis, diagnose, type Examined, examine } from '../host/doctor.js';
 import { known } from '../host/fact.js';
 import { type Host, ROLES, type Role } from '../host/host.js';
 import { readHost } from '../host/read-host.js';
@@ -17,6 +17,7 @@ import type { Noted } from '../host/source/recorder.js';
 import type { Source } from '../host/source/source.js';
 import { OWN, type TreeSource } from '../host/source/tree.js';
 import { fileFault } from '../text-file.js';
+import type { Expectations } from './doctor-expect.js';
 import { diffText, factsText, reportText } from './doctor-report.js';
 import { note, Progress, print, printJson } from './output.js';
 
@@ -30,6 +31,9 @@ interface Flags {
   readonly anonymous?: boolean;
   readonly fixScript?: string;
   readonly diff?: string;
+  readonly simulate: boolean;
+  readonly costs?: string;
+  readonly scenario?: string;
   readonly json?: boolean;
 }
 
@@ -134,6 +138,10 @@ async function checkFlags(flags: Flags): Promise<void> {
   if (flags.anonymous === true && flags.collect === undefined) {
     throw new UserError('--anonymous belongs to --collect FILE');
   }
+  if (!flags.simulate && (flags.costs !== undefined || flags.scenario !== undefined)) {
+    throw new UserError(`--${flags.costs === undefined ? 'scenario' : 'costs'}: leave out --no-simulate`);
+  }
+  if (flags.costs !== undefined || flags.scenario !== undefined) (await expecting()).checkOptions(flags);
   if (flags.collect === undefined && flags.fixScript === undefined) return;
   const { checkOutput } = await import('./outputs.js');
   const inputs = [flags.root, flags.diff].filter((path) => path !== undefined);
@@ -162,28 +170,56 @@ async function run(devices: readonly string[], flags: Flags): Promise<void> {
     else print(factsText(shown));
     return;
   }
-  const diagnosis = diagnose(host, devices);
+  const { diagnosis, curable } = examine(host, devices);
+  const expected = await expectedOf(host, curable, flags);
   if (flags.fixScript !== undefined) {
     const { fixScript } = await import('../host/fix-script.js');
-    writeOutput(flags.fixScript, `--fix-script ${flags.fixScript}`, fixScript(diagnosis, host.source));
+    writeOutput(
+      flags.fixScript,
+      `--fix-script ${flags.fixScript}`,
+      fixScript(diagnosis, host.source, expected?.lines),
+    );
     note(`${flags.fixScript}: sh ${flags.fixScript} fixes, sh ${flags.fixScript} undo takes it back`);
   }
   const old =
     flags.diff === undefined
       ? null
       : diagnose(await readTree(flags.diff, `--diff ${flags.diff}`, null, role ?? host.role));
-  await tell(host, diagnosis, old, flags);
+  await tell(host, diagnosis, expected, old, flags);
   const worst = SEVERITIES.indexOf(failOn);
   if (diagnosis.findings.some(({ severity }) => SEVERITIES.indexOf(severity) <= worst)) process.exitCode = 1;
 }
 
-async function tell(host: Host, diagnosis: Diagnosis, old: Diagnosis | null, { json }: Flags): Promise<void> {
+/** What fixes would bring; null where that was not asked for, or nothing can be cured. */
+async function expectedOf(
+  host: Host,
+  curable: Examined['curable'],
+  flags: Flags,
+): Promise<Expectations | null> {
+  if (!flags.simulate || (curable.length === 0 && flags.scenario === undefined)) return null;
+  return (await expecting()).expectations(host, curable, flags);
+}
+
+/** By its address, and so not from the bundle: it takes the simulator along. */
+function expecting(): Promise<typeof import('./doctor-expect.js')> {
+  return import(new URL('./doctor-expect.js', import.meta.url).href);
+}
+
+async function tell(
+  host: Host,
+  diagnosis: Diagnosis,
+  expected: Expectations | null,
+  old: Diagnosis | null,
+  { json }: Flags,
+): Promise<void> {
   const difference = old === null ? null : (await import('../host/diff.js')).diffOf(old, diagnosis);
-  if (json === true) printJson({ ...diagnosis, ...(difference === null ? {} : { diff: difference }) });
-  else {
-    print(reportText(host, diagnosis));
-    if (difference !== null) print(diffText(difference));
+  if (json === true) {
+    const findings = diagnosis.findings.map((finding) => ({ ...finding, ...expected?.of.get(finding) }));
+    printJson({ ...diagnosis, findings, ...(difference === null ? {} : { diff: difference }) });
+    return;
   }
+  print(reportText(host, diagnosis, expected?.lines));
+  if (difference !== null) print(diffText(difference));
 }
 
 /** Adds the command to the program. */
@@ -194,16 +230,23 @@ export function register(program: Command): void {
     .argument('[dev...]', 'devices to speak of (default: all)')
     .option('--root <path>', 'read a collected host instead: a folder or tar.gz, sosreports too')
     .addOption(
-      program.createOption('--role <role>', `what the host is for: auto, ${ROLES.join(', ')}`).default('auto', 'auto'),
+      program
+        .createOption('--role <role>', `what the host is for: auto, ${ROLES.join(', ')}`)
+        .default('auto', 'auto'),
     )
     .option('--sample <seconds>', `time between the two readings (default: ${SAMPLE_SECONDS})`)
     .addOption(
-      program.createOption('--fail-on <severity>', 'exit with 1 from this severity on: E, W or I').default('E', 'E'),
+      program
+        .createOption('--fail-on <severity>', 'exit with 1 from this severity on: E, W or I')
+        .default('E', 'E'),
     )
     .option('--facts', 'print what was read instead of findings')
     .option('--collect <file>', 'pack what is read into a tar.gz, for --root elsewhere')
     .option('--anonymous', 'with --collect: hash MAC and IP addresses')
     .option('--fix-script <file>', 'write the fixes as a shell script with its undo')
+    .option('--no-simulate', 'do not simulate what fixes would bring')
+    .option('--costs <file|name>', 'what things cost in the simulation (default: modern)')
+    .option('--scenario <folder>', 'write what is simulated as files for rxsteer simulate')
     .option('--diff <path>', 'compare with an older collection')
     .option('--json', 'print JSON')
     .action(run);

@@ -15,7 +15,6 @@ import type { Host } from './host.js';
 import { undoers } from './undoers.js';
 import { type Gap, gapsOf, type Reading } from './unread.js';
 import { BUSY_PPS, receivedPps } from './view.js';
-import type { Simulated } from './what-if/simulated.js';
 import { worded } from './wording.js';
 
 /** A finding as it is told. */
@@ -31,8 +30,6 @@ export interface Finding {
   /** Who would undo the fix, and what to do about it. */
   readonly undoneBy: readonly string[];
   readonly reference: string;
-  /** What the fix would bring, where the simulator can say. */
-  readonly simulated?: Simulated;
 }
 
 /** A finding whose fix changes facts. */

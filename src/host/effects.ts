@@ -73,13 +73,24 @@ const txQueue = (queue: number): TxQueue => ({ queue, xps: [] });
 export function channels(device: string, kind: 'combined' | 'rx', count: number): Effect {
   return ofDevice(device, (one, host) => {
     const near = nearCpus(host, one);
-    const has = new Set(one.irqs.flatMap(({ role }) => (role === null || role.type === 'tx' ? [] : [role.queue])));
+    const has = new Set(
+      one.irqs.flatMap(({ role }) => (role === null || role.type === 'tx' ? [] : [role.queue])),
+    );
     const missing = Array.from({ length: count }, (_, queue) => queue).filter((queue) => !has.has(queue));
     const added = missing.map((queue) => {
       const cpus = [near[queue % near.length]!];
       const action = `${one.name}-${queue}`;
       const type = kind === 'combined' ? ('both' as const) : ('rx' as const);
-      return { irq: -1 - queue, action, actions: [action], chip: '', role: { type, queue }, cpus, asked: cpus, hint: [] };
+      return {
+        irq: -1 - queue,
+        action,
+        actions: [action],
+        chip: '',
+        role: { type, queue },
+        cpus,
+        asked: cpus,
+        hint: [],
+      };
     });
     return {
       ...one,
@@ -90,6 +101,22 @@ export function channels(device: string, kind: 'combined' | 'rx', count: number)
       irqs: [...one.irqs.filter(({ role }) => role === null || role.queue < count), ...added],
     };
   });
+}
+
+/** An indirection table that gives the first queues as many buckets each. */
+export function table(device: string, queues: number): Effect {
+  return ofDevice(device, (one) => ({
+    ...one,
+    rss: known(one.rss) ? { ...one.rss, entries: one.rss.entries.map((_, i) => i % queues) } : one.rss,
+  }));
+}
+
+/** Descriptors of a receive ring. */
+export function ring(device: string, rx: number): Effect {
+  return ofDevice(device, (one) => ({
+    ...one,
+    rings: known(one.rings) ? { ...one.rings, rx } : one.rings,
+  }));
 }
 
 /** A flow rule more. */
@@ -121,7 +148,11 @@ export function pin(tid: number, cpus: readonly number[]): Effect {
 }
 
 /** Another card, of a guest that starts anew. */
-export function card(pid: number, netdev: string, change: Partial<Pick<GuestNic, 'model' | 'queues'>>): Effect {
+export function card(
+  pid: number,
+  netdev: string,
+  change: Partial<Pick<GuestNic, 'model' | 'queues'>>,
+): Effect {
   return ofGuests((guest) =>
     guest.pid === pid
       ? { ...guest, nics: guest.nics.map((nic) => (nic.netdev === netdev ? { ...nic, ...change } : nic)) }

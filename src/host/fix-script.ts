@@ -2,11 +2,10 @@
  * The fixes of a diagnosis as one script, with its undo.
  *
  * Promise: `sh FILE` fixes, `sh FILE undo` takes back in reverse order, to what was read; nothing in it runs by itself.
- * Where several findings set the same thing the first, the
- * worst one, does, and the others are named in a comment. Names from the host stay within quotes and comments. Pure.
+ * Where several findings set the same thing the first, the worst one, does, and the others are named in a comment. Names from the host stay within quotes and comments. Pure.
  */
 import { hasControl, printable } from '../errors.js';
-import type { Diagnosis } from './doctor.js';
+import type { Diagnosis, Finding } from './doctor.js';
 
 const INDENT = '  ';
 
@@ -26,14 +25,23 @@ function targetOf(command: string): string {
   return command.replace(/=.*$/, '').replace(/ (on|off|\d+)$/, '');
 }
 
-/** The script. @param from what was diagnosed */
-export function fixScript({ findings }: Diagnosis, from: string): string {
+/**
+ * The script.
+ * @param from what was diagnosed
+ * @param expected what is said of what a finding's fix would bring
+ */
+export function fixScript(
+  { findings }: Diagnosis,
+  from: string,
+  expected: ReadonlyMap<Finding, readonly string[]> = new Map(),
+): string {
   const fix: string[] = [];
   const undo: string[] = [];
   const seen = new Set<string>();
   for (const finding of findings) {
     fix.push(comment(`${finding.severity} ${finding.id} ${finding.subject}: ${finding.why}`));
     for (const name of finding.undoneBy) fix.push(comment(`undone by: ${name}`));
+    for (const said of expected.get(finding) ?? []) fix.push(comment(`expect: ${said}`));
     const commands = finding.fix.filter((command) => command.startsWith('#') || !seen.has(targetOf(command)));
     const left = finding.fix.length - commands.length;
     if (left > 0) fix.push(comment(`${left} commands are left out: set above already`));

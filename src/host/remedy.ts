@@ -7,8 +7,8 @@
  * Pure.
  */
 import { hasControl, printable } from '../errors.js';
-import * as effects from './effects.js';
 import type { Effect } from './effects.js';
+import * as effects from './effects.js';
 import type { Device } from './host.js';
 import { formatCpuList, formatCpuMask } from './lists.js';
 
@@ -147,6 +147,16 @@ export function setChannels(device: string, kind: 'combined' | 'rx', count: numb
       ? [`/etc/systemd/network/10-${device}.link: [Match] OriginalName=${device} [Link] ${key}=${count}`]
       : [],
   };
+}
+
+/** The same number of buckets for each of the first queues. @param was buckets as they were, in ethtool's words */
+export function setTable(device: string, queues: number, was: string | null): Remedy {
+  return { ...ethtool('-X', device, `equal ${queues}`, was), effects: [effects.table(device, queues)] };
+}
+
+/** The length of a receive ring. */
+export function setRing(device: string, rx: number, was: number): Remedy {
+  return { ...ethtool('-G', device, `rx ${rx}`, `rx ${was}`), effects: [effects.ring(device, rx)] };
 }
 
 /** Where an interrupt goes. Numbers change from boot to boot, so the persistent form looks for the name. */

@@ -5,17 +5,17 @@
  * missing and decides, is an `Unknown`: nothing is said then. Two hosts that differ only in what it does not know give equal
  * scenarios. Pure.
  */
-import { type Fact, known, unknown, valueOr } from '../fact.js';
-import { type GuestPath, guestPaths, lastCpus } from '../guest-table.js';
-import type { Device, Host } from '../host.js';
-import { unique } from '../lists.js';
-import { nicRss } from '../nic-rss.js';
-import type { Thread } from '../read/processes.js';
-import { sysctlNumber } from '../read/sysctls.js';
-import { cpuOfQueue, deviceNamed, rxQueueCount } from '../view.js';
+import { type Fact, known, unknown, valueOr } from '../host/fact.js';
+import { type GuestPath, guestPaths, lastCpus } from '../host/guest-table.js';
+import type { Device, Host } from '../host/host.js';
+import { unique } from '../host/lists.js';
+import { nicRss } from '../host/nic-rss.js';
+import type { Thread } from '../host/read/processes.js';
+import { sysctlNumber } from '../host/read/sysctls.js';
+import { cpuOfQueue, deviceNamed, rxQueueCount } from '../host/view.js';
 import { type Machine, machineOf } from './machine.js';
 
-/** A part of a scenario: the simulator checks it. */
+/** A part of a scenario: the simulator checks it (`ScenarioInput`). */
 export type Part = { readonly [key: string]: unknown };
 
 /** The host of a scenario, without its load. */
@@ -49,6 +49,7 @@ export function modelOf(host: Host, device: Device): Fact<Model> {
   if (paths.reduce((sum, { vcpus }) => sum + vcpus.length, 0) > VCPUS_MAX) return unknown('too many vCPUs');
   const nic = nicOf(device, machine, sysctlNumber(host.sysctls, 'net.core.rps_sock_flow_entries'));
   if (!known(nic)) return nic;
+  const missing = missingOf(device);
   const guests: [string, Part][] = [];
   for (const [i, path] of paths.entries()) {
     const guest = guestPart(host, path, machine);
@@ -75,6 +76,8 @@ export function modelOf(host: Host, device: Device): Fact<Model> {
         : host.role === 'forwarder'
           ? 'packets are routed on'
           : 'a thread on each CPU answers what it gets',
+      ...(missing.length > 0 ? [`not known of ${device.name}: ${missing.join(', ')}`] : []),
+      ...(host.virtualMachine ? ['no host below this one takes part'] : []),
       ...(all.length > paths.length ? [`${paths.length} of ${all.length} guests`] : []),
       ...(paths.some(({ workers }) => isRoaming(workers)) ? ['device threads stay where they ran last'] : []),
       ...(byGuest ? ['flow rules give each queue as many guests'] : []),
@@ -100,6 +103,17 @@ function softirqOf(host: Host): Part {
     ...(timeUs === null ? {} : { timeUs }),
     ...(maxBacklog === null ? {} : { maxBacklog: Math.min(maxBacklog, 1 << 20) }),
   };
+}
+
+/** What no fact tells of a NIC, and what stands for it. */
+function missingOf(device: Device): string[] {
+  const { rings, coalescing, speed } = device;
+  return [
+    ...(rxQueueCount(device) > 1 && !known(nicRss(device)) ? ['its table and key (a generic one)'] : []),
+    ...(known(rings) ? [] : ['its ring (512)']),
+    ...(known(coalescing) ? [] : ['its moderation (none)']),
+    ...(speed !== null && speed > 0 ? [] : ['its rate (no limit)']),
+  ];
 }
 
 /** Rules by the guests' addresses, and nothing behind them that spreads anew. */
@@ -172,12 +186,13 @@ function transmitOf({ tx, name }: Device, machine: Machine): Fact<Part> {
 }
 
 const allowedOf = ({ allowed }: Thread) => valueOr(allowed, null);
-const isRoaming = (threads: readonly Thread[]) =>
-  threads.some((thread) => allowedOf(thread)?.length !== 1);
+const isRoaming = (threads: readonly Thread[]) => threads.some((thread) => allowedOf(thread)?.length !== 1);
 
 /** How packets get into a guest; null: in a way that is not modelled. */
 function pathOf({ guest, tap }: GuestPath): string | null {
-  const cards = guest.nics.filter(({ ifname, backend }) => backend === 'tap' && (ifname ?? tap!.name) === tap!.name);
+  const cards = guest.nics.filter(
+    ({ ifname, backend }) => backend === 'tap' && (ifname ?? tap!.name) === tap!.name,
+  );
   const card = cards.length === 1 || guest.nics.length === 1 ? (cards[0] ?? guest.nics[0]) : undefined;
   if (card === undefined) return null;
   if (/^e1000(-82540em|e)?$/.test(card.model)) return 'qemu-e1000';
@@ -199,7 +214,10 @@ function guestPart(host: Host, path: GuestPath, machine: Machine): Fact<Part> {
   const others = pinned ? [] : machine.cpus(unique(vcpus.flatMap((thread) => allowedOf(thread) ?? [])));
   const places = own as number[];
   // Where several vCPUs were seen on one CPU the list cannot say so: they go wherever they may.
-  const cpus = pinned && new Set(places).size < places.length ? places.slice(0, 1) : [...new Set([...places, ...others])];
+  const cpus =
+    pinned && new Set(places).size < places.length
+      ? places.slice(0, 1)
+      : [...new Set([...places, ...others])];
   const workerCpus = machine.cpus(
     unique(workers.flatMap((thread) => (isRoaming([thread]) ? lastCpus([thread]) : allowedOf(thread)!))),
   );

@@ -128,6 +128,35 @@ describe('rxsteer doctor', () => {
     expect((await json(['--root', roots.broken])).document.findings).toMatchObject([{ id: 'rfs-half' }]);
   });
 
+  it('says what a fix would bring, and writes what was simulated', async () => {
+    const piled = written(new FakeHost(4).nic('eth0', { queues: 4, cpus: [0, 0, 0, 0] }), 'piled');
+    const scenarios = join(folder, 'scenarios');
+    const { document } = await json(['--root', piled, '--scenario', scenarios]);
+    const { simulated } = document.findings.find(({ id }: { id: string }) => id === 'irq-pileup');
+    expect(simulated).toMatchObject({
+      costs: expect.stringContaining('modern'),
+      loads: [
+        { load: 'limit', unit: expect.stringContaining('/s'), before: { limit: expect.any(Object) } },
+        { load: 'now', gain: null },
+      ],
+      assumed: expect.any(Array),
+    });
+    expect(simulated.loads[0].gain).toBeGreaterThan(1.5);
+    for (const part of ['before', 'after']) {
+      const file = join(scenarios, `1-irq-pileup-limit-${part}.yaml`);
+      const again = JSON.parse((await rxsteer(['simulate', file, '--json', '--no-limit'])).stdout);
+      expect(again.digest).toBe(simulated.loads[0][part].digest);
+      expect(again.results[0].throughput.value).toBe(simulated.loads[0][part].perSecond);
+    }
+    const script = join(folder, 'expect.sh');
+    const text = (await rxsteer(['doctor', '--root', piled, '--fix-script', script])).stdout;
+    expect(text).toMatch(/^ {3}expect {2}simulated at the limit: [\d.]+ -> [\d.]+ k /m);
+    expect(readFileSync(script, 'utf8')).toMatch(/^ {2}# expect: simulated at the limit: /m);
+    const without = await json(['--root', piled, '--no-simulate']);
+    expect(without.document.findings[0]).not.toHaveProperty('simulated');
+    process.exitCode = 0;
+  });
+
   it('compares with an older collection', async () => {
     const { document } = await json(['--root', roots.broken, '--diff', roots.healthy]);
     expect(document.diff).toMatchObject({ added: [{ id: 'rfs-half' }], gone: [], changed: [] });
@@ -158,6 +187,8 @@ describe('rxsteer doctor', () => {
     [['--sample', 'x'], '--sample x: expected seconds from 0 to 3600'],
     [['--anonymous'], '--anonymous belongs to --collect FILE'],
     [['--collect', 'x.tar.gz'], '--collect packs the running host: leave out --root'],
+    [['--no-simulate', '--scenario', 'x'], '--scenario: leave out --no-simulate'],
+    [['--costs', 'modrn'], 'unknown set of costs "modrn": did you mean modern?'],
     [['--fix-script', '/nowhere/x'], '--fix-script /nowhere/x: there is no folder /nowhere'],
   ])('refuses %j', async (args, message) => {
     const { code, stdout, stderr } = await rxsteer(['doctor', '--root', roots.healthy, ...args]);

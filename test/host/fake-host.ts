@@ -494,6 +494,7 @@ export class FakeHost {
         queue: Number(queue),
         context: null,
         contextExists: null,
+        words,
       });
     } else if (flag === 'G') facts.rings.rx = Number(second);
     else if (flag === 'C') facts.coalescing.adaptiveRx = second === 'on';

@@ -1,7 +1,7 @@
 /** The card has many queues, the netdev behind it one: the guest uses one, whatever it is told. */
 import { type Check, found } from '../check.js';
-import { known } from '../fact.js';
 import { card, tapQueues } from '../effects.js';
+import { known } from '../fact.js';
 import { advice } from '../remedy.js';
 
 export const mqWithoutQueues: Check = {
@@ -20,7 +20,7 @@ export const mqWithoutQueues: Check = {
           { netdev: nic.netdev, queues: nic.queues, mq: 'on', descriptors: held, vectors: nic.vectors },
           {
             ...advice(
-            'queues=N on the netdev too (libvirt: <driver queues="N"/>), and vectors=2N+2; takes effect when the guest starts anew',
+              'queues=N on the netdev too (libvirt: <driver queues="N"/>), and vectors=2N+2; takes effect when the guest starts anew',
             ),
             effects: [
               card(guest.pid, nic.netdev, { queues: guest.vcpus.length }),

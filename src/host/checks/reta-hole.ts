@@ -1,7 +1,7 @@
 /** Queues that no bucket of the indirection table leads to. */
 import { type Check, found, notKnown } from '../check.js';
 import { known } from '../fact.js';
-import { ethtool } from '../remedy.js';
+import { setTable } from '../remedy.js';
 import { histogram, weightsOf } from '../table.js';
 import { nics, rxQueueCount } from '../view.js';
 
@@ -31,7 +31,7 @@ export const retaHole: Check = {
           ? `queue ${counts.findIndex((count) => count > 0)} has every bucket of the table: the other ${holes.length} queues get nothing by RSS`
           : `${holes.length} of ${queues} queues have no bucket in the table and get nothing by RSS`,
         { entries: rss.entries.length, buckets: counts, holes },
-        ethtool('-X', device.name, `equal ${queues}`, weightsOf(counts)),
+        setTable(device.name, queues, weightsOf(counts)),
         isOne ? { severity: 'E' } : {},
       );
     }

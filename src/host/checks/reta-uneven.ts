@@ -1,7 +1,7 @@
 /** An indirection table that gives some queues more buckets than others. */
 import { type Check, found } from '../check.js';
 import { known } from '../fact.js';
-import { ethtool } from '../remedy.js';
+import { setTable } from '../remedy.js';
 import { histogram, weightsOf } from '../table.js';
 import { nics, round, rxQueueCount } from '../view.js';
 
@@ -27,7 +27,7 @@ export const retaUneven: Check = {
         device.name,
         `queue ${counts.indexOf(most)} has ${most} of ${rss.entries.length} buckets, ${round(most / mean)} times the mean; fine if these weights are meant`,
         { entries: rss.entries.length, buckets: counts },
-        ethtool('-X', device.name, `equal ${used.length}`, weightsOf(counts)),
+        setTable(device.name, used.length, weightsOf(counts)),
         { device: device.name },
       );
     }

@@ -1,7 +1,7 @@
 /** The receive ring was full: the CPU did not come in time, or was away too long. */
 import { type Check, found, notKnown } from '../check.js';
 import { known } from '../fact.js';
-import { advice, all, ethtool, NO_REMEDY } from '../remedy.js';
+import { advice, all, NO_REMEDY, setRing } from '../remedy.js';
 import { nics, round } from '../view.js';
 
 const SYSFS = ['rx_missed_errors', 'rx_fifo_errors', 'rx_over_errors'];
@@ -41,7 +41,7 @@ export const ringDrops: Check = {
           maximum: known(rings) ? rings.maxRx : null,
         },
         all(
-          canGrow ? ethtool('-G', device.name, `rx ${rings.maxRx}`, `rx ${rings.rx}`) : NO_REMEDY,
+          canGrow ? setRing(device.name, rings.maxRx, rings.rx) : NO_REMEDY,
           advice(
             'a larger ring helps bursts only: more queues (channels-low), a CPU that is free (irq-pileup)',
           ),

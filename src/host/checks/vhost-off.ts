@@ -1,7 +1,7 @@
 /** Packets of a tap go through QEMU's own loop instead of a vhost worker in the kernel. */
 import { type Check, found } from '../check.js';
-import { known } from '../fact.js';
 import { vhost as withVhost } from '../effects.js';
+import { known } from '../fact.js';
 import { advice } from '../remedy.js';
 
 export const vhostOff: Check = {

@@ -3,12 +3,13 @@
  * other at its queue's lock. Spread by guest (MAC) instead, or give guests more queues.
  */
 import { type Check, found, notKnown } from '../check.js';
+import { card, type Effect, tapQueues } from '../effects.js';
 import { known } from '../fact.js';
 import { uplinkOf } from '../guest-table.js';
 import type { Device, Host } from '../host.js';
 import { formatCpuList, unique } from '../lists.js';
 import { guestOfTap } from '../read/guests.js';
-import { advice, all, quoted, type Remedy, ruleByMac, setRps } from '../remedy.js';
+import { advice, all, NO_REMEDY, quoted, type Remedy, ruleByMac, setRps } from '../remedy.js';
 import { percent, receivedPps, round, rpsQueues, rxCpus, rxQueueCount, softirqShare } from '../view.js';
 
 const DROPS = 1;
@@ -58,6 +59,10 @@ export const vmFlowSteering: Check = {
       const arriving = receivedPps(host, uplink.name);
       const lost = losing.reduce((sum, { rate }) => sum + rate!, 0);
       const isAll = known(arriving) && arriving > 0 && lost > ALL * arriving;
+      const cures = [
+        ...masks.map(({ queue, cpus: was }) => setRps(uplink.name, queue, [], was)),
+        ...(queues > 1 && mayRule ? rulesFor(host, uplink, taps, queues) : []),
+      ];
       yield found(
         uplink.name,
         `${taps.length} taps with one queue each get packets from ${cpus.length} CPUs: ${uplink.name} spreads by flow ${steered.length > 0 ? `by RPS to CPUs ${formatCpuList(cpus)}` : `over ${queues} queues (CPUs ${formatCpuList(cpus)})`}, and all of them push into the one queue, and its lock, of each guest${losing.length > 0 ? `; ${losing.length} taps drop${isAll ? ' nearly everything that arrives: do their guests read at all?' : ''}` : ''}`,
@@ -74,8 +79,7 @@ export const vmFlowSteering: Check = {
           packetsPerSecond: known(arriving) ? round(arriving) : null,
         },
         all(
-          ...masks.map(({ queue, cpus: was }) => setRps(uplink.name, queue, [], was)),
-          ...(queues > 1 && mayRule ? rulesFor(host, uplink, taps, queues) : []),
+          ...cures,
           advice(
             ...(queues > 1 && !mayRule
               ? [
@@ -90,6 +94,7 @@ export const vmFlowSteering: Check = {
             'or multi-queue taps (queues=N on the netdev, mq=on on the card) with as many queues as CPUs bring packets',
             'what it is worth here: rxsteer bench flow-vs-mac --capture FILE, with a capture of this uplink',
           ),
+          ...(cures.length > 0 ? [] : [{ ...NO_REMEDY, effects: moreQueues(host, taps, cpus.length) }]),
         ),
         { severity: losing.length > 0 ? 'E' : 'W', device: uplink.name },
       );
@@ -104,6 +109,17 @@ function rulesFor(host: Host, uplink: Device, taps: readonly Device[], queues: n
   return taps.flatMap((tap, i) => {
     const mac = macOf(host, tap);
     return mac === null ? [] : [ruleByMac(uplink, mac, i % queues, first + i)];
+  });
+}
+
+/** Guests that start anew with as many queues as CPUs bring packets. */
+function moreQueues(host: Host, taps: readonly Device[], queues: number): Effect[] {
+  return taps.flatMap(({ name }) => {
+    const guest = guestOfTap(host.guests, name);
+    const nic = guest?.nics.find(({ ifname }) => ifname === name || ifname === null);
+    return guest === null || nic === undefined
+      ? []
+      : [tapQueues(name, queues), card(guest.pid, nic.netdev, { queues })];
   });
 }
 

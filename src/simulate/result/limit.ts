@@ -13,7 +13,7 @@ import { throughputOf } from './summary.js';
 
 const FACTOR = 2;
 /** Gain below which doubling something changed nothing. */
-const LEAST_GAIN = 0.03;
+export const LEAST_GAIN = 0.03;
 /** Share of the highest gain that counts as that gain. */
 const AS_MUCH = 0.9;
 /** Gain where there was nothing before. */
