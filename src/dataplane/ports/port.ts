@@ -20,6 +20,8 @@ export interface Receiver {
   receive(max: number): number;
   /** Descriptor to wait on, or -1 (memory and captures). */
   readonly descriptor: number;
+  /** Asking in vain costs no system call: its frames lie in memory that is shared with whoever brings them. */
+  readonly cheap?: boolean;
   /** True when a finite source has given everything. */
   finished(): boolean;
   /**

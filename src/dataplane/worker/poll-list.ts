@@ -7,7 +7,7 @@
  * stopped, so that rings and commands get their turn.
  *
  * As NAPI does, a queue that gave a frame stays on the list, and leaves it when it was asked in vain `IDLE_ASKS` times
- * in a row. While it is on the list it is not in the watch: there the kernel would call the watcher for each frame.
+ * in a row; but a few whose asking is a look into memory stay, since looking at the watch costs more than that. While it is on the list it is not in the watch: there the kernel would call the watcher for each frame.
  * Before a sleep the listed queues and the watch are waited for together. Queues without a descriptor (memory, captures)
  * stay on the list until they have ended.
  *
@@ -18,6 +18,8 @@ import type { ReceiveQueue } from '../ports/attach.js';
 
 /** Asks in vain after which a queue leaves the list: it comes back for two system calls. */
 const IDLE_ASKS = 64;
+/** So many queues that are cheap to ask stay on the list: an ask takes 50 ns, a look at the watch several times that. */
+const STAY = 4;
 /** Frames and passes after which the watch is looked at, while there is other work: a system call of 0.1 us. */
 const LOOK_AFTER = 32;
 /** Frames after which a pass ends: eight bursts. */
@@ -116,7 +118,8 @@ export class PollList {
     const { queues } = this;
     const queue = queues[k]!;
     queue.idle = 0;
-    const { descriptor } = queue.receiver;
+    const { descriptor, cheap } = queue.receiver;
+    if (cheap === true && queues.length <= STAY) return false;
     if (descriptor < 0 ? !queue.receiver.finished() : !this.enter(descriptor, queue.global)) return false;
     this.parked.set(queue.global, queue);
     if (descriptor >= 0) this.watched++;

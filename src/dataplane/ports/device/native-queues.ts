@@ -11,6 +11,7 @@ export class NativeQueue implements Receiver {
   constructor(
     private readonly native: NativeReceiver,
     readonly descriptor: number,
+    readonly cheap = false,
   ) {}
   receive(max: number): number {
     return this.native.receive(max);
