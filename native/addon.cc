@@ -153,13 +153,6 @@ Napi::Value bindClock(const Info& info) {
 
 void yieldThread(const Info&) { ::sched_yield(); }
 
-// Argument: microseconds, less than a second.
-void napFor(const Info& info) {
-  int32_t us = 0;
-  napi_get_value_int32(info.Env(), info[0], &us);
-  nap(static_cast<uint32_t>(std::clamp(us, 0, 999'999)));
-}
-
 // Masks have 41 bits today and are exact as doubles up to 53.
 uint64_t maskArgument(const Info& info) {
   if (!info[0].IsNumber()) throw invalid(info.Env(), "capabilities must be a number");
@@ -231,7 +224,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   function("monotonic", monotonic);
   function("bindClock", bindClock);
   function("yieldThread", yieldThread);
-  function("nap", napFor);
   function("releaseBound", releaseBound);
   exports.Set("LinkEvents", LinkEvents::define(env));
   exports.Set("Watch", Watch::define(env));

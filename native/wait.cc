@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -16,7 +15,6 @@ namespace {
 
 // Sleep where a descriptor is in error for good: short, so that its device's return is noticed soon.
 constexpr int kErrorSleepMs = 20;
-constexpr unsigned long kTimerSlackNs = 1000;
 
 double nanoseconds(clockid_t clock) {
   timespec now;
@@ -80,13 +78,6 @@ int32_t waitReadable(int event, const int32_t* fds, uint32_t count, int timeoutM
   for (uint32_t i = 1; i <= count; i++)
     if ((polled[i].revents & POLLIN) != 0) readable++;
   return readable;
-}
-
-void nap(uint32_t microseconds) {
-  static thread_local bool exact = false;
-  if (!exact) exact = ::prctl(PR_SET_TIMERSLACK, kTimerSlackNs, 0, 0, 0) == 0;
-  const timespec time{0, static_cast<long>(microseconds) * 1000};
-  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
 }
 
 void pinThread(int cpu) {

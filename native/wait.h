@@ -20,9 +20,6 @@ bool noteError(int fd, EnvState& state);
 // See `Native.wait`. Never longer than `timeoutMs`.
 int32_t waitReadable(int event, const int32_t* fds, uint32_t count, int timeoutMs, EnvState& state);
 
-// Sleeps so long, whatever happens; to a microsecond or so, not to the 50 of a thread's timers by default.
-void nap(uint32_t microseconds);
-
 void pinThread(int cpu);
 double threadCpuTimeNs();
 double monotonicNs();

@@ -260,8 +260,6 @@ export interface Native extends NativeHash, NativeBpf, NativeVhost, NativeXsk, N
    * pending socket errors so that a dead link cannot make it spin. Returns the number of readable descriptors.
    */
   wait(event: number, fds: Int32Array, count: number, timeoutMs: number): number;
-  /** Sleeps so many microseconds, below a second, whatever happens. */
-  nap(microseconds: number): void;
   /** Throws where no descriptor or thread is left. `heard` is called from the event loop, see `NativeLinkEvents`. */
   LinkEvents: new (
     heard: () => void,

@@ -169,30 +169,21 @@ export class WorkerLoop {
         follower.turn = false;
         return false;
       }
-      const moved = this.pass();
-      if (moved > 0) {
-        sleeper.busy(moved);
+      if (this.pass() > 0) {
+        sleeper.busy();
         this.yields = 0;
+      } else if (follower.paused && this.yields < PAUSE_YIELDS) {
+        this.yields++;
+        this.p.yieldThread();
+      } else if (!sleeper.spinning() && sleeper.tired()) {
+        sleeper.sleep(this.fds, this.descriptors(), this.dueMs(), this.ready);
+        this.p.held.polled.waited();
       }
-      if (!this.draining && sleeper.gathers(moved)) sleeper.nap();
-      else if (moved === 0) this.rest();
       if (pass % CLOCK_EVERY === 0) this.tick();
     }
     this.tick();
     views.pool.reclaim(this.me);
     return true;
-  }
-
-  /** A pass has moved nothing. */
-  private rest(): void {
-    const { sleeper } = this.p;
-    if (this.follower.paused && this.yields < PAUSE_YIELDS) {
-      this.yields++;
-      this.p.yieldThread();
-    } else if (!sleeper.spinning() && sleeper.tired()) {
-      sleeper.sleep(this.fds, this.descriptors(), this.dueMs(), this.ready);
-      this.p.held.polled.waited();
-    }
   }
 
   /** Follows the command words; they are acknowledged here, at a burst boundary. Returns the phase. */

@@ -7,9 +7,10 @@
  * stopped, so that rings and commands get their turn.
  *
  * As NAPI does, a queue that gave a frame stays on the list, and leaves it when it was asked in vain `IDLE_ASKS` times
- * in a row; but a few whose asking is a look into memory stay, since looking at the watch costs more than that. While it is on the list it is not in the watch: there the kernel would call the watcher for each frame.
- * Before a sleep the listed queues and the watch are waited for together. Queues without a descriptor (memory, captures)
- * stay on the list until they have ended.
+ * in a row; but a few whose asking is a look into memory stay, since looking at the watch costs more than that. While a
+ * queue is on the list it is not in the watch: there the kernel would call the watcher for each frame. Before a sleep
+ * the listed queues and the watch are waited for together. Queues without a descriptor (memory, captures) stay on the
+ * list until they have ended.
  *
  * One object per worker thread. Nothing here allocates but when the queues change.
  */

@@ -18,16 +18,10 @@
  * later, and never exceeds the configured maximum. Where nothing has come since the last sleep there is nothing to spin for:
  * an idle worker sleeps on, however long it may spin. A maximum of milliseconds (`LINGER_MS`) thus is busy polling while
  * traffic comes; then the spin follows the gaps of the traffic at once, twice as long.
- *
- * Where many frames a second come a worker that has moved all of them neither spins nor waits for the next one: it naps, as a
- * NIC moderates its interrupts, and moves what has gathered meanwhile together. What a frame costs by itself (a wake-up, a
- * turn, a send call) is several times what it costs as one of many. A worker that may spin for milliseconds does not nap:
- * that is what such a spin is for.
  */
 
 import type { Native } from '../../addon/native.js';
 import { ClockTime, type ThreadClock } from '../memory/clock.js';
-import { BURST_MAX } from '../../packet/burst.js';
 import { WorkerWord } from '../shared/words.js';
 
 const MS = ClockTime.ms;
@@ -49,12 +43,6 @@ const PASSES_PER_MS = 2500;
 const PASSES_LEAST = 8;
 const PASSES_MOST = 4096;
 
-/** Frames so close together (80,000 a second), of so many, and the worker lets them gather whenever it has moved all. */
-const NAP_GAP_MS = 0.0125;
-const NAP_FRAMES = 16;
-/** How long: with what waking up takes some 50 us, in which rings of thousands of frames do not fill. */
-const NAP_US = Number(process.env.X_NAP ?? 30);
-
 export class Sleeper {
   /** Milliseconds slept, times slept, and how often another worker (or the main thread) ended it. */
   sleptMs = 0;
@@ -67,13 +55,6 @@ export class Sleeper {
   private wokeAt = 0;
   /** Idle passes to come before the next look at the clock. */
   private skip = 0;
-  /** Frames since `countedAt`. */
-  private frames = 0;
-  private countedAt = 0;
-  private gathering = false;
-  /** Nothing has come since the last nap. */
-  private napped = false;
-  private readonly mayNap: boolean;
 
   constructor(
     private readonly native: Native | null,
@@ -81,13 +62,10 @@ export class Sleeper {
     private readonly words: Int32Array,
     private readonly event: number,
     private readonly spinMaxMs: number,
-  ) {
-    this.mayNap = native !== null && spinMaxMs < FOLLOWS_MS && NAP_US > 0;
-  }
+  ) {}
 
-  /** There was work, so many frames: the next idle pass starts a new spin. */
-  busy(frames: number): void {
-    if (this.mayNap) this.count(frames);
+  /** There was work: the next idle pass starts a new spin. */
+  busy(): void {
     if (this.asleepSince >= 0) {
       this.adapt(this.wokeAt - this.asleepSince);
       this.asleepSince = -1;
@@ -95,44 +73,6 @@ export class Sleeper {
     // A gap that is shorter than that needs no look at the clock at all.
     this.skip = this.spinMs > 0 ? this.passes() : 0;
     this.idleSince = -1;
-  }
-
-  /** Frames came: are they many a second? */
-  private count(frames: number): void {
-    this.napped = false;
-    this.frames += frames;
-    if (this.frames < NAP_FRAMES) return;
-    const { clock } = this;
-    clock.look();
-    const now = clock.times[MS]!;
-    this.gathering = now - this.countedAt <= this.frames * NAP_GAP_MS;
-    this.countedAt = now;
-    this.frames = 0;
-  }
-
-  /**
-   * Asked behind each pass, after `busy`: true when there is nothing left, but more will come so soon that it is to be
-   * waited for by a `nap`. Nothing came during the last one: then not any more.
-   * @param frames that the pass has moved
-   */
-  gathers(frames: number): boolean {
-    if (!this.gathering || frames >= BURST_MAX) return false;
-    this.gathering = !this.napped;
-    return this.gathering;
-  }
-
-  /** Lets frames gather for a moment, in which nobody can wake the worker. */
-  nap(): void {
-    const { clock } = this;
-    clock.look();
-    const start = clock.times[MS]!;
-    this.native!.nap(NAP_US);
-    clock.look();
-    this.sleptMs += clock.times[MS]! - start;
-    this.sleeps++;
-    this.napped = true;
-    this.idleSince = -1;
-    this.skip = 0;
   }
 
   private passes(): number {

@@ -42,7 +42,7 @@ function worker(spinMaxMs: number, passMs: number) {
       sleeper.sleep(fds, 0, Number.POSITIVE_INFINITY, () => false);
       wasAsleep = true;
     }
-    if (comes) sleeper.busy(1);
+    if (comes) sleeper.busy();
     return { awake: now - before.now - (slept - before.slept), wasAsleep };
   };
   return { until, at: () => now };
@@ -78,48 +78,4 @@ it('by default a worker spins five microseconds at most', () => {
     most = Math.max(most, until(at() + gap, true).awake);
   }
   expect(most).toBeLessThan(0.02);
-});
-
-/** A worker's sleeper, whose naps take `napMs`, and a clock to turn. */
-function napper(spinMaxMs: number, napMs = 0.05) {
-  const times = new Float64Array(4);
-  const clock = { times, look() {} } as unknown as ThreadClock;
-  const pass = (ms: number) => {
-    times[ClockTime.ms]! += ms;
-  };
-  const native = { nap: () => pass(napMs) } as unknown as Native;
-  const words = new Int32Array(new SharedArrayBuffer(4 * WORKER_WORDS));
-  const sleeper = new Sleeper(native, clock, words, 0, spinMaxMs);
-  /** A pass that moved so many frames, and the nap behind it where there was one. */
-  const moved = (frames: number, ms = 0.001) => {
-    pass(ms);
-    if (frames > 0) sleeper.busy(frames);
-    const naps = sleeper.gathers(frames);
-    if (naps) sleeper.nap();
-    return naps;
-  };
-  return { moved, sleeper };
-}
-
-it('lets frames gather where many a second come, until a nap brought none', () => {
-  const { moved, sleeper } = napper(0.005);
-  // The first ones are nobody's rate yet.
-  moved(16, 5);
-  const naps = Array.from({ length: 40 }, () => moved(5));
-  expect(naps.slice(4)).toEqual(new Array(36).fill(true));
-  expect(sleeper.sleptMs).toBeGreaterThan(36 * 0.049);
-  expect([moved(0), moved(0)]).toEqual([false, false]);
-});
-
-it('full bursts go on, and what is behind them gathers', () => {
-  const { moved } = napper(0.005);
-  for (let k = 0; k < 5; k++) expect(moved(64)).toBe(false);
-  expect([moved(0), moved(0)]).toEqual([true, false]);
-});
-
-it('neither a frame now and then nor latency low is made to wait', () => {
-  const slow = napper(0.005);
-  for (let k = 0; k < 100; k++) expect(slow.moved(1, 0.02)).toBe(false);
-  const low = napper(LINGER_MS);
-  for (let k = 0; k < 100; k++) expect(low.moved(8)).toBe(false);
 });
