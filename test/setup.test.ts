@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { matrix, WHOLE } from './support/matrix.js';
+import { inSoak, matrix } from './support/matrix.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMPILER = ['cmake', 'g++', 'make'];
@@ -117,7 +117,7 @@ describe('set-up', () => {
     expect(setup()).toEqual({ status: 0, said: '', calls: [] });
   });
 
-  it.runIf(WHOLE)('makes anew what has become stale, and only that', () => {
+  inSoak('makes anew what has become stale, and only that', () => {
     setup();
     appendFileSync(project('src', 'errors.ts'), '\n');
     writeFileSync(project('dist', 'left-over.js'), '');
@@ -176,7 +176,7 @@ describe('set-up', () => {
     );
   });
 
-  it.runIf(WHOLE)('an addon that does not build costs the live ports only', () => {
+  inSoak('an addon that does not build costs the live ports only', () => {
     const stub = project('node_modules', 'cmake-js', 'bin', 'cmake-js');
     writeFileSync(stub, "console.error('note\\nfoo.cc:1: error: no such thing\\nmore'); process.exit(1);");
     const { status, said } = setup();
@@ -186,7 +186,7 @@ describe('set-up', () => {
     );
   });
 
-  it.runIf(WHOLE)('says in one line why it failed', () => {
+  inSoak('says in one line why it failed', () => {
     program(join(folder, 'bin', 'npm'), '#!/bin/sh\necho "npm error code E404" >&2\nexit 1\n');
     expect(setup()).toMatchObject({
       status: 1,
