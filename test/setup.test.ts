@@ -108,7 +108,7 @@ const TSC = ['tsc -p tsconfig.json', 'tsc -p bench/tsconfig.json'];
 const CMAKE = 'cmake-js compile --parallel N';
 
 describe('set-up', () => {
-  it('installs and builds everything once, then nothing, and is silent about it', () => {
+  inSoak('installs and builds everything once, then nothing, and is silent about it', () => {
     expect(setup()).toEqual({
       status: 0,
       said: 'setup: installing packages (npm ci)\nsetup: compiling TypeScript\nsetup: compiling the native addon\n',
@@ -159,9 +159,13 @@ describe('set-up', () => {
     expect(setup().calls).toEqual([CMAKE]);
   });
 
-  it('without a compiler everything but live ports works', () => {
+  it('installs and builds everything once; without a compiler everything but live ports works, until there is one', () => {
     tools('npm');
-    setup();
+    const { status, said, calls } = setup();
+    expect({ status, calls }).toEqual({ status: 0, calls: [NPM, ...TSC] });
+    expect(said).toMatch(
+      /^setup: installing packages \(npm ci\)\nsetup: compiling TypeScript\nsetup: no native addon, so no live ports \(AF_PACKET, TAP\): missing cmake, g\+\+, make [^\n]*\n$/,
+    );
     const main = project('dist', 'cli', 'main.js');
     const memory = ['--port', 'a=memory:source,packets=2000', '--port', 'b=memory:sink', '--workers', '2'];
     const run = call(main, 'forward', ...memory, '--policy', 'rps:cpus=0-1', '--json');
@@ -174,6 +178,9 @@ describe('set-up', () => {
     expect(live.stderr).toMatch(
       /^rxsteer: live ports: there is no native addon for [^\n]*; run `npm run setup`/,
     );
+    tools('npm', ...COMPILER);
+    expect(setup()).toEqual({ status: 0, said: 'setup: compiling the native addon\n', calls: [CMAKE] });
+    expect(setup()).toEqual({ status: 0, said: '', calls: [] });
   });
 
   inSoak('an addon that does not build costs the live ports only', () => {

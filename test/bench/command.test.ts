@@ -48,7 +48,7 @@ describe('rxsteer bench', () => {
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 
-  it('prints one JSON document with the agreed fields', () => {
+  inSoak('prints one JSON document with the agreed fields', () => {
     const { status, stdout } = run('parse', '--quick', '--rounds', '1', '--json');
     expect(status).toBe(0);
     const report = JSON.parse(stdout);
