@@ -9,7 +9,7 @@ import { rmSync } from 'node:fs';
 import { loadNative, nativeProblem } from '#rxsteer/addon/native.js';
 import { labProblem, ownFolder } from '#rxsteer/cli/lab.js';
 import { UserError } from '#rxsteer/errors.js';
-import { FRONT_POLICIES, measureFronts } from './guests/fronts.js';
+import { FRONTS, IDLE, IDLE_GUESTS, measureFronts } from './guests/fronts.js';
 import { machinesMissing } from './guests/machines.js';
 import { GUEST_PATHS } from './guests/paths.js';
 import {
@@ -41,37 +41,50 @@ const SUITE = 'guests';
 
 /** Rings without guests: results, and which steering to use. */
 function frontReport(samples: Samples): { results: Result[]; ratios: Ratio[]; notes: string[] } {
-  const results = FRONT_POLICIES.map((policy) => {
-    const of = (measure: string) => median(samples.of(policy, measure));
-    const note = `${of('contended').toFixed(4)} lock waits and ${of('waitedNs').toFixed(1)} ns of waiting a frame, ${of('handoffs').toFixed(2)} hand-offs, ${(100 * of('lost')).toFixed(1)} % lost, ${of('reordered')} reordered`;
+  const results = FRONTS.map(({ name }) => {
+    const of = (measure: string) => median(samples.of(name, measure));
+    const note = `${of('contended').toFixed(4)} lock waits and ${of('waitedNs').toFixed(1)} ns of waiting a frame, ${of('handoffs').toFixed(2)} hand-offs, ${(100 * of('lost')).toFixed(1)} % lost (${(100 * of('lostBetween')).toFixed(1)} % between the workers), ${of('reordered')} reordered`;
     return resultOf(
       SUITE,
-      `rings/four guests, two workers/${policy}`,
-      samples.of(policy, 'rate'),
+      `rings/four guests, two workers/${name}`,
+      samples.of(name, 'rate'),
       'perSecond',
       'pps',
       note,
     );
   });
-  const [mac, flow] = FRONT_POLICIES;
-  const ratio = ratioOfRounds(
-    'rings, four single-queue guests on two workers: packets a second, mac / rss',
-    samples.of(mac, 'rate'),
-    samples.of(flow, 'rate'),
-    null,
+  const [far, near, flow] = FRONTS;
+  const against = ({ name }: (typeof FRONTS)[number]) =>
+    ratioOfRounds(
+      `rings, four single-queue guests on two workers: packets a second, ${name} / rss`,
+      samples.of(name, 'rate'),
+      samples.of(flow.name, 'rate'),
+      null,
+    );
+  const [worst, best] = [against(far), against(near)];
+  const waits = demandOn(
+    'rings: lock waits a frame with mac',
+    [...samples.of(far.name, 'contended'), ...samples.of(near.name, 'contended')],
+    '<= 0',
   );
-  const waits = demandOn('rings: lock waits a frame with mac', samples.of(mac, 'contended'), '<= 0');
-  const notes = ratio === null ? [] : [verdictOf(ratio)];
-  return { results: present(results), ratios: present([ratio, waits]), notes };
+  const idle = demandOn(
+    `${IDLE_GUESTS} guests connected and at rest: part of a core`,
+    samples.of(IDLE, 'share'),
+    '<= 0.01',
+  );
+  const notes = [worst, best].flatMap((ratio, k) =>
+    ratio === null ? [] : [verdictOf(FRONTS[k]!.name, ratio)],
+  );
+  return { results: present(results), ratios: present([worst, best, waits, idle]), notes };
 }
 
 /** In words, as far as the interval permits. */
-function verdictOf({ value, ci95: [low, high] }: Ratio): string {
+function verdictOf(what: string, { value, ci95: [low, high] }: Ratio): string {
   const times = `${value.toFixed(2)} times as many frames (95 %: ${low.toFixed(2)} to ${high.toFixed(2)})`;
-  const what = 'guests: four single-queue guests on two workers: MAC against flow steering';
-  if (low > 1) return `${what}: MAC, ${times}`;
-  if (high < 1) return `${what}: flow; MAC moves ${times}`;
-  return `${what}: no difference shown: ${times}`;
+  const title = `guests: four single-queue guests on two workers: ${what}, against rss`;
+  if (low > 1) return `${title}: MAC, ${times}`;
+  if (high < 1) return `${title}: flow; MAC moves ${times}`;
+  return `${title}: no difference shown: ${times}`;
 }
 
 function wireReport(samples: Samples): { results: Result[]; ratios: Ratio[] } {
