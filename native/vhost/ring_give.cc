@@ -102,7 +102,7 @@ int32_t SplitRing::givePlain(SendArrays& in, int32_t from, int32_t to) {
   if (pending > size_) return from;
   end = std::min<uint32_t>(end, pending);
   uint32_t k = 0;
-  while (k < end && in.flags(from + static_cast<int32_t>(k)) == 0) k++;
+  for (; k < end && in.flags(from + static_cast<int32_t>(k)) == 0; k++) prefetchToRead(in.message(from + static_cast<int32_t>(k)) + kVnetBytes);
   end = k;
   if (end == 0) return from;
   buffers_.look<true>(*memory_, desc_, avail_, size_, last_, end);

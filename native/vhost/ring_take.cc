@@ -9,6 +9,18 @@
 
 namespace rxsteer {
 
+namespace {
+
+// Slots lie as far from each other as makes them contend for a few places of the first cache: none of them is there.
+void prefetchSlots(const FramePool& pool, uint32_t count) {
+  const auto slots = pool.smallSlots();
+  const int32_t free = pool.small.words[0];
+  for (int32_t k = 0; k < static_cast<int32_t>(count) && k < free; k++)
+    prefetchToWrite(slots.bytes + slots.offset(pool.small.words[free - k]));
+}
+
+}  // namespace
+
 int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t from, int32_t to) {
   if (!started_ || from >= to || out.heavy()) return from;
   const auto pending = static_cast<uint16_t>(available() - last_);
@@ -23,6 +35,7 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t from, int32
   bool goesOn = true;
   for (uint32_t looked = 0; goesOn && looked < most && count < to && !out.heavy();) {
     const uint32_t end = std::min({PlainBuffers::kMost, most - looked, static_cast<uint32_t>(to - count)});
+    prefetchSlots(pool, end);
     buffers_.look<false>(*memory_, desc_, avail_, size_, last_, end);
     uint32_t k = takePlain(pool, out, 0, end, count);
     while (k < end && !out.heavy() && (goesOn = takeOne(pool, out, count))) k = takePlain(pool, out, k + 1, end, count);
@@ -57,10 +70,13 @@ uint32_t SplitRing::takePlain(FramePool& pool, ReceiveArrays& out, uint32_t k, u
     const int32_t id = list[free];
     const uint32_t off = slots.offset(id);
     uint8_t* const frame = slots.bytes + off;
-    std::memcpy(frame - kVnetBytes, &vnet, kVnetBytes);
     copyFrame(frame, from + header, length);
     storeUsed(used + 8 * (usedIdx++ & mask), buffers_.head[k], 0);
-    if (vnet.flags != 0 && !out.accepts(vnet, length)) continue;
+    if (vnet.flags != 0) {
+      if (!out.accepts(vnet, length)) continue;
+      // Without a flag nobody reads it, and the line that it lies in is left alone.
+      std::memcpy(frame - kVnetBytes, &vnet, kVnetBytes);
+    }
     free--;
     columns.id[at] = id;
     columns.off[at] = static_cast<int32_t>(off);
