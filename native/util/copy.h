@@ -6,16 +6,22 @@
 
 namespace rxsteer {
 
-// Two blocks that overlap in the middle; both are read before one is written.
+// Two blocks that overlap in the middle; both are read before one is written. Vectors, not arrays: these stay in registers.
 template <uint32_t kBlock>
 inline void copyEnds(uint8_t* to, const uint8_t* from, uint32_t length) {
-  struct Block {
-    uint8_t bytes[kBlock];
-  } first, last;
-  std::memcpy(&first, from, kBlock);
-  std::memcpy(&last, from + length - kBlock, kBlock);
-  std::memcpy(to, &first, kBlock);
-  std::memcpy(to + length - kBlock, &last, kBlock);
+  using Part = uint8_t __attribute__((vector_size(16)));
+  constexpr uint32_t kParts = kBlock / sizeof(Part);
+  Part first[kParts], last[kParts];
+#pragma GCC unroll 4
+  for (uint32_t k = 0; k < kParts; k++) {
+    std::memcpy(&first[k], from + k * sizeof(Part), sizeof(Part));
+    std::memcpy(&last[k], from + length - kBlock + k * sizeof(Part), sizeof(Part));
+  }
+#pragma GCC unroll 4
+  for (uint32_t k = 0; k < kParts; k++) {
+    std::memcpy(to + k * sizeof(Part), &first[k], sizeof(Part));
+    std::memcpy(to + length - kBlock + k * sizeof(Part), &last[k], sizeof(Part));
+  }
 }
 
 // As memcpy: no byte but those is read or written.

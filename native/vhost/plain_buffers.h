@@ -26,13 +26,22 @@ class PlainBuffers {
   std::array<uint32_t, kMost> length;
   std::array<uint16_t, kMost> head;
 
-  // Looks at `count` entries of an available ring from `next` on.
+  // A ring, and where it goes on.
+  struct Place {
+    const uint8_t *desc, *avail, *used;
+    uint32_t size;
+    uint16_t next, usedIdx;
+  };
+
+  // Looks at `count` available entries from the next one on.
   template <bool kWritable>
-  void look(const GuestMemory& memory, const uint8_t* desc, const uint8_t* avail, uint32_t size, uint16_t next,
-            uint32_t count) {
+  void look(const GuestMemory& memory, const Place& place, uint32_t count) {
+    const auto [desc, avail, used, size, next, usedIdx] = place;
     for (uint32_t k = 0; k < count; k++) {
       head[k] = load16(avail + 4 + 2 * (static_cast<uint16_t>(next + k) & (size - 1)), __ATOMIC_RELAXED);
       prefetchToRead(desc + kDescBytes * (head[k] & (size - 1)));
+      // Eight entries of the used ring are a line.
+      if (k % 8 == 0) prefetchToWrite(used + 4 + 8 * (static_cast<uint16_t>(usedIdx + k) & (size - 1)));
     }
     for (uint32_t k = 0; k < count; k++) {
       at[k] = nullptr;

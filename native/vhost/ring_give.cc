@@ -105,7 +105,7 @@ int32_t SplitRing::givePlain(SendArrays& in, int32_t from, int32_t to) {
   for (; k < end && in.flags(from + static_cast<int32_t>(k)) == 0; k++) prefetchToRead(in.message(from + static_cast<int32_t>(k)) + kVnetBytes);
   end = k;
   if (end == 0) return from;
-  buffers_.look<true>(*memory_, desc_, avail_, size_, last_, end);
+  buffers_.look<true>(*memory_, place(), end);
   uint8_t* const used = used_ + 4;
   const uint32_t mask = size_ - 1;
   const uint32_t header = headerBytes_;

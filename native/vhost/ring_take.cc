@@ -36,7 +36,7 @@ int32_t SplitRing::take(FramePool& pool, ReceiveArrays& out, int32_t from, int32
   for (uint32_t looked = 0; goesOn && looked < most && count < to && !out.heavy();) {
     const uint32_t end = std::min({PlainBuffers::kMost, most - looked, static_cast<uint32_t>(to - count)});
     prefetchSlots(pool, end);
-    buffers_.look<false>(*memory_, desc_, avail_, size_, last_, end);
+    buffers_.look<false>(*memory_, place(), end);
     uint32_t k = takePlain(pool, out, 0, end, count);
     while (k < end && !out.heavy() && (goesOn = takeOne(pool, out, count))) k = takePlain(pool, out, k + 1, end, count);
     looked += k;

@@ -102,6 +102,7 @@ class SplitRing {
   void drop();
   void fail(const char* why);
   uint16_t available() const;
+  PlainBuffers::Place place() const { return {desc_, avail_, used_, size_, last_, usedIdx_}; }
   // Adds the buffers of a chain to `chain_`; false where it is broken, and then so is the ring.
   bool follow(uint16_t head, bool writable);
   void use(uint16_t head, uint32_t written);
