@@ -57,11 +57,13 @@ describe('too few descriptors', () => {
   });
 
   it('are one line that says so, wherever they run out', async () => {
-    const command = `for n in 20 24 32 48; do (ulimit -n $n; "$0" "$1" explain --policy rss:nic=mlx5,table=8 ${flow.map((word) => `'${word}'`).join(' ')} 2>&1; echo "code $?"); done`;
+    const command = `for n in 20 21 22 32; do (ulimit -n $n; "$0" "$1" explain --policy rss:nic=mlx5,table=8 ${flow.map((word) => `'${word}'`).join(' ')} 2>&1; echo "code $?"); done`;
     const { stdout } = await run('bash', ['-c', command, process.execPath, main]);
     const results = stdout.split(/(?<=code \d+\n)/).filter((text) => text !== '');
     expect(results).toHaveLength(4);
-    const refused = results.filter((text) => !text.endsWith('code 0\n'));
+    // With too few for its own files Node has not begun to run the program: that is not ours to say.
+    const begun = results.filter((text) => !/^(node:|.*\bcode 1\d\d\n)/.test(text));
+    const refused = begun.filter((text) => !text.endsWith('code 0\n'));
     expect(refused.length).toBeGreaterThan(0);
     for (const text of refused) {
       expect(text).toMatch(/^rxsteer: too many open files: raise the limit[^\n]*ulimit -n 1024\ncode 1\n$/);

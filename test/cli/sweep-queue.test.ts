@@ -43,7 +43,7 @@ describe('a queue', () => {
     const start = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
     const environment = {
       ...process.env,
-      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(start)}`,
+      NODE_OPTIONS: `--no-deprecation --import data:text/javascript,${encodeURIComponent(start)}`,
     };
     const args = ['worker', '--queue', 'redis://127.0.0.1:1', '--json'];
     const { code, stdout, stderr } = await rxsteerProgram(args, { environment });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { canForward, startForwarder } from '../support/forwarder.js';
 import { bootGuest, guestsMissing } from '../support/guest.js';
-import { RECEIVER, SENDER, streamsUnderChange } from '../support/guest-streams.js';
+import { receiver, SENDER, streamsUnderChange } from '../support/guest-streams.js';
 import { withLab } from '../support/lab.js';
 import { expectConservation, expectNoDrops } from '../support/summary.js';
 
@@ -31,7 +31,7 @@ describe.skipIf(missing !== '' || !canForward())('virtual machines', () => {
             script,
           });
         // The receiver waits for a carrier, that is, for the forwarder to have both TAPs up.
-        const [first, second] = await Promise.all([boot('vm0', 1, SENDER), boot('vm1', 2, RECEIVER)]);
+        const [first, second] = await Promise.all([boot('vm0', 1, SENDER), boot('vm1', 2, receiver())]);
         for (const link of ['vm0', 'vm1']) await lab.up(ns, link);
         const control = join(folder, 'control');
         const forwarder = await startForwarder(

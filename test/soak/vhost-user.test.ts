@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { canForward, startForwarder } from '../support/forwarder.js';
 import { bootGuest, guestsMissing } from '../support/guest.js';
-import { lostIn, RECEIVER, SENDER, streamsUnderChange } from '../support/guest-streams.js';
+import { lostIn, receiver, SENDER, streamsUnderChange } from '../support/guest-streams.js';
 import { withLab } from '../support/lab.js';
 import { expectConservation } from '../support/summary.js';
 
@@ -50,7 +50,7 @@ describe.skipIf(missing !== '' || !canForward())('virtual machines on vhost-user
               vhostUser: { path: path(n), queues },
             });
           const forwarder = await forward();
-          const [first, second] = await Promise.all([boot(1, SENDER), boot(2, RECEIVER)]);
+          const [first, second] = await Promise.all([boot(1, SENDER), boot(2, receiver())]);
           const { changes, late, answered } = await streamsUnderChange(control, second!);
           const summary = await forwarder.stop();
           expectConservation(summary);

@@ -23,13 +23,18 @@ const servers = PORTS.map(
 /** Script of the machine that sends: it stays. */
 export const SENDER = `${servers}\nwhile :; do sleep 1; done`;
 
-/** Script of the machine that receives: `got PORT BYTES` for each stream, then the counters of its TCP in two lines. */
-export const RECEIVER = `until ping -c 1 -w 1 10.9.0.1 >/dev/null; do :; done
+/**
+ * Script of the machine that receives: `got PORT BYTES` for each stream, then the counters of its TCP in two lines.
+ * `meanwhile`, commands of the shell, is repeated while the streams run.
+ */
+export function receiver(meanwhile = 'sleep 1'): string {
+  return `until ping -c 1 -w 1 10.9.0.1 >/dev/null; do :; done
 ping -c 3 -w 20 10.9.0.1 && ping -c 3 -w 20 10.9.0.3
-${PORTS.map((port) => `(echo got ${port} $(nc 10.9.0.1 ${port} </dev/console | wc -c)) &`).join('\n')}
-wait
+${PORTS.map((port) => `(echo got ${port} $(nc 10.9.0.1 ${port} </dev/console | wc -c); touch /tmp/${port}) &`).join('\n')}
+until ${PORTS.map((port) => `[ -e /tmp/${port} ]`).join(' && ')}; do ${meanwhile}; done
 grep TcpExt: /proc/net/netstat
 sleep 1`;
+}
 
 export interface Streams {
   /** Changes of the policy until they were over. */

@@ -58,6 +58,8 @@ export interface GuestOptions {
   readonly vhostUser?: { readonly path: string; readonly queues: number };
   /** Further options of QEMU. */
   readonly more?: readonly string[];
+  /** Programs of this machine that it has beside busybox: absolute paths. */
+  readonly programs?: readonly string[];
   /** It waits for another one that moves into it: resolves as soon as it is started. */
   readonly incoming?: string;
 }
@@ -80,11 +82,13 @@ export async function bootGuest(
   ns: string,
   folder: string,
   link: string,
-  { mac, address, script, vhostUser, more = [], incoming }: GuestOptions,
+  { mac, address, script, vhostUser, more = [], programs = [], incoming }: GuestOptions,
 ): Promise<Process> {
   const kernel = kernelsIn(GUEST_ROOT, VIRTIO_NETWORK)[0]!;
   const up = `ip link set eth0 up; ip address add ${address} dev eth0; echo; echo guest is up`;
-  const disk = new GuestRoot(join(folder, link)).pack(kernel, `${up}\n${script}`);
+  const root = new GuestRoot(join(folder, link));
+  for (const program of programs) root.program(program);
+  const disk = root.pack(kernel, `${up}\n${script}`);
   const device = `virtio-net-pci,netdev=n,mac=${mac}`;
   const network =
     vhostUser === undefined

@@ -108,14 +108,32 @@ describe('policies that follow consumers', () => {
         more: { smallFrames: 12_000 },
       }),
     );
+    let before = [0, 0, 0];
+    /** Frames that each worker has processed since the last look. */
+    const processed = () => {
+      const now = summarize(engine).workers.map((worker) => worker.processed);
+      const done = now.map((n, w) => n - before[w]!);
+      before = now;
+      return done;
+    };
     try {
-      await expect.poll(() => summarize(engine).totals.moves, PATIENCE).toBe(50);
+      // The policy's own CPUs have the flows until each has been recorded; from then on they get nothing.
+      await expect
+        .poll(() => {
+          const [first, second, consumer] = processed();
+          return first! + second! === 0 && consumer! > 50;
+        }, PATIENCE)
+        .toBe(true);
     } finally {
       await engine.stop();
     }
     const { totals, ports } = summarize(engine);
     expectConservation(summarize(engine));
     expect(totals.reordered).toBe(0);
+    // A flow whose frames have all left is not always known any more when it goes on elsewhere: no move, then.
+    expect(totals.moves).toBeGreaterThan(0);
+    expect(totals.moves).toBeLessThanOrEqual(50);
+    expect(before.slice(0, 2).every((n) => n > 0)).toBe(true);
     expect(ports[1]!.consumer).toEqual({ rule: 'cpu=2', worker: 2, moves: 0 });
   });
 

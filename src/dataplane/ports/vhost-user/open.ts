@@ -10,8 +10,8 @@ import { VhostUserPort } from './vhost-port.js';
 function open(spec: VhostUserPortSpec, { native, workers, warn }: OpenContext): OpenPort<VhostData> {
   const port = new VhostUserPort(native!, spec, warn);
   const { queues, offload, guestQueue, flood = FLOOD_RATE } = spec;
-  // A worker that may send to any ring takes the ring's own lock; where its number says which, that of the queue.
-  const txQueues = queues > 1 && guestQueue !== 'worker' ? Math.max(queues, workers) : queues;
+  // A worker that may send to any ring takes the ring's own lock; where there is one, that of the queue.
+  const txQueues = queues > 1 ? Math.max(queues, workers) : queues;
   return {
     live: port,
     parts: {

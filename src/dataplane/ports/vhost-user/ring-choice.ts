@@ -4,8 +4,9 @@
  * Promise: the choice names a ring that the guest has enabled. A flow and its other direction fall into one bucket of
  * `FLOW_BUCKETS`, by a hash with a secret key. `auto` follows the guest as the TAP driver does (`tun_flow_update`): the
  * bucket belongs into the ring of the pair on which the guest sent one of its frames last, for `TUN_FLOW_EXPIRE_MS`; else
- * the hash chooses. What is learned is bounded by the buckets. A choice is a wish: when the bucket really moves is what
- * `native/vhost/flow_rings.h` says. Nothing here allocates per burst. Worker threads only, an object each.
+ * the hash chooses. What is learned is bounded by the buckets. With `worker` each worker chooses a ring of its own. A
+ * choice is a wish: when the bucket really moves is what `native/vhost/flow_rings.h` says. Nothing here allocates per
+ * burst. Worker threads only, an object each.
  */
 import type { NativeReceiver } from '../../../addon/native.js';
 import { LinuxFlowHash } from '../../../linux/flow-hash.js';
@@ -43,6 +44,7 @@ export class RingChoice {
   private readonly readers: Int32Array;
   private readonly learned: Int32Array | null;
   private readonly hash: LinuxFlowHash | null;
+  private readonly byWorker: boolean;
 
   constructor(
     private readonly arrays: SendArrays,
@@ -56,7 +58,8 @@ export class RingChoice {
     this.enabled = new Int32Array(data.enabled);
     this.flows = new Int32Array(data.flows);
     this.readers = new Int32Array(data.readers);
-    this.hash = data.pairs > 1 && data.guestQueue !== 'worker' ? hashOf(data) : null;
+    this.hash = data.pairs > 1 ? hashOf(data) : null;
+    this.byWorker = data.guestQueue === 'worker';
     this.learned = this.hash !== null && data.guestQueue === 'auto' ? new Int32Array(data.learned) : null;
   }
 
@@ -73,7 +76,7 @@ export class RingChoice {
     const { hash, enabled, readers } = this;
     const count = enabled[0]!;
     if (count === 0) return 0;
-    if (hash === null) return readers[enabled[1 + (this.worker % count)]!]!;
+    if (hash === null) return readers[enabled[1]!]!;
     const bucket = hash.hashFrame(this.bytes, offset, length) & (FLOW_BUCKETS - 1);
     const pair = this.flows[2 * bucket]! - 1;
     return pair < 0 ? 0 : readers[pair]!;
@@ -83,7 +86,7 @@ export class RingChoice {
     const { wanted, bucket, hash, enabled } = this;
     const count = enabled[0]!;
     if (hash === null || count === 0) {
-      this.chooseOne(count === 0 ? 0 : enabled[1 + (this.worker % count)]!);
+      this.chooseOne(count === 0 ? 0 : enabled[1]!);
       return;
     }
     this.one = -1;
@@ -91,12 +94,13 @@ export class RingChoice {
     const on = 1 + this.data.pairs;
     if (this.learned !== null) this.clock.look();
     const tick = tickOf(this.clock.times[MS]!);
+    const own = enabled[1 + (this.worker % count)]!;
     for (let i = from; i < to; i++) {
       const h = hash.hashFrame(this.bytes, off[i]!, len[i]!);
       const b = h & (FLOW_BUCKETS - 1);
       bucket[i] = b;
       // The bits that have not chosen the bucket.
-      wanted[i] = enabled[1 + ((h >>> 12) % count)]!;
+      wanted[i] = this.byWorker ? own : enabled[1 + ((h >>> 12) % count)]!;
       if (this.learned === null) continue;
       const word = this.learned[b]!;
       const pair = (word & PAIR_MASK) - 1;

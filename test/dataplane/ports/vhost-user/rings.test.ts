@@ -43,6 +43,29 @@ describe.skipIf(missing !== null)(`several rings${missing === null ? '' : `: ${m
     );
   });
 
+  it('with guest-queue=worker: a flow that changes its worker changes its ring once the old one is empty', async () => {
+    await lab.start(',queues=2,guest-queue=worker');
+    const [a, b] = await lab.pair({ pairs: 2 }, { pairs: 2 });
+    const rings = async () => {
+      const got = [];
+      for (const pair of [0, 1])
+        got.push(flowsOf((await b.call<{ frames: GuestFrame[] }>('drain', { pair })).frames));
+      return got;
+    };
+    const send = async (n: number) => {
+      await a.send([guestFrame(1)]);
+      await expect.poll(() => lab.summary().totals.transmitted).toBe(n);
+    };
+    await lab.engine.setOwner(GUEST(2), null, 0);
+    await send(1);
+    await lab.engine.setOwner(GUEST(2), null, 1);
+    await send(2);
+    expect(await rings()).toEqual([[1, 1], []]);
+    await send(3);
+    expect(await rings()).toEqual([[], [1]]);
+    expect(lab.summary().ports[1]!.txByWorker).toEqual([1, 2]);
+  });
+
   describe('with guest-queue=auto', () => {
     const reply = (k: number) =>
       ethernet(
