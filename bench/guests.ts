@@ -1,20 +1,21 @@
 /**
  * Suite `guests`: what a guest's frames cost by the way that they take to it, and what steering changes there.
  *
- * Three parts, each left out in one line where something is missing: rings without guests (MAC against flow steering for four
- * single-queue guests), a wire between two vhost-user ports against DPDK's back-end, and virtual machines on e1000 and
- * virtio-net behind a TAP and on vhost-user.
+ * Its parts, each left out in one line where something is missing: rings without guests (MAC against flow steering for four
+ * single-queue guests), guests at rest, a wire between two vhost-user ports against DPDK's back-end, and virtual machines on
+ * e1000 and virtio-net behind a TAP and on vhost-user, by load. Machines are booted once, for all loads that are asked for.
  */
 import { rmSync } from 'node:fs';
 import { loadNative, nativeProblem } from '#rxsteer/addon/native.js';
 import { labProblem, ownFolder } from '#rxsteer/cli/lab.js';
 import { UserError } from '#rxsteer/errors.js';
-import { FRONTS, IDLE, IDLE_GUESTS, measureFronts } from './guests/fronts.js';
+import { FRONTS, IDLE, IDLE_GUESTS, measureFronts, measureIdle } from './guests/fronts.js';
 import { machinesMissing } from './guests/machines.js';
 import { GUEST_PATHS } from './guests/paths.js';
 import {
   candidate,
   LOADS,
+  type Load,
   MEASURES,
   type Measure,
   measureMachines,
@@ -155,6 +156,14 @@ function machineReport(samples: Samples): { results: Result[]; ratios: Ratio[] }
   };
 }
 
+/** Loads of the machines, by part. */
+const MACHINE_PARTS: Readonly<Record<string, readonly Load[]>> = {
+  tcp: ['guest to guest'],
+  streams: ['1 guest', '2 guests', '4 guests'],
+  frames: ['60-byte frames'],
+};
+const PARTS = ['rings', 'idle', 'wire', ...Object.keys(MACHINE_PARTS)];
+
 async function run(options: BenchOptions): Promise<SuiteReport> {
   if (loadNative() === null) throw new UserError(`${SUITE}: ${nativeProblem()}`);
   const rounds = options.rounds ?? (options.quick ? 2 : 5);
@@ -162,8 +171,13 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
   const failures: string[] = [];
   const [fronts, wires, machines] = [new Samples(), new Samples(), new Samples()];
   const folder = ownFolder();
+  const { parts = PARTS } = options;
+  const loads = Object.keys(MACHINE_PARTS).flatMap((name) =>
+    parts.includes(name) ? MACHINE_PARTS[name]! : [],
+  );
   /** What was measured is kept, whatever ends a part. */
-  const part = async (what: string, work: () => Promise<void>) => {
+  const part = async (name: string, what: string, work: () => Promise<void>) => {
+    if (!parts.includes(name)) return;
     try {
       await work();
     } catch (error) {
@@ -173,21 +187,29 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
     }
   };
   try {
-    await part('rings without guests', async () => {
+    await part('rings', 'rings without guests', async () => {
       const problem = await measureFronts(folder, rounds, options, fronts);
       if (problem !== null) notes.push(problem);
     });
-    await part('wire', async () => {
+    await part('idle', 'guests at rest', async () => {
+      const problem = await measureIdle(folder, rounds, options, fronts);
+      if (problem !== null) notes.push(problem);
+    });
+    await part('wire', 'wire', async () => {
       const missing = wireMissing();
       if (missing !== null) notes.push(missing);
       else await measureWires(folder, rounds, options, wires);
     });
-    await part('virtual machines', async () => {
-      const lab = labProblem();
-      const missing = lab === '' ? machinesMissing() : `guests: virtual machines left out: ${lab}`;
-      if (missing !== null) notes.push(missing);
-      else notes.push(...(await measureMachines(folder, rounds, options, machines)));
-    });
+    await part(
+      loads.length > 0 ? parts.find((name) => name in MACHINE_PARTS)! : '',
+      'virtual machines',
+      async () => {
+        const lab = labProblem();
+        const missing = lab === '' ? machinesMissing() : `guests: virtual machines left out: ${lab}`;
+        if (missing !== null) notes.push(missing);
+        else notes.push(...(await measureMachines(folder, rounds, loads, options, machines)));
+      },
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -204,5 +226,6 @@ async function run(options: BenchOptions): Promise<SuiteReport> {
 export const guests: Suite = {
   name: SUITE,
   about: 'what frames of guests cost behind e1000, virtio-net and vhost-user, by policy (root, QEMU)',
+  parts: PARTS,
   run,
 };

@@ -112,6 +112,8 @@ async function visitIdle(folder: string, program: string, seconds: number, sampl
   }
 }
 
+const compiled = () => compile({ what: 'guests: rings without guests', source: 'guests/front.cc' });
+
 /** Fills `samples` by front; returns why it could not, or null. */
 export async function measureFronts(
   folder: string,
@@ -119,7 +121,7 @@ export async function measureFronts(
   options: BenchOptions,
   samples: Samples,
 ): Promise<string | null> {
-  const { path, problem } = compile({ what: 'guests: rings without guests', source: 'guests/front.cc' });
+  const { path, problem } = compiled();
   if (problem !== '') return problem;
   for (const [index, order] of abba(FRONTS, rounds).entries()) {
     for (const front of order) {
@@ -127,8 +129,22 @@ export async function measureFronts(
       options.progress(`guests: rings without guests, round ${index + 1} of ${rounds}: ${front.name}`);
       await visit(folder, front, path, options.quick, samples);
     }
+  }
+  return null;
+}
+
+/** Fills `samples` of `IDLE`; returns why it could not, or null. */
+export async function measureIdle(
+  folder: string,
+  rounds: number,
+  options: BenchOptions,
+  samples: Samples,
+): Promise<string | null> {
+  const { path, problem } = compiled();
+  if (problem !== '') return problem;
+  for (let round = 1; round <= rounds; round++) {
     options.signal.throwIfAborted();
-    options.progress(`guests: ${IDLE_GUESTS} guests at rest, round ${index + 1} of ${rounds}`);
+    options.progress(`guests: ${IDLE_GUESTS} guests at rest, round ${round} of ${rounds}`);
     await visitIdle(folder, path, options.quick ? 2 : 5, samples);
   }
   return null;

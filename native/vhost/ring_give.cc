@@ -102,7 +102,12 @@ int32_t SplitRing::givePlain(SendArrays& in, int32_t from, int32_t to) {
   if (pending > size_) return from;
   end = std::min<uint32_t>(end, pending);
   uint32_t k = 0;
-  for (; k < end && in.flags(from + static_cast<int32_t>(k)) == 0; k++) prefetchToRead(in.message(from + static_cast<int32_t>(k)) + kVnetBytes);
+  for (; k < end; k++) {
+    const int32_t i = from + static_cast<int32_t>(k);
+    const uint8_t* const message = in.message(i);
+    if (message == nullptr || in.flags(i) != 0) break;
+    prefetchToRead(message + kVnetBytes);
+  }
   end = k;
   if (end == 0) return from;
   buffers_.look<true>(*memory_, place(), end);
@@ -116,7 +121,7 @@ int32_t SplitRing::givePlain(SendArrays& in, int32_t from, int32_t to) {
     const int32_t i = from + static_cast<int32_t>(k);
     const uint8_t* const message = in.message(i);
     const uint32_t length = in.length(i);
-    if (at == nullptr || message == nullptr || length < kEthernetBytes || buffers_.length[k] < header + length) break;
+    if (at == nullptr || length < kEthernetBytes || buffers_.length[k] < header + length) break;
     // As the device has it where nothing is to be said, one buffer a frame.
     std::memset(at, 0, kVnetBytes);
     if (header > kVnetBytes) std::memcpy(at + kVnetBytes, &one, sizeof one);
