@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { canForward } from '../support/forwarder.js';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { SLOW } from '../support/slow.js';
 import { rxsteer as here } from './run.js';
 import { endAll, rxsteer, start } from './run-cli.js';
@@ -132,7 +132,7 @@ describe.skipIf(!canForward())('a running configuration', { timeout: 180_000 * S
     expect(JSON.parse(await ctl('save', '-', '--json'))).toEqual(saved);
   });
 
-  it.runIf(WHOLE)('has a table that was changed in it', async () => {
+  inSoak('has a table that was changed in it', async () => {
     const config = write('x.yaml', { ...base, policy: 'rss:queues=2,table=4' });
     const forwarder = start(['forward', '--config', config], { environment });
     await forwarder.line(/^ready$/m);

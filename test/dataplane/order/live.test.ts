@@ -8,6 +8,7 @@ import { type Summary, summarize } from '#rxsteer/dataplane/engine/summary.js';
 import { Paused } from '#rxsteer/dataplane/shared/faults.js';
 import { WorkerWord } from '#rxsteer/dataplane/shared/words.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { matrix } from '../../support/matrix.js';
 import { SLOW } from '../../support/slow.js';
 import { expectConservation, expectNoDrops } from '../../support/summary.js';
 import { engineOptions } from '../engine/run-engine.js';
@@ -191,23 +192,26 @@ describe('a flow moves while its old worker has handled frames that it has not s
   }
   const startOf = (table: string) => (table === 'rps_cpus' ? 'rfs:cpus=1' : 'rfs:cpus=0');
 
-  it.each(rewrites)('the kernel loses order when %s is written (hole 3)', async (table, rewrite, to) => {
-    const { totals } = await run({ policy: `${startOf(table)},order=linux` }, async (lab) => {
-      await rewritable(lab, table);
-      // Until here it has waited.
-      const { received } = summarize(lab.engine).totals;
-      const now = await lab.until((s) => s.totals.received, received + 50);
-      const before = processed(to)(now);
-      if (to === 2) expect(before).toBe(0);
-      lab.engine.rewriteTables(rewrite);
-      await lab.until(processed(to), before + 50);
-      lab.letGo(1);
-      await lab.until(processed(1), 0);
-    });
-    expect(totals.reordered).toBeGreaterThan(0);
-  });
+  it.each(matrix(rewrites, [1]))(
+    'the kernel loses order when %s is written (hole 3)',
+    async (table, rewrite, to) => {
+      const { totals } = await run({ policy: `${startOf(table)},order=linux` }, async (lab) => {
+        await rewritable(lab, table);
+        // Until here it has waited.
+        const { received } = summarize(lab.engine).totals;
+        const now = await lab.until((s) => s.totals.received, received + 50);
+        const before = processed(to)(now);
+        if (to === 2) expect(before).toBe(0);
+        lab.engine.rewriteTables(rewrite);
+        await lab.until(processed(to), before + 50);
+        lab.letGo(1);
+        await lab.until(processed(1), 0);
+      });
+      expect(totals.reordered).toBeGreaterThan(0);
+    },
+  );
 
-  it.each(rewrites)('strict keeps it when %s is written', async (table, rewrite, to) => {
+  it.each(matrix(rewrites, [0, 2]))('strict keeps it when %s is written', async (table, rewrite, to) => {
     const { totals } = await run({ policy: startOf(table) }, async (lab) => {
       await rewritable(lab, table);
       const before = processed(to)(summarize(lab.engine));
