@@ -1,9 +1,9 @@
 // front: guests without guests, for `rxsteer bench guests`: each a vhost-user front-end with one pair of split rings, all of
 // them driven by one thread.
 //
-//   front SIZE FLOWS PATH…
+//   front SIZE FLOWS[/APART] PATH…
 //
-// There is an even number of guests: k sends to k^1. Its frames are UDP, SIZE bytes, of FLOWS flows in turn; they lie in its memory from the beginning and are offered again as soon as they
+// There is an even number of guests: k sends to k^APART (1 if it is not given). Its frames are UDP, SIZE bytes, of FLOWS flows in turn; they lie in its memory from the beginning and are offered again as soon as they
 // were taken, so that a frame costs this thread a descriptor each way. It polls: nobody calls it, and it kicks where that is
 // asked for. A line `SECONDS` on standard input makes all of them send for so long; one JSON object answers: frames that
 // each guest was given in that time. `ready` comes first: each guest has sent one frame by itself, and another one has got
@@ -289,19 +289,22 @@ void run(Guests& guests, double seconds) {
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "front SIZE FLOWS PATH...\n");
+    std::fprintf(stderr, "front SIZE FLOWS[/APART] PATH...\n");
     return 2;
   }
   const auto size = static_cast<uint32_t>(std::atoi(argv[1]));
   const auto flows = static_cast<uint32_t>(std::atoi(argv[2]));
+  const char* slash = std::strchr(argv[2], '/');
+  const int apart = slash == nullptr ? 1 : std::atoi(slash + 1);
   const int count = argc - 3;
-  if (size < 60 || size > kBuffer - kHeader || flows < 1 || flows > kEntries || count % 2 != 0) {
+  if (size < 60 || size > kBuffer - kHeader || flows < 1 || flows > kEntries || apart < 1 || ((count - 1) ^ apart) >= count ||
+      count % (2 * apart) != 0) {
     errno = EINVAL;
-    fail("SIZE, FLOWS, or an odd number of guests");
+    fail("SIZE, FLOWS, or a number of guests that leaves one without a peer");
   }
   Guests guests;
   for (int k = 0; k < count; k++)
-    guests.push_back(std::make_unique<Guest>(argv[3 + k], static_cast<uint8_t>(k + 1), static_cast<uint8_t>((k ^ 1) + 1),
+    guests.push_back(std::make_unique<Guest>(argv[3 + k], static_cast<uint8_t>(k + 1), static_cast<uint8_t>((k ^ apart) + 1),
                                              size, flows));
   introduce(guests);
   std::puts("ready");
