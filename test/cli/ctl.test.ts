@@ -10,7 +10,7 @@ import { installed, withLab } from '../support/lab.js';
 import { inSoak, matrix } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { type Generated, startSink } from '../support/traffic.js';
-import { rxsteer as here } from './run.js';
+import { rxsteer as here, rxsteerWith } from './run.js';
 import { endAll, rxsteer, start } from './run-cli.js';
 
 let folder: string;
@@ -34,7 +34,7 @@ async function forward(...args: string[]) {
   return started;
 }
 
-const ctl = (...args: string[]) => rxsteer(['ctl', ...args], { environment });
+const ctl = (...args: string[]) => rxsteerWith({ RXSTEER_RUN: environment.RXSTEER_RUN! }, ['ctl', ...args]);
 const sockets = () => readdirSync(join(folder, 'run')).map((name) => join(folder, 'run', name));
 
 describe('finding a forwarder', () => {

@@ -7,8 +7,8 @@ import { parse, stringify } from 'yaml';
 import { canForward } from '../support/forwarder.js';
 import { inSoak } from '../support/matrix.js';
 import { SLOW } from '../support/slow.js';
-import { rxsteer as here } from './run.js';
-import { endAll, rxsteer, start } from './run-cli.js';
+import { rxsteer as here, rxsteerWith } from './run.js';
+import { endAll, start } from './run-cli.js';
 
 let folder: string;
 let environment: NodeJS.ProcessEnv;
@@ -29,7 +29,7 @@ function write(name: string, config: object): string {
 }
 
 const ctl = async (...args: string[]) => {
-  const { code, stdout, stderr } = await rxsteer(['ctl', ...args], { environment });
+  const { code, stdout, stderr } = await rxsteerWith({ RXSTEER_RUN: path('run') }, ['ctl', ...args]);
   expect([code, stderr]).toEqual([0, '']);
   return stdout;
 };

@@ -157,7 +157,7 @@ describe.skipIf(!canForward())('while frames are received', () => {
   const generator = (lab: Lab, ns: string) =>
     startForwarder(lab, ns, '--port', source, '--port', 'out=af_packet:far');
 
-  it('a veth of several queues vanishes and comes back, and the other port runs on', async () => {
+  inSoak('a veth of several queues vanishes and comes back, and the other port runs on', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       await veth(lab, ns);
