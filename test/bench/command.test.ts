@@ -28,15 +28,23 @@ describe('rxsteer bench', () => {
   });
 
   inSoak('lists the suites as one JSON document too', () => {
-    const { status, stdout } = run('--list', '--json', 'ring');
+    const { status, stdout } = run('--list', '--json', 'ring', 'guests/wire');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
-      suites: [{ name: 'ring', about: expect.stringMatching(/rte_ring/) }],
+      suites: [
+        { name: 'ring', about: expect.stringMatching(/rte_ring/), parts: [] },
+        {
+          name: 'guests',
+          about: expect.any(String),
+          parts: expect.arrayContaining(['rings', 'wire', 'idle']),
+        },
+      ],
     });
   });
 
   it.each([
     [['forwrad'], /unknown suite "forwrad".*forward/],
+    [['guests/wir'], /unknown suite "guests\/wir": did you mean guests\/wire/],
     [['--compare', '/nonexistent', 'parse'], /--compare \/nonexistent: ENOENT/],
     [['--compare', '/dev/zero', 'parse'], /--compare \/dev\/zero: a device, not a regular file/],
     [['--rounds', '0', 'parse'], /--rounds 0: expected a whole number from 1/],
