@@ -217,7 +217,7 @@ describe('forward', () => {
     expect(lines).toHaveLength(11 + 1);
   });
 
-  it('takes everything from a config file, and flags override it', async () => {
+  inSoak('takes everything from a config file, and flags override it', async () => {
     const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
     const folder = mkdtempSync('/tmp/rxsteer-config-');
     try {
