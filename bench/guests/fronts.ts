@@ -90,7 +90,13 @@ export const IDLE = 'idle';
 export const IDLE_GUESTS = 16;
 
 /** One sample of the share of a core that this program takes for guests at rest. */
-async function visitIdle(folder: string, program: string, seconds: number, samples: Samples): Promise<void> {
+async function visitIdle(
+  folder: string,
+  program: string,
+  options: BenchOptions,
+  samples: Samples,
+): Promise<void> {
+  const seconds = options.quick ? 2 : 5;
   const paths = Array.from({ length: IDLE_GUESTS }, (_, k) => `${folder}/idle-${k}.sock`);
   const forwarding = await Forwarding.start(folder, 'idle', {
     ports: paths.map((path, k) => `g${k}=vhost-user:${path}`),
@@ -99,8 +105,8 @@ async function visitIdle(folder: string, program: string, seconds: number, sampl
   const front = new Child('front', [program, String(SIZE), String(FLOWS), ...paths]);
   try {
     await front.until(/^ready$/m, 30_000);
-    // What starting leaves behind: compilation, collections.
-    await sleep(2000);
+    // What starting leaves behind: compilation, collections, the first walk through the table of addresses.
+    await sleep(options.quick ? 2000 : 8000);
     const from = { at: performance.now(), spent: spentBy(forwarding.pid, []) };
     await sleep(1000 * seconds);
     const took = (performance.now() - from.at) * 1e6;
@@ -145,7 +151,7 @@ export async function measureIdle(
   for (let round = 1; round <= rounds; round++) {
     options.signal.throwIfAborted();
     options.progress(`guests: ${IDLE_GUESTS} guests at rest, round ${round} of ${rounds}`);
-    await visitIdle(folder, path, options.quick ? 2 : 5, samples);
+    await visitIdle(folder, path, options, samples);
   }
   return null;
 }
