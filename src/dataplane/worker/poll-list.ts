@@ -88,11 +88,15 @@ export class PollList {
     this.queues.push(queue);
   }
 
-  /** Descriptors to wait for before a frame can come; returns how many. */
+  /** Descriptors to wait for before a frame can come, armed; returns how many. */
   descriptors(fds: Int32Array): number {
     let count = 0;
     if (this.watched > 0) fds[count++] = this.watch!.descriptor;
-    for (const { receiver } of this.queues) if (receiver.descriptor >= 0) fds[count++] = receiver.descriptor;
+    for (const { receiver } of this.queues) {
+      if (receiver.descriptor < 0) continue;
+      receiver.arm?.();
+      fds[count++] = receiver.descriptor;
+    }
     return count;
   }
 
@@ -121,6 +125,7 @@ export class PollList {
     queue.idle = 0;
     const { descriptor, cheap } = queue.receiver;
     if (cheap === true && queues.length <= STAY) return false;
+    queue.receiver.arm?.();
     if (descriptor < 0 ? !queue.receiver.finished() : !this.enter(descriptor, queue.global)) return false;
     this.parked.set(queue.global, queue);
     if (descriptor >= 0) this.watched++;
