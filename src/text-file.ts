@@ -6,7 +6,8 @@
  * the command line before anything runs, where an interrupt ends the program; never the main thread of a forwarder.
  * Directories, devices, and sockets are refused. Whatever is wrong is a UserError of one line.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync, type Stats } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { UserError } from './errors.js';
 
 /** Largest file, so that a wrong name (a capture, a device) is noticed and not read for ever. */
@@ -30,6 +31,20 @@ const WORDS: Readonly<Record<string, string>> = {
   ENXIO: 'a socket, not a file',
   EIO: 'input/output error',
 };
+
+/**
+ * Makes a folder and those above it; one that is there is left as it is. Level by level: `mkdirSync` with `recursive`
+ * never returns where a file system refuses new entries with ENOENT (/proc).
+ * @throws NodeJS.ErrnoException of mkdir(2)
+ */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  let at = resolve(path);
+  for (; !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const folder of missing.reverse()) mkdirSync(folder);
+  // Says what is wrong with a path that is no folder.
+  if (missing.length === 0) mkdirSync(at, { recursive: true });
+}
 
 /** `ENOENT: no such file or directory`, without the call and the path that Node adds. */
 export function fileFault(error: unknown): string {

@@ -4,13 +4,13 @@
  * Promise: loaded by its address and only where there is something to simulate: the simulator takes more memory than the
  * doctor, and is no part of its bundle. Files are written as a whole folder that was asked for. Main thread.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { UserError } from '../errors.js';
 import type { Curable, Finding } from '../host/doctor.js';
 import type { Host } from '../host/host.js';
-import { fileFault } from '../text-file.js';
+import { fileFault, makeFolder } from '../text-file.js';
 import { type CostsUsed, expectedOf, setOfCosts } from '../what-if/run.js';
 import { type Expectation, expectedLines } from '../what-if/simulated.js';
 import { note, Progress } from './output.js';
@@ -44,7 +44,7 @@ export function checkOptions({ costs, scenario }: Options): void {
   if (scenario === undefined) return;
   const place = `--scenario ${scenario}`;
   try {
-    mkdirSync(scenario, { recursive: true });
+    makeFolder(scenario);
   } catch (error) {
     throw new UserError(`${place}: ${fileFault(error)}`, { code: 'RXS_OUTPUT' });
   }

@@ -8,7 +8,7 @@
 import type { Rule } from './ask/ethtool-facts.js';
 import { known } from './fact.js';
 import type { Device, Host } from './host.js';
-import type { RxQueue, TxQueue } from './read/devices.js';
+import type { RxQueue } from './read/devices.js';
 import type { Guest } from './read/guests.js';
 import type { Thread } from './read/processes.js';
 import type { GuestNic } from './read/qemu-line.js';
@@ -67,9 +67,8 @@ function resized<T>(list: readonly T[], count: number, make: (queue: number) => 
 }
 
 const rxQueue = (queue: number): RxQueue => ({ queue, rps: [], flows: 0 });
-const txQueue = (queue: number): TxQueue => ({ queue, xps: [] });
 
-/** Channels; the interrupts of new ones go to the CPUs near the device, in turn. */
+/** Channels; the interrupts and XPS masks of new ones name the CPUs near the device, in turn. */
 export function channels(device: string, kind: 'combined' | 'rx', count: number): Effect {
   return ofDevice(device, (one, host) => {
     const near = nearCpus(host, one);
@@ -96,7 +95,10 @@ export function channels(device: string, kind: 'combined' | 'rx', count: number)
       ...one,
       channels: known(one.channels) ? { ...one.channels, [kind]: count } : one.channels,
       rx: resized(one.rx, count, rxQueue),
-      tx: kind === 'rx' ? one.tx : resized(one.tx, count, txQueue),
+      tx:
+        kind === 'rx'
+          ? one.tx
+          : resized(one.tx, count, (queue) => ({ queue, xps: [near[queue % near.length]!] })),
       rss: known(one.rss) ? { ...one.rss, entries: one.rss.entries.map((_, i) => i % count) } : one.rss,
       irqs: [...one.irqs.filter(({ role }) => role === null || role.queue < count), ...added],
     };
@@ -173,6 +175,6 @@ export function tapQueues(device: string, count: number): Effect {
   return ofDevice(device, (one) => ({
     ...one,
     rx: resized(one.rx, count, rxQueue),
-    tx: resized(one.tx, count, txQueue),
+    tx: resized(one.tx, count, (queue) => ({ queue, xps: [] })),
   }));
 }

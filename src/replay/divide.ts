@@ -6,13 +6,13 @@
  * has a directory of its own. What cannot be written is a UserError when it is opened, and one line at the end if it
  * fails later.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileProblem } from '../capture/format.js';
 import { CaptureWriter } from '../capture/writer.js';
 import { UserError } from '../errors.js';
 import type { Burst } from '../packet/burst.js';
 import type { Steering } from '../policy/steering.js';
+import { makeFolder } from '../text-file.js';
 import type { Chunk } from './chunk.js';
 import type { PacketTaker } from './policy-run.js';
 
@@ -39,7 +39,7 @@ class Division {
     if (count > FILES_MAX)
       throw new UserError(`--write: ${count} files for ${steering.text}; ${FILES_MAX} at most`);
     try {
-      mkdirSync(directory, { recursive: true });
+      makeFolder(directory);
     } catch (error) {
       throw fileProblem(directory, error);
     }

@@ -26,6 +26,8 @@ export interface Experiment {
   readonly finding: Finding;
   readonly assumed: readonly string[];
   readonly planned: readonly Planned[];
+  /** The host before and after: equal for fixes that do the same. */
+  readonly difference: string;
 }
 
 /** All that is simulated, and what is not though its fix is known. */
@@ -63,7 +65,10 @@ export function planned(host: Host, curable: readonly Curable[]): Plan {
     const experiment = experimentOf(host, one);
     if (experiment === null) continue;
     if (!known(experiment)) left.push({ finding, why: experiment.unknown });
-    else if (experiments.length === EXPERIMENTS_MAX) {
+    else if (experiments.some(({ difference }) => difference === experiment.difference)) {
+      const same = experiments.find(({ difference }) => difference === experiment.difference)!;
+      left.push({ finding, why: `its fix does the same as that of ${same.finding.id}` });
+    } else if (experiments.length === EXPERIMENTS_MAX) {
       left.push({ finding, why: `the ${EXPERIMENTS_MAX} worst are` });
     } else experiments.push(experiment);
   }
@@ -80,14 +85,15 @@ function experimentOf(host: Host, curable: Curable): Fact<Experiment | null> {
   if (!known(before)) return before;
   const then = modelOf(cured, deviceNamed(cured, device.name)!);
   if (!known(then)) return then;
-  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-  if (same([before.parts, before.policy], [then.parts, then.policy])) return null;
+  const [was, is] = [before, then].map(({ parts, policy }) => JSON.stringify([parts, policy]));
+  if (was === is) return null;
   const loads = [limitLoad(host, device, before), nowLoad(host, device, before)].filter(
     (load) => load !== null,
   );
   const name = `${finding.id} ${finding.subject}`;
   return {
     finding,
+    difference: `${was} ${is}`,
     assumed: [...new Set([...loads.flatMap(({ assumed }) => assumed), ...before.assumed, ...then.assumed])],
     planned: loads.map(({ load, part }) => ({
       load,

@@ -11,7 +11,7 @@ import type { Device, Host } from '../host/host.js';
 import { unique } from '../host/lists.js';
 import { nicRss } from '../host/nic-rss.js';
 import type { Thread } from '../host/read/processes.js';
-import { sysctlNumber } from '../host/read/sysctls.js';
+import { type SysctlName, sysctlNumber } from '../host/read/sysctls.js';
 import { cpuOfQueue, deviceNamed, rxQueueCount } from '../host/view.js';
 import { type Machine, machineOf } from './machine.js';
 
@@ -91,7 +91,7 @@ function appOf(isForwarder: boolean, cpus: number): Part {
 }
 
 function softirqOf(host: Host): Part {
-  const of = (name: string, least: number) => {
+  const of = (name: SysctlName, least: number) => {
     const value = sysctlNumber(host.sysctls, name);
     return known(value) && value >= least ? value : null;
   };
@@ -206,13 +206,14 @@ function guestPart(host: Host, path: GuestPath, machine: Machine): Fact<Part> {
   if (kind === null) return unknown(`${guest.name}: its card is not modelled`);
   if (vcpus.length === 0) return unknown(`${guest.name}: its vCPUs are not known`);
   const pinned = !isRoaming(vcpus);
-  const own = vcpus.map((thread) => {
+  const places: number[] = [];
+  for (const thread of vcpus) {
     const allowed = allowedOf(thread);
-    return machine.cpus(pinned ? allowed! : thread.cpu === null ? [] : [thread.cpu])[0];
-  });
-  if (own.includes(undefined)) return unknown(`${guest.name}: where its vCPUs run is not known`);
+    const [place] = machine.cpus(pinned ? allowed! : thread.cpu === null ? [] : [thread.cpu]);
+    if (place === undefined) return unknown(`${guest.name}: where its vCPUs run is not known`);
+    places.push(place);
+  }
   const others = pinned ? [] : machine.cpus(unique(vcpus.flatMap((thread) => allowedOf(thread) ?? [])));
-  const places = own as number[];
   // Where several vCPUs were seen on one CPU the list cannot say so: they go wherever they may.
   const cpus =
     pinned && new Set(places).size < places.length

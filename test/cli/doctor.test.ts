@@ -129,7 +129,10 @@ describe('rxsteer doctor', () => {
   });
 
   it('says what a fix would bring, and writes what was simulated', async () => {
-    const piled = written(new FakeHost(4).nic('eth0', { queues: 4, cpus: [0, 0, 0, 0] }), 'piled');
+    const piled = written(
+      new FakeHost(4).nic('eth0', { queues: 4, cpus: [0, 0, 0, 0], driver: 'ixgbe' }),
+      'piled',
+    );
     const scenarios = join(folder, 'scenarios');
     const { document } = await json(['--root', piled, '--scenario', scenarios]);
     const { simulated } = document.findings.find(({ id }: { id: string }) => id === 'irq-pileup');
@@ -150,7 +153,7 @@ describe('rxsteer doctor', () => {
     }
     const script = join(folder, 'expect.sh');
     const text = (await rxsteer(['doctor', '--root', piled, '--fix-script', script])).stdout;
-    expect(text).toMatch(/^ {3}expect {2}simulated at the limit: [\d.]+ -> [\d.]+ k /m);
+    expect(text).toMatch(/^ {3}expect simulated at the limit: [\d.]+ -> [\d.]+ k /m);
     expect(readFileSync(script, 'utf8')).toMatch(/^ {2}# expect: simulated at the limit: /m);
     const without = await json(['--root', piled, '--no-simulate']);
     expect(without.document.findings[0]).not.toHaveProperty('simulated');

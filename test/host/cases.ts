@@ -128,9 +128,10 @@ export const CASES: Readonly<Record<string, Case>> = {
     cures: (h) => h.softnet.set(3, {}),
   },
   'channels-low': {
+    bare: true,
     breaks: (h) => {
-      const rss = { ...h.ethtoolFacts('eth0').rss, entries: Array.from({ length: 128 }, (_, i) => i % 2) };
-      h.ethtool('eth0', { rss, channels: { rx: 0, tx: 0, combined: 2, maxRx: 0, maxTx: 0, maxCombined: 8 } });
+      h.nic('eth0', { queues: 2 });
+      h.ethtool('eth0', { channels: { rx: 0, tx: 0, combined: 2, maxRx: 0, maxTx: 0, maxCombined: 8 } });
       h.softirq.set(1, 0.8);
     },
     severity: 'W',

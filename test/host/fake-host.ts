@@ -455,6 +455,53 @@ export class FakeHost {
     } else throw new Error(`unknown command: ${command}`);
   }
 
+  /** Queues that a driver takes back leave sysfs; new ones come without RPS and with the CPU that drivers give them. */
+  #queues(device: string, kinds: readonly string[], count: number): void {
+    const at = `/sys/class/net/${device}/queues`;
+    for (const path of [...this.files.keys()]) {
+      const [, kind, queue] = path.startsWith(at) ? (/([rt]x)-(\d+)\/[^/]+$/.exec(path) ?? []) : [];
+      if (kinds.includes(kind ?? '') && Number(queue) >= count) this.files.delete(path);
+    }
+    if (kinds.includes('tx')) this.#pairs(device, count);
+    for (let queue = 0; queue < count; queue++) {
+      const bare = {
+        rx: { rps_cpus: '00', rps_flow_cnt: '0' },
+        tx: { xps_cpus: formatCpuMask([queue % this.cpus]) },
+      };
+      for (const [kind, files] of Object.entries(bare)) {
+        for (const [file, content] of kinds.includes(kind) ? Object.entries(files) : []) {
+          const path = `${at}/${kind}-${queue}/${file}`;
+          if (!this.files.has(path)) this.set(path, content);
+        }
+      }
+    }
+  }
+
+  /** Interrupts of pairs of queues: those of taken ones are freed, new ones go round the CPUs. */
+  #pairs(device: string, count: number): void {
+    const queueOf = (action: string) => Number(new RegExp(`^${device}-TxRx-(\\d+)$`).exec(action)?.[1] ?? -1);
+    const has = new Set<number>();
+    for (const { irq, action } of [...this.interrupts]) {
+      const queue = queueOf(action);
+      has.add(queue);
+      if (queue < count) continue;
+      this.interrupts.splice(
+        this.interrupts.findIndex((one) => one.irq === irq),
+        1,
+      );
+      const own = [`/proc/irq/${irq}/`, `/sys/class/net/${device}/device/msi_irqs/${irq}`];
+      for (const path of [...this.files.keys()])
+        if (own.some((start) => path.startsWith(start))) this.files.delete(path);
+    }
+    let irq = Math.max(...this.interrupts.map((one) => one.irq));
+    for (let queue = 0; queue < count; queue++) {
+      if (has.has(queue)) continue;
+      irq++;
+      this.set(`/sys/class/net/${device}/device/msi_irqs/${irq}`, 'msix');
+      this.irq(irq, `${device}-TxRx-${queue}`, queue % this.cpus);
+    }
+  }
+
   #ethtool(flag: string, device: string, words: string): void {
     const facts = this.ethtoolFacts(device);
     const [first, second] = words.split(' ') as [string, string];
@@ -471,6 +518,7 @@ export class FakeHost {
       }
     } else if (flag === 'L') {
       facts.channels[first] = Number(second);
+      this.#queues(device, first === 'rx' ? ['rx'] : ['rx', 'tx'], Number(second));
       // RSS of ixgbe reaches 16 queues.
       const reached = Math.min(Number(second), facts.driver === 'ixgbe' ? 16 : 256);
       facts.rss.entries = facts.rss.entries.map((_: number, i: number) => i % reached);

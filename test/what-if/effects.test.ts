@@ -26,14 +26,10 @@ const CHANGING = [
   'rps-wanted',
   'rps-remote',
   'channels-low',
-  'reta-uneven',
-  'reta-hole',
   'irq-pileup',
   'irq-remote',
   'xps-hole',
-  'ring-drops',
   'vm-flow-steering',
-  'cpu-mismatch',
 ];
 
 describe('the effects of a fix', () => {

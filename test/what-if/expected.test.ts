@@ -41,17 +41,17 @@ describe('what a fix would bring', () => {
     if (said === undefined || !('simulated' in said)) throw new Error(JSON.stringify(said));
     const { loads, costs, assumed } = said.simulated;
     expect(loads.map(({ load }) => load)).toEqual(['limit', 'now']);
-    for (const { before, after } of loads) {
-      // RPS that is off sends no IPI for hand-overs.
-      expect(after.ipis).toBeLessThan(before.ipis);
-      expect(before.perSecond).toBeGreaterThan(0);
-    }
+    // Without RPS no other CPU takes part: more at the limit, fewer IPIs and less CPU under a given load.
+    const [limit, now] = loads;
+    expect(limit!.gain).toBeGreaterThan(1.05);
+    expect(now!.after.ipis).toBeLessThan(now!.before.ipis);
+    expect(now!.after.cpuUs).toBeLessThan(now!.before.cpuUs);
     expect(costs).toContain('modern');
     expect(assumed.join()).toContain('guests answer');
     const lines = expectedLines(said);
     expect(lines).toHaveLength(3);
     expect(lines[0]).toMatch(/^simulated at the limit: [\d.]+ -> [\d.]+ k \w+\/s/);
-    expect(lines[1]).toMatch(/^simulated at 20.0 k packets\/s as now: /);
+    expect(lines[1]).toMatch(/^simulated at [\d.]+ k packets\/s as now: /);
     // The files are what was run.
     const files = new Map(expected.scenarios);
     for (const [i, part] of (['before', 'after'] as const).entries()) {

@@ -6,7 +6,7 @@
  * password are refused.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileProblem } from '../../capture/format.js';
 import { UserError } from '../../errors.js';
+import { makeFolder } from '../../text-file.js';
 import { contentDigest } from './job.js';
 
 /** Whether a capture is named by an address. */
@@ -81,7 +82,7 @@ export async function fetchCapture(
   const known = join(folder, `${createHash('sha256').update(address).digest('hex')}.json`);
   const beside = join(folder, `${process.pid}.${downloads++}.tmp`);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (error) {
     throw fileProblem(folder, error, 'write');
   }
