@@ -23,9 +23,9 @@ describe('a scenario that contradicts itself', () => {
     [{ nics: { a: { transmit: { select: ['0', '1'] } } } }, 'nics.a.transmit.select: 2 lists for 1 queues'],
     [
       { nics: { a: { transmit: { busylock: false } } } },
-      'nics.a.transmit.busylock=false: expected qdisc: true',
+      'nics.a.transmit.busylock=false: goes with qdisc true, not false',
     ],
-    [{ guests: { vm: { transmit: { limit: 9 } } } }, 'guests.vm.transmit.limit=9: expected qdisc: true'],
+    [{ nics: { a: { transmit: { limit: 9 } } } }, 'nics.a.transmit.limit=9: goes with qdisc true, not false'],
     [{ nics: { a: { node: 1 } } }, 'nics.a.node: node 1 does not exist; nodes: 0 to 0'],
     [{ host: { softirq: { flowLimitCpus: '9' } } }, 'host.softirq.flowLimitCpus: CPU 9 does not exist'],
     [{ guests: { vm: { vcpus: 2, irqs: '2' } } }, 'guests.vm.irqs: vCPU 2 does not exist; vCPUs: 0 to 1'],
