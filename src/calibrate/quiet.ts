@@ -18,7 +18,7 @@ export interface Disturbance {
 }
 
 /** Above these a measurement is repeated. */
-export const QUIET: Disturbance = { others: 0.05, slowdown: 0.15 };
+export const QUIET: Disturbance = { others: 0.05, slowdown: 0.2 };
 
 export const isQuiet = ({ others, slowdown }: Disturbance): boolean =>
   others <= QUIET.others && slowdown <= QUIET.slowdown;
@@ -88,7 +88,8 @@ function yardstick(): number {
 /** By how much longer the yardstick takes now than it ever did. */
 function slowdown(): number {
   if (best === Number.POSITIVE_INFINITY) for (let i = 0; i < 5; i++) best = Math.min(best, yardstick());
-  const took = yardstick();
+  // The least of three: a moment alone says nothing.
+  const took = Math.min(yardstick(), yardstick(), yardstick());
   best = Math.min(best, took);
   return took / best - 1;
 }

@@ -12,9 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Disturbance, disturbanceOf, quietSamples } from '../calibrate/quiet.js';
 import { ask } from '../control/client.js';
 import type { Summary } from '../dataplane/engine/summary.js';
-import { guestMac } from '../dataplane/ports/memory/templates.js';
 import { ForwarderChild } from './child.js';
-import { becomeGuest, build, WORKERS } from './demo-lab.js';
+import { becomeGuest, build, guestsAt, WORKERS } from './demo-lab.js';
 import type { Lab } from './lab.js';
 
 /** At the demo's pace, 25,000 packets a second in bursts of 32, workers sleep between bursts; small ones come as often. */
@@ -26,7 +25,7 @@ const SETTLE_MS = 1000;
 const LOOK_MS = 700;
 /** Looks that count, and those that are taken at most until so many were undisturbed. */
 const LOOKS = 2;
-const MOST_LOOKS = 5;
+const MOST_LOOKS = 4;
 
 /** What a sender sends: packets of a burst, and to how many guests in turn. */
 export interface Traffic {
@@ -45,6 +44,8 @@ export interface Receiver {
 export const SINK: readonly string[] = ['sink', 'sink', 'sink'];
 export const VETHS: readonly string[] = ['g0', 'g1', 'g2'];
 export const TAPS: readonly string[] = ['t0', 't1'];
+/** The demo itself. */
+export const DEMO: readonly string[] = [...VETHS, 't0'];
 
 const median = (values: readonly number[]) => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -67,8 +68,7 @@ export class CalibrationLab {
   /** CPU nanoseconds of each worker for a burst, by traffic: one forwarder, one sender after the other. */
   async measure({ ports, policy }: Receiver, traffics: readonly Traffic[]): Promise<number[][]> {
     const run = join(this.folder, `${this.#runs++}`);
-    const known = ports.map((port, guest) => ({ mac: guestMac(guest), port }));
-    writeFileSync(`${run}.json`, JSON.stringify({ mode: 'switch', fdb: known }));
+    writeFileSync(`${run}.json`, JSON.stringify({ mode: 'switch', fdb: guestsAt(ports) }));
     const taps = ports === TAPS ? TAPS : TAPS.slice(0, 1);
     const all = [
       ...['up=af_packet:up', ...VETHS.map((name) => `${name}=af_packet:${name}`)],
@@ -81,11 +81,9 @@ export class CalibrationLab {
     ]);
     try {
       await receiver.ready();
-      if (ports === TAPS) {
-        TAPS.forEach((tap, guest) => {
-          becomeGuest(this.lab, this.#place.host, tap, guest);
-        });
-      }
+      ports.forEach((port, guest) => {
+        if (TAPS.includes(port)) becomeGuest(this.lab, this.#place.host, port, guest);
+      });
       const found: number[][] = [];
       for (const traffic of traffics) found.push(await this.#under(traffic, socket));
       return found;

@@ -14,7 +14,7 @@ import { loadNative, nativeProblem } from '../addon/native.js';
 import { type Disturbance, isQuiet } from '../calibrate/quiet.js';
 import { type Measurement, measurementOf, type Unmeasured } from '../calibrate/samples.js';
 import type { Summary } from '../dataplane/engine/summary.js';
-import { BURSTS, CalibrationLab, SINK as NOWHERE, TAPS, VETHS } from './calibrate-lab.js';
+import { BURSTS, CalibrationLab, DEMO, SINK as NOWHERE, TAPS, VETHS } from './calibrate-lab.js';
 import { ForwarderChild } from './child.js';
 import { GUESTS } from './demo-lab.js';
 import { Lab, labProblem, ownFolder, sweepDead } from './lab.js';
@@ -37,11 +37,12 @@ const ABOUT = {
   handBurst: 'handing a burst to another worker that sleeps: what the one pays that hands over',
   wokenBurst: 'waking for a burst from another worker, sleeping again',
   handPacket: 'a packet of it, on both workers together',
+  demoBurst: 'a burst of the demo under one worker as a whole, as a check: no cost follows from it',
 } as const;
 type Name = keyof typeof ABOUT;
 const REAL = [
   ...(['receiveBurst', 'receive', 'tapCall', 'tapSend', 'vethCall', 'vethSend'] as const),
-  ...(['handBurst', 'wokenBurst', 'handPacket'] as const),
+  ...(['handBurst', 'wokenBurst', 'handPacket', 'demoBurst'] as const),
 ];
 
 /** CPU nanoseconds of a run's workers, and the frames they received. */
@@ -118,6 +119,8 @@ async function realPackets(lab: CalibrationLab, add: (name: Name, value: number)
   const receive = lineOf(received);
   const both = lineOf([sum(few) - received[0], sum(many) - received[1]]);
   const woken = Math.min(both.burst, lineOf([few[1]!, many[1]!]).burst);
+  const demo = await lab.measure({ ports: DEMO, ...single }, [{ burst: BURSTS[1], guests: DEMO.length }]);
+  add('demoBurst', sum(demo[0]!));
   add('receiveBurst', receive.burst);
   add('receive', receive.packet);
   add('tapCall', tap.burst);

@@ -45,6 +45,11 @@ export function build(lab: Lab): { uplink: string; host: string; guests: string[
   return { uplink, host, guests };
 }
 
+/** Guests at ports, in order, for a switch that is told. */
+export function guestsAt(ports: readonly string[]): { readonly mac: string; readonly port: string }[] {
+  return ports.map((port, guest) => ({ mac: guestMac(guest), port }));
+}
+
 /** What the host's forwarder is started with. */
 export function forwarderArguments(policy: string): string[] {
   const ports = ['up=af_packet:up'];

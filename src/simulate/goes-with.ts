@@ -61,6 +61,7 @@ export function conditionsOf(shape: Shape, table: Table): Json[] {
     const isStrict = alternatives(rule!).some((beside) => SELECTORS.some((name) => name in beside));
     const unusual =
       usual === undefined || isStrict ? {} : { properties: { [key]: { not: { const: usual } } } };
+    // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own word
     return { if: { required: [key], ...unusual }, then: each.length === 1 ? each[0] : { anyOf: each } };
   });
   TABLES.set(allOf, table);

@@ -133,7 +133,7 @@ function partOf(path: Path): Schema {
 }
 
 /** A value that a key may have and that is not its default. */
-function valueOf(schema: Schema): unknown {
+function sampleOf(schema: Schema): unknown {
   const { type, minimum = 0, default: usual } = schema;
   if (schema.const !== undefined) return schema.const;
   if (schema.enum !== undefined) return schema.enum.find((value) => value !== usual) ?? schema.enum[0];
@@ -141,7 +141,7 @@ function valueOf(schema: Schema): unknown {
   if (type === 'integer' || type === 'number') return Math.max(minimum, 1) + (usual === 1 ? 1 : 0);
   if (type === 'array') return '0';
   if (type === 'object') return {};
-  if (schema.anyOf !== undefined) return valueOf({ ...schema.anyOf[0]!, default: usual });
+  if (schema.anyOf !== undefined) return sampleOf({ ...schema.anyOf[0]!, default: usual });
   return 'a';
 }
 
@@ -168,7 +168,7 @@ describe('a key of another kind is refused, with its path, whatever it says', ()
       if (right.length === 0) continue;
       const property = schema.properties![key]!;
       for (const kind of kinds.filter((one) => !right.includes(one))) {
-        for (const value of [valueOf(property), property.default]) {
+        for (const value of [sampleOf(property), property.default]) {
           if (value === undefined) continue;
           const scenario = structuredClone(base);
           Object.assign(at(scenario, path) as Json, { [by]: kind, [key]: value });

@@ -43,6 +43,10 @@ describe('a scenario that contradicts itself', () => {
     [{ load: [{ app: 'web' }], host: { apps: [{ name: 'wep' }] } }, 'load[0].app: unknown application "web"'],
     [{ load: [{}], guests: { vm: { apps: [] } } }, 'load[0].app: vm has no application that receives'],
     [{ load: [{ kind: 'closed' }], host: { apps: [{ kind: 'sink' }] } }, 'expected kind echo'],
+    [
+      { nics: { a: {}, b: {} }, guests: { vm: { path: 'sriov' } }, load: [{ nic: 'b' }] },
+      'load[0].nic=b: vm has path sriov, which is of the first NIC, a',
+    ],
     [{ load: [{ rate: 1e9 }], durationMs: 1e6 }, 'load[0].rate: 1e12 packets'],
     [{ changes: [{ atMs: 1 }] }, 'changes[0] changes nothing: expected policy, rpsCpus or rollback'],
     [{ load: [{ kind: 'capture' }] }, 'x.yaml: load[0].file is missing: expected a capture file'],

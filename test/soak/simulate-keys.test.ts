@@ -37,11 +37,12 @@ function guestOf(path: string, more: object = {}, load: object = { rate: 150_000
   } as ScenarioInput;
 }
 
+const TAPS = ['qemu-virtio', 'qemu-e1000', 'vhost-tap', 'vhost-macvtap'];
 const answers = { apps: [{ kind: 'echo', threads: 2 }] };
 const disk = { queues: 2, tenants: { t: { threads: 4, depth: 4, reads: 0.5 } } };
 
 /** Levels, and scenarios in which keys of theirs are tried. */
-const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
+const LEVELS: readonly (readonly [string, Path, readonly object[]])[] = [
   [
     'scenario',
     [],
@@ -57,7 +58,7 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
     [
       { ...base, ...two, nics: { eth0: { queues: 4, irqs: '0-3' } }, load: [busy] },
       { ...base, ...two, nics: { eth0: { queues: 4, irqs: '0+4+2+6' } }, load: [busy] },
-      guestOf('vhost-tap', { workerCpus: '0', cpus: '1' }),
+      guestOf('vhost-tap', { workerCpus: '1', cpus: '0' }),
     ],
   ],
   [
@@ -66,7 +67,20 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
     [
       {
         ...base,
+        nics: { eth0: {}, eth1: {} },
+        load: [
+          { ...busy, rate: 7e5 },
+          { ...busy, rate: 7e5, nic: 'eth1' },
+        ],
+      },
+      {
+        ...base,
         load: [{ ...busy, rate: 1.4e6 }],
+        host: { ...base.host, apps: [{ kind: 'sink', cpus: '0' }] },
+      },
+      {
+        ...base,
+        load: [{ ...busy, rate: 1.4e6, elephants: 1, elephantShare: 0.9 }],
         host: { ...base.host, softirq: { flowLimitCpus: '1', maxBacklog: 40 } },
         nics: { eth0: { ring: 4096, rps: { cpus: '1' } } },
       },
@@ -127,7 +141,7 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
     const scenario = (more: object = {}): ScenarioInput => {
       if (kind === 'block') {
         return {
-          ...guestOf('vhost-scsi', { apps: [own({ deviceUs: 5, ...more })] }),
+          ...guestOf('vhost-scsi', { queues: 1, apps: [own({ deviceUs: 5, ...more })] }),
           load: [],
         } as ScenarioInput;
       }
@@ -150,12 +164,22 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
           : []),
         ...(kind === 'send'
           ? [
-              scenario({ threads: 4, wake: 'affine' }),
+              scenario({ threads: 9, rate: 50_000, wake: 'idle' }),
+              scenario({ threads: 9, rate: 50_000 }),
+              ...(['home', 'idle'] as const).map((wake) => ({
+                ...{ ...base, load: [{ ...busy, app: 's' }] },
+                host: {
+                  cpus: { cores: 4 },
+                  apps: [own({ threads: 2, rate: 90_000, wake }), { name: 's', kind: 'sink', cpus: '0' }],
+                },
+              })),
               { ...guestOf('vhost-tap'), load: [], host: { ...two.host, apps: [own()] } },
             ]
           : []),
         ...(kind === 'forward' ? [scenario({ switch: 'ovs' })] : []),
-        ...(kind === 'ping' || kind === 'block' ? [scenario({ wake: 'affine', threads: 4 })] : []),
+        ...(kind === 'ping' || kind === 'block'
+          ? [scenario({ wake: 'affine', threads: 9 }), scenario({ threads: 9 })]
+          : []),
       ] as ScenarioInput[],
     ] as const;
   }),
@@ -166,8 +190,20 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
         ['guests', 'vm'] as Path,
         [
           guestOf(path, answers),
+          {
+            ...guestOf(
+              path,
+              { queues: 1, ...(TAPS.includes(path) ? { tapLock: 'shared' } : {}) },
+              { rate: 3e6 },
+            ),
+            nics: { eth0: { queues: 4, irqs: '0+1+4+5' } },
+          },
+          { ...guestOf(path, answers), costs: { base: 'modern', vethEnqueue: 300, vethCall: 900 } },
           guestOf(path, {}, { rate: 4e6 }),
-          guestOf(path, { apps: [{ kind: 'send', threads: 4, flows: 4, bytes: 900 }], ipis: 'exits' }),
+          {
+            ...guestOf(path, { apps: [{ kind: 'send', threads: 4, flows: 4, bytes: 900 }], ipis: 'exits' }),
+            load: [],
+          },
           guestOf(path, { rps: { cpus: '0-1' }, ...(path === 'sriov' ? {} : { workerCpus: '0-1' }) }),
         ],
       ] as const,
@@ -177,6 +213,10 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
     ['guests', 'vm'],
     [
       {
+        ...guestOf('vhost-scsi', { guestPollUs: 40, apps: [{ kind: 'block', threads: 4, deviceUs: 5 }] }),
+        load: [],
+      } as ScenarioInput,
+      {
         ...guestOf('vhost-scsi', { apps: [{ kind: 'block', threads: 4, depth: 300, deviceUs: 5 }] }),
         load: [],
       } as ScenarioInput,
@@ -184,22 +224,32 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
         ...guestOf('vhost-scsi', { apps: [{ kind: 'block', threads: 4, deviceUs: 5 }] }),
         load: [],
       } as ScenarioInput,
+      {
+        ...guestOf('vhost-scsi', {
+          ...{ vcpus: 3, queues: 1, rps: { cpus: '0-2' } },
+          apps: [{ kind: 'block', threads: 3, depth: 8, deviceUs: 5 }],
+        }),
+        load: [],
+      } as ScenarioInput,
     ],
   ],
   [
     'registers',
     ['guests', 'vm', 'registers'],
-    [{ ...guestOf('qemu-e1000', { ...answers, registers: { receive: 3, transmit: 3 } }) }],
+    [guestOf('qemu-e1000', { ...answers, registers: { receive: 3, transmit: 3 } }, { rate: 9000 })],
   ],
   [
     'guest transmit',
     ['guests', 'vm', 'transmit'],
     [
-      guestOf('vhost-tap', {
-        vcpus: 4,
-        apps: [{ kind: 'send', threads: 4, flows: 4 }],
-        transmit: { queues: 2 },
-      }),
+      {
+        ...guestOf('vhost-tap', {
+          vcpus: 4,
+          apps: [{ kind: 'send', threads: 4, flows: 4 }],
+          transmit: { queues: 2 },
+        }),
+        load: [],
+      },
     ],
   ],
   [
@@ -207,6 +257,7 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
     ['load', 0],
     [
       { ...base, ...two, load: [busy] },
+      { ...base, load: [busy], nics: { eth0: { rps: { cpus: '1-3' } } } },
       {
         ...base,
         guests: { vm: {}, w: {} },
@@ -224,7 +275,7 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
     'load closed',
     ['load', 0],
     [
-      { ...base, load: [{ kind: 'closed', clients: 4 }] },
+      { ...base, load: [{ kind: 'closed', clients: 4 }], nics: { eth0: { rps: { cpus: '1-3' } } } },
       { ...base, load: [{ kind: 'closed', clients: 4, thinkUs: 20 }] },
       { ...base, durationMs: 20, nics: { eth0: { ring: 1 } }, load: [{ kind: 'closed', clients: 100 }] },
     ],
@@ -257,9 +308,9 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
     [
       {
         ...base,
-        load: [{ ...busy, skew: 1.2 }],
+        load: [{ ...busy, flows: 300, rate: 2e6, skew: 0.9 }],
         policies: ['rss:queues=4'],
-        rebalance: { everyMs: 0.2, intervals: 1, threshold: 1.1, least: 1 },
+        rebalance: { everyMs: 0.2, intervals: 1, threshold: 1.01, bound: 1.005, least: 1, gain: 0 },
       },
       { ...base, load: [{ ...busy, skew: 1.2 }], policies: ['rss:queues=4'], rebalance: { everyMs: 0.2 } },
     ],
@@ -276,7 +327,9 @@ const LEVELS: readonly (readonly [string, Path, readonly ScenarioInput[]])[] = [
   [
     'tenant',
     ['disks', 'd', 'tenants', 't'],
-    [{ ...base, load: [], disks: { d: { ...disk, pollQueues: 1, byteNs: 1 } } }] as ScenarioInput[],
+    [
+      { ...base, load: [], disks: { d: { ...disk, queues: 4, pollQueues: 1, writeQueues: 1, byteNs: 1 } } },
+    ] as ScenarioInput[],
   ],
 ];
 
@@ -293,7 +346,18 @@ function values(schema: Schema): unknown[] {
   if (type === 'integer') return [1, 2, 3, 8, 64, 1000, 0].filter((n) => n >= minimum && n <= maximum);
   if (type === 'number') return [0.25, 1, 5, 60, 2000, 0].filter((n) => n >= minimum && n <= maximum);
   if (type === 'array')
-    return ['1', '0-1', '1+0', ['vm'], ['w'], [], [[0], [1]], [{ kind: 'drop' }, { kind: 'send' }], [busy]];
+    return [
+      '1',
+      '0-1',
+      '1+0',
+      ['vm'],
+      ['w'],
+      [],
+      [[0], [1]],
+      [1],
+      [{ kind: 'drop' }, { kind: 'send' }],
+      [busy],
+    ];
   if (type === 'string')
     return [
       'a',
@@ -340,7 +404,8 @@ function outcome(scenario: ScenarioInput): string {
 
 it.each(LEVELS)(
   '%s: every key that is accepted changes something',
-  (level, path, scenarios) => {
+  (level, path, written) => {
+    const scenarios = written as readonly ScenarioInput[];
     const keys = Object.entries(schemaAt(path).properties!).filter(([key]) => !SAYINGS.has(key));
     const silent: string[] = [];
     const before = scenarios.map(outcome);

@@ -19,7 +19,7 @@ const AMD: Costs = {
   ...{ qdiscEnqueue: 250, qdiscDequeue: 200 },
   line: even(100),
   handOver: even(100),
-  lines: { backlog: 0, socket: 35, transmit: 32, lock: 0, ring: 10, task: 60 },
+  lines: { backlog: 0, socket: 35, transmit: 32, lock: 0, ring: 10, task: 20 },
   misses: { receive: 0, guest: 0 },
   ...{ siblingSlowdown: 1, interference: 0.03 },
 };

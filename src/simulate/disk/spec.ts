@@ -70,7 +70,6 @@ export const diskSchema = explained(
   words.DISK,
   {
     coalescePackets: { coalesceUs: { least: 1e-6 } },
-    elevatorNs: { elevator: ['ticket', 'halved', 'queue'] },
   },
 );
 

@@ -12,7 +12,6 @@
 import { Class, Pick } from './classes.js';
 import type { Counters } from './counters.js';
 import type { LoadBoard } from './load-board.js';
-import type { Distances } from './lock.js';
 
 /** Runs of the softirq in a row, and their time, before ksoftirqd takes over (`MAX_SOFTIRQ_RESTART`, `_TIME`). */
 const RESTARTS = 10;
@@ -155,7 +154,8 @@ export class Context {
     readonly below: Below,
     readonly cpuClass: number,
     readonly board: LoadBoard,
-    private readonly distances: Pick<Distances, 'line'>,
+    /** What a cache line costs that another CPU had last. */
+    private readonly distances: { line(from: number, to: number): number },
   ) {}
 
   /** No work runs and none is waiting. */

@@ -19,6 +19,8 @@ const MOST_VCPUS = 16_384;
 const MOST_PACKETS = 2e9;
 /** Kinds that answer what clients ask, and those that nobody outside talks to. */
 const ANSWERS: ReadonlySet<string> = new Set(['echo', 'forward']);
+/** Paths that the first NIC puts packets into itself. */
+const DIRECT: ReadonlySet<string> = new Set(['sriov', 'vhost-user']);
 const RECEIVE: ReadonlySet<string> = new Set(['echo', 'sink', 'forward', 'drop']);
 
 /** @param place what errors begin with. @throws UserError */
@@ -191,6 +193,15 @@ class Check {
       }
       return found;
     });
+    const [first] = Object.keys(scenario.nics);
+    const direct = targets.find((target) => DIRECT.has(this.#guests.get(target)?.path ?? ''));
+    if (direct !== undefined && load.nic !== undefined && load.nic !== first) {
+      const { path } = this.#guests.get(direct)!;
+      this.#fail(
+        `${at}.nic`,
+        `=${load.nic}: ${direct} has path ${path}, which is of the first NIC, ${first}`,
+      );
+    }
     for (const target of targets) this.#receiver(`${at}.app`, target, load.app, load.kind === 'closed');
     const ms = scenario.warmupMs + scenario.durationMs;
     const packets = load.kind === 'open' ? (load.rate * targets.length * ms) / 1000 : 0;

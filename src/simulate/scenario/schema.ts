@@ -135,8 +135,9 @@ function cpuListRepeated() {
   );
 }
 
-/** Kinds with threads, those whose threads read sockets, and those that others send to. */
+/** Kinds with threads, those whose threads sleep, that read sockets, and those that others send to. */
 const THREADED = ['echo', 'sink', 'send', 'ping', 'ipi', 'block'] as const;
+const SLEEPING = ['echo', 'sink', 'send', 'ping', 'block'] as const;
 const READERS = ['echo', 'sink'] as const;
 const RECEIVERS = ['echo', 'sink', 'forward', 'drop'] as const;
 /** Where an application works for a message: what bypasses the stack sends without. */
@@ -178,10 +179,10 @@ const app = explained(
   {
     threads: { kind: THREADED },
     cpus: { kind: THREADED },
-    pin: { kind: THREADED },
+    pin: { kind: SLEEPING },
     local: { kind: READERS, threads: ['flow'] },
-    wake: { kind: THREADED },
-    affinity: { kind: THREADED, wake: ['affine'] },
+    wake: { kind: SLEEPING },
+    affinity: { kind: ['echo', 'sink', 'ping', 'block'], wake: ['affine'] },
     ...{ workNs: WORKS, byteNs: WORKS, pressure: WORKS },
     replyBytes: { kind: ['echo'] },
     socket: { kind: READERS },
@@ -252,6 +253,7 @@ const guest = explained(
     workerCpus: [{ path: [...SLEEPERS, 'vhost-user'] }, { path: ['sriov'], interrupts: ['relayed'] }],
     workerWake: { path: [...SLEEPERS, 'vhost-user'], workerCpus: 'absent' },
     workerPollUs: { path: SLEEPERS },
+    node: { path: NETWORK },
     policy: { path: NETWORK },
     switch: { path: TAPS },
     switchLock: { path: TAPS },
@@ -303,7 +305,7 @@ const load = explained(
     elephantShare: { kind: ['open'], elephants: { least: 1 } },
     ...{ clients: CLOSED, mirror: CLOSED, retryMs: CLOSED },
     thinkUs: { kind: ['closed'], mirror: [false] },
-    think: { kind: ['closed'], thinkUs: { least: 1e-6 } },
+    think: { kind: ['closed'], mirror: [false] },
     ...{ file: CAPTURE, speed: CAPTURE, startMs: CAPTURE },
     protocol: { kind: ['closed', 'open'] },
   },
