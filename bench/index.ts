@@ -43,11 +43,19 @@ export const SUITES: readonly Suite[] = [
   hostile,
 ];
 
-/** The suites of these names, in the order of `SUITES`; all of them for none. Throws UserError. */
+/**
+ * The suites of these names, in the order of `SUITES`; all of them for none. `SUITE/PART` is a suite that runs this part
+ * of it only. Throws UserError.
+ */
 export function chooseSuites(names: readonly string[]): Suite[] {
-  const known = SUITES.map(({ name }) => name);
+  const known = SUITES.flatMap(({ name, parts = [] }) => [name, ...parts.map((part) => `${name}/${part}`)]);
   for (const name of names) if (!known.includes(name)) throw unknownName('suite', name, known);
-  return SUITES.filter(({ name }) => names.length === 0 || names.includes(name));
+  if (names.length === 0) return [...SUITES];
+  return SUITES.flatMap((suite) => {
+    if (names.includes(suite.name)) return [suite];
+    const parts = (suite.parts ?? []).filter((part) => names.includes(`${suite.name}/${part}`));
+    return parts.length === 0 ? [] : [{ ...suite, run: (options) => suite.run({ ...options, parts }) }];
+  });
 }
 
 /** Runs suites and collects their reports. */

@@ -77,6 +77,8 @@ export interface BenchOptions {
   /** For `flow-vs-mac`: a mix instead of its own, and a number of workers; null = its own. */
   readonly mix?: MixWish | null;
   readonly workers?: number | null;
+  /** The suite's parts that are asked for; absent: all of them. */
+  readonly parts?: readonly string[];
   /** Progress for people. */
   readonly progress: (text: string) => void;
   /** Aborted on an interrupt: the suite cleans up and throws. */
@@ -86,6 +88,8 @@ export interface BenchOptions {
 export interface Suite {
   readonly name: string;
   readonly about: string;
+  /** What can be run by itself, as `SUITE/PART`. */
+  readonly parts?: readonly string[];
   run(options: BenchOptions): Promise<SuiteReport>;
 }
 

@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { matrix, WHOLE } from './support/matrix.js';
+import { inSoak, matrix } from './support/matrix.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMPILER = ['cmake', 'g++', 'make'];
@@ -108,7 +108,7 @@ const TSC = ['tsc -p tsconfig.json', 'tsc -p bench/tsconfig.json'];
 const CMAKE = 'cmake-js compile --parallel N';
 
 describe('set-up', () => {
-  it('installs and builds everything once, then nothing, and is silent about it', () => {
+  inSoak('installs and builds everything once, then nothing, and is silent about it', () => {
     expect(setup()).toEqual({
       status: 0,
       said: 'setup: installing packages (npm ci)\nsetup: compiling TypeScript\nsetup: compiling the native addon\n',
@@ -117,7 +117,7 @@ describe('set-up', () => {
     expect(setup()).toEqual({ status: 0, said: '', calls: [] });
   });
 
-  it.runIf(WHOLE)('makes anew what has become stale, and only that', () => {
+  inSoak('makes anew what has become stale, and only that', () => {
     setup();
     appendFileSync(project('src', 'errors.ts'), '\n');
     writeFileSync(project('dist', 'left-over.js'), '');
@@ -159,9 +159,13 @@ describe('set-up', () => {
     expect(setup().calls).toEqual([CMAKE]);
   });
 
-  it('without a compiler everything but live ports works', () => {
+  it('installs and builds everything once; without a compiler everything but live ports works, until there is one', () => {
     tools('npm');
-    setup();
+    const { status, said, calls } = setup();
+    expect({ status, calls }).toEqual({ status: 0, calls: [NPM, ...TSC] });
+    expect(said).toMatch(
+      /^setup: installing packages \(npm ci\)\nsetup: compiling TypeScript\nsetup: no native addon, so no live ports \(AF_PACKET, TAP\): missing cmake, g\+\+, make [^\n]*\n$/,
+    );
     const main = project('dist', 'cli', 'main.js');
     const memory = ['--port', 'a=memory:source,packets=2000', '--port', 'b=memory:sink', '--workers', '2'];
     const run = call(main, 'forward', ...memory, '--policy', 'rps:cpus=0-1', '--json');
@@ -174,9 +178,12 @@ describe('set-up', () => {
     expect(live.stderr).toMatch(
       /^rxsteer: live ports: there is no native addon for [^\n]*; run `npm run setup`/,
     );
+    tools('npm', ...COMPILER);
+    expect(setup()).toEqual({ status: 0, said: 'setup: compiling the native addon\n', calls: [CMAKE] });
+    expect(setup()).toEqual({ status: 0, said: '', calls: [] });
   });
 
-  it.runIf(WHOLE)('an addon that does not build costs the live ports only', () => {
+  inSoak('an addon that does not build costs the live ports only', () => {
     const stub = project('node_modules', 'cmake-js', 'bin', 'cmake-js');
     writeFileSync(stub, "console.error('note\\nfoo.cc:1: error: no such thing\\nmore'); process.exit(1);");
     const { status, said } = setup();
@@ -186,7 +193,7 @@ describe('set-up', () => {
     );
   });
 
-  it.runIf(WHOLE)('says in one line why it failed', () => {
+  inSoak('says in one line why it failed', () => {
     program(join(folder, 'bin', 'npm'), '#!/bin/sh\necho "npm error code E404" >&2\nexit 1\n');
     expect(setup()).toMatchObject({
       status: 1,

@@ -1,15 +1,16 @@
 // front: guests without guests, for `rxsteer bench guests`: each a vhost-user front-end with one pair of split rings, all of
 // them driven by one thread.
 //
-//   front SIZE FLOWS PATH…
+//   front SIZE FLOWS[/APART] PATH…
 //
-// There is an even number of guests: k sends to k^1. Its frames are UDP, SIZE bytes, of FLOWS flows in turn; they lie in its memory from the beginning and are offered again as soon as they
+// There is an even number of guests: k sends to k^APART (1 if it is not given). Its frames are UDP, SIZE bytes, of FLOWS flows in turn; they lie in its memory from the beginning and are offered again as soon as they
 // were taken, so that a frame costs this thread a descriptor each way. It polls: nobody calls it, and it kicks where that is
-// asked for. A line `SECONDS` on standard input makes all of them send for so long; one JSON object answers: frames that
+// asked for. While no ring moves it lets others have its processor. A line `SECONDS` on standard input makes all of them send for so long; one JSON object answers: frames that
 // each guest was given in that time. `ready` comes first: each guest has sent one frame by itself, and another one has got
 // it, so that the back-end knows whose address is where.
 //
 // Shares no code with the back-end. No protocol features: rings are enabled by their kick descriptors.
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -148,15 +149,18 @@ class Guest {
   Ring rx;
   Ring tx;
 
-  // Takes what came, and offers the buffers again.
-  void receive() {
+  // Takes what came, and offers the buffers again; returns how many frames that were.
+  uint32_t receive() {
     uint16_t count = rx.back();
+    const uint32_t came = count;
     rx.total += count;
     for (; count > 0; count--) rx.offer(static_cast<uint16_t>(rx.used->ring[rx.last++ % kEntries].id));
     rx.publish();
+    return came;
   }
-  // Offers frames that were taken again, up to `most`.
-  void send(uint32_t most) {
+  // Offers frames that were taken again, up to `most`; returns how many.
+  uint32_t send(uint32_t most) {
+    const uint16_t before = tx.next;
     uint32_t count = tx.back();
     if (fresh_ < kEntries) {
       for (uint32_t k = 0; k < most && fresh_ < kEntries; k++) tx.offer(static_cast<uint16_t>(fresh_++));
@@ -165,6 +169,7 @@ class Guest {
         tx.offer(static_cast<uint16_t>(tx.used->ring[tx.last++ % kEntries].id));
     }
     tx.publish();
+    return static_cast<uint16_t>(tx.next - before);
   }
 
  private:
@@ -272,10 +277,11 @@ void run(Guests& guests, double seconds) {
   const auto start = Clock::now();
   const auto end = start + std::chrono::duration<double>(seconds);
   while (Clock::now() < end) {
-    for (auto& guest : guests) {
-      guest->receive();
-      guest->send(kBurst);
-    }
+    uint32_t moved = 0;
+    for (auto& guest : guests) moved += guest->receive() + guest->send(kBurst);
+    // Guests with nothing to do give their processor to whoever has, as real ones do: those who look at the rings may have
+    // no other one.
+    if (moved == 0) ::sched_yield();
   }
   const double took = std::chrono::duration<double>(Clock::now() - start).count();
   std::printf("{\"seconds\":%.6f,\"received\":[", took);
@@ -289,19 +295,22 @@ void run(Guests& guests, double seconds) {
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "front SIZE FLOWS PATH...\n");
+    std::fprintf(stderr, "front SIZE FLOWS[/APART] PATH...\n");
     return 2;
   }
   const auto size = static_cast<uint32_t>(std::atoi(argv[1]));
   const auto flows = static_cast<uint32_t>(std::atoi(argv[2]));
+  const char* slash = std::strchr(argv[2], '/');
+  const int apart = slash == nullptr ? 1 : std::atoi(slash + 1);
   const int count = argc - 3;
-  if (size < 60 || size > kBuffer - kHeader || flows < 1 || flows > kEntries || count % 2 != 0) {
+  if (size < 60 || size > kBuffer - kHeader || flows < 1 || flows > kEntries || apart < 1 || ((count - 1) ^ apart) >= count ||
+      count % (2 * apart) != 0) {
     errno = EINVAL;
-    fail("SIZE, FLOWS, or an odd number of guests");
+    fail("SIZE, FLOWS, or a number of guests that leaves one without a peer");
   }
   Guests guests;
   for (int k = 0; k < count; k++)
-    guests.push_back(std::make_unique<Guest>(argv[3 + k], static_cast<uint8_t>(k + 1), static_cast<uint8_t>((k ^ 1) + 1),
+    guests.push_back(std::make_unique<Guest>(argv[3 + k], static_cast<uint8_t>(k + 1), static_cast<uint8_t>((k ^ apart) + 1),
                                              size, flows));
   introduce(guests);
   std::puts("ready");

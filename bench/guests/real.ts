@@ -160,20 +160,27 @@ async function visit(
   }
 }
 
-/** Fills `samples`; returns notes. @throws Error where machines or forwarders do not start */
+/** Fills `samples` for the loads asked for; returns notes. @throws Error where machines or forwarders do not start */
 export async function measureMachines(
   folder: string,
   rounds: number,
+  asked: readonly Load[],
   options: BenchOptions,
   samples: Samples,
 ): Promise<string[]> {
   const generator = compile({ what: 'guests: 60-byte frames', source: 'tools/pktgen.cc' });
   const { kernel, paths, without } = chooseKernel();
   const notes = [...without, ...(generator.problem === '' ? [] : [generator.problem])];
-  // Booting is most of a short run.
-  const count = options.quick ? 2 : MACHINES;
+  // Booting is most of a short run, and machines that no load needs take processor time.
+  const needed = asked.includes('60-byte frames')
+    ? MACHINES
+    : Math.max(...asked.map((load) => TARGETS[load]));
+  const count = options.quick ? 2 : needed;
   const loads = LOADS.filter(
-    (load) => TARGETS[load] <= count && (load !== '60-byte frames' || generator.problem === ''),
+    (load) =>
+      asked.includes(load) &&
+      TARGETS[load] <= count &&
+      (load !== '60-byte frames' || generator.problem === ''),
   );
   const started: { kill(): void }[] = [];
   sweepDead();

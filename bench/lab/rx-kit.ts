@@ -5,6 +5,7 @@
 
 import { RECEIVE_STATUS_WORDS } from '#rxsteer/addon/native.js';
 import { engineDefaults, planEngine } from '#rxsteer/dataplane/engine/plan.js';
+import { ThreadClock } from '#rxsteer/dataplane/memory/clock.js';
 import { RingProducer } from '#rxsteer/dataplane/memory/producer.js';
 import { Progress } from '#rxsteer/dataplane/memory/progress.js';
 import { RingConsumer, State } from '#rxsteer/dataplane/memory/ring.js';
@@ -91,6 +92,7 @@ export function rxCall(policyText: string, workers: number): () => void {
       trace: new TraceTap(views.global, 0, () => {}),
       waker: { wake: () => false },
       fault: new Fault(null, 0, views.workers[0]!, WorkerWord.faulted),
+      clock: new ThreadClock(null),
     },
     batch,
     producer,

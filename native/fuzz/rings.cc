@@ -112,9 +112,9 @@ void give(SplitRing& ring, Pool& p, Script& script, int32_t count) {
     p.len[k] = length % (kLarge - kHeadroom);
     const auto header = script.next<VnetHeader>();
     std::memcpy(p.bytes.data() + p.off[k] - kVnetBytes, &header, sizeof header);
-    // As it was judged when it was received.
+    // As it was judged when it was received; many have nothing to say.
     const bool fine = judgeVnet(header, static_cast<uint32_t>(p.len[k])) == VnetVerdict::fine;
-    p.flags[k] = fine ? kFlagVnet | vnetFlags(header) : 0;
+    p.flags[k] = fine && header.hdrLen % 2 == 0 ? kFlagVnet | vnetFlags(header) : 0;
   }
   int32_t next = -1;
   const int32_t sent = ring.give(p.in, 0, count, next);
@@ -187,7 +187,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           ring.setBase(script.next<uint16_t>());
           ring.start();
           break;
-        case 10: ring.setFeatures(features()); break;
+        case 10:
+          if ((order & 0x80) != 0) ring.arm();
+          else ring.setFeatures(features());
+          break;
         default:
           ring.setLog((order & 0x40) != 0 ? log : nullptr);
           ring.setAddresses({kUser + script.next<uint16_t>(), kUser + used, kUser + avail, (order & 0x80) != 0, kGuest});

@@ -132,6 +132,13 @@ struct XskQueue {
 
   // Gives the kernel slots to receive into. Their number is bounded by the caller: the ring never overflows.
   void giveSlots(const int32_t* ids, uint32_t count);
+  // So many are about to be given: lines of the ring, which the kernel has read on another CPU, come meanwhile.
+  void expectSlots(uint32_t count) const {
+    const XskRing<uint64_t>& fill = shared->fill;
+    const uint32_t at = __atomic_load_n(fill.producer, __ATOMIC_RELAXED);
+    constexpr uint32_t kLineEntries = 64 / sizeof(uint64_t);
+    for (uint32_t k = 0; k <= count; k += kLineEntries) __builtin_prefetch(&fill.entries[(at + k) & fill.mask], 1);
+  }
   // Frames that nobody has taken.
   uint32_t unread() const { return loadIndex(rx->producer) - *rx->consumer; }
 };

@@ -19,7 +19,7 @@ namespace {
 // A device that gives nothing is asked for its state after this time.
 constexpr int64_t kAskMs = 10;
 // Frames ahead whose first bytes are fetched.
-constexpr uint32_t kAhead = 4;
+constexpr uint32_t kAhead = 8;
 
 }  // namespace
 
@@ -119,6 +119,7 @@ int32_t XskReceiver::receiveBurst(int32_t max) {
     const uint64_t address = rx.entries[(first + k) & rx.mask].addr;
     return (address & kAddressMask) + (address >> kOffsetShift) - pool;
   };
+  queue_->expectSlots(end);
   int32_t count = 0;
   uint32_t given = 0;
   uint32_t taken = 0;

@@ -16,6 +16,10 @@ namespace rxsteer {
 
 namespace {
 
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9
+#endif
+
 constexpr uintptr_t kPage = 4096;
 constexpr int kSendBufferBytes = 8 << 20;
 constexpr uint32_t kEthernetHeaderBytes = 14;
@@ -26,6 +30,12 @@ uint8_t* aligned(uint8_t* staging) {
 
 void option(int fd, int name, const void* value, socklen_t size, const char* what) {
   check(::setsockopt(fd, SOL_XDP, name, value, size), what);
+}
+
+// Asks for more descriptors in a call; returns how many there are. Linux 6.18 has it, older kernels have not.
+uint32_t widenBatch(int fd) {
+  const uint32_t most = kXskChunks;
+  return ::setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &most, sizeof most) == 0 ? most : kXskBatch;
 }
 
 // The MTU of an interface; 0 = unknown.
@@ -116,6 +126,7 @@ OpenXsk openXskSend(int ifindex, uint32_t queue, uint8_t* staging, bool tellsLat
   to.sxdp_queue_id = queue;
   check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface's queue");
   if (tellsLate) socket->publishes = XskPublishes::late;
+  socket->batch = widenBatch(fd.get());
   setXskMtu(*socket, mtuOf(ifindex));
   CookieRegistry<XskSocket>::all().enter(fd.get(), socket);
   return {std::move(fd), std::move(socket)};
@@ -138,6 +149,7 @@ OpenXsk openXskPoolSend(int receiving, const int32_t* slots, uint32_t count, boo
   to.sxdp_shared_umem_fd = static_cast<uint32_t>(receiving);
   check(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), "bind to the interface's queue");
   if (tellsLate) socket->publishes = XskPublishes::late;
+  socket->batch = widenBatch(fd.get());
   setXskMtu(*socket, mtuOf(queue->ifindex));
   CookieRegistry<XskSocket>::all().enter(fd.get(), socket);
   return {std::move(fd), std::move(socket)};

@@ -34,6 +34,9 @@ constexpr size_t kXskStagingBytes = (size_t{kXskChunks} * kXskChunkBytes) + 4096
 // Entries of each ring: more than chunks, so that completions of abandoned descriptors have room too.
 constexpr uint32_t kXskRing = 2 * kXskChunks;
 
+// Descriptors that the kernel takes in a call (TX_BATCH_SIZE).
+constexpr uint32_t kXskBatch = 32;
+
 // When the kernel publishes up to where it has read.
 enum class XskPublishes : uint32_t {
   unknown,
@@ -84,6 +87,8 @@ struct XskSocket {
   // Where the kernel will read next. `atOnce` only.
   uint32_t position = 0;
   XskPublishes publishes = XskPublishes::unknown;
+  // Descriptors that the kernel takes in a call: it is offered no more, so that a call that succeeds has taken all of them.
+  uint32_t batch = kXskBatch;
   // Longest frame: MTU and Ethernet header. Written by the main thread, atomically.
   uint32_t longest = 0;
   FreeList free;

@@ -59,6 +59,7 @@ class XskTransmit {
   void abandon(uint32_t from, uint32_t end);
   uint32_t stoppedAt(uint32_t before, uint32_t end, int error);
   bool begin();
+  bool place(uint32_t length, uint32_t staged, uint64_t& address);
   bool stage(const SendArrays& frames, int32_t index, uint32_t staged, uint32_t at);
 
   UniqueFd socket_;
@@ -68,6 +69,9 @@ class XskTransmit {
   std::array<int32_t, kXskChunks> chunkOf_{};
   std::array<uint8_t*, kXskChunks> field_{};
   std::array<uint16_t, kXskChunks> kept_{};
+  // Of the chunk taken last: where it is free, and how many bytes.
+  uint64_t room_ = 0;
+  uint32_t left_ = 0;
   int error_ = 0;
 };
 

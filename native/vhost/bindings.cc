@@ -191,7 +191,8 @@ class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closa
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "VhostReceiver",
-                       {InstanceMethod<&VhostReceiver::receive>("receive"), InstanceMethod<&VhostReceiver::close>("close")});
+                       {InstanceMethod<&VhostReceiver::receive>("receive"), InstanceMethod<&VhostReceiver::arm>("arm"),
+                        InstanceMethod<&VhostReceiver::close>("close")});
   }
   explicit VhostReceiver(const Info& info) : ObjectWrap(info) {
     backend_ = backendOf(info);
@@ -229,6 +230,13 @@ class VhostReceiver final : public Napi::ObjectWrap<VhostReceiver>, public Closa
       pair = pair + 1 < backend_->pairs ? pair + 1 : 0;
     }
     return Napi::Number::New(info.Env(), got);
+  }
+  void arm(const Info&) {
+    for (uint32_t pair = 0; backend_ != nullptr && pair < backend_->pairs; pair++) {
+      LockedRing& locked = backend_->at(2 * pair + 1);
+      const std::lock_guard<BurstLock> lock(locked.mutex);
+      locked.ring.arm();
+    }
   }
   void close(const Info&) { closeNow(); }
 

@@ -5,28 +5,6 @@
 
 namespace rxsteer {
 
-namespace {
-
-constexpr uint16_t kNext = 1;
-constexpr uint16_t kWrite = 2;
-constexpr uint16_t kIndirect = 4;
-
-struct Descriptor {
-  uint64_t address;
-  uint32_t length;
-  uint16_t flags;
-  uint16_t next;
-};
-
-Descriptor readDescriptor(const uint8_t* at) {
-  const auto* words = reinterpret_cast<const volatile uint64_t*>(at);
-  const uint64_t address = words[0];
-  const uint64_t rest = words[1];
-  return {address, static_cast<uint32_t>(rest), static_cast<uint16_t>(rest >> 32), static_cast<uint16_t>(rest >> 48)};
-}
-
-}  // namespace
-
 const char* Chain::follow(const GuestMemory& memory, const uint8_t* table, uint32_t size, uint32_t head, bool writable) {
   uint32_t limit = size;
   uint32_t left = size;
@@ -36,8 +14,8 @@ const char* Chain::follow(const GuestMemory& memory, const uint8_t* table, uint3
     if (index >= limit || left-- == 0 || ++steps_ > kStepsMost)
       return "a chain of descriptors that leaves its table, or has no end";
     const Descriptor d = readDescriptor(table + index * kDescBytes);
-    if ((d.flags & kIndirect) != 0) {
-      if (indirect || (d.flags & kNext) != 0 || d.length == 0 || d.length % kDescBytes != 0 ||
+    if ((d.flags & kDescIndirect) != 0) {
+      if (indirect || (d.flags & kDescNext) != 0 || d.length == 0 || d.length % kDescBytes != 0 ||
           d.length / kDescBytes > kRingMost)
         return "an indirect table that cannot be one";
       table = memory.guest(d.address, d.length);
@@ -48,7 +26,7 @@ const char* Chain::follow(const GuestMemory& memory, const uint8_t* table, uint3
       indirect = true;
       continue;
     }
-    if (((d.flags & kWrite) != 0) != writable)
+    if (((d.flags & kDescWrite) != 0) != writable)
       return writable ? "a buffer to be written that may only be read" : "a buffer to be read that may only be written";
     if (d.length > 0) {
       uint8_t* at = memory.guest(d.address, d.length);
@@ -57,7 +35,7 @@ const char* Chain::follow(const GuestMemory& memory, const uint8_t* table, uint3
       pieces_[count_++] = {at, d.length, d.address};
       bytes_ += d.length;
     }
-    if ((d.flags & kNext) == 0) return nullptr;
+    if ((d.flags & kDescNext) == 0) return nullptr;
     index = d.next;
   }
 }

@@ -11,11 +11,11 @@
 
 #include "vhost/dirty_log.h"
 #include "vhost/guest_memory.h"
+#include "vhost/ring_words.h"
 
 namespace rxsteer {
 
 constexpr uint32_t kRingMost = 32768;
-constexpr uint64_t kDescBytes = 16;
 // Buffers of one frame: as many as the kernel's own vhost takes (UIO_MAXIOV).
 constexpr uint32_t kPiecesMost = 1024;
 // Descriptors that are read for one frame: those without a byte are no pieces, and cost as much.

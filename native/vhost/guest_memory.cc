@@ -116,6 +116,7 @@ GuestMemory::GuestMemory(std::vector<std::shared_ptr<Region>> regions) : regions
       if (overlap(a.guest, a.size, b.guest, b.size) || overlap(a.user, a.size, b.user, b.size))
         throw SystemError{EINVAL, "memory regions that overlap", ""};
     }
+    spans_.push_back({regions_[i]->address.guest, regions_[i]->address.size, regions_[i]->start});
   }
 }
 

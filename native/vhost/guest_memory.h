@@ -55,13 +55,29 @@ class GuestMemory {
   // Throws SystemError where regions overlap, or are too many.
   explicit GuestMemory(std::vector<std::shared_ptr<Region>> regions);
 
+  // A region as a loop over many addresses looks for it.
+  struct Span {
+    uint64_t guest;
+    uint64_t size;
+    uint8_t* start;
+    // Where `length` bytes from a guest-physical address lie here; null where that is not in this region.
+    uint8_t* find(uint64_t address, uint64_t length) const {
+      const uint64_t at = address - guest;
+      return at < size && length <= size - at ? start + at : nullptr;
+    }
+  };
+
   // Where `length` bytes from a guest-physical address, or from one of the front-end's, lie here; null where they do not.
   uint8_t* guest(uint64_t address, uint64_t length) const {
-    for (const auto& region : regions_) {
-      const uint64_t at = address - region->address.guest;
-      if (at < region->address.size && length <= region->address.size - at) return region->start + at;
-    }
+    for (const Span& span : spans_)
+      if (uint8_t* found = span.find(address, length)) return found;
     return nullptr;
+  }
+  // The region that an address is in; one without a byte where there is none.
+  Span spanOf(uint64_t address) const {
+    for (const Span& span : spans_)
+      if (address - span.guest < span.size) return span;
+    return {0, 0, nullptr};
   }
   uint8_t* user(uint64_t address, uint64_t length) const {
     for (const auto& region : regions_) {
@@ -76,6 +92,7 @@ class GuestMemory {
 
  private:
   std::vector<std::shared_ptr<Region>> regions_;
+  std::vector<Span> spans_;
 };
 
 }  // namespace rxsteer

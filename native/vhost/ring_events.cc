@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 
 #include "ports/device_watch.h"
 #include "vhost/ring_words.h"
@@ -23,10 +22,9 @@ bool drainEvent(int fd) {
 uint16_t SplitRing::available() const { return load16(avail_ + 2, __ATOMIC_ACQUIRE); }
 
 void SplitRing::use(uint16_t head, uint32_t written) {
-  const uint32_t entry[2] = {head, written};
   const uint32_t at = 4 + 8 * (usedIdx_ & (size_ - 1));
-  std::memcpy(used_ + at, entry, sizeof entry);
-  markUsed(at, sizeof entry);
+  storeUsed(used_ + at, head, written);
+  markUsed(at, 8);
   usedIdx_++;
 }
 
@@ -62,6 +60,16 @@ void SplitRing::publish() {
   if (!wanted || !call_) return;
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t wrote = ::write(call_.get(), &one, sizeof one);
+}
+
+void SplitRing::arm() {
+  // Also where it does not run: whoever waits for the descriptor is not to be woken by a kick over and over.
+  if (!started_) {
+    if (kick_) drainEvent(kick_.get());
+    return;
+  }
+  announceSleep();
+  if (available() != last_) kickAgain();
 }
 
 // The guest is to kick with the next frame.

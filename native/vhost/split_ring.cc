@@ -45,6 +45,7 @@ void SplitRing::enable(bool on) {
 
 void SplitRing::setMemory(std::shared_ptr<const GuestMemory> memory) {
   memory_ = std::move(memory);
+  buffers_.forget();
   if (started_) lookUp();
 }
 
@@ -99,6 +100,7 @@ void SplitRing::reset() {
   stop();
   broken_ = nullptr;
   memory_.reset();
+  buffers_.forget();
   log_.reset();
   addresses_ = {};
   size_ = 0;

@@ -18,6 +18,7 @@
 #include "vhost/chain.h"
 #include "vhost/dirty_log.h"
 #include "vhost/guest_memory.h"
+#include "vhost/plain_buffers.h"
 
 namespace rxsteer {
 
@@ -87,9 +88,11 @@ class SplitRing {
   bool taken(uint32_t position) const;
 
   // Frames that the guest sends, into slots of the pool: entries from … to - 1 of the arrays at most; returns the end of
-  // those that were filled. Status words are added to. Sleeping is announced (`EVENT_IDX`, flags) when there is none; what
-  // waits while nothing was filled is kicked for again.
+  // those that were filled. Status words are added to. From the first frame on the guest need not kick, until `arm`.
   int32_t take(FramePool& pool, ReceiveArrays& out, int32_t from, int32_t to);
+  // Whoever takes is about to wait for a kick: the guest is asked for one with its next frame (`EVENT_IDX`, flags); where
+  // there is a frame already, the kick descriptor is readable when this returns.
+  void arm();
   // Frames from … to - 1 for the guest, a result each; returns how many it got, and in `next` where it ended (at a frame
   // that has to be segmented).
   int32_t give(SendArrays& in, int32_t from, int32_t to, int32_t& next);
@@ -99,6 +102,7 @@ class SplitRing {
   void drop();
   void fail(const char* why);
   uint16_t available() const;
+  PlainBuffers::Place place() const { return {desc_, avail_, used_, size_, last_, usedIdx_}; }
   // Adds the buffers of a chain to `chain_`; false where it is broken, and then so is the ring.
   bool follow(uint16_t head, bool writable);
   void use(uint16_t head, uint32_t written);
@@ -108,6 +112,13 @@ class SplitRing {
   void kickAgain();
   void announceWork();
   bool lacks(uint8_t gsoType) const;
+  // Of the looked up buffers from `k` to `end` - 1 those whose frames are taken without anything to decide; returns the
+  // first that is not one.
+  uint32_t takePlain(FramePool& pool, ReceiveArrays& out, uint32_t k, uint32_t end, int32_t& count);
+  // The frame of the next available entry. False where the ring is broken now, or no slot is free.
+  bool takeOne(FramePool& pool, ReceiveArrays& out, int32_t& count);
+  // Frames from … for the guest as long as each is a plain one and goes into one plain buffer; returns the end of those.
+  int32_t givePlain(SendArrays& in, int32_t from, int32_t to);
   SendResult giveOne(uint8_t* message, uint32_t length, int32_t flags);
   void markUsed(uint64_t offset, uint64_t length) const;
   void chooseLog();
@@ -140,6 +151,9 @@ class SplitRing {
   bool calledOnce_ = false;
   UniqueFd call_;
   UniqueFd kick_;
+  // Of the burst under way, and how many frames it pays to look ahead for the guest's receive buffers.
+  PlainBuffers buffers_;
+  uint32_t ahead_ = PlainBuffers::kMost;
   // Of the frame under way.
   Chain chain_;
 };

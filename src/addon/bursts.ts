@@ -85,6 +85,8 @@ export const SendResult = {
 export interface NativeReceiver {
   /** Takes at most `max` frames into the pool; fills the arrays from index 0; returns the number. */
   receive(max: number): number;
+  /** See `Receiver.arm`. */
+  arm?(): void;
   close(): void;
 }
 

@@ -15,6 +15,7 @@ import { checkOutput, replaceFile } from './outputs.js';
 interface BenchSuite {
   readonly name: string;
   readonly about: string;
+  readonly parts?: readonly string[];
 }
 
 /** What dist/bench/index.js exports. */
@@ -116,8 +117,14 @@ async function bench(names: string[], flags: BenchFlags): Promise<void> {
   const module = await load();
   const suites = module.chooseSuites(names);
   if (flags.list === true) {
-    if (flags.json === true) printJson({ suites: suites.map(({ name, about }) => ({ name, about })) });
-    else for (const { name, about } of suites) process.stdout.write(`${name.padEnd(12)} ${about}\n`);
+    if (flags.json === true)
+      printJson({ suites: suites.map(({ name, about, parts = [] }) => ({ name, about, parts })) });
+    else {
+      for (const { name, about, parts = [] } of suites) {
+        const by = parts.length === 0 ? '' : `; parts: ${parts.map((part) => `${name}/${part}`).join(', ')}`;
+        process.stdout.write(`${name.padEnd(12)} ${about}${by}\n`);
+      }
+    }
     return;
   }
   // Before the hour that a run may take.
@@ -169,7 +176,7 @@ export function register(program: Command): void {
   program
     .command('bench')
     .description('run benchmarks: all suites, or those named')
-    .argument('[suite...]', 'names of suites (--list shows them)')
+    .argument('[suite...]', 'names of suites, or of parts of them (--list shows them)')
     .option('--json', 'one JSON document on standard output')
     .option('--quick', 'fewer rounds and shorter trials: for looking, not for quoting')
     .option('--rounds <n>', 'rounds of the interleaved suites')

@@ -29,6 +29,14 @@ export abstract class AddressUpkeep extends AddressTable {
   /** Where a sweep goes on, and what it has reclaimed so far. */
   private sweptTo = 0;
   private reclaimed = 0;
+  /** The sweep under way: the generation when it began, and whether it has changed a slot. */
+  private began = 0;
+  private changed = false;
+  /** When the oldest of the entries that age was seen, as far as the sweep under way has come. */
+  private oldest = 0;
+  /** Of this generation no entry is old enough before this second: a sweep finds nothing. -1: not known. */
+  private idleGeneration = -1;
+  private idleUntil = 0;
 
   /** Runs a change under the lock. @throws Error when another thread does not give it back in time. */
   protected locked<T>(change: () => T, waitMs = LOCK_WAIT_MS): T {
@@ -54,9 +62,22 @@ export abstract class AddressUpkeep extends AddressTable {
    * up because another thread has the lock: call it again then, it goes on where it stopped. Never throws.
    */
   sweep(now: number): number {
+    if (this.sweptTo === 0) {
+      const generation = this.generation();
+      if (generation === this.idleGeneration && ((now - this.idleUntil) | 0) < 0)
+        return this.sweepNothing(now);
+      this.began = generation;
+      this.changed = false;
+      this.oldest = now | 0;
+    }
     let waits = 0;
     const visit = (slot: number) => {
-      if (!this.isAged(slot, now)) return;
+      if (!this.isAged(slot, now)) {
+        const seen = Atomics.load(this.words, slot + Slot.seen);
+        if (((seen - this.oldest) | 0) < 0 && Atomics.load(this.words, slot + Slot.port) < PORT_STATIC)
+          this.oldest = seen;
+        return;
+      }
       this.removeAged(slot);
       this.reclaimed++;
     };
@@ -71,10 +92,21 @@ export abstract class AddressUpkeep extends AddressTable {
         this.lock.release();
       }
     }
+    // A refresh moves an entry on only, and whatever else happens to one is another generation.
+    this.idleGeneration = this.changed || this.generation() !== this.began ? -1 : this.began;
+    this.idleUntil = (this.oldest + this.ageing) | 0;
     const { reclaimed } = this;
     this.sweptTo = 0;
     this.reclaimed = 0;
     return reclaimed;
+  }
+
+  /** What a sweep does where it would find nothing: walking a large table costs a machine at rest most of what it spends. */
+  private sweepNothing(now: number): number {
+    if (!this.lock.tryTake()) return 0;
+    this.noteSwept(now);
+    this.lock.release();
+    return 0;
   }
 
   /**
@@ -95,6 +127,7 @@ export abstract class AddressUpkeep extends AddressTable {
         needed = Math.min(needed, i - ((i - home) & mask));
       } else if (key === SLOT_DELETED && i < end && needed > i) {
         Atomics.store(words, slot, SLOT_EMPTY);
+        this.changed = true;
         last = i;
       }
     }

@@ -1,16 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { WHOLE } from '../support/matrix.js';
+import { rxsteer } from '../cli/run.js';
+import { inSoak } from '../support/matrix.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const run = (...args: string[]) =>
   spawnSync(process.execPath, [MAIN, 'bench', ...args], { encoding: 'utf8' });
 
 describe('rxsteer bench', () => {
-  it('lists its suites', () => {
-    const { status, stdout } = run('--list');
-    expect(status).toBe(0);
+  it('lists its suites', async () => {
+    const { code, stdout } = await rxsteer(['bench', '--list']);
+    expect(code).toBe(0);
     expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(
       expect.arrayContaining([
         'toeplitz',
@@ -26,28 +27,36 @@ describe('rxsteer bench', () => {
     );
   });
 
-  it.runIf(WHOLE)('lists the suites as one JSON document too', () => {
-    const { status, stdout } = run('--list', '--json', 'ring');
+  inSoak('lists the suites as one JSON document too', () => {
+    const { status, stdout } = run('--list', '--json', 'ring', 'guests/wire');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
-      suites: [{ name: 'ring', about: expect.stringMatching(/rte_ring/) }],
+      suites: [
+        { name: 'ring', about: expect.stringMatching(/rte_ring/), parts: [] },
+        {
+          name: 'guests',
+          about: expect.any(String),
+          parts: expect.arrayContaining(['rings', 'wire', 'idle']),
+        },
+      ],
     });
   });
 
   it.each([
     [['forwrad'], /unknown suite "forwrad".*forward/],
+    [['guests/wir'], /unknown suite "guests\/wir": did you mean guests\/wire/],
     [['--compare', '/nonexistent', 'parse'], /--compare \/nonexistent: ENOENT/],
     [['--compare', '/dev/zero', 'parse'], /--compare \/dev\/zero: a device, not a regular file/],
     [['--rounds', '0', 'parse'], /--rounds 0: expected a whole number from 1/],
-  ])('refuses %j in one line', (args, message) => {
-    const { status, stdout, stderr } = run(...args);
-    expect(status).toBe(2);
+  ])('refuses %j in one line', async (args, message) => {
+    const { code, stdout, stderr } = await rxsteer(['bench', ...args]);
+    expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr.trim()).toMatch(message);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 
-  it('prints one JSON document with the agreed fields', () => {
+  inSoak('prints one JSON document with the agreed fields', () => {
     const { status, stdout } = run('parse', '--quick', '--rounds', '1', '--json');
     expect(status).toBe(0);
     const report = JSON.parse(stdout);

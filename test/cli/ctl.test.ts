@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { installed, withLab } from '../support/lab.js';
-import { matrix, WHOLE } from '../support/matrix.js';
+import { inSoak, matrix } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { type Generated, startSink } from '../support/traffic.js';
-import { rxsteer as here } from './run.js';
+import { rxsteer as here, rxsteerWith } from './run.js';
 import { endAll, rxsteer, start } from './run-cli.js';
 
 let folder: string;
@@ -34,7 +34,7 @@ async function forward(...args: string[]) {
   return started;
 }
 
-const ctl = (...args: string[]) => rxsteer(['ctl', ...args], { environment });
+const ctl = (...args: string[]) => rxsteerWith({ RXSTEER_RUN: environment.RXSTEER_RUN! }, ['ctl', ...args]);
 const sockets = () => readdirSync(join(folder, 'run')).map((name) => join(folder, 'run', name));
 
 describe('finding a forwarder', () => {
@@ -89,7 +89,7 @@ describe('the socket of a forwarder', () => {
     expect(sockets()).toEqual([]);
   });
 
-  it.runIf(WHOLE)('is where --control says, and nowhere with --no-control', async () => {
+  inSoak('is where --control says, and nowhere with --no-control', async () => {
     const path = join(folder, 'mine');
     await forward('--control', path);
     expect(JSON.parse((await ctl('status', '--socket', path, '--json')).stdout).ports).toHaveLength(2);
@@ -100,7 +100,7 @@ describe('the socket of a forwarder', () => {
     expect(second.stderr).toContain(`rxsteer: --control ${path}: another instance listens there`);
   });
 
-  it.runIf(WHOLE)('of a killed one is removed by the next, which leaves the live ones alone', async () => {
+  inSoak('of a killed one is removed by the next, which leaves the live ones alone', async () => {
     const killed = await forward();
     const [stale] = sockets();
     const live = await forward();
@@ -138,7 +138,7 @@ describe('the socket of a forwarder', () => {
 });
 
 describe.skipIf(!canForward())('changes under load', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.runIf(WHOLE)('lose nothing and reorder nothing, and traces show the reasons', async () => {
+  inSoak('lose nothing and reorder nothing, and traces show the reasons', async () => {
     await withLab(async (lab) => {
       const socket = join(folder, 'load.sock');
       const scenario = await startScenario(lab, {

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTime, sweepDead } from '#rxsteer/cli/lab.js';
 import { canForward } from '../support/forwarder.js';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { SLOW } from '../support/slow.js';
 import { expectConservation, type Summary } from '../support/summary.js';
 import { endAll, start, UNPRIVILEGED } from './run-cli.js';
@@ -38,7 +38,7 @@ function expectRuns(demo: Demo, stderr: string): void {
 afterEach(endAll);
 
 describe('demo', () => {
-  it.runIf(WHOLE)(
+  inSoak(
     'runs on memory ports without privileges, and says so',
     async () => {
       const process = start(['demo', '--json'], { before: UNPRIVILEGED });
@@ -67,7 +67,7 @@ describe('demo', () => {
 });
 
 describe.skipIf(!canForward())('demo with privileges', () => {
-  it.runIf(WHOLE)(
+  inSoak(
     'sends real packets, compares the policies and leaves nothing behind',
     async () => {
       const process = start(['demo', '--json']);
@@ -98,10 +98,8 @@ describe.skipIf(!canForward())('demo with privileges', () => {
     const tag = `rxsteer-${process.pid}-${startTime(process.pid)}-`;
     await expect.poll(() => namespacesOf(tag).length, { timeout: 60_000 * SLOW }).toBe(5);
     await process.stop('SIGKILL');
-    const left = namespacesOf(tag);
-    expect(left).toHaveLength(5);
-    const swept = sweepDead();
-    expect(swept).toEqual(expect.arrayContaining(left));
-    expect(namespacesOf(tag)).toEqual([]);
+    // A forwarder of another test may have begun to, or be in the middle of it: what counts is that they are gone.
+    sweepDead();
+    await expect.poll(() => namespacesOf(tag)).toEqual([]);
   });
 });

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { canForward } from '../support/forwarder.js';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { SLOW } from '../support/slow.js';
-import { rxsteer as here } from './run.js';
-import { endAll, rxsteer, start } from './run-cli.js';
+import { rxsteer as here, rxsteerWith } from './run.js';
+import { endAll, start } from './run-cli.js';
 
 let folder: string;
 let environment: NodeJS.ProcessEnv;
@@ -29,7 +29,7 @@ function write(name: string, config: object): string {
 }
 
 const ctl = async (...args: string[]) => {
-  const { code, stdout, stderr } = await rxsteer(['ctl', ...args], { environment });
+  const { code, stdout, stderr } = await rxsteerWith({ RXSTEER_RUN: path('run') }, ['ctl', ...args]);
   expect([code, stderr]).toEqual([0, '']);
   return stdout;
 };
@@ -132,7 +132,7 @@ describe.skipIf(!canForward())('a running configuration', { timeout: 180_000 * S
     expect(JSON.parse(await ctl('save', '-', '--json'))).toEqual(saved);
   });
 
-  it.runIf(WHOLE)('has a table that was changed in it', async () => {
+  inSoak('has a table that was changed in it', async () => {
     const config = write('x.yaml', { ...base, policy: 'rss:queues=2,table=4' });
     const forwarder = start(['forward', '--config', config], { environment });
     await forwarder.line(/^ready$/m);

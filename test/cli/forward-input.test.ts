@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { privileged, withLab } from '../support/lab.js';
 import { rxsteer as here } from './run.js';
-import { rxsteer, UNPRIVILEGED } from './run-cli.js';
+import { type Result, rxsteer, UNPRIVILEGED } from './run-cli.js';
 
+const CALLS = fileURLToPath(new URL('calls.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'rxsteer-input-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -19,16 +21,20 @@ function file(name: string, content: string): string {
 const two = ['--port', 'a=memory:source,packets=10', '--port', 'b=memory:sink'];
 const ports = (...texts: string[]) => texts.flatMap((text) => ['--port', text]);
 
+/** It was refused in one line, and said nothing else. */
+function expectLine({ code, stdout, stderr }: Result, line: string | RegExp) {
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(/^rxsteer: [^\n]+\n$/);
+  const message = stderr.slice('rxsteer: '.length, -1);
+  if (typeof line === 'string') expect(message).toBe(line);
+  else expect(message).toMatch(line);
+  expect(code).toBe(2);
+}
+
 /** Without `before`, the call is made in this process, which is much quicker. */
 async function expectRefusal(args: readonly string[], line: string | RegExp, before?: readonly string[]) {
   const call = ['forward', ...args];
-  const result = before === undefined ? await here(call) : await rxsteer(call, { before });
-  expect(result.stdout).toBe('');
-  expect(result.stderr).toMatch(/^rxsteer: [^\n]+\n$/);
-  const message = result.stderr.slice('rxsteer: '.length, -1);
-  if (typeof line === 'string') expect(message).toBe(line);
-  else expect(message).toMatch(line);
-  expect(result.code).toBe(2);
+  expectLine(before === undefined ? await here(call) : await rxsteer(call, { before }), line);
 }
 
 const text = file('no.pcap', 'this is no capture at all, only text');
@@ -188,19 +194,28 @@ describe.skipIf(!privileged()).concurrent('forward refuses live ports', () => {
       await lab.exec(ns, 'ip', 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1');
       await lab.exec(ns, 'ip', 'tuntap', 'add', 'dev', 'one', 'mode', 'tap', 'vnet_hdr');
       await lab.exec(ns, 'ip', 'tuntap', 'add', 'dev', 'l3', 'mode', 'tun');
-      const inside = ['ip', 'netns', 'exec', ns];
-      const refused = (port: string, line: string | RegExp) =>
-        expectRefusal(ports(port, 'b=memory:sink'), line, inside);
-      await refused('a=af_packet:nope', '--port a: there is no interface "nope"');
-      await refused('a=af_packet:v0', '--port a: interface v0 is down (ip link set v0 up)');
+      // One process makes all calls.
+      const refused = async (...cases: [port: string, line: string | RegExp][]) => {
+        const calls = cases.map(([port]) => ['forward', ...ports(port, 'b=memory:sink')]);
+        const told = JSON.parse(
+          await lab.exec(ns, process.execPath, CALLS, JSON.stringify(calls)),
+        ) as Result[];
+        for (const [i, [, line]] of cases.entries()) expectLine(told[i]!, line);
+      };
+      await refused(
+        ['a=af_packet:nope', '--port a: there is no interface "nope"'],
+        ['a=af_packet:v0', '--port a: interface v0 is down (ip link set v0 up)'],
+      );
       await lab.up(ns, 'v0');
       await refused(
-        'a=af_packet:v0,queues=9,fanout=qm',
-        '--port a: queues=9: v0 has 1 receive queue(s), and fanout=qm follows them',
+        [
+          'a=af_packet:v0,queues=9,fanout=qm',
+          '--port a: queues=9: v0 has 1 receive queue(s), and fanout=qm follows them',
+        ],
+        ['a=tap:one,queues=2', /^--port a: .*one.*queue/],
+        ['a=tap:l3', /^--port a: .*l3/],
+        ['a=tap:v0', /^--port a: .*v0/],
       );
-      await refused('a=tap:one,queues=2', /^--port a: .*one.*queue/);
-      await refused('a=tap:l3', /^--port a: .*l3/);
-      await refused('a=tap:v0', /^--port a: .*v0/);
       // It left nothing behind, and the interfaces are usable still.
       expect((await lab.links(ns)).sort()).toEqual(['l3', 'lo', 'one', 'v0', 'v1']);
     });

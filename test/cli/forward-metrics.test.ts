@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { samplesOf } from '../observe/kit.js';
+import { rxsteer as here } from './run.js';
 import { endAll, rxsteer, start, UNPRIVILEGED } from './run-cli.js';
 
 let folder: string;
@@ -58,7 +59,7 @@ describe('metrics of a forwarder', () => {
   ])(
     '%j is refused before a port is open',
     async (flags, line) => {
-      const { code, stderr } = await rxsteer(['forward', ...PORTS, '--no-control', ...flags]);
+      const { code, stderr } = await here(['forward', ...PORTS, '--no-control', ...flags]);
       expect([code, stderr.split('\n').filter((text) => text.includes('--metrics')).length]).toEqual([2, 1]);
       expect(stderr).toContain(line);
       expect(stderr).not.toContain('ready');

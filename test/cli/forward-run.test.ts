@@ -1,6 +1,6 @@
 /** How `rxsteer forward` runs and ends: signals, times, standard input, failure; and the document of `--json`. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { matrix, WHOLE } from '../support/matrix.js';
+import { inSoak, matrix } from '../support/matrix.js';
 import { expectConservation, type Summary } from '../support/summary.js';
 import { endAll, rxsteer, start, startWithStdin } from './run-cli.js';
 
@@ -127,7 +127,7 @@ describe('forward', () => {
     },
   );
 
-  it.runIf(WHOLE)('a signal before it is ready ends it all the same', async () => {
+  inSoak('a signal before it is ready ends it all the same', async () => {
     const process = start(['forward', ...endless, '--json', '--workers', '2']);
     // Node itself catches the others from its start.
     await expect.poll(() => catchesHangup(process.pid), { timeout: 60_000 }).toBe(true);
@@ -176,7 +176,7 @@ describe('forward', () => {
     expectConservation(parse(stdout));
   });
 
-  it.runIf(WHOLE)('does not look at standard input otherwise', async () => {
+  inSoak('does not look at standard input otherwise', async () => {
     const { child, ready, ended } = startWithStdin(['forward', ...endless, '--json', '--duration', '0.3']);
     child.stdin.end();
     await ready;
@@ -217,7 +217,7 @@ describe('forward', () => {
     expect(lines).toHaveLength(11 + 1);
   });
 
-  it('takes everything from a config file, and flags override it', async () => {
+  inSoak('takes everything from a config file, and flags override it', async () => {
     const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
     const folder = mkdtempSync('/tmp/rxsteer-config-');
     try {

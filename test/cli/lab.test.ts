@@ -74,12 +74,11 @@ describe.skipIf(!privileged())('lab', () => {
       for (const name of [reused, ...foreign]) spawnSync('ip', ['netns', 'add', name]);
       dead.child.kill('SIGKILL');
       await dead.ended;
-      expect(namespaces()).toEqual(expect.arrayContaining(dead.names));
-      const swept = sweepDead();
-      expect(swept).toEqual(expect.arrayContaining([...dead.names, reused]));
-      const left = readdirSync('/run/netns');
-      expect(left).toEqual(expect.arrayContaining([...live.names, ...foreign]));
-      for (const name of [...dead.names, reused]) expect(left).not.toContain(name);
+      // A forwarder of another test may have begun to, or be in the middle of it: what counts is that they are gone.
+      sweepDead();
+      const gone = [...dead.names, reused];
+      await expect.poll(() => readdirSync('/run/netns').filter((name) => gone.includes(name))).toEqual([]);
+      expect(readdirSync('/run/netns')).toEqual(expect.arrayContaining([...live.names, ...foreign]));
       live.child.stdin.end();
       await live.ended;
       expect(namespaces().filter((name) => live.names.includes(name))).toEqual([]);

@@ -9,6 +9,7 @@ import type { ReplayResult } from '#rxsteer/replay/result.js';
 import * as files from '../capture/files.js';
 import { mixedPackets } from '../replay/traffic.js';
 import { CLI } from '../support/forwarder.js';
+import { rxsteer as here } from './run.js';
 import { rxsteer } from './run-cli.js';
 
 const file = files.temporaryFiles();
@@ -144,7 +145,7 @@ describe('rxsteer replay', () => {
   it.each(cases)(
     'refuses what cannot be read with one line and exit 2: %s',
     async (_name, content, message) => {
-      const { code, stdout, stderr } = await rxsteer([
+      const { code, stdout, stderr } = await here([
         'replay',
         file('wrong.pcap', content),
         '--policy',
@@ -199,7 +200,7 @@ describe('rxsteer replay', () => {
     ],
     [[], /^rxsteer: required option '--policy <policy>' not specified$/m],
   ])('refuses %j', async (args, message) => {
-    const { code, stdout, stderr } = await rxsteer(['replay', path, ...args]);
+    const { code, stdout, stderr } = await here(['replay', path, ...args]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split('\n').length).toBe(1);

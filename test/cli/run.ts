@@ -24,6 +24,23 @@ export function spawnProgram(args: readonly string[], input = ''): Run {
   return { code: status, stdout, stderr };
 }
 
+/** The same in this process, with variables of its environment. */
+export async function rxsteerWith(
+  variables: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<Run> {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  try {
+    return await rxsteer(args);
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}
+
 /** The same in this process. One at a time. */
 export async function rxsteer(args: readonly string[]): Promise<Run> {
   const streams = [process.stdout, process.stderr] as const;

@@ -215,6 +215,31 @@ describe('MAC table', () => {
     expect(slots(control, words).every((key) => key === 0)).toBe(true);
   });
 
+  it('at rest is not walked before its oldest entry ages, nor after a change forgotten', () => {
+    const { worker, control, words } = make(10_000);
+    const releases = () => words[Header.lock + 1]!;
+    /** What a sweep returns, and how often it took the lock. */
+    const sweep = (now: number) => {
+      const before = releases();
+      return [control.sweep(now), releases() - before];
+    };
+    for (let s = 0; s < 20; s++) worker.learn(0, STATION, s, 0, s < 10 ? 100 : 105);
+    const parts = sweep(105)[1]!;
+    expect(parts).toBeGreaterThan(2);
+    expect(sweep(106)).toEqual([0, 1]);
+    // A refresh is no change, and lets an entry live on.
+    worker.learn(0, STATION, 0, 0, 107);
+    expect(sweep(109)).toEqual([0, 1]);
+    expect(sweep(110)[0]).toBe(9);
+    expect(sweep(110)[1]).toBe(parts);
+    expect(sweep(114)).toEqual([0, 1]);
+    worker.learn(0, STATION, 99, 0, 105);
+    expect(sweep(114)[1]).toBeGreaterThan(1);
+    expect(sweep(115)[0]).toBe(11);
+    expect(sweep(117)[0]).toBe(1);
+    expect(control.size()).toBe(0);
+  });
+
   it('is swept again from where a sweep gave up', () => {
     const { worker, control, words } = make(1000);
     for (let s = 0; s < 900; s++) worker.learn(0, STATION, s, s % PORTS, 0);

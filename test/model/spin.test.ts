@@ -18,13 +18,14 @@ describe.skipIf(missing.length > 0)('the data plane under order=strict', { timeo
       [
         ['two workers', ['N=4', 'W=2']],
         ['two workers, one dies at any moment', ['N=4', 'W=2', 'DEATH']],
+        ['two workers, three frames, one dies at any moment', ['N=3', 'W=2', 'DEATH']],
         ['two workers, the one that steers dies at any moment', ['N=3', 'W=2', 'POLLER_DEATH']],
         [
           'three workers, moves between two that do not steer',
           ['N=3', 'W=3', 'BURST=1', 'HOLD_MAX=1', 'AWAKE'],
         ],
       ],
-      [1],
+      [2],
     ),
   )('never overtakes, loses or waits for ever: %s', (_, defines) => {
     const found = search('dataplane.pml', ...defines);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { nativeKernelNames } from '#rxsteer/addon/hash-kernels.js';
-import { WHOLE } from '../support/matrix.js';
+import { ELSEWHERE, WHOLE } from '../support/matrix.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'rxsteer-hash-'));
@@ -38,14 +38,17 @@ function kernelsOf(command: string, args: string[] = []): string[] {
 }
 
 describe('the hash kernels read nothing beyond the pool', { timeout: 120_000 }, () => {
-  it.runIf(WHOLE && has('c++'))('on this processor', () => {
+  it.runIf(WHOLE && has('c++'))(`on this processor${ELSEWHERE}`, () => {
     const passed = kernelsOf(build('c++', []));
     expect(passed.at(-1)).toBe('table');
     if (nativeKernelNames().length > 0) expect(passed).toEqual(nativeKernelNames());
   });
 
-  it.skipIf(!WHOLE || !has('aarch64-linux-gnu-g++') || !has('qemu-aarch64'))('on arm64 (QEMU)', () => {
-    const program = build('aarch64-linux-gnu-g++', ['-static']);
-    expect(kernelsOf('qemu-aarch64', [program])).toEqual(['pmull', 'table']);
-  });
+  it.skipIf(!WHOLE || !has('aarch64-linux-gnu-g++') || !has('qemu-aarch64'))(
+    `on arm64 (QEMU)${ELSEWHERE}`,
+    () => {
+      const program = build('aarch64-linux-gnu-g++', ['-static']);
+      expect(kernelsOf('qemu-aarch64', [program])).toEqual(['pmull', 'table']);
+    },
+  );
 });

@@ -5,7 +5,7 @@ import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { matrix, WHOLE } from '../support/matrix.js';
+import { inSoak, matrix, WHOLE } from '../support/matrix.js';
 import { SLOW } from '../support/slow.js';
 import { bytesBelow, copyPackages, type Installed, install } from './kit.js';
 import { ROOT } from './lock.js';
@@ -172,7 +172,7 @@ describe('an installed rxsteer', () => {
     expect(stderr).not.toContain('addon');
   });
 
-  it.runIf(WHOLE)('says which package a benchmark lacks, and runs those that lack none', () => {
+  inSoak('says which package a benchmark lacks, and runs those that lack none', () => {
     const lists = json('bench', '--list');
     expect(lists.suites.length).toBeGreaterThan(5);
     const { status, stderr } = installed.run(['bench', 'parse', '--quick', '--json']);

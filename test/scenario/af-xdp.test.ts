@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { detailOf, finishesChecksums, programOn, steersAsThePolicy } from '../support/af-xdp.js';
 import { CLI, canForward, startForwarder } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
+import { inSoak } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { expectConservation } from '../support/summary.js';
 import { generate, startSink } from '../support/traffic.js';
@@ -40,7 +41,7 @@ describe.skipIf(!canForward())('af_xdp', { timeout: SCENARIO_TIMEOUT_MS }, () =>
     await withLab((lab) => steersAsThePolicy(lab, 'rss:queues=2', 3000));
   });
 
-  it('names a program that somebody else has attached, and leaves it alone', async () => {
+  inSoak('names a program that somebody else has attached, and leaves it alone', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       await lab.veth(ns, 'p0', ns, 'q0');

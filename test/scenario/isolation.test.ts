@@ -4,10 +4,10 @@
  * no other worker's want of CPU time matters.
  */
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS } from '../support/scenario.js';
 import { SLOW } from '../support/slow.js';
 import { expectConservation, type Summary } from '../support/summary.js';
@@ -25,7 +25,7 @@ const BATCH = 16;
 const BATCHES = 15;
 
 describe.skipIf(!canForward())('a worker that stands still', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.runIf(WHOLE)('costs the others none of their jumbo frames', async () => {
+  inSoak('costs the others none of their jumbo frames', async () => {
     await withLab(async (lab) => {
       const [from, ns, to] = [await lab.namespace(), await lab.namespace(), await lab.namespace()];
       await lab.veth(from, 'g0', ns, 'p0', { mtu: 9000 });

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CLI, canForward, startForwarder } from '../support/forwarder.js';
 import { type Lab, withLab } from '../support/lab.js';
-import { matrix, WHOLE } from '../support/matrix.js';
+import { inSoak, matrix } from '../support/matrix.js';
 import { pingAll, SCENARIO_TIMEOUT_MS, settle, startScenario } from '../support/scenario.js';
 import { expectConservation } from '../support/summary.js';
 import { generate } from '../support/traffic.js';
@@ -47,7 +47,7 @@ describe.skipIf(!canForward())('forward', { timeout: SCENARIO_TIMEOUT_MS }, () =
     },
   );
 
-  it.runIf(WHOLE)('ends by itself after --duration', async () => {
+  inSoak('ends by itself after --duration', async () => {
     await withLab(async (lab) => {
       const scenario = await startScenario(lab, { ports: ['veth', 'veth'], flags: ['--duration', '0.2'] });
       const summary = await scenario.forwarder.finish();
@@ -56,30 +56,27 @@ describe.skipIf(!canForward())('forward', { timeout: SCENARIO_TIMEOUT_MS }, () =
     });
   });
 
-  it.runIf(WHOLE)(
-    'drops and counts what is for a port that is down, and goes on when it is up again',
-    async () => {
-      await withLab(async (lab) => {
-        const scenario = await startScenario(lab, { ports: ['veth', 'veth'], addresses: false });
-        const { ns, forwarder } = scenario;
-        const from = scenario.guests[0]!.ns;
-        const send = (packets: number) => generate(lab, from, { interface: 'g0', packets, rate: 10_000 });
-        await lab.down(ns, 'p1');
-        await forwarder.process.line(/\(port p1\) is down/);
-        expect((await send(100)).txDropped).toBe(0);
-        await settle(lab, scenario, 'p1', 100);
-        await lab.up(ns, 'p1');
-        await forwarder.process.line(/\(port p1\) is up again/);
-        await send(50);
-        await settle(lab, scenario, 'p1', 50);
-        const summary = await scenario.finish();
-        expect(summary.totals).toMatchObject({ received: 150, transmitted: 50 });
-        expect(summary.totals.dropped.portDown).toBe(100);
-      });
-    },
-  );
+  inSoak('drops and counts what is for a port that is down, and goes on when it is up again', async () => {
+    await withLab(async (lab) => {
+      const scenario = await startScenario(lab, { ports: ['veth', 'veth'], addresses: false });
+      const { ns, forwarder } = scenario;
+      const from = scenario.guests[0]!.ns;
+      const send = (packets: number) => generate(lab, from, { interface: 'g0', packets, rate: 10_000 });
+      await lab.down(ns, 'p1');
+      await forwarder.process.line(/\(port p1\) is down/);
+      expect((await send(100)).txDropped).toBe(0);
+      await settle(lab, scenario, 'p1', 100);
+      await lab.up(ns, 'p1');
+      await forwarder.process.line(/\(port p1\) is up again/);
+      await send(50);
+      await settle(lab, scenario, 'p1', 50);
+      const summary = await scenario.finish();
+      expect(summary.totals).toMatchObject({ received: 150, transmitted: 50 });
+      expect(summary.totals.dropped.portDown).toBe(100);
+    });
+  });
 
-  it('picks up an interface that vanished when it is back', async () => {
+  inSoak('picks up an interface that vanished when it is back', async () => {
     await withLab(async (lab) => {
       const scenario = await startScenario(lab, { ports: ['veth', 'veth'], addresses: false });
       const { ns, forwarder } = scenario;
@@ -140,7 +137,7 @@ describe.skipIf(!canForward())('forward refuses', { timeout: SCENARIO_TIMEOUT_MS
     ['a policy that is not known', [...good, ...port('b=af_packet:p1'), '--policy', 'rsss'], /rsss.*rss/],
   ];
   // test/cli/forward-input.test.ts has them in one process, every day.
-  it.each(matrix(wrong, [0, 1]))('%s', async (_, args, line) => {
+  it.each(matrix(wrong, [1]))('%s', async (_, args, line) => {
     await refused(args, line);
   });
 

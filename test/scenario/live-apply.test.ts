@@ -5,14 +5,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { ask } from '#rxsteer/control/client.js';
 import type { ChangeResult } from '#rxsteer/control/controller.js';
 import type { Summary as Stats } from '#rxsteer/dataplane/engine/summary.js';
 import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, startScenario } from '../support/scenario.js';
 import { SLOW } from '../support/slow.js';
 import { expectNoDrops } from '../support/summary.js';
@@ -30,7 +30,7 @@ describe.skipIf(!canForward())(
   'an apply that moves half of 10,000 flows',
   { timeout: SCENARIO_TIMEOUT_MS },
   () => {
-    it.runIf(WHOLE)('drops nothing and reorders nothing', async () => {
+    inSoak('drops nothing and reorders nothing', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'rxsteer-apply-'));
       const socket = join(folder, 'c.sock');
       try {

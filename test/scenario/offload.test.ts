@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { installed, type Lab, withLab } from '../support/lab.js';
-import { matrix, WHOLE } from '../support/matrix.js';
+import { inSoak, matrix } from '../support/matrix.js';
 import {
   describeScenario,
   SCENARIO_TIMEOUT_MS,
@@ -75,7 +75,7 @@ describe.skipIf(!canForward() || !installed('iperf3'))('offload', { timeout: SCE
     expect(copies).toBeGreaterThan(100);
   });
 
-  it.runIf(WHOLE)('off on both ports moves single segments', async () => {
+  inSoak('off on both ports moves single segments', async () => {
     const { received, sent, copies } = await transfer({ ports: ['veth', 'tap'], offload: 'off' }, 'ipv4');
     expect(received).toBeLessThanOrEqual(SEGMENT_MOST);
     expect(sent).toBeLessThanOrEqual(SEGMENT_MOST);

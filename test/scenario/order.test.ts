@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward } from '../support/forwarder.js';
 import { withLab } from '../support/lab.js';
-import { matrix } from '../support/matrix.js';
+import { inSoak, matrix } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS, type ScenarioOptions, settle, startScenario } from '../support/scenario.js';
 import { generate, type Settings, startSink } from '../support/traffic.js';
 
@@ -87,7 +87,7 @@ describe.skipIf(!canForward())('order', { timeout: SCENARIO_TIMEOUT_MS }, () => 
     expect(busy).toBe(policy === 'single' ? 1 : workers);
   });
 
-  it('is kept when guests get their owners in the middle of flows to them', async () => {
+  inSoak('is kept when guests get their owners in the middle of flows to them', async () => {
     const { summary, seen } = await send(
       { policy: 'mac', workers: 2 },
       { flows: 8, guests: 8, size: 100 },

@@ -1,8 +1,8 @@
 /** Machines with real network stacks behind ports that name their addresses, and one behind a port that does not. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { canForward, startForwarder } from '../support/forwarder.js';
 import { type Lab, withLab } from '../support/lab.js';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS } from '../support/scenario.js';
 import { expectConservation } from '../support/summary.js';
 import { ping } from '../support/traffic.js';
@@ -19,7 +19,7 @@ async function takeMac(lab: Lab, guest: string, address: string): Promise<void> 
 }
 
 describe.skipIf(!canForward())('addresses of ports', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.runIf(WHOLE)(
+  inSoak(
     'a guest keeps its frames where another takes its address, and true ones notice nothing',
     async () => {
       await withLab(async (lab) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { CLI, startForwarder } from '../support/forwarder.js';
 import { type Lab, privileged, withLab } from '../support/lab.js';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { expectConservation } from '../support/summary.js';
 import { generate, ping } from '../support/traffic.js';
 
@@ -37,7 +37,7 @@ describe.skipIf(!privileged())('the link of a TAP', () => {
     });
   });
 
-  it.runIf(WHOLE)('has the MTU that the port asks for', async () => {
+  inSoak('has the MTU that the port asks for', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       const ports = ['--port', 'a=tap:t0,mtu=9000', '--port', 'b=tap:t1'];
@@ -48,7 +48,7 @@ describe.skipIf(!privileged())('the link of a TAP', () => {
     });
   });
 
-  it.runIf(WHOLE)("goes on working when it is moved into a guest's namespace", async () => {
+  inSoak("goes on working when it is moved into a guest's namespace", async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       const [left, right] = [await lab.namespace(), await lab.namespace()];

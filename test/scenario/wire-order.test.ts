@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { tool } from '../../bench/tools/build.mjs';
 import { canForward } from '../support/forwarder.js';
 import { type Lab, withLab } from '../support/lab.js';
-import { WHOLE } from '../support/matrix.js';
+import { ELSEWHERE, WHOLE } from '../support/matrix.js';
 import { SCENARIO_TIMEOUT_MS } from '../support/scenario.js';
 import { expectConservation, type Summary } from '../support/summary.js';
 import { startSink } from '../support/traffic.js';
@@ -188,7 +188,7 @@ async function spread(lab: Lab, ns: string, link: string): Promise<void> {
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(!canForward())('order on the wire', { timeout: SCENARIO_TIMEOUT_MS }, () => {
-  it.runIf(WHOLE).each(cases)('is kept with $what', async (one) => {
+  it.runIf(WHOLE).each(cases)(`is kept with $what${ELSEWHERE}`, async (one) => {
     await withLab(async (lab) => {
       const [from, ns, to] = [await lab.namespace(), await lab.namespace(), await lab.namespace()];
       // Threads carry the link's name.

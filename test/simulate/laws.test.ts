@@ -7,6 +7,7 @@ import { Class } from '#rxsteer/simulate/machine/classes.js';
 import { DeviceQueue } from '#rxsteer/simulate/machine/device-queue.js';
 import { Fifo } from '#rxsteer/simulate/machine/packets.js';
 import { exponential, ln, unit } from '#rxsteer/simulate/machine/random.js';
+import { matrix } from '../support/matrix.js';
 import { arrivals, exp, interval, Leave, Serve, Server, Small, US } from './kit.js';
 
 interface StationOptions {
@@ -273,11 +274,16 @@ describe('one queue', () => {
     );
   });
 
-  it.each([
-    [0.3, 1, 0.4, 1, 1.0, 3.3333],
-    [0.5, 1, 0.3, 1, 1.6, 8.0],
-    [0.2, 0.5, 0.3, 2, 1.3889, 4.6296],
-  ])('C9: softirq before tasks: %f x %f over %f x %f', (l1, s1, l2, s2, w1, w2) => {
+  it.each(
+    matrix(
+      [
+        [0.3, 1, 0.4, 1, 1.0, 3.3333],
+        [0.5, 1, 0.3, 1, 1.6, 8.0],
+        [0.2, 0.5, 0.3, 2, 1.3889, 4.6296],
+      ] as const,
+      [1],
+    ),
+  )('C9: softirq before tasks: %f x %f over %f x %f', (l1, s1, l2, s2, w1, w2) => {
     // No bound to the softirq: pure priority. Its interrupt is free.
     const small = new Small(1, { weight: 1 << 30, budget: 1 << 30, softirqTime: 1e15 });
     const off = { interval: 0, packets: 0 };

@@ -4,9 +4,11 @@ import { expect } from 'vitest';
 import { ask } from '#rxsteer/control/client.js';
 import { startForwarder } from './forwarder.js';
 import type { Lab } from './lab.js';
+import { python } from './python.js';
 import { pingAll, startScenario } from './scenario.js';
 import { expectConservation, expectNoDrops, type Summary } from './summary.js';
 
+const PYTHON = python() ?? 'python3';
 const here = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 const BULK_BYTES = 3_000_000;
 
@@ -32,10 +34,10 @@ export async function programOn(lab: Lab, ns: string, link: string): Promise<num
 
 /** TCP and UDP of two stacks that leave checksums to their devices; what a raw socket at the far end thinks of them. */
 async function bulk(lab: Lab, from: string, to: string, address: string) {
-  const server = lab.start(to, 'python3', here('bulk.py'), 'serve', address);
-  const meter = lab.start(to, 'python3', here('sums.py'), 'g0', '1500');
+  const server = lab.start(to, PYTHON, here('bulk.py'), 'serve', address);
+  const meter = lab.start(to, PYTHON, here('sums.py'), 'g0', '1500');
   await Promise.all([server.line(/ready/), meter.line(/ready/)]);
-  await lab.exec(from, 'python3', here('bulk.py'), 'send', address, `${BULK_BYTES}`, '200');
+  await lab.exec(from, PYTHON, here('bulk.py'), 'send', address, `${BULK_BYTES}`, '200');
   await Promise.all([server.expectExit(0), meter.expectExit(0)]);
   expect(Number(server.stdout.split('\n')[1])).toBe(BULK_BYTES);
   return JSON.parse(meter.stdout.split('\n')[1]!) as { frames: number; wrong: number; longest: number };
@@ -70,7 +72,7 @@ export async function steersAsThePolicy(lab: Lab, policy: string, frames: number
   const socket = `/run/rxsteer/${forwarder.process.pid}.sock`;
   const n = frames / 4;
   const trace = ask<{ reason: string }[]>(socket, 'POST', '/trace', { n, timeoutMs: 60_000 });
-  await lab.exec(from, 'python3', here('odd.py'), 'g0', `${frames}`, '7');
+  await lab.exec(from, PYTHON, here('odd.py'), 'g0', `${frames}`, '7');
   const reasons = (await trace).map(({ reason }) => reason);
   expect(reasons.length).toBe(n);
   expect(reasons.filter((reason) => !/decided in XDP: worker \d polls it$/.test(reason))).toEqual([]);

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { WHOLE } from '../support/matrix.js';
+import { inSoak } from '../support/matrix.js';
 import { installed, Lab, privileged, sweepLeftovers, withLab } from './lab.js';
 import { expectConservation, type Summary } from './summary.js';
 import { generate, iperf, ping, startSink, vlan } from './traffic.js';
@@ -10,7 +10,7 @@ import { generate, iperf, ping, startSink, vlan } from './traffic.js';
 const namespaces = () => readdirSync('/run/netns');
 
 describe.skipIf(!privileged())('lab', () => {
-  it.runIf(WHOLE)(
+  inSoak(
     'makes links between namespaces that answer, with IPv4, IPv6 and a VLAN, and leaves nothing behind',
     async () => {
       let names: string[] = [];

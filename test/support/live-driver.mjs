@@ -8,8 +8,8 @@
  * `order`: `strict` makes every kind of change; `round-robin`, `none` and `linux` run policies of that order and make
  * the changes that lose order under them. With `follow` the ports named so follow a task that wanders between CPUs.
  *
- * Prints `ready`, `late` once 50 frames were reordered, and `changed` once every kind named in `changes` was made (a
- * hundred in all). At SIGUSR2 it changes no more, and prints `rest` when no worker has had anything to do for a while; at SIGINT it stops and prints {"summary", "changes",
+ * Prints `ready`, `late` once 50 frames were reordered, and `changed` once every kind named in `changes` was made (`least`
+ * in all; default 100). At SIGUSR2 it changes no more, and prints `rest` when no worker has had anything to do for a while; at SIGINT it stops and prints {"summary", "changes",
  * "refused", "failure"}: how many changes of each kind were made, and the texts of those that were refused. Anything
  * else that fails ends it with an exit code.
  */
@@ -23,8 +23,6 @@ import { UserError } from '../../dist/errors.js';
 import { parsePolicy } from '../../dist/policy/parse.js';
 
 const LATE = 50;
-/** Changes before all kinds of them count as made. */
-const CHANGES = 100;
 /** Frames that are more than what the switch learned by. */
 const TRAFFIC = 1000;
 /** Looks in which nothing has changed, and the time between two, before it is at rest. */
@@ -36,6 +34,8 @@ const CONSUMERS = 16;
 const given = JSON.parse(process.argv[2]);
 const { ports, extra, workers, maxWorkers, seed, order = 'strict', restMs = 20, follow = [] } = given;
 const wanted = given.changes ?? null;
+/** Changes before all kinds of them count as made. */
+const least = given.least ?? 100;
 let state = seed;
 /** A number from 0 to n - 1. */
 const pick = (n) => {
@@ -210,7 +210,7 @@ while (running && !quiet) {
   if (summarize(engine).totals.received < TRAFFIC)
     for (const kind of Object.keys(changes)) delete changes[kind];
   const made = Object.values(changes).reduce((a, b) => a + b, 0);
-  if (wanted !== null && !allMade && made >= CHANGES && wanted.every((kind) => (changes[kind] ?? 0) > 0)) {
+  if (wanted !== null && !allMade && made >= least && wanted.every((kind) => (changes[kind] ?? 0) > 0)) {
     allMade = true;
     process.stdout.write('changed\n');
   }

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { tool } from '../../bench/tools/build.mjs';
 import type { Lab } from './lab.js';
+import { WHOLE } from './matrix.js';
 import { SLOW } from './slow.js';
 import { expectConservation, type Summary } from './summary.js';
 import { type Generated, generate, type Settings, type Sunk, startSink } from './traffic.js';
@@ -78,7 +79,7 @@ export async function stress(lab: Lab, options: StressOptions): Promise<StressOu
       workers: 2,
       maxWorkers: 4,
       ...{ seed, order, restMs },
-      ...(until !== 'late' && 'changes' in until ? { changes: until.changes } : {}),
+      ...(until !== 'late' && 'changes' in until ? { changes: until.changes, least: WHOLE ? 100 : 40 } : {}),
     }),
   );
   await driver.line(/^ready$/m);

@@ -7,13 +7,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { python } from './python.js';
 
 const PROGRAM = fileURLToPath(new URL('./vhost-front.py', import.meta.url));
 
 /** Why there can be none here, or null: Python since 3.10 has eventfds. */
 export function noFrontEnd(): string | null {
   try {
-    execFileSync('python3', ['-c', 'import os; os.eventfd'], { stdio: 'ignore' });
+    execFileSync(python() ?? 'python3', ['-c', 'import os; os.eventfd'], { stdio: 'ignore' });
     return null;
   } catch {
     return 'no python3 of 3.10 or later';
@@ -35,7 +36,7 @@ export class FrontEnd {
   private readonly waiting: ((line: string) => void)[] = [];
 
   constructor() {
-    this.child = spawn('python3', [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(python() ?? 'python3', ['-S', PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.lines = createInterface({ input: this.child.stdout! });
     this.lines.on('line', (line) => this.waiting.shift()?.(line));
     this.child.on('close', () => {

@@ -102,6 +102,30 @@ export class RingProducer {
     return room > 0;
   }
 
+  /**
+   * The ring to worker `to` has no room for a burst (for half of what it may ever hold, where that is less). The worker's
+   * index is read again where the cached one says so.
+   */
+  short(to: number): boolean {
+    const least = Math.min(BURST_MAX, Math.min(this.limit, this.share) >> 1);
+    if (this.room(to) >= least) return false;
+    this.look(to);
+    return this.room(to) < least;
+  }
+
+  private room(to: number): number {
+    const { words, share } = this;
+    const at = this.base + to * STATE_WORDS;
+    const position = words[at + State.position]!;
+    const inRing = (words[at + State.full]! - position) | 0;
+    return Math.min(inRing, (share - ((position - words[at + State.returned]!) | 0)) | 0);
+  }
+
+  /** Frames that worker `to` had taken out of its ring when that was looked at last, modulo 2^32. */
+  takenBy(to: number): number {
+    return (this.words[this.base + to * STATE_WORDS + State.full]! - this.limit) | 0;
+  }
+
   /** The frames in each ring to another of the workers 0 … span-1 may hold `share` slots from now on. */
   setShare(share: number, span: number): void {
     this.share = share;

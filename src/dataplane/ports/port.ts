@@ -20,6 +20,18 @@ export interface Receiver {
   receive(max: number): number;
   /** Descriptor to wait on, or -1 (memory and captures). */
   readonly descriptor: number;
+  /** Asking in vain costs no system call: its frames lie in memory that is shared with whoever brings them. */
+  readonly cheap?: boolean;
+  /**
+   * Before `descriptor` is waited for: it is readable as soon as there is a frame, also one that is there already. Between
+   * the first frame and this call nobody is asked to make it readable, which costs whoever sends a system call.
+   */
+  arm?(): void;
+  /**
+   * What is not taken waits at its sender, who hears of it when there is no more room: nothing is lost by leaving it there
+   * (`worker/back-pressure.ts`). Absent: a device or kernel drops it sooner or later.
+   */
+  readonly waits?: boolean;
   /** True when a finite source has given everything. */
   finished(): boolean;
   /**

@@ -9,10 +9,9 @@
  * One object per worker thread. Nothing in a pass allocates; all state that must outlive the thread is shared.
  */
 
-import { ReceiveStatus } from '../../addon/native.js';
 import { BATCH_MAX, Batch, type Forwarder } from '../../forward/batch.js';
 import { BURST_MAX } from '../../packet/burst.js';
-import { ClockTime, type ThreadClock } from '../memory/clock.js';
+import { ClockTime } from '../memory/clock.js';
 import { RingProducer } from '../memory/producer.js';
 import { RingConsumer } from '../memory/ring.js';
 import type { GuestTable } from '../order/guest-sharing.js';
@@ -45,13 +44,12 @@ export interface LoopParts extends RxStageParts {
   readonly touch?: GuestTable;
   /** The ports epoch that was read before `receivers` and the senders were attached. */
   readonly epoch: number;
-  readonly clock: ThreadClock;
   /** Receive queues, senders: what the worker holds of the ports. */
   readonly held: WorkerPorts;
   readonly yieldThread: () => void;
 }
 
-/** Looks at the rings, letting other threads run, before a paused worker sleeps a millisecond. */
+/** Looks at the rings, letting other threads run, before a worker that is paused or starved sleeps a millisecond. */
 const PAUSE_YIELDS = 64;
 
 export class WorkerLoop {
@@ -172,7 +170,7 @@ export class WorkerLoop {
       if (this.pass() > 0) {
         sleeper.busy();
         this.yields = 0;
-      } else if (follower.paused && this.yields < PAUSE_YIELDS) {
+      } else if ((follower.paused || this.rxStage.starved) && this.yields < PAUSE_YIELDS) {
         this.yields++;
         this.p.yieldThread();
       } else if (!sleeper.spinning() && sleeper.tired()) {
@@ -261,8 +259,7 @@ export class WorkerLoop {
   /** A burst from a queue: how many frames came; -1 when none did although there may be some. */
   private receive(queue: ReceiveQueue): number {
     if (this.batch.n + BURST_MAX > BATCH_MAX) this.process();
-    const count = this.rxStage.receive(queue);
-    return count === 0 && this.p.status[ReceiveStatus.stopped] !== 0 ? -1 : count;
+    return this.rxStage.receive(queue);
   }
 
   /** Decides, sends and accounts for the whole batch, then reports it finished on every ring it came from. */

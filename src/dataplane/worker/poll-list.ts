@@ -7,9 +7,10 @@
  * stopped, so that rings and commands get their turn.
  *
  * As NAPI does, a queue that gave a frame stays on the list, and leaves it when it was asked in vain `IDLE_ASKS` times
- * in a row. While it is on the list it is not in the watch: there the kernel would call the watcher for each frame.
- * Before a sleep the listed queues and the watch are waited for together. Queues without a descriptor (memory, captures)
- * stay on the list until they have ended.
+ * in a row; but a few whose asking is a look into memory stay, since looking at the watch costs more than that. While a
+ * queue is on the list it is not in the watch: there the kernel would call the watcher for each frame. Before a sleep
+ * the listed queues and the watch are waited for together. Queues without a descriptor (memory, captures) stay on the
+ * list until they have ended.
  *
  * One object per worker thread. Nothing here allocates but when the queues change.
  */
@@ -18,6 +19,8 @@ import type { ReceiveQueue } from '../ports/attach.js';
 
 /** Asks in vain after which a queue leaves the list: it comes back for two system calls. */
 const IDLE_ASKS = 64;
+/** So many queues that are cheap to ask stay on the list: an ask takes 50 ns, a look at the watch several times that. */
+const STAY = 4;
 /** Frames and passes after which the watch is looked at, while there is other work: a system call of 0.1 us. */
 const LOOK_AFTER = 32;
 /** Frames after which a pass ends: eight bursts. */
@@ -85,11 +88,15 @@ export class PollList {
     this.queues.push(queue);
   }
 
-  /** Descriptors to wait for before a frame can come; returns how many. */
+  /** Descriptors to wait for before a frame can come, armed; returns how many. */
   descriptors(fds: Int32Array): number {
     let count = 0;
     if (this.watched > 0) fds[count++] = this.watch!.descriptor;
-    for (const { receiver } of this.queues) if (receiver.descriptor >= 0) fds[count++] = receiver.descriptor;
+    for (const { receiver } of this.queues) {
+      if (receiver.descriptor < 0) continue;
+      receiver.arm?.();
+      fds[count++] = receiver.descriptor;
+    }
     return count;
   }
 
@@ -116,7 +123,9 @@ export class PollList {
     const { queues } = this;
     const queue = queues[k]!;
     queue.idle = 0;
-    const { descriptor } = queue.receiver;
+    const { descriptor, cheap } = queue.receiver;
+    if (cheap === true && queues.length <= STAY) return false;
+    queue.receiver.arm?.();
     if (descriptor < 0 ? !queue.receiver.finished() : !this.enter(descriptor, queue.global)) return false;
     this.parked.set(queue.global, queue);
     if (descriptor >= 0) this.watched++;

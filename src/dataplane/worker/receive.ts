@@ -28,6 +28,7 @@ import type { EnginePlan } from '../shared/plan.js';
 import { keepsQueue } from '../shared/port-info.js';
 import type { TraceFate } from '../shared/trace.js';
 import { Global } from '../shared/words.js';
+import { BackPressure } from './back-pressure.js';
 import { Dispatcher, DispatchResult } from './dispatch.js';
 import { RfsFeedback } from './rfs-feedback.js';
 import type { RxStageParts } from './rx-parts.js';
@@ -51,7 +52,10 @@ function bind(words: Int32Array, owner: Int32Array): void {
 }
 
 export class RxStage {
-  /** A queue could not be received from because the pool was empty; the loop clears it at the start of a pass. */
+  /**
+   * A queue was not received from, or not all of it, because the pool was empty or another worker's ring full; the loop
+   * clears it at the start of a pass.
+   */
   starved = false;
   private readonly me: number;
   private readonly workers: number;
@@ -59,6 +63,7 @@ export class RxStage {
   private readonly counters: Float64Array;
   private readonly portCounters: Float64Array;
   private readonly dispatcher: Dispatcher;
+  private readonly pressure: BackPressure;
   private steering: Steering;
   /** By port: what its frames' addresses may be; null = anything. Of the plan's ports, to see when they change. */
   private guards: readonly (SourceGuard | null)[] = [];
@@ -71,6 +76,8 @@ export class RxStage {
   private anyLarge = false;
   /** The port's own queue has chosen the worker: for all ports, and by port. */
   private keep = false;
+  /** There is no other worker to choose, and whoever chooses says no more than that: it is not asked. */
+  private alone = false;
   private kept: readonly boolean[] = [];
   /** Where the policy follows flows' consumers: its side of the data plane. */
   private flows: RfsFeedback | null = null;
@@ -91,9 +98,11 @@ export class RxStage {
     this.counters = views.counters.worker[worker]!;
     this.portCounters = views.counters.port[worker]!;
     this.dispatcher = new Dispatcher(p, batch, producer);
+    this.pressure = new BackPressure(producer, worker, plan.workers, p.clock);
     this.steering = p.steering;
     this.takeSteering();
     this.takePorts();
+    this.look();
   }
 
   /**
@@ -106,6 +115,11 @@ export class RxStage {
     this.dispatcher.adopt(span);
     this.takePorts();
     if (this.p.steering !== this.steering) this.takeSteering();
+    this.look();
+  }
+
+  private look(): void {
+    this.alone = this.span === 1 && this.me === 0 && this.flows === null && this.steering.isByFlow === true;
   }
 
   private takeSteering(): void {
@@ -139,13 +153,20 @@ export class RxStage {
     this.p.ledger.resume(queue, this.p.views.sequences[queue * LINE_WORDS]!);
   }
 
-  /** Takes a burst from a queue and dispatches it; returns how many frames came (those refused too). The work has room for a burst. */
+  /**
+   * Takes a burst from a queue and dispatches it; returns how many frames came (those refused too), -1 when none did
+   * although there may be some. The work has room for a burst.
+   */
   receive(queue: ReceiveQueue): number {
     const { burst, status, views, fault } = this.p;
     const { counters } = this;
     const pool = views.pool;
     // Every time, not only when slots run out: what was freed last is still in a cache, and is taken first.
     pool.reclaim(this.me);
+    if (queue.receiver.waits === true && this.span > 1 && this.pressure.holds(this.span)) {
+      this.starved = true;
+      return -1;
+    }
     const n = queue.receiver.receive(this.p.plan.burst);
     const refused = status[ReceiveStatus.tooLong]! + status[ReceiveStatus.malformed]!;
     if (status[ReceiveStatus.stopped] !== 0) {
@@ -160,7 +181,7 @@ export class RxStage {
       // Told only where there was nothing: read by the main thread, which is in no hurry.
       const error = status[ReceiveStatus.error]!;
       if (views.queueErrors[queue.global] !== error) views.queueErrors[queue.global] = error;
-      return 0;
+      return status[ReceiveStatus.stopped] === 0 ? 0 : -1;
     }
     if (status[ReceiveStatus.segments] !== 0 && views.global[Global.supers] === 0) {
       Atomics.store(views.global, Global.supers, 1);
@@ -189,7 +210,7 @@ export class RxStage {
     if (guard !== null && this.refuseLies(guard, port) === 0) return n;
     fault.reach('steer');
     this.dispatcher.clearFates();
-    const keep = this.keep || this.kept[queue.port] === true;
+    const keep = this.alone || this.keep || this.kept[queue.port] === true;
     if (this.p.trace.armed()) this.traced(queue.global, keep);
     else {
       // What is learned from frames is learned whoever chooses.

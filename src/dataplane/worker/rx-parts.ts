@@ -6,6 +6,7 @@
 
 import type { Burst } from '../../packet/burst.js';
 import type { Steering } from '../../policy/steering.js';
+import type { ThreadClock } from '../memory/clock.js';
 import type { Progress } from '../memory/progress.js';
 import type { Ledger } from '../order/ledger.js';
 import type { EngineViews } from '../shared/engine-memory.js';
@@ -30,4 +31,5 @@ export interface RxStageParts {
   readonly trace: TraceTap;
   readonly waker: Waker;
   readonly fault: Fault;
+  readonly clock: ThreadClock;
 }

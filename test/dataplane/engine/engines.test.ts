@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { problem, scenario, title } from '../../native/netns.js';
-import { WHOLE } from '../../support/matrix.js';
+import { inSoak } from '../../support/matrix.js';
 
 const run = <T>(name: string) => scenario<T>('engines', name, import.meta.url);
 
@@ -27,7 +27,7 @@ describe.skipIf(problem !== '')(title('engines'), () => {
     expect(removed).toMatchObject([{ name: 'q', removedPorts: 16 }]);
   });
 
-  it.runIf(WHOLE)(
+  inSoak(
     'leave MTUs alone for a port that is refused, and raise them again behind one that has gone',
     async () => {
       const { seen, refused, left } = await run<{ seen: number[]; refused: string; left: number }>('mtus');

@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'vitest';
+import { describe } from 'vitest';
 import { comebacks } from '../../support/comeback.js';
 import { canForward } from '../../support/forwarder.js';
-import { WHOLE } from '../../support/matrix.js';
+import { inSoak } from '../../support/matrix.js';
 
 describe.skipIf(!canForward())('an interface that comes back', () => {
-  it.runIf(WHOLE)('is received from and sent to in order, and other ports miss nothing', async () => {
+  inSoak('is received from and sent to in order, and other ports miss nothing', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'rxsteer-test-'));
     try {
       await comebacks(folder, [

@@ -7,7 +7,7 @@
 import { describe, expect, it } from 'vitest';
 import { canForward, type RunningForwarder, startForwarder } from '../../support/forwarder.js';
 import { type Lab, withLab } from '../../support/lab.js';
-import { matrix, WHOLE } from '../../support/matrix.js';
+import { inSoak, matrix } from '../../support/matrix.js';
 import { SLOW } from '../../support/slow.js';
 import { expectConservation, type Summary } from '../../support/summary.js';
 
@@ -67,7 +67,7 @@ describe.skipIf(!canForward())('while frames are sent', () => {
     });
   });
 
-  it.runIf(WHOLE)('a veth is replaced at once by another of the same name', async () => {
+  inSoak('a veth is replaced at once by another of the same name', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       await veth(lab, ns);
@@ -85,7 +85,7 @@ describe.skipIf(!canForward())('while frames are sent', () => {
     });
   });
 
-  it.runIf(WHOLE)('a veth goes down and up', async () => {
+  inSoak('a veth goes down and up', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       await veth(lab, ns);
@@ -100,7 +100,7 @@ describe.skipIf(!canForward())('while frames are sent', () => {
     });
   });
 
-  it.runIf(WHOLE)(
+  inSoak(
     'the far end of a veth goes: the port has no carrier, is told so, and frames to it are portDown',
     async () => {
       await withLab(async (lab) => {
@@ -136,7 +136,7 @@ describe.skipIf(!canForward())('while frames are sent', () => {
     });
   });
 
-  it.runIf(WHOLE)('a TAP goes down and up', async () => {
+  inSoak('a TAP goes down and up', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       const { process, stop } = await forward(lab, ns, '--port', source, '--port', 'out=tap:p0');
@@ -157,7 +157,7 @@ describe.skipIf(!canForward())('while frames are received', () => {
   const generator = (lab: Lab, ns: string) =>
     startForwarder(lab, ns, '--port', source, '--port', 'out=af_packet:far');
 
-  it('a veth of several queues vanishes and comes back, and the other port runs on', async () => {
+  inSoak('a veth of several queues vanishes and comes back, and the other port runs on', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       await veth(lab, ns);
@@ -188,7 +188,7 @@ describe.skipIf(!canForward())('while frames are received', () => {
     });
   });
 
-  it.runIf(WHOLE)('a worker dies before its port is back, and finds it then', async () => {
+  inSoak('a worker dies before its port is back, and finds it then', async () => {
     await withLab(async (lab) => {
       const ns = await lab.namespace();
       await veth(lab, ns);

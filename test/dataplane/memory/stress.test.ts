@@ -4,7 +4,7 @@ import { loadNative } from '#rxsteer/addon/native.js';
 import { LINE_WORDS } from '#rxsteer/dataplane/memory/layout.js';
 import { ringDrained } from '#rxsteer/dataplane/memory/ring.js';
 import { SLEEP_MAX_MS } from '#rxsteer/dataplane/worker/sleeper.js';
-import { matrix } from '../../support/matrix.js';
+import { matrix, WHOLE } from '../../support/matrix.js';
 import { attachPool, makeLane, poolMemory, runThreads } from './shared-kit.js';
 
 interface Exchanged {
@@ -76,7 +76,7 @@ describe('sleeping and waking', () => {
       const native = useNative ? loadNative() : null;
       if (useNative && native === null) throw new Error('the addon is not built');
       expect(SLEEP_MAX_MS).toBeLessThanOrEqual(250);
-      const rounds = 12_000;
+      const rounds = WHOLE ? 12_000 : 4000;
       const words = Array.from(
         { length: threads },
         () => new Int32Array(new SharedArrayBuffer(2 * LINE_WORDS * 4)),

@@ -373,7 +373,7 @@ describe('every interleaving', { timeout: 120_000 }, () => {
         total.hold += schedule.dropped().hold!;
         total.unwatched += schedule.unwatched();
       }),
-      { numRuns: WHOLE ? 1000 : 100, seed: 11 },
+      { numRuns: WHOLE ? 1000 : 50, seed: 11 },
     );
     // All of it was exercised.
     for (const [what, count] of Object.entries(total)) expect(count, what).toBeGreaterThan(0);
@@ -459,7 +459,7 @@ describe('every interleaving', { timeout: 120_000 }, () => {
         schedule.expectConserved();
         late += schedule.late;
       }),
-      { numRuns: WHOLE ? 400 : 60, seed: 12 },
+      { numRuns: WHOLE ? 400 : 30, seed: 12 },
     );
     expect(late).toBeGreaterThan(100);
   });

@@ -8,7 +8,7 @@ import { PASS_FRAMES, PollList } from '#rxsteer/dataplane/worker/poll-list.js';
 const BURST = 64;
 
 /** `count` queues; the first `memory` of them have no descriptor. */
-function ground(count: number, memory = 0, watches = true) {
+function ground(count: number, memory = 0, watches = true, cheap = false) {
   const waiting = new Array<number>(count).fill(0);
   const asks = new Array<number>(count).fill(0);
   const ended = new Set<number>();
@@ -43,6 +43,7 @@ function ground(count: number, memory = 0, watches = true) {
     ...{ port: global, queue: 0, global, finite: false, idle: 0, left: -1 },
     receiver: {
       descriptor: global < memory ? -1 : 100 + global,
+      cheap,
       finished: () => ended.has(global),
       dueInMs: () => (waiting[global]! > 0 ? 0 : 7),
     },
@@ -75,6 +76,15 @@ describe('a poll list', () => {
     expect(members.has(142)).toBe(false);
     const fds = new Int32Array(101);
     expect([list.descriptors(fds), ...fds.subarray(0, 2)]).toEqual([2, 999, 142]);
+  });
+
+  it('keeps asking a few queues whose asking costs next to nothing, and watches the rest', () => {
+    const few = ground(4, 0, true, true);
+    few.rounds(300);
+    expect([few.asks, few.members.size, few.looks()]).toEqual([[300, 300, 300, 300], 0, 0]);
+    const many = ground(10, 0, true, true);
+    many.rounds(300);
+    expect(many.members.size).toBe(6);
   });
 
   it('looks at the watch while another queue is busy', () => {

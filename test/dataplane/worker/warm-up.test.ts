@@ -27,6 +27,7 @@ import { SeededRandom } from '#rxsteer/hash/random.js';
 import { Burst } from '#rxsteer/packet/burst.js';
 import { compilePolicy, policyBytes } from '#rxsteer/policy/compile.js';
 import { parsePolicy } from '#rxsteer/policy/parse.js';
+import { matrix } from '../../support/matrix.js';
 
 const WORKERS = 2;
 const WORKER = 1;
@@ -121,12 +122,13 @@ function without(buffer: SharedArrayBuffer, ranges: readonly [number, number][])
 }
 
 describe('nobody notices the warm-up', () => {
-  it.each([
+  const cases = [
     ['rss:queues=2', 'wire'],
     ['rfs:cpus=0-1,order=linux', 'wire'],
     ['mac', 'switch'],
     ['round-robin', 'wire'],
-  ] as const)(
+  ] as const;
+  it.each(matrix(cases, [1, 2]))(
     '%s, %s: all memory but its own is byte for byte what it was',
     (policyText, mode) => {
       const used = usedMemory(policyText, mode);

@@ -11,9 +11,14 @@ export class NativeQueue implements Receiver {
   constructor(
     private readonly native: NativeReceiver,
     readonly descriptor: number,
+    readonly waits = false,
+    readonly cheap = false,
   ) {}
   receive(max: number): number {
     return this.native.receive(max);
+  }
+  arm(): void {
+    this.native.arm?.();
   }
   finished(): boolean {
     return false;

@@ -18,7 +18,12 @@ export const attacher: PortAttacher<PacketData> = {
     const fd = new Int32Array(data.words)[PacketWord.receive + queue]!;
     if (fd < 0 || native === null) return null;
     const state = stateOf(data.state, queue);
-    return new NativeQueue(new native.PacketReceiver(fd, state, pool.nativeView(worker), arrays), fd);
+    return new NativeQueue(
+      new native.PacketReceiver(fd, state, pool.nativeView(worker), arrays),
+      fd,
+      false,
+      true,
+    );
   },
 
   sender({ native, pool, worker }, { data, txQueues }) {

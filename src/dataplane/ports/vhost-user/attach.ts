@@ -48,7 +48,7 @@ export const attacher: PortAttacher<VhostData> = {
     const receiver = new native.VhostReceiver(data.backend, pool.nativeView(worker), arrays, rings);
     return data.guestQueue === 'auto' && data.pairs > 1
       ? new LearningQueue(receiver, arrays, rings, pool.bytes, clock, data)
-      : new NativeQueue(receiver, data.event);
+      : new NativeQueue(receiver, data.event, true);
   },
 
   sender({ native, pool, worker, clock, views }, { data }) {

@@ -37,6 +37,8 @@ export class RingChoice {
   /** By entry of the send arrays: the pair whose ring the frame should be in; the flow's bucket, or -1. */
   readonly wanted: Int32Array;
   readonly bucket: Int32Array;
+  /** The pair that all entries name; -1: they name several. */
+  private one = -1;
   private readonly enabled: Int32Array;
   private readonly flows: Int32Array;
   private readonly readers: Int32Array;
@@ -61,6 +63,14 @@ export class RingChoice {
     this.learned = this.hash !== null && data.guestQueue === 'auto' ? new Int32Array(data.learned) : null;
   }
 
+  /** All frames go into the ring of this pair, and are in no bucket: what stands there already need not be written. */
+  private chooseOne(pair: number): void {
+    if (this.one === pair) return;
+    this.wanted.fill(pair);
+    this.bucket.fill(-1);
+    this.one = pair;
+  }
+
   /** See `Sender.readerOf`: of the ring that the frame's bucket is in. */
   readerOf(offset: number, length: number): number {
     const { hash, enabled, readers } = this;
@@ -76,10 +86,10 @@ export class RingChoice {
     const { wanted, bucket, hash, enabled } = this;
     const count = enabled[0]!;
     if (hash === null || count === 0) {
-      wanted.fill(count === 0 ? 0 : enabled[1]!, from, to);
-      bucket.fill(-1, from, to);
+      this.chooseOne(count === 0 ? 0 : enabled[1]!);
       return;
     }
+    this.one = -1;
     const { off, len } = this.arrays;
     const on = 1 + this.data.pairs;
     if (this.learned !== null) this.clock.look();
@@ -114,7 +124,7 @@ export class LearningQueue extends NativeQueue {
     private readonly clock: ThreadClock,
     data: VhostData,
   ) {
-    super(receiver, data.event);
+    super(receiver, data.event, true);
     this.learned = new Int32Array(data.learned);
     this.hash = hashOf(data);
   }

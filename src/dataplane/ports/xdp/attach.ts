@@ -17,7 +17,12 @@ export const attacher: PortAttacher<XdpData> = {
     const fd = words[XdpWord.receive + queue]!;
     if (fd < 0 || native === null) return null;
     const lent = pool.lentView(worker, words[XdpWord.tag]!);
-    return new NativeQueue(new native.XskReceiver(fd, pool.nativeView(worker), arrays, lent), fd);
+    return new NativeQueue(
+      new native.XskReceiver(fd, pool.nativeView(worker), arrays, lent),
+      fd,
+      false,
+      true,
+    );
   },
 
   sender({ native, pool }, { data }) {

@@ -14,6 +14,7 @@ import {
   STAMP_SEQUENCE_OFFSET,
 } from '#rxsteer/dataplane/ports/memory/templates.js';
 import { toSteering } from '#rxsteer/policy/experiment.js';
+import { WHOLE } from '../../../support/matrix.js';
 import {
   makeArrays,
   makePool,
@@ -69,7 +70,7 @@ describe('a memory source with several queues', () => {
           }
         });
       }),
-      { numRuns: 200 },
+      { numRuns: WHOLE ? 200 : 40 },
     );
   });
 

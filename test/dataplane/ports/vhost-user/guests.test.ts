@@ -7,7 +7,7 @@ import { loadNative } from '#rxsteer/addon/native.js';
 import type { Engine } from '#rxsteer/index.js';
 import { startForwarder, summarize } from '#rxsteer/index.js';
 import { ethernet, ipv4, tcp, udp } from '#rxsteer/packet/build.js';
-import { matrix, WHOLE } from '../../../support/matrix.js';
+import { inSoak, matrix } from '../../../support/matrix.js';
 import { FrontEnd, type GuestFrame, noFrontEnd } from '../../../support/vhost-front.js';
 
 const missing = loadNative() === null ? 'no addon' : noFrontEnd();
@@ -201,7 +201,7 @@ describe.skipIf(missing !== null)(
       expect(summarize(engine).ports[0]!.rx.kernelDrops).toBe(1);
     });
 
-    it.runIf(WHOLE)('come and go; until one is there frames are dropped as portDown', async () => {
+    inSoak('come and go; until one is there frames are dropped as portDown', async () => {
       await start();
       const a = front();
       await a.begin(path('a'));

@@ -55,6 +55,7 @@ describe.skipIf(missing !== null)(`kicks of a guest${missing === null ? '' : `: 
   /** As a worker does before it sleeps: what it is woken by afterwards came later. */
   const fallAsleep = () => {
     expect(receiver.receive(64)).toBe(0);
+    receiver.arm!();
     woken = 0;
     events.arm(port.backend.event);
   };
@@ -77,6 +78,7 @@ describe.skipIf(missing !== null)(`kicks of a guest${missing === null ? '' : `: 
       if (got > 0) break;
       expect(looks).toBeLessThan(10);
       // Told of once for each time that it was armed: the first time when it fell asleep.
+      receiver.arm!();
       await expect.poll(() => woken).toBe(1);
       woken = 0;
       events.arm(port.backend.event);
