@@ -8,6 +8,7 @@ import type { PartialCosts } from '../simulate/costs/schema.js';
 import { costSet } from '../simulate/costs/sets.js';
 import type { Distance } from './machine.js';
 import type { Measured } from './measure.js';
+import type { Disturbance } from './quiet.js';
 import type { Measurement, Unmeasured } from './samples.js';
 
 /** A calibration: what was measured, and the costs that follow. */
@@ -16,6 +17,8 @@ export interface Calibration {
   readonly measurements: readonly Measurement[];
   readonly unmeasured: readonly Unmeasured[];
   readonly costs: PartialCosts & { readonly base: string };
+  /** How disturbed the machine was at worst by others; null = it was quiet. */
+  readonly disturbed: Disturbance | null;
   /** How each cost follows, one line each. */
   readonly derivations: readonly string[];
 }
@@ -36,6 +39,7 @@ export function calibrationOf(
   machine: string,
   { measurements, unmeasured, distance }: Measured,
   baseName: string,
+  disturbed: Disturbance | null = null,
 ): Calibration {
   const base = costSet(baseName).costs;
   const known = new Map(measurements.map(({ name, median }) => [name, median]));
@@ -106,10 +110,10 @@ export function calibrationOf(
   }
   set('driverReceive', ['receive'], 'receiving from a packet socket, deciding, accounting', neat);
   set('tapEnqueue', ['tapSend'], 'sending into a tap', neat);
-  set('tunCall', ['tapCall'], 'the call for a burst', neat);
+  set('tunCall', ['tapCall'], 'a call', neat);
   set('vethEnqueue', ['vethSend'], 'sending into a veth interface', neat);
-  set('vethCall', ['vethCall'], 'the call for a burst', neat);
-  return { machine, measurements, unmeasured, derivations, costs: { base: baseName, ...costs } };
+  set('vethCall', ['vethCall'], 'a call', neat);
+  return { machine, measurements, unmeasured, disturbed, derivations, costs: { base: baseName, ...costs } };
 }
 
 const figure = ({ name, about, median, low, high, samples }: Measurement) => {
@@ -121,16 +125,24 @@ const figure = ({ name, about, median, low, high, samples }: Measurement) => {
   return `${name}: ${m} ns (quartiles ${l} to ${h}, ${samples} samples): ${about}`;
 };
 
+/** What is said of a machine that was not quiet. */
+export function disturbanceText({ others, slowdown }: Disturbance): string {
+  const share = `${(100 * others).toFixed(0)} % of the CPUs`;
+  return `other programs took up to ${share} meanwhile, and the CPU was up to ${(100 * slowdown).toFixed(0)} % slower than at best: figures may be too high; measure again when the machine does nothing else`;
+}
+
 /** What is said above the costs, one line each. */
 export function calibrationLines({
   machine,
   measurements,
   unmeasured,
+  disturbed,
   derivations,
   costs,
 }: Calibration): string[] {
   return [
     `costs of ${machine}`,
+    ...(disturbed === null ? [] : [disturbanceText(disturbed)]),
     '',
     ...measurements.map(figure),
     ...unmeasured.map(({ name, about, why }) => `${name}: not measured (${why}): ${about}`),

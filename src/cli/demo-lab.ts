@@ -45,9 +45,9 @@ export function build(lab: Lab): { uplink: string; host: string; guests: string[
   return { uplink, host, guests };
 }
 
-/** Where the guests are, for a switch that is told: all behind one port. */
-export function guestsBehind(port: string): { readonly mac: string; readonly port: string }[] {
-  return Array.from({ length: GUESTS }, (_, g) => ({ mac: guestMac(g), port }));
+/** Guests at ports, in order, for a switch that is told. */
+export function guestsAt(ports: readonly string[]): { readonly mac: string; readonly port: string }[] {
+  return ports.map((port, guest) => ({ mac: guestMac(guest), port }));
 }
 
 /** What the host's forwarder is started with. */
@@ -60,14 +60,18 @@ export function forwarderArguments(policy: string): string[] {
   ];
 }
 
+/** Makes the kernel's side of a TAP the guest of that number: its address, and from then on up. */
+export function becomeGuest(lab: Lab, host: string, tap: string, guest: number): void {
+  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'down');
+  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'address', guestMac(guest));
+  lab.inside(host, 'sh', '-c', `echo 1 > /proc/sys/net/ipv4/conf/${tap}/arp_notify`);
+  lab.ip('-n', host, 'addr', 'add', `11.0.0.${guest + 1}/8`, 'dev', tap);
+  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'up');
+}
+
 /** Makes every guest say its MAC address (gratuitous ARP), as a guest does when it boots, so that it is known. */
 export function announce(lab: Lab, host: string, guests: readonly string[]): void {
-  const tap = `g${TAP_GUEST}`;
-  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'down');
-  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'address', guestMac(TAP_GUEST));
-  lab.inside(host, 'sh', '-c', `echo 1 > /proc/sys/net/ipv4/conf/${tap}/arp_notify`);
-  lab.ip('-n', host, 'addr', 'add', `11.0.0.${TAP_GUEST + 1}/8`, 'dev', tap);
-  lab.ip('-n', host, 'link', 'set', 'dev', tap, 'up');
+  becomeGuest(lab, host, `g${TAP_GUEST}`, TAP_GUEST);
   for (const guest of guests) {
     lab.inside(guest, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/conf/e0/arp_notify');
     lab.ip('-n', guest, 'link', 'set', 'dev', 'e0', 'down');

@@ -4,7 +4,7 @@
  * Promise: medians with their quartiles, processor and kernel are in the file; what could not be measured is named with
  * the reason and taken from the named set (`--costs NAME`, default that of scenarios).
  */
-import { calibrationLines, calibrationOf } from '../calibrate/cost-set.js';
+import { calibrationLines, calibrationOf, disturbanceText } from '../calibrate/cost-set.js';
 import { machineText } from '../calibrate/machine.js';
 import { measureMachine } from '../calibrate/measure.js';
 import { UserError } from '../errors.js';
@@ -39,6 +39,7 @@ export async function calibrate({
       distance: own.distance,
     },
     base,
+    live.disturbed,
   );
   const head = calibrationLines(calibration).map((line) => `# ${line}`.trimEnd());
   const { stringify } = await import('yaml');
@@ -56,5 +57,6 @@ export async function calibrate({
   print(formatTable([{ title: 'measured' }, right('ns'), right('quartiles')], rows));
   for (const { name, why } of calibration.unmeasured)
     noteLine(`rxsteer: ${name}: not measured, taken from ${base}: ${why}`);
+  if (calibration.disturbed !== null) noteLine(`rxsteer: ${disturbanceText(calibration.disturbed)}`);
   print(`\n${path}: ${calibration.derivations.length} costs of this machine over the set ${base}`);
 }

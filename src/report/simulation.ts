@@ -37,8 +37,8 @@ const HEADINGS: readonly Heading[] = [
   { title: 'remote lines', hint: 'cache lines taken from other CPUs, for each operation' },
   { title: 'lock wait ns', hint: 'for each operation' },
   { title: 'copied bytes', hint: 'for each operation' },
-  { title: 'dropped' },
-  { title: 'reordered', hint: 'behind a later packet of their flow' },
+  { title: 'drops' },
+  { title: 'late', hint: 'behind a later packet of their flow' },
 ];
 
 const PUBLISHED: readonly Heading[] = [
@@ -62,7 +62,10 @@ function comparison(results: readonly RunResult[]): string {
         : [orNothing(published.value, count), orNothing(published.cpu, percent)];
     return [
       code(result.policy),
-      { ...number(throughput.value), html: `${count(throughput.value)} ± ${count(half)}` },
+      {
+        ...number(throughput.value),
+        html: `${count(throughput.value)} ± ${percent(throughput.value === 0 ? 0 : half / throughput.value)}`,
+      },
       number(cpu.busyShare, percent),
       number(cpu.usPerOperation, short),
       number(latencyUs.p50, short),

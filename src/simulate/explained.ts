@@ -4,6 +4,7 @@
  * Promise: a key without a sentence does not compile.
  */
 import { z } from '../vendor/zod.js';
+import { conditionsOf, type GoesWith } from './goes-with.js';
 
 /** Sentences for the keys of an object. */
 type Words<S> = { readonly [K in keyof S]: string };
@@ -14,13 +15,18 @@ function some(words: object): string {
   return keys.length > 3 ? `keys such as ${keys.slice(0, 3).join(', ')}` : `the keys ${keys.join(', ')}`;
 }
 
-/** An object of these keys and no others, each with its sentence. */
-export function explained<S extends z.ZodRawShape>(shape: S, words: Words<S>) {
+/**
+ * An object of these keys and no others, each with its sentence.
+ * @param goesWith keys that have an effect only beside others
+ */
+export function explained<S extends z.ZodRawShape>(shape: S, words: Words<S>, goesWith: GoesWith<S> = {}) {
   const described = Object.entries(shape).map(([key, schema]) => [
     key,
     (schema as z.ZodType).describe((words as Record<string, string>)[key]!),
   ]);
-  return z.strictObject(Object.fromEntries(described) as S, {
+  const object = z.strictObject(Object.fromEntries(described) as S, {
     error: ({ code }) => (code === 'invalid_type' ? `an object with ${some(words)}` : undefined),
   });
+  const allOf = conditionsOf(shape as unknown as Readonly<Record<string, z.ZodType>>, goesWith);
+  return allOf.length === 0 ? object : object.meta({ allOf });
 }

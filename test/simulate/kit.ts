@@ -30,6 +30,7 @@ export const FREE: KernelCosts = {
   wakeRemote: 0,
   slice: 1e15,
   granularity: 1e15,
+  taskLines: 0,
 };
 
 /** CPUs of one socket on which everything is free. */
@@ -57,7 +58,9 @@ export class Small {
     );
     const below = this.cpus.map((cpu) => new HostBelow(this.sim, cpu, all, this.counters));
     const board = new LoadBoard(count, () => 3);
-    this.contexts = below.map((one, id) => new Context(id, all, this.counters, one, -1, board));
+    this.contexts = below.map(
+      (one, id) => new Context(id, all, this.counters, one, -1, board, { line: () => 0 }),
+    );
     this.contexts.forEach((context, id) => {
       below[id]!.context = context;
       this.cpus[id]!.root = context;

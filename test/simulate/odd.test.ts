@@ -23,9 +23,9 @@ describe('a scenario that contradicts itself', () => {
     [{ nics: { a: { transmit: { select: ['0', '1'] } } } }, 'nics.a.transmit.select: 2 lists for 1 queues'],
     [
       { nics: { a: { transmit: { busylock: false } } } },
-      'nics.a.transmit.busylock=false: expected qdisc: true',
+      'nics.a.transmit.busylock=false: goes with qdisc true, not false',
     ],
-    [{ guests: { vm: { transmit: { limit: 9 } } } }, 'guests.vm.transmit.limit=9: expected qdisc: true'],
+    [{ nics: { a: { transmit: { limit: 9 } } } }, 'nics.a.transmit.limit=9: goes with qdisc true, not false'],
     [{ nics: { a: { node: 1 } } }, 'nics.a.node: node 1 does not exist; nodes: 0 to 0'],
     [{ host: { softirq: { flowLimitCpus: '9' } } }, 'host.softirq.flowLimitCpus: CPU 9 does not exist'],
     [{ guests: { vm: { vcpus: 2, irqs: '2' } } }, 'guests.vm.irqs: vCPU 2 does not exist; vCPUs: 0 to 1'],
@@ -43,6 +43,10 @@ describe('a scenario that contradicts itself', () => {
     [{ load: [{ app: 'web' }], host: { apps: [{ name: 'wep' }] } }, 'load[0].app: unknown application "web"'],
     [{ load: [{}], guests: { vm: { apps: [] } } }, 'load[0].app: vm has no application that receives'],
     [{ load: [{ kind: 'closed' }], host: { apps: [{ kind: 'sink' }] } }, 'expected kind echo'],
+    [
+      { nics: { a: {}, b: {} }, guests: { vm: { path: 'sriov' } }, load: [{ nic: 'b' }] },
+      'load[0].nic=b: vm has path sriov, which is of the first NIC, a',
+    ],
     [{ load: [{ rate: 1e9 }], durationMs: 1e6 }, 'load[0].rate: 1e12 packets'],
     [{ changes: [{ atMs: 1 }] }, 'changes[0] changes nothing: expected policy, rpsCpus or rollback'],
     [{ load: [{ kind: 'capture' }] }, 'x.yaml: load[0].file is missing: expected a capture file'],

@@ -55,9 +55,9 @@ const anyScenario = fc
       queues: c.guestQueues,
       path: c.path,
       interrupts: c.interrupts,
-      tapLock: c.tapLock,
+      ...(/^(qemu|vhost-(tap|macvtap))/.test(c.path) ? { tapLock: c.tapLock } : {}),
       ring: c.ring,
-      apps: [{ kind: appKind, threads: 2 as const }],
+      apps: [{ kind: appKind, ...(appKind === 'forward' ? {} : { threads: 2 as const }) }],
       ...(c.guestRps ? { rps: { cpus: [0] } } : {}),
     };
     const scenario: ScenarioInput = {
@@ -65,11 +65,11 @@ const anyScenario = fc
       ...(c.policy === null ? {} : { policies: [c.policy] }),
       host: {
         cpus: { sockets: c.sockets, cores: c.cores, threads: c.threads },
-        apps: [{ kind: appKind, threads: 3 }],
+        apps: [{ kind: appKind, ...(appKind === 'forward' ? {} : { threads: 3 }) }],
       },
       nics: { eth0: { queues: c.queues, ring: c.ring, gbps: 10, ...rps, transmit: { qdisc: c.qdisc } } },
       ...(c.guests > 0 ? { guests: { vm: guest } } : {}),
-      load: [{ kind, rate: c.rate, clients: 20, flows: 20 }],
+      load: [kind === 'closed' ? { kind, clients: 20 } : { kind, rate: c.rate, flows: 20 }],
     };
     return scenario;
   });
@@ -217,7 +217,15 @@ describe('paths into a guest', () => {
       variation: 'none',
       host: { cpus: { sockets: 2, cores: 6 } },
       nics: { eth0: { irqs: [0], node: 0 } },
-      guests: { vm: { vcpus: 1, cpus: [3], workerCpus: [2], apps: [{ kind: 'echo' }], ...guest } },
+      guests: {
+        vm: {
+          vcpus: 1,
+          cpus: [3],
+          apps: [{ kind: 'echo' }],
+          ...((guest as { interrupts?: string }).interrupts === 'posted' ? {} : { workerCpus: [2] }),
+          ...guest,
+        },
+      },
       load: [{ kind: 'open', rate: 20_000, flows: 4 }],
       ...extra,
     });

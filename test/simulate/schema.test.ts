@@ -6,10 +6,11 @@ import { jsonSchemaOf } from '#rxsteer/policy/json-schema.js';
 import { readScenario } from '#rxsteer/simulate/scenario/parse.js';
 import { scenarioSchema } from '#rxsteer/simulate/scenario/schema.js';
 
-/** Paths of all properties, and of those without a description. */
+/** Paths of all properties, and of those without a description; conditions (`allOf`) add none. */
 function properties(node: unknown, path: string, found: string[], bare: string[]): void {
   if (node === null || typeof node !== 'object') return;
   for (const [key, value] of Object.entries(node)) {
+    if (key === 'allOf') continue;
     if (key !== 'properties') {
       properties(value, path, found, bare);
       continue;

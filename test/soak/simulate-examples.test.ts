@@ -43,6 +43,13 @@ function run(name: string, change: Change): RunResult {
 type Row = readonly [name: string, first: Change, second: Change, of: string, from: number, to: number];
 const RPS = 'throughput.value';
 const COST = 'cpu.usPerOperation';
+/** So many queues, each with its interrupt CPU, and as many to send by. */
+const bnx2x = (queues: number): Change => ({
+  'nics.eth0.queues': queues,
+  'nics.eth0.irqs': queues === 1 ? 0 : `0-${queues - 1}`,
+  'nics.eth0.transmit.queues': queues,
+});
+
 const rows: Row[] = [
   // One CPU: twice the load is three times the time (M/M/1: 40 us and 13.3 us).
   ['latency-under-load', {}, { 'load.0.rate': 50_000 }, 'latencyUs.mean', 2.7, 3.3],
@@ -81,15 +88,10 @@ const rows: Row[] = [
   ['noisy-neighbour', { 'guests.flooded.workerCpus': '4' }, {}, 'guests.1.latencyUs.p99', 0.9, 1.1],
   ['elephants', {}, { rebalance: undefined }, RPS, 1.02, 1.3],
   ['overcommit', { 'guests.vm.workerCpus': '4-6' }, {}, RPS, 1.1, 1.6],
-  ['bnx2x-queues', {}, { 'nics.eth0.queues': 1, 'nics.eth0.irqs': 0 }, RPS, 1.8, 2.1],
-  [
-    'bnx2x-queues',
-    { 'nics.eth0.queues': 4, 'nics.eth0.irqs': '0-3' },
-    { 'nics.eth0.queues': 1, 'nics.eth0.irqs': 0 },
-    RPS,
-    3.7,
-    4.3,
-  ],
+  ['bnx2x-queues', {}, bnx2x(1), RPS, 1.8, 2.1],
+  ['bnx2x-queues', bnx2x(4), bnx2x(1), RPS, 3.7, 4.3],
+  // Published: 738 k with eight, 567 k with four.
+  ['bnx2x-queues', bnx2x(8), bnx2x(4), RPS, 1.2, 1.6],
 ];
 
 describe('examples/scenarios', () => {

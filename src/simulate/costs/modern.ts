@@ -31,7 +31,7 @@ export const MODERN: Costs = {
   handOver: { core: 10, cache: 25, socket: 60, remote: 150 },
   dram: { local: 80, remote: 131 },
   copyByte: { local: 0.08, remote: 0.12 },
-  lines: { backlog: 4, socket: 8, transmit: 4, lock: 1, ring: 4 },
+  lines: { backlog: 4, socket: 8, transmit: 4, lock: 1, ring: 4, task: 20 },
   misses: { receive: 2, guest: 2 },
   ...{ siblingSlowdown: 1.5, interference: 0 },
 };

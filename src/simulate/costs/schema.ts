@@ -94,6 +94,7 @@ const shape = {
       transmit: factorKey(),
       lock: factorKey(),
       ring: factorKey(),
+      task: factorKey(),
     },
     words.LINES,
   ),

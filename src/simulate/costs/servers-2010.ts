@@ -19,7 +19,7 @@ const AMD: Costs = {
   ...{ qdiscEnqueue: 250, qdiscDequeue: 200 },
   line: even(100),
   handOver: even(100),
-  lines: { backlog: 0, socket: 35, transmit: 32, lock: 0, ring: 10 },
+  lines: { backlog: 0, socket: 35, transmit: 32, lock: 0, ring: 10, task: 20 },
   misses: { receive: 0, guest: 0 },
   ...{ siblingSlowdown: 1, interference: 0.03 },
 };
@@ -47,7 +47,7 @@ const XEON: Costs = {
   ...{ send: 0, qdiscEnqueue: 250, qdiscDequeue: 200, transmit: 800 },
   line: { core: 10, cache: 30, socket: 110, remote: 130 },
   handOver: even(300),
-  lines: { backlog: 4, socket: 8, transmit: 4, lock: 1, ring: 4 },
+  lines: { backlog: 4, socket: 8, transmit: 4, lock: 1, ring: 4, task: 20 },
 };
 
 const BY_THROUGHPUT = 'follow from 1/throughput of the rows whose interrupt CPU is the limit';

@@ -83,6 +83,7 @@ export const LINES = {
   transmit: 'A transmit queue that another CPU used last, beside its lock',
   lock: 'Under a lock that another CPU held last',
   ring: 'A ring between a host CPU and a vCPU or worker',
+  task: 'Brought along by a task that runs on another CPU than the last time',
 } as const;
 
 export const MISSES = {

@@ -68,6 +68,9 @@ export const diskSchema = explained(
     tenants: z.record(name(), tenant, { error: 'tenants by name' }),
   },
   words.DISK,
+  {
+    coalescePackets: { coalesceUs: { least: 1e-6 } },
+  },
 );
 
 /** Disks by name. */

@@ -38,6 +38,8 @@ export interface Schedulable {
   readonly cpuClass: number;
   /** Time that it has had. */
   runtime: number;
+  /** CPU of its kernel on which it ran last; -1 = it has not run. */
+  ranOn: number;
   begin(): void;
   preempted(): void;
   sleep(): void;
@@ -55,6 +57,8 @@ export interface SchedulerCosts {
   readonly wakeRemote: number;
   readonly slice: number;
   readonly granularity: number;
+  /** Lines that follow a task to another CPU, a number. */
+  readonly taskLines: number;
 }
 
 /** Something that is polled in the receive softirq: a device queue, a backlog. */
@@ -150,6 +154,8 @@ export class Context {
     readonly below: Below,
     readonly cpuClass: number,
     readonly board: LoadBoard,
+    /** What a cache line costs that another CPU had last. */
+    private readonly distances: { line(from: number, to: number): number },
   ) {}
 
   /** No work runs and none is waiting. */
@@ -375,6 +381,7 @@ export class Context {
           this.counters.contextSwitches++;
           this.#enter(cpu, Class.scheduler);
           cpu.spend(this.costs.contextSwitch);
+          this.#bring(task, cpu);
           if (cpu.debt > 0) return Pick.spent;
         }
       }
@@ -386,6 +393,16 @@ export class Context {
       this.board.add(this.id, -1);
       if (cpu.debt > 0) return Pick.spent;
     }
+  }
+
+  /** What a task had in the caches of the CPU on which it ran last comes along. */
+  #bring(task: Schedulable, cpu: Runner): void {
+    const { taskLines } = this.costs;
+    const from = task.ranOn;
+    task.ranOn = this.id;
+    if (taskLines === 0 || from < 0 || from === this.id) return;
+    this.counters.remoteLines += taskLines;
+    cpu.spend(Math.round(taskLines * this.distances.line(from, this.id)));
   }
 
   #next(): Schedulable | null {

@@ -31,6 +31,7 @@ export abstract class Task implements Schedulable {
   context: Context;
   /** Time that it has had, for fairness. */
   runtime = 0;
+  ranOn = -1;
   wakeups = 0;
   #state: State = State.sleeping;
 

@@ -28,13 +28,14 @@ export class Record implements Step {
 export class Answer implements Step {
   readonly isVisible = false;
 
+  /** @param bytes of each answer; null = those of its message */
   constructor(
     private readonly world: World,
-    private readonly bytes: number,
+    private readonly bytes: number | null,
   ) {}
 
   run(_cpu: Cpu, packet: number): number {
-    this.world.packets.bytes[packet] = this.bytes;
+    if (this.bytes !== null) this.world.packets.bytes[packet] = this.bytes;
     return Next.step;
   }
 }

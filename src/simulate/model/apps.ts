@@ -127,7 +127,9 @@ export class App {
   #thread(n: number, place: Placement): AppTask {
     const { spec, parts } = this;
     const isLimited = spec.socketLock === 'limited';
-    const thread = new AppTask(`${this.name} ${n}`, Class.app, place, parts.world, spec.socket, isLimited);
+    // A disk's requests wait here too, none of them lost.
+    const room = Math.max(spec.socket, spec.kind === 'block' ? spec.depth : 0);
+    const thread = new AppTask(`${this.name} ${n}`, Class.app, place, parts.world, room, isLimited);
     this.#numbers.set(thread, parts.world.readers.push(thread) - 1);
     return thread;
   }
@@ -153,7 +155,7 @@ export class App {
     if (spec.socketLock !== 'none')
       steps.push(new ReleaseSocket(world, price.socketBacklog, price.socketBacklog));
     if (this.isClient) steps.push(new AskAgain(world, bytes));
-    else if (spec.kind === 'echo') steps.push(new Answer(world, spec.replyBytes ?? bytes));
+    else if (spec.kind === 'echo') steps.push(new Answer(world, spec.replyBytes ?? null));
     else return [...steps, new Finish(world)];
     return [...steps, parts.work(home.send, 'sending'), ...home.transmit(false)];
   }

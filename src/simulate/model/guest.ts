@@ -109,7 +109,7 @@ export class Guest {
       vcpu.inner = this.kernel.contexts[v]!;
     });
     this.queues = Array.from({ length: spec.queues }, (_, q) => this.#queue(q));
-    const transmit = spec.transmit ?? DEFAULT_TRANSMIT;
+    const transmit = { ...DEFAULT_TRANSMIT, ...spec.transmit };
     const transmitQueues =
       spec.transmitQueues ?? Math.max(transmit.queues, spec.transmit === undefined ? spec.queues : 1);
     const settingsOfSide =

@@ -46,7 +46,7 @@ export class Kernel {
       a < topology.cpus && b < topology.cpus ? topology.level(a, b) : 0;
     this.board = new LoadBoard(below.length, distance);
     this.contexts = below.map(
-      (one, id) => new Context(id, parts.costs, parts.counters, one, parts.cpuClass, this.board),
+      (one, id) => new Context(id, parts.costs, parts.counters, one, parts.cpuClass, this.board, topology),
     );
     this.heads = new Int32Array(below.length);
     this.tails = new Int32Array(below.length);
@@ -86,6 +86,7 @@ export function hostKernelCosts(softirq: SoftirqSettings, price: Price): KernelC
     wakeRemote: price.wakeRemote,
     slice: price.slice,
     granularity: price.granularity,
+    taskLines: price.lines.task,
   };
 }
 

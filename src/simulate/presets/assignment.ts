@@ -64,8 +64,10 @@ const polled = (where: 'local' | 'remote'): Omit<PresetScenario, 'about'> => ({
   nics: { eth0: { wireUs: where === 'local' ? 10 : 12 } },
   guests: {
     vm: {
-      ...{ vcpus: 1, cpus: [2], workerCpus: [1] },
-      ...(where === 'local' ? { path: 'vhost-user' } : { path: 'sriov', interrupts: 'posted' }),
+      ...{ vcpus: 1, cpus: [2] },
+      ...(where === 'local'
+        ? { path: 'vhost-user', workerCpus: [1] }
+        : { path: 'sriov', interrupts: 'posted' }),
       apps: [{ kind: 'echo', threads: 1, workNs: 2000 }],
     },
   },

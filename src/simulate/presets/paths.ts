@@ -14,7 +14,15 @@ const through = (guest: GuestSpec, rest: Partial<PresetScenario> = {}): Omit<Pre
   ...{ durationMs: 20, warmupMs: 5 },
   host: { cpus: { cores: 4 } },
   nics: { eth0: { irqs: [0] } },
-  guests: { vm: { vcpus: 1, cpus: [2], workerCpus: [1], apps: [{ kind: 'echo' }], ...guest } },
+  guests: {
+    vm: {
+      vcpus: 1,
+      cpus: [2],
+      ...(guest.interrupts === 'posted' ? {} : { workerCpus: [1] }),
+      apps: [{ kind: 'echo' }],
+      ...guest,
+    },
+  },
   load: [{ kind: 'open', rate: 20_000, flows: 4 }],
   ...rest,
 });

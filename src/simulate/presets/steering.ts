@@ -12,7 +12,7 @@ type Nic = NonNullable<PresetScenario['nics']>[string];
 const flood = (cores: number, nic: Nic, policies?: string[]): Omit<PresetScenario, 'about'> => ({
   ...{ durationMs: 10, warmupMs: 4 },
   ...(policies === undefined ? {} : { policies }),
-  host: { cpus: { cores }, apps: [{ kind: 'sink', threads: cores, workNs: 300, local: 1 }] },
+  host: { cpus: { cores }, apps: [{ kind: 'sink', threads: cores, workNs: 300 }] },
   nics: { eth0: nic },
   load: [{ kind: 'open', rate: 6_000_000, flows: 256 }],
 });

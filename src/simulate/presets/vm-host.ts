@@ -76,7 +76,7 @@ const split = (
       ...{ count: 8, vcpus: 16, cpus: '0-127', path, queues, interrupts: 'posted' },
       ...(path === 'sriov' ? {} : { workerCpus: '0-127', workers: 'queue' }),
       ...(queues > 1 ? { policy: `rss:queues=${queues}` } : {}),
-      apps: [{ kind: 'sink', threads: 16, workNs: 500, local: 1 }],
+      apps: [{ kind: 'sink', threads: 16, workNs: 500 }],
     },
   },
   load: [{ kind: 'open', rate: 1_500_000, flows: 64 }],

@@ -2,7 +2,7 @@
  * Scenarios from files, texts and objects.
  *
  * Promise: what is wrong is a UserError of one line with file, path in it, and what would be right; a misspelt key gets
- * the names that are near. Nothing is ignored.
+ * the names that are near, and so is a key that would have no effect beside the others (`goes-with.ts`). Nothing is ignored.
  */
 
 import { UserError, unknownName } from '../../errors.js';
@@ -11,6 +11,7 @@ import { z } from '../../vendor/zod.js';
 import { checkNesting, parseYaml } from '../../yaml-text.js';
 import { type Costs, costsSchema, type PartialCosts, partialCostsSchema } from '../costs/schema.js';
 import { completeCosts } from '../costs/sets.js';
+import { withoutEffect } from '../goes-with.js';
 import { checkScenario } from './check.js';
 import { type Scenario, scenarioSchema } from './schema.js';
 
@@ -89,23 +90,35 @@ export function describeIssue(
   return new UserError(`${where}=${shorten(wrong)}: expected ${issue.message}`);
 }
 
+/** @throws UserError for a key that has no effect */
+function checkEffect(value: unknown, scenario: Scenario, place: string, isWritten: boolean): void {
+  const idle = withoutEffect(scenarioSchema, value, scenario, isWritten);
+  if (idle === null) return;
+  throw new UserError(`${place}: ${pathText(idle.path)}=${shorten(at(value, idle.path))}: ${idle.why}`);
+}
+
 /**
  * A scenario from an object, with its defaults filled.
  * @param place what errors begin with: the file's name
  * @throws UserError
  */
 export function parseScenario(value: unknown, place = 'scenario'): Scenario {
+  return parsed(value, place, false);
+}
+
+function parsed(value: unknown, place: string, isWritten: boolean): Scenario {
   checkNesting(value, place);
   const result = scenarioSchema.safeParse(value);
   if (!result.success) throw describeIssue(result.error, scenarioSchema, value, place);
   const scenario = result.data as Scenario;
+  checkEffect(value, scenario, place, isWritten);
   checkScenario(scenario, place);
   return scenario;
 }
 
 /** A scenario from a YAML or JSON text. @throws UserError */
 export function parseScenarioText(text: string, place = 'scenario'): Scenario {
-  return parseScenario(parseYaml(text, place), place);
+  return parsed(parseYaml(text, place), place, true);
 }
 
 /** A scenario from a file. @throws UserError */

@@ -42,6 +42,7 @@ const machine = explained(
     siblings: oneOf(['last', 'beside']).default('last'),
   },
   words.MACHINE,
+  { siblings: { threads: { least: 2 } } },
 )
   .refine((m) => m.sockets * m.cores * m.threads <= 128, { error: 'at most 128 CPUs' })
   .refine((m) => m.cores % m.nodesPerSocket === 0 && m.cores % m.caches === 0, {
@@ -59,6 +60,7 @@ const softirq = explained(
     flowLimitTable: integer(1, 65536).default(4096),
   },
   words.SOFTIRQ,
+  { flowLimitTable: { flowLimitCpus: 'given' } },
 );
 
 /** RPS, RFS and accelerated RFS of a device, as sysfs has them. */
@@ -74,21 +76,33 @@ const rps = explained(
     accelerated: truth().default(false),
   },
   words.RPS,
+  {
+    flows: { sockEntries: 'given' },
+    sockEntries: { flows: 'given' },
+    accelerated: { flows: 'given', sockEntries: 'given' },
+  },
 );
 
-/** A device's transmit side. */
+/** A device's transmit queues. */
+const transmitQueues = {
+  queues: integer(1, 1024).default(1),
+  select: z
+    .union([oneOf(['cpus', 'hash']), z.array(cpuList())], { error: 'cpus, hash, or a list of CPU lists' })
+    .default('hash'),
+  lock: oneOf(LOCK_KINDS).default('ticket'),
+};
+/** That of a guest's device. */
+const guestTransmit = explained(transmitQueues, words.TRANSMIT_QUEUES);
+/** That of a NIC. */
 const transmit = explained(
   {
-    queues: integer(1, 1024).default(1),
-    select: z
-      .union([oneOf(['cpus', 'hash']), z.array(cpuList())], { error: 'cpus, hash, or a list of CPU lists' })
-      .default('hash'),
-    lock: oneOf(LOCK_KINDS).default('ticket'),
+    ...transmitQueues,
     qdisc: truth().default(false),
     busylock: truth().default(true),
     limit: integer(1, 1_000_000).default(1000),
   },
-  words.TRANSMIT,
+  { ...words.TRANSMIT_QUEUES, ...words.TRANSMIT },
+  { busylock: { qdisc: [true] }, limit: { qdisc: [true] } },
 );
 
 const nic = explained(
@@ -107,6 +121,7 @@ const nic = explained(
     dispatch: oneOf(['each', 'poll']).optional(),
   },
   words.NIC,
+  { moderationPackets: { moderationUs: { least: 0.001 } } },
 );
 
 /** CPUs, where one may come several times. */
@@ -119,6 +134,17 @@ function cpuListRepeated() {
       .transform((lists) => lists.flat()),
   );
 }
+
+/** Kinds with threads, those whose threads sleep, that read sockets, and those that others send to. */
+const THREADED = ['echo', 'sink', 'send', 'ping', 'ipi', 'block'] as const;
+const SLEEPING = ['echo', 'sink', 'send', 'ping', 'block'] as const;
+const READERS = ['echo', 'sink'] as const;
+const RECEIVERS = ['echo', 'sink', 'forward', 'drop'] as const;
+/** Where an application works for a message: what bypasses the stack sends without. */
+const WORKS = [
+  { kind: ['echo', 'sink', 'ping', 'ipi', 'block'] },
+  { kind: ['send'], bypass: [false] },
+] as const;
 
 /** An application of the host or of a guest. */
 const app = explained(
@@ -150,7 +176,30 @@ const app = explained(
     deviceUs: us().default(0),
   },
   words.APP,
+  {
+    threads: { kind: THREADED },
+    cpus: { kind: THREADED },
+    pin: { kind: SLEEPING },
+    local: { kind: READERS, threads: ['flow'] },
+    wake: { kind: SLEEPING },
+    affinity: { kind: ['echo', 'sink', 'ping', 'block'], wake: ['affine'] },
+    ...{ workNs: WORKS, byteNs: WORKS, pressure: WORKS },
+    replyBytes: { kind: ['echo'] },
+    socket: { kind: READERS },
+    socketLock: { kind: READERS },
+    ...{ flows: { kind: ['send'] }, to: { kind: ['send'] }, rate: { kind: ['send'] } },
+    bytes: { kind: ['send', 'block'] },
+    bypass: { kind: ['send', ...RECEIVERS] },
+    switch: { kind: ['forward'], bypass: [false] },
+    switchLock: { kind: ['forward'], switch: ['bridge', 'macvlan', 'ovs'] },
+    ...{ depth: { kind: ['block'] }, deviceUs: { kind: ['block'] } },
+  },
 );
+
+/** Paths with device threads that may sleep, those with a tap, and those that copy in the kernel. */
+const SLEEPERS = ['qemu-virtio', 'qemu-e1000', 'vhost-tap', 'vhost-macvtap', 'vhost-scsi'] as const;
+const TAPS = ['qemu-virtio', 'qemu-e1000', 'vhost-tap', 'vhost-macvtap'] as const;
+const NETWORK = [...TAPS, 'vhost-user', 'sriov'] as const;
 
 const guest = explained(
   {
@@ -178,7 +227,7 @@ const guest = explained(
     moderationUs: us().default(0),
     policy: policy().optional(),
     rps: rps.optional(),
-    transmit: transmit.optional(),
+    transmit: guestTransmit.optional(),
     switch: oneOf(SWITCHES).optional(),
     switchLock: oneOf(LOCK_KINDS).default('none'),
     tapLock: oneOf(['shared', 'split', 'none']).default('split'),
@@ -198,7 +247,29 @@ const guest = explained(
     apps: z.array(app, { error: 'a list of applications' }).optional(),
   },
   words.GUEST,
+  {
+    tapRing: { path: [...TAPS, 'vhost-user'] },
+    workers: { path: [...SLEEPERS, 'vhost-user'] },
+    workerCpus: [{ path: [...SLEEPERS, 'vhost-user'] }, { path: ['sriov'], interrupts: ['relayed'] }],
+    workerWake: { path: [...SLEEPERS, 'vhost-user'], workerCpus: 'absent' },
+    workerPollUs: { path: SLEEPERS },
+    node: { path: NETWORK },
+    policy: { path: NETWORK },
+    switch: { path: TAPS },
+    switchLock: { path: TAPS },
+    tapLock: { path: TAPS },
+    tapLockKind: { path: TAPS, tapLock: ['shared', 'split'] },
+    batch: { path: TAPS },
+    device: { path: TAPS },
+    enter: { path: TAPS },
+    zeroCopy: { path: ['vhost-tap', 'vhost-macvtap'] },
+    registers: { path: ['qemu-e1000'] },
+  },
 );
+
+const OPEN = { kind: ['open'] } as const;
+const CLOSED = { kind: ['closed'] } as const;
+const CAPTURE = { kind: ['capture'] } as const;
 
 /** What comes from outside. */
 const load = explained(
@@ -227,6 +298,17 @@ const load = explained(
     protocol: oneOf(['tcp', 'udp']).optional(),
   },
   words.LOAD,
+  {
+    bytes: { kind: ['closed', 'open'] },
+    ...{ flows: OPEN, rate: OPEN, arrival: OPEN, skew: OPEN, elephants: OPEN },
+    burst: { kind: ['open'], arrival: ['bursts'] },
+    elephantShare: { kind: ['open'], elephants: { least: 1 } },
+    ...{ clients: CLOSED, mirror: CLOSED, retryMs: CLOSED },
+    thinkUs: { kind: ['closed'], mirror: [false] },
+    think: { kind: ['closed'], mirror: [false] },
+    ...{ file: CAPTURE, speed: CAPTURE, startMs: CAPTURE },
+    protocol: { kind: ['closed', 'open'] },
+  },
 );
 
 /** What happens while it runs. */
@@ -241,6 +323,11 @@ const change = explained(
     rpsCpus: cpuList().optional(),
   },
   words.CHANGE,
+  {
+    nic: [{ policy: 'given' }, { rpsCpus: 'given' }],
+    budget: { policy: 'given' },
+    freeze: { policy: 'given' },
+  },
 );
 
 const rebalance = explained(
@@ -281,6 +368,10 @@ const published = explained(
     figures: z.array(figure).optional(),
   },
   words.PUBLISHED,
+  {
+    ...{ within: { value: 'given' }, fitted: { value: 'given' } },
+    ...{ cpuWithin: { cpu: 'given' }, cpuFitted: { cpu: 'given' } },
+  },
 );
 
 const whole = explained(
@@ -314,6 +405,7 @@ const whole = explained(
     published: z.union([published, z.record(z.string(), published)]).optional(),
   },
   words.SCENARIO,
+  { spread: { variation: ['uniform'] } },
 );
 
 /** The form of a scenario. */
@@ -330,6 +422,7 @@ export type GuestSpec = z.infer<typeof guest>;
 export type AppSpec = z.infer<typeof app>;
 export type LoadSpec = z.infer<typeof load>;
 export type RpsSettings = z.infer<typeof rps>;
+/** A device's transmit side; a guest's has no queueing discipline. */
 export type TransmitSettings = z.infer<typeof transmit>;
 export type SoftirqSettings = z.infer<typeof softirq>;
 export type MachineSpec = z.infer<typeof machine>;

@@ -28,11 +28,14 @@ export const RPS = {
   accelerated: 'Accelerated RFS: the NIC moves flows to the queue nearest to their CPU',
 } as const;
 
-export const TRANSMIT = {
+export const TRANSMIT_QUEUES = {
   queues: 'Transmit queues',
   select:
     'How a packet gets its queue: cpus (XPS, each CPU a queue in turn), hash (by flow), or xps_cpus of each queue',
   lock: 'Kind of the locks: ticket, halved, queue (MCS), none',
+} as const;
+
+export const TRANSMIT = {
   qdisc: 'A queueing discipline in front of each queue, with a lock of its own',
   busylock: 'With qdisc: the lock in front of it',
   limit: 'With qdisc: packets that it holds (txqueuelen)',
@@ -74,7 +77,7 @@ export const APP = {
   to: 'send: the guest that gets it; default out of the first NIC',
   bytes: 'send: bytes of a packet',
   rate: 'send: packets a second of each thread; default as fast as it can',
-  bypass: 'send, sink, forward, drop: packets bypass the stack (AF_XDP, pktgen, a poll-mode driver)',
+  bypass: 'send, echo, sink, forward, drop: packets bypass the stack (AF_XDP, pktgen, a poll-mode driver)',
   switch: 'forward: a switch instead of the route',
   switchLock: 'forward: the lock that the switch takes for its statistics',
   depth: 'block: requests under way of each thread',
@@ -236,8 +239,8 @@ export const DISK = {
   parallelism: 'Requests that the disk works on at once',
   latencyUs: 'Microseconds of a request in the disk',
   byteNs: 'Nanoseconds for each byte in addition',
-  coalescePackets: 'Completions that may wait for their interrupt together; 0 = none do',
-  coalesceUs: 'Microseconds that they may wait',
+  coalescePackets: 'Completions that interrupt before coalesceUs have passed; 0 = no number of them does',
+  coalesceUs: 'Microseconds that completions may wait for an interrupt together',
   writeQueues: 'Queues for writes alone (write_queues of the driver)',
   pollQueues: 'Queues that are polled (poll_queues of the driver)',
   rqAffinity: 'Where requests complete (rq_affinity): 0, 1 or 2',
