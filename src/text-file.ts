@@ -6,7 +6,16 @@
  * the command line before anything runs, where an interrupt ends the program; never the main thread of a forwarder.
  * Directories, devices, and sockets are refused. Whatever is wrong is a UserError of one line.
  */
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { UserError } from './errors.js';
 
