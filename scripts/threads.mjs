@@ -56,14 +56,24 @@ const builtins = {
   },
 };
 
+/** Not in bundles: vendored packages, which are small already, and what neither workers nor the doctor ask for. */
+const APART = /\/vendor\/|\/complete\.js$/;
+const apart = {
+  name: 'apart',
+  resolveId(id, importer) {
+    if (!APART.test(id)) return null;
+    return { id: relative(RUN, join(dirname(importer), id)).replaceAll('\\', '/'), external: true };
+  },
+};
+
 async function bundleOf(paths, { plugins = [], ...output } = {}) {
   const bundle = await rolldown({
     input: Object.fromEntries(
       paths.map((path) => [path.replaceAll('/', '-').slice(0, -3), join(DIST, path)]),
     ),
     platform: 'node',
-    external: /^[^./\0]/,
-    plugins: [...plugins, addresses],
+    external: (id) => /^[^./\0]/.test(id) && !APART.test(id),
+    plugins: [apart, ...plugins, addresses],
   });
   await bundle.write({
     dir: RUN,
@@ -72,6 +82,7 @@ async function bundleOf(paths, { plugins = [], ...output } = {}) {
     chunkFileNames: '[name]-[hash].js',
     // Names stay, for who reads a stack.
     comments: false,
+    minify: { compress: true, mangle: false, codegen: true },
     ...output,
   });
   await bundle.close();
@@ -82,6 +93,5 @@ await bundleOf(entries());
 await bundleOf(LEAN, {
   plugins: [builtins],
   chunkFileNames: 'lean-[name]-[hash].js',
-  minify: { compress: false, mangle: false, codegen: true },
 });
 writeFileSync(join(RUN, 'made'), '');

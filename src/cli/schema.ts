@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { unknownName } from '../errors.js';
 import { type JsonSchema, policyJsonSchema } from '../policy/json-schema.js';
 import { forwardJsonSchema } from './forward-config.js';
-import { printJson } from './output.js';
+import { printJsonLine } from './output.js';
 
 const SCHEMAS: Readonly<Record<string, () => JsonSchema>> = {
   forward: forwardJsonSchema,
@@ -31,6 +31,6 @@ export function register(program: Command): void {
     .action((name: string) => {
       const make = Object.hasOwn(SCHEMAS, name) ? SCHEMAS[name] : undefined;
       if (make === undefined) throw unknownName('schema', name, SCHEMA_NAMES);
-      printJson(make());
+      printJsonLine(make());
     });
 }
