@@ -1,6 +1,6 @@
 /** Files that are read whole, and YAML: what is no such thing is one line, at once, and costs no memory. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -108,5 +108,31 @@ describe('YAML', () => {
     let deep: object = { policy: 'rss' };
     for (let i = 0; i < 150_000; i++) deep = { policy: 'rss', filters: deep };
     expect(() => parsePolicy(deep)).toThrow('policy: nested more than 32 deep');
+  });
+});
+
+describe('a folder', () => {
+  it('is made with those above it, and refused by a file system that takes none: without waiting for ever', () => {
+    const module = new URL('../dist/text-file.js', import.meta.url).href;
+    const code = 'import(process.argv[1]).then(({ makeFolder }) => makeFolder(process.argv[2]))';
+    const make = (path: string) =>
+      spawnSync(process.execPath, ['-e', code, module, path], { encoding: 'utf8', timeout: 20_000 });
+    const top = mkdtempSync(join(tmpdir(), 'rxsteer-test-'));
+    try {
+      expect(make(join(top, 'a', 'b')).status).toBe(0);
+      expect(statSync(join(top, 'a', 'b')).isDirectory()).toBe(true);
+      expect(make(join(top, 'a', 'b')).status).toBe(0);
+      writeFileSync(join(top, 'file'), '');
+      for (const [path, code] of [
+        ['/proc/rxsteer/none', 'ENOENT'],
+        [join(top, 'file'), 'EEXIST'],
+        [join(top, 'file', 'below'), 'ENOTDIR'],
+      ] as const) {
+        const { signal, stderr } = make(path);
+        expect([signal, stderr], path).toEqual([null, expect.stringContaining(code)]);
+      }
+    } finally {
+      rmSync(top, { recursive: true });
+    }
   });
 });
