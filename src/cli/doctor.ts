@@ -31,7 +31,7 @@ interface Flags {
   readonly anonymous?: boolean;
   readonly fixScript?: string;
   readonly diff?: string;
-  readonly simulate: boolean;
+  readonly simulate?: boolean;
   readonly costs?: string;
   readonly scenario?: string;
   readonly json?: boolean;
@@ -138,7 +138,7 @@ async function checkFlags(flags: Flags): Promise<void> {
   if (flags.anonymous === true && flags.collect === undefined) {
     throw new UserError('--anonymous belongs to --collect FILE');
   }
-  if (!flags.simulate && (flags.costs !== undefined || flags.scenario !== undefined)) {
+  if (flags.simulate === false && (flags.costs !== undefined || flags.scenario !== undefined)) {
     throw new UserError(`--${flags.costs === undefined ? 'scenario' : 'costs'}: leave out --no-simulate`);
   }
   if (flags.costs !== undefined || flags.scenario !== undefined) (await expecting()).checkOptions(flags);
@@ -190,13 +190,18 @@ async function run(devices: readonly string[], flags: Flags): Promise<void> {
   if (diagnosis.findings.some(({ severity }) => SEVERITIES.indexOf(severity) <= worst)) process.exitCode = 1;
 }
 
-/** What fixes would bring; null where that was not asked for, or nothing can be cured. */
+/** People are told what fixes would bring; who reads JSON, a monitor say, where it is asked for: it takes memory and time. */
+function isSimulated({ simulate, costs, scenario, json }: Flags): boolean {
+  return simulate ?? (costs !== undefined || scenario !== undefined || json !== true);
+}
+
+/** What fixes would bring; null where that is not wanted, or nothing can be cured. */
 async function expectedOf(
   host: Host,
   curable: Examined['curable'],
   flags: Flags,
 ): Promise<Expectations | null> {
-  if (!flags.simulate || (curable.length === 0 && flags.scenario === undefined)) return null;
+  if (!isSimulated(flags) || (curable.length === 0 && flags.scenario === undefined)) return null;
   return (await expecting()).expectations(host, curable, flags);
 }
 
@@ -244,7 +249,8 @@ export function register(program: Command): void {
     .option('--collect <file>', 'pack what is read into a tar.gz, for --root elsewhere')
     .option('--anonymous', 'with --collect: hash MAC and IP addresses')
     .option('--fix-script <file>', 'write the fixes as a shell script with its undo')
-    .option('--no-simulate', 'do not simulate what fixes would bring')
+    .option('--simulate', 'simulate what fixes would bring (default: without --json)')
+    .option('--no-simulate', 'do not')
     .option('--costs <file|name>', 'what things cost in the simulation (default: modern)')
     .option('--scenario <folder>', 'write what is simulated as files for rxsteer simulate')
     .option('--diff <path>', 'compare with an older collection')

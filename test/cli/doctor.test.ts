@@ -155,8 +155,10 @@ describe('rxsteer doctor', () => {
     const text = (await rxsteer(['doctor', '--root', piled, '--fix-script', script])).stdout;
     expect(text).toMatch(/^ {3}expect simulated at the limit: [\d.]+ -> [\d.]+ k /m);
     expect(readFileSync(script, 'utf8')).toMatch(/^ {2}# expect: simulated at the limit: /m);
-    const without = await json(['--root', piled, '--no-simulate']);
-    expect(without.document.findings[0]).not.toHaveProperty('simulated');
+    const [bare, asked] = [await json(['--root', piled]), await json(['--root', piled, '--simulate'])];
+    expect(bare.document.findings[0]).not.toHaveProperty('simulated');
+    expect(asked.document.findings[0]).toMatchObject({ simulated: { loads: simulated.loads } });
+    expect((await rxsteer(['doctor', '--root', piled, '--no-simulate'])).stdout).not.toContain('simulated');
     process.exitCode = 0;
   });
 

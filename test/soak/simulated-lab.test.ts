@@ -7,7 +7,7 @@
  * half within a minute and not tell, so CPU is compared where both sides saw the same machine: under one worker with
  * what the calibration itself measured of the demo as a whole, and every other policy with one worker just before it,
  * medians of several rounds. Times decide nothing unless RXSTEER_QUIET=1 says that the machine does nothing else: then
- * CPU must agree within 15 %. RXSTEER_COSTS=FILE takes a calibration (`--calibrate --json`) that was made before.
+ * CPU must agree within 15 %, in absolute figures too. RXSTEER_COSTS=FILE takes a calibration (`--calibrate --json`) that was made before.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -201,6 +201,8 @@ it.skipIf(problem !== '')(
       if (!isQuiet) continue;
       expect(Math.abs(a.wakeups - b.wakeups), policy).toBeLessThan(0.005);
       expect(Math.abs(a.lockWaits - b.lockWaits), policy).toBeLessThan(MOST_WAITS);
+      // As it was seen here, whatever the machine did meanwhile.
+      expect(Math.abs(b.cpuUs / a.cpuUs - 1), `${policy}, absolute`).toBeLessThan(0.15);
       if (policy === 'single') continue;
       const ratio = b.cpuUs / alone / median(ratios.get(policy)!);
       expect(Math.abs(ratio - 1), policy).toBeLessThan(0.15);
